@@ -1,0 +1,563 @@
+"""The command line: options to settings, results to sentences. Nothing heavy is imported before a command needs it."""
+
+from __future__ import annotations
+
+import json as json_format
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Optional
+
+import typer
+
+from .core.problem import DATA, FAILED, INTERRUPTED, USAGE, Problem
+from .core.progress import TrainingProgress, duration, progress, say
+
+if TYPE_CHECKING:
+    from .core.domain import Domain, Source
+    from .core.network import Network
+    from .core.run import Run
+
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit codes: 0 done, 1 failed, 2 wrong use, 3 the data cannot be used, 130 interrupted.",
+)
+
+MODEL = Annotated[str, typer.Argument(help="A model file or a run's folder.", show_default=False)]
+JSON = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
+QUIET = Annotated[bool, typer.Option("--quiet", help="No progress and no remarks.")]
+DEVICE = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")]
+TEST = Annotated[Optional[str], typer.Option(help="Test data of their own.", show_default=False)]  # noqa: UP045
+UNKNOWN = Annotated[str, typer.Option(help="stop, or skip what has a label that the model does not know.")]
+MAX_BAD = Annotated[float, typer.Option(help="Share of unusable files above which nothing starts.")]
+GROUP_BY = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option(
+        help="What stays on one side: a table's column, or a regular expression in the path.", show_default=False
+    ),
+]
+CACHE = Annotated[Optional[Path], typer.Option(help="Where decoded data are kept.", show_default=False)]  # noqa: UP045
+
+
+def _option(help_text: str, panel: str | None = None, *names: str) -> Any:
+    return typer.Option(*names, help=help_text, rich_help_panel=panel, show_default=False)
+
+
+def show(value: Any) -> None:
+    """The one JSON document of a command."""
+    print(json_format.dumps(value, ensure_ascii=False, indent=1))
+
+
+def console() -> Any:
+    from rich.console import Console
+
+    return Console(highlight=False, soft_wrap=False)
+
+
+@app.callback()
+def start(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and end.", is_eager=True)] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of every problem.")] = False,
+) -> None:
+    """Train, measure, understand and use convolutional networks on your own data.
+
+    [bold]neocog demo[/bold]                             what it does, in a minute
+    [bold]neocog train vision photos/[/bold]             a network from a folder per class
+    [bold]neocog predict runs/… picture.jpg[/bold]       what it says
+    """
+    global _debug
+    _debug = debug
+    if version:
+        from .core.versions import own
+
+        print(f"neocog {own()}")
+        raise typer.Exit
+
+
+_debug = False
+
+
+# --- train, resume -------------------------------------------------------------------------------------------------
+
+
+@app.command()
+def train(
+    domain: Annotated[Optional[str], typer.Argument(help="vision", show_default=False)] = None,  # noqa: UP045
+    data: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Argument(help="A folder per class, an archive, a table, or a name such as digits.", show_default=False),
+    ] = None,
+    recipe: Annotated[str | None, _option('A network by name: neocog recipes. Or "mlp(units=64)".')] = None,
+    network: Annotated[str | None, _option('A network in words: "conv(25, 3), relu, …, dense(classes)".')] = None,
+    settings: Annotated[Path | None, _option("A run's settings.toml, to run it again.")] = None,
+    weights: Annotated[Path | None, _option("A torchvision state_dict to begin from.")] = None,
+    out: Annotated[str | None, _option("The run's folder; default runs/DOMAIN-RECIPE-TIME.")] = None,
+    force: Annotated[bool, _option("Replace the run in --out.", None, "--force")] = False,
+    epochs: Annotated[int | None, _option("Passes over the training data.", "Training")] = None,
+    batch: Annotated[int | None, _option("Examples in a step.", "Training")] = None,
+    lr: Annotated[float | None, _option("The highest learning rate.", "Training")] = None,
+    optimiser: Annotated[str | None, _option("adamw, sgd or muon.", "Training")] = None,
+    augment: Annotated[str | None, _option('Random changes: "flip, crop(4), rotate(10)", or none.', "Training")] = None,
+    seed: Annotated[int | None, _option("The number that all randomness comes from.", "Training")] = None,
+    device: Annotated[str | None, _option("auto, cpu, cuda, cuda:1 or mps.", "Training")] = None,
+    precision: Annotated[str | None, _option("auto, float32 or bfloat16.", "Training")] = None,
+    set_: Annotated[list[str] | None, _option("Any other setting: --set smoothing=0.1", "Training", "--set")] = None,
+    test: Annotated[str | None, _option("Test data of their own.", "Data")] = None,
+    valid: Annotated[str | None, _option("Validation data of their own.", "Data")] = None,
+    group_by: Annotated[
+        str | None, _option("What stays on one side: a table's column, or a regular expression in the path.", "Data")
+    ] = None,
+    max_bad: Annotated[float | None, _option("Share of unusable files above which nothing starts.", "Data")] = None,
+    unknown: Annotated[str | None, _option("stop or skip: a test label that training has not seen.", "Data")] = None,
+    cache: Annotated[Path | None, _option("Where decoded data are kept.", "Data")] = None,
+    size: Annotated[int | None, _option("The side of the picture in pixels.", "Pictures")] = None,
+    colour: Annotated[str | None, _option("auto, grey or rgb.", "Pictures")] = None,
+    fit: Annotated[str | None, _option("crop, stretch or pad to a square.", "Pictures")] = None,
+    json: JSON = False,
+    quiet: QUIET = False,
+) -> None:
+    """Train a network and write its run's folder.
+
+    [bold]neocog train vision photos/[/bold]
+    [bold]neocog train vision mnist --recipe keras-digits --epochs 5[/bold]
+    [bold]neocog train vision photos.zip --network "conv(16, 3), relu, globalmax, dense(classes)"[/bold]
+    """
+    from . import domain as domain_of
+    from .core import device as devices
+    from .core import run as runs
+    from .core.plan import Plan, plan_from, read_settings
+
+    typed = {"epochs": epochs, "batch": batch, "lr": lr, "optimiser": optimiser, "augment": augment, "seed": seed}
+    changes = typed | {"device": device, "precision": precision} | _assignments(set_ or [])
+    if settings is not None:
+        if domain or data or recipe or network:
+            raise Problem("--settings names the domain, the data and the network; leave the others out", USAGE)
+        told = read_settings(settings)
+        plan = plan_from(told, domain_of(told["domain"]), changes)
+    elif domain is None or data is None:
+        raise Problem("train takes a domain and data, as in: neocog train vision photos/", USAGE)
+    else:
+        source = _source(data, test, valid, group_by, unknown, max_bad, size=size, colour=colour, fit=fit, cache=cache)
+        plan = Plan.of(domain_of(domain), source, recipe, network, changes, str(weights) if weights else None)
+    where = devices.choose(plan.settings.device)
+    with devices.world(where) as world, progress("reading", "files", quiet or world.rank > 0) as reading:
+        run = runs.begin(plan, out, force, world, where, reading)
+        reading.close()
+        _go(run, quiet, json)
+
+
+def _source(
+    data: str, test: str | None, valid: str | None, group_by: str | None, unknown: str | None, max_bad: float | None,
+    **options: Any,
+) -> Source:  # fmt: skip
+    from .core.domain import Source
+
+    if unknown not in (None, "stop", "skip"):
+        raise Problem(f"--unknown is stop or skip; got {unknown}", USAGE)
+    if max_bad is not None and not 0 <= max_bad <= 1:
+        raise Problem(f"--max-bad is a share from 0 to 1; got {max_bad:g}", USAGE)
+    typed = {"test": test, "valid": valid, "group_by": group_by, "unknown": unknown, "max_bad": max_bad}
+    told: dict[str, Any] = {name: value for name, value in typed.items() if value is not None}
+    own = {
+        name: str(value) if isinstance(value, Path) else value for name, value in options.items() if value is not None
+    }
+    return Source(data, options=own, **told)
+
+
+def _assignments(texts: list[str]) -> dict[str, Any]:
+    """`smoothing=0.1` as {"smoothing": 0.1}: numbers and true/false as such, all else as text."""
+    told: dict[str, Any] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise Problem(f"--set takes NAME=VALUE, as in --set smoothing=0.1; got {text}", USAGE)
+        try:
+            told[name.strip()] = json_format.loads(value)
+        except ValueError:
+            told[name.strip()] = value.strip()
+    return told
+
+
+def _go(run: Run, quiet: bool, json: bool) -> None:
+    """Train a run to its end, or to the signal that stops it, and tell what came of it."""
+    from .core.signals import stoppable
+
+    quiet = quiet or not run.leads
+    if not quiet:
+        _introduce(run)
+    settings = run.plan.settings
+    shown = TrainingProgress(settings.epochs, len(run.data.train), quiet)
+    with stoppable() as stop:
+        try:
+
+            def watch(trainer: Any, steps: int) -> bool:
+                shown.step(trainer, steps)
+                return stop.asked
+
+            for epoch in run.go(watch):
+                shown.epoch(epoch)
+        finally:
+            shown.close()
+    if run.stopped:
+        raise Problem(f"stopped at step {run.trainer.number}; go on with: neocog resume {run.folder}", INTERRUPTED)
+    if run.leads:
+        summary = run.close()
+        show(summary) if json else _conclude(run, summary)
+
+
+def _introduce(run: Run) -> None:
+    from .core.device import describe
+
+    data, network = run.data, run.network
+    counts = ", ".join(f"{count:,} {name}" for name, count in data.counts.items())
+    say(f"{run.plan.source.data}: {len(data.labels)} labels; {counts}")
+    if data.bad:
+        first = data.bad[0]
+        say(f"skipped {len(data.bad):,} unusable file(s), named in bad_files.txt (first: {first.file}: {first.reason})")
+    for remark in data.remarks:
+        say(remark)
+    shape = "×".join(map(str, network.input))
+    say(f"{run.plan.recipe or 'network'}: {shape} to {len(data.labels)}, {network.parameters:,} parameters")
+    say(f"{describe(run.trainer.device)}; writing {run.folder}/")
+
+
+def _conclude(run: Run, summary: dict[str, Any]) -> None:
+    from .core.run import next_commands
+
+    low, high = summary["interval"]
+    print(
+        f"accuracy {summary['accuracy']:.2%} ({low:.2%} to {high:.2%}) on {summary['examples']:,} "
+        f"{summary['scored_on']} examples, after {duration(summary['seconds'])}"
+    )
+    print(f"\n{run.folder}/")
+    print("  report.html        curves, confusion, the most confident mistakes")
+    print("  model.safetensors  the network, its labels and preprocessing in one file")
+    print("\nnext:")
+    for command in next_commands(run):
+        print(f"  {command}")
+
+
+@app.command()
+def resume(
+    run: Annotated[Path, typer.Argument(help="A run's folder.")],
+    epochs: Annotated[int | None, _option("A later end than planned.")] = None,
+    device: Annotated[str | None, _option("Another device: auto, cpu, cuda, cuda:1 or mps.")] = None,
+    json: JSON = False,
+    quiet: QUIET = False,
+) -> None:
+    """Go on with a run that was stopped, or train a finished one further.
+
+    Stopped at any step, it ends with the weights of a run that was never stopped.
+    What may change is --epochs (the learning rate follows the new end) and --device.
+    """
+    from . import domain as domain_of
+    from .core import device as devices
+    from .core import run as runs
+    from .core.plan import read_settings
+
+    told = read_settings(run / "settings.toml")
+    changes = {"epochs": epochs, "device": device}
+    where = devices.choose(device or told.get("train", {}).get("device", "auto"))
+    with devices.world(where) as world, progress("reading", "files", quiet or world.rank > 0) as reading:
+        found = runs.resume(run, domain_of(told["domain"]), changes, world, reading)
+        reading.close()
+        done, planned = len(found.trainer.history), found.plan.settings.epochs
+        if done >= planned and (run / "summary.json").exists():
+            say(f"{run} is finished: {done} of {planned} epochs; train further with --epochs {planned * 2}")
+            if json:
+                show(json_format.loads((run / "summary.json").read_text(encoding="utf-8")))
+            return
+        _go(found, quiet, json)
+
+
+# --- evaluate, predict ----------------------------------------------------------------------------------------------
+
+
+@app.command()
+def evaluate(
+    model: MODEL,
+    data: Annotated[str, typer.Argument(help="As for train; its test part is used where it has one.")],
+    part: Annotated[str | None, _option("test, valid, train or all.")] = None,
+    test: TEST = None,
+    unknown: UNKNOWN = "stop",
+    max_bad: MAX_BAD = 0.05,
+    cache: CACHE = None,
+    confusion: Annotated[Path | None, _option("Write the confusion matrix as a PNG.")] = None,
+    device: DEVICE = "auto",
+    json: JSON = False,
+    quiet: QUIET = False,
+) -> None:
+    """Accuracy with its interval, per class, and calibration.
+
+    [bold]neocog evaluate runs/vision-swift-… photos/[/bold]
+    """
+    import time
+
+    from . import load
+
+    if part not in (None, "train", "valid", "test", "all"):
+        raise Problem(f"--part is test, valid, train or all; got {part}", USAGE)
+    found = load(model, device)
+    source = _source(data, test, None, None, unknown, max_bad, cache=cache)
+    with progress("reading", "files", quiet) as reading:
+        loaded = found.domain.load(with_progress(source, reading), found.labels, found.card.facts)
+    began = time.perf_counter()
+    scores = found.evaluate(loaded, part) | {"seconds": round(time.perf_counter() - began, 2), "model": model}
+    for remark in [] if quiet else loaded.remarks:
+        say(remark)
+    if confusion:
+        from .core import plot
+
+        plot.confusion(scores["confusion"], found.labels, confusion)
+    show(scores) if json else _print_scores(scores, found.labels)
+
+
+def with_progress(source: Source, shown: Any) -> Source:
+    from dataclasses import replace
+
+    return replace(source, options={**source.options, "progress": shown})
+
+
+def _print_scores(scores: dict[str, Any], labels: list[str]) -> None:
+    from rich.table import Table
+
+    low, high = scores["interval"]
+    print(f"accuracy            {scores['accuracy']:.2%}  (95% interval {low:.2%} to {high:.2%})")
+    if len(labels) > 5:
+        print(f"top-5               {scores['top5']:.2%}")
+    print(f"balanced accuracy   {scores['balanced_accuracy']:.2%}")
+    print(f"log loss            {scores['log_loss']:.4f}")
+    print(f"calibration error   {scores['calibration_error']:.2%}")
+    print(f"examples            {scores['examples']:,} ({scores['scored_on']})\n")
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("label", "precision", "recall", "f1", "examples"):
+        table.add_column(name, justify="left" if name == "label" else "right")
+    for row in scores["classes"]:
+        shares = ("–" if row[name] is None else f"{row[name]:.2%}" for name in ("precision", "recall", "f1"))
+        table.add_row(row["label"], *shares, f"{row['examples']:,}")
+    console().print(table)
+
+
+@app.command()
+def predict(
+    model: MODEL,
+    inputs: Annotated[list[str], typer.Argument(help="Files, folders, globs, or - for one file's bytes on stdin.")],
+    top: Annotated[int, typer.Option(help="How many labels for each.", min=1)] = 3,
+    device: DEVICE = "auto",
+    json: JSON = False,
+) -> None:
+    """What the network says of files.
+
+    [bold]neocog predict runs/vision-swift-… cat.jpg holiday/[/bold]
+    [bold]cat cat.jpg | neocog predict runs/… - --json[/bold]
+    """
+    from . import load
+
+    found = load(model, device)
+    paths = [each for each in inputs if each != "-"]
+    given: list[Any] = list(found.domain.gather(paths)) if paths else []
+    if "-" in inputs:
+        given.append(sys.stdin.buffer.read())
+    answers = found.predict(given, top)
+    failed = [answer for answer in answers if "problem" in answer]
+    if json:
+        show(answers)
+    else:
+        _print_answers([answer for answer in answers if "predictions" in answer])
+    for answer in failed:
+        say(f"{answer['input']}: {answer['problem']}")
+    if failed:
+        raise typer.Exit(DATA)
+
+
+def _print_answers(answers: list[dict[str, Any]]) -> None:
+    for answer in answers:
+        told = "  ".join(f"{each['label']} {each['probability']:.1%}" for each in answer["predictions"])
+        print(f"{answer['input']}: {told}")
+
+
+# --- describe, recipes, check, demo ---------------------------------------------------------------------------------
+
+
+@app.command()
+def describe(
+    network: Annotated[str, typer.Argument(help="A network in words, a recipe, a model file or a run's folder.")],
+    input_: Annotated[str | None, _option("Its input, as 3x32x32 (channels, height, width).", None, "--input")] = None,
+    classes: Annotated[int, typer.Option(help="How many labels `classes` stands for.", min=1)] = 10,
+    svg: Annotated[Path | None, _option("Write a drawing of it.")] = None,
+    json: JSON = False,
+) -> None:
+    """Output shapes, parameters, multiply-accumulates, receptive fields.
+
+    [bold]neocog describe "conv(25, 3), relu, maxpool(2), flatten, dense(10)" --input 1x28x28[/bold]
+    [bold]neocog describe resnet18 --svg resnet18.svg[/bold]
+    """
+    found, name = _network(network, input_, classes)
+    if svg:
+        from .core import diagram, files
+
+        files.write_text(svg, diagram.svg(found, name))
+        say(f"wrote {svg}")
+    if json:
+        show(found.facts())
+    else:
+        from .core import diagram
+
+        console().print(diagram.table(found))
+
+
+def _network(text: str, shape: str | None, classes: int) -> tuple[Network, str]:
+    """The network that a text, a recipe or a model means, and a name for it."""
+    from . import DOMAINS
+    from . import domain as domain_of
+    from .core import checkpoint
+    from .core.network import Network, parse
+    from .core.plan import Plan, find_recipe
+
+    given = _shape(shape) if shape else None
+    if Path(text).exists():
+        card = checkpoint.card(checkpoint.find(text))
+        return Network(given or card.input, parse(card.network)), card.recipe or text
+    word = text.partition("(")[0].strip()
+    for name in DOMAINS:
+        if word in (domain := domain_of(name)).recipes:
+            from .core.domain import Source
+
+            recipe, _, _ = find_recipe(domain, text)
+            layers = Plan.of(domain, Source(""), text).layers(classes)
+            return Network(given or recipe.input, layers), text
+    if text.endswith(".safetensors") or "/" in text and "(" not in text:
+        checkpoint.find(text)  # says that it does not exist, and what is near
+    layers = parse(text, classes=classes)
+    if given is None:
+        raise Problem("a network text needs its input, as in --input 1x28x28 (channels, height, width)", USAGE)
+    return Network(given, layers), text
+
+
+def _shape(text: str) -> tuple[int, int, int]:
+    parts = text.lower().replace("×", "x").replace(",", "x").split("x")
+    if len(parts) != 3 or not all(part.strip().isdigit() for part in parts):
+        raise Problem(f"--input is channels x height x width, as in 3x32x32; got {text}", USAGE)
+    channels, height, width = map(int, parts)
+    return channels, height, width
+
+
+@app.command()
+def recipes(
+    domain: Annotated[Optional[str], typer.Argument(help="vision", show_default=False)] = None,  # noqa: UP045
+    json: JSON = False,
+) -> None:
+    """The networks that can be asked for by name."""
+    from rich.table import Table
+
+    from . import DOMAINS
+    from . import domain as domain_of
+    from .core.network import Network
+
+    told = []
+    for name in [domain] if domain else DOMAINS:
+        for recipe_name, recipe in (found := domain_of(name)).recipes.items():
+            network = Network(recipe.input, recipe.layers(10))
+            told.append(
+                {
+                    "domain": name,
+                    "recipe": recipe_name,
+                    "default": recipe_name == found.default,
+                    "input": list(recipe.input),
+                    "parameters": network.parameters,
+                    "macs": network.macs,
+                    "about": recipe.about,
+                }
+            )
+    if json:
+        show(told)
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading, side in (("recipe", "left"), ("input", "left"), ("parameters", "right"), ("about", "left")):
+        table.add_column(heading, justify=side, no_wrap=heading != "about")  # type: ignore[arg-type]
+    for row in told:
+        star = " *" if row["default"] else ""
+        table.add_row(
+            f"{row['recipe']}{star}", "×".join(map(str, row["input"])), f"{row['parameters']:,}", row["about"]
+        )
+    console().print(table)
+    print("\n* the default. Parameters for 10 labels. Measure one: neocog describe RECIPE")
+
+
+@app.command()
+def check(
+    domain: Annotated[str, typer.Argument(help="vision")],
+    data: Annotated[str, typer.Argument(help="As for train.")],
+    test: TEST = None,
+    group_by: GROUP_BY = None,
+    json: JSON = False,
+    quiet: QUIET = False,
+) -> None:
+    """What training would meet in your data: counts, bad files, duplicates.
+
+    [bold]neocog check vision photos/[/bold]
+    """
+    from . import domain as domain_of
+
+    source = _source(data, test, None, group_by, None, None)
+    with progress("checking", "files", quiet) as shown:
+        told = domain_of(domain).check(with_progress(source, shown))
+    show(told) if json else _print_check(told)
+
+
+def _print_check(told: dict[str, Any], most: int = 10) -> None:
+    """Each fact on a line, lists cut to their first rows with the count of the rest."""
+    for name, value in told.items():
+        if isinstance(value, dict):
+            print(f"{name}: " + ", ".join(f"{key} {_brief(each)}" for key, each in value.items()))
+        elif isinstance(value, list):
+            print(f"{name}: {len(value) or 'none'}")
+            for each in value[:most]:
+                print(f"  {_brief(each)}")
+            if len(value) > most:
+                print(f"  … and {len(value) - most:,} more; all of them with --json")
+        else:
+            print(f"{name}: {_brief(value)}")
+
+
+def _brief(value: Any) -> str:
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, list):
+        return "×".join(map(str, value))
+    if isinstance(value, dict):
+        return "; ".join(f"{key} {', '.join(each) if isinstance(each, list) else each}" for key, each in value.items())
+    return str(value)
+
+
+@app.command()
+def demo(
+    quick: Annotated[bool, _option("A few seconds of it.", None, "--quick")] = False,
+    out: Annotated[str | None, _option("The run's folder; default runs/demo-TIME.")] = None,
+) -> None:
+    """What it does, on real data that comes with it, in a minute or two."""
+    from .demo import show_demo
+
+    show_demo(quick, out)
+
+
+def main() -> None:
+    """Run a command; a Problem is one sentence on stderr and an exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # a terminal that knows no ä prints \xe4 and goes on
+    try:
+        app()
+    except Problem as problem:
+        if _debug:
+            raise
+        say(f"neocog: {problem}" if problem.code != INTERRUPTED else str(problem))
+        sys.exit(problem.code)
+    except KeyboardInterrupt:
+        say("interrupted")
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:
+        sys.stderr.close()  # whoever read our output has had enough
+        sys.exit(FAILED)

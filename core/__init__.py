@@ -1,0 +1,1 @@
+"""The network that all domains share; it knows nothing of pictures, sound, words or boards."""

@@ -1,0 +1,127 @@
+"""One file for a model: the weights, and in the header a card that says what they are.
+
+The format is safetensors; the card is JSON under the key `neocog` of its metadata. Nothing is ever unpickled, and
+reading the card needs no torch.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from . import files
+from .problem import FAILED, USAGE, Problem, did_you_mean
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+FORMAT = 1  # raised when an older neocog would misread a newer file
+KEY = "neocog"
+_HEADER_LIMIT = 100_000_000  # bytes, as safetensors itself allows
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a model is, apart from its weights."""
+
+    domain: str
+    network: str  # its text
+    input: tuple[int, int, int]  # channels, height, width
+    labels: list[str]
+    facts: dict[str, Any]  # of the domain: what `read` and the frontend depend on
+    task: str = "class"  # one label for each input
+    recipe: str | None = None
+    settings: dict[str, Any] = field(default_factory=dict)
+    data: dict[str, Any] = field(default_factory=dict)  # how many examples, how divided, and their fingerprint
+    scores: dict[str, Any] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+    format: int = FORMAT
+
+
+def find(model: str) -> Path:
+    """The model file that a person means: a file, or a run folder with one in it. Raises Problem where there is none."""
+    path = Path(model)
+    if path.is_dir():
+        if (path / "model.safetensors").is_file():
+            return path / "model.safetensors"
+        raise Problem(
+            f"{model} has no model.safetensors in it; expected a model file or a finished run's folder", USAGE
+        )
+    if not path.exists():
+        there = path.parent.iterdir() if path.parent.is_dir() else ()
+        close = did_you_mean(path.name, [each.name for each in there])
+        raise Problem(f"{model} does not exist{close}; expected a model file or a run's folder", USAGE)
+    return path
+
+
+def header(path: Path) -> dict[str, str]:
+    """The metadata of a safetensors file, checked to be whole. Raises Problem."""
+    try:
+        with open(path, "rb") as file:
+            start = file.read(8)
+            size = int.from_bytes(start, "little")
+            if start[:4] == b"PK\x03\x04" or start[:1] == b"\x80":
+                raise Problem(
+                    f"{path} is a pickled PyTorch file, which can run code when it is opened; "
+                    "neocog reads model.safetensors files, or takes weights from it: train --weights FILE"
+                )
+            if len(start) < 8 or not 2 <= size <= _HEADER_LIMIT:
+                raise Problem(f"{path} is not a model file; expected a model.safetensors that neocog train wrote")
+            raw = file.read(size)
+            if len(raw) < size:
+                raise _cut_short(path)
+            told = json.loads(raw)
+            ends = [each["data_offsets"][1] for name, each in told.items() if name != "__metadata__"]
+            if path.stat().st_size < 8 + size + max(ends, default=0):
+                raise _cut_short(path)
+            return dict(told.get("__metadata__", {}))
+    except OSError as error:
+        raise Problem(f"{path} cannot be read: {error.strerror}") from None
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise Problem(f"{path} is not a model file; expected a model.safetensors that neocog train wrote") from None
+
+
+def _cut_short(path: Path) -> Problem:
+    return Problem(f"{path} is cut short: it ends before its weights do; copy or download it again", FAILED)
+
+
+def card(path: Path) -> Card:
+    """The card of a model file. Raises Problem for a file that is not one, or of a newer format."""
+    told = header(path)
+    if KEY not in told:
+        raise Problem(f"{path} holds weights but no neocog card; expected a model.safetensors that neocog train wrote")
+    try:
+        facts = json.loads(told[KEY])
+        if (newer := int(facts["format"])) > FORMAT:
+            raise Problem(f"{path} has format {newer}, this neocog reads up to {FORMAT}; pip install --upgrade neocog")
+        known = {each.name for each in fields(Card)}
+        found = Card(**{name: value for name, value in facts.items() if name in known})
+        channels, height, width = found.input
+    except (ValueError, KeyError, TypeError):
+        raise Problem(f"the card of {path} cannot be read; the file was not written by neocog or is damaged") from None
+    return Card(**{**vars(found), "input": (channels, height, width)})
+
+
+def save(path: Path, weights: dict[str, Tensor], about: Card) -> None:
+    """Write a model file in one step."""
+    write_tensors(path, weights, {KEY: json.dumps(asdict(about), ensure_ascii=False)})
+
+
+def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
+    from safetensors.torch import save_file
+
+    own = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    files.write(path, lambda beside: save_file(own, beside, metadata))
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """All tensors of a safetensors file. Raises Problem where it is damaged."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        raise Problem(f"{path} is damaged: {error}; copy or download it again") from None

@@ -1,0 +1,382 @@
+"""The measurements of a network as a table for the terminal and as a drawing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import sqrt
+from typing import NamedTuple
+
+from rich.box import Box as Rules
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, JustifyMethod, RenderResult
+from rich.table import Table
+from rich.text import Text
+
+from . import drawing
+from .drawing import AMBER, BLUE, GREEN, GREY, INK, LINE, PLAIN, VIOLET, Box, Colour, Rect
+from .layers import Conv, Dense, Embed, Local, Parallel, Residual, Shape, Window
+from .network import Network, Row
+
+WIDE = 110  # columns from which counts are written out
+HEADS = ("#", "layer", "output", "parameters", "multiply-\naccumulates", "receptive\nfield", "unseen")
+RULES = Rules("    \n    \n ── \n    \n    \n ── \n    \n    \n")  # a rule under the heads, one over the totals
+
+
+# --- the table -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Described:
+    """A network's measurements, as wide as the console that prints them."""
+
+    network: Network
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield _table(self.network, options.max_width)
+        if told := remarks(self.network):
+            yield from ("", *map(Text, told))
+
+
+def table(network: Network) -> Described:
+    """The table with its totals and, below it, the strides that do not come out even; for rich's `print`."""
+    return Described(network)
+
+
+def _table(network: Network, room: int) -> Table:
+    exact = room >= WIDE
+    lines = [("", "input", times(network.input), "", "", "", "")]
+    lines += [(place, guide + title(row), *_cells(row, exact)) for place, guide, row in numbered(network.rows)]
+    totals = ("", "total", times(network.output), *_counts(network.parameters, network.macs, exact))
+    widths = [
+        max(cell_len(part) for cell in column for part in cell.split("\n"))
+        for column in zip(HEADS, *lines, strict=True)
+    ]
+    gap = 2 if sum(widths) + 2 * len(HEADS) <= room else 1  # a long word gets the room before the gaps do
+    widths[1] = min(widths[1], max(12, room - gap * (len(HEADS) - 1) - sum(widths) + widths[1]))
+    drawn = Table(box=RULES, padding=(0, gap - 1, 0, 0), pad_edge=False, show_edge=False, show_footer=True)
+    for head, total, width in zip(HEADS, (*totals, times(network.receptive_field), ""), widths, strict=True):
+        side: JustifyMethod = "left" if head in HEADS[:3] else "right"
+        drawn.add_column(head, total, width=width, justify=side, no_wrap=True, overflow="ellipsis")
+    for line in lines:
+        drawn.add_row(*line, style="dim" if "." in line[0] else "")
+    return drawn
+
+
+def _cells(row: Row, exact: bool) -> list[str]:
+    return [
+        times(row.output),
+        *_counts(row.parameters, row.macs, exact),
+        times(row.receptive_field),
+        ", ".join(map(str, row.unseen)) if any(row.unseen) else "",
+    ]
+
+
+def _counts(parameters: int, macs: int, exact: bool) -> tuple[str, str]:
+    """Parameters in full; multiply-accumulates in full where there is room; nothing for none."""
+    return f"{parameters:,}" if parameters else "", "" if not macs else f"{macs:,}" if exact else short(macs)
+
+
+def numbered(rows: Sequence[Row], before: str = "", guide: str = "") -> Iterator[tuple[str, str, Row]]:
+    """Every row with its number and the bracket it stands in: 4.1.0 is word 0 of sequence 1 inside word 4."""
+    for index, row in enumerate(rows):
+        yield f"{before}{index}", guide + _bracket(index, len(rows)) if before else "", row
+        for sequence, inside in enumerate(row.inside):
+            yield from numbered(inside, f"{before}{index}.{sequence}.", guide + "│ " if before else "")
+
+
+def _bracket(index: int, length: int) -> str:
+    return "╶ " if length == 1 else "┌ " if index == 0 else "└ " if index == length - 1 else "│ "
+
+
+def title(row: Row) -> str:
+    """The word as it is written; of one that holds others, only its name."""
+    return f"{row.layer.word}(…)" if row.inside else str(row.layer)
+
+
+def remarks(network: Network) -> list[str]:
+    """A sentence for each stride that does not come out even; one for all of those that leave only padding unseen."""
+    odd = [(place, row) for place, _, row in numbered(network.rows) if row.misfit]
+    told = [f"layer {place}, {row.layer}: {row.misfit}" for place, row in odd if any(row.unseen)]
+    harmless = [place for place, row in odd if not any(row.unseen)]
+    if harmless:
+        which = f"layer{'s' * (len(harmless) > 1)} {', '.join(harmless)}"
+        told.append(f"{which}: the stride does not come out even, but leaves only padding unseen")
+    return told
+
+
+def times(numbers: Sequence[int]) -> str:
+    return "×".join(map(str, numbers))
+
+
+def short(count: int) -> str:
+    """152100 as 152.1 k: enough to compare by, and narrow."""
+    if count < 1000:
+        return str(count)
+    power = 0
+    value = float(count)
+    while value >= 999.95 and power < 5:
+        value, power = value / 1000, power + 1
+    return f"{value:.{2 if value < 9.995 else 1}f} {' kMGTP'[power]}"
+
+
+# --- the drawing ---------------------------------------------------------------------------------------------------
+
+ROOM = 1080  # the widest line of a drawing; longer networks go on in the next
+GAP = 40
+LARGEST = 118  # the longer side of the largest map
+
+
+class Step(NamedTuple):
+    """A word that changes its input, the small words that follow it, and how often all that stands in a row."""
+
+    row: Row | None  # None is the input
+    after: tuple[str, ...] = ()
+    repeat: int = 1
+
+
+class Item(NamedTuple):
+    """What stands on the line: a shape with its name above and its word below, or a block."""
+
+    box: Box
+    above: str = ""
+    below: tuple[str, ...] = ()  # the first is the word
+    repeat: int = 1
+    window: tuple[float, float] = (0, 0)  # what it looks at through, as shares of the map before
+    full: bool = False  # every number to every number
+
+    @property
+    def width(self) -> float:
+        words = [drawing.wide(each, 11 if i == 0 else 10) for i, each in enumerate(self.below)]
+        return max([self.box.width, drawing.wide(self.above, 11) + 60 * (self.repeat > 1 and bool(self.above)), *words])
+
+    @property
+    def up(self) -> float:
+        return self.box.up + (20 if self.above else 4)
+
+
+def svg(network: Network, title: str) -> str:
+    """The network as a drawing that needs nothing beside it: maps as stacks of sheets, rows of numbers as bars."""
+    lines = _lines(_items(network))
+    width = max(480.0, 48 + max(map(_length, lines)), 48 + drawing.wide(title, 17))
+    drawn, y = _heading(network, title), 78.0
+    for index, items in enumerate(lines):
+        axis = y + max(item.up for item in items)
+        bottom = axis + max(item.box.down for item in items)
+        drawn += _line(items, axis, bottom, first=index == 0, last=index == len(lines) - 1, width=width)
+        y = bottom + 20 + 14 * max(len(item.below) for item in items) + 22
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {y:.0f}" width="{width:.0f}" height="{y:.0f}"'
+    name = drawing.escape(drawing.printable(title))
+    ground = drawing.rect(Rect(0, 0, width, y), Colour(drawing.PAPER, drawing.PAPER), radius=8)
+    body = "\n".join([f"<title>{name}</title>", ground, *drawn])
+    return f'{head} role="img" font-family="{drawing.FONT}">\n{body}\n</svg>\n'
+
+
+def _heading(network: Network, title: str) -> list[str]:
+    facts = f"{network.parameters:,} parameters  ·  {short(network.macs)} multiply-accumulates"
+    return [
+        drawing.text(24, 34, title, 17, INK, "start", bold=True),
+        drawing.text(24, 53, facts, 11.5, GREY, "start"),
+    ]
+
+
+def steps(rows: Sequence[Row]) -> list[Step]:
+    """The input and every word that changes it, each with the words after it that keep the shape at no cost."""
+    found = [Step(None)]
+    for row in rows:
+        if row.output == row.input and not row.macs and not row.inside and row.layer.window(row.input) is None:
+            found[-1] = found[-1]._replace(after=(*found[-1].after, str(row.layer)))
+        else:
+            found.append(Step(row))
+    return found
+
+
+def folded(found: Sequence[Step]) -> list[Step]:
+    """Equal neighbours as one step that says how often."""
+    kept: list[Step] = []
+    for step in found:
+        if kept and step.row and kept[-1].row and _same(step, kept[-1]):
+            kept[-1] = kept[-1]._replace(repeat=kept[-1].repeat + 1)
+        else:
+            kept.append(step)
+    return kept
+
+
+def _same(a: Step, b: Step) -> bool:
+    assert a.row and b.row
+    return (a.row.layer, a.row.output, a.after) == (b.row.layer, b.row.output, b.after)
+
+
+def _items(network: Network) -> list[Item]:
+    found = steps(network.rows)
+    found = folded(found) if len(found) > 10 else found
+    flat = network.input[1] == 1
+    shapes = [network.input, *(step.row.output for step in found if step.row)]
+    scale = LARGEST / sqrt(max(max(shape[1:]) for shape in shapes if len(shape) == 3))
+    return [item for step in found for item in _step(step, network.input, scale, flat)]
+
+
+def _step(step: Step, shape: Shape, scale: float, flat: bool) -> list[Item]:
+    row = step.row
+    if row is None:
+        return [Item(_figure(shape, PLAIN, scale), _size(shape), ("input", *step.after))]
+    figure = _figure(row.output, _colour(row), scale)
+    if row.inside:
+        block = Item(drawing.card(_block(row, flat)), "", (row.layer.word, *step.after), step.repeat)
+        return [block, Item(figure, _size(row.output))]
+    window = _window(row, flat)
+    share = (window.span(0) / row.input[1], window.span(1) / row.input[2]) if window else (0, 0)
+    below = (*_words(row, window), *step.after)
+    return [Item(figure, _size(row.output), below, step.repeat, share, isinstance(row.layer, Dense))]
+
+
+def _size(shape: Shape) -> str:
+    return times(shape) if len(shape) == 3 else f"{shape[0]:,}"
+
+
+def _figure(shape: Shape, colour: Colour, scale: float) -> Box:
+    if len(shape) == 1:
+        return drawing.bar(shape[0], colour)
+    height, width = drawing.compressed(shape[1], shape[2], scale)
+    if shape[1] == 1 and shape[2] > 1:
+        return drawing.strip(shape[0], width, colour)
+    return drawing.stack(shape[0], height, width, colour)
+
+
+def _colour(row: Row) -> Colour:
+    if isinstance(row.layer, Conv | Local | Residual | Parallel):
+        return BLUE
+    if isinstance(row.layer, Dense):
+        return VIOLET
+    if isinstance(row.layer, Embed):
+        return AMBER
+    return PLAIN if row.layer.word == "flatten" else GREEN
+
+
+def _window(row: Row, flat: bool) -> Window | None:
+    return (row.layer.flat() if flat else row.layer).window(row.input)
+
+
+def _words(row: Row, window: Window | None) -> tuple[str, ...]:
+    """`conv 3×3` and, beneath it, what is not usual about it."""
+    if window is None:
+        return (row.layer.word if isinstance(row.layer, Dense | Embed) else str(row.layer),)
+    usual = (1, 1) if isinstance(row.layer, Conv | Local) else window.size
+    groups = getattr(row.layer, "groups", 1)
+    details = (
+        ("stride ", _side(window.stride), window.stride != usual),
+        ("pad ", _pad(window), any(map(any, window.sides))),
+        ("dilation ", _side(window.dilation), window.dilation != (1, 1)),
+        ("", f"{groups} groups", groups > 1),
+    )
+    return (f"{row.layer.word} {times(window.size)}", *(name + value for name, value, shown in details if shown))
+
+
+def _side(pair: tuple[int, int]) -> str:
+    return str(pair[0]) if pair[0] == pair[1] else times(pair)
+
+
+def _pad(window: Window) -> str:
+    (top, bottom), (left, right) = window.sides
+    return _side((top, left)) if (top, left) == (bottom, right) else "same"
+
+
+# --- blocks --------------------------------------------------------------------------------------------------------
+
+
+def _block(row: Row, flat: bool) -> Box:
+    parts = [_sequence(rows, flat) for rows in row.inside]
+    if isinstance(row.layer, Residual):
+        return drawing.detour(parts[0], parts[1] if row.inside[1] else None)
+    return drawing.fan(parts)
+
+
+def _sequence(rows: Sequence[Row], flat: bool) -> Box:
+    boxes = [_word(step, flat) for step in steps(rows) if step.row or step.after]
+    return drawing.chain(boxes)
+
+
+def _word(step: Step, flat: bool) -> Box:
+    row = step.row
+    if row is None:
+        return drawing.pill(step.after[0], step.after[1:], PLAIN)
+    if row.inside:
+        return drawing.card(_block(row, flat))
+    window = _window(row, flat)
+    word, *details = _words(row, window)
+    counted = f"{word}, {row.output[0]}" if isinstance(row.layer, Conv | Local | Dense) else word
+    return drawing.pill(counted, (*(each for each in details if not each.startswith("pad")), *step.after), _colour(row))
+
+
+# --- lines ---------------------------------------------------------------------------------------------------------
+
+
+def _length(items: Sequence[Item]) -> float:
+    return sum(item.width for item in items) + GAP * (len(items) - 1)
+
+
+def _lines(items: Sequence[Item]) -> list[list[Item]]:
+    """As few lines as there is room for, and then the narrowest ones, so that all are about as long."""
+    room, fewest = float(ROOM), _wrapped(items, ROOM)
+    while len(_wrapped(items, room - 20)) == len(fewest) and room > 400:
+        room -= 20
+    return _wrapped(items, room)
+
+
+def _wrapped(items: Sequence[Item], room: float) -> list[list[Item]]:
+    lines: list[list[Item]] = [[]]
+    for item in items:
+        if lines[-1] and _length([*lines[-1], item]) > room:
+            lines.append([])
+        lines[-1].append(item)
+    return lines
+
+
+def _line(items: Sequence[Item], axis: float, bottom: float, first: bool, last: bool, width: float) -> list[str]:
+    x, drawn = 24.0, [] if first else drawing.arrow(4, 22, axis)
+    before: tuple[Item, float] | None = None
+    for item in items:
+        left = x + (item.width - item.box.width) / 2
+        drawn += item.box.draw(left, axis) + _labels(item, x + item.width / 2, axis, bottom)
+        if before:
+            drawn += _link(*before, item, left, axis)
+        before, x = (item, left), x + item.width + GAP
+    return drawn if last else drawn + [drawing.line(x - GAP + 4, axis, x - GAP + 20, axis, width=1.2)]
+
+
+def _labels(item: Item, middle: float, axis: float, bottom: float) -> list[str]:
+    drawn = [drawing.text(middle, axis - item.box.up - 8, item.above, 11)] if item.above else []
+    for i, words in enumerate(item.below):
+        drawn.append(
+            drawing.text(
+                middle, bottom + 22 + 14 * i, words, 11 if i == 0 else 10, INK if i == 0 else GREY, bold=i == 0
+            )
+        )
+    if item.repeat > 1:
+        right = drawing.wide(item.above, 11) / 2 + 4 if item.above else item.box.width / 2 - 14
+        drawn += drawing.badge(f"×{item.repeat}", middle + right, axis - item.box.up - 12 * bool(item.above))
+    return drawn
+
+
+def _link(before: Item, left: float, item: Item, here: float, axis: float) -> list[str]:
+    """From one item to the next: a window narrowing to one number, a full connection, or an arrow."""
+    old, new = before.box.face.moved(left, axis), item.box.face.moved(here, axis)
+    if item.window != (0, 0) and old.width:
+        return _look(old, new, item.window)
+    if item.full and old.width:
+        ends = f"{old.x + old.width},{old.y} {new.x},{new.y} {new.x},{new.y + new.height} {old.x + old.width},{old.y + old.height}"
+        return [drawing.element("polygon", points=ends, fill=VIOLET.fill, opacity=0.35)]
+    return drawing.arrow(left + before.box.width + 3, here - 3, axis)
+
+
+def _look(old: Rect, new: Rect, share: tuple[float, float]) -> list[str]:
+    height, width = (max(5.0, min(1.0, part) * side) for part, side in zip(share, (old.height, old.width), strict=True))
+    x = old.x + (old.width - width) * 0.72
+    y = old.y + (old.height - height) * 0.4
+    to = Rect(new.x + new.width * 0.5 - 1.5, new.y + new.height * 0.5 - 1.5, 3, 3)
+    rays = [drawing.line(x + width, corner, to.x, to.y + 1.5, GREY, 0.7) for corner in (y, y + height)]
+    return [
+        drawing.rect(Rect(x, y, width, height), Colour("#ffffff", INK), radius=0),
+        *rays,
+        drawing.rect(to, Colour(INK, INK), 0),
+    ]

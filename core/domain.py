@@ -1,0 +1,120 @@
+"""The socket that a domain plugs into: Domain, Recipe, and the Data that it loads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from .layers import Layer
+
+Facts = dict[str, Any]  # what the frontend and `read` depend on and is not code; JSON, travels in the model file
+
+
+class Bad(NamedTuple):
+    """A file that could not be used, and why."""
+
+    file: str
+    reason: str
+
+
+@dataclass
+class Examples:
+    """Inputs as compact as the domain keeps them, and their targets: arrays that an index tensor picks a batch from."""
+
+    inputs: Tensor  # (N, ...) uint8, int16 or int32; resident or memory-mapped
+    targets: Tensor  # (N,) int64
+    names: Sequence[str]  # where each example came from, for people
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    def __getitem__(self, picks: Tensor) -> tuple[Tensor, Tensor]:
+        """The batch at `picks`, on the device where the arrays are."""
+        return self.inputs.index_select(0, picks), self.targets.index_select(0, picks)
+
+    def keep(self, picks: Tensor) -> Examples:
+        """The examples at `picks`, as a set of their own."""
+        return Examples(*self[picks], [self.names[i] for i in picks.tolist()])
+
+    def to(self, device: torch.device) -> Examples:
+        return Examples(self.inputs.to(device), self.targets.to(device), self.names)
+
+
+@dataclass
+class Data:
+    """What a domain makes of files. Any part may be empty; targets index `labels`."""
+
+    train: Examples
+    valid: Examples
+    test: Examples
+    labels: list[str]
+    facts: Facts
+    bad: list[Bad] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)  # what a person should know: rare classes, skipped labels
+    given: frozenset[str] = frozenset()  # the parts that came as such ("test", "valid"), not split off by us
+
+    @property
+    def parts(self) -> dict[str, Examples]:
+        return {"train": self.train, "valid": self.valid, "test": self.test}
+
+    @property
+    def counts(self) -> dict[str, int]:
+        return {name: len(part) for name, part in self.parts.items()}
+
+    def fingerprint(self) -> str:
+        """The same for the same examples with the same labels in the same parts: what a resumed run insists on."""
+        told = blake2b(repr(self.labels).encode(), digest_size=16)
+        for part in self.parts.values():
+            told.update("\0".join(part.names).encode())
+            told.update(part.targets.numpy().tobytes())
+        return told.hexdigest()
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where examples come from and how they are divided; the same in every domain."""
+
+    data: str
+    test: str | None = None
+    valid: str | None = None
+    group_by: str | None = None  # a column of a table, or a regular expression searched in each path
+    unknown: Literal["stop", "skip"] = "stop"  # a label that the model does not know
+    max_bad: float = 0.05  # share of unusable files above which nothing starts
+    options: Mapping[str, Any] = field(default_factory=dict)  # what only this domain understands
+
+
+Augment = Callable[[Tensor, torch.Generator], Tensor]  # a batch as the frontend takes it, randomly changed
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A named network, kept beside the settings that train it."""
+
+    layers: Callable[..., tuple[Layer, ...]]  # from the number of labels and its own parameters
+    about: str  # one line: what it is, and its source
+    settings: Mapping[str, Any] = field(default_factory=dict)  # of training, where they differ from the defaults
+    options: Mapping[str, Any] = field(default_factory=dict)  # of the domain's own
+    input: tuple[int, int, int] = (3, 32, 32)  # what it is measured on where nobody says
+
+
+@dataclass(frozen=True)
+class Domain:
+    """One kind of input, as a value: how files become arrays, arrays a network's input, and inputs pictures."""
+
+    name: str
+    load: Callable[[Source, list[str] | None, Facts | None], Data]  # labels and facts of a model, when there is one
+    read: Callable[[str | bytes, Facts], Tensor]  # a path or a file's bytes -> one input, shaped like an example
+    gather: Callable[[Sequence[str]], list[str]]  # files, folders and globs -> the files in them that `read` takes
+    frontend: Callable[[Facts], nn.Module]  # arrays on the device -> (B, C, H, W)
+    augment: Callable[[str], Augment]  # "flip, crop(4)" -> a function of a batch and a generator
+    check: Callable[[Source], dict[str, Any]]  # what training would meet
+    show: Callable[..., Any]  # an input, and relevance over it, as a picture
+    recipes: Mapping[str, Recipe]
+    default: str  # the recipe to use where none is named
+    weights: Callable[[nn.Module, Path], list[str]] | None = None  # others' weights into a network; remarks

@@ -1,0 +1,115 @@
+"""A trained network with all that it needs to answer: its card, its frontend, its labels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from . import checkpoint, feed
+from . import device as devices
+from .checkpoint import Card
+from .domain import Data, Domain, Examples, Source
+from .network import Network, parse
+from .problem import DATA, FAILED, Problem
+from .score import scores
+
+
+class Model:
+    """What `neocog.load` gives. Answers are computed in float32 on every device."""
+
+    def __init__(self, domain: Domain, card: Card, weights: dict[str, torch.Tensor], device: str = "auto") -> None:
+        self.domain, self.card = domain, card
+        self.device = devices.choose(device)
+        self.description = Network(card.input, parse(card.network))
+        network = self.description.module()
+        _put(network, weights)
+        self.layout = devices.memory_format(network, self.device)
+        self.network: nn.Module = network.eval().to(self.device).to(memory_format=self.layout)
+        self.frontend = domain.frontend(card.facts).eval().to(self.device)
+
+    @property
+    def labels(self) -> list[str]:
+        return self.card.labels
+
+    @property
+    def module(self) -> nn.Module:
+        """Compact inputs (B, …), as `read` gives them, to scores (B, K): the frontend and the network."""
+        return nn.Sequential(self.frontend, self.network)
+
+    def precision(self) -> nullcontext[None]:
+        return nullcontext()
+
+    def predict(self, inputs: Sequence[str | Path | bytes], top: int = 5) -> list[dict[str, Any]]:
+        """The likeliest labels of each input: {"input", "predictions": [{"label", "probability"}, …]}.
+
+        An input is a path or a file's bytes. One that cannot be read gives {"input", "problem"} in its place.
+        """
+        told: list[dict[str, Any]] = []
+        for start in range(0, len(inputs), 100):  # so many pictures are in memory at once
+            told += self._predict(inputs[start : start + 100], top)
+        return told
+
+    def _predict(self, inputs: Sequence[str | Path | bytes], top: int) -> list[dict[str, Any]]:
+        told: list[dict[str, Any]] = []
+        read = []
+        for each in inputs:
+            answer: dict[str, Any] = {"input": "-" if isinstance(each, bytes) else str(each)}
+            try:
+                read.append(self.domain.read(each if isinstance(each, bytes) else str(each), self.card.facts))
+                answer["predictions"] = []
+            except Problem as problem:
+                answer["problem"] = str(problem)
+            told.append(answer)
+        if not read:
+            return told
+        examples = Examples(torch.stack(read), torch.zeros(len(read), dtype=torch.int64), [""] * len(read))
+        rows = iter(torch.from_numpy(feed.answers(self, examples)))
+        for answer in told:
+            if "predictions" in answer:
+                best = next(rows).topk(min(top, len(self.labels)))
+                answer["predictions"] = [
+                    {"label": self.labels[k], "probability": p}
+                    for p, k in zip(best.values.tolist(), best.indices.tolist(), strict=True)
+                ]
+        return told
+
+    def evaluate(self, data: str | Data, part: str | None = None) -> dict[str, Any]:
+        """Every score of core/score.py on `data`: its test part where it has one, else all of it (or `part`)."""
+        examples, named = self.examples(data, part)
+        return {
+            **scores(feed.answers(self, examples), examples.targets.numpy(), self.labels),
+            "scored_on": named,
+        }
+
+    def examples(self, data: str | Data, part: str | None = None) -> tuple[Examples, str]:
+        """The examples to be judged by, and what they are called."""
+        if isinstance(data, str):
+            data = self.domain.load(Source(data), self.labels, self.card.facts)
+        trained_on_it = data.fingerprint() == self.card.data.get("fingerprint")
+        part = part or ("test" if "test" in data.given or trained_on_it else "all")
+        chosen = [each for name, each in data.parts.items() if part in (name, "all") and len(each)]
+        if not chosen:
+            found = ", ".join(f"{count} {name}" for name, count in data.counts.items())
+            raise Problem(f"there are no {part} examples in it: found {found}; name another part with --part", DATA)
+        if len(chosen) == 1:
+            return chosen[0], part
+        inputs, targets = torch.cat([e.inputs for e in chosen]), torch.cat([e.targets for e in chosen])
+        return Examples(inputs, targets, [name for e in chosen for name in e.names]), part
+
+
+def _put(network: nn.Module, weights: dict[str, torch.Tensor]) -> None:
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError as error:
+        first = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
+        raise Problem(f"the weights do not belong to the network on the card: {first}", FAILED) from None
+
+
+def load(path: Path, domain: Domain, device: str = "auto") -> Model:
+    """The model in a file whose card names `domain`."""
+    return Model(domain, checkpoint.card(path), checkpoint.read_tensors(path), device)

@@ -1,0 +1,139 @@
+"""The modules that torch does not have, one class a word. Each keeps its own state; none is shared."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+Pair = tuple[int, int]
+
+
+class UnevenConv(nn.Conv2d):
+    """A convolution with one more pixel of padding after than before: what keeps the size under an even window.
+
+    torch's own padding="same" does the same sum and warns of a copy at each first call.
+    """
+
+    def __init__(self, sides: tuple[int, int, int, int], *numbers: Any) -> None:
+        super().__init__(*numbers)
+        self.sides = sides  # left, right, top, bottom
+
+    def forward(self, input: Tensor) -> Tensor:
+        return super().forward(F.pad(input, self.sides))
+
+
+class Local(nn.Module):
+    """A window for every position, weights not shared: (B, C, H, W) -> (B, N, H', W')."""
+
+    def __init__(
+        self, shape: Sequence[int], out: Sequence[int], size: Pair, stride: Pair, sides: tuple[int, ...], bias: bool
+    ) -> None:
+        super().__init__()
+        self.size, self.stride, self.sides = size, stride, sides  # sides: left, right, top, bottom, as F.pad takes them
+        self.out = tuple(out)
+        places, window = out[1] * out[2], shape[0] * size[0] * size[1]
+        self.weight = nn.Parameter(torch.empty(places, out[0], window))
+        self.bias = nn.Parameter(torch.zeros(tuple(out))) if bias else None
+        bound = window**-0.5
+        nn.init.uniform_(self.weight, -bound, bound)
+
+    def forward(self, x: Tensor) -> Tensor:
+        windows = F.unfold(F.pad(x, self.sides), self.size, stride=self.stride)  # (B, C·h·w, places)
+        y = torch.einsum("bwp,pnw->bnp", windows, self.weight.to(windows.dtype)).unflatten(2, self.out[1:])
+        return y if self.bias is None else y + self.bias
+
+
+class L2Pool(nn.Module):
+    """The root of the sum of squares in each window."""
+
+    def __init__(self, size: Pair, stride: Pair, pad: Pair, ceil: bool) -> None:
+        super().__init__()
+        self.size, self.stride, self.pad, self.ceil = size, stride, pad, ceil
+
+    def forward(self, x: Tensor) -> Tensor:
+        sums = F.avg_pool2d(x * x, self.size, self.stride, self.pad, self.ceil, divisor_override=1)
+        return sums.clamp_min(1e-12).sqrt()  # the slope of a root at 0 is infinite, and 0 · ∞ is not a number
+
+
+class GlobalMax(nn.Module):
+    """(B, C, H, W) -> (B, C), the largest value of each map."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.amax((2, 3))
+
+
+class GlobalAvg(nn.Module):
+    """(B, C, H, W) -> (B, C), the mean of each map."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.mean((2, 3))
+
+
+class Maxout(nn.Module):
+    """The largest of each `pieces` neighbouring channels (Goodfellow et al. 2013): (B, C, …) -> (B, C / pieces, …)."""
+
+    def __init__(self, pieces: int) -> None:
+        super().__init__()
+        self.pieces = pieces
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.unflatten(1, (-1, self.pieces)).amax(2)
+
+
+class Embed(nn.Module):
+    """A row of token ids to a picture of height 1: (B, 1, 1, L) -> (B, dim, 1, L)."""
+
+    def __init__(self, tokens: int, dim: int) -> None:
+        super().__init__()
+        self.table = nn.Embedding(tokens, dim)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.table(x[:, 0, 0].long()).permute(0, 2, 1).unsqueeze(2)  # type: ignore[no-any-return]
+
+
+class Bias(nn.Module):
+    """A different bias for each position of each map."""
+
+    def __init__(self, shape: Sequence[int]) -> None:
+        super().__init__()
+        self.bias = nn.Parameter(torch.zeros(tuple(shape)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.bias
+
+
+class Scale(nn.Module):
+    """Every number times the same constant."""
+
+    def __init__(self, by: float) -> None:
+        super().__init__()
+        self.by = by
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.by
+
+
+class Residual(nn.Module):
+    """`body(x) + shortcut(x)` (He et al. 2016)."""
+
+    def __init__(self, body: nn.Module, shortcut: nn.Module) -> None:
+        super().__init__()
+        self.body, self.shortcut = body, shortcut
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.body(x) + self.shortcut(x)  # type: ignore[no-any-return]
+
+
+class Parallel(nn.Module):
+    """The channels of all branches, one after the other (Szegedy et al. 2015)."""
+
+    def __init__(self, branches: Sequence[nn.Module]) -> None:
+        super().__init__()
+        self.branches = nn.ModuleList(branches)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([branch(x) for branch in self.branches], 1)

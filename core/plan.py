@@ -1,0 +1,103 @@
+"""What a training is to do, resolved: what the command line, the recipe and the defaults add up to."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from .domain import Domain, Recipe, Source
+from .layers import Layers
+from .network import call, parse
+from .problem import USAGE, Problem
+from .settings import Settings
+from .versions import own
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A training, resolved. The network is a text, in which `classes` may stand for the number of labels, or a recipe."""
+
+    domain: Domain
+    source: Source
+    settings: Settings
+    recipe: str | None = None  # "swift", "mlp(units=64)"
+    network: str | None = None  # its text, where it is not the recipe's
+    weights: str | None = None  # a file to begin from
+
+    @classmethod
+    def of(
+        cls,
+        domain: Domain,
+        source: Source,
+        recipe: str | None = None,
+        network: str | None = None,
+        changes: dict[str, Any] | None = None,
+        weights: str | None = None,
+    ) -> Plan:
+        """The plan for a recipe or a network text; `changes` are the settings typed, None where nothing was."""
+        if network is not None and recipe is not None:
+            raise Problem("give --recipe or --network, not both", USAGE)
+        typed = {name: value for name, value in source.options.items() if value is not None}
+        if network is not None:
+            return cls(
+                domain, replace(source, options=typed), Settings().changed(changes or {}), None, network, weights
+            )
+        recipe = recipe or domain.default
+        found, _, _ = find_recipe(domain, recipe)
+        settings = Settings().changed(found.settings, changes or {})
+        return cls(domain, replace(source, options={**found.options, **typed}), settings, recipe, None, weights)
+
+    def layers(self, classes: int) -> Layers:
+        """The network's layers for so many labels."""
+        if self.network is not None:
+            return parse(self.network, classes=classes)
+        recipe, given, named = find_recipe(self.domain, str(self.recipe))
+        try:
+            return recipe.layers(classes, *given, **named)
+        except TypeError as error:
+            raise Problem(f"{self.recipe}: {str(error).split('() ')[-1]}", USAGE) from None
+
+    def toml(self, network: str) -> str:
+        """The plan as a settings.toml, with the network that it came to."""
+        import tomlkit
+
+        source = {name: value for name, value in asdict(self.source).items() if value is not None}
+        options = {name: value for name, value in source.pop("options").items() if not callable(value)}
+        document = tomlkit.document()
+        document.add(tomlkit.comment("neocog train --settings THIS-FILE runs this again."))
+        told = {"neocog": own(), "domain": self.domain.name, "recipe": self.recipe, "network": network}
+        for name, value in (told | {"weights": self.weights}).items():
+            if value is not None:
+                document.add(name, tomlkit.item(value))
+        for name, table in (("source", source), ("options", options), ("train", asdict(self.settings))):
+            document.add(tomlkit.nl())
+            document.add(name, tomlkit.item(table))
+        return tomlkit.dumps(document)
+
+
+def find_recipe(domain: Domain, text: str) -> tuple[Recipe, list[Any], dict[str, Any]]:
+    """A recipe of the domain, with its numbers and named numbers. Raises Problem for an unknown one."""
+    name, given, named = call(text, domain.recipes, f"recipe of {domain.name}")
+    return domain.recipes[name], given, named
+
+
+def read_settings(path: Path) -> dict[str, Any]:
+    """A settings.toml as tables. Raises Problem where it is not there or not one."""
+    try:
+        told = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise Problem(f"{path} does not exist; expected the settings.toml of a run", USAGE) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise Problem(f"{path} cannot be read as TOML: {error}", USAGE) from None
+    if not {"domain", "source", "network"} <= told.keys():
+        raise Problem(f"{path} lacks domain, network or source; expected the settings.toml of a run", USAGE)
+    return told
+
+
+def plan_from(told: dict[str, Any], domain: Domain, changes: dict[str, Any] | None = None) -> Plan:
+    """The plan that a settings.toml holds, with `changes` to its training settings."""
+    source = Source(**told["source"], options=told.get("options", {}))
+    settings = Settings().changed(told.get("train", {}), changes or {})
+    return Plan(domain, source, settings, told.get("recipe"), told["network"], told.get("weights"))

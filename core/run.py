@@ -1,0 +1,316 @@
+"""The run folder: what `train` writes, and how a run is begun, interrupted, resumed and closed.
+
+model.safetensors   the best weights on validation, with their card
+settings.toml       everything resolved; `neocog train --settings FILE` runs it again
+metrics.jsonl       a line an epoch
+summary.json        final scores, seconds, device, versions
+state.safetensors   what `neocog resume` goes on from
+curves.png, confusion.png, report.html, bad_files.txt
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from . import checkpoint, feed, files, start, versions
+from . import device as devices
+from .checkpoint import Card
+from .domain import Data, Domain
+from .model import Model
+from .network import Network
+from .plan import Plan, plan_from, read_settings
+from .problem import DATA, FAILED, USAGE, Problem
+from .train import Epoch, Trainer, train
+
+Progress = Callable[[int, int | None], object]  # so many files of so many are read
+
+SAVE_EVERY = 60  # seconds between two saves of the state: what a kill -9 can cost
+FILES = ("model.safetensors", "settings.toml", "metrics.jsonl", "summary.json", "state.safetensors", "curves.png")
+FILES += ("confusion.png", "report.html", "bad_files.txt")
+
+
+def make_folder(out: str | None, plan: Plan, network: Network, force: bool) -> Path:
+    """A new run folder. Raises Problem where there is one already, unless `force` says to replace its files."""
+    name = f"{plan.domain.name}-{(plan.recipe or 'network').partition('(')[0]}-{time.strftime('%Y%m%d-%H%M%S')}"
+    folder = Path(out) if out else Path("runs") / name
+    if folder.exists() and not folder.is_dir():
+        raise Problem(f"{folder} is a file; name a folder with --out", USAGE)
+    if folder.is_dir() and any(folder.iterdir()):
+        if not force:
+            raise Problem(
+                f"{folder} exists and is not empty; name another with --out, or replace it with --force", USAGE
+            )
+        for each in FILES:  # what is ours goes, whatever else lies there stays
+            (folder / each).unlink(missing_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        files.write_text(folder / "settings.toml", plan.toml(str(network)))
+    except OSError as error:
+        raise Problem(f"{folder} cannot be made: {error.strerror}; name another folder with --out", FAILED) from None
+    return folder
+
+
+def load_data(plan: Plan, world: devices.World, progress: Progress | None) -> Data:
+    """The plan's data. Where several processes train, one decodes them and the others find them decoded."""
+    source = replace(plan.source, options={**plan.source.options, "progress": progress})
+    with world.first():
+        data = plan.domain.load(source, None, None)
+    if len(data.train) < 2 or len(data.labels) < 2:
+        raise Problem(
+            f"{plan.source.data} gives {len(data.train)} training example(s) of {len(data.labels)} label(s); "
+            "training needs 2 labels and an example of each",
+            DATA,
+        )
+    return data
+
+
+@dataclass
+class Run:
+    """A training in its folder. `go` yields the epochs; `close` scores the best weights and writes the rest."""
+
+    plan: Plan
+    folder: Path
+    data: Data
+    network: Network
+    trainer: Trainer
+    best: float = -1.0  # validation accuracy of the weights in model.safetensors
+    seconds: float = 0.0  # of training, over all sittings
+    stopped: bool = False
+    remarks: list[str] = field(default_factory=list)
+    scores: dict[str, Any] = field(default_factory=dict)
+    _saved: float = 0.0
+    _began: float = 0.0
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process writes: one of those that train together does."""
+        return self.trainer.world.rank == 0
+
+    def go(self, watch: Callable[[Trainer, int], bool] = lambda trainer, steps: False) -> Iterator[Epoch]:
+        """Train from where the state stands; `watch` returns True to stop after the step. Saves as it goes."""
+        self._began = self._saved = time.perf_counter() - self.seconds
+
+        def each_step(trainer: Trainer, steps: int) -> bool:
+            self.stopped = watch(trainer, steps)
+            self.seconds = time.perf_counter() - self._began
+            cost = 20 * getattr(self, "_save_cost", 0.0)  # saving takes at most a twentieth of the time
+            if self.stopped or time.perf_counter() - self._saved > max(SAVE_EVERY, cost):
+                self.save_state()
+            return self.stopped
+
+        augment = self.plan.domain.augment(self.plan.settings.augment)
+        for epoch in train(self.trainer, self.data.train, self.data.valid, augment, each_step):
+            if self.leads:
+                self._record(epoch)
+            yield epoch
+        if not self.stopped:
+            self.save_state()
+
+    def _record(self, epoch: Epoch) -> None:
+        reached = epoch.valid_accuracy if epoch.valid_accuracy is not None else epoch.epoch
+        if reached >= self.best:
+            self.best = reached
+            self.save_model({"valid_accuracy": epoch.valid_accuracy})
+        lines = [json.dumps(asdict(each)) for each in self.trainer.history]
+        files.write_text(self.folder / "metrics.jsonl", "\n".join(lines) + "\n")
+
+    def card(self, scores: dict[str, Any]) -> Card:
+        return Card(
+            domain=self.plan.domain.name,
+            network=str(self.network),
+            input=(self.network.input[0], self.network.input[1], self.network.input[2]),
+            labels=self.data.labels,
+            facts=self.data.facts,
+            recipe=self.plan.recipe,
+            settings=asdict(self.plan.settings),
+            data={**self.data.counts, "given": sorted(self.data.given), "fingerprint": self.data.fingerprint()},
+            scores=scores,
+            versions=versions.all_of_them(),
+        )
+
+    def save_model(self, scores: dict[str, Any]) -> None:
+        weights = self.trainer.average.weights or self.trainer.network.state_dict()
+        checkpoint.save(self.folder / "model.safetensors", weights, self.card(scores))
+
+    def save_state(self) -> None:
+        """All that `resume` needs, in one step: whatever is killed, the last state is whole."""
+        if not self.leads:
+            return
+        began = time.perf_counter()
+        facts = self.trainer.facts() | {"best": self.best, "total_seconds": self.seconds}
+        facts |= {"fingerprint": self.data.fingerprint()}
+        path = self.folder / "state.safetensors"
+        checkpoint.write_tensors(path, self.trainer.tensors(), {"state": json.dumps(facts)})
+        self._saved = time.perf_counter()
+        self._save_cost = self._saved - began
+
+    def load_state(self) -> None:
+        """Go on where the folder's state ends. Raises Problem where it does not belong to the data as they are now."""
+        path = self.folder / "state.safetensors"
+        if not path.exists():
+            return  # stopped before the first save: the same seed begins again
+        facts = json.loads(checkpoint.header(path)["state"])
+        if facts.pop("fingerprint") != self.data.fingerprint():
+            raise Problem(
+                f"{self.plan.source.data} is not what it was when this run began, so it cannot go on exactly; "
+                "put the files back, or train anew",
+                DATA,
+            )
+        self.best, self.seconds = facts.pop("best"), facts.pop("total_seconds")
+        self.trainer.restore(checkpoint.read_tensors(path), facts)
+
+    def close(self) -> dict[str, Any]:
+        """Score the best weights on the test part (validation or training where there is none) and write the rest."""
+        from . import plot, report
+
+        path = self.folder / "model.safetensors"
+        device = str(self.trainer.device)
+        model = Model(self.plan.domain, checkpoint.card(path), checkpoint.read_tensors(path), device)
+        part = next(name for name in ("test", "valid", "train") if len(self.data.parts[name]))
+        examples, _ = model.examples(self.data, part)
+        from .score import scores
+
+        probabilities = feed.answers(model, examples)
+        self.scores = {**scores(probabilities, examples.targets.numpy(), model.labels), "scored_on": part}
+        brief = {name: self.scores[name] for name in ("accuracy", "interval", "examples", "log_loss", "scored_on")}
+        checkpoint.save(path, checkpoint.read_tensors(path), replace(model.card, scores=brief))
+        history = [asdict(epoch) for epoch in self.trainer.history]
+        summary = {
+            **self.scores,
+            "seconds": round(self.seconds, 1),
+            "epochs": len(history),
+            "parameters": self.network.parameters,
+            "network": str(self.network),
+            "recipe": self.plan.recipe,
+            "counts": self.data.counts,
+            "labels": self.data.labels,
+            "device": devices.describe(self.trainer.device),
+            "versions": versions.all_of_them(),
+            "remarks": self.data.remarks + self.trainer.remarks,
+        }
+        files.write_text(self.folder / "summary.json", json.dumps(summary, indent=1, ensure_ascii=False) + "\n")
+        plot.curves(history, self.folder / "curves.png")
+        plot.confusion(self.scores["confusion"], self.data.labels, self.folder / "confusion.png")
+        report.write(self.folder / "report.html", report_facts(self, summary, history, probabilities, examples))
+        return summary
+
+
+def report_facts(
+    run: Run, summary: dict[str, Any], history: list[dict[str, Any]], probabilities: Any, examples: Any
+) -> dict[str, Any]:
+    """What the page shows, beside the summary: the curves, the settings and the most confident mistakes."""
+    wrong = (probabilities.argmax(1) != examples.targets.numpy()).nonzero()[0]
+    worst = sorted(wrong, key=lambda i: -probabilities[i].max())[:24]
+    labels = run.data.labels
+    mistakes = [
+        {
+            "name": examples.names[i],
+            "label": labels[int(examples.targets[i])],
+            "answer": labels[int(probabilities[i].argmax())],
+            "probability": float(probabilities[i].max()),
+            "picture": run.plan.domain.show(examples.inputs[i]),
+            "text": None,
+        }
+        for i in worst
+    ]
+    return {
+        "title": run.folder.name,
+        "domain": run.plan.domain.name,
+        "recipe": run.plan.recipe,
+        "network": str(run.network),
+        "rows": run.network.facts(),
+        "settings": asdict(run.plan.settings),
+        "labels": labels,
+        "counts": run.data.counts,
+        "data": run.plan.source.data,
+        "device": summary["device"],
+        "versions": summary["versions"],
+        "seconds": summary["seconds"],
+        "history": history,
+        "scores": run.scores,
+        "scored_on": run.scores["scored_on"],
+        "mistakes": mistakes,
+        "bad": [bad._asdict() for bad in run.data.bad],
+        "remarks": summary["remarks"],
+        "command": f"neocog train --settings {run.folder / 'settings.toml'}",
+        "next": next_commands(run),
+    }
+
+
+def next_commands(run: Run) -> list[str]:
+    return [f"neocog predict {run.folder} FILE...", f"neocog evaluate {run.folder} {run.plan.source.data}"]
+
+
+def begin(
+    plan: Plan,
+    out: str | None,
+    force: bool,
+    world: devices.World,
+    device: torch.device,
+    progress: Progress | None = None,
+) -> Run:
+    """Load the data, build the network, check both with one batch, and only then make the folder."""
+    data = load_data(plan, world, progress)
+    network, trainer = _prepare(plan, data, world, device)
+    room_for(trainer, Path(out or "."))
+    folder = make_folder(out, plan, network, force) if world.rank == 0 else Path(out or "runs")
+    if data.bad and world.rank == 0:
+        files.write_text(folder / "bad_files.txt", "".join(f"{bad.file}\t{bad.reason}\n" for bad in data.bad))
+    return Run(plan, folder, data, network, trainer)
+
+
+def resume(
+    folder: Path, domain: Domain, changes: dict[str, Any], world: devices.World, progress: Progress | None = None
+) -> Run:
+    """The run in `folder` as its state left it, with `changes` (epochs, device) to its settings."""
+    plan = plan_from(read_settings(folder / "settings.toml"), domain, changes)
+    data = load_data(plan, world, progress)
+    network, trainer = _prepare(plan, data, world, devices.choose(plan.settings.device))
+    run = Run(plan, folder, data, network, trainer)
+    run.load_state()
+    if world.rank == 0:
+        files.write_text(folder / "settings.toml", plan.toml(str(network)))
+    return run
+
+
+def _prepare(plan: Plan, data: Data, world: devices.World, device: torch.device) -> tuple[Network, Trainer]:
+    if not torch.are_deterministic_algorithms_enabled():
+        torch.backends.cudnn.benchmark = False
+    frontend = plan.domain.frontend(data.facts)
+    sample = frontend(data.train.inputs[:2])
+    channels, height, width = sample.shape[1:]
+    network = Network((channels, height, width), plan.layers(len(data.labels)))
+    if network.output != (len(data.labels),):
+        raise Problem(
+            f"the network gives {network.output}, but there are {len(data.labels)} labels; end it with dense(classes)",
+            USAGE,
+        )
+    module = network.module()
+    start.start(module, plan.settings.seed, plan.settings.dirac)
+    if plan.settings.whiten:
+        picks = torch.randperm(len(data.train), generator=torch.Generator().manual_seed(plan.settings.seed))[:2000]
+        start.whiten(module, frontend(data.train[picks][0]))
+    if plan.weights:
+        if plan.domain.weights is None:
+            raise Problem(f"--weights is not for {plan.domain.name}", USAGE)
+        data.remarks += plan.domain.weights(module, Path(plan.weights))
+    return network, Trainer(frontend, module, plan.settings, device, world)
+
+
+def room_for(trainer: Trainer, folder: Path) -> None:
+    """Raises Problem where the disk has no room for the run's files."""
+    need = 5 * sum(p.nbytes for p in trainer.network.parameters()) + 20_000_000
+    parent = next(p for p in (folder, *folder.absolute().parents) if p.exists())
+    if (free := shutil.disk_usage(parent).free) < need:
+        raise Problem(
+            f"the disk of {parent} has {files.megabytes(free)} free, this run needs {files.megabytes(need)}; "
+            "make room, or name a folder on another disk with --out"
+        )

@@ -1,0 +1,78 @@
+"""The settings of training: flat, typed, and each with one default."""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from .problem import USAGE, Problem, did_you_mean
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a network is trained. Whatever a recipe or the command line says replaces a default; nothing else does."""
+
+    epochs: int = 10
+    batch: int = 128  # examples in a step
+    lr: float = 0.001  # the highest learning rate, reached after the warm-up
+    lr_other: float = 0.01  # of what Muon leaves to Adam: dense layers, biases and norms
+    optimiser: Literal["adamw", "sgd", "muon"] = "adamw"
+    momentum: float = 0.9  # of SGD (Nesterov's) and Muon; AdamW's first beta
+    weight_decay: float = 0.01  # on weights, not on biases and norms
+    schedule: Literal["linear", "cosine", "constant"] = "linear"  # after the warm-up, down to 0
+    warmup: float = 0.2  # share of the steps in which the rate rises
+    smoothing: float = 0.0  # of the labels
+    average: float = 0.0  # decay per step of the running mean of the weights; 0 keeps none
+    whiten: bool = False  # the first convolution whitens the patches of the training inputs, and stays as it is
+    dirac: bool = False  # the other convolutions begin by handing their input on
+    clip: float = 0.0  # the longest gradient; 0 leaves it as it is
+    augment: str = "none"  # in the domain's words
+    seed: int = 0
+    device: str = "auto"
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    compile: bool = False  # through torch.compile: minutes at the start, faster steps
+
+    def __post_init__(self) -> None:
+        hints = get_type_hints(type(self))
+        for each in fields(self):
+            object.__setattr__(self, each.name, _typed(each.name, getattr(self, each.name), hints[each.name]))
+        for name, (least, most) in _RANGES.items():
+            if not least <= (value := getattr(self, name)) <= most:
+                raise Problem(f"{name} is from {least:g} to {most:g}; got {value:g}", USAGE)
+
+    def changed(self, *changes: Mapping[str, Any]) -> Settings:
+        """These settings with what each of `changes` says, the last word first. Raises Problem for an unknown name."""
+        known = {each.name for each in fields(self)}
+        for change in changes:
+            for name in change:
+                if name not in known:
+                    close = did_you_mean(name, known)
+                    raise Problem(f"{name} is not a setting{close}; the settings are {', '.join(sorted(known))}", USAGE)
+        merged: dict[str, Any] = {}
+        for change in changes:
+            merged |= {name: value for name, value in change.items() if value is not None}
+        return replace(self, **merged)
+
+
+_RANGES = {
+    "epochs": (1, 1e6), "batch": (1, 1e7), "lr": (1e-12, 1e6), "lr_other": (1e-12, 1e6), "momentum": (0, 0.9999), "weight_decay": (0, 1e3),
+    "warmup": (0, 0.9), "smoothing": (0, 0.9), "average": (0, 0.999999), "clip": (0, 1e9), "seed": (0, 2**62),
+}  # fmt: skip
+
+
+def _typed(name: str, value: Any, kind: Any) -> Any:
+    if get_origin(kind) in (Literal, typing.Literal):
+        if value not in get_args(kind):
+            close = did_you_mean(str(value), get_args(kind))
+            raise Problem(f"{name} is one of {', '.join(get_args(kind))}{close}; got {value!r}", USAGE)
+        return value
+    if kind is float and type(value) is int:
+        return float(value)
+    if type(value) is not kind:
+        raise Problem(f"{name} is {_WORDS[kind]}; got {value!r}", USAGE)
+    return value
+
+
+_WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}

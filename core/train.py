@@ -1,0 +1,279 @@
+"""Training: a generator of epochs that prints nothing.
+
+Every step's randomness is a function of the seed and the step's number, so that a run which was stopped at any step
+and goes on from its state ends with the same weights as one that was never stopped. What is promised: the same
+machine, device, version, number of threads and seed give the same weights, bit for bit on the CPU.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from hashlib import blake2b
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.parallel import DistributedDataParallel
+
+from . import device as devices
+from .domain import Augment, Examples
+from .feed import answers, batch, settle
+from .optimise import Average, optimiser, rate
+from .problem import Problem
+from .settings import Settings
+
+CHECK = 50  # steps between two looks at the loss: reading it makes a GPU wait
+SLOWER = 0.3  # what the learning rate is multiplied by when the loss is not finite
+TRIES = 3
+
+Tensors = dict[str, Tensor]
+
+
+@dataclass
+class Epoch:
+    """What one pass over the training examples gave. Losses in nats, accuracies as shares, time in seconds."""
+
+    epoch: int  # from 1
+    loss: float
+    accuracy: float  # on the training batches as they were seen, augmented, by the weights of that moment
+    valid_loss: float | None
+    valid_accuracy: float | None
+    lr: float
+    seconds: float
+
+
+class Trainer:
+    """A network in training: everything that a step changes, and the step."""
+
+    def __init__(
+        self, frontend: nn.Module, network: nn.Module, settings: Settings, device: torch.device, world: devices.World
+    ) -> None:
+        devices.keep_memory(device)
+        self.settings, self.device, self.world = settings, device, world
+        self.frontend = frontend.to(device)
+        self.layout = devices.memory_format(network, device)
+        self.dtype = devices.number_format(device, settings.precision)
+        self.network = network.to(device).to(memory_format=self.layout)
+        self.runs = self._wrapped()
+        self.optimiser = optimiser(self.network, settings)
+        self.average = Average(self.network, settings.average)
+        self.loss_sum, self.right = torch.zeros((), device=device), torch.zeros((), device=device)
+        self.seen = self.number = self.retries = 0  # examples of this epoch; steps done; rates lowered
+        self.slower = 1.0  # what the rate is multiplied by after a loss that was not finite
+        self.parts = 1  # how many pieces a batch is cut into, for want of memory
+        self.remarks: list[str] = []
+        self.history: list[Epoch] = []
+        self.seconds = 0.0  # of this epoch, before it was interrupted
+
+    def _wrapped(self) -> nn.Module:
+        network: nn.Module = self.network
+        if self.world.size > 1:
+            network = DistributedDataParallel(network)
+        return torch.compile(network) if self.settings.compile else network  # type: ignore[return-value]
+
+    # --- one step ---------------------------------------------------------------------------------------------------
+
+    def step(self, examples: Examples, augment: Augment, picks: Tensor, share: float) -> None:
+        """One batch forward, backward and into the weights; `share` in [0, 1) says how much of the run is done."""
+        while True:
+            try:
+                self._gradients(examples, augment, picks)
+                break
+            except RuntimeError as error:
+                if not devices.out_of_memory(error):
+                    raise
+                self._smaller_parts(len(picks))
+        factor = rate(self.settings, share) * self.slower
+        for group in self.optimiser.param_groups:
+            group["lr"] = group["peak"] * factor
+        if self.settings.clip:
+            nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.clip)
+        self.optimiser.step()
+        self.number += 1
+        self.average.update(self.number)
+
+    def _gradients(self, examples: Examples, augment: Augment, picks: Tensor) -> None:
+        self.optimiser.zero_grad(set_to_none=True)
+        rng = self._seeded()
+        loss_sum, right = torch.zeros_like(self.loss_sum), torch.zeros_like(self.right)
+        own = self.world.share(picks)
+        for part in own.chunk(self.parts):
+            inputs, targets = batch(examples, part, self.device)
+            with self.precision():
+                scores = self.runs(self.frontend(augment(inputs, rng)).contiguous(memory_format=self.layout))
+            loss = F.cross_entropy(scores.float(), targets, label_smoothing=self.settings.smoothing)
+            (loss * (len(part) / len(own))).backward()
+            loss_sum += loss.detach() * len(part)
+            right += (scores.detach().argmax(1) == targets).sum()
+        self.loss_sum += loss_sum
+        self.right += right
+        self.seen += len(own)
+
+    def precision(self) -> Any:
+        """The context that multiplies in the number format of the device."""
+        return nullcontext() if self.dtype == torch.float32 else torch.autocast(self.device.type, self.dtype)
+
+    def _seeded(self) -> torch.Generator:
+        """The randomness of this step: dropout through torch's own generator, augmentation through the one returned."""
+        seed = mixed(self.settings.seed, "step", self.number, self.world.rank)
+        torch.manual_seed(seed)
+        return torch.Generator(self.device).manual_seed(seed)
+
+    def _smaller_parts(self, size: int) -> None:
+        if self.world.size > 1:
+            raise Problem(f"a batch of {size} does not fit into memory; start again with a smaller --batch")
+        if 2 * self.parts > size:
+            raise Problem("not even one example fits into memory; take smaller inputs or a smaller network")
+        self.parts *= 2
+        self.optimiser.zero_grad(set_to_none=True)
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+        self.remarks.append(f"out of memory: each batch of {size} now goes through in {self.parts} parts")
+
+    # --- the whole state --------------------------------------------------------------------------------------------
+
+    def tensors(self) -> Tensors:
+        """All that a step changes, by name, as it stands (not copied)."""
+        state = {f"network.{name}": value for name, value in self.network.state_dict().items()}
+        state |= {f"average.{name}": value for name, value in self.average.weights.items()}
+        for index, numbers in self.optimiser.state_dict()["state"].items():
+            state |= {f"optimiser.{index}.{name}": value for name, value in numbers.items() if value is not None}
+        return state | {"loss_sum": self.loss_sum, "right": self.right}
+
+    def facts(self) -> dict[str, Any]:
+        """What is not a tensor, as JSON."""
+        return {
+            "number": self.number,
+            "seen": self.seen,
+            "slower": self.slower,
+            "retries": self.retries,
+            "parts": self.parts,
+            "seconds": self.seconds,
+            "history": [asdict(epoch) for epoch in self.history],
+        }
+
+    def restore(self, tensors: Tensors, facts: dict[str, Any]) -> None:
+        """Go back, or on, to a state that `tensors` and `facts` gave."""
+
+        def under(prefix: str) -> Tensors:
+            return {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
+
+        self.network.load_state_dict(under("network."))
+        self.average.weights = {name: t.to(self.device, copy=True) for name, t in under("average.").items()}
+        numbers: dict[int, dict[str, Tensor]] = {}
+        for name, value in under("optimiser.").items():
+            index, _, key = name.partition(".")
+            numbers.setdefault(int(index), {})[key] = value.clone()
+        self.optimiser.load_state_dict({**self.optimiser.state_dict(), "state": numbers})
+        self.loss_sum, self.right = (tensors[name].to(self.device, copy=True) for name in ("loss_sum", "right"))
+        for name in ("number", "seen", "slower", "retries", "parts", "seconds"):
+            setattr(self, name, facts[name])
+        self.history = [Epoch(**epoch) for epoch in facts["history"]]
+
+    def copy(self) -> tuple[Tensors, dict[str, Any]]:
+        return {name: value.detach().clone() for name, value in self.tensors().items()}, self.facts()
+
+    def finite(self) -> bool:
+        return not self.world.agree(not bool(torch.isfinite(self.loss_sum)), self.device)
+
+    def go_back(self, good: tuple[Tensors, dict[str, Any]]) -> None:
+        """To the last good state, slower. Raises Problem when that has been tried often enough."""
+        retries, slower = self.retries + 1, self.slower * SLOWER
+        if retries > TRIES:
+            raise Problem(
+                f"the loss is not a finite number at step {self.number}, after {TRIES} lower learning rates; "
+                "start again with a smaller --lr, or look at the data with neocog check"
+            )
+        self.remarks.append(
+            f"the loss was not finite at step {self.number}: back to step {good[1]['number']}, "
+            f"with the learning rate × {slower:.2g}"
+        )
+        self.restore(*good)
+        self.retries, self.slower = retries, slower
+
+
+def train(
+    trainer: Trainer,
+    examples: Examples,
+    valid: Examples,
+    augment: Augment,
+    watch: Callable[[Trainer, int], bool] = lambda trainer, steps: False,
+) -> Iterator[Epoch]:
+    """Train from where the trainer stands to the last epoch, and yield each epoch as it ends.
+
+    `watch(trainer, steps in an epoch)` is called after every step; the generator ends early when it returns True.
+    """
+    settings, device = trainer.settings, trainer.device
+    examples = settle(examples, device)
+    steps = len(batches(len(examples), settings.batch, settings.seed, 0))
+    total, good, start = steps * settings.epochs, trainer.copy(), time.perf_counter() - trainer.seconds
+    trainer.network.train()
+    while trainer.number < total:
+        epoch, index = divmod(trainer.number, steps)
+        picks = batches(len(examples), settings.batch, settings.seed, epoch)[index]
+        trainer.step(examples, augment, picks, trainer.number / total)
+        trainer.seconds = time.perf_counter() - start
+        last = trainer.number % steps == 0
+        if last or trainer.number % CHECK == 0:
+            if not trainer.finite():
+                trainer.go_back(good)
+                continue
+            good = trainer.copy() if not last else good
+        if last:
+            yield end_epoch(trainer, valid, start)
+            trainer.network.train()
+            start, good = time.perf_counter(), trainer.copy()
+        if trainer.world.agree(watch(trainer, steps), device) if trainer.world.size > 1 else watch(trainer, steps):
+            return
+
+
+def end_epoch(trainer: Trainer, valid: Examples, start: float) -> Epoch:
+    """Close the epoch's sums, look at the validation examples with the averaged weights, and begin new sums."""
+    trainer.world.mean(trainer.loss_sum, trainer.right)
+    devices.finish(trainer.device)
+    seconds = time.perf_counter() - start
+    valid_loss, valid_accuracy = None, None
+    if len(valid):
+        with trainer.average.in_place():
+            probabilities = answers(trainer, valid)
+        own = probabilities[np.arange(len(valid)), valid.targets.numpy()]
+        valid_loss = float(-np.log(own.clip(1e-12)).mean())
+        valid_accuracy = float((probabilities.argmax(1) == valid.targets.numpy()).mean())
+    epoch = Epoch(
+        epoch=len(trainer.history) + 1,
+        loss=float(trainer.loss_sum) / trainer.seen,
+        accuracy=float(trainer.right) / trainer.seen,
+        valid_loss=valid_loss,
+        valid_accuracy=valid_accuracy,
+        lr=trainer.optimiser.param_groups[0]["lr"],
+        seconds=seconds,
+    )
+    trainer.history.append(epoch)
+    trainer.loss_sum, trainer.right = torch.zeros_like(trainer.loss_sum), torch.zeros_like(trainer.right)
+    trainer.seen, trainer.seconds = 0, 0.0
+    return epoch
+
+
+@lru_cache(maxsize=2)
+def batches(examples: int, size: int, seed: int, epoch: int) -> tuple[Tensor, ...]:
+    """The epoch's batches as indices: every example once, in an order that seed and epoch decide.
+
+    A tail of one example joins the batch before it: batch normalisation has nothing to compare it with.
+    """
+    rng = torch.Generator().manual_seed(mixed(seed, "epoch", epoch))
+    order = torch.randperm(examples, generator=rng)
+    if examples % size == 1 and examples > 1:
+        *most, before, tail = order.split(size) if size > 1 else (order[:-2], order[-2:-1], order[-1:])
+        return (*most, torch.cat((before, tail)))
+    return order.split(size)
+
+
+def mixed(*parts: object) -> int:
+    """One seed from several: neighbouring numbers give unrelated seeds."""
+    return int.from_bytes(blake2b(repr(parts).encode(), digest_size=7).digest())

@@ -1,0 +1,256 @@
+"""One list of words with input and output shapes; every law runs over every row."""
+
+import numpy as np
+import pytest
+import torch
+from neocog.core.layers import (
+    KINDS,
+    Layer,
+    Shape,
+    avgpool,
+    batchnorm,
+    bias,
+    conv,
+    dense,
+    dropout,
+    elu,
+    embed,
+    flatten,
+    gelu,
+    globalavg,
+    globalmax,
+    l2pool,
+    leaky,
+    local,
+    lrn,
+    maxout,
+    maxpool,
+    parallel,
+    relu,
+    residual,
+    scale,
+    sigmoid,
+    tanh,
+)
+from neocog.core.network import Network, parse
+from neocog.core.problem import Problem
+from torch.nn import functional as F
+
+MAPS = (6, 12, 10)
+ROWS: list[tuple[Layer, Shape, Shape]] = [
+    (conv(8, 3), MAPS, (8, 10, 8)),
+    (conv(8, 3, stride=2, pad=1), MAPS, (8, 6, 5)),
+    (conv(8, (3, 1), stride=(2, 1), pad=(1, 0)), MAPS, (8, 6, 10)),
+    (conv(8, 4, pad="same"), MAPS, (8, 12, 10)),
+    (conv(8, 3, dilation=2), MAPS, (8, 8, 6)),
+    (conv(12, 3, groups=3, bias=False), MAPS, (12, 10, 8)),
+    (conv(100, 3), (20, 1, 50), (100, 1, 48)),
+    (local(4, 3), MAPS, (4, 10, 8)),
+    (local(4, 3, stride=2, pad=1, bias=False), MAPS, (4, 6, 5)),
+    (local(2, 4, pad="same"), MAPS, (2, 12, 10)),
+    (dense(7), (30,), (7,)),
+    (dense(7, bias=False), (30,), (7,)),
+    (flatten, MAPS, (720,)),
+    (maxpool(2), MAPS, (6, 6, 5)),
+    (maxpool(3, stride=2), MAPS, (6, 5, 4)),
+    (maxpool(3, stride=2, pad=1, ceil=True), MAPS, (6, 7, 6)),
+    (maxpool(2), (6, 1, 9), (6, 1, 4)),
+    (avgpool(2), MAPS, (6, 6, 5)),
+    (avgpool((3, 2), stride=1), MAPS, (6, 10, 9)),
+    (l2pool(2), MAPS, (6, 6, 5)),
+    (l2pool(3, stride=2, pad=1), MAPS, (6, 6, 5)),
+    (globalmax, MAPS, (6,)),
+    (globalavg, MAPS, (6,)),
+    (batchnorm, MAPS, MAPS),
+    (batchnorm(eps=0.001), (30,), (30,)),
+    (lrn, MAPS, MAPS),
+    (lrn(3, beta=0.5), MAPS, MAPS),
+    (dropout, MAPS, MAPS),
+    (dropout(0.2), (30,), (30,)),
+    (relu, MAPS, MAPS),
+    (leaky, MAPS, MAPS),
+    (leaky(0.2), (30,), (30,)),
+    (elu, MAPS, MAPS),
+    (gelu, MAPS, MAPS),
+    (sigmoid, MAPS, MAPS),
+    (tanh, MAPS, MAPS),
+    (maxout(2), MAPS, (3, 12, 10)),
+    (maxout(3), (30,), (10,)),
+    (embed(1000, 20), (1, 1, 50), (20, 1, 50)),
+    (bias, MAPS, MAPS),
+    (scale(0.125), (30,), (30,)),
+    (residual(conv(6, 3, pad=1), relu), MAPS, MAPS),
+    (residual(conv(8, 3, stride=2, pad=1), shortcut=conv(8, 1, stride=2)), MAPS, (8, 6, 5)),
+    (residual(conv(20, 3, pad=1), relu), (20, 1, 50), (20, 1, 50)),
+    (parallel((conv(4, 1), relu), conv(5, 3, pad=1), ()), MAPS, (15, 12, 10)),
+    (parallel((globalmax,), (globalavg,)), MAPS, (12,)),
+]
+each_row = pytest.mark.parametrize(("layer", "shape", "out"), ROWS, ids=[f"{row[0]} of {row[1]}" for row in ROWS])
+
+
+def examples(shape: Shape, count: int = 3) -> torch.Tensor:
+    return torch.randn(count, *shape, generator=torch.Generator().manual_seed(0)) * (1 if shape[0] > 1 else 3)
+
+
+def network(layer: Layer, shape: Shape) -> Network:
+    """A network of the one word, with the row of numbers that it may need made from maps."""
+    return Network(shape if len(shape) == 3 else (shape[0], 1, 1), (layer,) if len(shape) == 3 else (flatten, layer))
+
+
+def run(layer: Layer, shape: Shape, x: torch.Tensor) -> torch.Tensor:
+    torch.manual_seed(0)
+    module = network(layer, shape).module().eval()
+    return module(x.unflatten(1, (-1, 1, 1)) if len(shape) == 1 else x)
+
+
+def test_every_word_has_a_row():
+    assert {type(layer).word for layer, _, _ in ROWS} == set(KINDS)
+
+
+@each_row
+def test_a_layer_gives_the_shape_that_it_promises(layer, shape, out):
+    x = examples(shape).abs()
+    assert network(layer, shape).output == out
+    assert tuple(run(layer, shape, x).shape) == (3, *out)
+
+
+@each_row
+def test_a_layer_is_read_from_the_text_it_prints(layer, shape, out):
+    assert parse(str(layer)) == (layer,)
+
+
+@each_row
+def test_a_batch_gives_what_single_examples_give(layer, shape, out):
+    x = examples(shape).abs()
+    together, alone = run(layer, shape, x), torch.cat([run(layer, shape, x[i : i + 1]) for i in range(3)])
+    torch.testing.assert_close(together, alone)
+
+
+@each_row
+def test_a_layer_works_inside_a_combinator_as_it_does_alone(layer, shape, out):
+    wrapped = parallel((layer,))
+    assert network(wrapped, shape).output == out
+    x = examples(shape).abs()
+    torch.testing.assert_close(run(wrapped, shape, x), run(layer, shape, x))
+    assert network(wrapped, shape).macs == network(layer, shape).macs
+    assert network(wrapped, shape).receptive_field == network(layer, shape).receptive_field
+
+
+@each_row
+def test_parameters_are_those_of_the_module(layer, shape, out):
+    described = network(layer, shape)
+    assert described.parameters == sum(p.numel() for p in described.module().parameters())
+
+
+@each_row
+def test_every_parameter_gets_a_gradient_that_is_finite(layer, shape, out):
+    module = network(layer, shape).module().train()
+    x = examples(shape).abs()
+    x = torch.zeros_like(x) if layer == l2pool(2) else x  # the slope of a root at 0 is where it would break
+    x = x.unflatten(1, (-1, 1, 1)) if len(shape) == 1 else x
+    x.requires_grad_(layer != embed(1000, 20))
+    module(x).square().sum().backward()
+    leaves = [*module.parameters(), *([x] if x.requires_grad else [])]
+    assert all(p.grad is not None and bool(torch.isfinite(p.grad).all()) for p in leaves)
+
+
+@each_row
+def test_the_window_arithmetic_agrees_with_the_gradient(layer, shape, out):
+    """The input pixels that one output number depends on lie within its receptive field, and reach its corners."""
+    if len(shape) == 1 or layer in (lrn, lrn(3, beta=0.5), embed(1000, 20), batchnorm):
+        return
+    description = network(layer, shape)
+    module = description.module().double().eval()
+    x = examples(shape, 1).double().abs().requires_grad_()
+    y = module(x)
+    middle = tuple(n // 2 for n in y.shape[1:])
+    y[(0, *middle)].backward() if y.ndim == 2 else y[0, :, middle[1], middle[2]].sum().backward()
+    touched = (x.grad[0].abs().sum(0) > 0).nonzero()
+    spread = touched.max(0).values - touched.min(0).values + 1
+    assert all(int(n) <= r for n, r in zip(spread, description.receptive_field, strict=True))
+    if isinstance(layer, type(conv(1, 1))):
+        assert tuple(spread.tolist()) == tuple(
+            min(r, n) for r, n in zip(description.receptive_field, shape[1:], strict=True)
+        )
+
+
+def test_maxpool_is_the_maximum_of_each_window():
+    x = examples(MAPS)
+    slow = np.zeros((3, 6, 5, 4))
+    for i, j in np.ndindex(5, 4):
+        slow[:, :, i, j] = x.numpy()[:, :, 2 * i : 2 * i + 3, 2 * j : 2 * j + 3].max((2, 3))
+    np.testing.assert_allclose(run(maxpool(3, stride=2), MAPS, x), slow)
+
+
+def test_l2pool_is_the_root_of_the_sum_of_squares_of_each_window():
+    x = examples(MAPS)
+    slow = np.zeros((3, 6, 6, 5))
+    for i, j in np.ndindex(6, 5):
+        slow[:, :, i, j] = np.sqrt((x.numpy()[:, :, 2 * i : 2 * i + 2, 2 * j : 2 * j + 2] ** 2).sum((2, 3)))
+    np.testing.assert_allclose(run(l2pool(2), MAPS, x), slow, rtol=1e-5)
+
+
+def test_local_with_one_filter_everywhere_is_a_convolution():
+    """Locally connected is convolutional where all positions are given the same weights."""
+    x, layer = examples(MAPS), local(4, 3, stride=2, pad=1)
+    module = layer.module(MAPS)
+    module.weight.data[:] = module.weight.data[:1]
+    shared = module.weight.data[0].view(4, 6, 3, 3)
+    torch.testing.assert_close(module(x), F.conv2d(x, shared, stride=2, padding=1), rtol=1e-4, atol=1e-5)
+
+
+def test_maxout_is_the_largest_of_neighbouring_channels():
+    x = examples(MAPS)
+    torch.testing.assert_close(run(maxout(2), MAPS, x), torch.maximum(x[:, 0::2], x[:, 1::2]))
+
+
+def test_lrn_is_the_formula_of_the_alexnet_paper():
+    """b = a / (k + α Σ a²)^β over n neighbouring maps, with α spread over the window as torch does."""
+    x = examples(MAPS, 1)
+    for channel in range(6):
+        near = x[:, max(0, channel - 2) : channel + 3]
+        want = x[:, channel] / (2 + 1e-4 / 5 * near.square().sum(1)) ** 0.75
+        torch.testing.assert_close(run(lrn, MAPS, x)[:, channel], want)
+
+
+def test_an_average_pool_counts_its_padding_as_zeros():
+    assert run(avgpool(2, pad=1), (1, 2, 2), torch.ones(1, 1, 2, 2))[0, 0, 0, 0] == 0.25
+
+
+def test_a_window_on_a_picture_of_height_one_is_one_high():
+    module = Network((20, 1, 50), (conv(100, 3), relu, maxpool(2))).module()
+    assert tuple(module[0].weight.shape) == (100, 20, 1, 3)
+
+
+def test_maps_that_shrink_to_height_one_keep_square_windows():
+    """A network for pictures has the same weights at every picture size."""
+    small = Network((3, 4, 4), (maxpool(4), conv(8, 3, pad=1))).module()
+    assert tuple(small[1].weight.shape) == (8, 3, 3, 3)
+
+
+MISFITS = [
+    ((8, 28, 28), dense(10), "layer 0, dense(10): takes a row of numbers, got (8, 28, 28); put flatten before it"),
+    ((1, 5, 5), conv(1, 7), "layer 0, conv(1, 7): its window is 7 high, but what it is given is 5 high"),
+    ((6, 5, 5), conv(8, 3, groups=4), "layer 0, conv(8, 3, groups=4): 6 input channels do not divide into 4 groups"),
+    ((4, 5, 5), conv(6, 3, groups=4), "6 filters do not divide into 4 groups"),
+    ((5, 5, 5), maxout(2), "layer 0, maxout(2): 5 channels do not divide into groups of 2"),
+    ((1, 8, 8), maxpool(2, pad=2), "a pool's pad is at most half its window; got 2 for 2"),
+    ((1, 8, 8), conv(4, 3, stride=2, pad="same"), 'pad="same" keeps the size, which needs stride 1'),
+    ((3, 8, 8), embed(10, 2), "takes a row of token ids, (1, 1, length), got (3, 8, 8)"),
+    ((3, 8, 8), residual(conv(4, 3)), "its body gives (4, 6, 6), its shortcut (3, 8, 8), and only equal shapes add up"),
+    ((3, 8, 8), parallel(conv(4, 3), conv(4, 1)), "its branches give (4, 6, 6), (4, 8, 8)"),
+]
+
+
+@pytest.mark.parametrize(("shape", "layer", "message"), MISFITS, ids=[str(row[1]) for row in MISFITS])
+def test_a_layer_that_does_not_fit_says_what_it_got_and_what_to_do(shape, layer, message):
+    with pytest.raises(Problem) as caught:
+        Network(shape, (layer,))
+    assert message in str(caught.value)
+
+
+def test_a_row_of_numbers_has_no_windows():
+    with pytest.raises(
+        Problem, match=r"layer 1, maxpool\(2\): takes maps of \(channels, height, width\), got a row of 64"
+    ):
+        Network((1, 8, 8), (flatten, maxpool(2)))

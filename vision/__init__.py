@@ -1,0 +1,18 @@
+"""Pictures."""
+
+from ..core.domain import Domain
+from . import augment, check, data, frontend, models, show, weights
+
+DOMAIN = Domain(
+    name="vision",
+    load=data.load,
+    read=data.read,
+    gather=data.gather,
+    frontend=frontend.frontend,
+    augment=augment.augment,
+    check=check.check,
+    show=show.show,
+    recipes=models.RECIPES,
+    default="swift",
+    weights=weights.weights,
+)

@@ -1,0 +1,207 @@
+"""The networks of the field by name, each beside the settings that train it.
+
+The five networks for photos compute what torchvision's models compute from the same weights (vision/weights.py loads
+them). They take pictures of 224×224, as torchvision trains them; torchvision's `alexnet` and `vgg16` squeeze any other
+size to the one their first dense layer expects, these do not: the dense layer is built for the size that is there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ..core.domain import Recipe
+from ..core.layers import (
+    Layer,
+    Layers,
+    batchnorm,
+    conv,
+    dense,
+    dropout,
+    flatten,
+    globalavg,
+    globalmax,
+    maxpool,
+    parallel,
+    relu,
+    residual,
+    scale,
+)
+
+# --- digits and other small pictures --------------------------------------------------------------------------------
+
+
+def keras_digits(classes: int) -> Layers:
+    """The lectures' network for handwritten digits, as they write it in Keras: 25×26×26, …, 1,250 from 1×28×28."""
+    features = (conv(25, 3), relu, maxpool(2), conv(50, 3), relu, maxpool(2))
+    return (*features, flatten, dense(100), relu, dense(classes))
+
+
+def lenet5(classes: int) -> Layers:
+    """LeNet-5 (LeCun, Bottou, Bengio and Haffner 1998, section II.B) as Caffe gives it: 431,080 parameters on 1×28×28.
+
+    The paper's has 6 and 16 maps, joined by a table, trainable subsampling, sigmoids and Gaussian outputs on 32×32, and
+    some 60,000 parameters. Caffe's, which is the one most often counted, has 20 and 50 maps and one relu.
+    """
+    return (conv(20, 5), maxpool(2), conv(50, 5), maxpool(2), flatten, dense(500), relu, dense(classes))
+
+
+def mlp(classes: int, units: int = 512, depth: int = 2) -> Layers:
+    """The fully connected baseline: `depth` hidden layers of `units`, blind to which pixels are neighbours."""
+    return (flatten, *(dense(units), relu) * depth, dense(classes))
+
+
+def swift(classes: int, width: int = 64) -> Layers:
+    """Our own, for the most accuracy per second of training: whitening, three blocks, the largest answer of each map.
+
+    After airbench94 (Jordan 2024, arXiv:2404.00498): the first convolution whitens patches of 2×2 and stays fixed; a
+    block halves the picture and is two normalised convolutions. With Muon as its optimiser, eight epochs are enough.
+    """
+    blocks = [_block(filters) for filters in (width, 4 * width, 4 * width)]
+    return (conv(24, 2), relu, *(layer for block in blocks for layer in block), globalmax, dense(classes), scale(1 / 9))
+
+
+def _block(filters: int) -> Layers:
+    norm = batchnorm(momentum=0.4)
+    again = (conv(filters, 3, pad=1, bias=False), norm, relu)
+    return (conv(filters, 3, pad=1, bias=False), maxpool(2), norm, relu, *again)
+
+
+# --- photos ---------------------------------------------------------------------------------------------------------
+
+
+def alexnet(classes: int) -> Layers:
+    """AlexNet in one column (Krizhevsky 2014, arXiv:1404.5997, section 4), as torchvision has it.
+
+    The paper of 2012 (section 3.5) has 96, 256, 384, 384 and 256 filters in two columns, and local response
+    normalisation, which is left out here as there.
+    """
+    first = (conv(64, 11, stride=4, pad=2), relu, maxpool(3, stride=2), conv(192, 5, pad=2), relu, maxpool(3, stride=2))
+    last = (conv(384, 3, pad=1), relu, conv(256, 3, pad=1), relu, conv(256, 3, pad=1), relu, maxpool(3, stride=2))
+    hidden = (dropout, dense(4096), relu, dropout, dense(4096), relu)
+    return (*first, *last, flatten, *hidden, dense(classes))
+
+
+def vgg16(classes: int) -> Layers:
+    """VGG-16 (Simonyan and Zisserman 2015, arXiv:1409.1556, table 1, configuration D)."""
+    stages = [(conv(filters, 3, pad=1), relu) * count for filters, count in VGG16]
+    features = [layer for stage in stages for layer in (*stage, maxpool(2))]
+    return (*features, flatten, *(dense(4096), relu, dropout) * 2, dense(classes))
+
+
+VGG16 = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))  # filters of a stage, and how many convolutions
+
+
+def googlenet(classes: int) -> Layers:
+    """GoogLeNet (Szegedy et al. 2015, arXiv:1409.4842, table 1) as torchvision has it, without the auxiliary heads.
+
+    torchvision's differs from the paper: batch normalisation after each convolution instead of local response
+    normalisation, 3×3 convolutions where the paper has 5×5 (pytorch/vision issue 906), and a fourth pool of 2×2.
+    Its published weights want pixels from −1 to 1 (mean and std of 0.5), not ImageNet's mean and std.
+    """
+    stem = (*_unit(64, 7, stride=2, pad=3), _half(3), *_unit(64, 1), *_unit(192, 3, pad=1), _half(3))
+    three, four, five = ([_inception(*row) for row in stage] for stage in GOOGLENET)
+    return (*stem, *three, _half(3), *four, _half(2), *five, globalavg, dropout(0.2), dense(classes))
+
+
+GOOGLENET = (  # a stage's modules, each: 1×1, 3×3 reduced, 3×3, 5×5 reduced, 5×5, pool projected (columns of table 1)
+    ((64, 96, 128, 16, 32, 32), (128, 128, 192, 32, 96, 64)),
+    (
+        (192, 96, 208, 16, 48, 64),
+        (160, 112, 224, 24, 64, 64),
+        (128, 128, 256, 24, 64, 64),
+        (112, 144, 288, 32, 64, 64),
+        (256, 160, 320, 32, 128, 128),
+    ),
+    ((256, 160, 320, 32, 128, 128), (384, 192, 384, 48, 128, 128)),
+)
+
+
+def _inception(one: int, three_reduced: int, three: int, five_reduced: int, five: int, pool: int) -> Layer:
+    return parallel(
+        _unit(one, 1),
+        (*_unit(three_reduced, 1), *_unit(three, 3, pad=1)),
+        (*_unit(five_reduced, 1), *_unit(five, 3, pad=1)),
+        (maxpool(3, stride=1, pad=1, ceil=True), *_unit(pool, 1)),
+    )
+
+
+def _unit(filters: int, size: int, stride: int = 1, pad: int = 0) -> Layers:
+    return (conv(filters, size, stride=stride, pad=pad, bias=False), batchnorm(eps=0.001), relu)
+
+
+def _half(size: int) -> Layer:
+    return maxpool(size, stride=2, ceil=True)
+
+
+def resnet18(classes: int) -> Layers:
+    """ResNet-18 (He et al. 2016, arXiv:1512.03385, table 1), with projections where the shape changes (option B)."""
+    return _resnet(_basic, (2, 2, 2, 2), classes)
+
+
+def resnet50(classes: int) -> Layers:
+    """ResNet-50 (He et al. 2016, arXiv:1512.03385, table 1) as torchvision has it.
+
+    The stride of a bottleneck is in its 3×3 convolution, in the paper in its first 1×1 ("ResNet V1.5").
+    """
+    return _resnet(_bottleneck, (3, 4, 6, 3), classes)
+
+
+def _resnet(block: Callable[[int, int, bool], Layer], counts: Sequence[int], classes: int) -> Layers:
+    """`counts` blocks in each stage; a stage doubles the filters and, but for the first, halves the picture."""
+    layers: list[Layer] = [*_normed(64, 7, stride=2, pad=3), relu, maxpool(3, stride=2, pad=1)]
+    for stage, count in enumerate(counts):
+        for index in range(count):
+            stride = 2 if stage > 0 and index == 0 else 1
+            layers += [block(64 * 2**stage, stride, index == 0), relu]
+    return (*layers, globalavg, dense(classes))
+
+
+def _basic(filters: int, stride: int, first: bool) -> Layer:
+    shortcut = _normed(filters, 1, stride) if stride > 1 else ()
+    return residual(*_normed(filters, 3, stride, pad=1), relu, *_normed(filters, 3, pad=1), shortcut=shortcut)
+
+
+def _bottleneck(filters: int, stride: int, first: bool) -> Layer:
+    shortcut = _normed(4 * filters, 1, stride) if first else ()
+    reduced = (*_normed(filters, 1), relu, *_normed(filters, 3, stride, pad=1), relu)
+    return residual(*reduced, *_normed(4 * filters, 1), shortcut=shortcut)
+
+
+def _normed(filters: int, size: int, stride: int = 1, pad: int = 0) -> Layers:
+    return (conv(filters, size, stride=stride, pad=pad, bias=False), batchnorm)
+
+
+# --- the table ------------------------------------------------------------------------------------------------------
+
+Numbers = dict[str, Any]
+
+DIGITS: Numbers = {
+    "optimiser": "adamw", "lr": 0.002, "weight_decay": 0.01, "batch": 128, "epochs": 10, "augment": "crop(2)",
+}  # fmt: skip
+PHOTOS: Numbers = {
+    "optimiser": "sgd", "lr": 0.05, "momentum": 0.9, "weight_decay": 1e-4, "schedule": "cosine", "warmup": 0.05,
+    "smoothing": 0.1, "batch": 128, "epochs": 90, "augment": "flip, crop(16), light(0.2, 0.2)",
+}  # fmt: skip
+PLAIN: Numbers = {**PHOTOS, "lr": 0.01, "weight_decay": 5e-4}  # without batch normalisation a larger rate diverges
+
+SWIFT: Numbers = {
+    "optimiser": "muon", "lr": 0.12, "lr_other": 0.01, "momentum": 0.6, "warmup": 0.0, "smoothing": 0.2, "batch": 500,
+    "epochs": 8, "whiten": True, "dirac": True, "augment": "flip, crop(2)",
+}  # fmt: skip
+
+SMALL: Numbers = {"size": 28}  # the picture's side, in pixels
+LARGE: Numbers = {"size": 224}
+DIGIT, PHOTO = (1, 28, 28), (3, 224, 224)  # what each is measured on
+
+RECIPES: dict[str, Recipe] = {
+    "swift": Recipe(swift, "our own: as accurate as possible per second of training", SWIFT),
+    "keras-digits": Recipe(keras_digits, "the lectures' network: two convolutions, two pools", DIGITS, SMALL, DIGIT),
+    "lenet5": Recipe(lenet5, "LeNet-5 (LeCun et al. 1998) with Caffe's sizes: 431,080 parameters", DIGITS, SMALL, DIGIT),
+    "alexnet": Recipe(alexnet, "AlexNet in one column (Krizhevsky 2014), as in torchvision", PLAIN, LARGE, PHOTO),
+    "vgg16": Recipe(vgg16, "VGG-16 (Simonyan and Zisserman 2015), as in torchvision", PLAIN, LARGE, PHOTO),
+    "googlenet": Recipe(googlenet, "GoogLeNet (Szegedy et al. 2015), as in torchvision", PHOTOS, LARGE, PHOTO),
+    "resnet18": Recipe(resnet18, "ResNet-18 (He et al. 2016), as in torchvision", PHOTOS, LARGE, PHOTO),
+    "resnet50": Recipe(resnet50, "ResNet-50 (He et al. 2016), as in torchvision", PHOTOS, LARGE, PHOTO),
+    "mlp": Recipe(mlp, "the fully connected baseline: two hidden layers of 512", {**DIGITS, "lr": 0.001}, input=DIGIT),
+}

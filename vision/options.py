@@ -1,0 +1,81 @@
+"""Options: what a person may say about how pictures are brought to one size and colour, and where they are cached."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeGuard
+
+from ..core.domain import Facts, Source
+from ..core.problem import USAGE, Problem, did_you_mean
+
+FITS = ("crop", "stretch", "pad")
+COLOURS = ("auto", "grey", "rgb")
+NAMES = ("size", "colour", "fit", "cache", "progress")
+SIDES = range(1, 4097)  # pixels; beyond it a single picture weighs 50 MB and more
+
+Progress = Callable[[int, int | None], Any]  # pictures done, pictures in all
+
+
+@dataclass(frozen=True)
+class Options:
+    """`size` is (height, width) in pixels, None where the pictures decide; `colour` "auto" leaves that to them too."""
+
+    size: tuple[int, int] | None
+    colour: str
+    fit: str
+    cache: Path
+    progress: Progress | None = None
+
+
+def options_of(source: Source, facts: Facts | None) -> Options:
+    """What the source says; where a model's facts are at hand, they decide how its pictures look."""
+    said = known(source.options)
+    cache = Path(said["cache"]).expanduser() if said.get("cache") else default_cache()
+    if facts is not None:
+        size = (int(facts["size"][0]), int(facts["size"][1]))
+        return Options(size, str(facts["colour"]), str(facts["fit"]), cache, said.get("progress"))
+    return Options(
+        side(said.get("size")),
+        one_of("colour", said.get("colour") or "auto", COLOURS),
+        one_of("fit", said.get("fit") or "crop", FITS),
+        cache,
+        said.get("progress"),
+    )
+
+
+def known(options: Mapping[str, Any]) -> Mapping[str, Any]:
+    for name in options:
+        if name not in NAMES:
+            hint = did_you_mean(name, NAMES)
+            raise Problem(f"{name} is not an option of vision; the options are {', '.join(NAMES[:-1])}{hint}", USAGE)
+    return options
+
+
+def side(size: Any) -> tuple[int, int] | None:
+    """A side in pixels as (height, width) of a square."""
+    if size is None:
+        return None
+    if not is_whole(size) or int(size) not in SIDES:
+        raise Problem(f"size {size} is not a picture's side: give whole pixels from 1 to {SIDES[-1]}", USAGE)
+    return int(size), int(size)
+
+
+def is_whole(value: Any) -> TypeGuard[int | str]:
+    return (isinstance(value, int) and not isinstance(value, bool)) or (isinstance(value, str) and value.isdecimal())
+
+
+def one_of(option: str, value: Any, choices: tuple[str, ...]) -> str:
+    if value not in choices:
+        hint = did_you_mean(str(value), choices)
+        raise Problem(f"{option} {value} is not known; it can be {', '.join(choices)}{hint}", USAGE)
+    return str(value)
+
+
+def default_cache() -> Path:
+    """$NEOCOG_CACHE, or the `neocog` folder where this person's caches are."""
+    if own := os.environ.get("NEOCOG_CACHE"):
+        return Path(own).expanduser()
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "neocog"

@@ -1,0 +1,53 @@
+"""Work on many pictures at once, in threads: Pillow and the hash let go of the interpreter while they compute."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+from .picture import Content
+
+Result = TypeVar("Result")
+
+TOGETHER = 32  # pictures in one piece of work: one alone costs less than handing it to a thread
+BYTES_TOGETHER = 4 << 20  # in one piece of work, so that the pieces that wait stay below some 30 MB a processor
+MOST_WORKERS = 16  # beyond it the disk is what one waits for
+
+
+def in_parallel(
+    contents: Iterable[tuple[int, Content]], work: Callable[[Content], Result]
+) -> Iterator[tuple[int, Result]]:
+    """`work` done on each content, in the order of the contents, a bounded number of them ahead."""
+    workers = min(processors(), MOST_WORKERS)
+    waiting: deque[Future[list[tuple[int, Result]]]] = deque()
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="neocog-pictures")
+    try:
+        for piece in pieces(contents):
+            waiting.append(pool.submit(lambda piece: [(at, work(content)) for at, content in piece], piece))
+            if len(waiting) > 2 * workers:
+                yield from waiting.popleft().result()
+        while waiting:
+            yield from waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def pieces(contents: Iterable[tuple[int, Content]]) -> Iterator[list[tuple[int, Content]]]:
+    piece: list[tuple[int, Content]] = []
+    weight = 0
+    for at, content in contents:
+        piece.append((at, content))
+        weight += len(content) if isinstance(content, bytes) else 0
+        if len(piece) == TOGETHER or weight >= BYTES_TOGETHER:
+            yield piece
+            piece, weight = [], 0
+    if piece:
+        yield piece
+
+
+def processors() -> int:
+    """The processors that this process may use, which in a container are fewer than there are."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

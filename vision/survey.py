@@ -1,0 +1,182 @@
+"""Survey: all pictures that DATA, --valid and --test name, each with a known label and the part it was given for."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from ..core.domain import Bad, Source
+from ..core.problem import DATA, USAGE, Problem, did_you_mean
+from ..core.split import split
+from .listing import Item, Listing, natural
+from .picture import Content
+from .sources import KINDS, Placed
+
+TEST = 0.15  # of the examples are kept for the test where none is given: 150 of 1,000 tell 90% from 95%
+VALID = 0.10  # of the rest choose the best epoch
+VALID_ENOUGH = 2500  # examples tell half a per cent; more of them would only be lost to training
+NAMED = 5  # how many of many a sentence names
+
+
+@dataclass
+class Survey:
+    """`whose` are the positions of the origins that the items come from; `part` of an item is what was given."""
+
+    items: list[Item] = field(default_factory=list)
+    whose: list[int] = field(default_factory=list)
+    bad: list[tuple[int, str, str]] = field(default_factory=list)  # origin, file, reason
+    order: list[str] | None = None  # of the labels
+    ignored: Counter[str] = field(default_factory=Counter)
+    grouped: bool = False
+    remarks: list[str] = field(default_factory=list)
+
+    @property
+    def given(self) -> list[str]:
+        return sorted({item.part for item in self.items if item.part in ("valid", "test")})
+
+    def contents(self, placed: Sequence[Placed]) -> Iterator[tuple[int, Content]]:
+        """The content of every item with its position, one origin after the other."""
+        for number, (origin, _) in enumerate(placed):
+            mine = [at for at, whose in enumerate(self.whose) if whose == number]
+            for at, content in origin.contents([self.items[at] for at in mine]):
+                yield mine[at], content
+
+
+def survey(placed: Sequence[Placed], source: Source) -> Survey:
+    """What there is, before anything is decoded."""
+    found = Survey()
+    for number, (origin, part) in enumerate(placed):
+        listing = origin.listing(source.group_by)
+        if not listing.items and not listing.bad:
+            raise Problem(nothing(origin.where, listing), DATA)
+        items = for_part(listing.items, part) if part else besides(listing.items, source, found)
+        found.items += items
+        found.whose += [number] * len(items)
+        found.bad += [(number, *bad) for bad in listing.bad]
+        found.ignored += listing.ignored
+        found.order = found.order or listing.order
+        found.grouped |= listing.grouped
+        if listing.outside:
+            found.remarks.append(f"left out {counted(listing.outside, 'picture')} outside any class folder")
+    if found.ignored:
+        found.remarks.append(f"left out {ignored(found.ignored)}")
+    return found
+
+
+def nothing(where: str, listing: Listing) -> str:
+    if listing.outside:
+        found = f"{counted(listing.outside, 'picture')} but no folder per class"
+    else:
+        found = f"no pictures, only {ignored(listing.ignored)}" if listing.ignored else "nothing"
+    archives = [kind for kind in listing.ignored if kind in (".gz", ".zip", ".tar", ".tgz")]
+    hint = "; give the archive itself" if archives else ""
+    return f"{where} holds {found}; expected {KINDS}{hint}"
+
+
+def ignored(kinds: Counter[str]) -> str:
+    most = ", ".join(f"{count:,} {kind}" for kind, count in kinds.most_common(NAMED))
+    return f"{counted(kinds.total(), 'file')} without the ending of a picture ({most})"
+
+
+def counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def for_part(items: list[Item], part: str) -> list[Item]:
+    """What was given for a part: all of it, or the pictures it holds for that part where it names parts itself."""
+    own = [item for item in items if item.part == part]
+    return [item._replace(part=part) for item in own or items]
+
+
+def besides(items: list[Item], source: Source, found: Survey) -> list[Item]:
+    """The pictures of DATA, less those of a part that was given besides."""
+    for part, other in (("valid", source.valid), ("test", source.test)):
+        left = [item for item in items if item.part != part]
+        if other is not None and len(left) < len(items):
+            unused = counted(len(items) - len(left), "picture")
+            found.remarks.append(f"{unused} for {part} in {source.data} not used: {other} was given")
+            items = left
+    parts = {item.part for item in items}
+    if "valid" in parts and "test" not in parts and source.test is None and source.valid is None:
+        found.remarks.append("there is no test part, so its validation part is the test; "
+                             "a new validation part is split off training")
+        return [item._replace(part="test") if item.part == "valid" else item for item in items]
+    return items
+
+
+def in_labels(found: Survey, labels: Sequence[str] | None, source: Source) -> list[str]:
+    """Leaves out or refuses labels that are not known; gives the known ones, those of training or of a model."""
+    known = list(labels) if labels is not None else trained(found)
+    among = set(known)
+    strange = Counter(item.label for item in found.items if item.label not in among)
+    if not strange or not known:
+        return known
+    if source.unknown != "skip":
+        raise Problem(unknown(strange, known, "the model" if labels is not None else "training"), DATA)
+    kept = [at for at, item in enumerate(found.items) if item.label not in strange]
+    found.items, found.whose = [found.items[at] for at in kept], [found.whose[at] for at in kept]
+    names = ", ".join(sorted(strange, key=natural)[:NAMED])
+    found.remarks.append(f"left out {counted(strange.total(), 'picture')} with a label that is not known: {names}")
+    return known
+
+
+def trained(found: Survey) -> list[str]:
+    """The labels that training sees."""
+    return in_order({item.label for item in found.items if item.part in (None, "train")}, found.order)
+
+
+def in_order(labels: Iterable[str], order: Sequence[str] | None) -> list[str]:
+    """Labels in their official order where they have one, else naturally sorted."""
+    place = {label: at for at, label in enumerate(order or ())}
+    return sorted(labels, key=lambda label: (place.get(label, len(place)), natural(label)))
+
+
+def unknown(strange: Counter[str], known: Sequence[str], who: str) -> str:
+    first = sorted(strange, key=natural)
+    names = ", ".join(f"{label} ({counted(strange[label], 'picture')})" for label in first[:NAMED])
+    more = f" and {len(known) - 20} more" if len(known) > 20 else ""
+    noun = "label" if len(strange) == 1 else "labels"
+    return (
+        f"{who} does not know the {noun} {names}; it knows {', '.join(known[:20])}{more}"
+        f"{did_you_mean(first[0], known)}; --unknown skip leaves such pictures out"
+    )
+
+
+def in_groups(found: Survey, placed: Sequence[Placed], group_by: str | None) -> None:
+    """Gives each item the group that stays together: a table's column, or what is found in its full name."""
+    if group_by is None or found.grouped:
+        return
+    try:
+        pattern = re.compile(group_by)
+    except re.error as error:
+        raise Problem(f"--group-by {group_by} is not a regular expression: {error}", USAGE) from error
+    names = [placed[whose].origin.full(item.name) for whose, item in zip(found.whose, found.items, strict=True)]
+    matches = [pattern.search(name) for name in names]
+    if not any(matches):
+        raise Problem(f"--group-by {group_by} is no column of a table, and in no path such as {names[0]}", USAGE)
+    group = [(match[1] if pattern.groups else match[0]) if match else None for match in matches]
+    found.items = [item._replace(group=own) for item, own in zip(found.items, group, strict=True)]
+
+
+def divide(items: Sequence[Item], hashes: Sequence[bytes]) -> tuple[list[str], list[str]]:
+    """A part for each item, as given or else by its group or content, and the labels too rare to divide."""
+    keys = [item.group.encode("utf-8", "surrogateescape") if item.group else digest
+            for item, digest in zip(items, hashes, strict=True)]  # fmt: skip
+    parts = [item.part or "train" for item in items]
+    free = [at for at, part in enumerate(parts) if part == "train"]
+    test = 0.0 if "test" in parts else TEST
+    valid = 0.0 if "valid" in parts else valid_share(len(free) * (1 - test)) * (1 - test)
+    own, rare = split([keys[at] for at in free], [items[at].label for at in free], valid, test)
+    for at, part in zip(free, own, strict=True):
+        parts[at] = part
+    return parts, rare
+
+
+def valid_share(examples: float) -> float:
+    return min(VALID, VALID_ENOUGH / examples) if examples else VALID
+
+
+def full_bad(placed: Sequence[Placed], bad: Sequence[tuple[int, str, str]]) -> list[Bad]:
+    return [Bad(placed[number].origin.full(name), reason) for number, name, reason in bad]
