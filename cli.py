@@ -13,7 +13,7 @@ from .core.problem import DATA, FAILED, INTERRUPTED, USAGE, Problem
 from .core.progress import TrainingProgress, duration, progress, say
 
 if TYPE_CHECKING:
-    from .core.domain import Domain, Source
+    from .core.domain import Source
     from .core.network import Network
     from .core.run import Run
 
@@ -56,9 +56,19 @@ def console() -> Any:
     return Console(highlight=False, soft_wrap=False)
 
 
+def _version(asked: bool) -> None:
+    if asked:
+        from .core.versions import own
+
+        print(f"neocog {own()}")
+        raise typer.Exit
+
+
 @app.callback()
 def start(
-    version: Annotated[bool, typer.Option("--version", help="Print the version and end.", is_eager=True)] = False,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and end.", is_eager=True, callback=_version)
+    ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of every problem.")] = False,
 ) -> None:
     """Train, measure, understand and use convolutional networks on your own data.
@@ -69,11 +79,6 @@ def start(
     """
     global _debug
     _debug = debug
-    if version:
-        from .core.versions import own
-
-        print(f"neocog {own()}")
-        raise typer.Exit
 
 
 _debug = False
@@ -140,7 +145,9 @@ def train(
         raise Problem("train takes a domain and data, as in: neocog train vision photos/", USAGE)
     else:
         source = _source(data, test, valid, group_by, unknown, max_bad, size=size, colour=colour, fit=fit, cache=cache)
-        plan = Plan.of(domain_of(domain), source, recipe, network, changes, str(weights) if weights else None)
+        plan = Plan.of(
+            domain_of(domain), source, recipe, network, changes, str(weights.absolute()) if weights else None
+        )
     where = devices.choose(plan.settings.device)
     with devices.world(where) as world, progress("reading", "files", quiet or world.rank > 0) as reading:
         run = runs.begin(plan, out, force, world, where, reading)
@@ -193,8 +200,7 @@ def _go(run: Run, quiet: bool, json: bool) -> None:
         try:
 
             def watch(trainer: Any, steps: int) -> bool:
-                shown.step(trainer, steps)
-                return stop.asked
+                return shown.step(trainer, steps) or stop.asked
 
             for epoch in run.go(watch):
                 shown.epoch(epoch)
@@ -300,7 +306,7 @@ def evaluate(
     if part not in (None, "train", "valid", "test", "all"):
         raise Problem(f"--part is test, valid, train or all; got {part}", USAGE)
     found = load(model, device)
-    source = _source(data, test, None, None, unknown, max_bad, cache=cache)
+    source = _source(data, test, None, found.card.data.get("group_by"), unknown, max_bad, cache=cache)
     with progress("reading", "files", quiet) as reading:
         loaded = found.domain.load(with_progress(source, reading), found.labels, found.card.facts)
     began = time.perf_counter()
@@ -428,7 +434,7 @@ def _network(text: str, shape: str | None, classes: int) -> tuple[Network, str]:
             recipe, _, _ = find_recipe(domain, text)
             layers = Plan.of(domain, Source(""), text).layers(classes)
             return Network(given or recipe.input, layers), text
-    if text.endswith(".safetensors") or "/" in text and "(" not in text:
+    if text.endswith(".safetensors") or ("/" in text and "(" not in text):
         checkpoint.find(text)  # says that it does not exist, and what is near
     layers = parse(text, classes=classes)
     if given is None:
@@ -456,7 +462,7 @@ def recipes(
     from . import domain as domain_of
     from .core.network import Network
 
-    told = []
+    told: list[dict[str, Any]] = []
     for name in [domain] if domain else DOMAINS:
         for recipe_name, recipe in (found := domain_of(name)).recipes.items():
             network = Network(recipe.input, recipe.layers(10))

@@ -62,7 +62,7 @@ def header(path: Path) -> dict[str, str]:
         with open(path, "rb") as file:
             start = file.read(8)
             size = int.from_bytes(start, "little")
-            if start[:4] == b"PK\x03\x04" or start[:1] == b"\x80":
+            if size > _HEADER_LIMIT and (start[:4] == b"PK\x03\x04" or start[:1] == b"\x80"):
                 raise Problem(
                     f"{path} is a pickled PyTorch file, which can run code when it is opened; "
                     "neocog reads model.safetensors files, or takes weights from it: train --weights FILE"
@@ -79,7 +79,7 @@ def header(path: Path) -> dict[str, str]:
             return dict(told.get("__metadata__", {}))
     except OSError as error:
         raise Problem(f"{path} cannot be read: {error.strerror}") from None
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         raise Problem(f"{path} is not a model file; expected a model.safetensors that neocog train wrote") from None
 
 
@@ -99,7 +99,7 @@ def card(path: Path) -> Card:
         known = {each.name for each in fields(Card)}
         found = Card(**{name: value for name, value in facts.items() if name in known})
         channels, height, width = found.input
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, LookupError, TypeError, OverflowError, RecursionError):
         raise Problem(f"the card of {path} cannot be read; the file was not written by neocog or is damaged") from None
     return Card(**{**vars(found), "input": (channels, height, width)})
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from math import sqrt
+from math import ceil, sqrt
 from typing import NamedTuple
 
 from rich.box import Box as Rules
@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from . import drawing
-from .drawing import AMBER, BLUE, GREEN, GREY, INK, LINE, PLAIN, VIOLET, Box, Colour, Rect
+from .drawing import AMBER, BLUE, GREEN, GREY, INK, PLAIN, VIOLET, Box, Colour, Rect
 from .layers import Conv, Dense, Embed, Local, Parallel, Residual, Shape, Window
 from .network import Network, Row
 
@@ -35,7 +35,8 @@ class Described:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         yield _table(self.network, options.max_width)
         if told := remarks(self.network):
-            yield from ("", *map(Text, told))
+            yield ""
+            yield from map(Text, told)
 
 
 def table(network: Network) -> Described:
@@ -45,7 +46,7 @@ def table(network: Network) -> Described:
 
 def _table(network: Network, room: int) -> Table:
     exact = room >= WIDE
-    lines = [("", "input", times(network.input), "", "", "", "")]
+    lines: list[tuple[str, ...]] = [("", "input", times(network.input), "", "", "", "")]
     lines += [(place, guide + title(row), *_cells(row, exact)) for place, guide, row in numbered(network.rows)]
     totals = ("", "total", times(network.output), *_counts(network.parameters, network.macs, exact))
     widths = [
@@ -156,20 +157,24 @@ class Item(NamedTuple):
 
 
 def svg(network: Network, title: str) -> str:
-    """The network as a drawing that needs nothing beside it: maps as stacks of sheets, rows of numbers as bars."""
+    """The network as a drawing that needs nothing beside it: maps as stacks of sheets, rows of numbers as bars.
+
+    Without a title there is no heading either.
+    """
     lines = _lines(_items(network))
-    width = max(480.0, 48 + max(map(_length, lines)), 48 + drawing.wide(title, 17))
-    drawn, y = _heading(network, title), 78.0
+    width = max(480.0 if title else 0.0, 48 + max(map(_length, lines)), 48 + drawing.wide(title, 17))
+    drawn, y = (_heading(network, title), 78.0) if title else ([], 24.0)
     for index, items in enumerate(lines):
         axis = y + max(item.up for item in items)
         bottom = axis + max(item.box.down for item in items)
         drawn += _line(items, axis, bottom, first=index == 0, last=index == len(lines) - 1, width=width)
         y = bottom + 20 + 14 * max(len(item.below) for item in items) + 22
-    head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {y:.0f}" width="{width:.0f}" height="{y:.0f}"'
-    name = drawing.escape(drawing.printable(title))
+    width, y = ceil(width), ceil(y)
+    size = f'viewBox="0 0 {width} {y}" width="{width}" height="{y}"'
+    name = drawing.escaped(title)
     ground = drawing.rect(Rect(0, 0, width, y), Colour(drawing.PAPER, drawing.PAPER), radius=8)
     body = "\n".join([f"<title>{name}</title>", ground, *drawn])
-    return f'{head} role="img" font-family="{drawing.FONT}">\n{body}\n</svg>\n'
+    return f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img" font-family="{drawing.FONT}">\n{body}\n</svg>\n'
 
 
 def _heading(network: Network, title: str) -> list[str]:
@@ -341,7 +346,7 @@ def _line(items: Sequence[Item], axis: float, bottom: float, first: bool, last: 
         if before:
             drawn += _link(*before, item, left, axis)
         before, x = (item, left), x + item.width + GAP
-    return drawn if last else drawn + [drawing.line(x - GAP + 4, axis, x - GAP + 20, axis, width=1.2)]
+    return drawn if last else [*drawn, drawing.line(x - GAP + 4, axis, x - GAP + 20, axis, width=1.2)]
 
 
 def _labels(item: Item, middle: float, axis: float, bottom: float) -> list[str]:
@@ -364,8 +369,11 @@ def _link(before: Item, left: float, item: Item, here: float, axis: float) -> li
     if item.window != (0, 0) and old.width:
         return _look(old, new, item.window)
     if item.full and old.width:
-        ends = f"{old.x + old.width},{old.y} {new.x},{new.y} {new.x},{new.y + new.height} {old.x + old.width},{old.y + old.height}"
-        return [drawing.element("polygon", points=ends, fill=VIOLET.fill, opacity=0.35)]
+        corners = (
+            *((old.x + old.width, old.y), (new.x, new.y)),
+            *((new.x, new.y + new.height), (old.x + old.width, old.y + old.height)),
+        )
+        return [drawing.polygon(corners, VIOLET.fill, opacity=0.35)]
     return drawing.arrow(left + before.box.width + 3, here - 3, axis)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -71,7 +72,7 @@ class Data:
         """The same for the same examples with the same labels in the same parts: what a resumed run insists on."""
         told = blake2b(repr(self.labels).encode(), digest_size=16)
         for part in self.parts.values():
-            told.update("\0".join(part.names).encode())
+            told.update("\0".join(name.rsplit("/", 1)[-1] for name in part.names).encode())  # wherever the set now lies
             told.update(part.targets.numpy().tobytes())
         return told.hexdigest()
 
@@ -87,6 +88,11 @@ class Source:
     unknown: Literal["stop", "skip"] = "stop"  # a label that the model does not know
     max_bad: float = 0.05  # share of unusable files above which nothing starts
     options: Mapping[str, Any] = field(default_factory=dict)  # what only this domain understands
+
+    def __post_init__(self) -> None:
+        for name in ("data", "test", "valid"):  # a path that is there counts from anywhere; a name stays as it is
+            if (path := getattr(self, name)) and os.path.exists(path):
+                object.__setattr__(self, name, os.path.abspath(path))
 
 
 Augment = Callable[[Tensor, torch.Generator], Tensor]  # a batch as the frontend takes it, randomly changed
@@ -114,7 +120,7 @@ class Domain:
     frontend: Callable[[Facts], nn.Module]  # arrays on the device -> (B, C, H, W)
     augment: Callable[[str], Augment]  # "flip, crop(4)" -> a function of a batch and a generator
     check: Callable[[Source], dict[str, Any]]  # what training would meet
-    show: Callable[..., Any]  # an input, and relevance over it, as a picture
+    show: Callable[..., Any]  # an input, and relevance over it, as a picture (Pillow's)
     recipes: Mapping[str, Recipe]
     default: str  # the recipe to use where none is named
     weights: Callable[[nn.Module, Path], list[str]] | None = None  # others' weights into a network; remarks

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from math import log2, sqrt
 from typing import NamedTuple
 from unicodedata import east_asian_width
-from xml.sax.saxutils import escape
+from xml.sax.saxutils import escape, quoteattr
 
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, 'DejaVu Sans', sans-serif"
 INK, GREY, LINE, PAPER = "#1f2933", "#6b7785", "#9aa5b1", "#ffffff"
@@ -55,11 +55,14 @@ def number(value: float) -> str:
 
 
 def element(name: str, **attributes: str | float) -> str:
-    shown = (
-        f'{key.replace("_", "-")}="{number(value) if isinstance(value, float | int) else escape(value, {chr(34): "&quot;"})}"'
-        for key, value in attributes.items()
+    texts = {key.replace("_", "-"): each if isinstance(each, str) else number(each) for key, each in attributes.items()}
+    return f"<{name} {' '.join(f'{key}={quoteattr(each)}' for key, each in texts.items())}/>"
+
+
+def polygon(corners: Sequence[tuple[float, float]], fill: str, opacity: float = 1) -> str:
+    return element(
+        "polygon", points=" ".join(f"{number(x)},{number(y)}" for x, y in corners), fill=fill, opacity=opacity
     )
-    return f"<{name} {' '.join(shown)}/>"
 
 
 def text(
@@ -67,12 +70,12 @@ def text(
 ) -> str:
     weight = ' font-weight="600"' if bold else ""
     place = f'x="{number(x)}" y="{number(y)}" font-size="{number(size)}" fill="{fill}" text-anchor="{anchor}"'
-    return f"<text {place}{weight}>{escape(printable(words))}</text>"
+    return f"<text {place}{weight}>{escaped(words)}</text>"
 
 
-def printable(words: str) -> str:
-    """Without the control characters and surrogates that no XML may hold."""
-    return "".join(c if c.isprintable() else "�" for c in words)
+def escaped(words: str) -> str:
+    """As XML takes it; the control characters and surrogates that it may not hold become question marks."""
+    return escape("".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in words))
 
 
 def wide(words: str, size: float) -> float:
@@ -96,8 +99,8 @@ def path(d: str, stroke: str = LINE, width: float = 1.2) -> str:
 
 def arrow(x1: float, x2: float, y: float) -> list[str]:
     """A line along the axis with a head that ends at x2."""
-    head = f"{number(x2)},{number(y)} {number(x2 - 6)},{number(y - 3.2)} {number(x2 - 6)},{number(y + 3.2)}"
-    return [line(x1, y, x2 - 5, y, width=1.2), element("polygon", points=head, fill=LINE)]
+    head = polygon(((x2, y), (x2 - 6, y - 3.2), (x2 - 6, y + 3.2)), LINE)
+    return [line(x1, y, x2 - 5, y, width=1.2), head]
 
 
 def rect(place: Rect, colour: Colour, radius: float = 1.5, width: float = 1.0) -> str:
@@ -212,14 +215,15 @@ def detour(body: Box, shortcut: Box | None) -> Box:
     rise = body.up + 12 + (shortcut.down if shortcut else 0)
 
     def draw(x: float, y: float) -> list[str]:
-        end, top, r = x + width - plus, y - rise, 10
+        x, y = round(x, 1), round(y, 1)
+        end, top, r = round(x + width - plus, 1), round(y - rise, 1), 10
         start = x + (width - 2 * plus - body.width) / 2
-        arc = path(f"M {x} {y} V {top + r} q 0 {-r} {r} {-r} H {end - r} q {r} 0 {r} {r} V {y - plus - 5}")
-        tip = f"{number(end)},{number(y - plus)} {number(end - 3.2)},{number(y - plus - 6)} {number(end + 3.2)},{number(y - plus - 6)}"
-        drawn = [arc, element("polygon", points=tip, fill=LINE), *arrow(x, start - 1, y), *body.draw(start, y)]
+        over = f"V {top + r} q 0 {-r} {r} {-r} H {end - r} q {r} 0 {r} {r} V {y - plus - 5}"
+        tip = polygon(((end, y - plus), (end - 3.2, y - plus - 6), (end + 3.2, y - plus - 6)), LINE)
+        drawn = [path(f"M {x} {y} {over}"), tip, *arrow(x, start - 1, y), *body.draw(start, y)]
         drawn += arrow(start + body.width + 1, end - plus, y)
         drawn += shortcut.draw(x + (width - plus - shortcut.width) / 2, top) if shortcut else []
-        return drawn + [element("circle", cx=x, cy=y, r=2, fill=LINE), *_plus(end, y, plus)]
+        return [*drawn, element("circle", cx=x, cy=y, r=2, fill=LINE), *_plus(end, y, plus)]
 
     return Box(width, rise + (shortcut.up if shortcut else 0), body.down, draw)
 
@@ -236,16 +240,17 @@ def fan(branches: Sequence[Box]) -> Box:
     width, half = inner + 2 * spread + 3, (sum(b.up + b.down for b in branches) + gap * (len(branches) - 1)) / 2
 
     def draw(x: float, y: float) -> list[str]:
+        x, y = round(x, 1), round(y, 1)
         join, top = x + width - 3, y - half
         drawn, ends = [], []
         for box in branches:
-            axis, start = top + box.up, x + spread + (inner - box.width) / 2
+            axis, start = round(top + box.up, 1), x + spread + (inner - box.width) / 2
             drawn += [path(f"M {x} {y} C {x + 13} {y} {x + 9} {axis} {x + spread - 1} {axis} H {number(start)}")]
             drawn += [line(start + box.width, axis, join, axis, width=1.2), *box.draw(start, axis)]
             ends.append(axis)
             top += box.up + box.down + gap
         bar = Rect(join - 1, min(*ends, y) - 6, 4, max(*ends, y) - min(*ends, y) + 12)
-        return drawn + [element("circle", cx=x, cy=y, r=2, fill=LINE), rect(bar, Colour(GREY, GREY), 2)]
+        return [*drawn, element("circle", cx=x, cy=y, r=2, fill=LINE), rect(bar, Colour(GREY, GREY), 2)]
 
     return Box(width, half, half, draw)
 

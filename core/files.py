@@ -21,26 +21,35 @@ def write(path: Path, fill: Callable[[Path], object]) -> None:
         fill(beside)
         with open(beside, "rb+") as file:
             os.fsync(file.fileno())
+        beside.chmod(0o666 & ~_umask())  # safetensors gives nobody else leave to read
         os.replace(beside, path)
     except Exception as error:
         if reason := _disk(error, path):
             raise Problem(reason, FAILED) from None
         raise
     finally:
-        beside.unlink(missing_ok=True)
+        if beside.exists():  # a read-only disk refuses to remove even what is not there
+            beside.unlink()
 
 
 def write_text(path: Path, text: str) -> None:
     write(path, lambda beside: beside.write_text(text, encoding="utf-8"))
 
 
+def _umask() -> int:
+    os.umask(mask := os.umask(0))  # there is no other way to read it
+    return mask
+
+
 def _disk(error: Exception, path: Path) -> str:
     """A sentence where the disk is at fault; safetensors tells of it in words only."""
     code = error.errno if isinstance(error, OSError) else None
-    if code in (errno.ENOSPC, errno.EDQUOT) or "No space left" in str(error):
+    if code in (errno.ENOSPC, errno.EDQUOT) or any(w in str(error) for w in ("No space left", "quota exceeded")):
         free = shutil.disk_usage(path.parent).free
         return f"the disk is full: {path} could not be written, {megabytes(free)} are free; make room and try again"
-    if code in (errno.EACCES, errno.EROFS, errno.EPERM) or "Permission denied" in str(error):
+    if code in (errno.EACCES, errno.EROFS, errno.EPERM) or any(
+        w in str(error) for w in ("Permission denied", "Read-only")
+    ):
         return f"{path.parent} cannot be written to; choose another folder with --out"
     return ""
 

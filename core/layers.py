@@ -569,11 +569,11 @@ def _widest(fields: list[Field]) -> Field:
 
 
 def _layers(word: str, given: Any) -> Layers:
-    given = given if isinstance(given, tuple) else (given,)
-    for each in given:
+    told: Layers = given if isinstance(given, tuple) else (given,)
+    for each in told:
         if not isinstance(each, Layer):
             raise Problem(f"{word}: takes layers, got {_number(each)}")
-    return given
+    return told
 
 
 def _text(layers: Layers) -> str:

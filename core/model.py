@@ -29,7 +29,7 @@ class Model:
         network = self.description.module()
         _put(network, weights)
         self.layout = devices.memory_format(network, self.device)
-        self.network: nn.Module = network.eval().to(self.device).to(memory_format=self.layout)
+        self.network: nn.Module = devices.lay_out(network.eval().to(self.device), self.layout)
         self.frontend = domain.frontend(card.facts).eval().to(self.device)
 
     @property
@@ -89,7 +89,8 @@ class Model:
     def examples(self, data: str | Data, part: str | None = None) -> tuple[Examples, str]:
         """The examples to be judged by, and what they are called."""
         if isinstance(data, str):
-            data = self.domain.load(Source(data), self.labels, self.card.facts)
+            source = Source(data, group_by=self.card.data.get("group_by"))
+            data = self.domain.load(source, self.labels, self.card.facts)
         trained_on_it = data.fingerprint() == self.card.data.get("fingerprint")
         part = part or ("test" if "test" in data.given or trained_on_it else "all")
         chosen = [each for name, each in data.parts.items() if part in (name, "all") and len(each)]

@@ -43,7 +43,7 @@ class Local(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         windows = F.unfold(F.pad(x, self.sides), self.size, stride=self.stride)  # (B, C·h·w, places)
-        y = torch.einsum("bwp,pnw->bnp", windows, self.weight.to(windows.dtype)).unflatten(2, self.out[1:])
+        y: Tensor = torch.einsum("bwp,pnw->bnp", windows, self.weight.to(windows.dtype)).unflatten(2, self.out[1:])
         return y if self.bias is None else y + self.bias
 
 
@@ -81,7 +81,7 @@ class Maxout(nn.Module):
         self.pieces = pieces
 
     def forward(self, x: Tensor) -> Tensor:
-        return x.unflatten(1, (-1, self.pieces)).amax(2)
+        return x.unflatten(1, (-1, self.pieces)).amax(2)  # type: ignore[no-any-return]
 
 
 class Embed(nn.Module):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
@@ -179,7 +179,7 @@ def parse(text: str, **numbers: int) -> Layers:
     return tuple(_Reader(text, numbers, shift=1).layer(node) for node in elements)
 
 
-def call(text: str, functions: Mapping[str, Callable[..., Any]], what: str) -> tuple[str, list[Any], dict[str, Any]]:
+def call(text: str, functions: Mapping[str, Any], what: str) -> tuple[str, list[Any], dict[str, Any]]:
     """`"alphago(filters=64)"` as a known name, its numbers and its named numbers."""
     name, bracket, rest = text.strip().partition("(")  # names may have dashes, which Python's have not
     name = name.strip()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -21,7 +22,7 @@ def rate(settings: Settings, share: float) -> float:
 
 
 def optimiser(network: nn.Module, settings: Settings) -> torch.optim.Optimizer:
-    """The optimiser that the settings name. Each group keeps its highest rate as `peak`; biases and norms do not decay."""
+    """The optimiser that the settings name. A group keeps its highest rate as `peak`; biases and norms do not decay."""
     free = [(name, p) for name, p in network.named_parameters() if p.requires_grad]
     if settings.optimiser == "muon":
         filters = [p for _, p in free if p.ndim == 4]
@@ -51,7 +52,7 @@ class Muon(torch.optim.Optimizer):
         super().__init__(groups, {"lr": 0.1, "momentum": momentum, "betas": (0.9, 0.95)})
 
     @torch.no_grad()
-    def step(self, closure: None = None) -> None:  # type: ignore[override]
+    def step(self, closure: None = None) -> None:  # type: ignore[override, unused-ignore]
         for group in self.param_groups:
             moved = [p for p in group["params"] if p.grad is not None]
             for p in moved:
@@ -67,14 +68,16 @@ class Muon(torch.optim.Optimizer):
         self.state[p] |= {name: torch.zeros_like(p) for name in kept}
         self.state[p] |= {"step": torch.zeros(())} if p.ndim != 4 else {}
 
-    def _turn(self, p: Tensor, group: dict[str, float]) -> None:
-        momentum = self.state[p]["momentum"].mul_(group["momentum"]).add_(p.grad)  # type: ignore[arg-type]
-        ahead = torch.add(p.grad, momentum, alpha=group["momentum"])  # type: ignore[arg-type]
+    def _turn(self, p: Tensor, group: dict[str, Any]) -> None:
+        assert p.grad is not None
+        momentum = self.state[p]["momentum"].mul_(group["momentum"]).add_(p.grad)
+        ahead = torch.add(p.grad, momentum, alpha=group["momentum"])
         p.mul_(len(p) ** 0.5 / p.norm().clamp_min(1e-12))
         p.sub_(orthogonal(ahead.flatten(1)).view_as(p), alpha=group["lr"])
 
-    def _adam(self, params: list[Tensor], group: dict[str, tuple[float, float]]) -> None:
-        (one, two), gradients = group["betas"], [p.grad for p in params]
+    def _adam(self, params: list[Tensor], group: dict[str, Any]) -> None:
+        one, two = group["betas"]
+        gradients = [p.grad for p in params if p.grad is not None]
         states = [self.state[p] for p in params]
         for state in states:
             state["step"] += 1
@@ -85,12 +88,12 @@ class Muon(torch.optim.Optimizer):
         torch._foreach_addcmul_(squares, gradients, gradients, 1 - two)
         down = torch._foreach_sqrt(torch._foreach_div(squares, 1 - two**step))
         torch._foreach_add_(down, 1e-8)
-        torch._foreach_addcdiv_(params, means, down, -group["lr"] / (1 - one**step))  # type: ignore[operator]
+        torch._foreach_addcdiv_(params, means, down, -group["lr"] / (1 - one**step))
 
 
 def orthogonal(matrix: Tensor, steps: int = 3) -> Tensor:
     """`matrix` with its singular values brought near 1, by a quintic Newton–Schulz iteration in bfloat16."""
-    x = matrix.bfloat16() if matrix.device.type != "mps" else matrix
+    x: Tensor = matrix.bfloat16() if matrix.device.type != "mps" else matrix
     tall = x.shape[0] > x.shape[1]
     x = x.T if tall else x
     x = x / (x.norm() + 1e-7)

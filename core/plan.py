@@ -17,7 +17,7 @@ from .versions import own
 
 @dataclass(frozen=True)
 class Plan:
-    """A training, resolved. The network is a text, in which `classes` may stand for the number of labels, or a recipe."""
+    """A training, resolved. The network is a recipe's, or a text in which `classes` is the number of labels."""
 
     domain: Domain
     source: Source

@@ -49,13 +49,13 @@ def _curve(axes: Axes, history: Sequence[dict[str, Any]], name: str, title: str,
 
     drawn = False
     for key, label, colour in ((name, "training batches", GREY), (f"valid_{name}", "validation", BLUE)):
-        points = _points(history, key)
-        if points:
+        found = points(history, key)
+        if found:
             axes.plot(
-                *zip(*points, strict=True),
+                *zip(*found, strict=True),
                 color=colour,
                 label=label,
-                marker="o" if len(points) < 3 else "",
+                marker="o" if len(found) < 3 else "",
                 linewidth=1.6,
             )
             drawn = True
@@ -70,7 +70,7 @@ def _curve(axes: Axes, history: Sequence[dict[str, Any]], name: str, title: str,
         axes.text(0.5, 0.5, "no figures yet", ha="center", va="center", color=GREY, transform=axes.transAxes)
 
 
-def _points(history: Sequence[dict[str, Any]], key: str) -> list[tuple[int, float]]:
+def points(history: Sequence[dict[str, Any]], key: str) -> list[tuple[int, float]]:
     """Where the figure is there and finite: a loss that ran away would flatten all others."""
     return [(each["epoch"], each[key]) for each in history if each.get(key) is not None and isfinite(each[key])]
 
@@ -89,7 +89,7 @@ def confusion(table: Sequence[Sequence[int]], labels: Sequence[str], path: Path)
         if len(labels) <= MOST_COUNTS:
             _numbers(axes, counts, shares)
         bar = figure.colorbar(image, ax=axes, fraction=0.04, pad=0.02, format="%.1f")
-        bar.outline.set_visible(False)  # type: ignore[operator]
+        bar.outline.set_visible(False)
         bar.set_label("share of the true label")
         figure.savefig(path, dpi=150)
 
@@ -146,7 +146,7 @@ def _style() -> Iterator[type[Figure]]:
     from matplotlib.figure import Figure
 
     there = set(font_manager.get_font_names())
-    look = {
+    look: Any = {
         "font.family": [name for name in FONTS if name in there] or ["sans-serif"],
         "font.size": 9,
         "text.parse_math": False,

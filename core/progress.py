@@ -88,13 +88,14 @@ def progress(what: str, unit: str, quiet: bool = False) -> Iterator[Progress]:
 class TrainingProgress:
     """The bar and the lines of a training: a line an epoch, and the step's loss and rate in between."""
 
-    def __init__(self, epochs: int, examples: int, batch: int, quiet: bool = False) -> None:
-        self.epochs, self.examples, self.batch, self.quiet = epochs, examples, batch, quiet
+    def __init__(self, epochs: int, examples: int, quiet: bool = False) -> None:
+        self.epochs, self.examples, self.quiet = epochs, examples, quiet
         self.shown = Progress("training", "examples", quiet)
         self.remarks = 0
         self.begun = False
 
-    def step(self, trainer: Trainer, steps: int) -> None:
+    def step(self, trainer: Trainer, steps: int) -> bool:
+        """What training calls after each step; never asks it to stop."""
         if not self.begun:
             self.begun, self.shown.first = True, (trainer.number - 1) * self.examples // steps
         for remark in trainer.remarks[self.remarks :]:
@@ -104,6 +105,7 @@ class TrainingProgress:
         done, total = trainer.number * self.examples // steps, self.epochs * self.examples
         self.shown.what = f"epoch {epoch}/{self.epochs}"
         self.shown(done, total)
+        return False
 
     def epoch(self, epoch: Epoch) -> None:
         valid = "" if epoch.valid_accuracy is None else f"  validation {epoch.valid_accuracy:7.2%}"

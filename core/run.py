@@ -15,6 +15,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, replace
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +34,10 @@ from .train import Epoch, Trainer, train
 Progress = Callable[[int, int | None], object]  # so many files of so many are read
 
 SAVE_EVERY = 60  # seconds between two saves of the state: what a kill -9 can cost
-FILES = ("model.safetensors", "settings.toml", "metrics.jsonl", "summary.json", "state.safetensors", "curves.png")
-FILES += ("confusion.png", "report.html", "bad_files.txt")
+FILES = (
+    *("model.safetensors", "settings.toml", "metrics.jsonl", "summary.json", "state.safetensors"),
+    *("curves.png", "confusion.png", "report.html", "bad_files.txt"),
+)
 
 
 def make_folder(out: str | None, plan: Plan, network: Network, force: bool) -> Path:
@@ -131,7 +134,7 @@ class Run:
             facts=self.data.facts,
             recipe=self.plan.recipe,
             settings=asdict(self.plan.settings),
-            data={**self.data.counts, "given": sorted(self.data.given), "fingerprint": self.data.fingerprint()},
+            data={**self.data.counts, "group_by": self.plan.source.group_by, "fingerprint": self.data.fingerprint()},
             scores=scores,
             versions=versions.all_of_them(),
         )
@@ -216,7 +219,7 @@ def report_facts(
             "label": labels[int(examples.targets[i])],
             "answer": labels[int(probabilities[i].argmax())],
             "probability": float(probabilities[i].max()),
-            "picture": run.plan.domain.show(examples.inputs[i]),
+            "picture": _png(run.plan.domain.show(examples.inputs[i])),
             "text": None,
         }
         for i in worst
@@ -243,6 +246,14 @@ def report_facts(
         "command": f"neocog train --settings {run.folder / 'settings.toml'}",
         "next": next_commands(run),
     }
+
+
+def _png(picture: Any) -> bytes | None:
+    if picture is None:
+        return None
+    written = BytesIO()
+    picture.save(written, "PNG")
+    return written.getvalue()
 
 
 def next_commands(run: Run) -> list[str]:
@@ -302,6 +313,7 @@ def _prepare(plan: Plan, data: Data, world: devices.World, device: torch.device)
         if plan.domain.weights is None:
             raise Problem(f"--weights is not for {plan.domain.name}", USAGE)
         data.remarks += plan.domain.weights(module, Path(plan.weights))
+    plan.domain.augment(plan.settings.augment)  # a word that it does not know is said now
     return network, Trainer(frontend, module, plan.settings, device, world)
 
 

@@ -1,4 +1,4 @@
-"""How good a network's answers are: accuracy with its interval, per class, and how far its probabilities can be trusted."""
+"""How good a network's answers are, in all and per class, and how far its probabilities can be trusted."""
 
 from __future__ import annotations
 

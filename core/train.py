@@ -59,7 +59,7 @@ class Trainer:
         self.frontend = frontend.to(device)
         self.layout = devices.memory_format(network, device)
         self.dtype = devices.number_format(device, settings.precision)
-        self.network = network.to(device).to(memory_format=self.layout)
+        self.network = devices.lay_out(network.to(device), self.layout)
         self.runs = self._wrapped()
         self.optimiser = optimiser(self.network, settings)
         self.average = Average(self.network, settings.average)
@@ -166,10 +166,13 @@ class Trainer:
 
         self.network.load_state_dict(under("network."))
         self.average.weights = {name: t.to(self.device, copy=True) for name, t in under("average.").items()}
+        params = [p for group in self.optimiser.param_groups for p in group["params"]]
         numbers: dict[int, dict[str, Tensor]] = {}
         for name, value in under("optimiser.").items():
             index, _, key = name.partition(".")
-            numbers.setdefault(int(index), {})[key] = value.clone()
+            like = params[int(index)] if value.shape == params[int(index)].shape else value
+            # In the memory format of its parameter: the fused optimisers pair numbers by their place in memory.
+            numbers.setdefault(int(index), {})[key] = torch.empty_like(like).copy_(value)
         self.optimiser.load_state_dict({**self.optimiser.state_dict(), "state": numbers})
         self.loss_sum, self.right = (tensors[name].to(self.device, copy=True) for name in ("loss_sum", "right"))
         for name in ("number", "seen", "slower", "retries", "parts", "seconds"):
@@ -271,7 +274,7 @@ def batches(examples: int, size: int, seed: int, epoch: int) -> tuple[Tensor, ..
     if examples % size == 1 and examples > 1:
         *most, before, tail = order.split(size) if size > 1 else (order[:-2], order[-2:-1], order[-1:])
         return (*most, torch.cat((before, tail)))
-    return order.split(size)
+    return tuple(order.split(size))
 
 
 def mixed(*parts: object) -> int:

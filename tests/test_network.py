@@ -4,7 +4,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from neocog.core.layers import KINDS, batchnorm, conv, dense, flatten, leaky, maxpool, parallel, relu, residual
+from neocog.core.layers import batchnorm, conv, dense, flatten, leaky, maxpool, parallel, relu, residual
 from neocog.core.network import Network, call, parse
 from neocog.core.problem import USAGE, Problem
 

@@ -31,9 +31,9 @@ def reflected(picture: Tensor, pad: int) -> Tensor:
     """(C, H, W) with its border mirrored, one row and one column at a time."""
 
     def source(place: int, length: int) -> int:
-        while not 0 <= place < length:
+        while length > 1 and not 0 <= place < length:
             place = -place if place < 0 else 2 * (length - 1) - place
-        return place
+        return place if length > 1 else 0
 
     height, width = picture.shape[1:]
     rows = torch.stack([picture[:, source(y, height)] for y in range(-pad, height + pad)], 1)
@@ -211,7 +211,7 @@ def test_cutout_covers_one_square_with_one_colour(size: int) -> None:
 
 WRONG = {
     "": "the augmentation is empty; write none, or words such as: flip, crop(4)",
-    "flop": "'flop' is not a way to augment (did you mean flip?); there are crop, cutout, flip, flipud, light, noise, "
+    "flop": "flop is not a way to augment (did you mean flip?); there are crop, cutout, flip, flipud, light, noise, "
     "perspective, rotate, scale, skew, translate, vignette",
     "crop(2.5)": "crop: pixels is a whole number from 0 to 1000; got 2.5",
     "crop(True)": "crop: pixels is a whole number from 0 to 1000; got True",

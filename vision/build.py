@@ -133,7 +133,7 @@ def index_of(found: Survey, rows: Rows) -> tuple[Index, list[int]]:
     """The index of decoded rows, all but what is measured, and the order of the rows by their parts."""
     items = [found.items[at] for at in rows.items]
     parts, rare = divide(items, rows.hashes)
-    order = sorted(range(len(items)), key=lambda row: PARTS.index(parts[row]))
+    order = sorted(range(len(items)), key=lambda row: (PARTS.index(parts[row]), rows.items[row]))
     labels = in_order({item.label for item in items}, found.order)
     target = {label: at for at, label in enumerate(labels)}
     index = Index(
@@ -177,8 +177,10 @@ def remarks(parts: Sequence[str], hashes: Sequence[bytes], rare: Sequence[str]) 
         across[digest].add(part)
     if twice := sum(len(each) > 1 for each in across.values()):
         verb = "lies" if twice == 1 else "lie"
-        told.append(f"{counted(twice, 'picture')} {verb} in more than one part, byte for byte, and flatter the scores; "
-                    "check lists them")  # fmt: skip
+        told.append(
+            f"{counted(twice, 'picture')} {verb} in more than one part, byte for byte, and flatter the scores; "
+            "check lists them"
+        )
     return told
 
 
@@ -215,4 +217,3 @@ def measured(rows: Iterator[bytes], training: int, measure: Measure) -> Iterator
             measure.add(b"".join(waiting))
             waiting, weight = [], 0
         yield row
-

@@ -102,13 +102,15 @@ class Cache:
     def keep(self, folder: Path, key: str, index: Index) -> tuple[Index, Pixels]:
         """Puts a finished cache in its place, all of it at once; if another run was first, its cache stays."""
         (folder / "index.json").write_text(json.dumps(asdict(index)))
-        if self.find(key) is None:
-            shutil.rmtree(self.folder / key, ignore_errors=True)
-            try:
-                folder.rename(self.folder / key)
-            except OSError as error:
-                if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
-                    raise
+        try:
+            folder.rename(self.folder / key)
+        except OSError as error:
+            if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
+                raise
+            if (theirs := self.find(key)) is not None:
+                return theirs
+            shutil.rmtree(self.folder / key, ignore_errors=True)  # what lies there is damaged
+            folder.rename(self.folder / key)
         ready = self.find(key)
         assert ready is not None, f"{self.folder / key} was written and is not there"
         return ready
@@ -116,17 +118,17 @@ class Cache:
     def also(self, key: str, other: str) -> None:
         """Lets a cache be found under another key."""
         if key != other:
-            waiting = self.folder / f"{BUILDING}{os.getpid()}.json"
-            waiting.write_text(json.dumps({"key": other}))
-            waiting.replace(self.folder / f"{key}.json")
+            with tempfile.NamedTemporaryFile("w", dir=self.folder, prefix=BUILDING, delete=False) as file:
+                json.dump({"key": other}, file)
+            os.replace(file.name, self.folder / f"{key}.json")
 
     def sweep(self) -> None:
         """Removes what runs that were killed left behind."""
         for path in self.folder.glob(BUILDING + "*"):
             try:
-                if path.is_dir() and time.time() - path.stat().st_mtime > ABANDONED:
-                    shutil.rmtree(path, ignore_errors=True)
-            except OSError:
+                if time.time() - path.stat().st_mtime > ABANDONED:
+                    shutil.rmtree(path) if path.is_dir() else path.unlink()
+            except OSError:  # another run was quicker
                 continue
 
 

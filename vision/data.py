@@ -98,14 +98,15 @@ def holds(index: Index, options: Options) -> bool:
     return size and (options.colour != "auto" or index.grey or index.colour == "rgb")
 
 
-def decoded(found: Survey, source: Source, placed: Sequence[Placed], options: Options, form: Form, cache: Cache,
-            key: str) -> tuple[Index, Pixels]:  # fmt: skip
+def decoded(
+    found: Survey, source: Source, placed: Sequence[Placed], options: Options, form: Form, cache: Cache, key: str
+) -> tuple[Index, Pixels]:
     """Decodes all pictures into the cache."""
     weight = (1 if form.colour == "grey" else 3) * form.size[0] * form.size[1]
     with cache.building(2 * weight * len(found.items)) as folder:  # once as they come, once in their order
         rows = decode_all(found, placed, options, form, folder / "rows")
         if not rows.items:
-            enough_good(full_bad(placed, found.bad + rows.bad), 0, source.max_bad)
+            raise none_usable(source.data, full_bad(placed, found.bad + rows.bad))
         index = build(found, rows, folder / "pixels.npy")
         (folder / "rows").unlink()
         return cache.keep(folder, key, index)
@@ -113,9 +114,17 @@ def decoded(found: Survey, source: Source, placed: Sequence[Placed], options: Op
 
 def enough_good(bad: Sequence[Bad], good: int, most: float) -> None:
     if len(bad) > most * (len(bad) + good):
-        first = "; ".join(f"{file} {reason}" for file, reason in bad[:NAMED]) + ("; ..." if len(bad) > NAMED else "")
         total = counted(len(bad) + good, "file")
-        raise Problem(f"{len(bad):,} of {total} cannot be used, more than --max-bad {most:.0%}: {first}", DATA)
+        raise Problem(f"{len(bad):,} of {total} cannot be used, more than --max-bad {most:.0%}: {first(bad)}", DATA)
+
+
+def none_usable(where: str, bad: Sequence[Bad]) -> Problem:
+    return Problem(f"not one of {counted(len(bad), 'file')} in {where} can be used: {first(bad)}", DATA)
+
+
+def first(bad: Sequence[Bad]) -> str:
+    """The first few bad files with their reasons."""
+    return "; ".join(f"{file} {reason}" for file, reason in bad[:NAMED]) + ("; ..." if len(bad) > NAMED else "")
 
 
 def matched(index: Index, known: Sequence[str]) -> list[int]:

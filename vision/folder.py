@@ -63,11 +63,18 @@ def walk(root: Path) -> tuple[list[str], list[Bad]]:
             continue
         for entry in found:
             name = os.path.join(folder, entry.name)
-            if not entry.is_dir():
+            if not is_folder(entry):
                 files.append(name)
             elif not is_hidden([entry.name]):
                 (links if entry.is_symlink() else waiting).append(name)
     return files, bad
+
+
+def is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads to itself
+        return False
 
 
 def stamp_of(root: Path, name: str) -> tuple[str, int, int, int]:

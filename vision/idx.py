@@ -53,6 +53,9 @@ class Idx:
         items = []
         for pair in self.pairs:
             labels = read_idx(pair.labels, "labels").tolist()
+            if (count := len(read_idx(pair.images, "images"))) != len(labels):
+                found = f"{pair.images} has {count:,} images, {pair.labels.name} {len(labels):,} labels"
+                raise Problem(f"{found}; they do not belong together", DATA)
             items += [Item(f"{pair.stem}[{k}]", self.label(value), pair.part) for k, value in enumerate(labels)]
         return Listing(items, order=self.names or [str(value) for value in range(256)])
 
@@ -62,11 +65,7 @@ class Idx:
     def contents(self, items: Sequence[Item]) -> Iterator[tuple[int, Content]]:
         place_of = {item.name: at for at, item in enumerate(items)}
         for pair in self.pairs:
-            images, labels = read_idx(pair.images, "images"), read_idx(pair.labels, "labels")
-            if len(images) != len(labels):
-                found = f"{pair.images} has {len(images):,} images, {pair.labels.name} {len(labels):,} labels"
-                raise Problem(f"{found}; they do not belong together", DATA)
-            for k, image in enumerate(images):
+            for k, image in enumerate(read_idx(pair.images, "images")):
                 if (at := place_of.get(f"{pair.stem}[{k}]")) is not None:
                     yield at, image[None]
 
@@ -92,7 +91,8 @@ def idx_at(path: Path, names: list[str] | None = None) -> Idx | None:
 
 def is_idx(path: Path) -> bool:
     try:
-        return opened(path).read(4)[:3] == bytes([0, 0, UBYTE])
+        with opened(path) as file:
+            return file.read(3) == bytes([0, 0, UBYTE])
     except (OSError, EOFError, zlib.error):
         return False
 

@@ -197,7 +197,7 @@ DIGIT, PHOTO = (1, 28, 28), (3, 224, 224)  # what each is measured on
 RECIPES: dict[str, Recipe] = {
     "swift": Recipe(swift, "our own: as accurate as possible per second of training", SWIFT),
     "keras-digits": Recipe(keras_digits, "the lectures' network: two convolutions, two pools", DIGITS, SMALL, DIGIT),
-    "lenet5": Recipe(lenet5, "LeNet-5 (LeCun et al. 1998) with Caffe's sizes: 431,080 parameters", DIGITS, SMALL, DIGIT),
+    "lenet5": Recipe(lenet5, "LeNet-5 (LeCun et al. 1998), Caffe's sizes: 431,080 parameters", DIGITS, SMALL, DIGIT),
     "alexnet": Recipe(alexnet, "AlexNet in one column (Krizhevsky 2014), as in torchvision", PLAIN, LARGE, PHOTO),
     "vgg16": Recipe(vgg16, "VGG-16 (Simonyan and Zisserman 2015), as in torchvision", PLAIN, LARGE, PHOTO),
     "googlenet": Recipe(googlenet, "GoogLeNet (Szegedy et al. 2015), as in torchvision", PHOTOS, LARGE, PHOTO),

@@ -19,7 +19,7 @@ Pixels = npt.NDArray[np.uint8]  # (C, H, W)
 LATER = (TiffImagePlugin.TiffImageFile.format, WebPImagePlugin.WebPImageFile.format)
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "PPM", *LATER)
 SUFFIXES = frozenset(
-    ".png .jpg .jpeg .jpe .jfif .webp .bmp .gif .tif .tiff .ppm .pgm .pbm .pnm".split()
+    [".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm"]
 )
 LARGEST_FILE = 1 << 30  # bytes; read whole, so that a file that never ends cannot take the memory
 GREY = frozenset({"1", "L", "LA", "La", "I", "F", "I;16", "I;16L", "I;16B", "I;16N"})
@@ -33,8 +33,8 @@ UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-# Pillow warns from 89 million pixels on and refuses from 179 million on; only the refusal concerns us.
-warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+# Pillow warns of large pictures and odd metadata, and refuses what it cannot read; only the refusals concern us.
+warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
 class Unreadable(Exception):

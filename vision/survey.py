@@ -100,8 +100,9 @@ def besides(items: list[Item], source: Source, found: Survey) -> list[Item]:
             items = left
     parts = {item.part for item in items}
     if "valid" in parts and "test" not in parts and source.test is None and source.valid is None:
-        found.remarks.append("there is no test part, so its validation part is the test; "
-                             "a new validation part is split off training")
+        found.remarks.append(
+            "there is no test part, so its validation part is the test; a new validation part is split off training"
+        )
         return [item._replace(part="test") if item.part == "valid" else item for item in items]
     return items
 
@@ -113,7 +114,7 @@ def in_labels(found: Survey, labels: Sequence[str] | None, source: Source) -> li
     strange = Counter(item.label for item in found.items if item.label not in among)
     if not strange or not known:
         return known
-    if source.unknown != "skip":
+    if source.unknown != "skip" or strange.total() == len(found.items):
         raise Problem(unknown(strange, known, "the model" if labels is not None else "training"), DATA)
     kept = [at for at, item in enumerate(found.items) if item.label not in strange]
     found.items, found.whose = [found.items[at] for at in kept], [found.whose[at] for at in kept]
@@ -162,8 +163,10 @@ def in_groups(found: Survey, placed: Sequence[Placed], group_by: str | None) -> 
 
 def divide(items: Sequence[Item], hashes: Sequence[bytes]) -> tuple[list[str], list[str]]:
     """A part for each item, as given or else by its group or content, and the labels too rare to divide."""
-    keys = [item.group.encode("utf-8", "surrogateescape") if item.group else digest
-            for item, digest in zip(items, hashes, strict=True)]  # fmt: skip
+    keys = [
+        item.group.encode("utf-8", "surrogateescape") if item.group else digest
+        for item, digest in zip(items, hashes, strict=True)
+    ]
     parts = [item.part or "train" for item in items]
     free = [at for at, part in enumerate(parts) if part == "train"]
     test = 0.0 if "test" in parts else TEST

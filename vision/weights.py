@@ -127,7 +127,7 @@ def _check(layer: str, given: Tensors, wanted: Tensors, file: Path) -> None:
         if value.shape != wanted[name].shape:
             raise Problem(
                 f"{file}: {layer}.{name} is {_size(value)}, but the network's layer there takes "
-                f"{_size(wanted[name])}; take the file of this recipe, and pictures of the size and colour it was made for",
+                f"{_size(wanted[name])}; take the file of this recipe, and pictures of its size and colour",
                 DATA,
             )
     for name in _needed(wanted) - given.keys():

@@ -1,0 +1,429 @@
+"""The command line as people and programs use it: streams, exit codes, JSON, messages."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from neocog import cli
+from neocog.core.problem import DATA, INTERRUPTED, USAGE
+from PIL import Image
+
+TINY = "conv(4, 3), batchnorm, relu, globalmax, dense(classes)"
+COLOURS = {"blue": (20, 30, 200), "green": (20, 180, 30), "red": (200, 30, 20)}
+
+
+def call(capsys, monkeypatch, *arguments: str) -> tuple[int, str, str]:
+    """Exit code, stdout and stderr of a command, in this process."""
+    monkeypatch.setattr(sys, "argv", ["neocog", *map(str, arguments)])
+    try:
+        cli.main()
+        code = 0
+    except SystemExit as end:
+        code = int(end.code or 0)
+    told = capsys.readouterr()
+    return code, told.out, told.err
+
+
+@pytest.fixture
+def neocog(capsys, monkeypatch, tmp_path):
+    monkeypatch.setenv("NEOCOG_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    return lambda *arguments: call(capsys, monkeypatch, *arguments)
+
+
+def paint(folder: Path, label: str, count: int, seed: int = 0) -> None:
+    """Noisy pictures of one colour."""
+    rng = np.random.default_rng([seed, *label.encode()])
+    (folder / label).mkdir(parents=True, exist_ok=True)
+    for i in range(count):
+        pixels = np.clip(np.array(COLOURS.get(label, (99, 99, 99))) + rng.normal(0, 25, (12, 12, 3)), 0, 255)
+        Image.fromarray(pixels.astype(np.uint8)).save(folder / label / f"{i}.png")
+
+
+@pytest.fixture(scope="session")
+def photos(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("photos")
+    for label in COLOURS:
+        paint(folder, label, 30)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def trained(photos, tmp_path_factory) -> Path:
+    """A run of a minute's worth of training, in a second."""
+    from neocog import train
+
+    out = tmp_path_factory.mktemp("runs") / "colours"
+    cache = str(tmp_path_factory.mktemp("cache"))
+    train("vision", str(photos), network=TINY, out=str(out), epochs=12, batch=16, lr=0.02, options={"cache": cache})
+    return out
+
+
+def done(told: tuple[int, str, str]) -> None:
+    assert told[0] == 0, told[2]
+
+
+def environment(tmp_path: Path) -> dict[str, str]:
+    return os.environ | {"NEOCOG_CACHE": str(tmp_path / "cache"), "OMP_NUM_THREADS": "1"}
+
+
+# --- the main job ----------------------------------------------------------------------------------------------------
+
+
+def test_train_writes_a_run_folder_with_all_that_is_promised(neocog, photos, tmp_path):
+    code, out, err = neocog("train", "vision", photos, "--network", TINY, "--epochs", "2", "--out", "run")
+    assert code == 0
+    found = {each.name for each in Path("run").iterdir()}
+    assert found == {
+        *("model.safetensors", "settings.toml", "metrics.jsonl", "summary.json", "state.safetensors"),
+        *("curves.png", "confusion.png", "report.html"),
+    }
+    assert "accuracy" in out and "neocog predict run" in out and "epoch 1/2" in err and "epoch" not in out
+    assert len(Path("run/metrics.jsonl").read_text().splitlines()) == 2
+    summary = json.loads(Path("run/summary.json").read_text())
+    assert summary["examples"] == summary["counts"]["test"] > 0 and 0 <= summary["accuracy"] <= 1
+    assert summary["interval"][0] <= summary["accuracy"] <= summary["interval"][1]
+
+
+def test_train_prints_one_json_document_and_nothing_else_on_stdout(neocog, photos):
+    code, out, err = neocog("train", "vision", photos, "--network", TINY, "--epochs", "1", "--json", "--quiet")
+    assert code == 0 and err == ""
+    assert {"accuracy", "interval", "examples", "seconds"} <= json.loads(out).keys()
+
+
+def test_settings_toml_runs_again_as_it_stands(neocog, photos):
+    options = ("--network", TINY, "--epochs", "2", "--seed", "5", "--augment", "flip, crop(1)", "--size", "10")
+    done(neocog("train", "vision", photos, *options, "--out", "one"))
+    done(neocog("train", "--settings", "one/settings.toml", "--out", "two"))
+    one, two = (Path(run, "model.safetensors").read_bytes() for run in ("one", "two"))
+    from safetensors.numpy import load
+
+    assert all((load(one)[name] == load(two)[name]).all() for name in load(one))
+    assert Path("one/settings.toml").read_text() == Path("two/settings.toml").read_text()
+
+
+def test_predict_names_the_label_of_each_file(neocog, trained, photos):
+    code, out, _ = neocog("predict", trained, photos / "red" / "0.png", photos / "blue", "--top", "1", "--json")
+    told = json.loads(out)
+    assert code == 0 and len(told) == 31
+    assert told[0]["input"].endswith("0.png") and told[0]["predictions"][0]["label"] == "red"
+    assert {answer["predictions"][0]["label"] for answer in told[1:]} == {"blue"}
+    assert 0.5 < told[0]["predictions"][0]["probability"] <= 1
+
+
+def test_predict_reads_a_picture_from_stdin(trained, photos, tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "neocog", "predict", str(trained), "-", "--json"],
+        input=(photos / "green" / "1.png").read_bytes(),
+        capture_output=True,
+        env=environment(tmp_path),
+        cwd=tmp_path,
+    )
+    assert json.loads(done.stdout)[0] | {"predictions": 0} == {"input": "-", "predictions": 0}
+    assert json.loads(done.stdout)[0]["predictions"][0]["label"] == "green"
+
+
+def test_predict_names_the_file_it_cannot_read_and_answers_for_the_rest(neocog, trained, photos, tmp_path):
+    (tmp_path / "broken.png").write_text("not a picture")
+    code, out, err = neocog("predict", trained, tmp_path / "broken.png", photos / "red" / "2.png", "--json")
+    told = json.loads(out)
+    assert code == DATA and "broken.png" in err
+    assert "problem" in told[0] and told[1]["predictions"][0]["label"] == "red"
+
+
+def test_evaluate_scores_the_part_that_training_left_aside(neocog, trained, photos):
+    code, out, _ = neocog("evaluate", trained, photos, "--json", "--confusion", "confusion.png")
+    told, summary = json.loads(out), json.loads((trained / "summary.json").read_text())
+    assert code == 0 and Path("confusion.png").stat().st_size > 1000
+    for name in ("accuracy", "interval", "examples", "log_loss", "confusion"):
+        assert told[name] == summary[name]
+
+
+def test_evaluate_prints_a_table(neocog, trained, photos):
+    code, out, _ = neocog("evaluate", trained, photos, "--part", "all")
+    assert code == 0
+    assert all(word in out for word in ("balanced accuracy", "calibration error", "precision", "green", "90 (all)"))
+
+
+def test_labels_are_matched_by_name(neocog, trained, tmp_path):
+    """A folder with fewer classes, in another order, is scored against the right ones."""
+    paint(tmp_path / "some", "red", 6, seed=9)
+    paint(tmp_path / "some", "green", 6, seed=9)
+    told = json.loads(neocog("evaluate", trained, "some", "--json")[1])
+    assert told["accuracy"] == 1.0 and told["examples"] == 12
+
+
+def test_a_label_that_the_model_does_not_know_is_an_error(neocog, trained, tmp_path):
+    paint(tmp_path / "some", "rad", 3)
+    paint(tmp_path / "some", "green", 3)
+    code, _, err = neocog("evaluate", trained, "some")
+    assert code == DATA and "rad" in err and "red" in err and "--unknown skip" in err
+    assert json.loads(neocog("evaluate", trained, "some", "--unknown", "skip", "--json")[1])["examples"] == 3
+
+
+# --- stopping and going on -------------------------------------------------------------------------------------------
+
+
+def start(tmp_path: Path, photos: Path, *more: str) -> subprocess.Popen[str]:
+    arguments = [
+        "train",
+        "vision",
+        str(photos),
+        "--network",
+        TINY,
+        "--epochs",
+        "40",
+        "--batch",
+        "8",
+        "--out",
+        "run",
+        *more,
+    ]
+    return subprocess.Popen(
+        [sys.executable, "-m", "neocog", *arguments],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(tmp_path), cwd=tmp_path,
+    )  # fmt: skip
+
+
+def weights(run: Path) -> dict[str, np.ndarray]:
+    from safetensors.numpy import load_file
+
+    return load_file(run / "model.safetensors")
+
+
+def wait_for(path: Path, lines: int) -> None:
+    for _ in range(1200):
+        if path.exists() and len(path.read_text().splitlines()) >= lines:
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"{path} did not come to {lines} lines")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_stopped_run_resumes_to_the_weights_of_one_never_stopped(number, photos, tmp_path, neocog, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    running = start(tmp_path, photos)
+    wait_for(tmp_path / "run/metrics.jsonl", 4)
+    running.send_signal(number)
+    _, err = running.communicate(timeout=60)
+    assert not (tmp_path / "run/summary.json").exists()
+    if number != signal.SIGKILL:
+        assert running.returncode == INTERRUPTED
+        assert "go on with: neocog resume run" in err
+    done(neocog("resume", "run"))
+    options = ("--network", TINY, "--epochs", "40", "--batch", "8", "--out", "whole")
+    done(neocog("train", "vision", photos, *options))
+    resumed, whole = weights(tmp_path / "run"), weights(tmp_path / "whole")
+    assert resumed.keys() == whole.keys()
+    assert all(np.array_equal(resumed[name], whole[name]) for name in whole)
+    lines = [
+        [json.loads(line)["loss"] for line in Path(run, "metrics.jsonl").read_text().splitlines()]
+        for run in ("run", "whole")
+    ]
+    assert lines[0] == lines[1] and len(lines[0]) == 40
+
+
+def test_a_finished_run_says_so_and_trains_further_when_told(neocog, photos):
+    done(neocog("train", "vision", photos, "--network", TINY, "--epochs", "2", "--out", "run"))
+    before = Path("run/model.safetensors").read_bytes()
+    code, _, err = neocog("resume", "run")
+    assert code == 0 and "run is finished: 2 of 2 epochs; train further with --epochs 4" in err
+    assert Path("run/model.safetensors").read_bytes() == before
+    done(neocog("resume", "run", "--epochs", "4"))
+    assert len(Path("run/metrics.jsonl").read_text().splitlines()) == 4
+
+
+def test_a_run_whose_data_have_changed_does_not_go_on(neocog, tmp_path):
+    for label in COLOURS:
+        paint(tmp_path / "mine", label, 8)
+    done(neocog("train", "vision", "mine", "--network", TINY, "--epochs", "1", "--out", "run"))
+    paint(tmp_path / "mine", "red", 12)
+    code, _, err = neocog("resume", "run", "--epochs", "2")
+    assert code == DATA and "is not what it was when this run began" in err
+
+
+def test_two_processes_train_one_network(photos, tmp_path):
+    """torchrun with gloo: both take part, one writes."""
+    arguments = ["-m", "neocog", "train", "vision", str(photos), "--network", TINY, "--epochs", "2", "--out", "run"]
+    done = subprocess.run(
+        [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", *arguments, "--device", "cpu"],
+        capture_output=True, text=True, env=environment(tmp_path), cwd=tmp_path, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("accuracy") == 1 and done.stderr.count("epoch 2/2") == 1
+    assert json.loads((tmp_path / "run/summary.json").read_text())["epochs"] == 2
+
+
+# --- describe, recipes, check ----------------------------------------------------------------------------------------
+
+
+def test_describe_gives_the_measurements_as_json(neocog):
+    code, out, _ = neocog("describe", "conv(25, 3), relu, maxpool(2)", "--input", "1x28x28", "--json")
+    told = json.loads(out)
+    assert code == 0 and told["parameters"] == 250 and told["macs"] == 152100
+    assert told["layers"][0] == {
+        "layer": "conv(25, 3)", "output": [25, 26, 26], "parameters": 250, "macs": 152100,
+        "receptive_field": [3, 3], "unseen": [0, 0],
+    }  # fmt: skip
+
+
+def test_describe_takes_a_recipe_or_a_run_and_draws(neocog, trained):
+    assert json.loads(neocog("describe", "keras-digits", "--json")[1])["parameters"] == 137_660
+    assert json.loads(neocog("describe", "mlp(units=64)", "--json")[1])["input"] == [1, 28, 28]
+    code, out, err = neocog("describe", trained, "--svg", "net.svg")
+    assert code == 0 and "conv(4, 3)" in out and Path("net.svg").read_text().startswith("<svg") and "net.svg" in err
+
+
+def test_every_recipe_is_listed(neocog):
+    told = json.loads(neocog("recipes", "--json")[1])
+    assert {each["recipe"] for each in told} >= {"swift", "keras-digits", "lenet5", "alexnet", "vgg16", "googlenet"}
+    assert "resnet50" in neocog("recipes", "vision")[1]
+
+
+def test_check_reports_what_training_would_meet(neocog, photos, tmp_path):
+    for label in COLOURS:
+        paint(tmp_path / "mine", label, 4)
+    (tmp_path / "mine/red/empty.png").write_bytes(b"")
+    (tmp_path / "mine/green/twin.png").write_bytes((tmp_path / "mine/red/0.png").read_bytes())
+    code, out, _ = neocog("check", "vision", "mine", "--json")
+    told = json.loads(out)
+    assert code == 0 and told["labels"] == {"blue": 4, "green": 5, "red": 4}
+    assert len(told["bad"]) == 1 and "empty.png" in told["bad"][0]["file"] and len(told["duplicates"]) == 1
+    assert "empty.png" in neocog("check", "vision", "mine")[1]
+
+
+def test_version(neocog):
+    assert neocog("--version")[1].startswith("neocog 0.")
+
+
+# --- wrong use -------------------------------------------------------------------------------------------------------
+
+
+WRONG = [
+    (("train", "vison", "x"), USAGE, "vison is not a domain of this neocog (did you mean vision?)"),
+    (("train", "vision"), USAGE, "train takes a domain and data, as in: neocog train vision photos/"),
+    (
+        ("train", "vision", "PHOTOS", "--recipe", "swfit"),
+        USAGE,
+        "swfit is not a recipe of vision (did you mean swift?)",
+    ),
+    (("train", "vision", "PHOTOS", "--recipe", "mlp(unit=3)"), USAGE, "unexpected keyword argument 'unit'"),
+    (
+        ("train", "vision", "PHOTOS", "--recipe", "mlp", "--network", "relu"),
+        USAGE,
+        "give --recipe or --network, not both",
+    ),
+    (("train", "vision", "PHOTOS", "--network", "cnov(8, 3)"), USAGE, "cnov is not a layer (did you mean conv?)"),
+    (("train", "vision", "PHOTOS", "--network", "dense(classes)"), USAGE, "got (3, 12, 12); put flatten before it"),
+    (
+        ("train", "vision", "PHOTOS", "--network", "conv(4, 13)"),
+        USAGE,
+        "its window is 13 high, but what it is given is 12",
+    ),
+    (
+        ("train", "vision", "PHOTOS", "--network", "flatten, dense(4)"),
+        USAGE,
+        "there are 3 labels; end it with dense(classes)",
+    ),
+    (("train", "vision", "PHOTOS", "--recipe", "alexnet", "--size", "20"), USAGE, "take a larger input"),
+    (
+        ("train", "vision", "PHOTOS", "--set", "smothing=0.1"),
+        USAGE,
+        "smothing is not a setting (did you mean smoothing?)",
+    ),
+    (("train", "vision", "PHOTOS", "--set", "smoothing"), USAGE, "--set takes NAME=VALUE"),
+    (("train", "vision", "PHOTOS", "--epochs", "0"), USAGE, "epochs is from 1 to"),
+    (("train", "vision", "PHOTOS", "--augment", "flop"), USAGE, "flip"),
+    (("train", "vision", "PHOTOS", "--device", "cuda:7"), USAGE, "cuda:7 is not here"),
+    (
+        ("train", "vision", "PHOTOS", "--device", "gpu"),
+        USAGE,
+        "gpu is not a device; expected auto, cpu, cuda, cuda:1 or mps",
+    ),
+    (("train", "vision", "PHOTOS", "--unknown", "drop"), USAGE, "--unknown is stop or skip; got drop"),
+    (("train", "vision", "PHOTOZ"), USAGE, "does not exist"),
+    (("train", "--settings", "none.toml"), USAGE, "none.toml does not exist; expected the settings.toml of a run"),
+    (("resume", "nothing"), USAGE, "expected the settings.toml of a run"),
+    (("predict", "nothing", "x.png"), USAGE, "nothing does not exist; expected a model file or a run's folder"),
+    (("predict", "PHOTOS", "x.png"), USAGE, "has no model.safetensors in it"),
+    (("predict", "RUN", "x.png"), USAGE, "x.png"),
+    (("evaluate", "RUN", "PHOTOS", "--part", "tset"), USAGE, "--part is test, valid, train or all; got tset"),
+    (("describe", "conv(3, 3)"), USAGE, "a network text needs its input, as in --input 1x28x28"),
+    (
+        ("describe", "conv(3, 3)", "--input", "28x28"),
+        USAGE,
+        "--input is channels x height x width, as in 3x32x32; got 28x28",
+    ),
+    (("describe", "conv(3, 3", "--input", "1x28x28"), USAGE, "'(' was never closed"),
+    (("recipes", "speach"), USAGE, "speach is not a domain"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "code", "message"), WRONG, ids=[" ".join(row[0])[:50] for row in WRONG])
+def test_wrong_use_gets_a_sentence_and_code_2(arguments, code, message, neocog, photos, trained):
+    places = {"PHOTOS": photos, "PHOTOZ": photos.parent / "photoz", "RUN": trained}
+    found, out, err = neocog(*(places.get(each, each) for each in arguments))
+    assert message in err and "Traceback" not in err
+    assert found == code and out == ""
+    assert not Path("runs").exists()  # nothing is written before everything is checked
+
+
+def test_a_run_folder_that_exists_is_not_overwritten(neocog, photos):
+    options = ("train", "vision", photos, "--network", TINY, "--epochs", "1", "--out", "run")
+    done(neocog(*options))
+    Path("run/notes.txt").write_text("mine")
+    before = Path("run/model.safetensors").read_bytes()
+    code, _, err = neocog(*options, "--seed", "3")
+    assert code == USAGE and "run exists and is not empty; name another with --out, or replace it with --force" in err
+    assert Path("run/model.safetensors").read_bytes() == before
+    done(neocog(*options, "--seed", "3", "--force"))
+    assert Path("run/model.safetensors").read_bytes() != before and Path("run/notes.txt").read_text() == "mine"
+
+
+def test_a_model_of_another_domain_is_refused(neocog, trained, tmp_path):
+    from dataclasses import replace
+
+    from neocog.core import checkpoint
+
+    path = trained / "model.safetensors"
+    other = replace(checkpoint.card(path), domain="smell")
+    checkpoint.save(tmp_path / "other.safetensors", checkpoint.read_tensors(path), other)
+    code, _, err = neocog("predict", "other.safetensors", "x.png")
+    assert code == USAGE and "smell is not a domain of this neocog; there is vision" in err
+
+
+def test_a_truncated_model_is_refused(neocog, trained, tmp_path):
+    whole = (trained / "model.safetensors").read_bytes()
+    (tmp_path / "cut.safetensors").write_bytes(whole[:-10])
+    code, _, err = neocog("predict", "cut.safetensors", "x.png")
+    assert code == 1 and "cut.safetensors is cut short: it ends before its weights do" in err
+
+
+def test_a_full_disk_stops_the_run_before_it_starts(neocog, photos, monkeypatch):
+    import shutil
+
+    real = shutil.disk_usage
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: real(path)._replace(free=5_000_000))
+    code, _, err = neocog("train", "vision", photos, "--network", TINY, "--out", "run")
+    assert code == 1 and "free" in err and "MB" in err and not Path("run").exists()
+
+
+def test_debug_shows_the_traceback(neocog):
+    from neocog.core.problem import Problem
+
+    with pytest.raises(Problem):
+        neocog("--debug", "predict", "nothing", "x.png")
+
+
+def test_output_into_a_closed_pipe_ends_quietly(trained, photos, tmp_path):
+    command = f"{sys.executable} -m neocog recipes | head -c 1"
+    done = subprocess.run(
+        ["bash", "-c", command], capture_output=True, text=True, env=environment(tmp_path), cwd=tmp_path
+    )
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,193 @@
+"""The page of a run, and the figures beside it."""
+
+import re
+from html.parser import HTMLParser
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from neocog.core import plot, report, score
+from neocog.core.network import Network, parse
+from PIL import Image
+
+EVIL = "<script>alert('日本語')</script>"
+
+
+def history(epochs: int) -> list[dict[str, Any]]:
+    return [
+        {"epoch": e, "loss": 1 / e, "accuracy": 1 - 0.5 / e, "valid_loss": 0.9 / e, "valid_accuracy": 1 - 0.4 / e}
+        for e in range(1, epochs + 1)
+    ]
+
+
+def png(side: int) -> bytes:
+    encoded = BytesIO()
+    Image.new("L", (side, side)).save(encoded, "PNG")
+    return encoded.getvalue()
+
+
+def width(path: Path) -> int:
+    with Image.open(path) as image:
+        return image.width
+
+
+def answers(labels: list[str], examples: int = 400) -> dict[str, Any]:
+    rng = np.random.default_rng(0)
+    targets = rng.integers(0, len(labels), examples)
+    chances = rng.dirichlet(np.ones(len(labels)), examples) + 2 * np.eye(len(labels))[targets] * rng.random(
+        (examples, 1)
+    )
+    return score.scores(chances / chances.sum(1, keepdims=True), targets, labels)
+
+
+def run(labels: list[str], **changes: Any) -> dict[str, Any]:
+    network = Network((1, 28, 28), parse(f"conv(8, 3), relu, maxpool(2), flatten, dense({len(labels)})"))
+    mistake = {"name": EVIL, "label": labels[0], "answer": labels[-1], "probability": 0.99999}
+    return {
+        "title": EVIL,
+        "domain": "vision",
+        "recipe": None,
+        "network": str(network),
+        "rows": network.facts(),
+        "settings": {"epochs": 3, "augment": EVIL},
+        "labels": labels,
+        "counts": {"train": 1000, "valid": 100, "test": 400},
+        "data": EVIL,
+        "device": EVIL,
+        "versions": {"torch": "2"},
+        "seconds": 221.4,
+        "history": history(3),
+        "scores": answers(labels),
+        "scored_on": "test",
+        "mistakes": [{**mistake, "picture": png(8), "text": None}, {**mistake, "picture": None, "text": EVIL}],
+        "bad": [{"file": EVIL, "reason": EVIL}],
+        "remarks": [EVIL],
+        "command": f"neocog train {EVIL}",
+        "next": [f"neocog predict {EVIL}"],
+    } | changes
+
+
+def written(tmp_path: Path, labels: list[str], **changes: Any) -> str:
+    report.write(tmp_path / "report.html", run(labels, **changes))
+    return (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+class Tags(HTMLParser):
+    """The tags of a page, whether they close, and the addresses it asks for."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.seen: set[str] = set()
+        self.addresses: list[str] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.add(tag)
+        self.addresses += [value or "" for name, value in attrs if name in ("src", "href", "action", "data")]
+        if tag not in ("meta", "br", "img", "link"):
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.addresses += [value or "" for name, value in attrs if name in ("src", "href")]
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+@pytest.mark.parametrize("labels", [[EVIL, "b"], [*map(str, range(9)), EVIL], [f"{EVIL}{i}" for i in range(50)]])
+def test_nothing_a_user_gave_becomes_a_tag(tmp_path: Path, labels: list[str]) -> None:
+    page = Tags(written(tmp_path, labels))
+    assert not page.open
+    assert not page.seen & {"script", "link", "iframe", "object", "form"}
+
+
+def test_the_page_asks_for_nothing(tmp_path: Path) -> None:
+    html = written(tmp_path, ["a", "b"])
+    assert all(address.startswith("data:image/png;base64,") for address in Tags(html).addresses)
+    assert not re.search(r"url\(|@import|https?://(?!www\.w3\.org/2000/svg)", html)
+
+
+def test_a_name_that_is_no_valid_text_is_shown_as_well_as_can_be(tmp_path: Path) -> None:
+    assert "caf?.jpg" in written(tmp_path, ["a", "b"], bad=[{"file": "caf\udce9.jpg", "reason": "not a picture"}])
+
+
+def test_the_headline_says_what_was_counted() -> None:
+    scores = answers(["cat", "dog"])
+    right = round(scores["accuracy"] * 400)
+    told = " ".join(report.reading(scores, "test"))
+    assert f"{right} of 400 test examples are answered rightly" in told
+    assert "the commonest label" in told
+    assert "test part" not in told
+
+
+@pytest.mark.parametrize(("part", "words"), [("valid", "flatter a little"), ("train", "say little about new ones")])
+def test_figures_that_flatter_say_so(part: str, words: str) -> None:
+    assert words in " ".join(report.reading(answers(["cat", "dog"]), part))
+
+
+def test_the_worst_label_stands_first_and_an_absent_one_last() -> None:
+    table = np.array([[9, 1, 0], [4, 6, 0], [0, 0, 0]])
+    told = report.worst_first(score.classes(table, ["good", "bad", "absent"]), table.tolist())
+    assert [each["label"] for each in told] == ["bad", "good", "absent"]
+    assert (told[0]["mistaken"], told[0]["mistakes"], told[2]["mistaken"]) == ("good", 4, None)
+
+
+def test_the_commonest_mistakes() -> None:
+    first, second = report.confusions([[9, 1], [4, 6]], ["a", "b"])
+    assert first == {"label": "b", "answer": "a", "count": 4, "share": 0.4}
+    assert (second["label"], second["answer"]) == ("a", "b")
+
+
+@pytest.mark.parametrize("labels", [1, 2, 10, 40, 41, 1000])
+def test_a_confusion_matrix_of_any_size_has_room_for_its_names(labels: int) -> None:
+    drawn = report.matrix(np.eye(labels, dtype=int).tolist(), [f"label {i}" for i in range(labels)])
+    assert drawn["side"] <= 641
+    assert len(drawn["names"]) <= 60
+    assert bool(drawn["cells"]) != bool(drawn["picture"])
+
+
+@pytest.mark.parametrize(
+    "epochs",
+    [[], history(1), history(30), [{"epoch": 1, "loss": float("nan"), "accuracy": 0.5}], [*history(2), {"epoch": 3}]],
+)
+def test_any_history_can_be_drawn(tmp_path: Path, epochs: list[dict[str, Any]]) -> None:
+    assert not re.search(r"\b(nan|inf)\b", written(tmp_path, ["x", "y"], history=epochs))
+    plot.curves(epochs, tmp_path / "curves.png")
+    assert width(tmp_path / "curves.png") > 500
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "values"),
+    [(0, 1, [0, 0.2, 0.4, 0.6, 0.8, 1]), (0.93, 0.97, [0.93, 0.94, 0.95, 0.96, 0.97]), (1, 12, [0, 5, 10, 15])],
+)
+def test_ticks_are_round_numbers_around_the_values(low: float, high: float, values: list[float]) -> None:
+    assert report.ticks(low, high, 5) == values
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0, 3e-9, 12345.0])
+def test_ticks_of_a_single_value_still_span_something(value: float) -> None:
+    assert len(report.ticks(value, value, 5)) >= 2
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(3.21, "3.2 s"), (221.4, "3 min 41 s"), (7260, "2 h 1 min")])
+def test_durations(seconds: float, text: str) -> None:
+    assert report.duration(seconds) == text
+
+
+def test_a_probability_never_reads_as_certainty() -> None:
+    assert report.sure(1.0) == "over 99.9%"
+    assert report.sure(0.9321) == "93.2%"
+
+
+@pytest.mark.parametrize("labels", [["日本語", "$\\frac{x}$ ไทย 🐱"], ["one"], [f"label {i}" for i in range(70)]])
+def test_confusion_pictures_take_any_label_without_a_warning(tmp_path: Path, labels: list[str]) -> None:
+    plot.confusion((np.eye(len(labels), dtype=int) * 7).tolist(), labels, tmp_path / "confusion.png")
+    assert width(tmp_path / "confusion.png") > 300
+
+
+def test_names_are_thinned_and_shortened() -> None:
+    assert [plot.step(n) for n in (1, 60, 61, 1000)] == [1, 1, 2, 17]
+    assert plot.shown(["a\nb", "x" * 40], most=5) == ["a b", "xxxx…"]

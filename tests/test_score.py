@@ -1,0 +1,135 @@
+"""Scores against other people's: scikit-learn, torchmetrics, and a bootstrap that draws."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from neocog.core.score import calibration_error, classes, confusion, interval, log_loss, scores, top
+from sklearn import metrics
+from torchmetrics.functional.classification import multiclass_calibration_error
+
+LABELS = list("abcdefg")
+K = len(LABELS)
+
+
+def drawn(seed: int, examples: int = 500) -> tuple[np.ndarray, np.ndarray]:
+    """Probabilities of a network that is right more often than not, and the targets."""
+    rng = np.random.default_rng(seed)
+    targets = np.concatenate((np.arange(K), rng.choice(K, examples - K, p=rng.dirichlet(np.ones(K)))))
+    logits = rng.normal(0, 2, (examples, K)) + 3 * np.eye(K)[targets]
+    odds = np.exp(logits)
+    return (odds / odds.sum(1, keepdims=True)).astype(np.float32), targets
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_scores_are_those_of_scikit_learn(seed):
+    probabilities, targets = drawn(seed)
+    answers, every = probabilities.argmax(1), np.arange(K)
+    told = scores(probabilities, targets, LABELS)
+    assert told["accuracy"] == pytest.approx(metrics.accuracy_score(targets, answers))
+    assert told["confusion"] == metrics.confusion_matrix(targets, answers, labels=every).tolist()
+    assert told["balanced_accuracy"] == pytest.approx(metrics.balanced_accuracy_score(targets, answers))
+    assert told["top5"] == pytest.approx(metrics.top_k_accuracy_score(targets, probabilities, k=5, labels=every))
+    assert told["log_loss"] == pytest.approx(metrics.log_loss(targets, probabilities.astype(float), labels=every), 1e-5)
+    theirs = metrics.precision_recall_fscore_support(targets, answers, labels=every)
+    for name, column in zip(("precision", "recall", "f1", "examples"), theirs, strict=True):
+        assert [row[name] for row in told["classes"]] == pytest.approx(column.tolist())
+    assert [row["label"] for row in told["classes"]] == LABELS
+    assert told["examples"] == len(targets)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_calibration_error_is_that_of_torchmetrics(seed):
+    probabilities, targets = drawn(seed)
+    theirs = multiclass_calibration_error(
+        torch.from_numpy(probabilities), torch.from_numpy(targets), num_classes=K, n_bins=15, norm="l1"
+    )
+    assert calibration_error(probabilities, targets) == pytest.approx(theirs.item(), abs=1e-6)
+
+
+def test_who_says_what_he_knows_is_calibrated():
+    """0.8 sure and right in 8 of 10 is no error; quite sure and right in 8 of 10 is one of 0.2."""
+    targets = np.array([0] * 8 + [1] * 2)
+    assert calibration_error(np.tile([0.8, 0.2], (10, 1)), targets) == pytest.approx(0)
+    assert calibration_error(np.tile([1.0, 0.0], (10, 1)), targets) == pytest.approx(0.2)
+
+
+def test_scores_are_json():
+    told = scores(*drawn(0), LABELS)
+    assert json.loads(json.dumps(told, allow_nan=False)) == told
+
+
+def test_a_row_of_the_confusion_is_a_true_label():
+    assert confusion(np.array([1, 1, 2]), np.array([0, 0, 2]), 3).tolist() == [[0, 2, 0], [0, 0, 0], [0, 0, 1]]
+
+
+def test_a_class_without_examples_has_no_recall_and_does_not_count():
+    """Nor has a class that nobody answered a precision, or one with neither an F1."""
+    probabilities = np.eye(4)[[0, 0, 1, 1]]
+    told = scores(probabilities, np.array([0, 0, 1, 0]), ["a", "b", "c", "d"])
+    assert told["classes"][2] == {"label": "c", "precision": None, "recall": None, "f1": None, "examples": 0}
+    assert told["balanced_accuracy"] == pytest.approx((2 / 3 + 1) / 2)
+    answered = classes(np.array([[1, 1], [0, 0]]), ["a", "b"])
+    assert answered[1] == {"label": "b", "precision": 0.0, "recall": None, "f1": 0.0, "examples": 0}
+    unanswered = classes(np.array([[1, 0], [1, 0]]), ["a", "b"])
+    assert unanswered[1] == {"label": "b", "precision": None, "recall": 0.0, "f1": 0.0, "examples": 1}
+
+
+@given(st.integers(1, 5000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
+def test_the_interval_contains_the_accuracy(counts):
+    right, examples = counts
+    low, high = interval(right, examples, draws=1000)
+    assert 0 <= low <= right / examples <= high <= 1
+
+
+@pytest.mark.parametrize(("right", "examples"), [(150, 200), (190, 200), (30, 40), (480, 1000)])
+def test_the_interval_is_what_drawing_the_examples_again_gives(right, examples):
+    """Up to the chance in both: two steps of one example, or a tenth of its width."""
+    outcomes = np.arange(examples) < right
+    picks = np.random.default_rng(1).integers(0, examples, (4000, examples))
+    drawn_again = np.quantile(outcomes[picks].mean(1), [0.025, 0.975])
+    low, high = interval(right, examples)
+    assert (low, high) == pytest.approx(tuple(drawn_again), abs=max(2 / examples, (high - low) / 10))
+
+
+def test_the_interval_narrows_with_the_root_of_the_examples():
+    def width(examples):
+        low, high = interval(examples * 8 // 10, examples)
+        return high - low
+
+    assert width(100) / width(10_000) == pytest.approx(10, rel=0.1)
+    assert width(400) == pytest.approx(2 * 1.96 * math.sqrt(0.8 * 0.2 / 400), rel=0.1)
+
+
+def test_the_interval_is_the_same_on_every_run():
+    assert interval(90, 100) == interval(90, 100) == (0.84, 0.95)
+
+
+def test_a_tie_counts_against_the_network():
+    """Who finds all labels equally likely knows nothing."""
+    equal = np.full((3, 6), 1 / 6)
+    assert [top(equal, np.array([0, 3, 5]), k) for k in (1, 5, 6)] == [0, 0, 1]
+    assert top(np.array([[0.4, 0.4, 0.2]]), np.array([0]), 1) == 0
+    assert top(np.array([[0.4, 0.4, 0.2]]), np.array([0]), 2) == 1
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_without_ties_top_1_is_the_accuracy_and_more_is_never_worse(seed):
+    probabilities, targets = drawn(seed)
+    shares = [top(probabilities, targets, k) for k in range(1, K + 1)]
+    assert shares[0] == pytest.approx((probabilities.argmax(1) == targets).mean())
+    assert shares == sorted(shares)
+    assert shares[-1] == 1
+
+
+def test_with_fewer_than_five_labels_the_top_5_hold_them_all():
+    assert scores(np.eye(2)[[0, 1]], np.array([1, 0]), ["a", "b"])["top5"] == 1
+
+
+def test_a_certain_mistake_costs_27_6_and_not_infinitely_much():
+    assert log_loss(np.array([[1.0, 0.0]]), np.array([1])) == pytest.approx(-math.log(1e-12))
+    assert log_loss(np.array([[1.0, 0.0]]), np.array([0])) == 0

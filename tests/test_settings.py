@@ -1,0 +1,108 @@
+"""Every wrong setting is told of with the value found and what was expected."""
+
+from dataclasses import asdict, fields
+
+import pytest
+from neocog.core.problem import USAGE, Problem
+from neocog.core.settings import Settings
+
+NAMES = (
+    "augment, average, batch, clip, compile, device, dirac, epochs, lr, lr_other, momentum, optimiser, precision, "
+    "schedule, seed, smoothing, warmup, weight_decay, whiten"
+)
+
+
+def problem(*changes: dict[str, object]) -> str:
+    with pytest.raises(Problem) as told:
+        Settings().changed(*changes)
+    assert told.value.code == USAGE
+    return str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("epochs", 0, "epochs is from 1 to 1e+06; got 0"),
+        ("epochs", 2_000_000, "epochs is from 1 to 1e+06; got 2e+06"),
+        ("epochs", 1.5, "epochs is a whole number; got 1.5"),
+        ("epochs", "10", "epochs is a whole number; got '10'"),
+        ("epochs", True, "epochs is a whole number; got True"),
+        ("batch", 0, "batch is from 1 to 1e+07; got 0"),
+        ("lr", 0, "lr is from 1e-12 to 1e+06; got 0"),
+        ("lr", -0.1, "lr is from 1e-12 to 1e+06; got -0.1"),
+        ("lr", float("nan"), "lr is from 1e-12 to 1e+06; got nan"),
+        ("lr", float("inf"), "lr is from 1e-12 to 1e+06; got inf"),
+        ("lr", "fast", "lr is a number; got 'fast'"),
+        ("lr", True, "lr is a number; got True"),
+        ("lr", [0.1], "lr is a number; got [0.1]"),
+        ("lr_other", 0.0, "lr_other is from 1e-12 to 1e+06; got 0"),
+        ("momentum", 1, "momentum is from 0 to 0.9999; got 1"),
+        ("weight_decay", -1, "weight_decay is from 0 to 1000; got -1"),
+        ("warmup", 1.0, "warmup is from 0 to 0.9; got 1"),
+        ("smoothing", 0.95, "smoothing is from 0 to 0.9; got 0.95"),
+        ("average", 1, "average is from 0 to 0.999999; got 1"),
+        ("clip", -1.0, "clip is from 0 to 1e+09; got -1"),
+        ("seed", -1, "seed is from 0 to 4.61169e+18; got -1"),
+        ("seed", 0.0, "seed is a whole number; got 0.0"),
+        ("whiten", 1, "whiten is true or false; got 1"),
+        ("compile", "yes", "compile is true or false; got 'yes'"),
+        ("augment", 5, "augment is a text; got 5"),
+        ("device", 0, "device is a text; got 0"),
+        ("optimiser", "adam", "optimiser is one of adamw, sgd, muon (did you mean adamw?); got 'adam'"),
+        ("optimiser", "lion", "optimiser is one of adamw, sgd, muon; got 'lion'"),
+        ("optimiser", 3, "optimiser is one of adamw, sgd, muon; got 3"),
+        ("schedule", "cos", "schedule is one of linear, cosine, constant (did you mean cosine?); got 'cos'"),
+        ("precision", "float16", "precision is one of auto, float32, bfloat16 (did you mean bfloat16?); got 'float16'"),
+    ],
+)
+def test_a_value_that_cannot_be(name, value, message):
+    assert problem({name: value}) == message
+
+
+@pytest.mark.parametrize(
+    ("name", "close"),
+    [("epoch", " (did you mean epochs?)"), ("Batch", " (did you mean batch?)"), ("zzz", ""), ("optimizer", "…")],
+)
+def test_a_name_that_is_not_a_setting(name, close):
+    close = " (did you mean optimiser?)" if close == "…" else close
+    assert problem({name: 1}) == f"{name} is not a setting{close}; the settings are {NAMES}"
+
+
+def test_an_unknown_name_is_told_of_even_without_a_value():
+    assert problem({"epochs": 3}, {"epoch": None}).startswith("epoch is not a setting")
+
+
+@pytest.mark.parametrize("name", [each.name for each in fields(Settings) if each.type == "float"])
+def test_a_whole_number_serves_as_a_number(name):
+    value = getattr(Settings(**{name: int(name in ("lr", "lr_other"))}), name)
+    assert type(value) is float
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("epochs", 1), ("momentum", 0), ("warmup", 0), ("warmup", 0.9), ("seed", 2**62), ("average", 0.999999)],
+)
+def test_the_ends_of_a_range_belong_to_it(name, value):
+    assert getattr(Settings(**{name: value}), name) == value
+
+
+def test_the_last_word_wins():
+    recipe, typed = {"epochs": 3, "lr": 0.1}, {"epochs": 5}
+    told = Settings().changed(recipe, typed)
+    assert (told.epochs, told.lr, told.batch) == (5, 0.1, Settings().batch)
+
+
+def test_none_says_nothing():
+    recipe, typed = {"epochs": 3}, dict.fromkeys(asdict(Settings()), None)
+    assert Settings().changed(recipe, typed) == Settings(epochs=3)
+
+
+def test_a_change_makes_new_settings():
+    first = Settings()
+    assert first.changed({"epochs": 3}) != first == Settings()
+    assert first.changed() == first
+
+
+def test_settings_written_out_are_the_same_settings():
+    told = Settings(optimiser="muon", lr=1, whiten=True)
+    assert Settings(**asdict(told)) == told

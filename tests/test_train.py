@@ -1,0 +1,223 @@
+"""Training learns, repeats itself exactly, goes on exactly, and survives what goes wrong."""
+
+import hashlib
+from itertools import pairwise
+
+import pytest
+import torch
+import toy
+from hypothesis import given
+from hypothesis import strategies as st
+from neocog.core import train as training
+from neocog.core.feed import answers
+from neocog.core.problem import Problem
+from neocog.core.train import batches, mixed, train
+
+MUON = {"optimiser": "muon", "lr": 0.1, "whiten": True, "average": 0.9}
+
+
+def bits(trainer) -> str:
+    """All that training changed, as one number: equal only where every bit is."""
+    told = hashlib.sha256()
+    for name, value in sorted(trainer.tensors().items()):
+        told.update(name.encode() + value.detach().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    return told.hexdigest()
+
+
+def finished(trainer, data=None, watch=lambda trainer, steps: False):
+    data = data or toy.data()
+    return list(train(trainer, data.train, data.valid, toy.augment(trainer.settings.augment), watch))
+
+
+def test_it_learns():
+    trainer = toy.trainer(epochs=16)
+    history = finished(trainer)
+    assert history[-1].valid_accuracy == 1.0
+    assert history[-1].loss < history[0].loss / 2
+
+
+@pytest.mark.parametrize("changes", [{"optimiser": "sgd", "lr": 0.05}, {"optimiser": "adamw"}, MUON])
+def test_every_optimiser_learns(changes):
+    assert finished(toy.trainer(epochs=16, **changes))[-1].valid_accuracy == 1.0
+
+
+def test_one_step_makes_the_right_answer_likelier():
+    trainer, data = toy.trainer(network="flatten, dense(3)", augment="none", warmup=0.0), toy.data(12)
+    before = answers(trainer, data.train)[range(12), data.train.targets.numpy()].mean()
+    trainer.network.train()
+    trainer.step(data.train, toy.augment("none"), torch.arange(12), 0.0)
+    assert answers(trainer, data.train)[range(12), data.train.targets.numpy()].mean() > before
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_two_identical_runs_give_bitwise_identical_weights(precision):
+    one, two = toy.trainer(precision=precision), toy.trainer(precision=precision)
+    finished(one), finished(two)
+    assert bits(one) == bits(two)
+
+
+def test_another_seed_gives_other_weights():
+    one, two = toy.trainer(seed=1), toy.trainer(seed=2)
+    finished(one), finished(two)
+    assert bits(one) != bits(two)
+
+
+@pytest.mark.parametrize("changes", [{}, {"optimiser": "sgd"}, MUON], ids=["adamw", "sgd", "muon"])
+@pytest.mark.parametrize("stop", [1, 3, 4, 7, 11])
+def test_a_run_stopped_at_any_step_ends_as_one_never_stopped(stop, changes, tmp_path):
+    """Bit for bit, history included, through a state that went to the disk and back."""
+    from neocog.core.checkpoint import read_tensors, write_tensors
+
+    whole, first, second = (toy.trainer(**changes) for _ in range(3))
+    finished(whole)
+    finished(first, watch=lambda trainer, steps: trainer.number == stop)
+    assert first.number == stop
+    write_tensors(tmp_path / "state.safetensors", first.tensors(), {})
+    second.restore(read_tensors(tmp_path / "state.safetensors"), first.facts())
+    finished(second)
+    assert bits(second) == bits(whole)
+    for a, b in zip(whole.history, second.history, strict=True):
+        assert (a.loss, a.accuracy, a.valid_loss, a.valid_accuracy) == (
+            b.loss,
+            b.accuracy,
+            b.valid_loss,
+            b.valid_accuracy,
+        )
+
+
+def test_a_finished_run_does_nothing_when_asked_again():
+    trainer = toy.trainer()
+    finished(trainer)
+    before = bits(trainer)
+    assert finished(trainer) == []
+    assert bits(trainer) == before
+
+
+@given(st.integers(2, 200), st.integers(1, 64), st.integers(0, 5), st.integers(0, 3))
+def test_every_example_is_seen_once_an_epoch_and_never_alone(examples, size, seed, epoch):
+    parts = batches(examples, size, seed, epoch)
+    assert sorted(torch.cat(parts).tolist()) == list(range(examples))
+    assert all(len(part) <= size + 1 for part in parts)
+    if size > 1:
+        assert all(len(part) > 1 for part in parts)
+
+
+def test_epochs_have_different_orders():
+    assert batches(100, 100, 0, 0)[0].tolist() != batches(100, 100, 0, 1)[0].tolist()
+
+
+def test_seeds_mix_without_collisions():
+    assert len({mixed(seed, "step", step) for seed in range(50) for step in range(200)}) == 10_000
+
+
+def test_a_tail_of_one_example_trains_with_batch_normalisation():
+    """A batch of 1 has no variance; torch refuses it."""
+    trainer = toy.trainer(network="flatten, dense(5), batchnorm, dense(3)", batch=8)
+    assert len(finished(trainer, toy.data(train=17))) == 3
+
+
+def test_out_of_memory_halves_the_batch_and_goes_on(monkeypatch):
+    """The gradients are those of the whole batch: without batch statistics and chance, the weights are too."""
+    quiet = {"network": "conv(4, 3), relu, flatten, dense(3)", "augment": "none", "precision": "float32"}
+    whole, cut = toy.trainer(**quiet), toy.trainer(**quiet)
+    finished(whole)
+    real = training.batch
+
+    def small(examples, picks, device):
+        if len(picks) > 5:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return real(examples, picks, device)
+
+    monkeypatch.setattr(training, "batch", small)
+    finished(cut)
+    assert cut.parts == 4
+    assert cut.remarks == [
+        "out of memory: each batch of 16 now goes through in 2 parts",
+        "out of memory: each batch of 16 now goes through in 4 parts",
+    ]
+    for a, b in zip(whole.network.parameters(), cut.network.parameters(), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-4)
+
+
+def test_no_memory_for_a_single_example_is_a_problem(monkeypatch):
+    def none(examples, picks, device):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(training, "batch", none)
+    with pytest.raises(Problem, match="not even one example fits into memory"):
+        finished(toy.trainer())
+
+
+def test_an_error_that_is_not_about_memory_keeps_its_traceback(monkeypatch):
+    def broken(examples, picks, device):
+        raise RuntimeError("a bug of ours")
+
+    monkeypatch.setattr(training, "batch", broken)
+    with pytest.raises(RuntimeError, match="a bug of ours"):
+        finished(toy.trainer())
+
+
+def poisoned(when):
+    """An augmentation that gives not-a-number in the steps that `when` names, counted over all tries."""
+    calls = iter(range(10_000))
+
+    def poison(x, rng):
+        return x * float("nan") if when(next(calls)) else x
+
+    return poison
+
+
+def test_a_loss_that_is_not_finite_goes_back_and_slower():
+    trainer, data = toy.trainer(augment="none"), toy.data()
+    history = list(train(trainer, data.train, data.valid, poisoned(lambda call: call == 5)))
+    assert len(history) == 3 and trainer.retries == 1 and trainer.slower == pytest.approx(0.3)
+    assert trainer.remarks == ["the loss was not finite at step 8: back to step 4, with the learning rate × 0.3"]
+    assert all(bool(torch.isfinite(p).all()) for p in trainer.network.parameters())
+    assert history[-1].lr == pytest.approx(0.3 * 0.01 / (0.8 * 12), rel=0.01)
+
+
+def test_a_loss_that_never_is_finite_stops_with_a_sentence():
+    trainer, data = toy.trainer(augment="none"), toy.data()
+    with pytest.raises(Problem, match=r"not a finite number at step \d+, after 3 lower learning rates; .*--lr"):
+        list(train(trainer, data.train, data.valid, poisoned(lambda call: True)))
+
+
+def test_the_rate_falls_to_nothing_at_the_end():
+    rates = []
+
+    def watch(trainer, steps):
+        rates.append(trainer.optimiser.param_groups[0]["lr"])
+        return False
+
+    finished(toy.trainer(epochs=5), watch=watch)
+    top = rates.index(max(rates))
+    assert all(a < b for a, b in pairwise(rates[: top + 1])) and all(a > b for a, b in pairwise(rates[top:]))
+    assert rates[-1] < 0.1 * max(rates)
+
+
+def test_averaged_weights_are_what_validation_looks_at():
+    trainer = toy.trainer(average=0.9)
+    finished(trainer)
+    own = {name: value.clone() for name, value in trainer.network.state_dict().items()}
+    with trainer.average.in_place():
+        inside = {name: value.clone() for name, value in trainer.network.state_dict().items()}
+    assert any(not torch.equal(own[name], inside[name]) for name in own)
+    assert all(torch.equal(own[name], value) for name, value in trainer.network.state_dict().items())
+
+
+def test_a_whitened_first_convolution_stays_as_it_is():
+    from neocog.core.start import whiten
+
+    trainer = toy.trainer(network="conv(8, 2), relu, conv(4, 3), relu, flatten, dense(3)", optimiser="muon", lr=0.1)
+    whiten(trainer.network, trainer.frontend(toy.data().train.inputs))
+    frozen = trainer.network[0].weight.clone()
+    again = toy.trainer(network="conv(8, 2), relu, conv(4, 3), relu, flatten, dense(3)", optimiser="muon", lr=0.1)
+    whiten(again.network, again.frontend(toy.data().train.inputs))
+    again.optimiser = training.optimiser(again.network, again.settings)
+    finished(again)
+    torch.testing.assert_close(again.network[0].weight, frozen)
+
+
+def test_a_validation_part_may_be_empty():
+    history = finished(toy.trainer(), toy.data(valid=0))
+    assert [epoch.valid_accuracy for epoch in history] == [None] * 3

@@ -1,0 +1,449 @@
+"""load: divided, matched by name, decoded once, never half; what cannot be used is named with its reason."""
+
+import errno
+import io
+import json
+import multiprocessing
+import os
+import shutil
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from neocog.core.domain import Data, Source
+from neocog.core.problem import DATA, FAILED, USAGE, Problem
+from neocog.vision import build, cache, data, survey
+from neocog.vision.data import load, read
+from PIL import Image
+
+
+def png(seed: int, size: tuple[int, int] = (6, 6), grey: bool = False) -> bytes:
+    shape = size if grey else (*size, 3)
+    file = io.BytesIO()
+    Image.fromarray(np.random.default_rng(seed).integers(0, 256, shape, np.uint8)).save(file, "PNG")
+    return file.getvalue()
+
+
+def files(root: Path, *folders: str, each: int = 20, size: tuple[int, int] = (6, 6), grey: bool = False) -> Path:
+    """Some pictures in each of the folders, no two alike."""
+    for number, name in enumerate(folders):
+        (root / name).mkdir(parents=True, exist_ok=True)
+        for k in range(each):
+            (root / name / f"{k}.png").write_bytes(png(1000 * number + k, size, grey))
+    return root
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return files(tmp_path / "set", "a", "b")
+
+
+def loaded(path: Path, labels: list[str] | None = None, facts: dict | None = None, **said: object) -> Data:
+    fields = {key: said.pop(key) for key in ("test", "valid", "group_by", "unknown", "max_bad") if key in said}
+    options = {"cache": path.parent / "cache", **said}
+    return load(Source(str(path), options=options, **fields), labels, facts)  # type: ignore[arg-type]
+
+
+def refused(path: Path, code: int = DATA, labels: list[str] | None = None, **said: object) -> str:
+    facts = (
+        None if labels is None else {"size": [6, 6], "colour": "rgb", "fit": "crop", "mean": [0.5] * 3, "std": [1] * 3}
+    )
+    with pytest.raises(Problem) as caught:
+        loaded(path, labels, facts, **said)
+    assert caught.value.code == code
+    return str(caught.value)
+
+
+def parts(data: Data) -> dict[str, list[str]]:
+    return {part: list(getattr(data, part).names) for part in ("train", "valid", "test")}
+
+
+def same(one: Data, other: Data) -> bool:
+    pairs = [(getattr(one, part), getattr(other, part)) for part in ("train", "valid", "test")]
+    return all(torch.equal(a.inputs, b.inputs) and torch.equal(a.targets, b.targets) for a, b in pairs)
+
+
+# What load gives
+
+
+def test_examples_are_the_pixels_of_their_files_with_their_labels(root: Path) -> None:
+    """read and load agree, and facts are those of training."""
+    found = loaded(root)
+    for part in (found.train, found.valid, found.test):
+        assert part.inputs.dtype == torch.uint8 and part.targets.dtype == torch.int64
+        for pixels, target, name in zip(part.inputs, part.targets, part.names, strict=True):
+            assert torch.equal(pixels, read(name, found.facts)) and Path(name).parent.name == found.labels[target]
+    share = found.train.inputs.double() / 255
+    assert found.facts["mean"] == pytest.approx(share.mean((0, 2, 3)).tolist(), abs=1e-5)
+    assert found.facts["std"] == pytest.approx(share.std((0, 2, 3), correction=0).tolist(), abs=1e-5)
+    assert json.loads(json.dumps(found.facts)) == found.facts
+
+
+def test_read_and_load_agree_on_photos_of_any_size(tmp_path: Path) -> None:
+    for label in "ab":
+        (tmp_path / "set" / label).mkdir(parents=True)
+        for k in range(4):
+            values = np.random.default_rng(k).integers(0, 256, (10 + k, 17, 3), np.uint8)
+            image = Image.fromarray(values).resize((400 + 60 * k, 300))
+            exif = Image.Exif()
+            exif[0x0112] = 6
+            image.save(tmp_path / "set" / label / f"{k}.jpg", exif=exif)
+            image.convert("L").save(tmp_path / "set" / label / f"{k}.webp")
+    for fit in ("crop", "stretch", "pad"):
+        found = loaded(tmp_path / "set", size=40, fit=fit)
+        for pixels, name in zip(found.train.inputs, found.train.names, strict=True):
+            assert torch.equal(pixels, read(name, found.facts))
+            assert torch.equal(pixels, read(Path(name).read_bytes(), found.facts))
+
+
+SIZES = [
+    ([(6, 6), (6, 6)], {}, [6, 6]),
+    ([(5, 9), (5, 9)], {}, [5, 9]),
+    ([(6, 6), (7, 6)], {}, [96, 96]),
+    ([(100, 100), (100, 100)], {}, [96, 96]),
+    ([(6, 6), (6, 6)], {"size": 12}, [12, 12]),
+    ([(6, 6), (7, 6)], {"size": "9"}, [9, 9]),
+]
+
+
+@pytest.mark.parametrize(("sizes", "options", "expected"), SIZES)
+def test_small_pictures_of_one_size_keep_it_all_others_become_square(
+    tmp_path: Path, sizes: list[tuple[int, int]], options: dict[str, object], expected: list[int]
+) -> None:
+    for label, size in zip("ab", sizes, strict=True):
+        files(tmp_path / "set", label, each=4, size=size)
+    assert loaded(tmp_path / "set", **options).facts["size"] == expected
+
+
+@pytest.mark.parametrize(("colour", "expected"), [("auto", "rgb"), ("rgb", "rgb"), ("grey", "grey")])
+def test_one_picture_in_colour_makes_the_set_one_in_colour(tmp_path: Path, colour: str, expected: str) -> None:
+    root = files(tmp_path / "set", "a", "b", grey=True)
+    assert loaded(root).facts["colour"] == "grey"
+    (root / "b" / "last.png").write_bytes(png(5))
+    found = loaded(root, colour=colour)
+    assert found.facts["colour"] == expected and found.train.inputs.shape[1] == (1 if expected == "grey" else 3)
+
+
+def test_a_form_that_was_asked_for_once_is_not_what_the_pictures_choose(tmp_path: Path) -> None:
+    """The first picture is 6x6 and grey, the others are not: a cache of that form must not be taken for theirs."""
+    root = files(tmp_path / "set", "a", "b", size=(9, 9))
+    (root / "a" / "0.png").write_bytes(png(0, (6, 6), grey=True))
+    assert loaded(root, size=6, colour="grey").facts["size"] == [6, 6]
+    found = loaded(root)
+    assert found.facts["size"] == [96, 96] and found.facts["colour"] == "rgb"
+
+
+def test_options_that_are_not_known_say_what_is(root: Path) -> None:
+    assert "colr is not an option of vision" in refused(root, USAGE, colr="rgb")
+    assert "did you mean colour" in refused(root, USAGE, colr="rgb")
+    assert "fit corp is not known; it can be crop, stretch, pad" in refused(root, USAGE, fit="corp")
+    assert "size 0 is not a picture's side" in refused(root, USAGE, size=0)
+    assert "size 1.5 is not a picture's side" in refused(root, USAGE, size=1.5)
+
+
+def test_progress_is_told_to_the_end(root: Path) -> None:
+    told: list[tuple[int, int | None]] = []
+    loaded(root, progress=lambda done, total: told.append((done, total)))
+    assert told[-1] == (40, 40)
+
+
+# Parts
+
+
+def test_equal_pictures_never_lie_on_both_sides(root: Path) -> None:
+    for k in range(20):
+        shutil.copy(root / "a" / f"{k}.png", root / "a" / f"copy of {k}.png")
+    sides = parts(loaded(root))
+    numbers = {
+        part: {name.rsplit("/", 2)[1] + Path(name).stem.split()[-1] for name in names} for part, names in sides.items()
+    }
+    assert not (
+        numbers["train"] & numbers["test"] or numbers["train"] & numbers["valid"] or numbers["valid"] & numbers["test"]
+    )
+
+
+def test_more_pictures_move_no_others(tmp_path: Path) -> None:
+    """Where every class has members in every part, a larger set keeps each picture where it was."""
+    before = parts(loaded(files(tmp_path / "set", "a", "b", each=80)))
+    files(tmp_path / "set", "a", "b", each=100)
+    after = parts(loaded(tmp_path / "set"))
+    assert all(set(before[part]) <= set(after[part]) for part in before)
+
+
+def test_group_by_a_regular_expression_keeps_a_group_on_one_side(tmp_path: Path) -> None:
+    for label in "ab":
+        (tmp_path / "set" / label).mkdir(parents=True)
+        for k in range(60):
+            (tmp_path / "set" / label / f"p{k // 4}_{k}.png").write_bytes(png(k + 1000 * (label == "b")))
+    sides = parts(loaded(tmp_path / "set", group_by=r"/(p\d+)_"))
+    groups = {part: {Path(name).name.split("_")[0] for name in names} for part, names in sides.items()}
+    assert not (
+        groups["train"] & groups["test"] or groups["train"] & groups["valid"] or groups["valid"] & groups["test"]
+    )
+    assert "speaker is no column of a table, and in no path such as" in refused(
+        tmp_path / "set", USAGE, group_by="speaker"
+    )
+    assert "is not a regular expression" in refused(tmp_path / "set", USAGE, group_by="(")
+
+
+def test_large_training_parts_give_no_more_than_enough_for_validation() -> None:
+    assert survey.valid_share(1000) == 0.1 and survey.valid_share(100_000) * 100_000 == pytest.approx(2500)
+
+
+def test_a_class_with_one_picture_stays_in_training_and_is_named(root: Path) -> None:
+    (root / "c").mkdir()
+    (root / "c" / "only.png").write_bytes(png(9999))
+    found = loaded(root)
+    assert any(name.endswith("only.png") for name in found.train.names)
+    assert any("single picture" in remark and remark.endswith(" c") for remark in found.remarks)
+
+
+def test_pictures_in_two_given_parts_are_counted(tmp_path: Path) -> None:
+    root = files(tmp_path / "set", "train/a", "train/b", "test/a", "test/b")
+    shutil.copy(root / "train" / "a" / "1.png", root / "test" / "a" / "again.png")
+    assert any(remark.startswith("1 picture lies in more than one part") for remark in loaded(root).remarks)
+
+
+def test_one_class_only_is_refused_before_it_is_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(data, "decode_all", lambda *_: pytest.fail("decoded"))
+    said = refused(files(tmp_path / "set", "cats"))
+    assert "holds one class, cats (20 pictures); expected two or more" in said
+
+
+def test_without_training_pictures_there_is_nothing_to_learn(tmp_path: Path) -> None:
+    assert "holds no pictures for training" in refused(files(tmp_path / "set", "test/a", "test/b"))
+
+
+# Labels, by name
+
+
+def test_labels_of_a_model_are_matched_by_name(tmp_path: Path) -> None:
+    """A model that knows more labels, in another order, gets its own numbers."""
+    trained = loaded(files(tmp_path / "set", "cats", "dogs", "owls", grey=True), size=8, fit="pad")
+    known = ["owls", "horses", "cats", "dogs"]
+    found = loaded(files(tmp_path / "new", "test/dogs", "test/owls"), known, trained.facts)
+    assert found.labels == known and set(found.test.targets.tolist()) == {0, 3}
+    assert found.facts == trained.facts and found.test.inputs.shape == (40, 1, 8, 8)
+    assert all(known[target] in name for target, name in zip(found.test.targets, found.test.names, strict=True))
+
+
+def test_evaluation_takes_one_class_or_no_training(tmp_path: Path) -> None:
+    facts = loaded(files(tmp_path / "set", "a", "b")).facts
+    assert len(loaded(files(tmp_path / "one", "test/a"), ["a", "b"], facts).test) == 20
+    assert sum(len(names) for names in parts(loaded(files(tmp_path / "flat", "b"), ["a", "b"], facts)).values()) == 20
+
+
+def test_a_label_that_is_not_known_is_named_or_left_out(tmp_path: Path) -> None:
+    root = files(tmp_path / "set", "train/cats", "train/dogs", "test/cats", "test/dosg")
+    said = refused(root)
+    assert "training does not know the label dosg (20 pictures); it knows cats, dogs" in said
+    assert "did you mean dogs" in said and "--unknown skip leaves such pictures out" in said
+    found = loaded(root, unknown="skip")
+    assert len(found.test) == 20 and found.labels == ["cats", "dogs"]
+    assert "left out 20 pictures with a label that is not known: dosg" in found.remarks
+    assert "the model does not know the labels dogs (20 pictures), dosg" in refused(root, labels=["cats", "mice"])
+
+
+def test_a_cache_that_a_model_made_still_refuses_labels_that_another_does_not_know(tmp_path: Path) -> None:
+    root = files(tmp_path / "set", "a", "b")
+    loaded(root)
+    assert "the model does not know the label b" in refused(root, labels=["a", "c"])
+    facts = loaded(root).facts
+    found = loaded(root, ["a", "c"], facts, unknown="skip")
+    assert sum(len(names) for names in parts(found).values()) == 20
+
+
+def test_where_all_labels_are_unknown_there_is_nothing_to_skip_to(root: Path) -> None:
+    assert "the model does not know the labels a (20 pictures), b" in refused(root, labels=["x", "y"], unknown="skip")
+
+
+def test_a_test_part_with_fewer_classes_is_fine(tmp_path: Path) -> None:
+    root = files(tmp_path / "set", "train/a", "train/b", "train/c", "test/b")
+    found = loaded(root)
+    assert set(found.test.targets.tolist()) == {1} and found.labels == ["a", "b", "c"]
+
+
+# Bad files
+
+
+def test_bad_files_are_skipped_and_named_with_their_reasons(root: Path) -> None:
+    whole = io.BytesIO()
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (80, 80, 3), np.uint8)).save(whole, "JPEG")
+    (root / "a" / "cut.jpg").write_bytes(whole.getvalue()[:1500])
+    (root / "a" / "text.png").write_text("not a picture\n")
+    (root / "b" / "none.png").touch()
+    (root / "b" / "broken.png").symlink_to(root / "nowhere")
+    (root / "b" / "bomb.png").write_bytes(bomb())
+    found = loaded(root, max_bad=0.2)
+    reasons = {Path(bad.file).name: bad.reason for bad in found.bad}
+    assert reasons["cut.jpg"].startswith("breaks off") and reasons["text.png"].startswith("holds text")
+    assert reasons["none.png"] == "is empty (0 bytes)" and reasons["broken.png"] == "is a link that points to nothing"
+    assert reasons["bomb.png"].startswith("has more than 178 million pixels")
+    assert len(found.bad) == 5 and sum(len(names) for names in parts(found).values()) == 40
+    said = refused(root)
+    assert "5 of 45 files cannot be used, more than --max-bad 5%" in said and "none.png is empty (0 bytes)" in said
+
+
+def bomb() -> bytes:
+    file = io.BytesIO()
+    Image.new("L", (1, 1)).save(file, "BMP")
+    return file.getvalue()[:18] + (30_000).to_bytes(4, "little") * 2 + file.getvalue()[26:]
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read everything")
+def test_an_unreadable_file_is_bad(root: Path) -> None:
+    (root / "a" / "0.png").chmod(0)
+    assert [bad.reason for bad in loaded(root).bad] == ["may not be read (permission denied)"]
+    (root / "a" / "0.png").chmod(0o644)
+    assert not loaded(root).bad  # the permissions count as a change
+
+
+def test_a_set_of_bad_files_only_says_so(tmp_path: Path) -> None:
+    for label in "ab":
+        (tmp_path / "set" / label).mkdir(parents=True)
+        (tmp_path / "set" / label / "x.png").touch()
+    for share in (0.05, 1.0):
+        said = refused(tmp_path / "set", max_bad=share)
+        assert "not one of 2 files in " in said and "x.png is empty (0 bytes)" in said
+
+
+def test_a_class_whose_training_pictures_are_all_bad_is_not_scored_on(tmp_path: Path) -> None:
+    root = files(tmp_path / "set", "train/a", "train/b", "test/a", "test/c")
+    (root / "train" / "c").mkdir()
+    (root / "train" / "c" / "x.png").touch()
+    assert "training does not know the label c" in refused(root)
+
+
+# The cache
+
+
+def decodes(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """What is decoded from here on."""
+    seen: list[object] = []
+    real = build.decode
+    monkeypatch.setattr(build, "decode", lambda content, form: seen.append(content) or real(content, form))
+    return seen
+
+
+def test_pictures_are_decoded_once(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = loaded(root)
+    seen = decodes(monkeypatch)
+    assert same(first, loaded(root)) and not seen
+    assert same(first, loaded(root, first.labels, first.facts)) and not seen
+    loaded(root, size=7)
+    assert len(seen) == 40
+
+
+@pytest.mark.parametrize("change", ["content", "new", "gone", "renamed", "date"])
+def test_a_changed_file_makes_a_cache_stale(root: Path, monkeypatch: pytest.MonkeyPatch, change: str) -> None:
+    loaded(root)
+    file = root / "a" / "0.png"
+    if change == "content":
+        file.write_bytes(png(77, (6, 6)))
+    elif change == "new":
+        (root / "a" / "new.png").write_bytes(png(77))
+    elif change == "gone":
+        file.unlink()
+    elif change == "renamed":
+        file.rename(root / "b" / "from a.png")
+    else:
+        os.utime(file, (1, 1))
+    seen = decodes(monkeypatch)
+    loaded(root)
+    assert seen
+
+
+@pytest.mark.parametrize("damage", ["short", "no index", "bad index", "no array"])
+def test_a_damaged_cache_is_built_again(root: Path, damage: str) -> None:
+    first = loaded(root)
+    expected = [part.inputs.clone() for part in (first.train, first.valid, first.test)]
+    (folder,) = [path for path in (root.parent / "cache" / "vision").iterdir() if path.is_dir()]
+    if damage == "short":
+        os.truncate(folder / "pixels.npy", 500)
+    elif damage == "bad index":
+        (folder / "index.json").write_text("{")
+    else:
+        (folder / ("index.json" if damage == "no index" else "pixels.npy")).unlink()
+    found = loaded(root)
+    assert all(torch.equal(a, b.inputs) for a, b in zip(expected, (found.train, found.valid, found.test), strict=True))
+
+
+def test_a_run_that_is_killed_leaves_no_half_cache(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Killed with no chance to tidy up, in the middle of writing; the next run starts anew and sweeps later."""
+    process = multiprocessing.get_context("spawn").Process(target=die_while_decoding, args=(root,))
+    process.start()
+    process.join()
+    assert process.exitcode == 9
+    left = list((root.parent / "cache" / "vision").iterdir())
+    assert left and all(path.name.startswith(cache.BUILDING) for path in left)
+    loaded(root)
+    os.utime(left[0], (time.time() - 2 * cache.ABANDONED,) * 2)
+    loaded(root, size=7)
+    assert not left[0].exists()
+
+
+def die_while_decoding(root: Path) -> None:
+    loaded(root, progress=lambda done, total: os._exit(9))
+
+
+def test_two_runs_at_once_end_with_one_cache(root: Path) -> None:
+    found: list[Data] = []
+    threads = [threading.Thread(target=lambda: found.append(loaded(root))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 4 and all(same(found[0], each) for each in found)
+    assert len([path for path in (root.parent / "cache" / "vision").iterdir() if path.is_dir()]) == 1
+
+
+def test_a_full_disk_is_said_before_anything_is_written(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = shutil.disk_usage(root)._replace(free=1000)
+    monkeypatch.setattr(cache.shutil, "disk_usage", lambda path: usage)
+    said = refused(root, FAILED)
+    assert "the disk is full: the decoded pictures need" in said and str(root.parent / "cache") in said
+    assert not list((root.parent / "cache" / "vision").iterdir())
+
+
+def test_a_disk_that_fills_up_on_the_way_leaves_nothing(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fill(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(build, "write_array", fill)
+    assert "the disk is full" in refused(root, FAILED)
+    assert not list((root.parent / "cache" / "vision").iterdir())
+
+
+def test_a_cache_that_cannot_be_written_is_replaced_by_a_temporary_one(root: Path) -> None:
+    (root.parent / "file").touch()
+    found = loaded(root, cache=root.parent / "file")
+    assert len(found.train) and any("cannot be written to" in remark for remark in found.remarks)
+
+
+def test_the_cache_is_where_the_environment_says(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NEOCOG_CACHE", str(root.parent / "mine"))
+    load(Source(str(root)), None, None)
+    assert list((root.parent / "mine" / "vision").iterdir())
+    monkeypatch.delenv("NEOCOG_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(root.parent / "xdg"))
+    load(Source(str(root)), None, None)
+    assert list((root.parent / "xdg" / "neocog" / "vision").iterdir())
+
+
+def test_names_are_spelt_as_the_path_was_given(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One cache serves `set` and `/home/me/set`."""
+    loaded(root)
+    monkeypatch.chdir(root.parent)
+    found = load(Source("set", options={"cache": "cache"}), None, None)
+    assert all(name.startswith("set/") and Path(name).exists() for name in found.train.names)
+    assert len([path for path in (root.parent / "cache" / "vision").iterdir() if path.is_dir()]) == 1
+
+
+def test_the_array_is_mapped_and_writing_to_it_changes_no_file(root: Path) -> None:
+    found = loaded(root)
+    before = found.train.inputs.clone()
+    found.train.inputs.zero_()
+    assert torch.equal(loaded(root).train.inputs, before)

@@ -1,0 +1,275 @@
+"""Bytes to pixels: every mode and format, upright, in the form that was asked for; or a reason in plain words."""
+
+import io
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from neocog.core.problem import DATA, USAGE, Problem
+from neocog.vision import data
+from neocog.vision.picture import Form, Unreadable, fetched, header, pixels
+from PIL import Image
+
+RGB = Form((8, 8), "rgb", "crop")
+FACTS = {"size": [8, 8], "colour": "rgb", "fit": "crop"}
+HALVES = np.zeros((8, 8, 3), np.uint8)  # red on the left, blue on the right
+HALVES[:, :4, 0], HALVES[:, 4:, 2] = 255, 255
+
+
+def encoded(image: Image.Image, format: str = "PNG", **options: object) -> bytes:
+    file = io.BytesIO()
+    image.save(file, format, **options)
+    return file.getvalue()
+
+
+def reason(content: bytes) -> str:
+    with pytest.raises(Unreadable) as caught:
+        pixels(content, RGB)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("format", ["PNG", "BMP", "GIF", "TIFF", "PPM"])
+def test_a_lossless_format_gives_the_pixels_that_were_saved(format: str) -> None:
+    image = Image.fromarray(HALVES)
+    image = image.quantize(4) if format == "GIF" else image
+    assert (pixels(encoded(image, format), RGB)[1] == HALVES.transpose(2, 0, 1)).all()
+
+
+@pytest.mark.parametrize(
+    ("format", "options"), [("JPEG", {"quality": 95, "subsampling": 0}), ("WEBP", {"quality": 90})]
+)
+def test_a_lossy_format_gives_nearly_the_pixels_that_were_saved(format: str, options: dict[str, int]) -> None:
+    got = pixels(encoded(Image.fromarray(HALVES), format, **options), RGB)[1].astype(int)
+    assert abs(got - HALVES.transpose(2, 0, 1)).mean() < 12
+
+
+MODES = [
+    (Image.new("1", (8, 8), 1), (255, 255, 255)),
+    (Image.new("L", (8, 8), 100), (100, 100, 100)),
+    (Image.new("LA", (8, 8), (100, 0)), (255, 255, 255)),
+    (Image.new("RGBA", (8, 8), (10, 20, 30, 0)), (255, 255, 255)),
+    (Image.new("RGBA", (8, 8), (0, 0, 0, 51)), (204, 204, 204)),
+    (Image.new("RGB", (8, 8), (10, 20, 30)).quantize(2), (10, 20, 30)),
+    (Image.fromarray(np.full((8, 8), 65535, np.uint16)), (255, 255, 255)),
+    (Image.fromarray(np.full((8, 8), 257 * 100, np.uint16)), (100, 100, 100)),
+]
+
+
+@pytest.mark.parametrize(("image", "colour"), MODES, ids=lambda value: getattr(value, "mode", ""))
+def test_every_mode_of_a_png_becomes_the_colour_that_a_person_sees(
+    image: Image.Image, colour: tuple[int, int, int]
+) -> None:
+    """What is transparent lies over white; 16 bits are 0..65535."""
+    assert pixels(encoded(image), RGB)[1][:, 4, 4].tolist() == list(colour)
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (np.full((8, 8), 0.4, np.float32), 102),
+        (np.full((8, 8), 102, np.float32), 102),
+        (np.full((8, 8), 102 * 257, np.int32), 102),
+        (np.full((8, 8), np.nan, np.float32), 0),
+    ],
+)
+def test_deep_tiffs_are_brought_to_eight_bits_by_their_range(values: np.ndarray, expected: int) -> None:
+    assert pixels(encoded(Image.fromarray(values), "TIFF"), RGB)[1][0, 4, 4] == expected
+
+
+def test_cmyk_becomes_rgb() -> None:
+    got = pixels(encoded(Image.new("CMYK", (8, 8), (0, 255, 255, 0)), "TIFF"), RGB)[1]
+    assert got[:, 4, 4].tolist() == [255, 0, 0]
+
+
+def test_a_transparent_colour_of_a_palette_lies_over_white() -> None:
+    image = Image.fromarray(HALVES).quantize(2)
+    red = image.getpixel((0, 0))
+    got = pixels(encoded(image, "GIF", transparency=red), RGB)[1]
+    assert got[:, 4, 0].tolist() == [255, 255, 255]
+    assert got[:, 4, 7].tolist() == [0, 0, 255]
+
+
+def test_the_first_frame_of_an_animation_is_the_picture() -> None:
+    frames = [Image.new("P", (8, 8), 0), Image.new("P", (8, 8), 1)]
+    for frame in frames:
+        frame.putpalette([9, 9, 9, 200, 200, 200])
+    assert pixels(encoded(frames[0], "GIF", save_all=True, append_images=frames[1:]), RGB)[1].max() == 9
+
+
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "TIFF", "WEBP"])
+@pytest.mark.parametrize("turn", range(1, 9))
+def test_a_picture_is_upright_however_the_camera_was_held(format: str, turn: int) -> None:
+    """The same scene saved in all eight ways gives the same pixels, in its upright size."""
+    scene = Image.fromarray(np.kron(np.arange(6, dtype=np.uint8).reshape(2, 3) * 40, np.ones((16, 16), np.uint8)))
+    back = {
+        2: Image.Transpose.FLIP_LEFT_RIGHT,
+        3: Image.Transpose.ROTATE_180,
+        4: Image.Transpose.FLIP_TOP_BOTTOM,
+        5: Image.Transpose.TRANSPOSE,
+        6: Image.Transpose.ROTATE_90,
+        7: Image.Transpose.TRANSVERSE,
+        8: Image.Transpose.ROTATE_270,
+    }
+    held = scene.transpose(back[turn]) if turn in back else scene
+    exif = Image.Exif()
+    exif[0x0112] = turn
+    content = encoded(held, format, exif=exif)
+    found, got = pixels(content, Form((32, 48), "grey", "crop"))
+    assert found.size == (32, 48) and found.orientation == turn
+    assert abs(got[0].astype(int) - np.asarray(scene)).mean() < 6
+    assert header(content).size == (32, 48)
+
+
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF")
+def test_a_damaged_exif_block_does_not_lose_the_picture() -> None:
+    content = encoded(Image.fromarray(HALVES), "JPEG", exif=b"Exif\0\0MM\0\x2a\xff\xff\xff\xffgarbage")
+    assert pixels(content, RGB)[0].orientation == 1
+
+
+WIDE = np.zeros((8, 16, 3), np.uint8)  # red, then green, then blue
+WIDE[:, :4, 0], WIDE[:, 4:12, 1], WIDE[:, 12:, 2] = 255, 255, 255
+
+
+def test_crop_keeps_the_middle() -> None:
+    got = pixels(encoded(Image.fromarray(WIDE)), Form((8, 8), "rgb", "crop"))[1]
+    assert (got == WIDE[:, 4:12].transpose(2, 0, 1)).all()
+
+
+def test_stretch_keeps_all_of_it_and_changes_its_shape() -> None:
+    got = pixels(encoded(Image.fromarray(WIDE)), Form((8, 8), "rgb", "stretch"))[1]
+    assert got[0, 4, 0] > 200 and got[1, 4, 4] > 200 and got[2, 4, 7] > 200
+
+
+def test_pad_keeps_all_of_it_and_its_shape_between_black_bars() -> None:
+    got = pixels(encoded(Image.fromarray(WIDE)), Form((8, 8), "rgb", "pad"))[1]
+    assert not got[:, :2].any() and not got[:, 6:].any() and got[0, 4, 0] > 200 and got[2, 4, 7] > 200
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    size=st.tuples(st.integers(1, 300), st.integers(1, 300)),
+    form=st.tuples(st.integers(1, 20), st.integers(1, 20)),
+    fit=st.sampled_from(["crop", "stretch", "pad"]),
+    colour=st.sampled_from(["grey", "rgb"]),
+)
+def test_any_size_comes_out_in_the_size_and_colour_of_the_form(
+    size: tuple[int, int], form: tuple[int, int], fit: str, colour: str
+) -> None:
+    content = encoded(Image.new("RGB", size, (50, 50, 50)))
+    assert pixels(content, Form(form, colour, fit))[1].shape == (1 if colour == "grey" else 3, *form)
+
+
+def test_a_picture_of_one_pixel_is_a_picture() -> None:
+    assert (pixels(encoded(Image.new("RGB", (1, 1), (1, 2, 3))), RGB)[1][:, 3, 3] == [1, 2, 3]).all()
+
+
+def test_an_array_goes_the_same_way_as_a_picture() -> None:
+    rng = np.random.default_rng(0)
+    array = rng.integers(0, 256, (3, 20, 30), np.uint8)
+    content = encoded(Image.fromarray(array.transpose(1, 2, 0)))
+    for form in (RGB, Form((8, 8), "grey", "pad"), Form((20, 30), "rgb", "crop"), Form((20, 30), "grey", "crop")):
+        assert (pixels(array, form)[1] == pixels(content, form)[1]).all()
+
+
+def test_a_file_that_is_no_picture_has_a_reason_in_plain_words() -> None:
+    whole = encoded(Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)), "JPEG")
+    assert reason(b"") == "is empty (0 bytes)"
+    assert reason(b"these are words\n").startswith("holds text, not a picture")
+    assert reason(bytes(range(200, 256))).startswith("is not a picture that can be read")
+    assert reason(whole[: len(whole) // 2]).startswith("breaks off: the file is truncated")
+    png = encoded(Image.fromarray(HALVES))
+    assert reason(png[:50] + b"xxxx" + png[54:]).startswith(("is damaged", "breaks off"))
+
+
+def test_a_decompression_bomb_is_refused_before_it_is_unpacked() -> None:
+    """30,000 x 30,000 pixels, announced by a head of some bytes."""
+    head = encoded(Image.new("L", (1, 1)), "BMP")
+    bomb = head[:18] + (30_000).to_bytes(4, "little") + (30_000).to_bytes(4, "little") + head[26:]
+    assert reason(bomb).startswith("has more than 178 million pixels")
+
+
+@pytest.mark.filterwarnings("ignore")
+@settings(max_examples=80, deadline=None)
+@given(st.binary(max_size=40), st.integers(0, 600), st.sampled_from(["PNG", "JPEG", "GIF", "TIFF", "WEBP", "BMP"]))
+def test_damage_is_a_reason_and_never_a_crash(noise: bytes, at: int, format: str) -> None:
+    content = encoded(Image.fromarray(HALVES), format)
+    try:
+        pixels(content[:at] + noise + content[at + len(noise) :], RGB)
+    except Unreadable as problem:
+        assert str(problem)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_what_is_not_a_file_is_not_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    with pytest.raises(Unreadable, match="is not a file"):
+        fetched(tmp_path / "pipe.png")
+    with pytest.raises(Unreadable, match="is not a file"):
+        fetched(tmp_path)
+
+
+def test_a_file_that_may_not_be_read_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.png").write_bytes(b"x")
+
+    def refuse(path: Path) -> bytes:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    with pytest.raises(Unreadable, match="may not be read"):
+        fetched(tmp_path / "a.png")
+
+
+def test_read_takes_a_path_or_bytes_and_gives_the_same(tmp_path: Path) -> None:
+    content = encoded(Image.fromarray(HALVES))
+    (tmp_path / "ä 图.png").write_bytes(content)
+    from_path = data.read(str(tmp_path / "ä 图.png"), FACTS)
+    assert from_path.shape == (3, 8, 8) and (from_path == data.read(content, FACTS)).all()
+    assert (from_path.numpy() == HALVES.transpose(2, 0, 1)).all()
+
+
+def test_read_says_which_file_and_why(tmp_path: Path) -> None:
+    (tmp_path / "empty.png").touch()
+    with pytest.raises(Problem, match=r"empty\.png is empty \(0 bytes\)") as caught:
+        data.read(str(tmp_path / "empty.png"), FACTS)
+    assert caught.value.code == DATA
+    with pytest.raises(Problem, match=r"the picture holds text"):
+        data.read(b"words and words\n", FACTS)
+    with pytest.raises(Problem, match=r"emty\.png does not exist.*did you mean empty\.png") as caught:
+        data.read(str(tmp_path / "emty.png"), FACTS)
+    assert caught.value.code == USAGE
+
+
+def test_gather_takes_files_folders_and_globs_in_natural_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "in" / "deep").mkdir(parents=True)
+    for name in (
+        "in/10.png",
+        "in/9.png",
+        "in/notes.txt",
+        "in/.hidden.png",
+        "in/deep/é 1.JPG",
+        "b.jpg",
+        "a.jpg",
+        "odd.xyz",
+    ):
+        (tmp_path / name).touch()
+    monkeypatch.chdir(tmp_path)
+    assert data.gather(["in"]) == ["in/9.png", "in/10.png", "in/deep/é 1.JPG"]
+    assert data.gather(["odd.xyz", "*.jpg", "a.jpg"]) == ["odd.xyz", "a.jpg", "b.jpg"]
+    assert data.gather(["**/*.png"]) == ["in/9.png", "in/10.png"]
+
+
+def test_gather_says_what_it_did_not_find(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path)
+    for argument, message in [
+        ("empty", "empty holds no pictures"),
+        ("emty", r"emty does not exist.*did you mean empty"),
+        ("*.png", r"\*\.png matches no file"),
+    ]:
+        with pytest.raises(Problem, match=message):
+            data.gather([argument])
+    with pytest.raises(Problem, match="no pictures are named"):
+        data.gather([])

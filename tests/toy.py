@@ -1,0 +1,67 @@
+"""A small world for tests of the core: pictures of 8×8 with a bright patch whose corner is the label."""
+
+import torch
+from neocog.core.device import World
+from neocog.core.domain import Data, Domain, Examples, Recipe
+from neocog.core.layers import batchnorm, conv, dense, dropout, flatten, maxpool, relu
+from neocog.core.network import Network, parse
+from neocog.core.settings import Settings
+from neocog.core.start import start
+from neocog.core.train import Trainer
+from torch import nn
+
+LABELS = ["left", "right", "low"]
+NETWORK = "conv(4, 3), batchnorm, relu, conv(5, 2), relu, maxpool(2), flatten, dropout(0.2), dense(3)"
+
+
+def examples(count: int, seed: int = 0) -> Examples:
+    rng = torch.Generator().manual_seed(seed)
+    targets = torch.arange(count) % 3
+    inputs = torch.randint(0, 120, (count, 1, 8, 8), generator=rng).byte()
+    for picture, target in zip(inputs, targets, strict=True):
+        y, x = ((0, 0), (0, 5), (5, 2))[int(target)]
+        picture[0, y : y + 3, x : x + 3] += 100
+    return Examples(inputs, targets, [f"{seed}/{i}.png" for i in range(count)])
+
+
+def data(train: int = 60, valid: int = 15, test: int = 15) -> Data:
+    return Data(examples(train, 0), examples(valid, 1), examples(test, 2), LABELS, {"scale": 255})
+
+
+class Frontend(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.float() / 255 - 0.5
+
+
+def augment(text: str):
+    """`noise` adds some, drawn from the step's generator."""
+
+    def noise(x: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
+        return x + torch.randint(0, 9, x.shape, generator=rng).to(x)
+
+    return noise if text == "noise" else lambda x, rng: x
+
+
+def layers(classes: int, width: int = 4):
+    return (conv(width, 3), batchnorm, relu, maxpool(2), flatten, dropout(0.2), dense(classes))
+
+
+DOMAIN = Domain(
+    name="toy",
+    load=lambda source, labels, facts: data(),
+    read=lambda source, facts: examples(3).inputs[int(source) % 3],
+    gather=list,
+    frontend=lambda facts: Frontend(),
+    augment=augment,
+    check=lambda source: {},
+    show=lambda inputs, relevance=None: None,
+    recipes={"small": Recipe(layers, "for tests", {"epochs": 3, "batch": 16, "lr": 0.01})},
+    default="small",
+)
+
+
+def trainer(network: str = NETWORK, world: World | None = None, **changes) -> Trainer:
+    settings = Settings(**{"epochs": 3, "batch": 16, "lr": 0.01, "device": "cpu", "augment": "noise"} | changes)
+    module = Network((1, 8, 8), parse(network)).module()
+    start(module, settings.seed, settings.dirac)
+    return Trainer(Frontend(), module, settings, torch.device("cpu"), world or World())
