@@ -41,7 +41,7 @@ class Card:
 
 
 def find(model: str) -> Path:
-    """The model file that a person means: a file, or a run folder with one in it. Raises Problem where there is none."""
+    """The model file that a person means: a file, or a run folder with one in it. Raises Problem if there is none."""
     path = Path(model)
     if path.is_dir():
         if (path / "model.safetensors").is_file():

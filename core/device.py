@@ -1,4 +1,4 @@
-"""Where a network runs: the device, the number format that is fast on it, and the other processes that share the work."""
+"""Where a network runs: the device, the number format that is fast on it, the processes that share the work."""
 
 from __future__ import annotations
 

@@ -57,8 +57,9 @@ class Settings:
 
 
 _RANGES = {
-    "epochs": (1, 1e6), "batch": (1, 1e7), "lr": (1e-12, 1e6), "lr_other": (1e-12, 1e6), "momentum": (0, 0.9999), "weight_decay": (0, 1e3),
-    "warmup": (0, 0.9), "smoothing": (0, 0.9), "average": (0, 0.999999), "clip": (0, 1e9), "seed": (0, 2**62),
+    "epochs": (1, 1e6), "batch": (1, 1e7), "lr": (1e-12, 1e6), "lr_other": (1e-12, 1e6), "momentum": (0, 0.9999),
+    "weight_decay": (0, 1e3), "warmup": (0, 0.9), "smoothing": (0, 0.9), "average": (0, 0.999999), "clip": (0, 1e9),
+    "seed": (0, 2**62),
 }  # fmt: skip
 
 
