@@ -43,8 +43,8 @@ def _umask() -> int:
 
 def _disk(error: Exception, path: Path) -> str:
     """A sentence where the disk is at fault; safetensors tells of it in words only."""
-    code = error.errno if isinstance(error, OSError) else None
-    if code in (errno.ENOSPC, errno.EDQUOT) or any(w in str(error) for w in ("No space left", "quota exceeded")):
+    told, code = str(error), error.errno if isinstance(error, OSError) else None
+    if code in (errno.ENOSPC, errno.EDQUOT) or "No space left" in told or "quota exceeded" in told:
         free = shutil.disk_usage(path.parent).free
         return f"the disk is full: {path} could not be written, {megabytes(free)} are free; make room and try again"
     if code in (errno.EACCES, errno.EROFS, errno.EPERM) or any(

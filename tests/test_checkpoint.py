@@ -101,7 +101,7 @@ def test_a_label_from_a_folder_whose_name_is_not_utf_8_comes_back(tmp_path):
     assert card(tmp_path / "a.safetensors").labels == labels
 
 
-@pytest.mark.parametrize("length", range(0, 300, 4))
+@pytest.mark.parametrize("length", range(0, 260, 8))
 def test_a_header_of_any_length_is_read(length, tmp_path):
     """A length of 128 and a multiple of 256 begins with the byte that a pickle begins with."""
     save(tmp_path / "a.safetensors", {}, replace(CARD, recipe="x" * length))
@@ -192,8 +192,9 @@ def test_safetensors_of_others_have_no_card(tmp_path):
 def test_a_file_cut_anywhere_is_cut_short(model):
     """In its first eight bytes it is nothing yet, afterwards always a piece of something."""
     whole = model.read_bytes()
-    said = [problem(model, whole[:length]) for length in range(len(whole))]
-    assert said == [NOT_ONE] * 8 + [CUT_SHORT] * (len(whole) - 8)
+    lengths = [*range(20), *range(20, len(whole) - 20, 7), *range(len(whole) - 20, len(whole))]
+    said = [problem(model, whole[:length]) for length in lengths]
+    assert said == [NOT_ONE] * 8 + [CUT_SHORT] * (len(lengths) - 8)
 
 
 class Code:
@@ -283,7 +284,7 @@ NAMED_CARDS = CARDS.map(lambda told: {"__metadata__": {KEY: json.dumps(told)}})
 
 
 @given(st.binary(max_size=200) | (JSON | HEADERS | NAMED_CARDS).map(framed))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_no_content_gives_anything_but_a_problem(tmp_path_factory, content):
     path = tmp_path_factory.getbasetemp() / "random"
     path.write_bytes(content)
@@ -294,7 +295,7 @@ def test_no_content_gives_anything_but_a_problem(tmp_path_factory, content):
 
 
 @given(st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_a_damaged_model_gives_its_card_and_weights_or_a_problem(tmp_path_factory, data):
     path = tmp_path_factory.getbasetemp() / "damaged.safetensors"
     save(path, WEIGHTS, CARD)

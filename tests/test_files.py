@@ -85,9 +85,8 @@ def test_a_full_disk(tiny):
     files.write_text(tiny / "a.txt", "old")
     with pytest.raises(Problem) as told:
         files.write_text(tiny / "a.txt", "x" * 200_000)
-    free = "0.0 MB"  # Python fills the disk before it notices
     assert str(told.value) == (
-        f"the disk is full: {tiny}/a.txt could not be written, {free} are free; make room and try again"
+        f"the disk is full: {tiny}/a.txt could not be written, 0.0 MB are free; make room and try again"
     )
     assert told.value.code == FAILED
     with pytest.raises(Problem, match=r"^the disk is full: .*/a\.safetensors could not be written, 0\.\d MB are free"):
@@ -122,7 +121,9 @@ SHUT = "{path.parent} cannot be written to; choose another folder with --out"
         (RuntimeError("I/O error: No space left on device (os error 28)"), FULL),
         (PermissionError(errno.EACCES, "Permission denied"), SHUT),
         (OSError(errno.EROFS, "Read-only file system"), SHUT),
+        (RuntimeError("I/O error: Disk quota exceeded (os error 122)"), FULL),
         (RuntimeError("I/O error: Permission denied (os error 13)"), SHUT),
+        (RuntimeError("I/O error: Read-only file system (os error 30)"), SHUT),
     ],
 )
 @pytest.mark.parametrize("where", ["fill", "replace"])

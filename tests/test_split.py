@@ -24,9 +24,10 @@ def parts_of(parts: list[str], labels: list[str]) -> dict[str, Counter[str]]:
 
 
 def test_places_are_the_same_on_every_machine():
-    assert place(b"") == 0.6420052240185365
-    assert place(b"neocog") == 0.9404320695837566
-    assert split([b"a", b"b", b"c", b"d", b"e", b"f"], ["x"] * 6, 0.2, 0.2) == ([], [])
+    assert place(b"") == 0.711668941875411
+    assert place(b"neocog") == 0.7577919974271015
+    parts = ["train", "train", "valid", "train", "train", "test"]
+    assert split([b"a", b"b", b"c", b"d", b"e", b"f"], ["x"] * 6, 0.2, 0.2) == (parts, [])
 
 
 def test_places_fill_the_line_evenly():
@@ -65,6 +66,7 @@ def test_adding_examples_moves_no_others(more, order, shares):
 
 
 @given(st.lists(st.tuples(st.integers(0, 15), st.sampled_from("abcd")), max_size=60))
+@settings(deadline=None)
 def test_what_is_equal_or_of_one_group_stays_together(examples):
     """Whatever its labels: a duplicate under two labels, a patient with two diagnoses."""
     parts, _ = split([b"%d" % key for key, _ in examples], [label for _, label in examples], 0.2, 0.2)

@@ -1,0 +1,144 @@
+"""What every domain keeps: the same laws over all of them, on tiny data made here."""
+
+import json
+
+import neocog
+import numpy as np
+import pytest
+import torch
+from neocog.core.domain import Domain, Source
+from neocog.core.network import Network, parse
+from neocog.core.plan import find_recipe
+from neocog.core.settings import Settings
+from PIL import Image
+
+SMALL = {"vision": "conv(4, 3), relu, globalmax, dense(classes)"}  # a network for each domain's tiny data
+
+
+def pictures(folder):
+    """Three colours, ten noisy pictures each."""
+    rng = np.random.default_rng(0)
+    for label, colour in (("red", (200, 20, 20)), ("green", (20, 200, 20)), ("blue", (20, 20, 200))):
+        (folder / label).mkdir(parents=True)
+        for i in range(10):
+            pixels = (np.array(colour) + rng.integers(-20, 20, (9, 9, 3))).clip(0, 255).astype(np.uint8)
+            Image.fromarray(pixels).save(folder / label / f"{i}.png")
+    return folder
+
+
+MADE = {"vision": pictures}
+
+
+@pytest.fixture(params=neocog.DOMAINS)
+def domain(request) -> Domain:
+    return neocog.domain(request.param)
+
+
+@pytest.fixture
+def files(domain, tmp_path, monkeypatch):
+    monkeypatch.setenv("NEOCOG_CACHE", str(tmp_path / "cache"))
+    return MADE[domain.name](tmp_path / "files")
+
+
+@pytest.fixture
+def data(domain, files):
+    return domain.load(Source(str(files)), None, None)
+
+
+def test_the_contract_covers_every_domain():
+    assert set(MADE) == set(SMALL) == set(neocog.DOMAINS)
+
+
+def test_load_gives_three_parts_with_labels_and_facts(data):
+    assert sum(data.counts.values()) == 30 and data.counts["train"] > 15
+    assert data.labels == sorted(data.labels)
+    for part in data.parts.values():
+        assert len(part.inputs) == len(part.targets) == len(part.names)
+        assert part.targets.dtype == torch.int64 and part.inputs.dtype in (torch.uint8, torch.int16, torch.int32)
+
+
+def test_facts_are_json(data):
+    assert json.loads(json.dumps(data.facts)) == data.facts
+
+
+def test_loading_twice_gives_the_same(domain, files, data):
+    again = domain.load(Source(str(files)), None, None)
+    assert again.fingerprint() == data.fingerprint() and torch.equal(again.train.inputs, data.train.inputs)
+
+
+def test_read_gives_what_load_gave(domain, data):
+    for part in data.parts.values():
+        for i, name in enumerate(part.names):
+            assert torch.equal(domain.read(name, data.facts), part.inputs[i])
+
+
+def test_read_takes_a_path_or_the_bytes_of_the_file(domain, data):
+    name = data.train.names[0]
+    with open(name, "rb") as file:
+        assert torch.equal(domain.read(file.read(), data.facts), domain.read(name, data.facts))
+
+
+def test_gather_finds_the_files_in_a_folder(domain, files):
+    assert len(domain.gather([str(files)])) == 30
+
+
+def test_the_frontend_gives_maps_and_has_no_weights(domain, data):
+    frontend = domain.frontend(data.facts)
+    maps = frontend(data.train.inputs[:4])
+    assert maps.shape[0] == 4 and maps.ndim == 4 and maps.dtype == torch.float32
+    assert not list(frontend.parameters()) and not frontend.state_dict()
+
+
+def test_a_batch_gives_what_single_examples_give(domain, data):
+    frontend = domain.frontend(data.facts)
+    alone = torch.cat([frontend(data.train.inputs[i : i + 1]) for i in range(4)])
+    torch.testing.assert_close(frontend(data.train.inputs[:4]), alone)
+
+
+def test_no_augmentation_changes_nothing(domain, data):
+    x = data.train.inputs[:4]
+    assert torch.equal(domain.augment("none")(x, torch.Generator()), x)
+
+
+def test_labels_of_a_model_decide_the_targets(domain, files, data):
+    turned = data.labels[::-1]
+    other = domain.load(Source(str(files)), turned, data.facts)
+    by_name = {name: turned[t] for p in other.parts.values() for name, t in zip(p.names, p.targets, strict=True)}
+    for part in data.parts.values():
+        assert all(by_name[name] == data.labels[t] for name, t in zip(part.names, part.targets, strict=True))
+
+
+def test_every_recipe_builds_and_its_settings_are_known(domain):
+    for name, recipe in domain.recipes.items():
+        network = Network(recipe.input, recipe.layers(7))
+        assert network.output == (7,), name
+        assert parse(str(network)) == network.layers
+        settings = Settings().changed(recipe.settings)
+        domain.augment(settings.augment)
+    assert domain.default in domain.recipes
+    find_recipe(domain, domain.default)
+
+
+def test_an_input_can_be_shown(domain, data):
+    assert domain.show(data.train.inputs[0]).size[0] > 0
+
+
+def test_check_counts_what_load_loads(domain, files, data):
+    told = domain.check(Source(str(files)))
+    assert told["examples"] == 30 and set(told["labels"]) == set(data.labels) and told["bad"] == []
+
+
+def test_from_files_to_an_answer(domain, files, data, tmp_path):
+    """Train, save, load: the same scores from the file as from the run, and the right label for a file."""
+    model = neocog.train(
+        domain.name, str(files), network=SMALL[domain.name], out=str(tmp_path / "run"), epochs=30, batch=8, lr=0.02
+    )
+    scores = model.evaluate(str(files))
+    assert scores["accuracy"] == json.loads((tmp_path / "run/summary.json").read_text())["accuracy"] == 1.0
+    name = data.test.names[0]
+    (answer,) = model.predict([name])
+    assert answer["predictions"][0]["label"] == data.labels[int(data.test.targets[0])]
+    assert sum(each["probability"] for each in answer["predictions"]) == pytest.approx(1)
+    with torch.inference_mode():
+        direct = model.module(domain.read(name, model.card.facts)[None]).softmax(1).max()
+    assert answer["predictions"][0]["probability"] == pytest.approx(float(direct), abs=1e-5)

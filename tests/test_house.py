@@ -1,0 +1,224 @@
+"""The house is kept: the core knows no domain, domains do not know each other, and what must be quick stays light.
+
+Read from the syntax trees, so that a new file is watched from the day it is there.
+"""
+
+import ast
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import neocog
+import pytest
+
+ROOT = Path(neocog.__file__).parent
+NOT_DOMAINS = {"core", "tests", "benchmarks", "build", "dist"}
+DOMAINS = sorted(
+    folder.name for folder in ROOT.iterdir() if (folder / "__init__.py").exists() and folder.name not in NOT_DOMAINS
+)
+FILES = sorted([*ROOT.glob("*.py"), *(path for name in ("core", *DOMAINS) for path in (ROOT / name).rglob("*.py"))])
+HEAVY = {
+    *("torch", "torchvision", "torchaudio", "numpy", "scipy", "sklearn", "matplotlib", "rich", "PIL", "jinja2"),
+    *("safetensors", "tomlkit", "numba", "soundfile", "captum", "torchmetrics", "onnx", "onnxruntime"),
+}
+LIGHT = [
+    *("cli.py", "__init__.py", "__main__.py", "core/__init__.py", "core/problem.py", "core/checkpoint.py"),
+    *("core/files.py", "core/versions.py", "core/progress.py", "core/signals.py", "core/settings.py", "core/split.py"),
+]
+UNPICKLERS = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "marshal", "shelve"}
+UNPICKLING = {"load", "loads", "open", "Unpickler", "_Unpickler"}
+
+
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"), str(path))
+
+
+def named(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def imported(node: ast.AST, package: tuple[str, ...]) -> Iterator[str]:
+    """The absolute names that an import statement brings into a file of `package`: "neocog.core.network"."""
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+    elif isinstance(node, ast.ImportFrom):
+        base = package[: len(package) - node.level + 1] if node.level else ()
+        start = ".".join((*base, *filter(None, [node.module])))
+        yield start
+        yield from (f"{start}.{alias.name}" for alias in node.names)
+
+
+def imports(code: ast.Module, package: tuple[str, ...]) -> set[str]:
+    """All that a file imports, wherever it does."""
+    return {name for node in ast.walk(code) for name in imported(node, package)}
+
+
+def imports_at_the_top(code: ast.Module, package: tuple[str, ...]) -> set[str]:
+    """What is imported as soon as the file is: not what functions import, nor what only type checkers see."""
+
+    def now(node: ast.AST) -> Iterator[ast.AST]:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            return
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            for each in node.orelse:
+                yield from now(each)
+            return
+        yield node
+        for child in ast.iter_child_nodes(node):
+            yield from now(child)
+
+    return {name for node in now(code) for name in imported(node, package)}
+
+
+def package_of(path: Path) -> tuple[str, ...]:
+    return ("neocog", *path.relative_to(ROOT).parent.parts)
+
+
+def of_domains(names: set[str]) -> set[str]:
+    return {parts[1] for name in names if (parts := name.split("."))[0] == "neocog" and len(parts) > 1} & set(DOMAINS)
+
+
+def dangers(code: ast.Module) -> Iterator[str]:
+    """What runs what a file says: unpickling, torch.load without weights_only=True, eval."""
+    for node in ast.walk(code):
+        if isinstance(node, ast.Import):  # under another name, a call could not be found
+            yield from (f"import {a.name} as {a.asname}" for a in node.names if a.name in UNPICKLERS and a.asname)
+        elif isinstance(node, ast.ImportFrom) and node.module in UNPICKLERS:
+            names = [alias.name for alias in node.names]
+            yield from (f"from {node.module} import {name}" for name in names if name in UNPICKLING)
+        elif isinstance(node, ast.Call):
+            called, told = ast.unparse(node.func), {each.arg: ast.unparse(each.value) for each in node.keywords}
+            module, _, name = called.rpartition(".")
+            if (module in UNPICKLERS and name in UNPICKLING) or called in ("eval", "exec"):
+                yield called
+            if called == "torch.load" and told.get("weights_only") != "True":
+                yield called
+            if told.get("allow_pickle", "False") != "False":
+                yield f"{called}(allow_pickle)"
+
+
+# --- the reader itself --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ("from ..vision import data", "vision"),
+        ("from ..vision.data import load", "vision"),
+        ("from .. import vision", "vision"),
+        ("import neocog.vision.data", "vision"),
+        ("def f():\n    from ..vision import data", "vision"),
+        ("if TYPE_CHECKING:\n    from ..vision import data", "vision"),
+        ("from .vision import data", None),
+        ("from vision import data", None),
+        ("from ..core import layers", None),
+    ],
+)
+def test_the_reader_finds_a_domain_in_each_kind_of_import(line, name):
+    assert of_domains(imports(ast.parse(line), ("neocog", "core"))) == ({name} if name else set())
+
+
+@pytest.mark.parametrize(
+    ("code", "found"),
+    [
+        ("import torch.nn", True),
+        ("from torch import nn", True),
+        ("try:\n    import torch\nexcept ImportError:\n    pass", True),
+        ("class A:\n    import torch", True),
+        ("def f():\n    import torch", False),
+        ("if TYPE_CHECKING:\n    import torch", False),
+        ("if TYPE_CHECKING:\n    pass\nelse:\n    import torch", True),
+    ],
+)
+def test_the_reader_knows_what_is_imported_at_once(code, found):
+    assert any(name.split(".")[0] == "torch" for name in imports_at_the_top(ast.parse(code), ("neocog",))) is found
+
+
+@pytest.mark.parametrize(
+    ("code", "found"),
+    [
+        ("torch.load(f)", ["torch.load"]),
+        ("torch.load(f, weights_only=False)", ["torch.load"]),
+        ("torch.load(f, weights_only=True)", []),
+        ("pickle.loads(b)", ["pickle.loads"]),
+        ("from pickle import loads", ["from pickle import loads"]),
+        ("from pickle import PicklingError", []),
+        ("import pickle as p", ["import pickle as p"]),
+        ("pickle.Unpickler(f).load()", ["pickle.Unpickler"]),
+        ("np.load(f, allow_pickle=True)", ["np.load(allow_pickle)"]),
+        ("np.load(f)", []),
+        ("json.loads(s)", []),
+    ],
+)
+def test_the_reader_finds_what_would_run_a_file(code, found):
+    assert list(dangers(ast.parse(code))) == found
+
+
+# --- the house ----------------------------------------------------------------------------------------------------
+
+
+def test_all_domains_are_known_and_packaged():
+    assert sorted(neocog.DOMAINS) == DOMAINS
+    with open(ROOT / "pyproject.toml", "rb") as file:
+        packages = tomllib.load(file)["tool"]["setuptools"]["packages"]
+    folders = {path.parent for path in FILES if path.name == "__init__.py"}
+    assert sorted(packages) == sorted(".".join(package_of(folder / "x.py")) for folder in folders)
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if path.parent == ROOT / "core"], ids=named)
+def test_the_core_imports_no_domain_and_no_command(path):
+    found = imports(tree(path), package_of(path))
+    assert of_domains(found) == set()
+    assert not {name for name in found if name.startswith(("neocog.cli", "neocog.demo"))}
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if package_of(path)[1:2] not in ((), ("core",))], ids=named)
+def test_domains_do_not_import_each_other(path):
+    found = imports(tree(path), package_of(path))
+    assert of_domains(found) <= {package_of(path)[1]}
+    assert not {name for name in found if name.startswith(("neocog.cli", "neocog.demo"))}
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if path.parent != ROOT], ids=named)
+def test_inside_the_package_imports_are_relative(path):
+    """So that editors and type checkers follow them."""
+    absolute = [n for n in ast.walk(tree(path)) if isinstance(n, ast.Import | ast.ImportFrom)]
+    assert not {name for node in absolute for name in imported(node, ()) if name.split(".")[0] == "neocog"}
+
+
+@pytest.mark.parametrize("name", LIGHT)
+def test_nothing_heavy_at_the_top_of_what_must_be_quick(name):
+    found = imports_at_the_top(tree(ROOT / name), package_of(ROOT / name))
+    assert {each.split(".")[0] for each in found} & HEAVY == set()
+    assert of_domains(found) == set()
+
+
+@pytest.mark.parametrize("path", FILES, ids=named)
+def test_nothing_that_a_file_says_is_run(path):
+    assert list(dangers(tree(path))) == []
+
+
+def loaded_by(program: str) -> set[str]:
+    """The modules that a fresh Python has imported at the end of a program."""
+    report = f"{program}\nimport sys; print(); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", report], capture_output=True, text=True, check=True)
+    return set(done.stdout.splitlines()[-1].split())
+
+
+def test_help_loads_no_torch():
+    """Nor anything else that takes its time."""
+    program = (
+        "import contextlib, sys\n"
+        "from neocog.cli import main\n"
+        "sys.argv = ['neocog', '--help']\n"
+        "with contextlib.suppress(SystemExit):\n"
+        "    main()\n"
+    )
+    assert loaded_by(program) & (HEAVY - {"rich"}) == set()  # typer prints its help with rich
+
+
+@pytest.mark.parametrize("module", ["neocog", "neocog.cli"])
+def test_importing_it_loads_nothing_heavy(module):
+    assert loaded_by(f"import {module}") & HEAVY == set()

@@ -1,0 +1,267 @@
+"""The rate rises and falls as told; every optimiser goes downhill; Muon's step has singular values near 1."""
+
+import copy
+
+import pytest
+import torch
+from neocog.core.network import Network, parse
+from neocog.core.optimise import Average, Muon, optimiser, orthogonal, rate
+from neocog.core.settings import Settings
+from neocog.core.start import start
+from torch import nn
+from torch.nn import functional as F
+
+TEXT = "conv(6, 3), batchnorm, relu, conv(4, 3, bias=False), relu, flatten, dense(3)"
+
+
+def network(text: str = TEXT, side: int = 7) -> nn.Module:
+    module = Network((2, side, side), parse(text)).module()
+    start(module, 0)
+    return module
+
+
+def names(module: nn.Module, group: dict[str, object]) -> set[str]:
+    found = {id(p) for p in group["params"]}
+    return {name for name, p in module.named_parameters() if id(p) in found}
+
+
+# --- the rate -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("schedule", "half", "end"), [("linear", 0.5, 0), ("cosine", 0.5, 0), ("constant", 1, 1)])
+def test_the_rate_rises_from_a_tenth_peaks_and_falls(schedule, half, end):
+    told = Settings(schedule=schedule, warmup=0.2)
+    assert rate(told, 0) == pytest.approx(0.1)
+    assert rate(told, 0.1) == pytest.approx(0.55)
+    assert rate(told, 0.2) == 1
+    assert rate(told, 0.6) == pytest.approx(half)
+    assert rate(told, 1) == end
+
+
+@pytest.mark.parametrize("schedule", ["linear", "cosine"])
+@pytest.mark.parametrize("warmup", [0.0, 0.2, 0.9])
+def test_the_rate_is_continuous_rises_first_and_never_rises_again(schedule, warmup):
+    told = Settings(schedule=schedule, warmup=warmup)
+    rates = torch.tensor([rate(told, n / 1000) for n in range(1001)])
+    peak = int(warmup * 1000)
+    assert rates.argmax() == peak
+    assert rates[peak] == 1
+    assert (rates[: peak + 1].diff() > 0).all()
+    assert (rates[peak:].diff() <= 0).all()
+    assert rates.diff().abs().max() < 0.02
+    assert rates.min() >= 0
+
+
+def test_without_a_warm_up_the_first_step_is_the_longest():
+    assert [rate(Settings(warmup=0, schedule=name), 0) for name in ("linear", "cosine", "constant")] == [1, 1, 1]
+
+
+# --- what moves ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["sgd", "adamw", "muon"])
+def test_every_free_weight_moves_once_and_a_frozen_one_never(name):
+    module = network()
+    module[0].weight.requires_grad_(False)
+    found = [id(p) for group in optimiser(module, Settings(optimiser=name)).param_groups for p in group["params"]]
+    assert sorted(found) == sorted(id(p) for p in module.parameters() if p.requires_grad)
+
+
+@pytest.mark.parametrize("name", ["sgd", "adamw"])
+def test_weights_decay_and_biases_and_norms_do_not(name):
+    module = network("conv(4, 3), batchnorm, relu, local(2, 3), flatten, dense(3)")
+    told = Settings(optimiser=name, lr=0.02, weight_decay=0.3)
+    weights, others = optimiser(module, told).param_groups
+    assert names(module, weights) == {"0.weight", "3.weight", "5.weight"}
+    assert names(module, others) == {"0.bias", "1.weight", "1.bias", "3.bias", "5.bias"}
+    assert (weights["weight_decay"], others["weight_decay"]) == (0.3, 0.0)
+    assert weights["peak"] == weights["lr"] == others["peak"] == 0.02
+
+
+def test_muon_turns_the_filters_and_leaves_the_rest_to_adam():
+    module = network()
+    filters, others = optimiser(module, Settings(optimiser="muon", lr=0.1, lr_other=0.02)).param_groups
+    assert names(module, filters) == {"0.weight", "3.weight"}
+    assert names(module, others) == {"0.bias", "1.weight", "1.bias", "6.weight", "6.bias"}
+    assert (filters["peak"], others["peak"]) == (0.1, 0.02)
+
+
+def test_muon_takes_a_network_without_filters_and_one_of_nothing_else():
+    assert len(optimiser(network("flatten, dense(3)"), Settings(optimiser="muon")).param_groups) == 1
+    assert len(optimiser(network("conv(3, 3, bias=False)"), Settings(optimiser="muon")).param_groups) == 1
+
+
+# --- downhill -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        Settings(optimiser="sgd", lr=0.05),
+        Settings(optimiser="sgd", lr=0.2, momentum=0.0),
+        Settings(optimiser="adamw", lr=0.01),
+        Settings(optimiser="muon", lr=0.05, lr_other=0.01),
+    ],
+    ids=["sgd", "sgd without momentum", "adamw", "muon"],
+)
+def test_forty_steps_halve_a_toy_loss(told):
+    torch.manual_seed(0)
+    module, x, y = network(), torch.randn(32, 2, 7, 7), torch.arange(32) % 3
+    step, losses = optimiser(module, told), []
+    for _ in range(40):
+        loss = F.cross_entropy(module(x), y)
+        losses.append(loss.item())
+        step.zero_grad()
+        loss.backward()
+        step.step()
+    assert losses[-1] < losses[0] / 2
+
+
+# --- Muon ---------------------------------------------------------------------------------------------------------
+
+SHAPES = [(8, 27), (27, 8), (16, 16), (64, 144), (128, 600)]
+
+
+def quintic(x: torch.Tensor, steps: int) -> torch.Tensor:
+    for _ in range(steps):
+        x = 3.4445 * x - 4.7750 * x**3 + 2.0315 * x**5
+    return x
+
+
+@pytest.mark.parametrize("steps", [3, 5])
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_orthogonal_sends_each_singular_value_through_the_quintic(shape, steps):
+    """And keeps the singular vectors: up to the eight bits of bfloat16."""
+    matrix = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    left, values, right = torch.linalg.svd(matrix, full_matrices=False)
+    wanted = left @ torch.diag(quintic(values / values.norm(), steps)) @ right
+    assert (orthogonal(matrix, steps) - wanted).norm() < 0.08 * wanted.norm()
+
+
+def test_singular_values_end_near_1():
+    """Those above 2% of the matrix's norm within five steps, those above 15% within three; none beyond 1.25."""
+    x = torch.linspace(0, 1, 10_001)
+    for steps, least in ((5, 0.02), (3, 0.15)):
+        assert quintic(x, steps).max() < 1.25
+        assert quintic(x[x > least], steps).min() > 0.6
+
+
+@pytest.mark.parametrize(("steps", "low"), [(5, 0.5), (3, 0.1)])
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_random_matrices_become_nearly_orthogonal(shape, steps, low):
+    for seed in range(4):
+        matrix = torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+        values = torch.linalg.svdvals(orthogonal(matrix, steps))
+        assert values.max() < 1.3
+        assert values.min() > (low if shape[0] != shape[1] else 0.0)  # a square one may be all but singular
+        assert 0.7 < values.mean() < 1.1
+
+
+def test_orthogonal_does_not_care_for_the_size_and_turns_with_the_matrix():
+    matrix = torch.randn(6, 20, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(orthogonal(1024 * matrix), orthogonal(matrix), atol=0.02, rtol=0)
+    torch.testing.assert_close(orthogonal(matrix.T), orthogonal(matrix).T, atol=0.02, rtol=0)
+    torch.testing.assert_close(orthogonal(-matrix), -orthogonal(matrix), atol=0, rtol=0)
+    assert torch.equal(orthogonal(torch.zeros(3, 4)), torch.zeros(3, 4))
+    assert orthogonal(matrix.double()).dtype == torch.float64
+
+
+def test_a_step_first_brings_the_filters_to_their_norm_then_turns_them():
+    p = nn.Parameter(torch.randn(8, 3, 3, 3, generator=torch.Generator().manual_seed(0)) * 7)
+    before, p.grad = p.detach().clone(), torch.randn(8, 3, 3, 3, generator=torch.Generator().manual_seed(1))
+    Muon([{"params": [p], "lr": 0.1, "peak": 0.1}], 0.0).step()
+    wanted = before / before.norm() * 8**0.5 - 0.1 * orthogonal(p.grad.flatten(1)).view_as(p)
+    torch.testing.assert_close(p.detach(), wanted)
+
+
+def test_muon_looks_ahead_along_its_momentum():
+    """Nesterov's: after gradients g and h, the step is along h + m·(m·g + h)."""
+    p = nn.Parameter(torch.randn(4, 2, 3, 3, generator=torch.Generator().manual_seed(0)))
+    g, h = torch.randn(2, 4, 2, 3, 3, generator=torch.Generator().manual_seed(1))
+    step = Muon([{"params": [p], "lr": 0.1, "peak": 0.1}], 0.6)
+    for p.grad in (g.clone(), h.clone()):
+        before = p.detach().clone()
+        step.step()
+    turned = before / before.norm() * 4**0.5 - p.detach()
+    torch.testing.assert_close(turned, 0.1 * orthogonal((h + 0.6 * (0.6 * g + h)).flatten(1)).view_as(p))
+
+
+def test_the_rest_moves_as_under_torchs_adam():
+    torch.manual_seed(0)
+    ours = nn.Sequential(nn.Linear(5, 7), nn.Tanh(), nn.BatchNorm1d(7), nn.Linear(7, 3))
+    theirs = copy.deepcopy(ours)
+    steps = [
+        optimiser(ours, Settings(optimiser="muon", lr_other=0.02)),
+        torch.optim.Adam(theirs.parameters(), 0.02, betas=(0.9, 0.95), eps=1e-8),
+    ]
+    for x in torch.randn(5, 16, 5):
+        for module, step in zip((ours, theirs), steps, strict=True):
+            step.zero_grad()
+            module(x).square().sum().backward()
+            step.step()
+    for a, b in zip(ours.parameters(), theirs.parameters(), strict=True):
+        torch.testing.assert_close(a, b, atol=1e-6, rtol=0)
+
+
+def test_a_weight_without_a_gradient_stays():
+    module = network()
+    before = {name: value.clone() for name, value in module.state_dict().items()}
+    optimiser(module, Settings(optimiser="muon")).step()
+    assert all(torch.equal(value, before[name]) for name, value in module.state_dict().items())
+
+
+# --- the average --------------------------------------------------------------------------------------------------
+
+
+def bits(module: nn.Module) -> dict[str, bytes]:
+    return {name: value.numpy().tobytes() for name, value in module.state_dict().items()}
+
+
+def test_the_average_of_constant_weights_is_those_weights():
+    module = network()
+    average = Average(module, 0.99)
+    for step in range(50):
+        average.update(step)
+    assert {name: value.numpy().tobytes() for name, value in average.weights.items()} == bits(module)
+
+
+def test_the_average_is_the_running_mean():
+    """With the decay d once the start is forgotten, and (1 + step)/(10 + step) before."""
+    module, wanted = nn.Linear(1, 1, bias=False), 0.0
+    module.weight.data.zero_()
+    average = Average(module, 0.5)
+    for step in range(1, 30):
+        module.weight.data.fill_(step)
+        average.update(step)
+        decay = min(0.5, (1 + step) / (10 + step))
+        wanted = decay * wanted + (1 - decay) * step
+    assert average.weights["weight"].item() == pytest.approx(wanted)
+    assert wanted == pytest.approx(29 - 1, abs=0.01)  # a decay of d is d/(1 − d) steps behind
+
+
+@pytest.mark.parametrize("error", [None, KeyboardInterrupt])
+def test_the_networks_own_weights_are_back_bit_for_bit_whatever_happens(error):
+    module = network()
+    average = Average(module, 0.9)
+    with torch.no_grad():
+        for p in module.parameters():
+            p.add_(1)
+    own, averaged = bits(module), {name: value.numpy().tobytes() for name, value in average.weights.items()}
+    assert own != averaged
+    try:
+        with average.in_place():
+            assert bits(module) == averaged
+            if error:
+                raise error
+    except KeyboardInterrupt:
+        pass
+    assert bits(module) == own
+
+
+def test_a_decay_of_0_keeps_nothing():
+    module = network()
+    average, own = Average(module, 0.0), bits(module)
+    average.update(1)
+    assert average.weights == {}
+    with average.in_place():
+        assert bits(module) == own
