@@ -43,6 +43,8 @@ class Card:
 def find(model: str) -> Path:
     """The model file that a person means: a file, or a run folder with one in it. Raises Problem if there is none."""
     path = Path(model)
+    if len(path.name) > 255:
+        raise Problem(f"{model[:40]}… is too long for a file's name; expected a model file or a run's folder", USAGE)
     if path.is_dir():
         if (path / "model.safetensors").is_file():
             return path / "model.safetensors"
@@ -98,7 +100,10 @@ def card(path: Path) -> Card:
             raise Problem(f"{path} has format {newer}, this neocog reads up to {FORMAT}; pip install --upgrade neocog")
         known = {each.name for each in fields(Card)}
         found = Card(**{name: value for name, value in facts.items() if name in known})
-        channels, height, width = found.input
+        channels, height, width = map(int, found.input)
+        texts = (found.domain, found.network, *found.labels)
+        if not all(isinstance(text, str) for text in texts) or not isinstance(found.facts, dict):
+            raise TypeError
     except (ValueError, LookupError, TypeError, OverflowError, RecursionError):
         raise Problem(f"the card of {path} cannot be read; the file was not written by neocog or is damaged") from None
     return Card(**{**vars(found), "input": (channels, height, width)})
@@ -106,7 +111,7 @@ def card(path: Path) -> Card:
 
 def save(path: Path, weights: dict[str, Tensor], about: Card) -> None:
     """Write a model file in one step."""
-    write_tensors(path, weights, {KEY: json.dumps(asdict(about), ensure_ascii=False)})
+    write_tensors(path, weights, {KEY: json.dumps(asdict(about))})
 
 
 def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:

@@ -72,7 +72,9 @@ class Data:
         """The same for the same examples with the same labels in the same parts: what a resumed run insists on."""
         told = blake2b(repr(self.labels).encode(), digest_size=16)
         for part in self.parts.values():
-            told.update("\0".join(name.rsplit("/", 1)[-1] for name in part.names).encode())  # wherever the set now lies
+            told.update(
+                "\0".join(name.rsplit("/", 1)[-1] for name in part.names).encode(errors="surrogateescape")
+            )  # wherever the set now lies
             told.update(part.targets.numpy().tobytes())
         return told.hexdigest()
 

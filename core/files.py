@@ -6,6 +6,7 @@ import errno
 import os
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from .problem import FAILED, Problem
@@ -21,7 +22,8 @@ def write(path: Path, fill: Callable[[Path], object]) -> None:
         fill(beside)
         with open(beside, "rb+") as file:
             os.fsync(file.fileno())
-        beside.chmod(0o666 & ~_umask())  # safetensors gives nobody else leave to read
+        with suppress(OSError):  # some file systems know no modes
+            beside.chmod(0o666 & ~_umask())  # safetensors gives nobody else leave to read
         os.replace(beside, path)
     except Exception as error:
         if reason := _disk(error, path):
@@ -33,7 +35,7 @@ def write(path: Path, fill: Callable[[Path], object]) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    write(path, lambda beside: beside.write_text(text, encoding="utf-8"))
+    write(path, lambda beside: beside.write_text(text, encoding="utf-8", errors="surrogateescape"))
 
 
 def _umask() -> int:
@@ -47,9 +49,7 @@ def _disk(error: Exception, path: Path) -> str:
     if code in (errno.ENOSPC, errno.EDQUOT) or "No space left" in told or "quota exceeded" in told:
         free = shutil.disk_usage(path.parent).free
         return f"the disk is full: {path} could not be written, {megabytes(free)} are free; make room and try again"
-    if code in (errno.EACCES, errno.EROFS, errno.EPERM) or any(
-        w in str(error) for w in ("Permission denied", "Read-only")
-    ):
+    if code in (errno.EACCES, errno.EROFS, errno.EPERM) or "Permission denied" in told or "Read-only" in told:
         return f"{path.parent} cannot be written to; choose another folder with --out"
     return ""
 

@@ -15,6 +15,9 @@ from .settings import Settings
 from .versions import own
 
 
+STEPS, LARGE, MOST_EPOCHS = 25, 20_000, 60  # steps an epoch at least; a large set; where more epochs end
+
+
 @dataclass(frozen=True)
 class Plan:
     """A training, resolved. The network is a recipe's, or a text in which `classes` is the number of labels."""
@@ -25,6 +28,7 @@ class Plan:
     recipe: str | None = None  # "swift", "mlp(units=64)"
     network: str | None = None  # its text, where it is not the recipe's
     weights: str | None = None  # a file to begin from
+    free: frozenset[str] = frozenset()  # of batch and epochs, what nobody has typed: it may follow the set's size
 
     @classmethod
     def of(
@@ -46,8 +50,22 @@ class Plan:
             )
         recipe = recipe or domain.default
         found, _, _ = find_recipe(domain, recipe)
-        settings = Settings().changed(found.settings, changes or {})
-        return cls(domain, replace(source, options={**found.options, **typed}), settings, recipe, None, weights)
+        changes = {name: value for name, value in (changes or {}).items() if value is not None}
+        settings = Settings().changed(found.settings, changes)
+        free = frozenset({"batch", "epochs"} - changes.keys())
+        return cls(domain, replace(source, options={**found.options, **typed}), settings, recipe, None, weights, free)
+
+    def fitted(self, examples: int) -> Plan:
+        """The plan for so many training examples: a small set gets smaller batches and more epochs.
+
+        A recipe's numbers are for tens of thousands of examples; with some hundreds, eight epochs of one batch each
+        would be eight steps.
+        """
+        batch = min(self.settings.batch, max(16, examples // STEPS))
+        more = min(5.0, max(1.0, LARGE / examples) ** 0.5)
+        epochs = max(self.settings.epochs, min(MOST_EPOCHS, round(self.settings.epochs * more)))
+        fitted = {name: value for name, value in (("batch", batch), ("epochs", epochs)) if name in self.free}
+        return replace(self, settings=self.settings.changed(fitted), free=frozenset())
 
     def layers(self, classes: int) -> Layers:
         """The network's layers for so many labels."""

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .problem import Problem
+
 Floats = NDArray[np.floating[Any]]
 Ints = NDArray[np.integer[Any]]
 
@@ -16,6 +18,8 @@ def scores(probabilities: Floats, targets: Ints, labels: list[str]) -> dict[str,
 
     A class without examples has recall None and is left out of the balanced accuracy.
     """
+    if not np.isfinite(probabilities).all():
+        raise Problem("the network answers with numbers that are not finite: its weights are damaged; train it anew")
     table = confusion(probabilities.argmax(1), targets, len(labels))
     low, high = interval(int(table.trace()), len(targets))
     per_class = classes(table, labels)
@@ -46,7 +50,10 @@ def interval(right: int, examples: int, level: float = 0.95, draws: int = 10_000
     """
     accuracies = np.random.default_rng(0).binomial(examples, right / examples, draws) / examples
     low, high = np.quantile(accuracies, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
+    # Where all or none are right there is nothing to draw from; the exact binomial bound keeps five of five from
+    # looking certain (Clopper and Pearson 1934).
+    unseen = ((1 - level) / 2) ** (1 / examples)
+    return float(unseen if right == examples else low), float(1 - unseen if right == 0 else high)
 
 
 def top(probabilities: Floats, targets: Ints, k: int) -> float:

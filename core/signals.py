@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
-
-from .progress import say
 
 
 class Stop:
@@ -19,7 +18,7 @@ class Stop:
         if self.asked:
             raise KeyboardInterrupt
         self.asked = True
-        say("\nstopping: finishing this step and saving; once more to stop now")
+        os.write(2, b"\nstopping: finishing this step and saving; once more to stop now\n")  # print is not reentrant
 
 
 @contextmanager

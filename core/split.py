@@ -1,5 +1,6 @@
 """Dividing examples into training, validation and test by what they contain, so that a set can grow without moving."""
 
+from collections import Counter
 from collections.abc import Sequence
 from hashlib import blake2b
 
@@ -19,23 +20,21 @@ def split(keys: Sequence[bytes], labels: Sequence[str], valid: float, test: floa
     every class up to chance, and a further file moves no other one. A class that chance left without a member in a
     part gives its nearest one; a class with one member stays in training.
     """
-    places = [place(key) for key in keys]
-    parts = ["test" if p < test else "valid" if p < test + valid else "train" for p in places]
-    part_of = dict(zip(keys, parts, strict=True))
-    rare = []
-    members: dict[str, dict[bytes, float]] = {}
-    for key, label, at in zip(keys, labels, places, strict=True):
-        members.setdefault(label, {})[key] = at
-    for label, at_of in sorted(members.items()):
-        nearest = sorted(at_of, key=at_of.__getitem__)
-        if len(nearest) == 1:
-            part_of[nearest[0]] = "train"
-            rare.append(label)
-            continue
-        for part, share in (("test", test), ("valid", valid)):
-            in_training = [key for key in nearest if part_of[key] == "train"]
-            if share and all(part_of[key] != part for key in nearest) and len(in_training) > 1:
-                part_of[in_training[0]] = part
-        if all(part_of[key] != "train" for key in nearest):
+    places = {key: place(key) for key in keys}
+    part_of = {key: "test" if p < test else "valid" if p < test + valid else "train" for key, p in places.items()}
+    members: dict[str, set[bytes]] = {}
+    for key, label in zip(keys, labels, strict=True):
+        members.setdefault(label, set()).add(key)
+    rare = sorted(label for label, own in members.items() if len(own) == 1)
+    fixed = {key for label in rare for key in members[label]}
+    part_of |= dict.fromkeys(fixed, "train")
+    for _, own in sorted(members.items()):
+        nearest = sorted(own - fixed, key=places.__getitem__)
+        for part, share in (("train", 1.0), ("test", test), ("valid", valid)):
+            held = Counter(part_of[key] for key in own)
+            spare = [key for key in nearest if held[part_of[key]] > 1]
+            if share and not held[part] and spare:
+                part_of[spare[-1 if part == "train" else 0]] = part
+        if nearest and all(part_of[key] != "train" for key in own):
             part_of[nearest[-1]] = "train"
     return [part_of[key] for key in keys], rare

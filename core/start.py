@@ -26,7 +26,16 @@ def start(network: nn.Module, seed: int, dirac: bool = False) -> None:
             if isinstance(bias := getattr(module, "bias", None), Tensor):
                 bias.zero_()
             if dirac and isinstance(module, nn.Conv2d) and module is not heavy[0] and module.groups == 1:
-                nn.init.dirac_(module.weight[: module.in_channels])
+                _hand_on(module)
+
+
+def _hand_on(conv: nn.Conv2d) -> None:
+    """Filters that give the channel they are named after, unmoved: an even window is padded more after than before."""
+    kept = conv.weight[: conv.in_channels]
+    nn.init.dirac_(kept)
+    for axis, size in enumerate(conv.kernel_size):
+        if size % 2 == 0:
+            kept.copy_(kept.roll(-1, 2 + axis))
 
 
 @torch.no_grad()
@@ -38,9 +47,9 @@ def whiten(network: nn.Module, inputs: Tensor, eps: float = 5e-4) -> bool:
     where the network does not begin with a convolution. (Jordan 2024, arXiv:2404.00498, section 3.2, after Page 2018.)
     """
     conv = next(iter(network.children()), None)
-    if not isinstance(conv, nn.Conv2d) or conv.groups != 1:
+    if not isinstance(conv, nn.Conv2d) or conv.groups != 1 or len(conv.weight) < 2:
         return False
-    patches = nn.functional.unfold(inputs, conv.kernel_size)[..., ::2]  # (B, C·h·w, places)
+    patches = nn.functional.unfold(inputs, conv.kernel_size, conv.dilation)[..., ::2]  # (B, C·h·w, places)
     patches = patches.transpose(0, 1).flatten(1).double()  # (C·h·w, patches)
     values, vectors = torch.linalg.eigh(torch.cov(patches))
     filters = (vectors / (values + eps).sqrt()).T.flip(0)[: len(conv.weight) // 2]  # the strongest first

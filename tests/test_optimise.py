@@ -117,6 +117,17 @@ def test_forty_steps_halve_a_toy_loss(told):
     assert losses[-1] < losses[0] / 2
 
 
+def test_sgd_looks_ahead_along_its_momentum():
+    """Nesterov's: after gradients g and h, the step is along h + m·(m·g + h)."""
+    module = nn.Linear(3, 2, bias=False)
+    step = optimiser(module, Settings(optimiser="sgd", lr=0.1, momentum=0.6, weight_decay=0.0))
+    g, h = torch.randn(2, 2, 3, generator=torch.Generator().manual_seed(0))
+    for module.weight.grad in (g.clone(), h.clone()):
+        before = module.weight.detach().clone()
+        step.step()
+    torch.testing.assert_close(before - module.weight.detach(), 0.1 * (h + 0.6 * (0.6 * g + h)))
+
+
 # --- Muon ---------------------------------------------------------------------------------------------------------
 
 SHAPES = [(8, 27), (27, 8), (16, 16), (64, 144), (128, 600)]
@@ -235,7 +246,7 @@ def test_the_average_is_the_running_mean():
         average.update(step)
         decay = min(0.5, (1 + step) / (10 + step))
         wanted = decay * wanted + (1 - decay) * step
-    assert average.weights["weight"].item() == pytest.approx(wanted)
+        assert average.weights["weight"].item() == pytest.approx(wanted)
     assert wanted == pytest.approx(29 - 1, abs=0.01)  # a decay of d is d/(1 − d) steps behind
 
 

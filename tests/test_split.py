@@ -85,7 +85,6 @@ def test_a_class_of_one_stays_in_training_and_is_named(key):
     assert rare == ["one"]
 
 
-@pytest.mark.xfail(strict=True, reason="a later class may take a group that an earlier class has nothing but")
 def test_a_class_of_one_group_stays_in_training_when_the_group_has_others_too():
     group = min(keys(50), key=place)
     rest = [key for key in keys(400) if place(key) > 0.5][:20]
@@ -108,7 +107,6 @@ def test_a_class_that_chance_left_out_gives_its_nearest_member(chosen):
     assert [part for _, part in by_place] == ["test", "valid", "train"]
 
 
-@pytest.mark.xfail(strict=True, reason="a class of which chance left none in training does not divide what it has")
 @pytest.mark.parametrize(("valid", "test"), [(0.1, 0.1), (0.4, 0.4)])
 def test_every_class_of_three_or_more_has_a_member_in_each_part(valid, test):
     labels = [str(n // 3) for n in range(6000)]

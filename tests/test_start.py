@@ -93,7 +93,6 @@ def test_a_network_of_dirac_convolutions_hands_its_input_on(text):
         assert torch.equal(module[1:](x)[:, :8], x)
 
 
-@pytest.mark.xfail(strict=True, reason="dirac's one is behind the middle of an even window, its padding before it")
 def test_an_even_window_hands_its_input_on_too():
     module = network('conv(4, 3), conv(4, 2, pad="same")', 3, 9, 9, dirac=True)
     x = torch.randn(2, 4, 7, 7, generator=torch.Generator().manual_seed(0))
@@ -180,7 +179,6 @@ def test_a_network_that_does_not_begin_with_a_convolution_is_left_alone(text):
     assert all(p.requires_grad for p in module.parameters())
 
 
-@pytest.mark.xfail(strict=True, reason="of one filter, no pair of signs can be made")
 @pytest.mark.filterwarnings("ignore:std")
 def test_a_single_filter_stays_finite():
     module = network("conv(1, 3), relu, flatten, dense(2)", 2, 12, 12)
@@ -188,7 +186,6 @@ def test_a_single_filter_stays_finite():
     assert module[0].weight.isfinite().all()
 
 
-@pytest.mark.xfail(strict=True, reason="patches are taken without the convolution's dilation")
 def test_a_dilated_convolution_whitens_what_it_sees():
     inputs, module = pictures(), network("conv(36, 3, dilation=2), relu, flatten, dense(2)", 2, 12, 12)
     whiten(module, inputs)

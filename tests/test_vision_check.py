@@ -115,4 +115,4 @@ def test_only_where_there_is_nothing_it_stops(tmp_path: Path) -> None:
 def test_arrays_are_checked_like_files(tmp_path: Path) -> None:
     report = check(Source("digits", options={"cache": tmp_path}))
     assert report["examples"] == 1797 and report["formats"] == {"array": 1797} and report["modes"] == {"L": 1797}
-    assert report["sizes"]["median"] == [8, 8] and list(report["labels"]) == list("0123456789")
+    assert report["sizes"]["median"] == [32, 32] and list(report["labels"]) == list("0123456789")

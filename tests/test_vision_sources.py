@@ -513,7 +513,7 @@ def test_the_two_layouts_of_cifar_hold_the_same_pictures(tmp_path: Path) -> None
 def test_digits_come_with_scikit_learn(tmp_path: Path) -> None:
     data = loaded("digits", tmp_path)
     assert sum(counts(data).values()) == 1797 and data.labels == list("0123456789")
-    assert data.facts["size"] == [8, 8] and data.facts["colour"] == "grey" and data.train.inputs.max() == 255
+    assert data.facts["size"] == [32, 32] and data.facts["colour"] == "grey" and data.train.inputs.max() == 255
 
 
 def test_a_named_data_set_is_taken_from_the_cache_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
