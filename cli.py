@@ -5,7 +5,7 @@ from __future__ import annotations
 import json as json_format
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Optional
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -29,16 +29,16 @@ MODEL = Annotated[str, typer.Argument(help="A model file or a run's folder.", sh
 JSON = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 QUIET = Annotated[bool, typer.Option("--quiet", help="No progress and no remarks.")]
 DEVICE = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")]
-TEST = Annotated[Optional[str], typer.Option(help="Test data of their own.", show_default=False)]  # noqa: UP045
+TEST = Annotated[str | None, typer.Option(help="Test data of their own.", show_default=False)]
 UNKNOWN = Annotated[str, typer.Option(help="stop, or skip what has a label that the model does not know.")]
 MAX_BAD = Annotated[float, typer.Option(help="Share of unusable files above which nothing starts.")]
 GROUP_BY = Annotated[
-    Optional[str],  # noqa: UP045
+    str | None,
     typer.Option(
         help="What stays on one side: a table's column, or a regular expression in the path.", show_default=False
     ),
 ]
-CACHE = Annotated[Optional[Path], typer.Option(help="Where decoded data are kept.", show_default=False)]  # noqa: UP045
+CACHE = Annotated[Path | None, typer.Option(help="Where decoded data are kept.", show_default=False)]
 
 
 def _option(help_text: str, panel: str | None = None, *names: str) -> Any:
@@ -89,9 +89,9 @@ _debug = False
 
 @app.command()
 def train(
-    domain: Annotated[Optional[str], typer.Argument(help="vision", show_default=False)] = None,  # noqa: UP045
+    domain: Annotated[str | None, typer.Argument(help="vision", show_default=False)] = None,
     data: Annotated[
-        Optional[str],  # noqa: UP045
+        str | None,
         typer.Argument(help="A folder per class, an archive, a table, or a name such as digits.", show_default=False),
     ] = None,
     recipe: Annotated[str | None, _option('A network by name: neocog recipes. Or "mlp(units=64)".')] = None,
@@ -452,7 +452,7 @@ def _shape(text: str) -> tuple[int, int, int]:
 
 @app.command()
 def recipes(
-    domain: Annotated[Optional[str], typer.Argument(help="vision", show_default=False)] = None,  # noqa: UP045
+    domain: Annotated[str | None, typer.Argument(help="vision", show_default=False)] = None,
     json: JSON = False,
 ) -> None:
     """The networks that can be asked for by name."""

@@ -15,7 +15,8 @@ from rich.text import Text
 
 from . import drawing
 from .drawing import AMBER, BLUE, GREEN, GREY, INK, PLAIN, VIOLET, Box, Colour, Rect
-from .layers import Conv, Dense, Embed, Local, Parallel, Residual, Shape, Window
+from .layer import Shape, Window
+from .layers import Conv, Dense, Embed, Local, Parallel, Residual
 from .network import Network, Row
 
 WIDE = 110  # columns from which counts are written out

@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from .layers import Layer
+from .layer import Layer
 
 Facts = dict[str, Any]  # what the frontend and `read` depend on and is not code; JSON, travels in the model file
 

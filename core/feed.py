@@ -8,21 +8,22 @@ from typing import Any, Protocol
 import torch
 from numpy import float32
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from . import device as devices
 from .domain import Examples
 
 
-class Runs(Protocol):
-    """What answers: a frontend and a network on a device, in a number format and a memory layout."""
+class Answers(Protocol):
+    """What gives scores: a trainer in the middle of its work, or a model from its file."""
 
-    frontend: nn.Module
-    network: nn.Module
     device: torch.device
-    layout: torch.memory_format
 
-    def precision(self) -> AbstractContextManager[Any]: ...
+    def answering(self) -> AbstractContextManager[Any]:
+        """Evaluation mode, without gradients, for as long as scores are asked for."""
+
+    def scores(self, inputs: Tensor) -> Tensor:
+        """(B, …) compact inputs on the device -> (B, K) scores."""
 
 
 def settle(examples: Examples, device: torch.device) -> Examples:
@@ -38,21 +39,15 @@ def batch(examples: Examples, picks: Tensor, device: torch.device) -> tuple[Tens
     return inputs.to(device), targets.to(device)
 
 
-def forward(model: Runs, inputs: Tensor) -> Tensor:
-    """(B, …) compact inputs on the device -> (B, K) scores."""
-    return model.network(model.frontend(inputs).contiguous(memory_format=model.layout))  # type: ignore[no-any-return]
-
-
-def answers(model: Runs, examples: Examples, size: int = 500) -> NDArray[float32]:
+def answers(model: Answers, examples: Examples, size: int = 500) -> NDArray[float32]:
     """(N, K) probabilities in evaluation mode, in batches that halve where the memory does not hold them."""
-    model.network.eval()
     parts, start = [], 0
-    with torch.inference_mode(), model.precision():
+    with model.answering():
         while start < len(examples):
             picks = torch.arange(start, min(start + size, len(examples)))
             try:
                 inputs, _ = batch(examples, picks, model.device)
-                parts.append(forward(model, inputs).float().softmax(1).cpu())
+                parts.append(model.scores(inputs).float().softmax(1).cpu())
             except RuntimeError as error:
                 if size == 1 or not devices.out_of_memory(error):
                     raise

@@ -1,210 +1,42 @@
 """The words a network is written in.
 
-A word is a frozen dataclass and the whole of itself: the shape it gives, the module it becomes, the window it looks
-through and the multiplications it costs. A word that needs numbers is called, `conv(25, 3)`; one that does not is a
-value, `relu`, and may still be called to change what it has: `leaky(0.2)`.
-
-A shape is (channels, height, width), or (numbers,) for a row. Sizes, strides and pads are an int for a square or a
-pair (height, width). A word that does not fit its input raises a `Problem`.
+A word is a frozen dataclass and the whole of itself (core/layer.py). A word that needs numbers is called,
+`conv(25, 3)`; one that does not is a value, `relu`, and may still be called to change what it has: `leaky(0.2)`.
 """
 
 from __future__ import annotations
 
-from dataclasses import MISSING, dataclass, fields, replace
-from fractions import Fraction
-from math import ceil as up
+from dataclasses import dataclass
 from math import prod
-from typing import Any, ClassVar, Literal, NamedTuple, Self
+from typing import Any
 
 from torch import nn
 
 from . import modules
+from .layer import (
+    Field,
+    Layer,
+    Layers,
+    Pad,
+    Pair,
+    Shape,
+    Size,
+    Window,
+    Windowed,
+    check_number,
+    cost,
+    need_maps,
+    seen,
+    sequence,
+    spelt,
+    through,
+    widest,
+)
 from .problem import Problem
 
-Shape = tuple[int, ...]
-Pair = tuple[int, int]
-Size = int | Pair
-Pad = Size | Literal["same"]
-
-LEAST = dict.fromkeys(("filters", "size", "stride", "dilation", "groups", "units", "tokens", "dim"), 1) | {
-    "pad": 0,
-    "pieces": 2,
-}  # the smallest sensible number of each name: the same name means the same thing in every word
-PAIRS = ("size", "stride", "pad", "dilation")
-
-
-class Field(NamedTuple):
-    """What one number of a map has seen: its receptive field, and the step between two neighbours, in input pixels."""
-
-    size: Pair = (1, 1)
-    jump: Pair = (1, 1)
-    whole: Pair = (1, 1)  # what all numbers of the map have seen together, kept when it is flattened
-
-    def through(self, spans: Pair, strides: Pair) -> Field:
-        """r_k = r_{k−1} + (f_k − 1)·∏ s_i, along each axis."""
-        (h, w), (y, x) = self.size, self.jump
-        return Field((h + (spans[0] - 1) * y, w + (spans[1] - 1) * x), (y * strides[0], x * strides[1]))
-
-
-class Window(NamedTuple):
-    """How a layer looks at its input along height and width; `sides` are the pixels added before and after."""
-
-    size: Pair
-    stride: Pair
-    dilation: Pair
-    sides: tuple[Pair, Pair]
-    ceil: bool
-
-    def span(self, axis: int) -> int:
-        return (self.size[axis] - 1) * self.dilation[axis] + 1
-
-    def fit(self, length: int, axis: int) -> Fraction:
-        """(N + 2P − F)/S + 1: a whole number where the windows end with the input."""
-        return Fraction(length + sum(self.sides[axis]) - self.span(axis), self.stride[axis]) + 1
-
-    def out(self, length: int, axis: int) -> int:
-        exact = self.fit(length, axis)
-        count = up(exact) if self.ceil else int(exact // 1)
-        if self.ceil and (count - 1) * self.stride[axis] >= length + self.sides[axis][0]:
-            count -= 1  # the last window must begin inside the input, as in torch
-        return count
-
-    def unseen(self, length: int, axis: int) -> int:
-        """How many of the input's rows (axis 0) or columns (axis 1) no window touches."""
-        start, steps = -self.sides[axis][0], range(self.out(length, axis))
-        taps = range(0, self.span(axis), self.dilation[axis])
-        seen = {start + i * self.stride[axis] + tap for i in steps for tap in taps}
-        return length - len(seen & set(range(length)))
-
 
 @dataclass(frozen=True)
-class Layer:
-    """The base of all words: a layer that keeps the shape, has no window and costs nothing."""
-
-    word: ClassVar[str] = ""
-
-    def __init_subclass__(cls) -> None:
-        cls.word = cls.__name__.lower()
-
-    def __post_init__(self) -> None:
-        for each in fields(self):
-            _check_number(self.word, each.name, getattr(self, each.name), type(each.default) is float)
-
-    def __call__(self, *numbers: Any, **named: Any) -> Self:
-        return type(self)(*numbers, **named)
-
-    def __str__(self) -> str:
-        shown = []
-        first = True
-        for each in fields(self):
-            value, needed = getattr(self, each.name), each.default is MISSING
-            if needed or value != each.default:
-                positional = needed or (first and not any(f.default is MISSING for f in fields(self)))
-                shown.append(_number(value) if positional else f"{each.name}={_number(value)}")
-            first = False
-        return f"{self.word}({', '.join(shown)})" if shown else self.word
-
-    def out(self, shape: Shape) -> Shape:
-        return shape
-
-    def module(self, shape: Shape) -> nn.Module:
-        raise NotImplementedError
-
-    def macs(self, shape: Shape) -> int:
-        """Multiply-accumulates for one example; biases, activations and norms are not counted."""
-        return 0
-
-    def window(self, shape: Shape) -> Window | None:
-        return None
-
-    def see(self, shape: Shape, field: Field) -> Field:
-        """The receptive field after this layer."""
-        window = self.window(shape)
-        return field if window is None else field.through((window.span(0), window.span(1)), window.stride)
-
-    def flat(self) -> Layer:
-        """This layer on an input of height 1, where a window of 3 means 1×3."""
-        changes: dict[str, Any] = {}
-        for name in PAIRS:
-            value = getattr(self, name, None)
-            if isinstance(value, int):
-                changes[name] = (0 if name == "pad" else 1, value)
-        return replace(self, **changes) if changes else self
-
-    def inside(self) -> tuple[tuple[Layer, ...], ...]:
-        """The sequences of layers that this word holds, each fed with its input."""
-        return ()
-
-
-def _check_number(word: str, name: str, value: Any, real: bool) -> None:
-    if name in LEAST:
-        numbers = value if name in PAIRS and isinstance(value, tuple) else (value,)
-        whole = all(type(n) is int and n >= LEAST[name] for n in numbers) and len(numbers) in (1, 2)
-        pair = len(numbers) == 2 or not isinstance(value, tuple)
-        if not (whole and pair) and not (name == "pad" and value == "same") and value is not None:
-            kind = "a whole number or a pair of them" if name in PAIRS else "a whole number"
-            raise Problem(f"{word}: {name} is {kind}, {LEAST[name]} or more; got {_number(value)}")
-    elif real and (isinstance(value, bool) or not isinstance(value, int | float)):
-        raise Problem(f"{word}: {name} is a number; got {_number(value)}")
-
-
-def _number(value: Any) -> str:
-    return f'"{value}"' if isinstance(value, str) else repr(value)
-
-
-def _pair(value: Size) -> Pair:
-    return (value, value) if isinstance(value, int) else value
-
-
-def _sides(pad: Pad, size: Pair, dilation: Pair, stride: Pair) -> tuple[Pair, Pair]:
-    if pad != "same":
-        return ((_pair(pad)[0],) * 2, (_pair(pad)[1],) * 2)
-    if stride != (1, 1):
-        raise Problem('pad="same" keeps the size, which needs stride 1; give the pad as a number')
-    more = [(f - 1) * d for f, d in zip(size, dilation, strict=True)]
-    return ((more[0] // 2, more[0] - more[0] // 2), (more[1] // 2, more[1] - more[1] // 2))
-
-
-def _maps(shape: Shape) -> None:
-    if len(shape) != 3:
-        raise Problem(f"takes maps of (channels, height, width), got a row of {shape[0]} numbers")
-
-
-class _Windowed(Layer):
-    """What convolutions and pools share: the arithmetic of windows."""
-
-    size: Size
-    stride: Size | None
-    pad: Pad
-
-    def window(self, shape: Shape) -> Window:
-        _maps(shape)
-        size = _pair(self.size)
-        stride = size if self.stride is None else _pair(self.stride)
-        dilation = _pair(getattr(self, "dilation", 1))
-        window = Window(
-            size, stride, dilation, _sides(self.pad, size, dilation, stride), bool(getattr(self, "ceil", False))
-        )
-        for axis, name in enumerate(("high", "wide")):
-            have = shape[1 + axis] + sum(window.sides[axis])
-            if window.span(axis) > have:
-                raise Problem(
-                    f"its window is {window.span(axis)} {name}, but what it is given is {have} {name}"
-                    f"{' with padding' if sum(window.sides[axis]) else ''}; "
-                    "take a larger input, smaller windows or fewer pools"
-                )
-        return window
-
-    def out(self, shape: Shape) -> Shape:
-        window = self.window(shape)
-        return (self.channels(shape), window.out(shape[1], 0), window.out(shape[2], 1))
-
-    def channels(self, shape: Shape) -> int:
-        return shape[0]
-
-
-@dataclass(frozen=True)
-class Conv(_Windowed):
+class Conv(Windowed):
     """`filters` small windows, each moved over the whole input: M·N·K²·(D−K+1)² multiply-accumulates at stride 1."""
 
     filters: int
@@ -235,7 +67,7 @@ class Conv(_Windowed):
 
 
 @dataclass(frozen=True)
-class Local(_Windowed):
+class Local(Windowed):
     """Locally connected: windows as in `conv`, but every position has weights of its own."""
 
     filters: int
@@ -278,15 +110,19 @@ class Dense(Layer):
         return shape[0] * self.units
 
 
-class _Pool(_Windowed):
+@dataclass(frozen=True)
+class Pool(Windowed):
     """A pool's windows do not overlap unless a stride says so."""
 
-    ceil: bool
+    size: Size
+    stride: Size | None = None
+    pad: Size = 0
+    ceil: bool = False
 
     def window(self, shape: Shape) -> Window:
         window = super().window(shape)
         if any(2 * side > size for (side, _), size in zip(window.sides, window.size, strict=True)):
-            raise Problem(f"a pool's pad is at most half its window; got {_number(self.pad)} for {_number(self.size)}")
+            raise Problem(f"a pool's pad is at most half its window; got {spelt(self.pad)} for {spelt(self.size)}")
         return window
 
     def numbers(self, shape: Shape) -> tuple[Pair, Pair, Pair]:
@@ -295,49 +131,34 @@ class _Pool(_Windowed):
 
 
 @dataclass(frozen=True)
-class MaxPool(_Pool):
+class MaxPool(Pool):
     """The largest number in each window."""
-
-    size: Size
-    stride: Size | None = None
-    pad: Size = 0
-    ceil: bool = False
 
     def module(self, shape: Shape) -> nn.Module:
         return nn.MaxPool2d(*self.numbers(shape), ceil_mode=self.ceil)
 
 
 @dataclass(frozen=True)
-class AvgPool(_Pool):
+class AvgPool(Pool):
     """The mean of each window; padded zeros count."""
-
-    size: Size
-    stride: Size | None = None
-    pad: Size = 0
-    ceil: bool = False
 
     def module(self, shape: Shape) -> nn.Module:
         return nn.AvgPool2d(*self.numbers(shape), ceil_mode=self.ceil)
 
 
 @dataclass(frozen=True)
-class L2Pool(_Pool):
+class L2Pool(Pool):
     """The root of the sum of squares in each window."""
-
-    size: Size
-    stride: Size | None = None
-    pad: Size = 0
-    ceil: bool = False
 
     def module(self, shape: Shape) -> nn.Module:
         return modules.L2Pool(*self.numbers(shape), self.ceil)
 
 
-class _Whole(Layer):
+class Whole(Layer):
     """One number a map, from the whole of it."""
 
     def out(self, shape: Shape) -> Shape:
-        _maps(shape)
+        need_maps(shape)
         return shape[:1]
 
     def see(self, shape: Shape, field: Field) -> Field:
@@ -346,7 +167,7 @@ class _Whole(Layer):
 
 
 @dataclass(frozen=True)
-class GlobalMax(_Whole):
+class GlobalMax(Whole):
     """The largest number of each map."""
 
     def module(self, shape: Shape) -> nn.Module:
@@ -354,7 +175,7 @@ class GlobalMax(_Whole):
 
 
 @dataclass(frozen=True)
-class GlobalAvg(_Whole):
+class GlobalAvg(Whole):
     """The mean of each map."""
 
     def module(self, shape: Shape) -> nn.Module:
@@ -402,7 +223,7 @@ class Lrn(Layer):
     k: float = 2.0
 
     def out(self, shape: Shape) -> Shape:
-        _maps(shape)
+        need_maps(shape)
         return shape
 
     def module(self, shape: Shape) -> nn.Module:
@@ -525,54 +346,17 @@ class Scale(Layer):
     by: float
 
     def __post_init__(self) -> None:
-        _check_number("scale", "by", self.by, real=True)
+        check_number("scale", "by", self.by, real=True)
 
     def module(self, shape: Shape) -> nn.Module:
         return modules.Scale(self.by)
-
-
-Layers = tuple[Layer, ...]
-
-
-def through(layers: Layers, shape: Shape) -> Shape:
-    """The shape after all of `layers`."""
-    for layer in layers:
-        shape = layer.out(shape)
-    return shape
-
-
-def sequence(layers: Layers, shape: Shape) -> nn.Sequential:
-    """One module a word, in order."""
-    built = nn.Sequential()
-    for layer in layers:
-        built.append(layer.module(shape))
-        shape = layer.out(shape)
-    return built
-
-
-def _seen(layers: Layers, shape: Shape, field: Field) -> Field:
-    for layer in layers:
-        shape, field = layer.out(shape), layer.see(shape, field)
-    return field
-
-
-def _cost(layers: Layers, shape: Shape) -> int:
-    total = 0
-    for layer in layers:
-        shape, total = layer.out(shape), total + layer.macs(shape)
-    return total
-
-
-def _widest(fields: list[Field]) -> Field:
-    sizes = [max(axis) for axis in zip(*(f.size for f in fields), strict=True)]
-    return Field((sizes[0], sizes[1]), fields[0].jump, fields[0].whole)
 
 
 def _layers(word: str, given: Any) -> Layers:
     told: Layers = given if isinstance(given, tuple) else (given,)
     for each in told:
         if not isinstance(each, Layer):
-            raise Problem(f"{word}: takes layers, got {_number(each)}")
+            raise Problem(f"{word}: takes layers, got {spelt(each)}")
     return told
 
 
@@ -580,18 +364,18 @@ def _text(layers: Layers) -> str:
     return "(" + ", ".join(map(str, layers)) + ("," if len(layers) == 1 else "") + ")"
 
 
-class _Combinator(Layer):
+class Combinator(Layer):
     """A word that holds sequences of words, each fed with the same input."""
 
     def macs(self, shape: Shape) -> int:
-        return sum(_cost(layers, shape) for layers in self.inside())
+        return sum(cost(layers, shape) for layers in self.inside())
 
     def see(self, shape: Shape, field: Field) -> Field:
-        return _widest([_seen(layers, shape, field) for layers in self.inside()])
+        return widest([seen(layers, shape, field) for layers in self.inside()])
 
 
 @dataclass(frozen=True, init=False)
-class Residual(_Combinator):
+class Residual(Combinator):
     """body(x) + x, or body(x) + shortcut(x) where the body changes the shape (He et al. 2016)."""
 
     body: Layers
@@ -627,7 +411,7 @@ class Residual(_Combinator):
 
 
 @dataclass(frozen=True, init=False)
-class Parallel(_Combinator):
+class Parallel(Combinator):
     """The channels of all branches joined; an empty branch `()` hands its input on (Szegedy et al. 2015)."""
 
     branches: tuple[Layers, ...]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -19,30 +19,40 @@ from .problem import DATA, FAILED, Problem
 from .score import scores
 
 
+class Laid(nn.Module):
+    """What passes through, in the memory format that the network behind it is fast in."""
+
+    def __init__(self, layout: torch.memory_format) -> None:
+        super().__init__()
+        self.layout = layout
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.contiguous(memory_format=self.layout)
+
+
 class Model:
     """What `neocog.load` gives. Answers are computed in float32 on every device."""
 
     def __init__(self, domain: Domain, card: Card, weights: dict[str, torch.Tensor], device: str = "auto") -> None:
         self.domain, self.card = domain, card
         self.device = devices.choose(device)
-        self.description = Network(card.input, parse(card.network))
-        network = self.description.module()
-        _put(network, weights)
-        self.layout = devices.memory_format(network, self.device)
-        self.network: nn.Module = devices.lay_out(network.eval().to(self.device), self.layout)
-        self.frontend = domain.frontend(card.facts).eval().to(self.device)
+        self.network = Network(card.input, parse(card.network))
+        layers = self.network.module()
+        _put(layers, weights)
+        layout = devices.memory_format(layers, self.device)
+        parts = (domain.frontend(card.facts), Laid(layout), devices.lay_out(layers, layout))
+        self.module = nn.Sequential(*parts).eval().to(self.device)  # compact inputs, as `read` gives them, to scores
 
     @property
     def labels(self) -> list[str]:
         return self.card.labels
 
-    @property
-    def module(self) -> nn.Module:
-        """Compact inputs (B, …), as `read` gives them, to scores (B, K): the frontend and the network."""
-        return nn.Sequential(self.frontend, self.network)
+    def answering(self) -> AbstractContextManager[Any]:
+        self.module.eval()
+        return torch.inference_mode()
 
-    def precision(self) -> nullcontext[None]:
-        return nullcontext()
+    def scores(self, inputs: torch.Tensor) -> torch.Tensor:
+        return self.module(inputs)  # type: ignore[no-any-return]
 
     def predict(self, inputs: Sequence[str | Path | bytes], top: int = 5) -> list[dict[str, Any]]:
         """The likeliest labels of each input: {"input", "predictions": [{"label", "probability"}, …]}.

@@ -17,7 +17,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
-from .layers import KINDS, Field, Layer, Layers, Shape, sequence
+from .layer import Field, Layer, Layers, Shape, sequence
+from .layers import KINDS
 from .problem import USAGE, Problem, did_you_mean
 
 

@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from .domain import Domain, Recipe, Source
-from .layers import Layers
+from .layer import Layers
 from .network import call, parse
 from .problem import USAGE, Problem
 from .settings import Settings
 from .versions import own
-
 
 STEPS, LARGE, MOST_EPOCHS = 25, 20_000, 60  # steps an epoch at least; a large set; where more epochs end
 

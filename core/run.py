@@ -315,6 +315,8 @@ def _prepare(plan: Plan, data: Data, world: devices.World, device: torch.device)
             raise Problem(f"--weights is not for {plan.domain.name}", USAGE)
         data.remarks += plan.domain.weights(module, Path(plan.weights))
     plan.domain.augment(plan.settings.augment)  # a word that it does not know is said now
+    with torch.inference_mode():
+        module.eval()(sample)  # whatever does not fit fails before a folder is made
     return network, Trainer(frontend, module, plan.settings, device, world)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from hashlib import blake2b
@@ -106,7 +106,7 @@ class Trainer:
         for part in own.chunk(self.parts):
             inputs, targets = batch(examples, part, self.device)
             with self.precision():
-                scores = self.runs(self.frontend(augment(inputs, rng)).contiguous(memory_format=self.layout))
+                scores = self.scores(augment(inputs, rng))
             loss = F.cross_entropy(scores.float(), targets, label_smoothing=self.settings.smoothing)
             (loss * (len(part) / len(own))).backward()
             loss_sum += loss.detach() * len(part)
@@ -115,9 +115,21 @@ class Trainer:
         self.right += right
         self.seen += len(own)
 
-    def precision(self) -> Any:
+    def precision(self) -> AbstractContextManager[Any]:
         """The context that multiplies in the number format of the device."""
         return nullcontext() if self.dtype == torch.float32 else torch.autocast(self.device.type, self.dtype)
+
+    def scores(self, inputs: Tensor) -> Tensor:
+        """(B, …) inputs on the device -> (B, K) scores."""
+        return self.runs(self.frontend(inputs).contiguous(memory_format=self.layout))  # type: ignore[no-any-return]
+
+    @contextmanager
+    def answering(self) -> Iterator[None]:
+        """The averaged weights, in evaluation mode and without gradients; training goes on afterwards."""
+        self.network.eval()
+        with self.average.in_place(), torch.inference_mode(), self.precision():
+            yield
+        self.network.train()
 
     def _seeded(self) -> torch.Generator:
         """The randomness of this step: dropout through torch's own generator, augmentation through the one returned."""
@@ -230,7 +242,6 @@ def train(
             good = trainer.copy() if not last else good
         if last:
             yield end_epoch(trainer, valid, start)
-            trainer.network.train()
             start, good = time.perf_counter(), trainer.copy()
         if trainer.world.agree(watch(trainer, steps), device) if trainer.world.size > 1 else watch(trainer, steps):
             return
@@ -243,8 +254,7 @@ def end_epoch(trainer: Trainer, valid: Examples, start: float) -> Epoch:
     seconds = time.perf_counter() - start
     valid_loss, valid_accuracy = None, None
     if len(valid):
-        with trainer.average.in_place():
-            probabilities = answers(trainer, valid)
+        probabilities = answers(trainer, valid)
         own = probabilities[np.arange(len(valid)), valid.targets.numpy()]
         valid_loss = float(-np.log(own.clip(1e-12)).mean())
         valid_accuracy = float((probabilities.argmax(1) == valid.targets.numpy()).mean())

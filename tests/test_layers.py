@@ -3,10 +3,9 @@
 import numpy as np
 import pytest
 import torch
+from neocog.core.layer import Layer, Shape
 from neocog.core.layers import (
     KINDS,
-    Layer,
-    Shape,
     avgpool,
     batchnorm,
     bias,

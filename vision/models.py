@@ -11,9 +11,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..core.domain import Recipe
+from ..core.layer import Layer, Layers
 from ..core.layers import (
-    Layer,
-    Layers,
     batchnorm,
     conv,
     dense,
