@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json as json_format
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from . import tell
 from .core.problem import DATA, FAILED, INTERRUPTED, USAGE, Problem
-from .core.progress import TrainingProgress, duration, progress, say
+from .core.progress import TrainingProgress, progress, say
 
 if TYPE_CHECKING:
     from .core.domain import Source
@@ -43,17 +45,6 @@ CACHE = Annotated[Path | None, typer.Option(help="Where decoded data are kept.",
 
 def _option(help_text: str, panel: str | None = None, *names: str) -> Any:
     return typer.Option(*names, help=help_text, rich_help_panel=panel, show_default=False)
-
-
-def show(value: Any) -> None:
-    """The one JSON document of a command."""
-    print(json_format.dumps(value, ensure_ascii=False, indent=1))
-
-
-def console() -> Any:
-    from rich.console import Console
-
-    return Console(highlight=False, soft_wrap=False)
 
 
 def _version(asked: bool) -> None:
@@ -193,7 +184,7 @@ def _go(run: Run, quiet: bool, json: bool) -> None:
 
     quiet = quiet or not run.leads
     if not quiet:
-        _introduce(run)
+        tell.introduction(run)
     settings = run.plan.settings
     shown = TrainingProgress(settings.epochs, len(run.data.train), quiet)
     with stoppable() as stop:
@@ -210,39 +201,7 @@ def _go(run: Run, quiet: bool, json: bool) -> None:
         raise Problem(f"stopped at step {run.trainer.number}; go on with: neocog resume {run.folder}", INTERRUPTED)
     if run.leads:
         summary = run.close()
-        show(summary) if json else _conclude(run, summary)
-
-
-def _introduce(run: Run) -> None:
-    from .core.device import describe
-
-    data, network = run.data, run.network
-    counts = ", ".join(f"{count:,} {name}" for name, count in data.counts.items())
-    say(f"{run.plan.source.data}: {len(data.labels)} labels; {counts}")
-    if data.bad:
-        first = data.bad[0]
-        say(f"skipped {len(data.bad):,} unusable file(s), named in bad_files.txt (first: {first.file}: {first.reason})")
-    for remark in data.remarks:
-        say(remark)
-    shape = "×".join(map(str, network.input))
-    say(f"{run.plan.recipe or 'network'}: {shape} to {len(data.labels)}, {network.parameters:,} parameters")
-    say(f"{describe(run.trainer.device)}; writing {run.folder}/")
-
-
-def _conclude(run: Run, summary: dict[str, Any]) -> None:
-    from .core.run import next_commands
-
-    low, high = summary["interval"]
-    print(
-        f"accuracy {summary['accuracy']:.2%} ({low:.2%} to {high:.2%}) on {summary['examples']:,} "
-        f"{summary['scored_on']} examples, after {duration(summary['seconds'])}"
-    )
-    print(f"\n{run.folder}/")
-    print("  report.html        curves, confusion, the most confident mistakes")
-    print("  model.safetensors  the network, its labels and preprocessing in one file")
-    print("\nnext:")
-    for command in next_commands(run):
-        print(f"  {command}")
+        tell.document(summary) if json else tell.conclusion(run, summary)
 
 
 @app.command()
@@ -273,7 +232,7 @@ def resume(
         if done >= planned and (run / "summary.json").exists():
             say(f"{run} is finished: {done} of {planned} epochs; train further with --epochs {planned * 2}")
             if json:
-                show(json_format.loads((run / "summary.json").read_text(encoding="utf-8")))
+                tell.document(json_format.loads((run / "summary.json").read_text(encoding="utf-8")))
             return
         _go(found, quiet, json)
 
@@ -308,7 +267,7 @@ def evaluate(
     found = load(model, device)
     source = _source(data, test, None, found.card.data.get("group_by"), unknown, max_bad, cache=cache)
     with progress("reading", "files", quiet) as reading:
-        loaded = found.domain.load(with_progress(source, reading), found.labels, found.card.facts)
+        loaded = found.domain.load(replace(source, progress=reading), found.labels, found.card.facts)
     began = time.perf_counter()
     scores = found.evaluate(loaded, part) | {"seconds": round(time.perf_counter() - began, 2), "model": model}
     for remark in [] if quiet else loaded.remarks:
@@ -317,33 +276,7 @@ def evaluate(
         from .core import plot
 
         plot.confusion(scores["confusion"], found.labels, confusion)
-    show(scores) if json else _print_scores(scores, found.labels)
-
-
-def with_progress(source: Source, shown: Any) -> Source:
-    from dataclasses import replace
-
-    return replace(source, options={**source.options, "progress": shown})
-
-
-def _print_scores(scores: dict[str, Any], labels: list[str]) -> None:
-    from rich.table import Table
-
-    low, high = scores["interval"]
-    print(f"accuracy            {scores['accuracy']:.2%}  (95% interval {low:.2%} to {high:.2%})")
-    if len(labels) > 5:
-        print(f"top-5               {scores['top5']:.2%}")
-    print(f"balanced accuracy   {scores['balanced_accuracy']:.2%}")
-    print(f"log loss            {scores['log_loss']:.4f}")
-    print(f"calibration error   {scores['calibration_error']:.2%}")
-    print(f"examples            {scores['examples']:,} ({scores['scored_on']})\n")
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("label", "precision", "recall", "f1", "examples"):
-        table.add_column(name, justify="left" if name == "label" else "right")
-    for row in scores["classes"]:
-        shares = ("–" if row[name] is None else f"{row[name]:.2%}" for name in ("precision", "recall", "f1"))
-        table.add_row(row["label"], *shares, f"{row['examples']:,}")
-    console().print(table)
+    tell.document(scores) if json else tell.scores(scores, found.labels)
 
 
 @app.command()
@@ -369,22 +302,13 @@ def predict(
     answers = found.predict(given, top)
     failed = [answer for answer in answers if "problem" in answer]
     if json:
-        show(answers)
+        tell.document(answers)
     else:
-        _print_answers([answer for answer in answers if "predictions" in answer])
+        tell.answers([answer for answer in answers if "predictions" in answer])
     for answer in failed:
         say(f"{answer['input']}: {answer['problem']}")
     if failed:
         raise typer.Exit(DATA)
-
-
-def _print_answers(answers: list[dict[str, Any]]) -> None:
-    for answer in answers:
-        told = "  ".join(f"{each['label']} {each['probability']:.1%}" for each in answer["predictions"])
-        print(f"{answer['input']}: {told}")
-
-
-# --- describe, recipes, check, demo ---------------------------------------------------------------------------------
 
 
 @app.command()
@@ -407,11 +331,11 @@ def describe(
         files.write_text(svg, diagram.svg(found, name))
         say(f"wrote {svg}")
     if json:
-        show(found.facts())
+        tell.document(found.facts())
     else:
         from .core import diagram
 
-        console().print(diagram.table(found))
+        tell.console().print(diagram.table(found))
 
 
 def _network(text: str, shape: str | None, classes: int) -> tuple[Network, str]:
@@ -456,8 +380,6 @@ def recipes(
     json: JSON = False,
 ) -> None:
     """The networks that can be asked for by name."""
-    from rich.table import Table
-
     from . import DOMAINS
     from . import domain as domain_of
     from .core.network import Network
@@ -478,18 +400,9 @@ def recipes(
                 }
             )
     if json:
-        show(told)
+        tell.document(told)
         return
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading, side in (("recipe", "left"), ("input", "left"), ("parameters", "right"), ("about", "left")):
-        table.add_column(heading, justify=side, no_wrap=heading != "about")  # type: ignore[arg-type]
-    for row in told:
-        star = " *" if row["default"] else ""
-        table.add_row(
-            f"{row['recipe']}{star}", "×".join(map(str, row["input"])), f"{row['parameters']:,}", row["about"]
-        )
-    console().print(table)
-    print("\n* the default. Parameters for 10 labels. Measure one: neocog describe RECIPE")
+    tell.recipes(told)
 
 
 @app.command()
@@ -509,33 +422,8 @@ def check(
 
     source = _source(data, test, None, group_by, None, None)
     with progress("checking", "files", quiet) as shown:
-        told = domain_of(domain).check(with_progress(source, shown))
-    show(told) if json else _print_check(told)
-
-
-def _print_check(told: dict[str, Any], most: int = 10) -> None:
-    """Each fact on a line, lists cut to their first rows with the count of the rest."""
-    for name, value in told.items():
-        if isinstance(value, dict):
-            print(f"{name}: " + ", ".join(f"{key} {_brief(each)}" for key, each in value.items()))
-        elif isinstance(value, list):
-            print(f"{name}: {len(value) or 'none'}")
-            for each in value[:most]:
-                print(f"  {_brief(each)}")
-            if len(value) > most:
-                print(f"  … and {len(value) - most:,} more; all of them with --json")
-        else:
-            print(f"{name}: {_brief(value)}")
-
-
-def _brief(value: Any) -> str:
-    if isinstance(value, int):
-        return f"{value:,}"
-    if isinstance(value, list):
-        return "×".join(map(str, value))
-    if isinstance(value, dict):
-        return "; ".join(f"{key} {', '.join(each) if isinstance(each, list) else each}" for key, each in value.items())
-    return str(value)
+        told = domain_of(domain).check(replace(source, progress=shown))
+    tell.document(told) if json else tell.check(told)
 
 
 @app.command()

@@ -90,6 +90,7 @@ class Source:
     unknown: Literal["stop", "skip"] = "stop"  # a label that the model does not know
     max_bad: float = 0.05  # share of unusable files above which nothing starts
     options: Mapping[str, Any] = field(default_factory=dict)  # what only this domain understands
+    progress: Callable[[int, int | None], object] | None = None  # is told how many files of how many are read
 
     def __post_init__(self) -> None:
         for name in ("data", "test", "valid"):  # a path that is there counts from anywhere; a name stays as it is
@@ -98,6 +99,13 @@ class Source:
 
 
 Augment = Callable[[Tensor, torch.Generator], Tensor]  # a batch as the frontend takes it, randomly changed
+
+
+View = Callable[[Tensor], Tensor]  # a batch of compact inputs -> the same inputs, seen otherwise: mirrored, turned
+
+
+def same(inputs: Tensor) -> Tensor:
+    return inputs
 
 
 @dataclass(frozen=True)
@@ -126,3 +134,4 @@ class Domain:
     recipes: Mapping[str, Recipe]
     default: str  # the recipe to use where none is named
     weights: Callable[[nn.Module, Path], list[str]] | None = None  # others' weights into a network; remarks
+    views: Callable[[str], Sequence[View]] = lambda augment: (same,)  # an answer is the mean over these

@@ -13,7 +13,7 @@ from torch import nn
 from . import checkpoint, feed
 from . import device as devices
 from .checkpoint import Card
-from .domain import Data, Domain, Examples, Source
+from .domain import Data, Domain, Examples, Source, View
 from .network import Network, parse
 from .problem import DATA, FAILED, Problem
 from .score import scores
@@ -30,6 +30,18 @@ class Laid(nn.Module):
         return x.contiguous(memory_format=self.layout)
 
 
+class Viewed(nn.Module):
+    """The mean of a module's scores over several views of its input."""
+
+    def __init__(self, module: nn.Module, views: Sequence[View]) -> None:
+        super().__init__()
+        self.module, self.views = module, tuple(views)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        total: torch.Tensor = sum(self.module(view(x)) for view in self.views)
+        return total / len(self.views)
+
+
 class Model:
     """What `neocog.load` gives. Answers are computed in float32 on every device."""
 
@@ -41,7 +53,9 @@ class Model:
         _put(layers, weights)
         layout = devices.memory_format(layers, self.device)
         parts = (domain.frontend(card.facts), Laid(layout), devices.lay_out(layers, layout))
-        self.module = nn.Sequential(*parts).eval().to(self.device)  # compact inputs, as `read` gives them, to scores
+        seen = domain.views(card.settings.get("augment", "none"))
+        # Compact inputs, as `read` gives them, to scores.
+        self.module = Viewed(nn.Sequential(*parts), seen).eval().to(self.device)
 
     @property
     def labels(self) -> list[str]:

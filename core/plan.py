@@ -81,7 +81,7 @@ class Plan:
         import tomlkit
 
         source = {name: value for name, value in asdict(self.source).items() if value is not None}
-        options = {name: value for name, value in source.pop("options").items() if not callable(value)}
+        options = source.pop("options")
         document = tomlkit.document()
         document.add(tomlkit.comment("neocog train --settings THIS-FILE runs this again."))
         told = {"neocog": own(), "domain": self.domain.name, "recipe": self.recipe, "network": network}

@@ -63,9 +63,8 @@ def make_folder(out: str | None, plan: Plan, network: Network, force: bool) -> P
 
 def load_data(plan: Plan, world: devices.World, progress: Progress | None) -> Data:
     """The plan's data. Where several processes train, one decodes them and the others find them decoded."""
-    source = replace(plan.source, options={**plan.source.options, "progress": progress})
     with world.first():
-        data = plan.domain.load(source, None, None)
+        data = plan.domain.load(replace(plan.source, progress=progress), None, None)
     if len(data.train) < 2 or len(data.labels) < 2:
         raise Problem(
             f"{plan.source.data} gives {len(data.train)} training example(s) of {len(data.labels)} label(s); "

@@ -4,7 +4,7 @@ import pytest
 import torch
 from neocog.core.problem import USAGE, Problem
 from neocog.vision import warp
-from neocog.vision.augment import MOST, WORDS, augment
+from neocog.vision.augment import MOST, WORDS, augment, views
 from torch import Tensor
 
 WHOLE = ["flip", "flipud", "crop(3)", "flip, flipud, crop(4)", "cutout(5)", "flip, crop(2), cutout"]  # uint8 stays
@@ -235,3 +235,10 @@ def test_a_wrong_text_gets_a_sentence(text: str) -> None:
 def test_what_cannot_be_read_is_a_problem(text: str) -> None:
     with pytest.raises(Problem):
         augment(text)
+
+
+def test_answers_are_averaged_over_mirror_images_where_training_mirrored() -> None:
+    assert [len(views(text)) for text in ("none", "crop(2)", "flip, crop(2)")] == [1, 1, 2]
+    x = pictures(2, 3, 8, 8)
+    once, twice = (view(x) for view in views("flip"))
+    assert torch.equal(once, x) and torch.equal(twice, x.flip(3))

@@ -15,4 +15,5 @@ DOMAIN = Domain(
     recipes=models.RECIPES,
     default="swift",
     weights=weights.weights,
+    views=augment.views,
 )

@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..core.domain import Augment
+from ..core.domain import Augment, View, same
 from ..core.network import call
 from ..core.problem import USAGE, Problem, did_you_mean
 from .warp import Dice, centred, perspective, rotate, scale, skew, translate, warp
@@ -158,6 +158,15 @@ def augment(text: str) -> Augment:
         return x
 
     return change
+
+
+def views(text: str) -> Sequence[View]:
+    """A picture, and its mirror image where training mirrored pictures: answers are averaged over both."""
+    return (same, mirrored) if "flip" in read(text) else (same,)
+
+
+def mirrored(pictures: Tensor) -> Tensor:
+    return pictures.flip(-1)
 
 
 def read(text: str) -> dict[str, Callable[..., Any]]:

@@ -56,7 +56,7 @@ def swift(classes: int, width: int = 64) -> Layers:
     After airbench94 (Jordan 2024, arXiv:2404.00498): the first convolution whitens patches of 2×2 and stays fixed; a
     block halves the picture and is two normalised convolutions. With Muon as its optimiser, eight epochs are enough.
     """
-    blocks = [_block(filters) for filters in (width, 4 * width, 4 * width)]
+    blocks = [_block(filters) for filters in (width, 2 * width, 4 * width)]
     return (conv(24, 2), relu, *(layer for block in blocks for layer in block), globalmax, dense(classes), scale(1 / 9))
 
 
@@ -185,7 +185,7 @@ PHOTOS: Numbers = {
 PLAIN: Numbers = {**PHOTOS, "lr": 0.01, "weight_decay": 5e-4}  # without batch normalisation a larger rate diverges
 
 SWIFT: Numbers = {
-    "optimiser": "muon", "lr": 0.12, "lr_other": 0.01, "momentum": 0.6, "warmup": 0.0, "smoothing": 0.2, "batch": 500,
+    "optimiser": "muon", "lr": 0.08, "lr_other": 0.01, "momentum": 0.6, "warmup": 0.0, "smoothing": 0.2, "batch": 500,
     "epochs": 8, "whiten": True, "dirac": True, "augment": "flip, crop(2)",
 }  # fmt: skip
 

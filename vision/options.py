@@ -13,7 +13,7 @@ from ..core.problem import USAGE, Problem, did_you_mean
 
 FITS = ("crop", "stretch", "pad")
 COLOURS = ("auto", "grey", "rgb")
-NAMES = ("size", "colour", "fit", "cache", "progress")
+NAMES = ("size", "colour", "fit", "cache")
 SIDES = range(1, 4097)  # pixels; beyond it a single picture weighs 50 MB and more
 
 Progress = Callable[[int, int | None], Any]  # pictures done, pictures in all
@@ -36,13 +36,13 @@ def options_of(source: Source, facts: Facts | None) -> Options:
     cache = Path(said["cache"]).expanduser() if said.get("cache") else default_cache()
     if facts is not None:
         size = (int(facts["size"][0]), int(facts["size"][1]))
-        return Options(size, str(facts["colour"]), str(facts["fit"]), cache, said.get("progress"))
+        return Options(size, str(facts["colour"]), str(facts["fit"]), cache, source.progress)
     return Options(
         side(said.get("size")),
         one_of("colour", said.get("colour") or "auto", COLOURS),
         one_of("fit", said.get("fit") or "crop", FITS),
         cache,
-        said.get("progress"),
+        source.progress,
     )
 
 
@@ -50,7 +50,7 @@ def known(options: Mapping[str, Any]) -> Mapping[str, Any]:
     for name in options:
         if name not in NAMES:
             hint = did_you_mean(name, NAMES)
-            raise Problem(f"{name} is not an option of vision; the options are {', '.join(NAMES[:-1])}{hint}", USAGE)
+            raise Problem(f"{name} is not an option of vision; the options are {', '.join(NAMES)}{hint}", USAGE)
     return options
 
 

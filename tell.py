@@ -1,0 +1,128 @@
+"""Results as people read them, and as programs do: on stdout; remarks on stderr."""
+
+from __future__ import annotations
+
+import json as json_format
+from typing import TYPE_CHECKING, Any
+
+from .core.progress import duration, say
+
+if TYPE_CHECKING:
+    from .core.run import Run
+
+
+def document(value: Any) -> None:
+    """The one JSON document of a command."""
+    print(json_format.dumps(value, ensure_ascii=False, indent=1))
+
+
+def console() -> Any:
+    from rich.console import Console
+
+    return Console(highlight=False, soft_wrap=False)
+
+
+def introduction(run: Run) -> None:
+    """What is about to be trained, on what, where to."""
+    from .core.device import describe
+
+    data, network = run.data, run.network
+    counts = ", ".join(f"{count:,} {name}" for name, count in data.counts.items())
+    say(f"{run.plan.source.data}: {len(data.labels)} labels; {counts}")
+    if data.bad:
+        first = data.bad[0]
+        say(f"skipped {len(data.bad):,} unusable file(s), named in bad_files.txt (first: {first.file}: {first.reason})")
+    for remark in data.remarks:
+        say(remark)
+    shape = "×".join(map(str, network.input))
+    say(f"{run.plan.recipe or 'network'}: {shape} to {len(data.labels)}, {network.parameters:,} parameters")
+    say(f"{describe(run.trainer.device)}; writing {run.folder}/")
+
+
+def conclusion(run: Run, summary: dict[str, Any]) -> None:
+    """What came of it, where it lies, and what to run next."""
+    from .core.run import next_commands
+
+    low, high = summary["interval"]
+    print(
+        f"accuracy {summary['accuracy']:.2%} ({low:.2%} to {high:.2%}) on {summary['examples']:,} "
+        f"{summary['scored_on']} examples, after {duration(summary['seconds'])}"
+    )
+    print(f"\n{run.folder}/")
+    print("  report.html        curves, confusion, the most confident mistakes")
+    print("  model.safetensors  the network, its labels and preprocessing in one file")
+    print("\nnext:")
+    for command in next_commands(run):
+        print(f"  {command}")
+
+
+def scores(scores: dict[str, Any], labels: list[str]) -> None:
+    """The figures of an evaluation, and a line for each label."""
+    from rich.table import Table
+
+    low, high = scores["interval"]
+    print(f"accuracy            {scores['accuracy']:.2%}  (95% interval {low:.2%} to {high:.2%})")
+    if len(labels) > 5:
+        print(f"top-5               {scores['top5']:.2%}")
+    print(f"balanced accuracy   {scores['balanced_accuracy']:.2%}")
+    print(f"log loss            {scores['log_loss']:.4f}")
+    print(f"calibration error   {scores['calibration_error']:.2%}")
+    print(f"examples            {scores['examples']:,} ({scores['scored_on']})\n")
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("label", "precision", "recall", "f1", "examples"):
+        table.add_column(name, justify="left" if name == "label" else "right")
+    for row in scores["classes"]:
+        shares = ("–" if row[name] is None else f"{row[name]:.2%}" for name in ("precision", "recall", "f1"))
+        table.add_row(row["label"], *shares, f"{row['examples']:,}")
+    console().print(table)
+
+
+def answers(answers: list[dict[str, Any]]) -> None:
+    """A line for each input: its likeliest labels."""
+    for answer in answers:
+        told = "  ".join(f"{each['label']} {each['probability']:.1%}" for each in answer["predictions"])
+        print(f"{answer['input']}: {told}")
+
+
+# --- describe, recipes, check, demo ---------------------------------------------------------------------------------
+
+
+def recipes(told: list[dict[str, Any]]) -> None:
+    """The table of recipes."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading, side in (("recipe", "left"), ("input", "left"), ("parameters", "right"), ("about", "left")):
+        table.add_column(heading, justify=side, no_wrap=heading != "about")  # type: ignore[arg-type]
+    for row in told:
+        star = " *" if row["default"] else ""
+        table.add_row(
+            f"{row['recipe']}{star}", "×".join(map(str, row["input"])), f"{row['parameters']:,}", row["about"]
+        )
+    console().print(table)
+    print("\n* the default. Parameters for 10 labels. Measure one: neocog describe RECIPE")
+
+
+def check(told: dict[str, Any], most: int = 10) -> None:
+    """Each fact on a line, lists cut to their first rows with the count of the rest."""
+    for name, value in told.items():
+        if isinstance(value, dict):
+            print(f"{name}: " + ", ".join(f"{key} {_brief(each)}" for key, each in value.items()))
+        elif isinstance(value, list):
+            print(f"{name}: {len(value) or 'none'}")
+            for each in value[:most]:
+                print(f"  {_brief(each)}")
+            if len(value) > most:
+                print(f"  … and {len(value) - most:,} more; all of them with --json")
+        else:
+            print(f"{name}: {_brief(value)}")
+
+
+def _brief(value: Any) -> str:
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, list):
+        return "×".join(map(str, value))
+    if isinstance(value, dict):
+        return "; ".join(f"{key} {', '.join(each) if isinstance(each, list) else each}" for key, each in value.items())
+    return str(value)
