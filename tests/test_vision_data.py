@@ -42,7 +42,9 @@ def root(tmp_path: Path) -> Path:
 
 
 def loaded(path: Path, labels: list[str] | None = None, facts: dict | None = None, **said: object) -> Data:
-    fields = {key: said.pop(key) for key in ("test", "valid", "group_by", "unknown", "max_bad") if key in said}
+    fields = {
+        key: said.pop(key) for key in ("test", "valid", "group_by", "unknown", "max_bad", "progress") if key in said
+    }
     options = {"cache": path.parent / "cache", **said}
     return load(Source(str(path), options=options, **fields), labels, facts)  # type: ignore[arg-type]
 
