@@ -134,4 +134,5 @@ class Domain:
     recipes: Mapping[str, Recipe]
     default: str  # the recipe to use where none is named
     weights: Callable[[nn.Module, Path], list[str]] | None = None  # others' weights into a network; remarks
+    suited: Callable[[str, list[str]], str] = lambda augment, labels: augment  # augmentation that fits the labels
     views: Callable[[str], Sequence[View]] = lambda augment: (same,)  # an answer is the mean over these

@@ -27,7 +27,7 @@ class Plan:
     recipe: str | None = None  # "swift", "mlp(units=64)"
     network: str | None = None  # its text, where it is not the recipe's
     weights: str | None = None  # a file to begin from
-    free: frozenset[str] = frozenset()  # of batch and epochs, what nobody has typed: it may follow the set's size
+    free: frozenset[str] = frozenset()  # of batch, epochs and augment, what nobody has typed: it may follow the data
 
     @classmethod
     def of(
@@ -51,19 +51,21 @@ class Plan:
         found, _, _ = find_recipe(domain, recipe)
         changes = {name: value for name, value in (changes or {}).items() if value is not None}
         settings = Settings().changed(found.settings, changes)
-        free = frozenset({"batch", "epochs"} - changes.keys())
+        free = frozenset({"batch", "epochs", "augment"} - changes.keys())
         return cls(domain, replace(source, options={**found.options, **typed}), settings, recipe, None, weights, free)
 
-    def fitted(self, examples: int) -> Plan:
-        """The plan for so many training examples: a small set gets smaller batches and more epochs.
+    def fitted(self, examples: int, labels: list[str]) -> Plan:
+        """The plan for so many training examples of these labels, where nobody has typed otherwise.
 
-        A recipe's numbers are for tens of thousands of examples; with some hundreds, eight epochs of one batch each
+        A small set gets smaller batches and more epochs: a recipe's numbers are for tens of thousands of examples; with some hundreds, eight epochs of one batch each
         would be eight steps.
         """
         batch = min(self.settings.batch, max(16, examples // STEPS))
         more = min(5.0, max(1.0, LARGE / examples) ** 0.5)
         epochs = max(self.settings.epochs, min(MOST_EPOCHS, round(self.settings.epochs * more)))
-        fitted = {name: value for name, value in (("batch", batch), ("epochs", epochs)) if name in self.free}
+        augment = self.domain.suited(self.settings.augment, labels)
+        found = {"batch": batch, "epochs": epochs, "augment": augment}
+        fitted = {name: value for name, value in found.items() if name in self.free}
         return replace(self, settings=self.settings.changed(fitted), free=frozenset())
 
     def layers(self, classes: int) -> Layers:

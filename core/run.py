@@ -269,7 +269,7 @@ def begin(
 ) -> Run:
     """Load the data, build the network, check both with one batch, and only then make the folder."""
     data = load_data(plan, world, progress)
-    plan = plan.fitted(len(data.train))
+    plan = plan.fitted(len(data.train), data.labels)
     network, trainer = _prepare(plan, data, world, device)
     room_for(trainer, Path(out or "."))
     folder = make_folder(out, plan, network, force) if world.rank == 0 else Path(out or "runs")

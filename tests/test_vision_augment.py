@@ -4,7 +4,7 @@ import pytest
 import torch
 from neocog.core.problem import USAGE, Problem
 from neocog.vision import warp
-from neocog.vision.augment import MOST, WORDS, augment, views
+from neocog.vision.augment import MOST, WORDS, augment, suited, views
 from torch import Tensor
 
 WHOLE = ["flip", "flipud", "crop(3)", "flip, flipud, crop(4)", "cutout(5)", "flip, crop(2), cutout"]  # uint8 stays
@@ -242,3 +242,10 @@ def test_answers_are_averaged_over_mirror_images_where_training_mirrored() -> No
     x = pictures(2, 3, 8, 8)
     once, twice = (view(x) for view in views("flip"))
     assert torch.equal(once, x) and torch.equal(twice, x.flip(3))
+
+
+def test_signs_are_not_mirrored_and_things_are() -> None:
+    text = "flip, crop(2), light(0.1, 0.2)"
+    assert suited(text, ["0", "1", "b"]) == "crop(2), light(0.1, 0.2)"
+    assert suited("flip", ["0", "1"]) == "none"
+    assert suited(text, ["cat", "dog"]) == text

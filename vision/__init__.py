@@ -15,5 +15,6 @@ DOMAIN = Domain(
     recipes=models.RECIPES,
     default="swift",
     weights=weights.weights,
+    suited=augment.suited,
     views=augment.views,
 )

@@ -160,6 +160,13 @@ def augment(text: str) -> Augment:
     return change
 
 
+def suited(text: str, labels: list[str]) -> str:
+    """The same words without flips where every label is one sign: in a mirror, a 2 is no 2 and a b is a d."""
+    if not all(len(label) == 1 for label in labels):
+        return text
+    return ", ".join(part for part in _parts(text) if part.partition("(")[0] not in ("flip", "flipud")) or "none"
+
+
 def views(text: str) -> Sequence[View]:
     """A picture, and its mirror image where training mirrored pictures: answers are averaged over both."""
     return (same, mirrored) if "flip" in read(text) else (same,)
@@ -173,7 +180,7 @@ def read(text: str) -> dict[str, Callable[..., Any]]:
     """The words in `text` by name, each with its numbers filled in; no words for "none"."""
     if text.strip() == "none":
         return {}
-    parts = [part.strip() for part in re.split(r",(?![^(]*\))", text) if part.strip()]  # at commas outside brackets
+    parts = _parts(text)
     if not parts:
         raise Problem("the augmentation is empty; write none, or words such as: flip, crop(4)", USAGE)
     words: dict[str, Callable[..., Any]] = {}
@@ -207,3 +214,7 @@ def _check(word: str, name: str, value: Any, kind: type) -> None:
     if not (good and 0 <= value <= most):
         number = "a whole number" if kind is int else "a number"
         raise Problem(f"{word}: {name} is {number} from 0 to {most}; got {value}", USAGE)
+
+
+def _parts(text: str) -> list[str]:
+    return [part.strip() for part in re.split(r",(?![^(]*\))", text) if part.strip()]  # at commas outside brackets

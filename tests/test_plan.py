@@ -1,0 +1,66 @@
+"""What the command line, the recipe and the data add up to."""
+
+import pytest
+import toy
+from neocog.core.domain import Source
+from neocog.core.plan import MOST_EPOCHS, Plan, find_recipe, plan_from, read_settings
+from neocog.core.problem import Problem
+from neocog.core.settings import Settings
+
+LABELS = ["left", "right", "low"]
+
+
+def plan(**changes) -> Plan:
+    return Plan.of(toy.DOMAIN, Source("files"), "small", changes=changes)
+
+
+def test_what_is_typed_replaces_the_recipe_and_what_is_not_does_not():
+    settings = plan(lr=0.5, seed=None).settings
+    assert (settings.lr, settings.batch, settings.epochs, settings.seed) == (0.5, 16, 3, Settings().seed)
+
+
+def test_a_small_set_gets_smaller_batches_and_more_epochs():
+    big = Plan.of(toy.DOMAIN, Source("files"), "small", changes={}).fitted(50_000, LABELS).settings
+    assert (big.batch, big.epochs) == (16, 3)
+    tiny = plan().fitted(100, LABELS).settings
+    assert (tiny.batch, tiny.epochs) == (16, 15) and tiny.epochs <= MOST_EPOCHS
+
+
+def test_what_is_typed_does_not_follow_the_data():
+    fitted = plan(batch=64, epochs=2).fitted(100, LABELS).settings
+    assert (fitted.batch, fitted.epochs) == (64, 2)
+
+
+def test_a_network_text_keeps_its_settings_whatever_the_data():
+    given = Plan.of(toy.DOMAIN, Source("files"), None, "flatten, dense(classes)")
+    assert given.fitted(100, LABELS).settings == Settings()
+
+
+def test_a_plan_comes_back_from_its_settings_file(tmp_path):
+    one = plan(lr=0.5).fitted(100, LABELS)
+    (tmp_path / "settings.toml").write_text(one.toml("flatten, dense(3)"))
+    two = plan_from(read_settings(tmp_path / "settings.toml"), toy.DOMAIN)
+    assert (two.settings, two.source, two.recipe) == (one.settings, one.source, "small")
+    assert two.fitted(10, LABELS).settings == two.settings
+
+
+def test_a_recipe_takes_its_own_numbers():
+    wide = Plan.of(toy.DOMAIN, Source("files"), "small(width=9)").layers(3)
+    assert wide[0].filters == 9
+    with pytest.raises(Problem, match="got an unexpected keyword argument 'wide'"):
+        Plan.of(toy.DOMAIN, Source("files"), "small(wide=9)").layers(3)
+
+
+def test_an_unknown_recipe_is_named_with_what_there_is():
+    with pytest.raises(Problem, match=r"smal is not a recipe of toy \(did you mean small\?\); there are small"):
+        find_recipe(toy.DOMAIN, "smal")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("domain = 3 =", "cannot be read as TOML"), ("a = 1", "lacks domain, network or source")],
+)
+def test_a_settings_file_that_is_not_one_says_so(text, message, tmp_path):
+    (tmp_path / "settings.toml").write_text(text)
+    with pytest.raises(Problem, match=message):
+        read_settings(tmp_path / "settings.toml")
