@@ -57,8 +57,8 @@ class Plan:
     def fitted(self, examples: int, labels: list[str]) -> Plan:
         """The plan for so many training examples of these labels, where nobody has typed otherwise.
 
-        A small set gets smaller batches and more epochs: a recipe's numbers are for tens of thousands of examples; with some hundreds, eight epochs of one batch each
-        would be eight steps.
+        A small set gets smaller batches and more epochs: a recipe's numbers are for tens of thousands of examples, and
+        with some hundreds, eight epochs of one batch each would be eight steps.
         """
         batch = min(self.settings.batch, max(16, examples // STEPS))
         more = min(5.0, max(1.0, LARGE / examples) ** 0.5)
