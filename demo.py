@@ -53,7 +53,7 @@ def vision_act(quick: bool, out: str, console: Any) -> None:
     console.print("Three that it never saw, and what it says of them:\n")
     _gallery(run, console)
     console.print(f"\nEverything is in {run.folder}/ – open report.html. Next:\n")
-    for command in (*runs.next_commands(run), "neocog train vision YOUR-FOLDER-OF-PHOTOS/"):
+    for command in (*run.next_commands(), "neocog train vision YOUR-FOLDER-OF-PHOTOS/"):
         console.print(f"  {command}", markup=False)
 
 

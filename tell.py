@@ -41,8 +41,6 @@ def introduction(run: Run) -> None:
 
 def conclusion(run: Run, summary: dict[str, Any]) -> None:
     """What came of it, where it lies, and what to run next."""
-    from .core.run import next_commands
-
     low, high = summary["interval"]
     print(
         f"accuracy {summary['accuracy']:.2%} ({low:.2%} to {high:.2%}) on {summary['examples']:,} "
@@ -52,7 +50,7 @@ def conclusion(run: Run, summary: dict[str, Any]) -> None:
     print("  report.html        curves, confusion, the most confident mistakes")
     print("  model.safetensors  the network, its labels and preprocessing in one file")
     print("\nnext:")
-    for command in next_commands(run):
+    for command in run.next_commands():
         print(f"  {command}")
 
 

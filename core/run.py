@@ -15,17 +15,15 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, replace
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from . import checkpoint, feed, files, start, versions
+from . import checkpoint, files, start, versions
 from . import device as devices
 from .checkpoint import Card
 from .domain import Data, Domain
-from .model import Model
 from .network import Network
 from .plan import Plan, plan_from, read_settings
 from .problem import DATA, FAILED, USAGE, Problem
@@ -87,9 +85,9 @@ class Run:
     seconds: float = 0.0  # of training, over all sittings
     stopped: bool = False
     remarks: list[str] = field(default_factory=list)
-    scores: dict[str, Any] = field(default_factory=dict)
-    _saved: float = 0.0
-    _began: float = 0.0
+    _began: float = 0.0  # when this sitting would have begun, had there been no other; by time.perf_counter
+    _saved: float = 0.0  # when the state was last saved
+    _saving: float = 0.0  # seconds that took
 
     @property
     def leads(self) -> bool:
@@ -98,13 +96,14 @@ class Run:
 
     def go(self, watch: Callable[[Trainer, int], bool] = lambda trainer, steps: False) -> Iterator[Epoch]:
         """Train from where the state stands; `watch` returns True to stop after the step. Saves as it goes."""
-        self._began = self._saved = time.perf_counter() - self.seconds
+        self._saved = time.perf_counter()
+        self._began = self._saved - self.seconds
 
         def each_step(trainer: Trainer, steps: int) -> bool:
-            self.stopped = watch(trainer, steps)
+            self.stopped = trainer.world.agree(watch(trainer, steps), trainer.device)
             self.seconds = time.perf_counter() - self._began
-            cost = 20 * getattr(self, "_save_cost", 0.0)  # saving takes at most a twentieth of the time
-            if self.stopped or time.perf_counter() - self._saved > max(SAVE_EVERY, cost):
+            pause = max(SAVE_EVERY, 20 * self._saving)  # saving takes at most a twentieth of the time
+            if self.stopped or time.perf_counter() - self._saved > pause:
                 self.save_state()
             return self.stopped
 
@@ -152,7 +151,7 @@ class Run:
         path = self.folder / "state.safetensors"
         checkpoint.write_tensors(path, self.trainer.tensors(), {"state": json.dumps(facts)})
         self._saved = time.perf_counter()
-        self._save_cost = self._saved - began
+        self._saving = self._saved - began
 
     def load_state(self) -> None:
         """Go on where the folder's state ends. Raises Problem where it does not belong to the data as they are now."""
@@ -170,93 +169,13 @@ class Run:
         self.trainer.restore(checkpoint.read_tensors(path), facts)
 
     def close(self) -> dict[str, Any]:
-        """Score the best weights on the test part (validation or training where there is none) and write the rest."""
-        from . import plot, report
+        """Score the best weights and write what a finished run has to show; its summary."""
+        from .outcome import close  # draws pictures: not needed before there is something to draw
 
-        path = self.folder / "model.safetensors"
-        device = str(self.trainer.device)
-        model = Model(self.plan.domain, checkpoint.card(path), checkpoint.read_tensors(path), device)
-        part = next(name for name in ("test", "valid", "train") if len(self.data.parts[name]))
-        examples, _ = model.examples(self.data, part)
-        from .score import scores
+        return close(self)
 
-        probabilities = feed.answers(model, examples)
-        self.scores = {**scores(probabilities, examples.targets.numpy(), model.labels), "scored_on": part}
-        brief = {name: self.scores[name] for name in ("accuracy", "interval", "examples", "log_loss", "scored_on")}
-        checkpoint.save(path, checkpoint.read_tensors(path), replace(model.card, scores=brief))
-        history = [asdict(epoch) for epoch in self.trainer.history]
-        summary = {
-            **self.scores,
-            "seconds": round(self.seconds, 1),
-            "epochs": len(history),
-            "parameters": self.network.parameters,
-            "network": str(self.network),
-            "recipe": self.plan.recipe,
-            "counts": self.data.counts,
-            "labels": self.data.labels,
-            "device": devices.describe(self.trainer.device),
-            "versions": versions.all_of_them(),
-            "remarks": self.data.remarks + self.trainer.remarks,
-        }
-        files.write_text(self.folder / "summary.json", json.dumps(summary, indent=1, ensure_ascii=False) + "\n")
-        plot.curves(history, self.folder / "curves.png")
-        plot.confusion(self.scores["confusion"], self.data.labels, self.folder / "confusion.png")
-        report.write(self.folder / "report.html", report_facts(self, summary, history, probabilities, examples))
-        return summary
-
-
-def report_facts(
-    run: Run, summary: dict[str, Any], history: list[dict[str, Any]], probabilities: Any, examples: Any
-) -> dict[str, Any]:
-    """What the page shows, beside the summary: the curves, the settings and the most confident mistakes."""
-    wrong = (probabilities.argmax(1) != examples.targets.numpy()).nonzero()[0]
-    worst = sorted(wrong, key=lambda i: -probabilities[i].max())[:24]
-    labels = run.data.labels
-    mistakes = [
-        {
-            "name": examples.names[i],
-            "label": labels[int(examples.targets[i])],
-            "answer": labels[int(probabilities[i].argmax())],
-            "probability": float(probabilities[i].max()),
-            "picture": _png(run.plan.domain.show(examples.inputs[i])),
-            "text": None,
-        }
-        for i in worst
-    ]
-    return {
-        "title": run.folder.name,
-        "domain": run.plan.domain.name,
-        "recipe": run.plan.recipe,
-        "network": str(run.network),
-        "rows": run.network.facts(),
-        "settings": asdict(run.plan.settings),
-        "labels": labels,
-        "counts": run.data.counts,
-        "data": run.plan.source.data,
-        "device": summary["device"],
-        "versions": summary["versions"],
-        "seconds": summary["seconds"],
-        "history": history,
-        "scores": run.scores,
-        "scored_on": run.scores["scored_on"],
-        "mistakes": mistakes,
-        "bad": [bad._asdict() for bad in run.data.bad],
-        "remarks": summary["remarks"],
-        "command": f"neocog train --settings {run.folder / 'settings.toml'}",
-        "next": next_commands(run),
-    }
-
-
-def _png(picture: Any) -> bytes | None:
-    if picture is None:
-        return None
-    written = BytesIO()
-    picture.save(written, "PNG")
-    return written.getvalue()
-
-
-def next_commands(run: Run) -> list[str]:
-    return [f"neocog predict {run.folder} FILE...", f"neocog evaluate {run.folder} {run.plan.source.data}"]
+    def next_commands(self) -> list[str]:
+        return [f"neocog predict {self.folder} FILE...", f"neocog evaluate {self.folder} {self.plan.source.data}"]
 
 
 def begin(

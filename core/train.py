@@ -243,7 +243,7 @@ def train(
         if last:
             yield end_epoch(trainer, valid, start)
             start, good = time.perf_counter(), trainer.copy()
-        if trainer.world.agree(watch(trainer, steps), device) if trainer.world.size > 1 else watch(trainer, steps):
+        if watch(trainer, steps):
             return
 
 

@@ -1,0 +1,100 @@
+"""What a finished run comes to: its scores on examples it has not seen, its summary and its page."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, replace
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+
+from . import checkpoint, feed, files, plot, report, versions
+from . import device as devices
+from .domain import Examples
+from .model import Model
+from .score import Floats, scores
+
+if TYPE_CHECKING:
+    from .run import Run
+
+MOST_MISTAKES = 24  # on the page
+
+
+def close(run: Run) -> dict[str, Any]:
+    """Score the best weights on the test part (validation or training where there is none) and write the rest."""
+    path = run.folder / "model.safetensors"
+    weights = checkpoint.read_tensors(path)
+    model = Model(run.plan.domain, checkpoint.card(path), weights, str(run.trainer.device))
+    part = next(name for name in ("test", "valid", "train") if len(run.data.parts[name]))
+    examples = run.data.parts[part]
+    probabilities = feed.answers(model, examples)
+    told = {**scores(probabilities, examples.targets.numpy(), model.labels), "scored_on": part}
+    brief = {name: told[name] for name in ("accuracy", "interval", "examples", "log_loss", "scored_on")}
+    checkpoint.save(path, weights, replace(model.card, scores=brief))
+    whole = summary(run, told)
+    history = [asdict(epoch) for epoch in run.trainer.history]
+    files.write_text(run.folder / "summary.json", json.dumps(whole, indent=1, ensure_ascii=False) + "\n")
+    plot.curves(history, run.folder / "curves.png")
+    plot.confusion(told["confusion"], run.data.labels, run.folder / "confusion.png")
+    report.write(run.folder / "report.html", page(run, whole, history, mistakes(run, probabilities, examples)))
+    return whole
+
+
+def summary(run: Run, told: dict[str, Any]) -> dict[str, Any]:
+    """The scores, and what they were reached with."""
+    return {
+        **told,
+        "seconds": round(run.seconds, 1),
+        "epochs": len(run.trainer.history),
+        "parameters": run.network.parameters,
+        "network": str(run.network),
+        "recipe": run.plan.recipe,
+        "counts": run.data.counts,
+        "labels": run.data.labels,
+        "device": devices.describe(run.trainer.device),
+        "versions": versions.all_of_them(),
+        "remarks": run.data.remarks + run.trainer.remarks,
+    }
+
+
+def mistakes(run: Run, probabilities: Floats, examples: Examples) -> list[dict[str, Any]]:
+    """The wrong answers that the network was surest of, the surest first."""
+    wrong = (probabilities.argmax(1) != examples.targets.numpy()).nonzero()[0]
+    labels = run.data.labels
+    return [
+        {
+            "name": examples.names[i],
+            "label": labels[int(examples.targets[i])],
+            "answer": labels[int(probabilities[i].argmax())],
+            "probability": float(probabilities[i].max()),
+            "picture": _png(run.plan.domain.show(examples.inputs[i])),
+            "text": None,
+        }
+        for i in sorted(wrong, key=lambda i: -probabilities[i].max())[:MOST_MISTAKES]
+    ]
+
+
+def page(run: Run, whole: dict[str, Any], history: list[dict[str, Any]], wrong: list[dict[str, Any]]) -> dict[str, Any]:
+    """What report.write needs."""
+    same = ("recipe", "labels", "counts", "device", "versions", "seconds", "scored_on", "remarks")
+    return {name: whole[name] for name in same} | {
+        "title": run.folder.name,
+        "domain": run.plan.domain.name,
+        "network": str(run.network),
+        "rows": run.network.facts(),
+        "settings": asdict(run.plan.settings),
+        "data": run.plan.source.data,
+        "history": history,
+        "scores": whole,
+        "mistakes": wrong,
+        "bad": [bad._asdict() for bad in run.data.bad],
+        "command": f"neocog train --settings {run.folder / 'settings.toml'}",
+        "next": run.next_commands(),
+    }
+
+
+def _png(picture: Any) -> bytes | None:
+    if picture is None:
+        return None
+    written = BytesIO()
+    picture.save(written, "PNG")
+    return written.getvalue()
