@@ -226,12 +226,13 @@ def train(
     """
     settings, device = trainer.settings, trainer.device
     examples = settle(examples, device)
+    where = examples.targets.device  # an epoch's order lies there too: a step sends nothing
     steps = len(batches(len(examples), settings.batch, settings.seed, 0))
     total, good, start = steps * settings.epochs, trainer.copy(), time.perf_counter() - trainer.seconds
     trainer.network.train()
     while trainer.number < total:
         epoch, index = divmod(trainer.number, steps)
-        picks = batches(len(examples), settings.batch, settings.seed, epoch)[index]
+        picks = batches(len(examples), settings.batch, settings.seed, epoch, where)[index]
         trainer.step(examples, augment, picks, trainer.number / total)
         trainer.seconds = time.perf_counter() - start
         last = trainer.number % steps == 0
@@ -274,13 +275,13 @@ def end_epoch(trainer: Trainer, valid: Examples, start: float) -> Epoch:
 
 
 @lru_cache(maxsize=2)
-def batches(examples: int, size: int, seed: int, epoch: int) -> tuple[Tensor, ...]:
-    """The epoch's batches as indices: every example once, in an order that seed and epoch decide.
+def batches(examples: int, size: int, seed: int, epoch: int, device: torch.device | None = None) -> tuple[Tensor, ...]:
+    """The epoch's batches as indices on a device: every example once, in an order that seed and epoch decide.
 
     A tail of one example joins the batch before it: batch normalisation has nothing to compare it with.
     """
     rng = torch.Generator().manual_seed(mixed(seed, "epoch", epoch))
-    order = torch.randperm(examples, generator=rng)
+    order = torch.randperm(examples, generator=rng).to(device)
     if examples % size == 1 and examples > 1:
         *most, before, tail = order.split(size) if size > 1 else (order[:-2], order[-2:-1], order[-1:])
         return (*most, torch.cat((before, tail)))
