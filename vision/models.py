@@ -54,7 +54,7 @@ def swift(classes: int, width: int = 64) -> Layers:
     """Our own, for the most accuracy per second of training: whitening, three blocks, the largest answer of each map.
 
     After airbench94 (Jordan 2024, arXiv:2404.00498): the first convolution whitens patches of 2×2 and stays fixed; a
-    block halves the picture and is two normalised convolutions. With Muon as its optimiser, eight epochs are enough.
+    block halves the picture and is two normalised convolutions. With Muon as its optimiser, a few epochs are enough.
     """
     blocks = [_block(filters) for filters in (width, 2 * width, 4 * width)]
     return (conv(24, 2), relu, *(layer for block in blocks for layer in block), globalmax, dense(classes), scale(1 / 9))
