@@ -82,9 +82,6 @@ def answers(answers: list[dict[str, Any]]) -> None:
         print(f"{answer['input']}: {told}")
 
 
-# --- describe, recipes, check, demo ---------------------------------------------------------------------------------
-
-
 def recipes(told: list[dict[str, Any]]) -> None:
     """The table of recipes."""
     from rich.table import Table

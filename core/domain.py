@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from .layer import Layer
 
+Progress = Callable[[int, int | None], object]  # is told how many files of how many are read
 Facts = dict[str, Any]  # what the frontend and `read` depend on and is not code; JSON, travels in the model file
 
 
@@ -90,7 +91,7 @@ class Source:
     unknown: Literal["stop", "skip"] = "stop"  # a label that the model does not know
     max_bad: float = 0.05  # share of unusable files above which nothing starts
     options: Mapping[str, Any] = field(default_factory=dict)  # what only this domain understands
-    progress: Callable[[int, int | None], object] | None = None  # is told how many files of how many are read
+    progress: Progress | None = None
 
     def __post_init__(self) -> None:
         for name in ("data", "test", "valid"):  # a path that is there counts from anywhere; a name stays as it is

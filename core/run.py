@@ -14,7 +14,8 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +24,11 @@ import torch
 from . import checkpoint, files, start, versions
 from . import device as devices
 from .checkpoint import Card
-from .domain import Data, Domain
+from .domain import Data, Domain, Progress
 from .network import Network
 from .plan import Plan, plan_from, read_settings
 from .problem import DATA, FAILED, USAGE, Problem
 from .train import Epoch, Trainer, train
-
-Progress = Callable[[int, int | None], object]  # so many files of so many are read
 
 SAVE_EVERY = 60  # seconds between two saves of the state: what a kill -9 can cost
 FILES = (
@@ -84,10 +83,14 @@ class Run:
     best: float = -1.0  # validation accuracy of the weights in model.safetensors
     seconds: float = 0.0  # of training, over all sittings
     stopped: bool = False
-    remarks: list[str] = field(default_factory=list)
     _began: float = 0.0  # when this sitting would have begun, had there been no other; by time.perf_counter
     _saved: float = 0.0  # when the state was last saved
     _saving: float = 0.0  # seconds that took
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Of the data, which do not change while a run goes on: hashing all names again at each save would cost."""
+        return self.data.fingerprint()
 
     @property
     def leads(self) -> bool:
@@ -132,7 +135,7 @@ class Run:
             facts=self.data.facts,
             recipe=self.plan.recipe,
             settings=asdict(self.plan.settings),
-            data={**self.data.counts, "group_by": self.plan.source.group_by, "fingerprint": self.data.fingerprint()},
+            data={**self.data.counts, "group_by": self.plan.source.group_by, "fingerprint": self.fingerprint},
             scores=scores,
             versions=versions.all_of_them(),
         )
@@ -147,7 +150,7 @@ class Run:
             return
         began = time.perf_counter()
         facts = self.trainer.facts() | {"best": self.best, "total_seconds": self.seconds}
-        facts |= {"fingerprint": self.data.fingerprint()}
+        facts |= {"fingerprint": self.fingerprint}
         path = self.folder / "state.safetensors"
         checkpoint.write_tensors(path, self.trainer.tensors(), {"state": json.dumps(facts)})
         self._saved = time.perf_counter()
@@ -159,7 +162,7 @@ class Run:
         if not path.exists():
             return  # stopped before the first save: the same seed begins again
         facts = json.loads(checkpoint.header(path)["state"])
-        if facts.pop("fingerprint") != self.data.fingerprint():
+        if facts.pop("fingerprint") != self.fingerprint:
             raise Problem(
                 f"{self.plan.source.data} is not what it was when this run began, so it cannot go on exactly; "
                 "put the files back, or train anew",
@@ -212,8 +215,6 @@ def resume(
 
 
 def _prepare(plan: Plan, data: Data, world: devices.World, device: torch.device) -> tuple[Network, Trainer]:
-    if not torch.are_deterministic_algorithms_enabled():
-        torch.backends.cudnn.benchmark = False
     frontend = plan.domain.frontend(data.facts)
     sample = frontend(data.train.inputs[:2])
     channels, height, width = sample.shape[1:]

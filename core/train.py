@@ -227,7 +227,7 @@ def train(
     settings, device = trainer.settings, trainer.device
     examples = settle(examples, device)
     where = examples.targets.device  # an epoch's order lies there too: a step sends nothing
-    steps = len(batches(len(examples), settings.batch, settings.seed, 0))
+    steps = len(batches(len(examples), settings.batch, settings.seed, 0, where))
     total, good, start = steps * settings.epochs, trainer.copy(), time.perf_counter() - trainer.seconds
     trainer.network.train()
     while trainer.number < total:

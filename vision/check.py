@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from statistics import median
 from typing import Any, NamedTuple
 
-from ..core.domain import Bad, Source
+from ..core.domain import Bad, Progress, Source
 from ..core.problem import Problem
 from ..core.split import PARTS
 from .build import TOLD, digest_of
@@ -73,7 +73,7 @@ def refusals(question: Callable[[], Any]) -> list[str]:
 
 
 def examined(
-    found: Survey, placed: Sequence[Placed], progress: Callable[[int, int | None], Any] | None
+    found: Survey, placed: Sequence[Placed], progress: Progress | None
 ) -> tuple[list[Seen], list[Bad], list[str]]:
     """The pictures that decode, with the parts that training would give them; those that do not; the rare labels."""
     good: list[tuple[int, bytes, Header]] = []

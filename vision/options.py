@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeGuard
 
-from ..core.domain import Facts, Source
+from ..core.domain import Facts, Progress, Source
 from ..core.problem import USAGE, Problem, did_you_mean
 
 FITS = ("crop", "stretch", "pad")
 COLOURS = ("auto", "grey", "rgb")
 NAMES = ("size", "colour", "fit", "cache")
 SIDES = range(1, 4097)  # pixels; beyond it a single picture weighs 50 MB and more
-
-Progress = Callable[[int, int | None], Any]  # pictures done, pictures in all
 
 
 @dataclass(frozen=True)
