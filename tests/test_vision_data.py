@@ -15,7 +15,8 @@ import pytest
 import torch
 from neocog.core.domain import Data, Source
 from neocog.core.problem import DATA, FAILED, USAGE, Problem
-from neocog.vision import build, cache, data, survey
+from neocog.core.sources import cache, survey
+from neocog.vision import build, data
 from neocog.vision.data import load, read
 from PIL import Image
 
@@ -210,7 +211,7 @@ def test_pictures_in_two_given_parts_are_counted(tmp_path: Path) -> None:
 
 
 def test_one_class_only_is_refused_before_it_is_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(data, "decode_all", lambda *_: pytest.fail("decoded"))
+    monkeypatch.setattr(data, "decoded", lambda *_: pytest.fail("decoded"))
     said = refused(files(tmp_path / "set", "cats"))
     assert "holds one class, cats (20 pictures); expected two or more" in said
 
@@ -364,11 +365,11 @@ def test_a_damaged_cache_is_built_again(root: Path, damage: str) -> None:
     expected = [part.inputs.clone() for part in (first.train, first.valid, first.test)]
     (folder,) = [path for path in (root.parent / "cache" / "vision").iterdir() if path.is_dir()]
     if damage == "short":
-        os.truncate(folder / "pixels.npy", 500)
+        os.truncate(folder / "inputs.npy", 500)
     elif damage == "bad index":
         (folder / "index.json").write_text("{")
     else:
-        (folder / ("index.json" if damage == "no index" else "pixels.npy")).unlink()
+        (folder / ("index.json" if damage == "no index" else "inputs.npy")).unlink()
     found = loaded(root)
     assert all(torch.equal(a, b.inputs) for a, b in zip(expected, (found.train, found.valid, found.test), strict=True))
 

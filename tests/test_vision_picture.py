@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from neocog.core.problem import DATA, USAGE, Problem
+from neocog.core.sources.content import Unreadable, fetched
 from neocog.vision import data
-from neocog.vision.picture import Form, Unreadable, fetched, header, pixels
+from neocog.vision.picture import Form, header, pixels
 from PIL import Image
 
 RGB = Form((8, 8), "rgb", "crop")

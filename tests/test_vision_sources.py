@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 from neocog.core.domain import Data, Source
 from neocog.core.problem import DATA, USAGE, Problem
-from neocog.vision import datasets, folder
+from neocog.core.sources import folder
+from neocog.core.sources.listing import natural, place
+from neocog.vision import datasets
 from neocog.vision.data import load
-from neocog.vision.listing import natural, place
 from neocog.vision.pickled import Refused, array_of, read_pickle
 from PIL import Image
 

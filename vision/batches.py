@@ -10,11 +10,12 @@ from typing import NamedTuple
 import numpy as np
 
 from ..core.problem import DATA, Problem
-from .archive import read_members
-from .folder import stamp_of
-from .listing import Item, Listing
+from ..core.sources.archive import read_members
+from ..core.sources.content import Content, Unreadable, file_reason
+from ..core.sources.folder import stamp_of
+from ..core.sources.listing import Item, Listing
 from .pickled import Refused, array_of, read_pickle, text_of
-from .picture import Content, Pixels, Unreadable, file_reason
+from .picture import Pixels
 
 BATCH = re.compile(r"(data_batch(_[0-9]+)?|test_batch)(\.bin)?")
 META = ("batches.meta", "batches.meta.txt")

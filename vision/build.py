@@ -1,36 +1,22 @@
-"""Building a cache: every picture decoded, divided into parts, measured and written in the order of the parts."""
+"""Building a cache: every picture decoded to one form, divided into parts, measured and written in their order."""
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from hashlib import blake2b
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
-from ..core.split import PARTS
-from .cache import Index, write_array
+from ..core.sources.cache import Index, write_array
+from ..core.sources.content import Content, Unreadable, digest_of, fetched
+from ..core.sources.rows import Decoded, Rows, decode_all, index_of
+from ..core.sources.survey import Placed, Survey
 from .options import Options
-from .parallel import in_parallel
-from .picture import Content, Form, Header, Pixels, Unreadable, fetched, header, pixels
-from .sources import Placed
-from .survey import Survey, counted, divide, in_order
+from .picture import Form, Header, header, pixels
 
 SMALL = 96  # pixels: pictures that share one size up to this keep it, all others get this side
-TOLD = 100  # pictures between two reports of progress
 MEASURED = 1 << 22  # bytes whose values are counted at once
-
-
-class Decoded(NamedTuple):
-    """A picture in its form and the hash of its file, or the reason why there is none."""
-
-    digest: bytes
-    header: Header | None
-    pixels: Pixels | None
-    reason: str = ""
 
 
 class Otherwise(Exception):
@@ -42,38 +28,18 @@ class Otherwise(Exception):
 
 
 @dataclass
-class Rows:
-    """What was decoded: pixels in the file `path`, row by row, and for each row the position of its item."""
+class Forms:
+    """What the pictures of a set were before they were brought to `form`."""
 
-    path: Path
     form: Form
-    items: list[int] = field(default_factory=list)
-    hashes: list[bytes] = field(default_factory=list)
-    bad: list[tuple[int, str, str]] = field(default_factory=list)  # origin, name, reason
-    sizes: set[tuple[int, int]] = field(default_factory=set)  # of the pictures before they were brought to the form
+    options: Options
+    sizes: set[tuple[int, int]] = field(default_factory=set)
     grey: bool = True  # whether all of them were grey
 
-    @property
-    def channels(self) -> int:
-        return 1 if self.form.colour == "grey" else 3
-
-    @property
-    def weight(self) -> int:
-        """Bytes of a row."""
-        return self.channels * self.form.size[0] * self.form.size[1]
-
-    def add(self, item: int, digest: bytes, header: Header) -> None:
-        self.items.append(item)
-        self.hashes.append(digest)
+    def note(self, header: Header) -> None:
+        fitting(header, self.form, self.options)
         self.sizes.add(header.size)
         self.grey &= header.grey
-
-    def read(self, order: Sequence[int]) -> Iterator[bytes]:
-        """The rows at `order`. Read, not mapped: mapped pages would count as memory of this process."""
-        with open(self.path, "rb", buffering=0) as file:
-            for row in order:
-                file.seek(row * self.weight)
-                yield file.read(self.weight)
 
 
 def first_form(found: Survey, placed: Sequence[Placed], options: Options) -> Form:
@@ -103,93 +69,46 @@ def decode(content: Content, form: Form) -> Decoded:
     try:
         content = fetched(content)
         digest = digest_of(content)
-        return Decoded(digest, *pixels(content, form))
+        about, array = pixels(content, form)
+        return Decoded(digest, array.tobytes(), about=about)
     except Unreadable as problem:
-        return Decoded(b"", None, None, str(problem))
+        return Decoded(b"", None, str(problem))
 
 
-def digest_of(content: Pixels | bytes) -> bytes:
-    return blake2b(content if isinstance(content, bytes) else content.tobytes(), digest_size=16).digest()
+def decoded(found: Survey, placed: Sequence[Placed], options: Options, form: Form, path: Path) -> tuple[Rows, Forms]:
+    """Every readable picture as a row of the file `path`, and what they were before."""
+    rows, forms = Rows(path, form.weight), Forms(form, options)
+    decode_all(found, placed, lambda at, content: decode(content, form), rows, forms.note, options.progress)
+    return rows, forms
 
 
-def decode_all(found: Survey, placed: Sequence[Placed], options: Options, form: Form, path: Path) -> Rows:
-    """Every readable picture as a row of the file `path`."""
-    rows = Rows(path, form)
-    with open(path, "wb") as file:
-        decoded = in_parallel(found.contents(placed), lambda content: decode(content, form))
-        for done, (at, picture) in enumerate(decoded, 1):
-            if picture.header is None or picture.pixels is None:
-                rows.bad.append((found.whose[at], found.items[at].name, picture.reason))
-            else:
-                fitting(picture.header, form, options)
-                file.write(picture.pixels.tobytes())
-                rows.add(at, picture.digest, picture.header)
-            if options.progress and (done % TOLD == 0 or done == len(found.items)):
-                options.progress(done, len(found.items))
-    return rows
-
-
-def index_of(found: Survey, rows: Rows) -> tuple[Index, list[int]]:
-    """The index of decoded rows, all but what is measured, and the order of the rows by their parts."""
-    items = [found.items[at] for at in rows.items]
-    parts, rare = divide(items, rows.hashes)
-    order = sorted(range(len(items)), key=lambda row: (PARTS.index(parts[row]), rows.items[row]))
-    labels = in_order({item.label for item in items}, found.order)
-    target = {label: at for at, label in enumerate(labels)}
-    index = Index(
-        size=rows.form.size,
-        colour=rows.form.colour,
-        fit=rows.form.fit,
-        mean=[],
-        std=[],
-        names=[items[row].name for row in order],
-        whose=[found.whose[rows.items[row]] for row in order],
-        labels=labels,
-        targets=[target[items[row].label] for row in order],
-        hashes=[rows.hashes[row].hex() for row in order],
-        parts={part: parts.count(part) for part in PARTS},
-        given=found.given,
-        uniform=len(rows.sizes) == 1,
-        grey=rows.grey,
-        bad=found.bad + rows.bad,
-        remarks=found.remarks + remarks(parts, rows.hashes, rare),
-    )
-    return index, order
-
-
-def build(found: Survey, rows: Rows, path: Path) -> Index:
+def build(found: Survey, rows: Rows, forms: Forms, path: Path) -> Index:
     """Writes the rows to the array at `path` in the order of the parts; gives the index of it."""
     index, order = index_of(found, rows)
-    measure = Measure(rows.channels, rows.form.size)
+    form = forms.form
+    measure = Measure(form)
     training = index.parts["train"] or len(order)
-    write_array(path, index.shape, measured(rows.read(order), training, measure))
-    index.mean, index.std = measure.result()
+    write_array(path, (len(order), *form.shape), measured(rows.read(order), training, measure))
+    mean, std = measure.result()
+    index.facts = {
+        "size": list(form.size),
+        "colour": form.colour,
+        "fit": form.fit,
+        "mean": mean,
+        "std": std,
+        "uniform": len(forms.sizes) == 1,  # whether all pictures had one size before they were brought to `size`
+        "grey": forms.grey,
+    }
     return index
-
-
-def remarks(parts: Sequence[str], hashes: Sequence[bytes], rare: Sequence[str]) -> list[str]:
-    """What a person should know of how the examples were divided."""
-    told = []
-    if rare:
-        told.append(f"classes with a single picture, which stays in training: {', '.join(rare)}")
-    across = defaultdict(set)
-    for part, digest in zip(parts, hashes, strict=True):
-        across[digest].add(part)
-    if twice := sum(len(each) > 1 for each in across.values()):
-        verb = "lies" if twice == 1 else "lie"
-        told.append(
-            f"{counted(twice, 'picture')} {verb} in more than one part, byte for byte, and flatter the scores; "
-            "check lists them"
-        )
-    return told
 
 
 class Measure:
     """Mean and standard deviation of each channel, exactly: how often each of the 256 values occurs."""
 
-    def __init__(self, channels: int, size: tuple[int, int]) -> None:
+    def __init__(self, form: Form) -> None:
+        channels, height, width = form.shape
         self.counts = np.zeros((channels, 256), np.int64)
-        self.shape = (-1, channels, size[0] * size[1])
+        self.shape = (-1, channels, height * width)
 
     def add(self, rows: bytes) -> None:
         for channel, values in enumerate(np.frombuffer(rows, np.uint8).reshape(self.shape).transpose(1, 0, 2)):

@@ -2,41 +2,29 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from statistics import median
-from typing import Any, NamedTuple
+from typing import Any
 
 from ..core.domain import Bad, Progress, Source
-from ..core.problem import Problem
+from ..core.sources.content import Content, Unreadable, digest_of, fetched
+from ..core.sources.doubts import Seen, doubts, duplicates, refusals
+from ..core.sources.parallel import in_parallel
+from ..core.sources.rows import TOLD
+from ..core.sources.survey import Placed, Survey, divide, full_bad, in_groups, in_labels, in_order, survey
+from ..core.sources.usable import enough_good, trainable
 from ..core.split import PARTS
-from .build import TOLD, digest_of
-from .data import enough_good, trainable
-from .listing import Item
 from .options import options_of
-from .parallel import in_parallel
-from .picture import Content, Header, Unreadable, fetched, pixels
-from .sources import Placed, origins
-from .survey import NAMED, Survey, counted, divide, full_bad, in_groups, in_labels, in_order, survey
-
-UNEVEN = 10  # times as many pictures in the largest class as in the smallest: a network may learn to name the large one
-
-
-class Seen(NamedTuple):
-    """A picture that decodes to its end."""
-
-    item: Item
-    file: str
-    part: str
-    digest: bytes
-    header: Header
+from .picture import PICTURES, Header, pixels
+from .sources import origins
 
 
 def check(source: Source) -> dict[str, Any]:
     """A report of every picture, each decoded to its end. Raises Problem only where there is nothing to look at."""
     options = options_of(source, None)
     placed = origins(source, options.cache)
-    found = survey(placed, source)
+    found = survey(placed, source, PICTURES)
     in_groups(found, placed, source.group_by)
     refused = refusals(lambda: in_labels(found, None, source))
     pictures, bad, rare = examined(found, placed, options.progress)
@@ -45,31 +33,22 @@ def check(source: Source) -> dict[str, Any]:
     twins = duplicates(pictures)
     trained = {picture.item.label for picture in pictures if picture.part == "train"}
     refused += refusals(lambda: enough_good(bad, len(pictures), source.max_bad))
-    refused += refusals(lambda: trainable(sorted(trained), parts["train"], source.data)) if pictures else []
+    refused += refusals(lambda: trainable(sorted(trained), parts["train"], source.data, PICTURES)) if pictures else []
     return {
         "examples": len(pictures),
         "labels": {label: labels[label] for label in in_order(labels, found.order)},
         "splits": {part: parts[part] for part in PARTS},
         "given": found.given,
-        "sizes": sizes([picture.header.size for picture in pictures]),
-        "modes": dict(Counter(picture.header.mode for picture in pictures).most_common()),
-        "formats": dict(Counter(picture.header.format for picture in pictures).most_common()),
+        "sizes": sizes([picture.about.size for picture in pictures]),
+        "modes": dict(Counter(picture.about.mode for picture in pictures).most_common()),
+        "formats": dict(Counter(picture.about.format for picture in pictures).most_common()),
         "bad": [each._asdict() for each in bad],
         "ignored": found.ignored.total(),
         "duplicates": twins,
-        "rotated": [picture.file for picture in pictures if picture.header.orientation != 1],
-        "problems": refused + doubts(labels, twins, rare),
+        "rotated": [picture.file for picture in pictures if picture.about.orientation != 1],
+        "problems": refused + doubts(labels, twins, rare, PICTURES),
         "remarks": found.remarks,
     }
-
-
-def refusals(question: Callable[[], Any]) -> list[str]:
-    """The sentence with which training would stop, if it would."""
-    try:
-        question()
-    except Problem as problem:
-        return [str(problem)]
-    return []
 
 
 def examined(
@@ -78,7 +57,8 @@ def examined(
     """The pictures that decode, with the parts that training would give them; those that do not; the rare labels."""
     good: list[tuple[int, bytes, Header]] = []
     bad = list(found.bad)
-    for done, (at, (digest, header, reason)) in enumerate(in_parallel(found.contents(placed), examine), 1):
+    looked = in_parallel(found.contents(placed), lambda at, content: examine(content))
+    for done, (at, (digest, header, reason)) in enumerate(looked, 1):
         if header is None:
             bad.append((found.whose[at], found.items[at].name, reason))
         else:
@@ -103,22 +83,6 @@ def examine(content: Content) -> tuple[bytes, Header | None, str]:
         return b"", None, str(problem)
 
 
-def duplicates(pictures: Sequence[Seen]) -> list[dict[str, Any]]:
-    """The pictures that are the same byte for byte: in one part or across parts, with one label or contradicting."""
-    same: dict[bytes, list[Seen]] = defaultdict(list)
-    for picture in pictures:
-        same[picture.digest].append(picture)
-    return [
-        {
-            "files": [twin.file for twin in twins],
-            "across": len({twin.part for twin in twins}) > 1,
-            "labels": sorted({twin.item.label for twin in twins}),
-        }
-        for twins in same.values()
-        if len(twins) > 1
-    ]
-
-
 def sizes(found: Sequence[tuple[int, int]]) -> dict[str, list[int]]:
     """Width and height in pixels of the picture with the smallest and the largest area, and the median of each."""
     if not found:
@@ -126,21 +90,3 @@ def sizes(found: Sequence[tuple[int, int]]) -> dict[str, list[int]]:
     ordered = sorted(found, key=lambda size: size[0] * size[1])
     middle = [int(median(width for _, width in found)), int(median(height for height, _ in found))]
     return {"smallest": [*ordered[0][::-1]], "largest": [*ordered[-1][::-1]], "median": middle}
-
-
-def doubts(labels: Counter[str], twins: Sequence[dict[str, Any]], rare: Sequence[str]) -> list[str]:
-    """What does not stop training and spoils it."""
-    told = []
-    if contradicting := [twin for twin in twins if len(twin["labels"]) > 1]:
-        first = contradicting[0]
-        where = f"{', '.join(first['files'][:NAMED])} as {' and '.join(first['labels'])}"
-        told.append(f"{counted(len(contradicting), 'picture')} with more than one label, the same bytes: {where}")
-    if across := sum(twin["across"] for twin in twins):
-        told.append(f"{counted(across, 'picture')} in more than one part, the same bytes: scores are flattered")
-    if rare:
-        told.append(f"classes with a single picture, which stays in training: {', '.join(rare)}")
-    if len(labels) > 1:
-        (most, many), (least, few) = labels.most_common()[0], labels.most_common()[-1]
-        if many >= UNEVEN * few:
-            told.append(f"the classes are uneven: {most} has {many:,} pictures, {least} {few:,}")
-    return told

@@ -12,9 +12,10 @@ from typing import NamedTuple
 import numpy as np
 
 from ..core.problem import DATA, Problem
+from ..core.sources.content import Content
+from ..core.sources.listing import Item, Listing
 from .idx import FASHION
-from .listing import Item, Listing
-from .picture import Content, Pixels
+from .picture import Pixels
 
 IDX_FILES = tuple(f"{part}-{what}-ubyte.gz" for part in ("train", "t10k") for what in ("images-idx3", "labels-idx1"))
 PATIENCE = 20  # seconds that a server may take to answer

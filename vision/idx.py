@@ -12,9 +12,10 @@ from typing import NamedTuple
 import numpy as np
 
 from ..core.problem import DATA, Problem
-from .folder import stamp_of
-from .listing import PART_OF, Item, Listing
-from .picture import Content, Pixels, file_reason
+from ..core.sources.content import Content, file_reason
+from ..core.sources.folder import stamp_of
+from ..core.sources.listing import PART_OF, Item, Listing
+from .picture import Pixels
 
 IMAGES = re.compile(r"(?P<part>.*?)[-_.]?images[-_.]?(idx3[-_.]?ubyte)?(\.gz)?", re.IGNORECASE)
 FASHION = ["T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any, TypeGuard
 
 from ..core.domain import Facts, Progress, Source
 from ..core.problem import USAGE, Problem, did_you_mean
+from ..core.sources.cache import default_cache
 
 FITS = ("crop", "stretch", "pad")
 COLOURS = ("auto", "grey", "rgb")
@@ -70,10 +70,3 @@ def one_of(option: str, value: Any, choices: tuple[str, ...]) -> str:
         hint = did_you_mean(str(value), choices)
         raise Problem(f"{option} {value} is not known; it can be {', '.join(choices)}{hint}", USAGE)
     return str(value)
-
-
-def default_cache() -> Path:
-    """$NEOCOG_CACHE, or the `neocog` folder where this person's caches are."""
-    if own := os.environ.get("NEOCOG_CACHE"):
-        return Path(own).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "neocog"

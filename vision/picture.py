@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import io
-import stat
 import warnings
 from dataclasses import dataclass
-from pathlib import Path
+from math import prod
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin
+
+from ..core.sources.content import Kind, Unreadable, is_text
 
 Pixels = npt.NDArray[np.uint8]  # (C, H, W)
 
@@ -21,7 +22,12 @@ FORMATS = ("PNG", "JPEG", "BMP", "GIF", "PPM", *LATER)
 SUFFIXES = frozenset(
     [".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm"]
 )
-LARGEST_FILE = 1 << 30  # bytes; read whole, so that a file that never ends cannot take the memory
+PICTURES = Kind(
+    "vision",
+    "picture",
+    SUFFIXES,
+    "a folder with one folder per class, a .zip or .tar of it, IDX files, CIFAR-10 batches or a .csv of path, label",
+)
 GREY = frozenset({"1", "L", "LA", "La", "I", "F", "I;16", "I;16L", "I;16B", "I;16N"})
 ORIENTATION = 0x0112  # the EXIF tag that says how the camera was held
 UPRIGHT = {
@@ -37,13 +43,6 @@ UPRIGHT = {
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
-class Unreadable(Exception):
-    """Why a file gives no picture, in plain words that can follow its name."""
-
-
-Content = bytes | Path | Pixels | Unreadable  # what a source hands over for one picture
-
-
 @dataclass(frozen=True)
 class Form:
     """What every picture of a set is brought to. `size` is (height, width) in pixels."""
@@ -51,6 +50,16 @@ class Form:
     size: tuple[int, int]
     colour: str  # "grey" or "rgb"
     fit: str  # "crop", "stretch" or "pad"
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(C, H, W)"""
+        return (1 if self.colour == "grey" else 3, *self.size)
+
+    @property
+    def weight(self) -> int:
+        """Bytes of a picture."""
+        return prod(self.shape)
 
 
 class Header(NamedTuple):
@@ -87,23 +96,6 @@ def header(content: Pixels | bytes) -> Header:
             return header_of(image)
     except Exception as error:  # as above
         raise Unreadable(reason(content, error)) from error
-
-
-def fetched(content: Content) -> Pixels | bytes:
-    """The bytes of a file; bytes and arrays as they are."""
-    if isinstance(content, Unreadable):
-        raise content
-    if not isinstance(content, Path):
-        return content
-    try:
-        facts = content.stat()
-        if not stat.S_ISREG(facts.st_mode):
-            raise Unreadable("is not a file")
-        if facts.st_size > LARGEST_FILE:
-            raise Unreadable(f"has {facts.st_size / 1e9:.1f} GB; a picture's file may have {LARGEST_FILE / 1e9:.1f} GB")
-        return content.read_bytes()
-    except OSError as error:
-        raise Unreadable(file_reason(content, error)) from error
 
 
 def opened(content: bytes) -> Image.Image:
@@ -236,21 +228,3 @@ def reason(content: bytes, error: Exception) -> str:
     if "truncated" in str(error) or isinstance(error, EOFError):
         return f"breaks off: the file is truncated ({error})"
     return f"is damaged ({error or type(error).__name__})"
-
-
-def is_text(content: bytes) -> bool:
-    try:
-        return content[:1024].decode("utf-8", errors="strict").isprintable() or b"\n" in content[:1024]
-    except UnicodeDecodeError:
-        return False
-
-
-def file_reason(path: Path, error: OSError) -> str:
-    """Why a file could not be read at all."""
-    if isinstance(error, PermissionError):
-        return "may not be read (permission denied)"
-    if isinstance(error, FileNotFoundError):
-        return "is a link that points to nothing" if path.is_symlink() else "does not exist"
-    if isinstance(error, IsADirectoryError):
-        return "is a folder, not a file"
-    return f"could not be read ({error.strerror or error})"

@@ -6,29 +6,22 @@ import os
 from collections.abc import Hashable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
 
 from ..core.domain import Source
-from ..core.problem import DATA, USAGE, Problem, did_you_mean
-from .archive import ENDINGS as ARCHIVES
-from .archive import Archive, names_in
+from ..core.problem import DATA, Problem
+from ..core.sources.archive import ENDINGS as ARCHIVES
+from ..core.sources.archive import Archive, names_in
+from ..core.sources.content import Content, file_reason
+from ..core.sources.folder import Folder, stamp_of
+from ..core.sources.gather import missing
+from ..core.sources.listing import Item, Listing, Origin
+from ..core.sources.survey import Placed
+from ..core.sources.table import ENDINGS as TABLES
+from ..core.sources.table import Table
 from .batches import batches_among
 from .datasets import KNOWN, NAMES, Digits, data_set
-from .folder import Folder, stamp_of
 from .idx import IMAGES, idx_at
-from .listing import Item, Listing, Origin, is_picture
-from .picture import Content, file_reason
-from .table import ENDINGS as TABLES
-from .table import Table
-
-KINDS = "a folder with one folder per class, a .zip or .tar of it, IDX files, CIFAR-10 batches or a .csv of path, label"
-
-
-class Placed(NamedTuple):
-    """A place that pictures come from, and the part they are for where that was said."""
-
-    origin: Origin
-    part: str | None
+from .picture import PICTURES
 
 
 class Packed:
@@ -40,7 +33,7 @@ class Packed:
     @cached_property
     def inner(self) -> Origin:
         names = names_in(Path(self.where))
-        return batches_among(self.where, names) or Archive(self.where, names)
+        return batches_among(self.where, names) or Archive(self.where, names, PICTURES)
 
     def stamp(self) -> Iterator[Hashable]:
         yield str(Path(self.where).resolve())
@@ -88,7 +81,7 @@ def in_folder(text: str, path: Path) -> Origin:
         raise Problem(f"{text} {file_reason(path, error)}", DATA) from error
     if any(IMAGES.fullmatch(name) for name in names) and (idx := idx_at(path)):
         return idx
-    return batches_among(text, names) or Folder(text)
+    return batches_among(text, names) or Folder(text, PICTURES)
 
 
 def from_file(text: str, path: Path) -> Origin:
@@ -98,18 +91,8 @@ def from_file(text: str, path: Path) -> Origin:
     if name.endswith(ARCHIVES):
         return Packed(text)
     if name.endswith(TABLES):
-        return Table(text)
+        return Table(text, PICTURES)
     if idx := idx_at(path):
         return idx
-    found = "one picture" if is_picture(name) else "not a kind of data that vision knows"
-    raise Problem(f"{text} is {found}; expected {KINDS}", DATA)
-
-
-def missing(text: str, names: Sequence[str] = ()) -> Problem:
-    """The first part of a path that is not there, with what may have been meant."""
-    path = Path(text)
-    lost = next((p for p in reversed([path, *path.parents]) if not os.path.lexists(p)), path)
-    near = [p.name for p in lost.parent.iterdir()] if lost.parent.is_dir() and os.access(lost.parent, os.R_OK) else []
-    hint = did_you_mean(lost.name, [*near, *names])
-    where = f"{text} does not exist" if lost == path else f"{text} does not exist: there is no {lost}"
-    return Problem(where + hint, USAGE)
+    found = "one picture" if PICTURES.named(name) else "not a kind of data that vision knows"
+    raise Problem(f"{text} is {found}; expected {PICTURES.expected}", DATA)

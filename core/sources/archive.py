@@ -11,20 +11,20 @@ from collections import Counter
 from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
 from pathlib import Path
 
-from ..core.problem import DATA, Problem
+from ..problem import DATA, Problem
+from .content import LARGEST_FILE, Content, Kind, Unreadable, too_large
 from .folder import stamp_of
-from .listing import Item, Listing, is_hidden, is_picture, kind_of_file, place
-from .picture import LARGEST_FILE, Content, Unreadable
+from .listing import Item, Listing, is_hidden, kind_of_file, place
 
 ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 Member = tuple[str, Callable[[], bytes]]  # a regular file's name, and a function that reads it while it is at hand
 
 
 class Archive:
-    """Pictures in an archive. Links, absolute names and names that lead out of it are not followed."""
+    """Files in an archive. Links, absolute names and names that lead out of it are not followed."""
 
-    def __init__(self, path: str, names: Sequence[str]) -> None:
-        self.where = path
+    def __init__(self, path: str, names: Sequence[str], kind: Kind) -> None:
+        self.where, self.kind = path, kind
         self.path = Path(path)
         self.names = names
 
@@ -34,8 +34,10 @@ class Archive:
 
     def listing(self, group_by: str | None) -> Listing:
         paths = [(name, split_name(name)) for name in self.names]
-        ignored = Counter(kind_of_file(name) for name, pieces in paths if not is_shown(pieces))
-        items, outside = place((name, pieces) for name, pieces in paths if is_shown(pieces))
+        shown = [(name, pieces) for name, pieces in paths if is_shown(pieces) and self.kind.named(name)]
+        chosen = {name for name, _ in shown}
+        ignored = Counter(kind_of_file(name) for name in self.names if name not in chosen)
+        items, outside = place(shown)
         return Listing(items, ignored=ignored, outside=outside)
 
     def contents(self, items: Sequence[Item]) -> Iterator[tuple[int, Content]]:
@@ -48,7 +50,8 @@ class Archive:
 
 
 def is_shown(pieces: tuple[str, ...]) -> bool:
-    return bool(pieces) and ".." not in pieces and not is_hidden(pieces) and is_picture(pieces[-1])
+    """Whether a name leads to a file inside, not hidden."""
+    return bool(pieces) and ".." not in pieces and not is_hidden(pieces)
 
 
 def names_in(path: Path) -> list[str]:
@@ -119,5 +122,5 @@ def tar_bytes(archive: tarfile.TarFile, info: tarfile.TarInfo) -> bytes:
 def checked(size: int, read: Callable[[], bytes]) -> bytes:
     """Refuses a member that would fill the memory before it is unpacked."""
     if size > LARGEST_FILE:
-        raise Unreadable(f"has {size / 1e9:.1f} GB; a picture's file may have {LARGEST_FILE / 1e9:.1f} GB")
+        raise too_large(size)
     return read()

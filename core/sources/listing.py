@@ -1,4 +1,4 @@
-"""Listing: which pictures a source has, with label and part, before any of them is decoded."""
+"""Listing: which examples a source has, with label and part, before any of them is decoded."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import NamedTuple, Protocol
 
-from ..core.domain import Bad
-from .picture import SUFFIXES, Content
+from ..domain import Bad
+from .content import Content
 
 PART_OF = {
     "train": "train",
@@ -25,28 +25,29 @@ PART_OF = {
 
 
 class Item(NamedTuple):
-    """One picture of a source. `name` is unique to it within the source, or the path that a table's row gives."""
+    """One example of a source. `name` is unique to it within the source, or the path that a table's row gives."""
 
     name: str
     label: str
     part: str | None = None  # "train", "valid" or "test" where the source says so
     group: str | None = None  # what --group-by asks for, where the source is a table with such a column
+    span: tuple[float, float] | None = None  # from and to, in seconds, where a table names a part of a recording
 
 
 @dataclass
 class Listing:
-    """The pictures of one source, and what was left out."""
+    """The examples of one source, and what was left out."""
 
     items: list[Item]
     bad: list[Bad] = field(default_factory=list)
     ignored: Counter[str] = field(default_factory=Counter)  # how many files, by suffix
-    outside: int = 0  # pictures that lie in no class folder
+    outside: int = 0  # files that lie in no class folder
     order: list[str] | None = None  # the labels in their official order, where there is one
     grouped: bool = False  # whether items carry a group of their own
 
 
 class Origin(Protocol):
-    """A place that pictures come from: a folder, an archive, a table, arrays."""
+    """A place that examples come from: a folder, an archive, a table, arrays."""
 
     where: str
 
@@ -73,10 +74,6 @@ def same_label(text: str) -> str:
     return unicodedata.normalize("NFC", text).strip()
 
 
-def is_picture(name: str) -> bool:
-    return PurePath(name).suffix.lower() in SUFFIXES
-
-
 def is_hidden(pieces: Sequence[str]) -> bool:
     return any(piece.startswith(".") or piece == "__MACOSX" for piece in pieces)
 
@@ -87,7 +84,7 @@ def kind_of_file(name: str) -> str:
 
 
 def place(paths: Iterable[tuple[str, tuple[str, ...]]]) -> tuple[list[Item], int]:
-    """Items with label and part from the folders they lie in, and the number of pictures that lie in none.
+    """Items with label and part from the folders they lie in, and the number of files that lie in none.
 
     `paths` are names with the folders and the file name they consist of.
     """
@@ -114,7 +111,7 @@ def wrapping(paths: Sequence[tuple[str, ...]]) -> int:
 
 
 def part_folders(paths: Iterable[tuple[str, ...]]) -> dict[str, str]:
-    """The top folders that are parts, not classes: named like one, with folders and no pictures directly in them.
+    """The top folders that are parts, not classes: named like one, with folders and no files directly in them.
 
     A class may be called "train" or "test", so parts need a train/ among them, or nothing else beside them.
     """

@@ -1,4 +1,4 @@
-"""The cache: pictures decoded once, as one array on the disk that is mapped into memory, and an index of it."""
+"""The cache: examples decoded once, as arrays on the disk that are mapped into memory, and an index of them."""
 
 from __future__ import annotations
 
@@ -17,25 +17,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import PIL
 
-from ..core.problem import FAILED, Problem
-from .picture import Pixels
+from ..files import megabytes
+from ..problem import FAILED, Problem
+from .content import Array, Kind
 
-VERSION = 1  # of what lies in the cache; a change of it makes every cache a stale one
+VERSION = 2  # of what lies in the cache; a change of it makes every cache a stale one
+Arrays = dict[str, Array]
 BUILDING = ".building-"
 ABANDONED = 24 * 3600  # seconds after which a half cache belongs to nobody: its process was killed
 
 
 @dataclass
 class Index:
-    """What is known of the rows of the array, which lie in the order of the parts."""
+    """What is known of the rows of the arrays, which lie in the order of the parts."""
 
-    size: tuple[int, int]
-    colour: str
-    fit: str
-    mean: list[float]
-    std: list[float]
     names: list[str]  # within their origin
     whose: list[int]  # the positions of their origins
     labels: list[str]
@@ -43,64 +39,60 @@ class Index:
     hashes: list[str]  # of the encoded files
     parts: dict[str, int]  # how many rows, in the order in which the parts lie there
     given: list[str]
-    uniform: bool  # whether all pictures had one size before they were brought to `size`
-    grey: bool  # whether all of them were grey
     bad: list[tuple[int, str, str]] = field(default_factory=list)  # origin, name, reason
     remarks: list[str] = field(default_factory=list)
-
-    @property
-    def shape(self) -> tuple[int, int, int, int]:
-        """(N, C, H, W)"""
-        return len(self.names), 1 if self.colour == "grey" else 3, *self.size
+    facts: dict[str, Any] = field(default_factory=dict)  # the domain's own: forms, measures; JSON
+    shapes: dict[str, list[int]] = field(default_factory=dict)  # of the arrays, by name
 
 
 class Cache:
     """A folder of caches. Where it cannot be written to, a temporary one that goes with the process."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, kind: Kind) -> None:
         self.remarks: list[str] = []
-        self.folder = folder / "vision"
+        self.kind = kind
+        self.folder = folder / kind.domain
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             tempfile.TemporaryFile(dir=self.folder).close()
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise full(0, self.folder) from error
-            self.remarks.append(f"{folder} cannot be written to, so the pictures will be decoded again next time")
+                raise self.full(0) from error
+            self.remarks.append(f"{folder} cannot be written to, so the {kind.noun}s will be decoded again next time")
             self.folder = Path(tempfile.mkdtemp(prefix="neocog-"))
             atexit.register(shutil.rmtree, self.folder, ignore_errors=True)
 
-    def find(self, key: str) -> tuple[Index, Pixels] | None:
-        """The index and the array (N, C, H, W) under a key or another name of it; None where one is not whole."""
+    def find(self, key: str) -> tuple[Index, Arrays] | None:
+        """The index and the arrays under a key or another name of it; None where one is not whole."""
         try:
             also = self.folder / f"{key}.json"
             folder = self.folder / (json.loads(also.read_text())["key"] if also.exists() else key)
             index = Index(**json.loads((folder / "index.json").read_text()))
-            index.size = (index.size[0], index.size[1])
             # Copy on write: torch wants an array that it may write to, the file must not change.
-            array: Pixels = np.load(folder / "pixels.npy", mmap_mode="c")
+            arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="c") for name in index.shapes}
         except (OSError, ValueError, TypeError, KeyError):
             return None
-        return (index, array) if array.shape == index.shape and array.dtype == np.uint8 else None
+        return (index, arrays) if shapes_of(arrays) == index.shapes else None
 
     @contextmanager
     def building(self, needed: int) -> Iterator[Path]:
         """A folder to build a cache in, gone afterwards; `needed` are the bytes that it will take."""
         self.sweep()
         if shutil.disk_usage(self.folder).free < needed:
-            raise full(needed, self.folder)
+            raise self.full(needed)
         folder = Path(tempfile.mkdtemp(prefix=BUILDING, dir=self.folder))
         try:
             yield folder
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise full(needed, self.folder) from error
+                raise self.full(needed) from error
             raise
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
-    def keep(self, folder: Path, key: str, index: Index) -> tuple[Index, Pixels]:
+    def keep(self, folder: Path, key: str, index: Index) -> tuple[Index, Arrays]:
         """Puts a finished cache in its place, all of it at once; if another run was first, its cache stays."""
+        index.shapes = shapes_of({path.stem: np.load(path, mmap_mode="r") for path in folder.glob("*.npy")})
         (folder / "index.json").write_text(json.dumps(asdict(index)))
         try:
             folder.rename(self.folder / key)
@@ -131,34 +123,39 @@ class Cache:
             except OSError:  # another run was quicker
                 continue
 
+    def full(self, needed: int) -> Problem:
+        free = shutil.disk_usage(existing(self.folder)).free
+        return Problem(
+            f"the disk is full: the decoded {self.kind.noun}s need {megabytes(needed)} in {self.folder}, "
+            f"{megabytes(free)} are free; make room, or name another cache folder in NEOCOG_CACHE",
+            FAILED,
+        )
+
 
 def key_of(*parts: Any) -> str:
-    """A name for all that the pixels depend on."""
-    told = json.dumps([VERSION, PIL.__version__, parts], default=list).encode()
-    return blake2b(told, digest_size=16).hexdigest()
+    """A name for all that the arrays depend on."""
+    return blake2b(json.dumps([VERSION, parts], default=list).encode(), digest_size=16).hexdigest()
 
 
-def full(needed: int, folder: Path) -> Problem:
-    free = shutil.disk_usage(existing(folder)).free
-    return Problem(
-        f"the disk is full: the decoded pictures need {megabytes(needed)} in {folder}, {megabytes(free)} are free; "
-        "make room, name a smaller size, or another cache folder in NEOCOG_CACHE",
-        FAILED,
-    )
+def shapes_of(arrays: Arrays) -> dict[str, list[int]]:
+    return {name: list(array.shape) for name, array in sorted(arrays.items())}
+
+
+def default_cache() -> Path:
+    """$NEOCOG_CACHE, or the `neocog` folder where this person's caches are."""
+    if own := os.environ.get("NEOCOG_CACHE"):
+        return Path(own).expanduser()
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "neocog"
 
 
 def existing(folder: Path) -> Path:
     return next(path for path in (folder, *folder.parents) if path.exists())
 
 
-def megabytes(count: int) -> str:
-    return f"{count / 1e6:,.1f} MB"
-
-
-def write_array(path: Path, shape: tuple[int, ...], rows: Iterable[bytes]) -> None:
-    """A .npy file of bytes, row by row, so that it is never whole in memory."""
+def write_array(path: Path, shape: tuple[int, ...], rows: Iterable[bytes], kind: str = "|u1") -> None:
+    """A .npy file, row by row, so that it is never whole in memory; `kind` is NumPy's for its numbers."""
     with open(path, "wb") as file:
-        head = {"descr": "|u1", "fortran_order": False, "shape": shape}
+        head = {"descr": kind, "fortran_order": False, "shape": shape}
         np.lib.format.write_array_header_1_0(file, head)
         for row in rows:
             file.write(row)

@@ -1,4 +1,4 @@
-"""A table of pictures: CSV or TSV with a path and a label in each row."""
+"""A table of files: CSV or TSV with a path and a label in each row."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from collections.abc import Hashable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from ..core.domain import Bad
-from ..core.problem import DATA, Problem
+from ..domain import Bad
+from ..problem import DATA, Problem
+from .content import Content, Kind, file_reason
 from .folder import stamp_of
-from .listing import PART_OF, Item, Listing, is_picture, same_label
-from .picture import Content, file_reason
+from .listing import PART_OF, Item, Listing, same_label
 
-PATHS = ("path", "file", "filename", "file_name", "filepath", "image")
+PATHS = ("path", "file", "filename", "file_name", "filepath", "image", "audio")
 LABELS = ("label", "class", "category", "target", "y")
 SPLIT = "split"
 ENDINGS = (".csv", ".tsv")
@@ -37,10 +37,10 @@ class Columns(NamedTuple):
 
 
 class Table:
-    """Pictures named by the rows of a table; their paths are relative to it."""
+    """Files named by the rows of a table; their paths are relative to it."""
 
-    def __init__(self, path: str) -> None:
-        self.where = path
+    def __init__(self, path: str, kind: Kind) -> None:
+        self.where, self.kind = path, kind
         self.path = Path(path)
 
     def stamp(self) -> Iterator[Hashable]:
@@ -51,7 +51,7 @@ class Table:
 
     def listing(self, group_by: str | None) -> Listing:
         rows = rows_of(self.path)
-        columns = columns_of(rows, group_by, self.where)
+        columns = columns_of(rows, group_by, self.where, self.kind)
         listing = Listing([], grouped=columns.group is not None)
         for row in rows:
             found = self.item(row, columns)
@@ -62,7 +62,7 @@ class Table:
         return listing
 
     def item(self, row: Row, columns: Columns) -> Item | Bad:
-        """The picture that a row names, or what is wrong with the row."""
+        """The file that a row names, or what is wrong with the row."""
         where = f"{self.path.name}:{row.line}"
         if len(row.cells) != columns.width:
             raise Problem(f"{self.where}:{row.line} has {len(row.cells)} columns; expected {columns.width}", DATA)
@@ -115,7 +115,7 @@ def delimiter_in(line: str) -> str:
     return max(("\t", ";", ","), key=line.count)
 
 
-def columns_of(rows: list[Row], group_by: str | None, where: str) -> Columns:
+def columns_of(rows: list[Row], group_by: str | None, where: str, kind: Kind) -> Columns:
     """Where the columns are; takes the header off `rows` where there is one."""
     header = [cell.strip().lower() for cell in rows[0].cells]
     path, label = first_of(PATHS, header), first_of(LABELS, header)
@@ -123,7 +123,7 @@ def columns_of(rows: list[Row], group_by: str | None, where: str) -> Columns:
         rows.pop(0)
         group = header.index(group_by.lower()) if group_by and group_by.lower() in header else None
         return Columns(path, label, header.index(SPLIT) if SPLIT in header else None, group, len(header))
-    if (path is not None or label is not None) and not is_picture(header[0]):
+    if (path is not None or label is not None) and not kind.named(header[0]):
         lacks = f"a label ({', '.join(LABELS)})" if label is None else f"a path ({', '.join(PATHS)})"
         raise Problem(f"{where}:1 has the columns {', '.join(header)}; none of them is {lacks}", DATA)
     if len(header) < 2:

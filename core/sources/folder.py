@@ -7,27 +7,27 @@ from collections import Counter
 from collections.abc import Hashable, Iterator, Sequence
 from pathlib import Path
 
-from ..core.domain import Bad
-from .listing import Item, Listing, is_hidden, is_picture, kind_of_file, place
-from .picture import Content, file_reason
+from ..domain import Bad
+from .content import Content, Kind, file_reason
+from .listing import Item, Listing, is_hidden, kind_of_file, place
 
 
 class Folder:
-    """Pictures in folders. Links to files and folders are followed, each real folder is visited once."""
+    """Files in folders. Links to files and folders are followed, each real folder is visited once."""
 
-    def __init__(self, path: str) -> None:
-        self.where = path
+    def __init__(self, path: str, kind: Kind) -> None:
+        self.where, self.kind = path, kind
         self.root = Path(path)
 
     def stamp(self) -> Iterator[Hashable]:
         yield str(self.root.resolve())
         files, bad = walk(self.root)
-        yield from sorted(stamp_of(self.root, name) for name in files if is_picture(name))
+        yield from sorted(stamp_of(self.root, name) for name in files if self.kind.named(name))
         yield from sorted(bad)
 
     def listing(self, group_by: str | None) -> Listing:
         files, bad = walk(self.root)
-        shown = [name for name in files if is_picture(name) and not is_hidden(Path(name).parts)]
+        shown = [name for name in files if self.kind.named(name) and not is_hidden(Path(name).parts)]
         items, outside = place((name, Path(name).parts) for name in shown)
         chosen = set(shown)
         return Listing(items, bad, Counter(kind_of_file(name) for name in files if name not in chosen), outside)

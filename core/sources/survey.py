@@ -1,4 +1,4 @@
-"""Survey: all pictures that DATA, --valid and --test name, each with a known label and the part it was given for."""
+"""Survey: all examples that DATA, --valid and --test name, each with a known label and the part it was given for."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from ..core.domain import Bad, Source
-from ..core.problem import DATA, USAGE, Problem, did_you_mean
-from ..core.split import split
-from .listing import Item, Listing, natural
-from .picture import Content
-from .sources import KINDS, Placed
+from ..domain import Bad, Source
+from ..problem import DATA, USAGE, Problem, did_you_mean
+from ..split import split
+from .content import Content, Kind, counted
+from .listing import Item, Listing, Origin, natural
 
 TEST = 0.15  # of the examples are kept for the test where none is given: 150 of 1,000 tell 90% from 95%
 VALID = 0.10  # of the rest choose the best epoch
@@ -20,10 +20,18 @@ VALID_ENOUGH = 2500  # examples tell half a per cent; more of them would only be
 NAMED = 5  # how many of many a sentence names
 
 
+class Placed(NamedTuple):
+    """A place that examples come from, and the part they are for where that was said."""
+
+    origin: Origin
+    part: str | None
+
+
 @dataclass
 class Survey:
     """`whose` are the positions of the origins that the items come from; `part` of an item is what was given."""
 
+    kind: Kind
     items: list[Item] = field(default_factory=list)
     whose: list[int] = field(default_factory=list)
     bad: list[tuple[int, str, str]] = field(default_factory=list)  # origin, file, reason
@@ -44,13 +52,13 @@ class Survey:
                 yield mine[at], content
 
 
-def survey(placed: Sequence[Placed], source: Source) -> Survey:
+def survey(placed: Sequence[Placed], source: Source, kind: Kind) -> Survey:
     """What there is, before anything is decoded."""
-    found = Survey()
+    found = Survey(kind)
     for number, (origin, part) in enumerate(placed):
         listing = origin.listing(source.group_by)
         if not listing.items and not listing.bad:
-            raise Problem(nothing(origin.where, listing), DATA)
+            raise Problem(nothing(origin.where, listing, kind), DATA)
         items = for_part(listing.items, part) if part else besides(listing.items, source, found)
         found.items += items
         found.whose += [number] * len(items)
@@ -59,43 +67,39 @@ def survey(placed: Sequence[Placed], source: Source) -> Survey:
         found.order = found.order or listing.order
         found.grouped |= listing.grouped
         if listing.outside:
-            found.remarks.append(f"left out {counted(listing.outside, 'picture')} outside any class folder")
+            found.remarks.append(f"left out {kind.counted(listing.outside)} outside any class folder")
     if found.ignored:
-        found.remarks.append(f"left out {ignored(found.ignored)}")
+        found.remarks.append(f"left out {ignored(found.ignored, kind)}")
     return found
 
 
-def nothing(where: str, listing: Listing) -> str:
+def nothing(where: str, listing: Listing, kind: Kind) -> str:
     if listing.outside:
-        found = f"{counted(listing.outside, 'picture')} but no folder per class"
+        found = f"{kind.counted(listing.outside)} but no folder per class"
     else:
-        found = f"no pictures, only {ignored(listing.ignored)}" if listing.ignored else "nothing"
-    archives = [kind for kind in listing.ignored if kind in (".gz", ".zip", ".tar", ".tgz")]
+        found = f"no {kind.noun}s, only {ignored(listing.ignored, kind)}" if listing.ignored else "nothing"
+    archives = [ending for ending in listing.ignored if ending in (".gz", ".zip", ".tar", ".tgz")]
     hint = "; give the archive itself" if archives else ""
-    return f"{where} holds {found}; expected {KINDS}{hint}"
+    return f"{where} holds {found}; expected {kind.expected}{hint}"
 
 
-def ignored(kinds: Counter[str]) -> str:
-    most = ", ".join(f"{count:,} {kind}" for kind, count in kinds.most_common(NAMED))
-    return f"{counted(kinds.total(), 'file')} without the ending of a picture ({most})"
-
-
-def counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+def ignored(endings: Counter[str], kind: Kind) -> str:
+    most = ", ".join(f"{count:,} {ending}" for ending, count in endings.most_common(NAMED))
+    return f"{counted(endings.total(), 'file')} without the ending of a {kind.noun} ({most})"
 
 
 def for_part(items: list[Item], part: str) -> list[Item]:
-    """What was given for a part: all of it, or the pictures it holds for that part where it names parts itself."""
+    """What was given for a part: all of it, or what it holds for that part where it names parts itself."""
     own = [item for item in items if item.part == part]
     return [item._replace(part=part) for item in own or items]
 
 
 def besides(items: list[Item], source: Source, found: Survey) -> list[Item]:
-    """The pictures of DATA, less those of a part that was given besides."""
+    """The examples of DATA, less those of a part that was given besides."""
     for part, other in (("valid", source.valid), ("test", source.test)):
         left = [item for item in items if item.part != part]
         if other is not None and len(left) < len(items):
-            unused = counted(len(items) - len(left), "picture")
+            unused = found.kind.counted(len(items) - len(left))
             found.remarks.append(f"{unused} for {part} in {source.data} not used: {other} was given")
             items = left
     parts = {item.part for item in items}
@@ -115,11 +119,11 @@ def in_labels(found: Survey, labels: Sequence[str] | None, source: Source) -> li
     if not strange or not known:
         return known
     if source.unknown != "skip" or strange.total() == len(found.items):
-        raise Problem(unknown(strange, known, "the model" if labels is not None else "training"), DATA)
+        raise Problem(unknown(strange, known, "the model" if labels is not None else "training", found.kind), DATA)
     kept = [at for at, item in enumerate(found.items) if item.label not in strange]
     found.items, found.whose = [found.items[at] for at in kept], [found.whose[at] for at in kept]
     names = ", ".join(sorted(strange, key=natural)[:NAMED])
-    found.remarks.append(f"left out {counted(strange.total(), 'picture')} with a label that is not known: {names}")
+    found.remarks.append(f"left out {found.kind.counted(strange.total())} with a label that is not known: {names}")
     return known
 
 
@@ -134,14 +138,14 @@ def in_order(labels: Iterable[str], order: Sequence[str] | None) -> list[str]:
     return sorted(labels, key=lambda label: (place.get(label, len(place)), natural(label)))
 
 
-def unknown(strange: Counter[str], known: Sequence[str], who: str) -> str:
+def unknown(strange: Counter[str], known: Sequence[str], who: str, kind: Kind) -> str:
     first = sorted(strange, key=natural)
-    names = ", ".join(f"{label} ({counted(strange[label], 'picture')})" for label in first[:NAMED])
+    names = ", ".join(f"{label} ({kind.counted(strange[label])})" for label in first[:NAMED])
     more = f" and {len(known) - 20} more" if len(known) > 20 else ""
     noun = "label" if len(strange) == 1 else "labels"
     return (
         f"{who} does not know the {noun} {names}; it knows {', '.join(known[:20])}{more}"
-        f"{did_you_mean(first[0], known)}; --unknown skip leaves such pictures out"
+        f"{did_you_mean(first[0], known)}; --unknown skip leaves such {kind.noun}s out"
     )
 
 

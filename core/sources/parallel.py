@@ -1,4 +1,4 @@
-"""Work on many pictures at once, in threads: Pillow and the hash let go of the interpreter while they compute."""
+"""Work on many files at once, in threads: decoders and the hash let go of the interpreter while they compute."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
-from .picture import Content
+from .content import Content
 
 Result = TypeVar("Result")
 
-TOGETHER = 32  # pictures in one piece of work: one alone costs less than handing it to a thread
+TOGETHER = 32  # files in one piece of work: one alone costs less than handing it to a thread
 BYTES_TOGETHER = 4 << 20  # in one piece of work, so that the pieces that wait stay below some 30 MB a processor
 MOST_WORKERS = 16  # beyond it the disk is what one waits for
 
 
 def in_parallel(
-    contents: Iterable[tuple[int, Content]], work: Callable[[Content], Result]
+    contents: Iterable[tuple[int, Content]], work: Callable[[int, Content], Result]
 ) -> Iterator[tuple[int, Result]]:
-    """`work` done on each content, in the order of the contents, a bounded number of them ahead."""
+    """`work` done on each content and its position, in the order of the contents, a bounded number of them ahead."""
     workers = min(processors(), MOST_WORKERS)
     waiting: deque[Future[list[tuple[int, Result]]]] = deque()
-    pool = ThreadPoolExecutor(workers, thread_name_prefix="neocog-pictures")
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="neocog-files")
     try:
         for piece in pieces(contents):
-            waiting.append(pool.submit(lambda piece: [(at, work(content)) for at, content in piece], piece))
+            waiting.append(pool.submit(lambda piece: [(at, work(at, content)) for at, content in piece], piece))
             if len(waiting) > 2 * workers:
                 yield from waiting.popleft().result()
         while waiting:

@@ -1,0 +1,86 @@
+"""Content: what a source hands over for one example, and why it sometimes cannot."""
+
+from __future__ import annotations
+
+import stat
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+LARGEST_FILE = 1 << 30  # bytes; read whole, so that a file that never ends cannot take the memory
+
+
+class Unreadable(Exception):
+    """Why a file gives no example, in plain words that can follow its name."""
+
+
+Content = bytes | Path | Array | Unreadable  # what a source hands over for one example
+
+
+@dataclass(frozen=True)
+class Kind:
+    """The files that a domain reads."""
+
+    domain: str
+    noun: str  # what one of them is called: "picture"
+    suffixes: frozenset[str]  # lower case, with their dot
+    expected: str  # what DATA may be, for a sentence: "a folder with one folder per class, …"
+
+    def named(self, name: str) -> bool:
+        """Whether a file's name says that it is one."""
+        return Path(name).suffix.lower() in self.suffixes
+
+    def counted(self, count: int) -> str:
+        return counted(count, self.noun)
+
+
+def counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def fetched(content: Content) -> Array | bytes:
+    """The bytes of a file; bytes and arrays as they are. Raises Unreadable."""
+    if isinstance(content, Unreadable):
+        raise content
+    if not isinstance(content, Path):
+        return content
+    try:
+        facts = content.stat()
+        if not stat.S_ISREG(facts.st_mode):
+            raise Unreadable("is not a file")
+        if facts.st_size > LARGEST_FILE:
+            raise too_large(facts.st_size)
+        return content.read_bytes()
+    except OSError as error:
+        raise Unreadable(file_reason(content, error)) from error
+
+
+def too_large(size: int) -> Unreadable:
+    return Unreadable(f"has {size / 1e9:.1f} GB; a file may have {LARGEST_FILE / 1e9:.1f} GB")
+
+
+def digest_of(content: Array | bytes) -> bytes:
+    """The hash of an example's file."""
+    return blake2b(content if isinstance(content, bytes) else content.tobytes(), digest_size=16).digest()
+
+
+def is_text(content: bytes) -> bool:
+    try:
+        return content[:1024].decode("utf-8", errors="strict").isprintable() or b"\n" in content[:1024]
+    except UnicodeDecodeError:
+        return False
+
+
+def file_reason(path: Path, error: OSError) -> str:
+    """Why a file could not be read at all."""
+    if isinstance(error, PermissionError):
+        return "may not be read (permission denied)"
+    if isinstance(error, FileNotFoundError):
+        return "is a link that points to nothing" if path.is_symlink() else "does not exist"
+    if isinstance(error, IsADirectoryError):
+        return "is a folder, not a file"
+    return f"could not be read ({error.strerror or error})"

@@ -1,0 +1,67 @@
+"""What a check of data tells: where training would stop, what is there twice, what spoils a training."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from ..problem import Problem
+from .content import Kind
+from .listing import Item
+from .survey import NAMED
+
+UNEVEN = 10  # times as many examples in the largest class as in the smallest: a network may learn to name the large one
+
+
+class Seen(NamedTuple):
+    """An example that decodes to its end."""
+
+    item: Item
+    file: str
+    part: str
+    digest: bytes
+    about: Any  # what the domain says of it
+
+
+def refusals(question: Callable[[], Any]) -> list[str]:
+    """The sentence with which training would stop, if it would."""
+    try:
+        question()
+    except Problem as problem:
+        return [str(problem)]
+    return []
+
+
+def duplicates(seen: Sequence[Seen]) -> list[dict[str, Any]]:
+    """The examples that are the same byte for byte: in one part or across parts, with one label or contradicting."""
+    same: dict[bytes, list[Seen]] = defaultdict(list)
+    for each in seen:
+        same[each.digest].append(each)
+    return [
+        {
+            "files": [twin.file for twin in twins],
+            "across": len({twin.part for twin in twins}) > 1,
+            "labels": sorted({twin.item.label for twin in twins}),
+        }
+        for twins in same.values()
+        if len(twins) > 1
+    ]
+
+
+def doubts(labels: Counter[str], twins: Sequence[dict[str, Any]], rare: Sequence[str], kind: Kind) -> list[str]:
+    """What does not stop training and spoils it."""
+    told = []
+    if contradicting := [twin for twin in twins if len(twin["labels"]) > 1]:
+        first = contradicting[0]
+        where = f"{', '.join(first['files'][:NAMED])} as {' and '.join(first['labels'])}"
+        told.append(f"{kind.counted(len(contradicting))} with more than one label, the same bytes: {where}")
+    if across := sum(twin["across"] for twin in twins):
+        told.append(f"{kind.counted(across)} in more than one part, the same bytes: scores are flattered")
+    if rare:
+        told.append(f"classes with a single {kind.noun}, which stays in training: {', '.join(rare)}")
+    if len(labels) > 1:
+        (most, many), (least, few) = labels.most_common()[0], labels.most_common()[-1]
+        if many >= UNEVEN * few:
+            told.append(f"the classes are uneven: {most} has {kind.counted(many)}, {least} {few:,}")
+    return told

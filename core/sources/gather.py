@@ -1,0 +1,57 @@
+"""Which files people mean: paths, folders and globs of the command line."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..problem import DATA, USAGE, Problem, did_you_mean
+from .content import Kind
+from .folder import walk
+from .listing import is_hidden, natural
+
+
+def gather(arguments: Sequence[str], kind: Kind) -> list[str]:
+    """Files as they are, those in folders, what globs stand for; each once, naturally sorted in its argument."""
+    found: dict[str, None] = {}
+    some = sorted(kind.suffixes)
+    for argument in arguments:
+        files = [file for path in expanded(argument) for file in files_at(path, kind)]
+        if not files:
+            raise Problem(
+                f"{argument} holds no {kind.noun}s; expected such as {', '.join(some[:4])}, or folders of them", DATA
+            )
+        found.update(dict.fromkeys(files))
+    if not found:
+        raise Problem(f"no {kind.noun}s are named; expected files, folders or globs such as FOLDER/*{some[0]}", USAGE)
+    return list(found)
+
+
+def expanded(argument: str) -> list[str]:
+    """The paths that an argument stands for; a path that is there is meant as such, whatever signs it holds."""
+    if os.path.lexists(argument):
+        return [argument]
+    if not glob.has_magic(argument):
+        raise missing(argument)
+    if paths := sorted(glob.glob(argument, recursive=True), key=natural):
+        return paths
+    raise Problem(f"{argument} matches no file", USAGE)
+
+
+def files_at(path: str, kind: Kind) -> list[str]:
+    if not os.path.isdir(path):
+        return [path]
+    names = [name for name in walk(Path(path))[0] if kind.named(name) and not is_hidden(Path(name).parts)]
+    return [os.path.join(path, name) for name in sorted(names, key=natural)]
+
+
+def missing(text: str, names: Sequence[str] = ()) -> Problem:
+    """The first part of a path that is not there, with what may have been meant."""
+    path = Path(text)
+    lost = next((p for p in reversed([path, *path.parents]) if not os.path.lexists(p)), path)
+    near = [p.name for p in lost.parent.iterdir()] if lost.parent.is_dir() and os.access(lost.parent, os.R_OK) else []
+    hint = did_you_mean(lost.name, [*near, *names])
+    where = f"{text} does not exist" if lost == path else f"{text} does not exist: there is no {lost}"
+    return Problem(where + hint, USAGE)
