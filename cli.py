@@ -126,19 +126,22 @@ def train(
     from .core.plan import Plan, plan_from, read_settings
 
     typed = {"epochs": epochs, "batch": batch, "lr": lr, "optimiser": optimiser, "augment": augment, "seed": seed}
-    changes = typed | {"device": device, "precision": precision} | _assignments(set_ or [])
+    assigned = _assignments(set_ or [])
+    changes = typed | {"device": device, "precision": precision}
     if settings is not None:
         if domain or data or recipe or network:
             raise Problem("--settings names the domain, the data and the network; leave the others out", USAGE)
         told = read_settings(settings)
-        plan = plan_from(told, domain_of(told["domain"]), changes)
+        plan = plan_from(told, domain_of(told["domain"]), changes | assigned)
     elif domain is None or data is None:
         raise Problem("train takes a domain and data, as in: neocog train vision photos/", USAGE)
     else:
-        source = _source(data, test, valid, group_by, unknown, max_bad, size=size, colour=colour, fit=fit, cache=cache)
-        plan = Plan.of(
-            domain_of(domain), source, recipe, network, changes, str(weights.absolute()) if weights else None
-        )
+        found = domain_of(domain)
+        own = {name: assigned.pop(name) for name in set(assigned) & set(found.options)}
+        own |= {"size": size, "colour": colour, "fit": fit, "cache": cache}
+        source = _source(data, test, valid, group_by, unknown, max_bad, **own)
+        begin = str(weights.absolute()) if weights else None
+        plan = Plan.of(found, source, recipe, network, changes | assigned, begin)
     where = devices.choose(plan.settings.device)
     with devices.world(where) as world, progress("reading", "files", quiet or world.rank > 0) as reading:
         run = runs.begin(plan, out, force, world, where, reading)
@@ -316,6 +319,7 @@ def describe(
     network: Annotated[str, typer.Argument(help="A network in words, a recipe, a model file or a run's folder.")],
     input_: Annotated[str | None, _option("Its input, as 3x32x32 (channels, height, width).", None, "--input")] = None,
     classes: Annotated[int, typer.Option(help="How many labels `classes` stands for.", min=1)] = 10,
+    domain: Annotated[str | None, _option("Whose recipe it is, where several domains have one of that name.")] = None,
     svg: Annotated[Path | None, _option("Write a drawing of it.")] = None,
     json: JSON = False,
 ) -> None:
@@ -324,7 +328,7 @@ def describe(
     [bold]neocog describe "conv(25, 3), relu, maxpool(2), flatten, dense(10)" --input 1x28x28[/bold]
     [bold]neocog describe resnet18 --svg resnet18.svg[/bold]
     """
-    found, name = _network(network, input_, classes)
+    found, name = _network(network, input_, classes, domain)
     if svg:
         from .core import diagram, files
 
@@ -338,7 +342,7 @@ def describe(
         tell.console().print(diagram.table(found))
 
 
-def _network(text: str, shape: str | None, classes: int) -> tuple[Network, str]:
+def _network(text: str, shape: str | None, classes: int, whose: str | None) -> tuple[Network, str]:
     """The network that a text, a recipe or a model means, and a name for it."""
     from . import DOMAINS
     from . import domain as domain_of
@@ -351,12 +355,12 @@ def _network(text: str, shape: str | None, classes: int) -> tuple[Network, str]:
         card = checkpoint.card(checkpoint.find(text))
         return Network(given or card.input, parse(card.network)), card.recipe or text
     word = text.partition("(")[0].strip()
-    for name in DOMAINS:
+    for name in [whose] if whose else DOMAINS:
         if word in (domain := domain_of(name)).recipes:
             from .core.domain import Source
 
             recipe, _, _ = find_recipe(domain, text)
-            layers = Plan.of(domain, Source(""), text).layers(classes)
+            layers = Plan.of(domain, Source(""), text).layers(classes, domain.numbers({}))
             return Network(given or recipe.input, layers), text
     if text.endswith(".safetensors") or ("/" in text and "(" not in text):
         checkpoint.find(text)  # says that it does not exist, and what is near

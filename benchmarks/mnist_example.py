@@ -59,7 +59,7 @@ def ours(examples: Examples, facts: dict, batch: int, device: torch.device) -> f
     settings = Settings(epochs=1, batch=batch, lr=0.002)
     trainer = Trainer(DOMAIN.frontend(facts), network(), settings, device, devices.World())
     begin = time.perf_counter()
-    for _ in train(trainer, examples, examples.keep(torch.arange(0)), DOMAIN.augment("none")):
+    for _ in train(trainer, examples, examples.keep(torch.arange(0)), DOMAIN.augment("none", {})):
         pass
     return time.perf_counter() - begin
 

@@ -47,7 +47,7 @@ def bare(trainer: Trainer, x: torch.Tensor, y: torch.Tensor, steps: int) -> floa
 
 
 def whole(trainer: Trainer, examples: Examples, steps: int) -> float:
-    augment = DOMAIN.augment(trainer.settings.augment)
+    augment = DOMAIN.augment(trainer.settings.augment, {})
     picks = batches(len(examples), trainer.settings.batch, 0, 0)
     begin = time.perf_counter()
     for step in range(steps):

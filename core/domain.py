@@ -59,6 +59,7 @@ class Data:
     facts: Facts
     bad: list[Bad] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)  # what a person should know: rare classes, skipped labels
+    extras: dict[str, Tensor] = field(default_factory=dict)  # what augmentation draws from: background noise
     given: frozenset[str] = frozenset()  # the parts that came as such ("test", "valid"), not split off by us
 
     @property
@@ -99,14 +100,33 @@ class Source:
                 object.__setattr__(self, name, os.path.abspath(path))
 
 
-Augment = Callable[[Tensor, torch.Generator], Tensor]  # a batch as the frontend takes it, randomly changed
+class Augment(NamedTuple):
+    """Random changes while a network learns, on the device; every random number comes from the generator given."""
+
+    # Of a batch as the arrays hold it, and its targets; then of what the frontend makes of it, (B, C, H, W).
+    inputs: Callable[[Tensor, Tensor, torch.Generator], tuple[Tensor, Tensor]]
+    maps: Callable[[Tensor, torch.Generator], Tensor] = lambda maps, rng: maps
 
 
-View = Callable[[Tensor], Tensor]  # a batch of compact inputs -> the same inputs, seen otherwise: mirrored, turned
+UNCHANGED = Augment(lambda inputs, targets, rng: (inputs, targets))
 
 
-def same(inputs: Tensor) -> Tensor:
-    return inputs
+def same(values: Tensor) -> Tensor:
+    return values
+
+
+class View(NamedTuple):
+    """Another way to see the same inputs (mirrored, turned), and the way back from what is then answered."""
+
+    see: Callable[[Tensor], Tensor] = same  # a batch of compact inputs -> a batch of the same shape
+    back: Callable[[Tensor], Tensor] = same  # its scores (B, K) -> scores for the inputs as they were
+
+
+class Windows(NamedTuple):
+    """One input that is longer than an example, as overlapping windows shaped like examples."""
+
+    inputs: Tensor  # (W, ...)
+    spans: Sequence[tuple[float, float]]  # where each begins and ends: seconds of a recording, tokens of a text
 
 
 @dataclass(frozen=True)
@@ -129,11 +149,14 @@ class Domain:
     read: Callable[[str | bytes, Facts], Tensor]  # a path or a file's bytes -> one input, shaped like an example
     gather: Callable[[Sequence[str]], list[str]]  # files, folders and globs -> the files in them that `read` takes
     frontend: Callable[[Facts], nn.Module]  # arrays on the device -> (B, C, H, W)
-    augment: Callable[[str], Augment]  # "flip, crop(4)" -> a function of a batch and a generator
+    augment: Callable[[str, Mapping[str, Tensor]], Augment]  # "flip, crop(4)", the data's extras -> changes
     check: Callable[[Source], dict[str, Any]]  # what training would meet
     show: Callable[..., Any]  # an input, and relevance over it, as a picture (Pillow's)
     recipes: Mapping[str, Recipe]
     default: str  # the recipe to use where none is named
     weights: Callable[[nn.Module, Path], list[str]] | None = None  # others' weights into a network; remarks
     suited: Callable[[str, list[str]], str] = lambda augment, labels: augment  # augmentation that fits the labels
-    views: Callable[[str], Sequence[View]] = lambda augment: (same,)  # an answer is the mean over these
+    views: Callable[[str], Sequence[View]] = lambda augment: (View(),)  # an answer is the mean over these
+    windows: Callable[[str | bytes, Facts], Windows] | None = None  # an input that may be longer than an example
+    options: Sequence[str] = ()  # the names that Source.options may have
+    numbers: Callable[[Facts], Mapping[str, int]] = lambda facts: {}  # what words of a network text stand for: tokens

@@ -13,10 +13,12 @@ from torch import nn
 from . import checkpoint, feed
 from . import device as devices
 from .checkpoint import Card
-from .domain import Data, Domain, Examples, Source, View
+from .domain import Data, Domain, Examples, Source, View, Windows
 from .network import Network, parse
 from .problem import DATA, FAILED, Problem
 from .score import scores
+
+TOGETHER = 100  # inputs that are in memory at once while files are predicted
 
 
 class Laid(nn.Module):
@@ -38,8 +40,7 @@ class Viewed(nn.Module):
         self.module, self.views = module, tuple(views)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        total: torch.Tensor = sum(self.module(view(x)) for view in self.views)
-        return total / len(self.views)
+        return torch.stack([view.back(self.module(view.see(x))) for view in self.views]).mean(0)
 
 
 class Model:
@@ -71,36 +72,52 @@ class Model:
     def predict(self, inputs: Sequence[str | Path | bytes], top: int = 5) -> list[dict[str, Any]]:
         """The likeliest labels of each input: {"input", "predictions": [{"label", "probability"}, …]}.
 
-        An input is a path or a file's bytes. One that cannot be read gives {"input", "problem"} in its place.
+        An input is a path or a file's bytes. One that cannot be read gives {"input", "problem"} in its place. One that
+        is longer than an example is answered in overlapping windows: its probabilities are the mean over them, and
+        `"windows": [{"start", "end", "label", "probability"}, …]` says what each of them was taken for.
         """
         told: list[dict[str, Any]] = []
-        for start in range(0, len(inputs), 100):  # so many pictures are in memory at once
-            told += self._predict(inputs[start : start + 100], top)
+        for start in range(0, len(inputs), TOGETHER):
+            told += self._predict(inputs[start : start + TOGETHER], top)
         return told
 
     def _predict(self, inputs: Sequence[str | Path | bytes], top: int) -> list[dict[str, Any]]:
         told: list[dict[str, Any]] = []
-        read = []
+        read: list[Windows] = []
         for each in inputs:
             answer: dict[str, Any] = {"input": "-" if isinstance(each, bytes) else str(each)}
             try:
-                read.append(self.domain.read(each if isinstance(each, bytes) else str(each), self.card.facts))
+                read.append(self._windows(each if isinstance(each, bytes) else str(each)))
                 answer["predictions"] = []
             except Problem as problem:
                 answer["problem"] = str(problem)
             told.append(answer)
         if not read:
             return told
-        examples = Examples(torch.stack(read), torch.zeros(len(read), dtype=torch.int64), [""] * len(read))
-        rows = iter(torch.from_numpy(feed.answers(self, examples)))
-        for answer in told:
-            if "predictions" in answer:
-                best = next(rows).topk(min(top, len(self.labels)))
-                answer["predictions"] = [
-                    {"label": self.labels[k], "probability": p}
-                    for p, k in zip(best.values.tolist(), best.indices.tolist(), strict=True)
+        whole = torch.cat([windows.inputs for windows in read])
+        examples = Examples(whole, torch.zeros(len(whole), dtype=torch.int64), [""] * len(whole))
+        rows = torch.from_numpy(feed.answers(self, examples)).split([len(windows.inputs) for windows in read])
+        good = (answer for answer in told if "predictions" in answer)
+        for answer, windows, own in zip(good, read, rows, strict=True):
+            answer["predictions"] = self._likeliest(own.mean(0), top)
+            if len(own) > 1:
+                answer["windows"] = [
+                    {"start": start, "end": end, **self._likeliest(row, 1)[0]}
+                    for (start, end), row in zip(windows.spans, own, strict=True)
                 ]
         return told
+
+    def _windows(self, source: str | bytes) -> Windows:
+        if self.domain.windows is not None:
+            return self.domain.windows(source, self.card.facts)
+        return Windows(self.domain.read(source, self.card.facts)[None], [(0, 0)])
+
+    def _likeliest(self, probabilities: torch.Tensor, top: int) -> list[dict[str, Any]]:
+        best = probabilities.topk(min(top, len(self.labels)))
+        return [
+            {"label": self.labels[k], "probability": p}
+            for p, k in zip(best.values.tolist(), best.indices.tolist(), strict=True)
+        ]
 
     def evaluate(self, data: str | Data, part: str | None = None) -> dict[str, Any]:
         """Every score of core/score.py on `data`: its test part where it has one, else all of it (or `part`)."""

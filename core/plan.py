@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -68,13 +69,14 @@ class Plan:
         fitted = {name: value for name, value in found.items() if name in self.free}
         return replace(self, settings=self.settings.changed(fitted), free=frozenset())
 
-    def layers(self, classes: int) -> Layers:
-        """The network's layers for so many labels."""
+    def layers(self, classes: int, numbers: Mapping[str, int] | None = None) -> Layers:
+        """The network's layers for so many labels, and for the `numbers` that the domain knows from its data."""
+        numbers = numbers or {}
         if self.network is not None:
-            return parse(self.network, classes=classes)
+            return parse(self.network, classes=classes, **numbers)
         recipe, given, named = find_recipe(self.domain, str(self.recipe))
         try:
-            return recipe.layers(classes, *given, **named)
+            return recipe.layers(classes, *given, **{**numbers, **named})
         except TypeError as error:
             raise Problem(f"{self.recipe}: {str(error).split('() ')[-1]}", USAGE) from None
 

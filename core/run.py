@@ -110,7 +110,8 @@ class Run:
                 self.save_state()
             return self.stopped
 
-        augment = self.plan.domain.augment(self.plan.settings.augment)
+        extras = {name: each.to(self.trainer.device) for name, each in self.data.extras.items()}
+        augment = self.plan.domain.augment(self.plan.settings.augment, extras)
         for epoch in train(self.trainer, self.data.train, self.data.valid, augment, each_step):
             if self.leads:
                 self._record(epoch)
@@ -218,7 +219,8 @@ def _prepare(plan: Plan, data: Data, world: devices.World, device: torch.device)
     frontend = plan.domain.frontend(data.facts)
     sample = frontend(data.train.inputs[:2])
     channels, height, width = sample.shape[1:]
-    network = Network((channels, height, width), plan.layers(len(data.labels)))
+    layers = plan.layers(len(data.labels), plan.domain.numbers(data.facts))
+    network = Network((channels, height, width), layers)
     if network.output != (len(data.labels),):
         raise Problem(
             f"the network gives {network.output}, but there are {len(data.labels)} labels; end it with dense(classes)",
@@ -233,7 +235,7 @@ def _prepare(plan: Plan, data: Data, world: devices.World, device: torch.device)
         if plan.domain.weights is None:
             raise Problem(f"--weights is not for {plan.domain.name}", USAGE)
         data.remarks += plan.domain.weights(module, Path(plan.weights))
-    plan.domain.augment(plan.settings.augment)  # a word that it does not know is said now
+    plan.domain.augment(plan.settings.augment, data.extras)  # a word that it does not know is said now
     with torch.inference_mode():
         module.eval()(sample)  # whatever does not fit fails before a folder is made
     return network, Trainer(frontend, module, plan.settings, device, world)

@@ -106,7 +106,8 @@ class Trainer:
         for part in own.chunk(self.parts):
             inputs, targets = batch(examples, part, self.device)
             with self.precision():
-                scores = self.scores(augment(inputs, rng))
+                inputs, targets = augment.inputs(inputs, targets, rng)
+                scores = self._through(augment.maps(self.frontend(inputs), rng))
             loss = F.cross_entropy(scores.float(), targets, label_smoothing=self.settings.smoothing)
             (loss * (len(part) / len(own))).backward()
             loss_sum += loss.detach() * len(part)
@@ -121,7 +122,10 @@ class Trainer:
 
     def scores(self, inputs: Tensor) -> Tensor:
         """(B, …) inputs on the device -> (B, K) scores."""
-        return self.runs(self.frontend(inputs).contiguous(memory_format=self.layout))  # type: ignore[no-any-return]
+        return self._through(self.frontend(inputs))
+
+    def _through(self, maps: Tensor) -> Tensor:
+        return self.runs(maps.contiguous(memory_format=self.layout))  # type: ignore[no-any-return]
 
     @contextmanager
     def answering(self) -> Iterator[None]:

@@ -96,8 +96,11 @@ def test_a_batch_gives_what_single_examples_give(domain, data):
 
 
 def test_no_augmentation_changes_nothing(domain, data):
-    x = data.train.inputs[:4]
-    assert torch.equal(domain.augment("none")(x, torch.Generator()), x)
+    x, y = data.train[torch.arange(4)]
+    none = domain.augment("none", data.extras)
+    inputs, targets = none.inputs(x, y, torch.Generator())
+    maps = domain.frontend(data.facts)(x)
+    assert torch.equal(inputs, x) and torch.equal(targets, y) and torch.equal(none.maps(maps, torch.Generator()), maps)
 
 
 def test_labels_of_a_model_decide_the_targets(domain, files, data):
@@ -110,11 +113,11 @@ def test_labels_of_a_model_decide_the_targets(domain, files, data):
 
 def test_every_recipe_builds_and_its_settings_are_known(domain):
     for name, recipe in domain.recipes.items():
-        network = Network(recipe.input, recipe.layers(7))
+        network = Network(recipe.input, recipe.layers(7, **domain.numbers({})))
         assert network.output == (7,), name
         assert parse(str(network)) == network.layers
         settings = Settings().changed(recipe.settings)
-        domain.augment(settings.augment)
+        domain.augment(settings.augment, {})
     assert domain.default in domain.recipes
     find_recipe(domain, domain.default)
 

@@ -9,6 +9,7 @@ import toy
 from hypothesis import given
 from hypothesis import strategies as st
 from neocog.core import train as training
+from neocog.core.domain import UNCHANGED
 from neocog.core.feed import answers
 from neocog.core.problem import Problem
 from neocog.core.train import batches, mixed, train
@@ -26,7 +27,7 @@ def bits(trainer) -> str:
 
 def finished(trainer, data=None, watch=lambda trainer, steps: False):
     data = data or toy.data()
-    return list(train(trainer, data.train, data.valid, toy.augment(trainer.settings.augment), watch))
+    return list(train(trainer, data.train, data.valid, toy.augment(trainer.settings.augment, {}), watch))
 
 
 def test_it_learns():
@@ -45,7 +46,7 @@ def test_one_step_makes_the_right_answer_likelier():
     trainer, data = toy.trainer(network="flatten, dense(3)", augment="none", warmup=0.0), toy.data(12)
     before = answers(trainer, data.train)[range(12), data.train.targets.numpy()].mean()
     trainer.network.train()
-    trainer.step(data.train, toy.augment("none"), torch.arange(12), 0.0)
+    trainer.step(data.train, toy.augment("none", {}), torch.arange(12), 0.0)
     assert answers(trainer, data.train)[range(12), data.train.targets.numpy()].mean() > before
 
 
@@ -164,7 +165,7 @@ def poisoned(when):
     def poison(x, rng):
         return x * float("nan") if when(next(calls)) else x
 
-    return poison
+    return UNCHANGED._replace(maps=poison)
 
 
 def test_a_loss_that_is_not_finite_goes_back_and_slower():

@@ -4,7 +4,7 @@ import pytest
 import torch
 from neocog.core.problem import USAGE, Problem
 from neocog.vision import warp
-from neocog.vision.augment import MOST, WORDS, augment, suited, views
+from neocog.vision.augment import MOST, WORDS, changes, suited, views
 from torch import Tensor
 
 WHOLE = ["flip", "flipud", "crop(3)", "flip, flipud, crop(4)", "cutout(5)", "flip, crop(2), cutout"]  # uint8 stays
@@ -44,7 +44,7 @@ def reflected(picture: Tensor, pad: int) -> Tensor:
 @pytest.mark.parametrize("text", [*WHOLE, *REAL, EVERYTHING])
 def test_every_word_keeps_shape_and_range(text: str, shape: tuple[int, ...]) -> None:
     """(B, C, H, W) of 0..255 gives (B, C, H, W) of 0..255; words of whole pixels keep uint8."""
-    y = augment(text)(pictures(*shape), generator())
+    y = changes(text)(pictures(*shape), generator())
     assert y.shape == shape
     assert y.dtype == (torch.uint8 if text in WHOLE else torch.float32)
     assert y.min() >= 0 and y.max() <= 255.001
@@ -55,13 +55,13 @@ def test_the_input_is_left_alone(text: str) -> None:
     """Examples stay in memory from epoch to epoch, so nothing may write to them, whatever their type."""
     for x in (pictures(4, 3, 9, 9), pictures(4, 3, 9, 9).float()):
         kept = x.clone()
-        augment(text)(x, generator())
+        changes(text)(x, generator())
         assert torch.equal(x, kept)
 
 
 @pytest.mark.parametrize("text", [*WHOLE, *REAL, EVERYTHING])
 def test_the_same_generator_gives_the_same_bits(text: str) -> None:
-    x, change = pictures(8, 3, 12, 12), augment(text)
+    x, change = pictures(8, 3, 12, 12), changes(text)
     assert torch.equal(change(x, generator(5)), change(x, generator(5)))
     assert not torch.equal(change(x, generator(5)), change(x, generator(6)))
 
@@ -70,31 +70,31 @@ def test_the_same_generator_gives_the_same_bits(text: str) -> None:
 def test_no_word_moves_labels(text: str) -> None:
     """What comes out at place i was made from picture i: pictures of one grey stay the only ones near that grey."""
     x = torch.tensor([0, 255], dtype=torch.uint8)[torch.arange(16) % 2, None, None, None].expand(-1, 3, 10, 10)
-    means = augment(text)(x, generator(1)).float().mean((1, 2, 3))
+    means = changes(text)(x, generator(1)).float().mean((1, 2, 3))
     assert (means[0::2] < 127).all() and (means[1::2] > 128).all()
 
 
 @pytest.mark.parametrize("text", [*WHOLE, *REAL, EVERYTHING])
 def test_an_empty_batch_stays_empty(text: str) -> None:
-    assert augment(text)(pictures(0, 3, 8, 8), generator()).shape == (0, 3, 8, 8)
+    assert changes(text)(pictures(0, 3, 8, 8), generator()).shape == (0, 3, 8, 8)
 
 
 def test_the_order_of_the_words_is_not_the_order_they_are_typed_in() -> None:
     x = pictures(6, 3, 12, 12)
     backwards = ", ".join(reversed(list(WORDS)))
-    assert torch.equal(augment(EVERYTHING)(x, generator()), augment(backwards)(x, generator()))
+    assert torch.equal(changes(EVERYTHING)(x, generator()), changes(backwards)(x, generator()))
 
 
 def test_none_is_the_identity() -> None:
     x = pictures(3, 3, 5, 5)
-    assert augment(" none ")(x, generator()) is x
+    assert changes(" none ")(x, generator()) is x
 
 
 @pytest.mark.parametrize(("word", "axis"), [("flip", 3), ("flipud", 2)])
 def test_a_flip_gives_the_picture_or_its_mirror_each_with_one_half(word: str, axis: int) -> None:
     """And so a flip after a flip is distributed as one: a flip is its own inverse."""
     x = pictures(1000, 1, 4, 5)
-    y = augment(word)(x, generator())
+    y = changes(word)(x, generator())
     same, mirrored = ((y == each).flatten(1).all(1) for each in (x, x.flip(axis)))
     assert (same | mirrored).all()
     assert 430 < mirrored.sum() < 570  # four standard deviations
@@ -102,14 +102,14 @@ def test_a_flip_gives_the_picture_or_its_mirror_each_with_one_half(word: str, ax
 
 def test_cropping_by_nothing_is_the_identity() -> None:
     x = pictures(9, 3, 6, 7)
-    assert torch.equal(augment("crop(0)")(x, generator()), x)
+    assert torch.equal(changes("crop(0)")(x, generator()), x)
 
 
 @pytest.mark.parametrize(("shape", "pixels"), [((40, 3, 6, 7), 2), ((10, 1, 3, 4), 5), ((4, 1, 1, 3), 2)])
 def test_a_crop_is_a_window_of_the_picture_with_its_border_mirrored(shape: tuple[int, ...], pixels: int) -> None:
     """Against a slow loop, also where the border is wider than the picture."""
     x = pictures(*shape)
-    for before, after in zip(x, augment(f"crop({pixels})")(x, generator()), strict=True):
+    for before, after in zip(x, changes(f"crop({pixels})")(x, generator()), strict=True):
         padded = reflected(before, pixels)
         windows = padded.unfold(1, shape[2], 1).unfold(2, shape[3], 1).flatten(1, 2)  # (C, places, H, W)
         assert any(torch.equal(windows[:, i], after) for i in range(windows.shape[1]))
@@ -118,7 +118,7 @@ def test_a_crop_is_a_window_of_the_picture_with_its_border_mirrored(shape: tuple
 def test_a_crop_takes_every_window() -> None:
     """All 25 shifts of crop(2) occur, about equally often."""
     x = torch.arange(49, dtype=torch.uint8).view(1, 1, 7, 7).expand(5000, -1, -1, -1)
-    middles = augment("crop(2)")(x, generator())[:, 0, 3, 3]
+    middles = changes("crop(2)")(x, generator())[:, 0, 3, 3]
     counts = torch.bincount(middles.long(), minlength=49).view(7, 7)
     assert counts.sum() == counts[1:6, 1:6].sum() and counts[1:6, 1:6].min() > 140  # 200, four standard deviations
 
@@ -134,7 +134,7 @@ def test_no_change_of_shape_is_the_identity() -> None:
     """rotate(0), translate(0), scale(0), skew(0), perspective(0), each and together, also where height is not width."""
     x = pictures(4, 3, 9, 14)
     for text in ("rotate(0)", "rotate(0), translate(0), scale(0), skew(0), perspective(0)"):
-        assert (augment(text)(x, generator()) - x).abs().max() < 0.01
+        assert (changes(text)(x, generator()) - x).abs().max() < 0.01
 
 
 def test_rotations_compose() -> None:
@@ -170,14 +170,14 @@ def test_a_matrix_stays_within_its_numbers(word: str) -> None:
 
 def test_the_largest_numbers_of_all_words_stay_finite() -> None:
     text = "rotate(180), translate(1), scale(1), skew(60), perspective(0.4), light(1, 1), vignette(1), noise(1)"
-    y = augment(text)(pictures(500, 1, 16, 12), generator())
+    y = changes(text)(pictures(500, 1, 16, 12), generator())
     assert y.isfinite().all() and y.min() >= 0 and y.max() <= 255
 
 
 def test_light_is_one_gain_and_one_shift_for_a_picture() -> None:
     """Grey pictures of three levels stay on a line, within the brightness and contrast asked for."""
     x = torch.tensor([100.0, 127.5, 155.0]).view(1, 1, 1, 3).expand(500, 1, 1, 3)
-    y = augment("light(brightness=0.1, contrast=0.3)")(x, generator())[:, 0, 0]
+    y = changes("light(brightness=0.1, contrast=0.3)")(x, generator())[:, 0, 0]
     gain, shift = (y[:, 2] - y[:, 0]) / 55, y[:, 1] - 127.5
     assert torch.allclose(y[:, 1], (y[:, 0] + y[:, 2]) / 2, atol=1e-3)
     assert 0.69 < gain.min() < 0.71 and 1.29 < gain.max() < 1.31
@@ -185,14 +185,14 @@ def test_light_is_one_gain_and_one_shift_for_a_picture() -> None:
 
 
 def test_a_vignette_darkens_the_corners_and_not_the_middle() -> None:
-    y = augment("vignette(0.5)")(torch.full((300, 1, 9, 9), 200, dtype=torch.uint8), generator())[:, 0]
+    y = changes("vignette(0.5)")(torch.full((300, 1, 9, 9), 200, dtype=torch.uint8), generator())[:, 0]
     assert torch.allclose(y[:, 4, 4], torch.tensor(200.0))
     assert (y[:, 0, 0] <= y[:, 0, 4]).all() and (y[:, 0, 4] <= y[:, 4, 4]).all()
     assert 100 <= y[:, 0, 0].min() < 130
 
 
 def test_noise_has_the_deviation_asked_for() -> None:
-    y = augment("noise(0.1)")(torch.full((50, 3, 16, 16), 128, dtype=torch.uint8), generator()) - 128
+    y = changes("noise(0.1)")(torch.full((50, 3, 16, 16), 128, dtype=torch.uint8), generator()) - 128
     assert abs(y.mean()) < 1 and abs(y.std() - 25.5) < 0.5
 
 
@@ -200,7 +200,7 @@ def test_noise_has_the_deviation_asked_for() -> None:
 def test_cutout_covers_one_square_with_one_colour(size: int) -> None:
     """At most size×size pixels, in a block, of one colour; whole wherever its middle is away from the border."""
     x = pictures(200, 3, 12, 12)
-    y = augment(f"cutout({size})")(x, generator())
+    y = changes(f"cutout({size})")(x, generator())
     covered = (y != x).any(1)  # a pixel that has the mean colour by chance does not show
     rows, columns = covered.any(2).sum(1), covered.any(1).sum(1)
     assert rows.max() == columns.max() == size
@@ -227,20 +227,20 @@ WRONG = {
 @pytest.mark.parametrize("text", WRONG)
 def test_a_wrong_text_gets_a_sentence(text: str) -> None:
     with pytest.raises(Problem) as raised:
-        augment(text)
+        changes(text)
     assert str(raised.value) == WRONG[text] and raised.value.code == USAGE
 
 
 @pytest.mark.parametrize("text", ["crop(4", "flip crop(4)", "crop(4))", "none, flip", "rotate(nan)", "crop(-)", "*"])
 def test_what_cannot_be_read_is_a_problem(text: str) -> None:
     with pytest.raises(Problem):
-        augment(text)
+        changes(text)
 
 
 def test_answers_are_averaged_over_mirror_images_where_training_mirrored() -> None:
     assert [len(views(text)) for text in ("none", "crop(2)", "flip, crop(2)")] == [1, 1, 2]
     x = pictures(2, 3, 8, 8)
-    once, twice = (view(x) for view in views("flip"))
+    once, twice = (view.back(view.see(x)) for view in views("flip"))
     assert torch.equal(once, x) and torch.equal(twice, x.flip(3))
 
 

@@ -7,7 +7,7 @@ import torch
 from neocog.core.network import Network, parse
 from neocog.core.problem import DATA, Problem
 from neocog.core.settings import Settings
-from neocog.vision.augment import augment
+from neocog.vision.augment import changes
 from neocog.vision.models import RECIPES
 from neocog.vision.weights import layers, weights
 from safetensors.torch import save_file
@@ -94,7 +94,7 @@ def test_there_is_a_score_for_each_label(name: str) -> None:
 @pytest.mark.parametrize("name", RECIPES)
 def test_settings_and_augmentation_can_be_read(name: str) -> None:
     """A recipe's settings are names and values that training knows, its augmentation words that vision knows."""
-    augment(Settings().changed(RECIPES[name].settings).augment)
+    changes(Settings().changed(RECIPES[name].settings).augment)
 
 
 @pytest.mark.parametrize("name", PARAMETERS)

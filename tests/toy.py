@@ -2,7 +2,7 @@
 
 import torch
 from neocog.core.device import World
-from neocog.core.domain import Data, Domain, Examples, Recipe
+from neocog.core.domain import UNCHANGED, Augment, Data, Domain, Examples, Recipe
 from neocog.core.layers import batchnorm, conv, dense, dropout, flatten, maxpool, relu
 from neocog.core.network import Network, parse
 from neocog.core.settings import Settings
@@ -33,13 +33,13 @@ class Frontend(nn.Module):
         return x.float() / 255 - 0.5
 
 
-def augment(text: str):
+def augment(text: str, extras: dict[str, torch.Tensor]) -> Augment:
     """`noise` adds some, drawn from the step's generator."""
 
-    def noise(x: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
-        return x + torch.randint(0, 9, x.shape, generator=rng).to(x)
+    def noise(x: torch.Tensor, y: torch.Tensor, rng: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+        return x + torch.randint(0, 9, x.shape, generator=rng).to(x), y
 
-    return noise if text == "noise" else lambda x, rng: x
+    return Augment(noise) if text == "noise" else UNCHANGED
 
 
 def layers(classes: int, width: int = 4):

@@ -1,7 +1,7 @@
 """Pictures."""
 
 from ..core.domain import Domain
-from . import augment, check, data, frontend, models, show, weights
+from . import augment, check, data, frontend, models, options, show, weights
 
 DOMAIN = Domain(
     name="vision",
@@ -17,4 +17,5 @@ DOMAIN = Domain(
     weights=weights.weights,
     suited=augment.suited,
     views=augment.views,
+    options=options.NAMES,
 )

@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..core.domain import Augment, View, same
+from ..core.domain import Augment, View
 from ..core.network import call
 from ..core.problem import USAGE, Problem, did_you_mean
 from .warp import Dice, centred, perspective, rotate, scale, skew, translate, warp
@@ -142,7 +142,13 @@ WORDS = {word.__name__: word for _, words in STAGES for word in words}
 MOST = {"crop": 1000, "cutout": 1000, "rotate": 180, "skew": 60, "perspective": 0.4}  # the others' numbers: up to 1
 
 
-def augment(text: str) -> Augment:
+def augment(text: str, extras: Mapping[str, Tensor]) -> Augment:
+    """The words in `text` for training; what they change does not depend on `extras`, nor on the targets."""
+    change = changes(text)
+    return Augment(lambda pictures, targets, rng: (change(pictures, rng), targets))
+
+
+def changes(text: str) -> Callable[[Tensor, torch.Generator], Tensor]:
     """The words in `text` as a function of a batch (B, C, H, W) of pixels from 0 to 255 and a generator on its device.
 
     Raises Problem for an unknown word, an unknown or impossible number, and a word written twice.
@@ -169,7 +175,7 @@ def suited(text: str, labels: list[str]) -> str:
 
 def views(text: str) -> Sequence[View]:
     """A picture, and its mirror image where training mirrored pictures: answers are averaged over both."""
-    return (same, mirrored) if "flip" in read(text) else (same,)
+    return (View(), View(mirrored)) if "flip" in read(text) else (View(),)
 
 
 def mirrored(pictures: Tensor) -> Tensor:

@@ -46,8 +46,8 @@ def data_of(
         all_seen(index, kind)
     names = [placed[whose].origin.full(name) for whose, name in zip(index.whose, index.names, strict=True)]
     train, valid, test = divided(torch.from_numpy(arrays["inputs"]), targets, names, index.parts)
-    given = frozenset(index.given)
-    return Data(train, valid, test, list(known), facts, bad, [*remarks, *index.remarks], given)
+    told = [*remarks, *index.remarks]
+    return Data(train, valid, test, list(known), facts, bad, told, given=frozenset(index.given))
 
 
 def enough_good(bad: Sequence[Bad], good: int, most: float) -> None:
