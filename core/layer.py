@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 from torch import nn
 
+from .modules import Words
 from .problem import Problem
 
 Shape = tuple[int, ...]
@@ -207,9 +208,9 @@ def through(layers: Layers, shape: Shape) -> Shape:
     return shape
 
 
-def sequence(layers: Layers, shape: Shape) -> nn.Sequential:
+def sequence(layers: Layers, shape: Shape) -> Words:
     """One module a word, in order."""
-    built = nn.Sequential()
+    built = Words()
     for layer in layers:
         built.append(layer.module(shape))
         shape = layer.out(shape)

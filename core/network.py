@@ -15,10 +15,10 @@ from math import prod
 from typing import Any, NamedTuple
 
 import torch
-from torch import nn
 
 from .layer import Field, Layer, Layers, Shape, sequence
 from .layers import KINDS
+from .modules import Words
 from .problem import USAGE, Problem, did_you_mean
 
 
@@ -95,7 +95,7 @@ class Network:
     def receptive_field(self) -> tuple[int, int]:
         return self.rows[-1].receptive_field
 
-    def module(self) -> nn.Sequential:
+    def module(self) -> Words:
         """The network as torch runs it: `module[3]` is the fourth word."""
         return sequence(self.laid, self.input)
 

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from . import device as devices
 from .settings import Settings
 
 
@@ -92,8 +93,8 @@ class Muon(torch.optim.Optimizer):
 
 
 def orthogonal(matrix: Tensor, steps: int = 3) -> Tensor:
-    """`matrix` with its singular values brought near 1, by a quintic Newton–Schulz iteration in bfloat16."""
-    x: Tensor = matrix.bfloat16() if matrix.device.type != "mps" else matrix
+    """`matrix` with its singular values brought near 1, by a quintic Newton–Schulz iteration in few bits if fast."""
+    x: Tensor = matrix.to(devices.number_format(matrix.device, "auto"))
     tall = x.shape[0] > x.shape[1]
     x = x.T if tall else x
     x = x / (x.norm() + 1e-7)

@@ -253,3 +253,34 @@ def test_a_row_of_numbers_has_no_windows():
         Problem, match=r"layer 1, maxpool\(2\): takes maps of \(channels, height, width\), got a row of 64"
     ):
         Network((1, 8, 8), (flatten, maxpool(2)))
+
+
+@pytest.mark.parametrize("activation", ["relu", "leaky", "elu", "sigmoid", "tanh", "leaky(-0.2)", "gelu"])
+@pytest.mark.parametrize("pool", ["maxpool(2)", "maxpool(3, stride=2, pad=1)", "globalmax, dense(2)"])
+def test_training_pools_first_and_gives_the_same_numbers_and_gradients(activation, pool):
+    """Whatever order training takes for speed, it computes what is written."""
+    torch.manual_seed(0)
+    module = Network((2, 9, 9), parse(f"conv(5, 3), {activation}, {pool}")).module().train()
+    x = torch.randn(4, 2, 9, 9)
+    fast = module(x)
+    written = x
+    for word in module:
+        written = word(written)
+    torch.testing.assert_close(fast, written)
+    weights = list(module.parameters())
+    for quick, plain in zip(
+        torch.autograd.grad(fast.square().sum(), weights),
+        torch.autograd.grad(written.square().sum(), weights),
+        strict=True,
+    ):
+        torch.testing.assert_close(quick, plain)
+
+
+def test_looking_on_sees_the_words_in_their_order():
+    """In evaluation mode each word gets what the one before it gave: explanations hook in there."""
+    module = Network((1, 8, 8), parse("conv(3, 3), relu, maxpool(2)")).module().eval()
+    shapes = []
+    for word in module:
+        word.register_forward_hook(lambda word, given, made: shapes.append(tuple(given[0].shape[2:])))
+    module(torch.randn(1, 1, 8, 8))
+    assert shapes == [(8, 8), (6, 6), (6, 6)]
