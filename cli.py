@@ -13,10 +13,33 @@ import typer
 from . import tell
 from .core.problem import DATA, FAILED, INTERRUPTED, USAGE, Problem
 from .core.progress import TrainingProgress, progress, say
+from .flags import (
+    AUGMENT,
+    BATCH,
+    CACHE,
+    COLOUR,
+    DEVICE,
+    EPOCHS,
+    FIT,
+    GROUP_BY,
+    JSON,
+    LR,
+    MAX_BAD,
+    MODEL,
+    OPTIMISER,
+    PRECISION,
+    QUIET,
+    SEED,
+    SET,
+    SIZE,
+    TEST,
+    UNKNOWN,
+    VALID,
+    flag,
+)
 
 if TYPE_CHECKING:
     from .core.domain import Source
-    from .core.network import Network
     from .core.run import Run
 
 app = typer.Typer(
@@ -26,25 +49,6 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Exit codes: 0 done, 1 failed, 2 wrong use, 3 the data cannot be used, 130 interrupted.",
 )
-
-MODEL = Annotated[str, typer.Argument(help="A model file or a run's folder.", show_default=False)]
-JSON = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
-QUIET = Annotated[bool, typer.Option("--quiet", help="No progress and no remarks.")]
-DEVICE = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")]
-TEST = Annotated[str | None, typer.Option(help="Test data of their own.", show_default=False)]
-UNKNOWN = Annotated[str, typer.Option(help="stop, or skip what has a label that the model does not know.")]
-MAX_BAD = Annotated[float, typer.Option(help="Share of unusable files above which nothing starts.")]
-GROUP_BY = Annotated[
-    str | None,
-    typer.Option(
-        help="What stays on one side: a table's column, or a regular expression in the path.", show_default=False
-    ),
-]
-CACHE = Annotated[Path | None, typer.Option(help="Where decoded data are kept.", show_default=False)]
-
-
-def _option(help_text: str, panel: str | None = None, *names: str) -> Any:
-    return typer.Option(*names, help=help_text, rich_help_panel=panel, show_default=False)
 
 
 def _version(asked: bool) -> None:
@@ -85,32 +89,30 @@ def train(
         str | None,
         typer.Argument(help="A folder per class, an archive, a table, or a name such as digits.", show_default=False),
     ] = None,
-    recipe: Annotated[str | None, _option('A network by name: neocog recipes. Or "mlp(units=64)".')] = None,
-    network: Annotated[str | None, _option('A network in words: "conv(25, 3), relu, …, dense(classes)".')] = None,
-    settings: Annotated[Path | None, _option("A run's settings.toml, to run it again.")] = None,
-    weights: Annotated[Path | None, _option("A torchvision state_dict to begin from.")] = None,
-    out: Annotated[str | None, _option("The run's folder; default runs/DOMAIN-RECIPE-TIME.")] = None,
-    force: Annotated[bool, _option("Replace the run in --out.", None, "--force")] = False,
-    epochs: Annotated[int | None, _option("Passes over the training data.", "Training")] = None,
-    batch: Annotated[int | None, _option("Examples in a step.", "Training")] = None,
-    lr: Annotated[float | None, _option("The highest learning rate.", "Training")] = None,
-    optimiser: Annotated[str | None, _option("adamw, sgd or muon.", "Training")] = None,
-    augment: Annotated[str | None, _option('Random changes: "flip, crop(4), rotate(10)", or none.', "Training")] = None,
-    seed: Annotated[int | None, _option("The number that all randomness comes from.", "Training")] = None,
-    device: Annotated[str | None, _option("auto, cpu, cuda, cuda:1 or mps.", "Training")] = None,
-    precision: Annotated[str | None, _option("auto, float32 or bfloat16.", "Training")] = None,
-    set_: Annotated[list[str] | None, _option("Any other setting: --set smoothing=0.1", "Training", "--set")] = None,
-    test: Annotated[str | None, _option("Test data of their own.", "Data")] = None,
-    valid: Annotated[str | None, _option("Validation data of their own.", "Data")] = None,
-    group_by: Annotated[
-        str | None, _option("What stays on one side: a table's column, or a regular expression in the path.", "Data")
-    ] = None,
-    max_bad: Annotated[float | None, _option("Share of unusable files above which nothing starts.", "Data")] = None,
-    unknown: Annotated[str | None, _option("stop or skip: a test label that training has not seen.", "Data")] = None,
-    cache: Annotated[Path | None, _option("Where decoded data are kept.", "Data")] = None,
-    size: Annotated[int | None, _option("The side of the picture in pixels.", "Pictures")] = None,
-    colour: Annotated[str | None, _option("auto, grey or rgb.", "Pictures")] = None,
-    fit: Annotated[str | None, _option("crop, stretch or pad to a square.", "Pictures")] = None,
+    recipe: Annotated[str | None, flag('A network by name: neocog recipes. Or "mlp(units=64)".')] = None,
+    network: Annotated[str | None, flag('A network in words: "conv(25, 3), relu, …, dense(classes)".')] = None,
+    settings: Annotated[Path | None, flag("A run's settings.toml, to run it again.")] = None,
+    weights: Annotated[Path | None, flag("A torchvision state_dict to begin from.")] = None,
+    out: Annotated[str | None, flag("The run's folder; default runs/DOMAIN-RECIPE-TIME.")] = None,
+    force: Annotated[bool, flag("Replace the run in --out.", None, "--force")] = False,
+    epochs: EPOCHS = None,
+    batch: BATCH = None,
+    lr: LR = None,
+    optimiser: OPTIMISER = None,
+    augment: AUGMENT = None,
+    seed: SEED = None,
+    device: DEVICE = None,
+    precision: PRECISION = None,
+    set_: SET = None,
+    test: TEST = None,
+    valid: VALID = None,
+    group_by: GROUP_BY = None,
+    max_bad: MAX_BAD = None,
+    unknown: UNKNOWN = None,
+    cache: CACHE = None,
+    size: SIZE = None,
+    colour: COLOUR = None,
+    fit: FIT = None,
     json: JSON = False,
     quiet: QUIET = False,
 ) -> None:
@@ -210,8 +212,8 @@ def _go(run: Run, quiet: bool, json: bool) -> None:
 @app.command()
 def resume(
     run: Annotated[Path, typer.Argument(help="A run's folder.")],
-    epochs: Annotated[int | None, _option("A later end than planned.")] = None,
-    device: Annotated[str | None, _option("Another device: auto, cpu, cuda, cuda:1 or mps.")] = None,
+    epochs: Annotated[int | None, flag("A later end than planned.")] = None,
+    device: DEVICE = None,
     json: JSON = False,
     quiet: QUIET = False,
 ) -> None:
@@ -247,13 +249,13 @@ def resume(
 def evaluate(
     model: MODEL,
     data: Annotated[str, typer.Argument(help="As for train; its test part is used where it has one.")],
-    part: Annotated[str | None, _option("test, valid, train or all.")] = None,
+    part: Annotated[str | None, flag("test, valid, train or all.")] = None,
     test: TEST = None,
-    unknown: UNKNOWN = "stop",
-    max_bad: MAX_BAD = 0.05,
+    unknown: UNKNOWN = None,
+    max_bad: MAX_BAD = None,
     cache: CACHE = None,
-    confusion: Annotated[Path | None, _option("Write the confusion matrix as a PNG.")] = None,
-    device: DEVICE = "auto",
+    confusion: Annotated[Path | None, flag("Write the confusion matrix as a PNG.")] = None,
+    device: DEVICE = None,
     json: JSON = False,
     quiet: QUIET = False,
 ) -> None:
@@ -267,7 +269,7 @@ def evaluate(
 
     if part not in (None, "train", "valid", "test", "all"):
         raise Problem(f"--part is test, valid, train or all; got {part}", USAGE)
-    found = load(model, device)
+    found = load(model, device or "auto")
     source = _source(data, test, None, found.card.data.get("group_by"), unknown, max_bad, cache=cache)
     with progress("reading", "files", quiet) as reading:
         loaded = found.domain.load(replace(source, progress=reading), found.labels, found.card.facts)
@@ -287,7 +289,7 @@ def predict(
     model: MODEL,
     inputs: Annotated[list[str], typer.Argument(help="Files, folders, globs, or - for one file's bytes on stdin.")],
     top: Annotated[int, typer.Option(help="How many labels for each.", min=1)] = 3,
-    device: DEVICE = "auto",
+    device: DEVICE = None,
     json: JSON = False,
 ) -> None:
     """What the network says of files.
@@ -297,7 +299,7 @@ def predict(
     """
     from . import load
 
-    found = load(model, device)
+    found = load(model, device or "auto")
     paths = [each for each in inputs if each != "-"]
     given: list[Any] = list(found.domain.gather(paths)) if paths else []
     if "-" in inputs:
@@ -317,10 +319,10 @@ def predict(
 @app.command()
 def describe(
     network: Annotated[str, typer.Argument(help="A network in words, a recipe, a model file or a run's folder.")],
-    input_: Annotated[str | None, _option("Its input, as 3x32x32 (channels, height, width).", None, "--input")] = None,
+    input_: Annotated[str | None, flag("Its input, as 3x32x32 (channels, height, width).", None, "--input")] = None,
     classes: Annotated[int, typer.Option(help="How many labels `classes` stands for.", min=1)] = 10,
-    domain: Annotated[str | None, _option("Whose recipe it is, where several domains have one of that name.")] = None,
-    svg: Annotated[Path | None, _option("Write a drawing of it.")] = None,
+    domain: Annotated[str | None, flag("Whose recipe it is, where several domains have one of that name.")] = None,
+    svg: Annotated[Path | None, flag("Write a drawing of it.")] = None,
     json: JSON = False,
 ) -> None:
     """Output shapes, parameters, multiply-accumulates, receptive fields.
@@ -328,7 +330,9 @@ def describe(
     [bold]neocog describe "conv(25, 3), relu, maxpool(2), flatten, dense(10)" --input 1x28x28[/bold]
     [bold]neocog describe resnet18 --svg resnet18.svg[/bold]
     """
-    found, name = _network(network, input_, classes, domain)
+    from .named import network_of
+
+    found, name = network_of(network, input_, classes, domain)
     if svg:
         from .core import diagram, files
 
@@ -340,42 +344,6 @@ def describe(
         from .core import diagram
 
         tell.console().print(diagram.table(found))
-
-
-def _network(text: str, shape: str | None, classes: int, whose: str | None) -> tuple[Network, str]:
-    """The network that a text, a recipe or a model means, and a name for it."""
-    from . import DOMAINS
-    from . import domain as domain_of
-    from .core import checkpoint
-    from .core.network import Network, parse
-    from .core.plan import Plan, find_recipe
-
-    given = _shape(shape) if shape else None
-    if Path(text).exists():
-        card = checkpoint.card(checkpoint.find(text))
-        return Network(given or card.input, parse(card.network)), card.recipe or text
-    word = text.partition("(")[0].strip()
-    for name in [whose] if whose else DOMAINS:
-        if word in (domain := domain_of(name)).recipes:
-            from .core.domain import Source
-
-            recipe, _, _ = find_recipe(domain, text)
-            layers = Plan.of(domain, Source(""), text).layers(classes, domain.numbers({}))
-            return Network(given or recipe.input, layers), text
-    if text.endswith(".safetensors") or ("/" in text and "(" not in text):
-        checkpoint.find(text)  # says that it does not exist, and what is near
-    layers = parse(text, classes=classes)
-    if given is None:
-        raise Problem("a network text needs its input, as in --input 1x28x28 (channels, height, width)", USAGE)
-    return Network(given, layers), text
-
-
-def _shape(text: str) -> tuple[int, int, int]:
-    parts = text.lower().replace("×", "x").replace(",", "x").split("x")
-    if len(parts) != 3 or not all(part.strip().isdigit() for part in parts):
-        raise Problem(f"--input is channels x height x width, as in 3x32x32; got {text}", USAGE)
-    channels, height, width = map(int, parts)
-    return channels, height, width
 
 
 @app.command()
@@ -432,8 +400,8 @@ def check(
 
 @app.command()
 def demo(
-    quick: Annotated[bool, _option("A few seconds of it.", None, "--quick")] = False,
-    out: Annotated[str | None, _option("The run's folder; default runs/demo-TIME.")] = None,
+    quick: Annotated[bool, flag("A few seconds of it.", None, "--quick")] = False,
+    out: Annotated[str | None, flag("The run's folder; default runs/demo-TIME.")] = None,
 ) -> None:
     """What it does, on real data that comes with it, in a minute or two."""
     from .demo import show_demo

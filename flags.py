@@ -1,0 +1,44 @@
+"""The flags of the command line, each with its help once: the same flag has the same name in every command."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+
+def flag(help_text: str, panel: str | None = None, *names: str) -> Any:
+    """An option whose default is not worth showing: what is not typed follows the recipe or the data."""
+    return typer.Option(*names, help=help_text, rich_help_panel=panel, show_default=False)
+
+
+MODEL = Annotated[str, typer.Argument(help="A model file or a run's folder.", show_default=False)]
+JSON = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
+QUIET = Annotated[bool, typer.Option("--quiet", help="No progress and no remarks.")]
+DEVICE = Annotated[str | None, flag("auto, cpu, cuda, cuda:1 or mps.")]
+
+# Training
+EPOCHS = Annotated[int | None, flag("Passes over the training data.", "Training")]
+BATCH = Annotated[int | None, flag("Examples in a step.", "Training")]
+LR = Annotated[float | None, flag("The highest learning rate.", "Training")]
+OPTIMISER = Annotated[str | None, flag("adamw, sgd or muon.", "Training")]
+AUGMENT = Annotated[str | None, flag('Random changes: "flip, crop(4), rotate(10)", or none.', "Training")]
+SEED = Annotated[int | None, flag("The number that all randomness comes from.", "Training")]
+PRECISION = Annotated[str | None, flag("auto, float32 or bfloat16.", "Training")]
+SET = Annotated[list[str] | None, flag("Any other setting: --set smoothing=0.1", "Training", "--set")]
+
+# Data
+TEST = Annotated[str | None, flag("Test data of their own.", "Data")]
+VALID = Annotated[str | None, flag("Validation data of their own.", "Data")]
+GROUP_BY = Annotated[
+    str | None, flag("What stays on one side: a table's column, or a regular expression in the path.", "Data")
+]
+UNKNOWN = Annotated[str | None, flag("stop (the default), or skip what has a label that is not known.", "Data")]
+MAX_BAD = Annotated[float | None, flag("Share of unusable files above which nothing starts; 0.05.", "Data")]
+CACHE = Annotated[Path | None, flag("Where decoded data are kept.", "Data")]
+
+# Pictures
+SIZE = Annotated[int | None, flag("The side of the picture in pixels.", "Pictures")]
+COLOUR = Annotated[str | None, flag("auto, grey or rgb.", "Pictures")]
+FIT = Annotated[str | None, flag("crop, stretch or pad to a square.", "Pictures")]
