@@ -32,7 +32,9 @@ from .flags import (
     SEED,
     SET,
     SIZE,
+    SPLIT,
     TEST,
+    TEST_SHARE,
     UNKNOWN,
     VALID,
     flag,
@@ -107,6 +109,8 @@ def train(
     test: TEST = None,
     valid: VALID = None,
     group_by: GROUP_BY = None,
+    test_share: TEST_SHARE = None,
+    split: SPLIT = None,
     max_bad: MAX_BAD = None,
     unknown: UNKNOWN = None,
     cache: CACHE = None,
@@ -141,7 +145,8 @@ def train(
         found = domain_of(domain)
         own = {name: assigned.pop(name) for name in set(assigned) & set(found.options)}
         own |= {"size": size, "colour": colour, "fit": fit, "cache": cache}
-        source = _source(data, test, valid, group_by, unknown, max_bad, **own)
+        parts = {"test": test, "valid": valid, "group_by": group_by, "test_share": test_share, "split": split}
+        source = _source(data, own, unknown=unknown, max_bad=max_bad, **parts)
         begin = str(weights.absolute()) if weights else None
         plan = Plan.of(found, source, recipe, network, changes | assigned, begin)
     where = devices.choose(plan.settings.device)
@@ -151,22 +156,21 @@ def train(
         _go(run, quiet, json)
 
 
-def _source(
-    data: str, test: str | None, valid: str | None, group_by: str | None, unknown: str | None, max_bad: float | None,
-    **options: Any,
-) -> Source:  # fmt: skip
+def _source(data: str, options: dict[str, Any], **told: Any) -> Source:
+    """Where examples come from; what is None was not typed. `options` are the domain's own."""
     from .core.domain import Source
 
-    if unknown not in (None, "stop", "skip"):
-        raise Problem(f"--unknown is stop or skip; got {unknown}", USAGE)
-    if max_bad is not None and not 0 <= max_bad <= 1:
-        raise Problem(f"--max-bad is a share from 0 to 1; got {max_bad:g}", USAGE)
-    typed = {"test": test, "valid": valid, "group_by": group_by, "unknown": unknown, "max_bad": max_bad}
-    told: dict[str, Any] = {name: value for name, value in typed.items() if value is not None}
-    own = {
-        name: str(value) if isinstance(value, Path) else value for name, value in options.items() if value is not None
-    }
-    return Source(data, options=own, **told)
+    if told.get("unknown") not in (None, "stop", "skip"):
+        raise Problem(f"--unknown is stop or skip; got {told['unknown']}", USAGE)
+    for name, most in (("max_bad", 1), ("test_share", 0.9)):
+        if not 0 <= (told.get(name) or 0) <= most:
+            raise Problem(f"--{name.replace('_', '-')} is a share from 0 to {most}; got {told[name]:g}", USAGE)
+    own = {name: str(value) if isinstance(value, Path) else value for name, value in options.items()}
+    return Source(data, options=_typed(own), **_typed(told))
+
+
+def _typed(told: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in told.items() if value is not None}
 
 
 def _assignments(texts: list[str]) -> dict[str, Any]:
@@ -270,7 +274,7 @@ def evaluate(
     if part not in (None, "train", "valid", "test", "all"):
         raise Problem(f"--part is test, valid, train or all; got {part}", USAGE)
     found = load(model, device or "auto")
-    source = _source(data, test, None, found.card.data.get("group_by"), unknown, max_bad, cache=cache)
+    source = _source(data, {"cache": cache}, test=test, unknown=unknown, max_bad=max_bad, **found.division)
     with progress("reading", "files", quiet) as reading:
         loaded = found.domain.load(replace(source, progress=reading), found.labels, found.card.facts)
     began = time.perf_counter()
@@ -383,6 +387,8 @@ def check(
     data: Annotated[str, typer.Argument(help="As for train.")],
     test: TEST = None,
     group_by: GROUP_BY = None,
+    test_share: TEST_SHARE = None,
+    split: SPLIT = None,
     json: JSON = False,
     quiet: QUIET = False,
 ) -> None:
@@ -392,7 +398,7 @@ def check(
     """
     from . import domain as domain_of
 
-    source = _source(data, test, None, group_by, None, None)
+    source = _source(data, {}, test=test, group_by=group_by, test_share=test_share, split=split)
     with progress("checking", "files", quiet) as shown:
         told = domain_of(domain).check(replace(source, progress=shown))
     tell.document(told) if json else tell.check(told)

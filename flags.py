@@ -34,6 +34,8 @@ VALID = Annotated[str | None, flag("Validation data of their own.", "Data")]
 GROUP_BY = Annotated[
     str | None, flag("What stays on one side: a table's column, or a regular expression in the path.", "Data")
 ]
+TEST_SHARE = Annotated[float | None, flag("Share kept for the test where none is given; 0.15.", "Data")]
+SPLIT = Annotated[int | None, flag("A number: another one divides otherwise.", "Data")]
 UNKNOWN = Annotated[str | None, flag("stop (the default), or skip what has a label that is not known.", "Data")]
 MAX_BAD = Annotated[float | None, flag("Share of unusable files above which nothing starts; 0.05.", "Data")]
 CACHE = Annotated[Path | None, flag("Where decoded data are kept.", "Data")]
