@@ -37,7 +37,8 @@ def describe(device: torch.device) -> str:
     """The device in words, for summaries: "cuda: NVIDIA H200", "cpu: 2 threads"."""
     if device.type == "cuda":
         return f"{device}: {torch.cuda.get_device_name(device)}"
-    return f"cpu: {torch.get_num_threads()} threads" if device.type == "cpu" else str(device)
+    threads = torch.get_num_threads()
+    return f"cpu: {threads} thread{'s' * (threads > 1)}" if device.type == "cpu" else str(device)
 
 
 def number_format(device: torch.device, wish: str) -> torch.dtype:
