@@ -23,25 +23,31 @@ from .flags import (
     FIT,
     GROUP_BY,
     JSON,
+    LABELS,
     LR,
     MAX_BAD,
     MODEL,
     OPTIMISER,
+    PATTERN,
     PRECISION,
     QUIET,
+    RATE,
+    SECONDS,
     SEED,
     SET,
     SIZE,
     SPLIT,
     TEST,
     TEST_SHARE,
+    TEST_WHERE,
     UNKNOWN,
     VALID,
+    VALID_WHERE,
     flag,
 )
 
 if TYPE_CHECKING:
-    from .core.domain import Source
+    from .core.domain import Domain, Source
     from .core.run import Run
 
 app = typer.Typer(
@@ -86,7 +92,7 @@ _debug = False
 
 @app.command()
 def train(
-    domain: Annotated[str | None, typer.Argument(help="vision", show_default=False)] = None,
+    domain: Annotated[str | None, typer.Argument(help="vision or speech", show_default=False)] = None,
     data: Annotated[
         str | None,
         typer.Argument(help="A folder per class, an archive, a table, or a name such as digits.", show_default=False),
@@ -117,6 +123,11 @@ def train(
     size: SIZE = None,
     colour: COLOUR = None,
     fit: FIT = None,
+    pattern: PATTERN = None,
+    test_where: TEST_WHERE = None,
+    valid_where: VALID_WHERE = None,
+    seconds: SECONDS = None,
+    rate: RATE = None,
     json: JSON = False,
     quiet: QUIET = False,
 ) -> None:
@@ -124,6 +135,7 @@ def train(
 
     [bold]neocog train vision photos/[/bold]
     [bold]neocog train vision mnist --recipe keras-digits --epochs 5[/bold]
+    [bold]neocog train speech words/ --pattern '{label}_{speaker}_{take}' --group-by speaker[/bold]
     [bold]neocog train vision photos.zip --network "conv(16, 3), relu, globalmax, dense(classes)"[/bold]
     """
     from . import domain as domain_of
@@ -144,7 +156,8 @@ def train(
     else:
         found = domain_of(domain)
         own = {name: assigned.pop(name) for name in set(assigned) & set(found.options)}
-        own |= {"size": size, "colour": colour, "fit": fit, "cache": cache}
+        own |= {"size": size, "colour": colour, "fit": fit, "cache": cache, "seconds": seconds, "rate": rate}
+        own |= {"pattern": pattern, "test_where": test_where, "valid_where": valid_where}
         parts = {"test": test, "valid": valid, "group_by": group_by, "test_share": test_share, "split": split}
         source = _source(data, own, unknown=unknown, max_bad=max_bad, **parts)
         begin = str(weights.absolute()) if weights else None
@@ -257,6 +270,8 @@ def evaluate(
     test: TEST = None,
     unknown: UNKNOWN = None,
     max_bad: MAX_BAD = None,
+    pattern: PATTERN = None,
+    test_where: TEST_WHERE = None,
     cache: CACHE = None,
     confusion: Annotated[Path | None, flag("Write the confusion matrix as a PNG.")] = None,
     device: DEVICE = None,
@@ -274,7 +289,8 @@ def evaluate(
     if part not in (None, "train", "valid", "test", "all"):
         raise Problem(f"--part is test, valid, train or all; got {part}", USAGE)
     found = load(model, device or "auto")
-    source = _source(data, {"cache": cache}, test=test, unknown=unknown, max_bad=max_bad, **found.division)
+    own = {"cache": cache, "pattern": pattern, "test_where": test_where}
+    source = _source(data, own, test=test, unknown=unknown, max_bad=max_bad, **found.division)
     with progress("reading", "files", quiet) as reading:
         loaded = found.domain.load(replace(source, progress=reading), found.labels, found.card.facts)
     began = time.perf_counter()
@@ -293,13 +309,15 @@ def predict(
     model: MODEL,
     inputs: Annotated[list[str], typer.Argument(help="Files, folders, globs, or - for one file's bytes on stdin.")],
     top: Annotated[int, typer.Option(help="How many labels for each.", min=1)] = 3,
+    labels: LABELS = None,
     device: DEVICE = None,
     json: JSON = False,
 ) -> None:
-    """What the network says of files.
+    """What the network says of files. A long recording is answered in overlapping windows.
 
     [bold]neocog predict runs/vision-swift-… cat.jpg holiday/[/bold]
     [bold]cat cat.jpg | neocog predict runs/… - --json[/bold]
+    [bold]neocog predict runs/speech-… meeting.flac --labels meeting.TextGrid[/bold]
     """
     from . import load
 
@@ -308,7 +326,11 @@ def predict(
     given: list[Any] = list(found.domain.gather(paths)) if paths else []
     if "-" in inputs:
         given.append(sys.stdin.buffer.read())
+    if labels and len(given) != 1:
+        raise Problem(f"--labels is for one recording; got {len(given)}", USAGE)
     answers = found.predict(given, top)
+    if labels and "problem" not in answers[0]:
+        _write_labels(found.domain, answers[0], labels)
     failed = [answer for answer in answers if "problem" in answer]
     if json:
         tell.document(answers)
@@ -318,6 +340,15 @@ def predict(
         say(f"{answer['input']}: {answer['problem']}")
     if failed:
         raise typer.Exit(DATA)
+
+
+def _write_labels(domain: Domain, answer: dict[str, Any], path: Path) -> None:
+    from .core import files
+
+    if domain.timeline is None:
+        raise Problem(f"--labels is not for {domain.name}", USAGE)
+    files.write_text(path, domain.timeline(answer, path))
+    say(f"wrote {path}")
 
 
 @app.command()
@@ -352,7 +383,7 @@ def describe(
 
 @app.command()
 def recipes(
-    domain: Annotated[str | None, typer.Argument(help="vision", show_default=False)] = None,
+    domain: Annotated[str | None, typer.Argument(help="vision or speech", show_default=False)] = None,
     json: JSON = False,
 ) -> None:
     """The networks that can be asked for by name."""
@@ -383,22 +414,26 @@ def recipes(
 
 @app.command()
 def check(
-    domain: Annotated[str, typer.Argument(help="vision")],
+    domain: Annotated[str, typer.Argument(help="vision or speech")],
     data: Annotated[str, typer.Argument(help="As for train.")],
     test: TEST = None,
     group_by: GROUP_BY = None,
     test_share: TEST_SHARE = None,
     split: SPLIT = None,
+    pattern: PATTERN = None,
+    test_where: TEST_WHERE = None,
     json: JSON = False,
     quiet: QUIET = False,
 ) -> None:
     """What training would meet in your data: counts, bad files, duplicates.
 
     [bold]neocog check vision photos/[/bold]
+    [bold]neocog check speech recordings/[/bold]
     """
     from . import domain as domain_of
 
-    source = _source(data, {}, test=test, group_by=group_by, test_share=test_share, split=split)
+    own = {"pattern": pattern, "test_where": test_where}
+    source = _source(data, own, test=test, group_by=group_by, test_share=test_share, split=split)
     with progress("checking", "files", quiet) as shown:
         told = domain_of(domain).check(replace(source, progress=shown))
     tell.document(told) if json else tell.check(told)

@@ -32,13 +32,23 @@ SET = Annotated[list[str] | None, flag("Any other setting: --set smoothing=0.1",
 TEST = Annotated[str | None, flag("Test data of their own.", "Data")]
 VALID = Annotated[str | None, flag("Validation data of their own.", "Data")]
 GROUP_BY = Annotated[
-    str | None, flag("What stays on one side: a table's column, or a regular expression in the path.", "Data")
+    str | None, flag("What stays on one side: a column, a field of --pattern, or a regular expression.", "Data")
 ]
 TEST_SHARE = Annotated[float | None, flag("Share kept for the test where none is given; 0.15.", "Data")]
 SPLIT = Annotated[int | None, flag("A number: another one divides otherwise.", "Data")]
 UNKNOWN = Annotated[str | None, flag("stop (the default), or skip what has a label that is not known.", "Data")]
 MAX_BAD = Annotated[float | None, flag("Share of unusable files above which nothing starts; 0.05.", "Data")]
 CACHE = Annotated[Path | None, flag("Where decoded data are kept.", "Data")]
+
+# Recordings
+PATTERN = Annotated[str | None, flag("How files are named: '{label}_{speaker}_{take}'.", "Recordings")]
+TEST_WHERE = Annotated[str | None, flag("What is test data: speaker=theo, or 'take<5'.", "Recordings")]
+VALID_WHERE = Annotated[str | None, flag("What is validation data: speaker=lucas.", "Recordings")]
+SECONDS = Annotated[float | None, flag("Length of the window that is heard at once.", "Recordings")]
+RATE = Annotated[int | None, flag("Samples a second, in Hz.", "Recordings")]
+LABELS = Annotated[
+    Path | None, flag("A recording's labels in time: a .TextGrid (Praat) or a .txt (Audacity).", "Recordings")
+]
 
 # Pictures
 SIZE = Annotated[int | None, flag("The side of the picture in pixels.", "Pictures")]

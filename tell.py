@@ -80,6 +80,16 @@ def answers(answers: list[dict[str, Any]]) -> None:
     for answer in answers:
         told = "  ".join(f"{each['label']} {each['probability']:.1%}" for each in answer["predictions"])
         print(f"{answer['input']}: {told}")
+        _windows(answer.get("windows", []))
+
+
+def _windows(windows: list[dict[str, Any]], most: int = 20) -> None:
+    """A line for each window of an input that is longer than one."""
+    shown = windows[:most] if len(windows) > 1 else []
+    for each in shown:
+        print(f"  {each['start']:8.2f} to {each['end']:8.2f}  {each['label']} {each['probability']:.1%}")
+    if len(windows) > most:
+        print(f"  … and {len(windows) - most:,} more; all of them with --json")
 
 
 def recipes(told: list[dict[str, Any]]) -> None:

@@ -1,6 +1,6 @@
 """Test accuracy of a recipe over several seeds, through the command line that people use.
 
-python benchmarks/accuracy.py RECIPE DATA [--seeds 3] [-- further options of neocog train]
+python benchmarks/accuracy.py RECIPE DATA [--domain vision] [--seeds 3] [-- further options of neocog train]
 """
 
 import argparse
@@ -18,6 +18,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("recipe")
     parser.add_argument("data")
+    parser.add_argument("--domain", default="vision")
     parser.add_argument("--seeds", type=int, default=3)
     options, more = parser.parse_known_args()
     more = [each for each in more if each != "--"]
@@ -29,7 +30,7 @@ def main() -> None:
                 "-m",
                 "neocog",
                 "train",
-                "vision",
+                options.domain,
                 options.data,
                 "--recipe",
                 options.recipe,

@@ -174,7 +174,7 @@ class Domain:
     frontend: Callable[[Facts], nn.Module]  # arrays on the device -> (B, C, H, W)
     augment: Callable[[str, Mapping[str, Tensor]], Augment]  # "flip, crop(4)", the data's extras -> changes
     check: Callable[[Source], dict[str, Any]]  # what training would meet
-    show: Callable[..., Any]  # an input, and relevance over it, as a picture (Pillow's)
+    show: Callable[..., Any]  # an input, relevance over it or None, and the facts, as a picture (Pillow's)
     recipes: Mapping[str, Recipe]
     default: str  # the recipe to use where none is named
     weights: Callable[[nn.Module, Path], list[str]] | None = None  # others' weights into a network; remarks
@@ -182,6 +182,7 @@ class Domain:
     views: Callable[[str], Sequence[View]] = lambda augment: (View(),)  # an answer is the mean over these
     windows: Callable[[str | bytes, Facts], Windows] | None = None  # an input that may be longer than an example
     options: Sequence[str] = ()  # the names that Source.options may have
+    timeline: Callable[[Mapping[str, Any], Path], str] | None = None  # an answer in windows -> text for such a file
     # What a new network begins with beside its random weights (word vectors, say); gives remarks.
     begin: Callable[[nn.Module, Data, Source], list[str]] = lambda network, data, source: []
     spell: Callable[[Tensor, Facts], str] | None = None  # an input in words, where people read rather than look

@@ -83,7 +83,8 @@ class Model:
 
         An input is a path or a file's bytes. One that cannot be read gives {"input", "problem"} in its place. One that
         is longer than an example is answered in overlapping windows: its probabilities are the mean over them, and
-        `"windows": [{"start", "end", "label", "probability"}, …]` says what each of them was taken for.
+        `"windows": [{"start", "end", "label", "probability"}, …]` says what each of them was taken for. Where the
+        domain has a timeline, a short one has its single window too.
         """
         told: list[dict[str, Any]] = []
         for start in range(0, len(inputs), TOGETHER):
@@ -111,7 +112,7 @@ class Model:
         good = (answer for answer in told if "predictions" in answer)
         for answer, windows, own in zip(good, read, rows, strict=True):
             answer["predictions"] = self._likeliest(own.mean(0), top)
-            if len(own) > 1:
+            if len(own) > 1 or self.domain.timeline is not None:
                 answer["windows"] = [
                     {"start": start, "end": end, **self._likeliest(row, 1)[0]}
                     for (start, end), row in zip(windows.spans, own, strict=True)

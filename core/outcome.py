@@ -98,7 +98,7 @@ def _seen(run: Run, inputs: Tensor) -> dict[str, Any]:
     domain = run.plan.domain
     if domain.spell is not None:
         return {"picture": None, "text": domain.spell(inputs, run.data.facts)}
-    return {"picture": _png(domain.show(inputs)), "text": None}
+    return {"picture": _png(domain.show(inputs, None, run.data.facts)), "text": None}
 
 
 def _png(picture: Any) -> bytes | None:

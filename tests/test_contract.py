@@ -5,6 +5,7 @@ import json
 import neocog
 import numpy as np
 import pytest
+import soundfile
 import torch
 from neocog.core.domain import Domain, Source
 from neocog.core.network import Network, parse
@@ -12,7 +13,10 @@ from neocog.core.plan import find_recipe
 from neocog.core.settings import Settings
 from PIL import Image
 
-SMALL = {"vision": "conv(4, 3), relu, globalmax, dense(classes)"}  # a network for each domain's tiny data
+SMALL = {
+    "vision": "conv(4, 3), relu, globalmax, dense(classes)",
+    "speech": "conv(4, (8, frames)), relu, maxpool((3, 1)), flatten, dense(classes)",
+}  # a network for each domain's tiny data
 
 
 def pictures(folder):
@@ -26,7 +30,19 @@ def pictures(folder):
     return folder
 
 
-MADE = {"vision": pictures}
+def recordings(folder):
+    """Three tones, ten noisy recordings each, of different loudness and length."""
+    rng = np.random.default_rng(0)
+    for label, pitch in (("low", 200), ("middle", 600), ("high", 1800)):
+        (folder / label).mkdir(parents=True)
+        for i in range(10):
+            times = np.arange(rng.integers(1500, 2000)) / 8000
+            tone = np.sin(2 * np.pi * pitch * (1 + 0.05 * rng.random()) * times) + 0.1 * rng.standard_normal(len(times))
+            soundfile.write(folder / label / f"{i}.wav", (tone * rng.uniform(0.1, 0.6)).astype(np.float32), 8000)
+    return folder
+
+
+MADE = {"vision": pictures, "speech": recordings}
 
 
 @pytest.fixture(params=neocog.DOMAINS)
@@ -123,7 +139,7 @@ def test_every_recipe_builds_and_its_settings_are_known(domain):
 
 
 def test_an_input_can_be_shown(domain, data):
-    assert domain.show(data.train.inputs[0]).size[0] > 0
+    assert domain.show(data.train.inputs[0], None, data.facts).size[0] > 0
 
 
 def test_check_counts_what_load_loads(domain, files, data):

@@ -54,7 +54,7 @@ DOMAIN = Domain(
     frontend=lambda facts: Frontend(),
     augment=augment,
     check=lambda source: {},
-    show=lambda inputs, relevance=None: None,
+    show=lambda inputs, relevance=None, facts=None: None,
     recipes={"small": Recipe(layers, "for tests", {"epochs": 3, "batch": 16, "lr": 0.01})},
     default="small",
 )

@@ -29,10 +29,11 @@ class Kind:
     noun: str  # what one of them is called: "picture"
     suffixes: frozenset[str]  # lower case, with their dot
     expected: str  # what DATA may be, for a sentence: "a folder with one folder per class, …"
+    foreign: frozenset[str] = frozenset()  # suffixes of what is meant as one and cannot be read: named, not overlooked
 
     def named(self, name: str) -> bool:
         """Whether a file's name says that it is one."""
-        return Path(name).suffix.lower() in self.suffixes
+        return Path(name).suffix.lower() in self.suffixes | self.foreign
 
     def counted(self, count: int) -> str:
         return counted(count, self.noun)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import NamedTuple, Protocol
@@ -32,6 +32,7 @@ class Item(NamedTuple):
     part: str | None = None  # "train", "valid" or "test" where the source says so
     group: str | None = None  # what --group-by asks for, where the source is a table with such a column
     span: tuple[float, float] | None = None  # from and to, in seconds, where a table names a part of a recording
+    fields: Mapping[str, str] | None = None  # what its name or its row says besides: speaker, take
 
 
 @dataclass

@@ -17,6 +17,8 @@ from .listing import PART_OF, Item, Listing, same_label
 PATHS = ("path", "file", "filename", "file_name", "filepath", "image", "audio")
 LABELS = ("label", "class", "category", "target", "y")
 SPLIT = "split"
+STARTS = ("start", "begin", "onset", "from")  # seconds into the file, where a row names a part of it
+ENDS = ("end", "stop", "offset", "to")
 ENDINGS = (".csv", ".tsv")
 
 
@@ -32,7 +34,12 @@ class Columns(NamedTuple):
     label: int
     split: int | None
     group: int | None
-    width: int  # how many columns there are
+    names: Sequence[str] = ()  # of all columns, where there is a header
+    span: tuple[int, int] | None = None  # of the seconds where a part of a file begins and ends
+
+    @property
+    def width(self) -> int:
+        return len(self.names)
 
 
 class Table:
@@ -71,7 +78,22 @@ class Table:
         if not os.path.lexists(self.path.parent / name):
             return Bad(where, f"names {name}, which does not exist")
         part = None if columns.split is None else self.part(row, row.cells[columns.split])
-        return Item(name, label, part, None if columns.group is None else row.cells[columns.group])
+        group = None if columns.group is None else row.cells[columns.group]
+        fields = dict(zip(columns.names, (cell.strip() for cell in row.cells), strict=True))
+        return Item(name, label, part, group, self.span(row, columns), fields)
+
+    def span(self, row: Row, columns: Columns) -> tuple[float, float] | None:
+        """From and to in seconds; None where both are left empty, or nobody asks for a part."""
+        if columns.span is None or not any(texts := [row.cells[at].strip() for at in columns.span]):
+            return None
+        try:
+            start, end = map(float, texts)
+        except ValueError:
+            told = " to ".join(texts)
+            raise Problem(
+                f"{self.where}:{row.line} has the times {told!r}; expected seconds, as in 1.5", DATA
+            ) from None
+        return start, end
 
     def part(self, row: Row, text: str) -> str:
         if text.strip().lower() not in PART_OF:
@@ -121,13 +143,15 @@ def columns_of(rows: list[Row], group_by: str | None, where: str, kind: Kind) ->
     if path is not None and label is not None:
         rows.pop(0)
         group = header.index(group_by.lower()) if group_by and group_by.lower() in header else None
-        return Columns(path, label, header.index(SPLIT) if SPLIT in header else None, group, len(header))
+        start, end = first_of(STARTS, header), first_of(ENDS, header)
+        span = None if start is None or end is None else (start, end)
+        return Columns(path, label, header.index(SPLIT) if SPLIT in header else None, group, header, span)
     if (path is not None or label is not None) and not kind.named(header[0]):
         lacks = f"a label ({', '.join(LABELS)})" if label is None else f"a path ({', '.join(PATHS)})"
         raise Problem(f"{where}:1 has the columns {', '.join(header)}; none of them is {lacks}", DATA)
     if len(header) < 2:
         raise Problem(f"{where}:{rows[0].line} has one column; expected path and label, divided by , ; or tab", DATA)
-    return Columns(0, 1, None, None, len(header))
+    return Columns(0, 1, None, None, [f"column {at + 1}" for at in range(len(header))])
 
 
 def first_of(names: tuple[str, ...], header: list[str]) -> int | None:

@@ -1,0 +1,136 @@
+"""Features and one training epoch against the usual recipe, with the same network, optimiser and batch.
+
+    python benchmarks/speech_recipe.py FSDD-RECORDINGS [--recipe swift] [--batch 64] [--rounds 3] [--workers 0]
+
+The usual recipe, as in PyTorch's and torchaudio's tutorials: a Dataset that opens a file with soundfile, pads it to one
+length and puts torchaudio's MelSpectrogram and AmplitudeToDB over it, a DataLoader around that, and a plain loop. Ours:
+the arrays of a set that has been decoded once, the frontend over the batch, and the loop of `neocog train`. Neither
+augments. Reading the set for the first time is told apart. Examples a second, and the ratio of each pair.
+"""
+
+import argparse
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import soundfile
+import torch
+from machine import machine
+from neocog.core import device as devices
+from neocog.core.domain import Examples, Source
+from neocog.core.network import Network
+from neocog.core.settings import Settings
+from neocog.core.start import start
+from neocog.core.train import Trainer, train
+from neocog.speech import DOMAIN
+from neocog.speech.spectrogram import points_for
+from torch.nn import functional as F
+from torchaudio import transforms
+
+PATTERN = "{label}_{speaker}_{take}"
+
+
+class Recordings(torch.utils.data.Dataset):
+    """The usual one."""
+
+    def __init__(self, names, targets, facts) -> None:
+        self.names, self.targets, self.samples = names, targets, facts["samples"]
+        frame, hop = round(facts["frame"] * facts["rate"] / 1000), round(facts["hop"] * facts["rate"] / 1000)
+        points = points_for(facts["bands"], facts["rate"], frame)
+        mel = transforms.MelSpectrogram(facts["rate"], points, frame, hop, n_mels=facts["bands"], center=False)
+        self.features = torch.nn.Sequential(mel, transforms.AmplitudeToDB(top_db=60))
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __getitem__(self, index: int):
+        sound, _ = soundfile.read(self.names[index], dtype="float32")
+        sound = torch.from_numpy(sound)[: self.samples]
+        left = (self.samples - len(sound)) // 2
+        maps = self.features(F.pad(sound, (left, self.samples - len(sound) - left)))
+        return ((maps - maps.mean()) / (maps.std() + 0.1))[None], self.targets[index]
+
+
+def network(recipe: str, shape, classes: int) -> torch.nn.Module:
+    module = Network(tuple(shape), DOMAIN.recipes[recipe].layers(classes, frames=shape[2])).module()
+    start(module, 0)
+    return module
+
+
+def usual(examples: Examples, facts: dict, options, classes: int) -> float:
+    """Seconds of one epoch."""
+    data = Recordings(examples.names, examples.targets, facts)
+    loader = torch.utils.data.DataLoader(data, batch_size=options.batch, shuffle=True, num_workers=options.workers)
+    module = network(options.recipe, data[0][0].shape, classes)
+    optimiser = torch.optim.AdamW(module.parameters(), lr=0.002)
+    module.train()
+    begin = time.perf_counter()
+    for maps, targets in loader:
+        optimiser.zero_grad()
+        F.cross_entropy(module(maps), targets).backward()
+        optimiser.step()
+    return time.perf_counter() - begin
+
+
+def ours(examples: Examples, facts: dict, options, classes: int) -> float:
+    """Seconds of one epoch."""
+    frontend = DOMAIN.frontend(facts)
+    module = network(options.recipe, frontend(examples.inputs[:1]).shape[1:], classes)
+    settings = Settings(epochs=1, batch=options.batch, lr=0.002)
+    trainer = Trainer(frontend, module, settings, torch.device("cpu"), devices.World())
+    begin = time.perf_counter()
+    for _ in train(trainer, examples, examples.keep(torch.arange(0)), DOMAIN.augment("none", {})):
+        pass
+    return time.perf_counter() - begin
+
+
+def features(examples: Examples, facts: dict, options) -> tuple[float, float]:
+    """Seconds for the features of all recordings alone: the usual way, and ours."""
+    begin = time.perf_counter()
+    data = Recordings(examples.names, examples.targets, facts)
+    for _ in torch.utils.data.DataLoader(data, batch_size=options.batch, num_workers=options.workers):
+        pass
+    middle = time.perf_counter()
+    frontend = DOMAIN.frontend(facts)
+    with torch.inference_mode():
+        for picks in torch.arange(len(examples)).split(options.batch):
+            frontend(examples[picks][0])
+    return middle - begin, time.perf_counter() - middle
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("recordings")
+    parser.add_argument("--recipe", default="swift")
+    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--workers", type=int, default=0)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as cache:
+        source = Source(str(Path(options.recordings)), options={"pattern": PATTERN, "cache": cache})
+        begin = time.perf_counter()
+        data = DOMAIN.load(source, None, None)
+        print(f"decoding {sum(data.counts.values()):,} recordings once: {time.perf_counter() - begin:.1f} s")
+        examples, classes = data.train, len(data.labels)
+        ours(examples.keep(torch.arange(256)), data.facts, options, classes)  # a warm-up
+        ratios, alone = [], []
+        for _ in range(options.rounds):
+            theirs, own = usual(examples, data.facts, options, classes), ours(examples, data.facts, options, classes)
+            slow, fast = features(examples, data.facts, options)
+            ratios.append(theirs / own)
+            alone.append(slow / fast)
+            print(
+                f"an epoch: usual {len(examples) / theirs:,.0f}/s, neocog {len(examples) / own:,.0f}/s, "
+                f"{theirs / own:.1f}×; features: {len(examples) / slow:,.0f}/s and {len(examples) / fast:,.0f}/s, "
+                f"{slow / fast:.1f}×",
+                flush=True,
+            )
+    print(
+        f"{options.recipe}, batch {options.batch}: median {statistics.median(ratios):.1f}× (from {min(ratios):.1f} "
+        f"to {max(ratios):.1f}), features alone {statistics.median(alone):.1f}×, {machine()}"
+    )
+
+
+if __name__ == "__main__":
+    main()

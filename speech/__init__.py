@@ -1,0 +1,21 @@
+"""Speech."""
+
+from ..core.domain import Domain
+from . import augment, check, data, frontend, models, options, show, timeline
+
+DOMAIN = Domain(
+    name="speech",
+    load=data.load,
+    read=data.read,
+    gather=data.gather,
+    frontend=frontend.frontend,
+    augment=augment.augment,
+    check=check.check,
+    show=show.show,
+    recipes=models.RECIPES,
+    default="swift",
+    windows=data.windows,
+    options=options.NAMES,
+    numbers=models.numbers,
+    timeline=timeline.timeline,
+)

@@ -1,0 +1,122 @@
+"""The front door of speech's data: load (many recordings), read (one), windows (a long one), gather (which ones)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import soundfile
+import soxr
+import torch
+from torch import Tensor
+
+from ..core.domain import Data, Facts, Source, Windows
+from ..core.problem import DATA, Problem
+from ..core.sources import gather as files
+from ..core.sources.cache import Arrays, Cache, Index, key_of
+from ..core.sources.content import Content, Unreadable, fetched
+from ..core.sources.listing import Item
+from ..core.sources.survey import Placed, Survey, divided_by, full_bad
+from ..core.sources.usable import data_of, none_usable, surveyed
+from .audio import RECORDINGS, Samples, cut, fitted, sound
+from .build import COVERED, LONGEST, RATE, Form, build, decoded, form_of, noise_of
+from .options import FORM, NAMED, Options, options_of
+from .sources import Chosen, origins, same_case
+from .spectrogram import middles
+
+TOLD = ("mean", "std")  # facts that only normalisation over the set has
+
+
+def load(source: Source, labels: list[str] | None = None, facts: Facts | None = None) -> Data:
+    """Training, validation and test recordings, int16 (N, samples), decoded once and mapped from the disk afterwards.
+
+    A shorter recording lies in the middle of silence; of a longer one it is the loudest stretch. With the `labels` and
+    `facts` of a model the recordings sound as it heard them in training, and targets index its labels by name. Raises
+    Problem where the data cannot be used.
+    """
+    options = options_of(source, facts)
+    placed = origins(source, options)
+    cache = Cache(options.cache, RECORDINGS)
+    index, arrays = cached(source, labels, options, placed, cache)
+    if facts is None:
+        facts = {name: index.facts[name] for name in (*FORM, *TOLD) if name in index.facts}
+        facts |= {name: text for name, text in zip(NAMED, options.naming, strict=True) if text}
+    data = data_of(source, labels, placed, index, arrays, facts, RECORDINGS, cache.remarks)
+    data.extras["bands"] = middles(int(facts["bands"]), int(facts["rate"])).float()
+    if "background" in arrays:
+        data.extras["background"] = torch.from_numpy(arrays["background"])
+    return data
+
+
+def cached(
+    source: Source, labels: list[str] | None, options: Options, placed: Sequence[Placed], cache: Cache
+) -> tuple[Index, Arrays]:
+    """The decoded recordings, from the cache where they lie there unchanged."""
+    stamps = [(part, list(origin.stamp())) for origin, part in placed]
+    known = sorted(labels) if labels is not None and source.unknown == "skip" else source.unknown
+    versions = (soundfile.__libsndfile_version__, soxr.__version__, RATE, COVERED, LONGEST)
+    form = (options.rate, options.seconds, options.bands, options.frame, options.hop, options.deltas)
+    said = (form, options.normalise, options.naming, options.lenient, divided_by(source), known)
+    key = key_of(versions, said, stamps)
+    if ready := cache.find(key):
+        return ready
+    found = surveyed(source, labels, placed, RECORDINGS)
+    same_case(found)
+    return built(found, source, placed, options, cache, key)
+
+
+def built(
+    found: Survey, source: Source, placed: Sequence[Placed], options: Options, cache: Cache, key: str
+) -> tuple[Index, Arrays]:
+    """Decodes all recordings into the cache."""
+    form = form_of(found, placed, options)
+    with cache.building(2 * form.weight * len(found.items)) as folder:  # once as they come, once in their order
+        rows, heard = decoded(found, placed, options, form, folder / "rows")
+        if not rows.items:
+            raise none_usable(source.data, full_bad(placed, found.bad + rows.bad))
+        index = build(found, rows, heard, options, folder / "inputs.npy")
+        index.bad += background(placed, form, folder / "background.npy")
+        (folder / "rows").unlink()
+        return cache.keep(folder, key, index)
+
+
+def background(placed: Sequence[Placed], form: Form, path: Path) -> list[tuple[int, str, str]]:
+    """Writes the noise that the first origin has, where it has some; what of it cannot be used."""
+    origin = placed[0].origin
+    names = origin.noise() if isinstance(origin, Chosen) else []
+    if not names:
+        return []
+    contents: list[Content] = [content for _, content in origin.contents([Item(name, "") for name in names])]
+    return [(0, names[at], reason) for at, reason in noise_of(contents, form, path)]
+
+
+def read(source: str | bytes, facts: Facts) -> Tensor:
+    """One recording, from its path or its bytes, as `load` would give it: int16 (samples,)."""
+    return torch.from_numpy(fitted(samples_of(source, facts), int(facts["samples"])).copy())
+
+
+def windows(source: str | bytes, facts: Facts) -> Windows:
+    """All of a recording, in windows that overlap by half where it is longer than one."""
+    samples = samples_of(source, facts)
+    inputs, starts = cut(samples, int(facts["samples"]))
+    rate, end = int(facts["rate"]), min(len(samples), int(facts["samples"]))
+    return Windows(torch.from_numpy(inputs), [(start / rate, (start + end) / rate) for start in starts])
+
+
+def samples_of(source: str | bytes, facts: Facts) -> Samples:
+    """The samples of one recording at the model's rate. Raises Problem where it is not one."""
+    name = "the recording" if isinstance(source, bytes) else source
+    try:
+        content = fetched(source if isinstance(source, bytes) else Path(source))
+        assert isinstance(content, bytes)
+        return sound(content, int(facts["rate"]))[1]
+    except Unreadable as problem:
+        if isinstance(source, str) and not os.path.lexists(source):
+            raise files.missing(source) from problem
+        raise Problem(f"{name} {problem}", DATA) from problem
+
+
+def gather(arguments: Sequence[str]) -> list[str]:
+    """The recordings among files, folders and globs."""
+    return files.gather(arguments, RECORDINGS)

@@ -1,0 +1,93 @@
+"""Fields: what names and rows say besides the label, and choosing by it."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from neocog.core.problem import Problem
+from neocog.core.sources.fields import Condition, Pattern, chosen
+from neocog.core.sources.listing import Item
+
+TAKES = [Item(f"{k}", "a", fields={"label": "a", "speaker": who, "take": str(k)}) for k, who in enumerate("xyxyz")]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name", "fields"),
+    [
+        ("{label}_{speaker}_{take}", "7_theo_12.wav", {"label": "7", "speaker": "theo", "take": "12"}),
+        ("{label}_{speaker}_{take}", "deep/in/7_theo_12.wav", {"label": "7", "speaker": "theo", "take": "12"}),
+        ("{speaker}/{label}/{}", "ann/yes/0001.flac", {"speaker": "ann", "label": "yes"}),
+        ("{speaker}-{}-{label}", "ann-x.y-no.wav", {"speaker": "ann", "label": "no"}),
+        ("{label}.{take}", "ja.1.wav", {"label": "ja", "take": "1"}),
+        ("{label}_{speaker}", "nounderscore.wav", None),
+        ("{speaker}/{label}", "yes.wav", None),
+        ("{label}_(1)", "yes_(1).wav", {"label": "yes"}),
+        ("{label}_x", "yes_xx.wav", None),
+    ],
+)
+def test_a_pattern_reads_fields_from_names(pattern: str, name: str, fields: dict[str, str] | None) -> None:
+    assert Pattern(pattern).fields(name) == fields
+
+
+words = st.text(st.characters(categories=["L", "Nd"]), min_size=1, max_size=8)
+
+
+@given(words, words, words)
+def test_what_is_written_by_a_pattern_is_read_by_it(label: str, speaker: str, take: str) -> None:
+    told = Pattern("{label}_{speaker}_{take}").fields(f"{label}_{speaker}_{take}.wav")
+    assert told == {"label": label, "speaker": speaker, "take": take}
+
+
+@pytest.mark.parametrize(
+    ("pattern", "told"),
+    [
+        ("{speaker}_{take}", "--pattern {speaker}_{take} has no {label}; write one, as in '{label}_{speaker}'"),
+        ("{label}_{label}", "--pattern {label}_{label}: {label} stands there twice; a field is a word of its own"),
+        ("{label}_{a b}", "--pattern {label}_{a b}: {a b} is not a name; a field is a word of its own"),
+    ],
+)
+def test_a_pattern_that_cannot_be_meant_is_said(pattern: str, told: str) -> None:
+    with pytest.raises(Problem) as problem:
+        Pattern(pattern)
+    assert str(problem.value) == told
+
+
+@pytest.mark.parametrize(
+    ("text", "held"),
+    [
+        ("take<2", "01"),
+        ("take<=2", "012"),
+        ("take > 2", "34"),
+        ("take>=4", "4"),
+        ("speaker=x", "02"),
+        ("speaker = x, z", "024"),
+        ("speaker!=x", "134"),
+        ("take=3", "3"),
+    ],
+)
+def test_a_condition_chooses(text: str, held: str) -> None:
+    found = chosen(TAKES, Condition(text, "--test-where"), "test")
+    assert "".join(item.name for item in found if item.part == "test") == held
+    assert [item.part for item in found if item.name not in held] == [None] * (5 - len(held))
+
+
+def test_no_condition_changes_nothing() -> None:
+    assert chosen(TAKES, None, "test") == TAKES
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("theo", "--test-where theo is not a condition; expected such as speaker=theo or 'take<5'"),
+        (
+            "speakr=x",
+            "--test-where speakr=x: there is no speakr (did you mean speaker?); there is label, speaker, take",
+        ),
+        ("speaker<5", "--test-where speaker<5: 'x' is not a number to compare with"),
+        ("speaker=w", "--test-where speaker=w holds for none of them; speaker is x, y, z"),
+        ("take<9", "--test-where take<9 holds for all of them; take is 0, 1, 2, 3, 4"),
+    ],
+)
+def test_a_condition_that_chooses_nothing_is_said(text: str, told: str) -> None:
+    with pytest.raises(Problem) as problem:
+        chosen(TAKES, Condition(text, "--test-where"), "test")
+    assert str(problem.value) == told

@@ -1,0 +1,206 @@
+"""One recording: every format and rate to the same samples, and a sentence for what is none."""
+
+import io
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from neocog.core.sources.content import Unreadable
+from neocog.speech.audio import FOREIGN, RECORDINGS, cut, fitted, header, loudest, sound
+from recorded import hiss, tone, write
+
+CHIRP = 0.5 * np.sin(2 * np.pi * (200 + 1500 * np.arange(8000) / 8000) * np.arange(8000) / 8000)
+
+FORMATS = [  # suffix, subtype, the largest difference from what was written
+    (".wav", "PCM_U8", 2 / 256),
+    (".wav", "PCM_16", 1 / 32768),
+    (".wav", "PCM_24", 1 / 32768),
+    (".wav", "PCM_32", 1 / 32768),
+    (".wav", "FLOAT", 1 / 32768),
+    (".wav", "DOUBLE", 1 / 32768),
+    (".wav", "ULAW", 0.02),
+    (".wav", "ALAW", 0.02),
+    (".flac", "PCM_16", 1 / 32768),
+    (".flac", "PCM_24", 1 / 32768),
+    (".aiff", "PCM_16", 1 / 32768),
+    (".ogg", "VORBIS", 0.1),
+    (".mp3", "MPEG_LAYER_III", 0.1),
+]
+
+
+def encoded(samples: np.ndarray, rate: int = 8000, form: str = "WAV", subtype: str = "PCM_16") -> bytes:
+    file = io.BytesIO()
+    soundfile.write(file, samples, rate, subtype, format=form)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(("suffix", "subtype", "most"), FORMATS, ids=lambda each: str(each))
+def test_every_format_gives_the_sound_that_was_written(tmp_path: Path, suffix: str, subtype: str, most: float) -> None:
+    path = write(tmp_path / f"chirp{suffix}", CHIRP, subtype=subtype)
+    about, samples = sound(path.read_bytes(), 8000)
+    assert samples.dtype == np.int16 and about.header.rate == 8000 and RECORDINGS.named(path.name)
+    length = min(len(samples), len(CHIRP))
+    assert abs(len(samples) - len(CHIRP)) < 2400  # MP3 pads to whole frames
+    shift = int(np.correlate(samples[:length] / 32768, CHIRP[:length], "full").argmax()) - (length - 1)
+    assert abs(shift) < 1200 and (shift == 0 or suffix == ".mp3")
+    moved = samples[max(0, shift) :][:6000] / 32768
+    assert np.abs(moved - CHIRP[: len(moved)]).max() < most
+
+
+def test_opus_is_read_at_its_own_rate(tmp_path: Path) -> None:
+    path = write(tmp_path / "tone.opus", tone(440, 1, 48000), 48000, "OPUS", "OGG")
+    about, samples = sound(path.read_bytes(), 16000)
+    assert about.header.rate == 48000 and abs(len(samples) - 16000) < 200 and peak_of(samples, 16000) == 440
+
+
+def test_sixteen_bits_at_the_same_rate_are_taken_as_they_are() -> None:
+    wanted = np.random.default_rng(0).integers(-32768, 32768, 5000).astype(np.int16)
+    assert np.array_equal(sound(encoded(wanted), 8000)[1], wanted)
+
+
+def peak_of(samples: np.ndarray, rate: int) -> int:
+    """The strongest frequency in whole hertz."""
+    middle = samples[: rate // 2 * 2].astype(float)
+    return round(float(np.abs(np.fft.rfft(middle * np.hanning(len(middle)))).argmax()) * rate / len(middle))
+
+
+@pytest.mark.parametrize("rate", [8000, 11025, 22050, 44100, 48000, 192000])
+def test_a_tone_keeps_its_pitch_and_its_loudness_at_every_rate(rate: int) -> None:
+    _, samples = sound(encoded(tone(1000, 1, rate), rate), 16000)
+    assert len(samples) == 16000 and abs(peak_of(samples, 16000) - 1000) <= 1
+    assert abs(np.abs(samples[2000:14000]).max() / 32768 - 0.5) < 0.01
+
+
+def test_what_the_new_rate_cannot_hold_is_filtered_out() -> None:
+    """6 kHz at 48 kHz would fold back to 2 kHz at 8 kHz."""
+    assert np.abs(sound(encoded(tone(6000, 1, 48000), 48000), 8000)[1][1000:7000]).max() < 40
+
+
+def test_channels_are_mixed_and_time_is_not() -> None:
+    """Six channels of k·0.1 give their mean, and as many samples as one of them has."""
+    six = np.stack([np.full(4000, 0.1 * k) for k in range(6)], 1)
+    about, samples = sound(encoded(six), 8000)
+    assert about.header.channels == 6 and len(samples) == 4000
+    assert np.abs(samples - 0.25 * 32768).max() <= 1
+    left = np.stack([tone(440), np.zeros(2400)], 1)
+    assert np.abs(sound(encoded(left), 8000)[1] - tone(440) / 2 * 32768).max() <= 1
+
+
+def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is decoded in pieces, as three hours are, is what is decoded at once."""
+    content = encoded(hiss(2, 44100), 44100)
+    whole = sound(content, 16000)[1]
+    monkeypatch.setattr("neocog.speech.audio.BLOCK", 5000)
+    pieces = sound(content, 16000)[1]
+    assert len(pieces) == len(whole) == 32000 and np.abs(pieces.astype(int) - whole).max() <= 1
+
+
+def test_what_is_louder_than_full_scale_is_cut_off() -> None:
+    samples = sound(encoded(np.array([0.0, 2.0, -2.0] * 1000), subtype="FLOAT"), 8000)[1]
+    assert samples.max() == 32767 and samples.min() == -32768
+
+
+# --- what is none ---------------------------------------------------------------------------------------------------
+
+
+def refused(content: bytes, **more: object) -> str:
+    with pytest.raises(Unreadable) as problem:
+        sound(content, 16000, **more)  # type: ignore[arg-type]
+    return str(problem.value)
+
+
+def test_the_damaged_files_say_where_they_break(shared: Path) -> None:
+    for name, words in (("alexa_34.flac", "lost sync"), ("alexa_129.flac", "unknown error in flac decoder")):
+        told = refused((shared / "speech/damaged" / name).read_bytes())
+        assert "is damaged: the decoder fails after 0.00 s of" in told and words in told
+
+
+def test_an_empty_file_is_called_empty() -> None:
+    assert refused(b"") == "is empty (0 bytes)"
+
+
+def test_an_mp3_named_wav_is_read_as_what_it_is(tmp_path: Path) -> None:
+    mp3 = write(tmp_path / "a.mp3", tone(440, 1, 16000), 16000).read_bytes()
+    assert header(mp3).format.startswith("MP3") and peak_of(sound(mp3, 16000)[1], 16000) == 440
+
+
+def test_m4a_says_how_to_convert_it() -> None:
+    told = refused(b"\0\0\0\x20ftypM4A \0\0\0\0" + bytes(200))
+    assert told == "is M4A or MP4 (AAC); convert it to FLAC or WAV, as in: ffmpeg -i x.m4a x.flac"
+    assert RECORDINGS.named("talk.M4A") and ".m4a" in FOREIGN
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"#!AMR\n" + bytes(50), "is AMR; convert it"),
+        (b"\x30\x26\xb2\x75" + bytes(50), "is WMA; convert it"),
+        (b"\x1a\x45\xdf\xa3" + bytes(50), "is WebM or Matroska; convert it"),
+        (b"RIFF is what I wrote\nbut not that\n", "holds text, not a recording (readable are WAV, FLAC"),
+        (bytes(range(256)), "is not a recording that can be read: "),
+    ],
+)
+def test_other_files_are_called_by_their_name(content: bytes, told: str) -> None:
+    assert refused(content).startswith(told)
+
+
+def test_one_sample_is_no_recording() -> None:
+    assert refused(encoded(np.array([0.5]))) == "has 1 sample; a recording lasts at least 10 ms"
+    assert refused(encoded(np.zeros(0))) == "has 0 samples; a recording lasts at least 10 ms"
+
+
+def test_samples_that_are_no_numbers_are_found() -> None:
+    sound_ = tone(440, 1)
+    sound_[4000] = np.nan
+    assert refused(encoded(sound_, subtype="FLOAT")).startswith(
+        "holds samples that are no numbers (NaN or infinite), first at 0.50 s"
+    )
+
+
+def test_a_part_that_is_not_in_the_recording_is_refused() -> None:
+    content = encoded(tone(440, 1))
+    for span in ((0.5, 2.0), (-1.0, 0.5), (0.7, 0.7), (0.9, 0.1), (3.0, 4.0)):
+        told = refused(content, span=span)
+        assert told.startswith(f"lasts 1.00 s; the table asks for {span[0]:g} to {span[1]:g} s")
+    whole = sound(content, 8000)[1]
+    assert np.array_equal(sound(content, 8000, (0.25, 0.5))[1], whole[2000:4000])
+
+
+def test_clipping_and_silence_are_heard() -> None:
+    assert (
+        sound(encoded(np.clip(3 * tone(440), -1, 1)), 8000)[0].clipped
+        and not sound(encoded(tone(440)), 8000)[0].clipped
+    )
+    assert sound(encoded(np.zeros(4000)), 8000)[0].silent and not sound(encoded(hiss(loud=0.01)), 8000)[0].silent
+
+
+# --- windows --------------------------------------------------------------------------------------------------------
+
+
+def test_a_short_recording_lies_in_the_middle_of_silence() -> None:
+    assert fitted(np.array([1, 2, 3], np.int16), 8).tolist() == [0, 0, 1, 2, 3, 0, 0, 0]
+
+
+def test_of_a_long_recording_the_loudest_stretch_is_taken() -> None:
+    samples = np.zeros(1000, np.int16)
+    samples[600:700] = 5000
+    assert loudest(samples, 100) == 600 and fitted(samples, 100).min() == 5000
+    assert loudest(np.full(10, -3, np.int16), 4) == 0
+
+
+def test_the_loudest_stretch_is_that_of_a_slow_search() -> None:
+    samples = np.random.default_rng(0).integers(-3000, 3000, 500).astype(np.int16)
+    power = [np.square(samples[k : k + 70].astype(float)).sum() for k in range(431)]
+    assert loudest(samples, 70) == int(np.argmax(power))
+
+
+@pytest.mark.parametrize("count", [1, 50, 100, 101, 149, 150, 151, 999])
+def test_windows_cover_all_of_a_recording_and_overlap_by_half(count: int) -> None:
+    samples = np.arange(1, count + 1).astype(np.int16)
+    windows, starts = cut(samples, 100)
+    assert windows.shape == (len(starts), 100) and starts[0] == 0
+    assert set(range(1, count + 1)) <= set(windows.ravel().tolist())
+    assert all(0 < b - a <= 50 for a, b in pairwise(starts))
+    assert starts[-1] == max(0, count - 100)

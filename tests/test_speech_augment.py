@@ -1,0 +1,213 @@
+"""Augmentation of recordings: each word does what it says, from one generator."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from neocog.core.problem import Problem
+from neocog.speech.augment import MAPS, SAMPLES, WORDS, augment, between, read
+from neocog.speech.frontend import frontend
+from neocog.speech.spectrogram import middles
+from recorded import tone
+from torch import Tensor
+
+RATE, CLIPS = 8000, 6
+FACTS = {"rate": RATE, "samples": RATE, "bands": 40, "frame": 25.0, "hop": 10.0, "deltas": False, "normalise": "none"}
+BANDS = {"bands": middles(40, RATE).float()}
+TARGETS = torch.arange(CLIPS)
+
+
+def rng(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def clips(hertz: float = 487) -> Tensor:
+    """(B, N) int16, the same tone in each, in the middle of silence."""
+    made = np.zeros((CLIPS, RATE))
+    made[:, 2000:6000] = tone(hertz, 0.5, RATE)
+    return (torch.from_numpy(made) * 32767).to(torch.int16)
+
+
+def samples(text: str, x: Tensor, seed: int = 0, extras: Mapping[str, Tensor] = BANDS) -> Tensor:
+    changed, targets = augment(text, extras).inputs(x, TARGETS[: len(x)], rng(seed))
+    assert torch.equal(targets, TARGETS[: len(x)])
+    return changed
+
+
+def maps(text: str, x: Tensor, seed: int = 0) -> Tensor:
+    return augment(text, BANDS).maps(x, rng(seed))
+
+
+def pitch(x: Tensor) -> Tensor:
+    """The strongest frequency of each clip in Hz."""
+    return torch.fft.rfft(x.float() * torch.hann_window(x.shape[1])).abs().argmax(1) * RATE / x.shape[1]
+
+
+# --- laws of all words ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("word", [word.__name__ for word in SAMPLES])
+def test_samples_keep_their_shape_change_and_are_not_written_to(word: str) -> None:
+    x = clips()
+    kept = x.clone()
+    extras = {"background": (torch.randn(20000, generator=rng()) * 1000).to(torch.int16)}
+    changed = samples(word, x, extras=extras)
+    assert changed.shape == x.shape and torch.equal(x, kept) and not torch.equal(changed.float(), x.float())
+    assert torch.isfinite(changed.float()).all()
+
+
+@pytest.mark.parametrize("word", [word.__name__ for word in MAPS])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_maps_keep_their_shape_change_and_are_not_written_to(word: str, channels: int) -> None:
+    x = torch.randn(CLIPS, channels, 40, 98, generator=rng())
+    kept = x.clone()
+    changed = maps(word, x)
+    assert changed.shape == x.shape and torch.equal(x, kept) and not torch.equal(changed, x)
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_one_seed_gives_the_same_and_another_does_not(word: str) -> None:
+    x, m = clips(), torch.randn(CLIPS, 1, 40, 98, generator=rng())
+    extras = {"background": (torch.randn(20000, generator=rng()) * 1000).to(torch.int16)}
+
+    def both(seed: int) -> tuple[Tensor, Tensor]:
+        change = augment(word, extras)
+        return change.inputs(x, TARGETS, rng(seed))[0].float(), change.maps(m, rng(seed))
+
+    (a, c), (b, d), (e, f) = both(1), both(1), both(2)
+    assert torch.equal(a, b) and torch.equal(c, d) and not (torch.equal(a, e) and torch.equal(c, f))
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_silence_stays_numbers(word: str) -> None:
+    changed = samples(word, torch.zeros(2, RATE, dtype=torch.int16))
+    assert torch.isfinite(changed.float()).all()
+    assert torch.isfinite(maps(word, torch.zeros(2, 1, 40, 98))).all()
+
+
+def test_a_number_of_nothing_changes_nothing() -> None:
+    x, m = clips(), torch.randn(CLIPS, 1, 40, 98, generator=rng())
+    for text in ("shift(0)", "speed(0)", "gain(0)"):
+        torch.testing.assert_close(samples(text, x).float(), x.float(), atol=0.1, rtol=1e-4)
+    for text in ("stretch(0)", "vtlp(0)", "colour(0)", "timemask(0)", "freqmask(0)"):
+        torch.testing.assert_close(maps(text, m), m, atol=1e-3, rtol=1e-3)
+
+
+# --- each word ------------------------------------------------------------------------------------------------------
+
+
+def test_shift_moves_the_sound_and_brings_silence() -> None:
+    moved = samples("shift(0.2)", clips())
+    starts = (moved != 0).float().argmax(1)
+    assert moved.dtype == torch.int16 and int(starts.min()) >= 2000 - 1600 and int(starts.max()) <= 2001 + 1600
+    assert len(set(starts.tolist())) > 3
+    assert torch.equal(moved.long().abs().sum(1), clips().long().abs().sum(1))  # nothing fell out
+
+
+def test_speed_changes_pitch_and_length_together() -> None:
+    x = clips(993)
+    changed = samples("speed(0.2)", x)
+    factor = pitch(changed) / 993
+    length = (changed.abs() > 1).sum(1) / (x != 0).sum(1)
+    assert factor.min() >= 0.79 and factor.max() <= 1.21 and factor.std() > 0.02
+    torch.testing.assert_close(factor * length, torch.ones(CLIPS), atol=0.03, rtol=0)
+
+
+@pytest.mark.parametrize("word", ["noise", "background"])
+def test_noise_is_as_loud_as_it_says(word: str) -> None:
+    """10 to 30 dB below the power of the clip where it is not silent."""
+    x = clips().float()
+    extras = {"background": (torch.randn(50000, generator=rng(5)) * 3000).to(torch.int16)}
+    added = samples(f"{word}(10)", x, extras=extras) - x
+    signal = x[:, 2000:6000].square().mean(1)
+    snr = 10 * (signal / added.square().mean(1)).log10()
+    assert snr.min() > 9.5 and snr.max() < 30.5 and snr.std() > 2
+
+
+def test_the_background_is_a_piece_of_the_sets_own() -> None:
+    sound = torch.arange(1, 20001, dtype=torch.int16)
+    added = samples("background(0)", clips(), extras={"background": sound}) - clips().float()
+    slope = added[:, 1:] - added[:, :-1]
+    torch.testing.assert_close(slope, slope[:, :1].expand_as(slope), atol=0.02, rtol=0.05)  # still a ramp, scaled
+
+
+def test_without_background_nothing_is_added() -> None:
+    assert torch.equal(samples("background(0)", clips()), clips())
+
+
+def test_gain_is_in_decibels() -> None:
+    x = clips().float()
+    louder = 20 * (samples("gain(6)", x).abs().amax(1) / x.abs().amax(1)).log10()
+    assert louder.abs().max() <= 6.01 and louder.std() > 1
+
+
+def test_vtlp_moves_frequencies_as_a_change_of_pitch_does() -> None:
+    """The map of 1,000 Hz, warped by up to 15%, is loudest within the bands of 850 to 1,150 Hz, each clip elsewhere."""
+    module = frontend(FACTS)
+    changed = maps("vtlp(0.15)", module(clips(1000)))
+    heard = middles(40, RATE)[changed[:, 0, :, 50].argmax(1)]
+    assert float(heard.min()) > 800 and float(heard.max()) < 1200 and float(heard.std()) > 20
+
+
+def test_stretch_keeps_the_pitch_and_changes_the_length() -> None:
+    x = torch.zeros(CLIPS, 1, 40, 98)
+    x[:, :, 10, 30:70] = 1
+    changed = maps("stretch(0.3)", x)
+    assert torch.equal(changed.sum(3) != 0, x.sum(3) != 0)
+    length = changed[:, 0, 10].sum(1)
+    assert length.min() > 27 and length.max() < 58 and length.std() > 2
+
+
+def test_colour_adds_the_same_curve_to_every_frame() -> None:
+    x = torch.randn(CLIPS, 1, 40, 98, generator=rng())
+    added = maps("colour(0.5)", x) - x
+    torch.testing.assert_close(added, added[..., :1].expand_as(added), atol=1e-5, rtol=0)
+    assert 0.1 < float(added.std()) < 1.0 and float((added[:, :, 1:] - added[:, :, :-1]).abs().max()) < 0.5
+
+
+@pytest.mark.parametrize(("word", "axis"), [("timemask", 3), ("freqmask", 2)])
+def test_a_mask_covers_one_stretch_with_the_mean(word: str, axis: int) -> None:
+    x = torch.randn(CLIPS, 1, 40, 98, generator=rng())
+    covered = (maps(f"{word}(0.5)", x) != x).flatten(2).view_as(x)
+    along = covered.all(5 - axis)[:, 0]  # (B, length): whole frames or whole bands
+    assert torch.equal(covered.any(5 - axis)[:, 0], along)
+    assert (along.sum(1) <= 0.5 * x.shape[axis] + 1).all() and along.any()
+    edges = (along[:, 1:] != along[:, :-1]).sum(1)
+    assert edges.max() <= 2  # one stretch
+
+
+@given(st.lists(st.floats(-3, 12), min_size=8, max_size=8))
+def test_reading_between_two_is_numpys_interpolation(places: list[float]) -> None:
+    row = torch.tensor([3.0, 1, 4, 1, 5, 9, 2, 6])
+    wanted = np.interp(places, np.arange(8), row.numpy())
+    assert np.allclose((between(torch.tensor([places])) @ row)[0].numpy(), wanted, atol=1e-4)
+
+
+# --- text -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "the augmentation is empty; write none, or words such as: shift\\(0.1\\), noise\\(20\\)"),
+        ("shif(0.1)", "shif is not a way to augment \\(did you mean shift\\?\\); there are background, colour"),
+        ("shift(0.1), shift(0.2)", "shift stands there twice; write it once"),
+        ("shift(2)", "shift: share is a number from 0 to 0.9; got 2"),
+        ("noise(500)", "noise: snr is a number from -20 to 100; got 500"),
+        ("gain(louder=3)", "louder is unknown.*; gain takes db"),
+        ("gain(1, 2)", "too many positional arguments; gain takes db"),
+        ('gain("a")', "gain: db is a number from 0 to 60; got a"),
+    ],
+)
+def test_a_word_that_cannot_be_meant_is_said(text: str, told: str) -> None:
+    with pytest.raises(Problem, match=told):
+        augment(text, {})
+
+
+def test_words_may_stand_in_any_order() -> None:
+    assert read("none") == {} and list(read("vtlp, shift(0.2)")) == ["vtlp", "shift"]
+    x = clips()
+    assert torch.equal(samples("noise(10), shift(0.1)", x), samples("shift(0.1), noise(10)", x))

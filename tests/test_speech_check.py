@@ -1,0 +1,93 @@
+"""check: what training would meet, every recording decoded to its end."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from neocog.core.domain import Source
+from neocog.core.problem import Problem
+from neocog.speech.check import check
+from neocog.speech.data import load
+from recorded import hiss, spoken, tone, words, write
+
+PATTERN = "{label}_{speaker}_{take}"
+
+
+def checked(root: Path, **more: object) -> dict:
+    group_by = more.pop("group_by", None)
+    options = {"cache": str(root.parent / "cache"), **more}
+    report = check(Source(str(root), group_by=group_by, options=options))  # type: ignore[arg-type]
+    assert json.loads(json.dumps(report)) == report
+    return report
+
+
+def test_counts_and_form_are_those_that_training_would_have(tmp_path: Path) -> None:
+    root = words(tmp_path / "set", 20)
+    report, data = checked(root), load(Source(str(root), options={"cache": str(tmp_path / "cache")}), None, None)
+    assert report["examples"] == 40 and report["labels"] == {"high": 20, "low": 20} and report["problems"] == []
+    assert report["splits"] == data.counts
+    assert report["training"] == {"rate": 8000, "seconds": 0.3, "bands": 40}
+
+
+def test_rates_channels_lengths_and_formats(tmp_path: Path) -> None:
+    root = words(tmp_path / "set", 20)
+    write(root / "low" / "stereo.flac", np.stack([tone(300, 2, 44100)] * 2, 1), 44100)
+    report = checked(root)
+    assert report["rates"] == {"8000 Hz": 40, "44100 Hz": 1} and report["channels"] == {"1": 40, "2": 1}
+    assert report["seconds"] == {"shortest": 0.3, "median": 0.3, "longest": 2.0, "together": 14.0}
+    assert report["formats"] == {"WAV PCM_16": 40, "FLAC PCM_16": 1}
+
+
+def test_clipped_and_silent_recordings_are_named(tmp_path: Path) -> None:
+    root = words(tmp_path / "set", 20)
+    write(root / "low" / "loud.wav", np.clip(4 * tone(300), -1, 1))
+    write(root / "low" / "silent.wav", hiss(loud=0.0001))
+    report = checked(root)
+    assert [Path(name).name for name in report["clipped"]] == ["loud.wav"]
+    assert [Path(name).name for name in report["silent"]] == ["silent.wav"]
+    told = " ".join(report["problems"])
+    assert "1 recording clipped: more than 0.1% of the samples are at full scale (first: " in told
+    assert "1 recording silent: nothing in them is above −60 dB (first: " in told
+
+
+def test_bad_files_and_duplicates_are_listed(tmp_path: Path) -> None:
+    root = words(tmp_path / "set", 20)
+    (root / "low" / "empty.wav").touch()
+    shutil.copy(root / "low" / "3.wav", root / "high" / "same.wav")
+    report = checked(root)
+    assert [(Path(bad["file"]).name, bad["reason"]) for bad in report["bad"]] == [("empty.wav", "is empty (0 bytes)")]
+    assert report["duplicates"][0]["labels"] == ["high", "low"]
+    assert any("more than one label" in problem for problem in report["problems"])
+
+
+def test_speakers_on_both_sides_are_told_and_grouping_keeps_them_apart(tmp_path: Path) -> None:
+    root = spoken(tmp_path / "set", ("ann", "bob", "cy", "di"), 6)
+    mixed = checked(root, pattern=PATTERN)
+    told = [problem for problem in mixed["problems"] if "more than one part" in problem]
+    assert told and "the score is that of known voices; --group-by speaker keeps each on one side" in told[0]
+    apart = checked(root, pattern=PATTERN, group_by="speaker")
+    assert all(len(parts) == 1 for parts in apart["speakers"].values()) and set(apart["speakers"]) == {
+        "ann",
+        "bob",
+        "cy",
+        "di",
+    }
+    assert not [problem for problem in apart["problems"] if "more than one part" in problem]
+
+
+def test_a_rate_for_each_label_is_a_doubt(tmp_path: Path) -> None:
+    words(tmp_path / "set", labels=("low",))
+    words(tmp_path / "set", labels=("high",), rate=16000)
+    assert (
+        "each label has a sampling rate of its own: a network may learn the rate instead of the word"
+        in checked(tmp_path / "set")["problems"]
+    )
+
+
+def test_only_where_there_is_nothing_it_stops(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(Problem, match="holds nothing"):
+        checked(tmp_path / "empty")
+    assert any("one class, low" in each for each in checked(words(tmp_path / "one", labels=("low",)))["problems"])

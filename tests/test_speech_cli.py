@@ -1,0 +1,88 @@
+"""Speech through the command line: train, evaluate, predict with labels in time, check."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from neocog.cli import app
+from recorded import hiss, spoken, tone, write
+from typer.testing import CliRunner
+
+NETWORK = "conv(4, (8, frames)), relu, maxpool((3, 1)), flatten, dense(classes)"
+PATTERN = "{label}_{speaker}_{take}"
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with recordings and a run on them that is tested on one speaker."""
+    root = tmp_path_factory.mktemp("speech")
+    spoken(root / "set", takes=6)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NEOCOG_CACHE", str(root / "cache"))
+        command = ["train", "speech", str(root / "set"), "--network", NETWORK, "--out", str(root / "run"), "--quiet"]
+        more = ["--pattern", PATTERN, "--test-where", "speaker=cy", "--epochs", "20", "--batch", "8", "--lr", "0.01"]
+        done = CliRunner().invoke(app, [*command, *more, "--json"])
+    assert done.exit_code == 0, done.stderr
+    assert json.loads(done.stdout)["examples"] == 12 and json.loads(done.stdout)["accuracy"] == 1.0
+    return root
+
+
+def run(*words: object, **more: object) -> tuple[int, str, str]:
+    done = CliRunner().invoke(app, [str(word) for word in words], **more)  # type: ignore[arg-type]
+    return done.exit_code, done.stdout, done.stderr
+
+
+def test_evaluate_needs_no_word_of_how_the_set_is_named(trained: Path) -> None:
+    """The command that train prints at its end gives the score that train gave."""
+    code, out, _ = run("evaluate", trained / "run", trained / "set", "--json", "--quiet", "--cache", trained / "cache")
+    told = json.loads(out)
+    assert code == 0 and told["examples"] == 12 and told["scored_on"] == "test" and told["accuracy"] == 1.0
+
+
+def test_evaluate_can_be_asked_for_another_part(trained: Path) -> None:
+    where = ("--pattern", PATTERN, "--test-where", "take<2", "--cache", trained / "cache")
+    code, out, _ = run("evaluate", trained / "run", trained / "set", *where, "--json", "--quiet")
+    assert code == 0 and json.loads(out)["examples"] == 12
+
+
+def test_a_long_recording_gives_a_timeline(trained: Path, tmp_path: Path) -> None:
+    long = np.concatenate([tone(300, 1.2), tone(600, 1.2)]) + hiss(2.4)
+    path = write(tmp_path / "long.flac", long / 2)
+    code, out, err = run("predict", trained / "run", path, "--json", "--labels", tmp_path / "x.txt")
+    (told,) = json.loads(out)
+    assert code == 0 and "wrote" in err and told["windows"][0]["start"] == 0 and told["windows"][-1]["end"] == 2.4
+    assert {"start", "end", "label", "probability"} == set(told["windows"][0])
+    track = [line.split("\t") for line in (tmp_path / "x.txt").read_text().splitlines()]
+    assert track[0][2] == "low" and track[-1][2] == "high" and float(track[-1][1]) == pytest.approx(2.4)
+    assert abs(float(track[0][1]) - 1.2) < 0.3
+    code, out, _ = run("predict", trained / "run", path)
+    assert "low" in out and "0.00 to" in out.splitlines()[1]
+
+
+def test_labels_are_for_one_recording(trained: Path, tmp_path: Path) -> None:
+    from neocog.core.problem import Problem
+
+    done = CliRunner().invoke(app, ["predict", str(trained / "run"), str(trained / "set"), "--labels", "x.txt"])
+    assert isinstance(done.exception, Problem) and str(done.exception) == "--labels is for one recording; got 36"
+    path = write(tmp_path / "a.wav", tone(300))
+    code, _, _ = run("predict", trained / "run", path, "--labels", tmp_path / "a.TextGrid")
+    assert code == 0 and "intervals: size = 1" in (tmp_path / "a.TextGrid").read_text()
+
+
+def test_a_recording_comes_on_stdin_too(trained: Path, tmp_path: Path) -> None:
+    content = write(tmp_path / "a.wav", tone(300) + hiss()).read_bytes()
+    code, out, _ = run("predict", trained / "run", "-", "--json", input=content)
+    assert code == 0 and json.loads(out)[0]["predictions"][0]["label"] == "low"
+
+
+def test_a_bad_recording_is_told_and_the_others_are_answered(trained: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty.wav").touch()
+    good = write(tmp_path / "good.wav", tone(600) + hiss())
+    code, out, err = run("predict", trained / "run", good, tmp_path / "empty.wav")
+    assert code == 3 and "high" in out and "empty.wav is empty (0 bytes)" in err
+
+
+def test_check_says_what_is_there(trained: Path) -> None:
+    code, out, _ = run("check", "speech", trained / "set", "--pattern", PATTERN, "--quiet")
+    assert code == 0 and "rates: 8000 Hz 36" in out and "speakers: ann train" in out

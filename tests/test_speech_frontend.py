@@ -1,0 +1,150 @@
+"""The frontend: samples to log-mel maps, as torchaudio computes them."""
+
+import numpy as np
+import pytest
+import torch
+from neocog.core.domain import Facts
+from neocog.speech.frontend import DEPTH, Frontend, delta, frames_of, frontend
+from neocog.speech.spectrogram import LOWEST, corners, filters, fourier, hertz, mels, middles, points_for
+from recorded import hiss, tone
+
+BASE: Facts = {
+    "rate": 16000, "samples": 16000, "bands": 40, "frame": 25.0, "hop": 10.0, "deltas": False, "normalise": "none",
+}  # fmt: skip
+
+
+def clips(count: int = 3, rate: int = 16000, samples: int = 16000) -> torch.Tensor:
+    made = [tone(300 * (k + 1), 1, rate, 0.3) + hiss(1, rate, k, 0.03) for k in range(count)]
+    return (torch.from_numpy(np.stack(made)) * 32767).to(torch.int16)[:, :samples]
+
+
+@pytest.mark.parametrize(
+    ("rate", "bands", "frame", "hop"), [(16000, 40, 25, 10), (8000, 40, 25, 10), (16000, 64, 32, 8)]
+)
+def test_the_power_is_torchaudios(rate: int, bands: int, frame: float, hop: float) -> None:
+    """MelSpectrogram with the same window, hop and bands, to 1e-4 of the loudest and of each number."""
+    transforms = pytest.importorskip("torchaudio.transforms")
+    facts = {**BASE, "rate": rate, "bands": bands, "frame": frame, "hop": hop}
+    own, x = frontend(facts), clips(rate=rate)
+    points = points_for(bands, rate, own.frame)
+    theirs = transforms.MelSpectrogram(
+        rate, points, own.frame, own.hop, f_min=LOWEST, n_mels=bands, power=2.0, center=False
+    )
+    side = (points - own.frame) // 2  # torch centres a short window in the transform
+    padded = torch.nn.functional.pad(x.float() / 32768, (side, points - own.frame - side))
+    torch.testing.assert_close(own.power(x), theirs(padded), rtol=1e-4, atol=1e-8)
+
+
+def test_deltas_are_torchaudios() -> None:
+    functional = pytest.importorskip("torchaudio.functional")
+    maps = torch.randn(2, 40, 30)
+    torch.testing.assert_close(delta(maps), functional.compute_deltas(maps, win_length=5))
+
+
+def test_deltas_are_two_more_channels() -> None:
+    x = clips()
+    plain, all_three = frontend(BASE)(x), frontend({**BASE, "deltas": True})(x)
+    assert all_three.shape == (3, 3, 40, 98) and torch.equal(all_three[:, :1], plain)
+    torch.testing.assert_close(all_three[:, 2], delta(delta(plain[:, 0])))
+
+
+def test_known_mels() -> None:
+    """700 Hz is 2595·log₁₀ 2 = 781.17 mel; 1,000 Hz very nearly 1,000."""
+    torch.testing.assert_close(
+        mels(torch.tensor([0.0, 700.0, 1000.0])), torch.tensor([0.0, 781.17, 999.99]), atol=0.01, rtol=0
+    )
+    places = torch.tensor([60.0, 4000.0])
+    torch.testing.assert_close(hertz(mels(places)), places)
+    assert len(corners(40, 8000)) == 42 and corners(40, 8000)[-1] == pytest.approx(4000)
+
+
+@pytest.mark.parametrize("rate", [8000, 16000, 48000])
+@pytest.mark.parametrize("bands", [20, 40, 80])
+def test_no_band_is_deaf(rate: int, bands: int) -> None:
+    points = points_for(bands, rate, rate // 40)
+    assert points >= rate // 40 and bool((filters(bands, rate, points).amax(0) > 0).all())
+
+
+def test_the_matrix_is_the_fourier_transform() -> None:
+    """Against NumPy's, of a windowed frame with zeros behind it."""
+    frame = np.random.default_rng(0).standard_normal(200)
+    window = torch.hann_window(200, dtype=torch.float64).numpy()
+    wanted = np.abs(np.fft.rfft(frame * window, 256)) ** 2
+    parts = (torch.from_numpy(frame) @ fourier(200, 256)).square().view(2, -1)
+    assert np.allclose(parts.sum(0).numpy(), wanted)
+
+
+@pytest.mark.parametrize("pitch", [200, 500, 1000, 3000])
+def test_a_tone_is_loudest_in_the_band_around_it(pitch: int) -> None:
+    x = (torch.from_numpy(tone(pitch, 1, 16000)) * 32767).to(torch.int16)[None]
+    loudest = int(frontend(BASE)(x)[0, 0, :, 50].argmax())
+    assert loudest == int((middles(40, 16000) - pitch).abs().argmin())
+
+
+def test_a_higher_voice_is_the_same_pattern_some_bands_up() -> None:
+    """A vowel of three tones, sung a fifth higher: moved up by some bands, its map is nearer to what it was."""
+    low, high = (
+        frontend(BASE)(sum(clips_of(times * pitch) // 4 for times in (1, 2, 3)))[0, 0, :, 50] for pitch in (800, 1200)
+    )
+    away = [float((high[shift:] - low[: 40 - shift]).abs().mean()) for shift in range(10)]
+    assert int(np.argmin(away)) in (4, 5, 6) and min(away) < away[0] / 2
+
+
+def clips_of(pitch: float) -> torch.Tensor:
+    return (torch.from_numpy(tone(pitch, 1, 16000)) * 32767).to(torch.int16)[None]
+
+
+@pytest.mark.parametrize("normalise", ["clip", "none"])
+def test_silence_has_a_floor_below_the_loudest_moment(normalise: str) -> None:
+    maps = frontend({**BASE, "normalise": normalise})(clips())
+    assert torch.isfinite(maps).all()
+    if normalise == "none":
+        assert float((maps.amax((2, 3)) - maps.amin((2, 3))).max()) <= DEPTH + 1e-3
+
+
+@pytest.mark.parametrize("normalise", ["clip", "set", "none"])
+def test_silence_gives_numbers(normalise: str) -> None:
+    maps = frontend({**BASE, "normalise": normalise, "mean": [-60.0] * 40, "std": [20.0] * 40})(
+        torch.zeros(2, 16000, dtype=torch.int16)
+    )
+    assert torch.isfinite(maps).all()
+
+
+def test_loudness_does_not_matter_to_a_clip_normalised_by_itself() -> None:
+    module = frontend({**BASE, "normalise": "clip"})
+    x = clips().float()
+    torch.testing.assert_close(module(x), module(x / 4), atol=1e-3, rtol=1e-3)
+    maps = module(x)
+    assert maps.mean((1, 2, 3)).abs().max() < 1e-5 and (maps.std((1, 2, 3)) - 1).abs().max() < 0.01
+
+
+def test_the_sets_mean_and_deviation_are_used_band_by_band() -> None:
+    mean, std = [float(k) for k in range(40)], [1.0 + k for k in range(40)]
+    plain, normalised = (
+        frontend(BASE)(clips()),
+        frontend({**BASE, "normalise": "set", "mean": mean, "std": std})(clips()),
+    )
+    wanted = (plain - torch.tensor(mean)[:, None]) / torch.tensor(std)[:, None]
+    torch.testing.assert_close(normalised, wanted)
+
+
+def test_frames_lie_wholly_in_the_clip() -> None:
+    for samples in (400, 559, 560, 16000):
+        x = clips(1, samples=samples)
+        assert frontend(BASE)(x).shape[-1] == frames_of({**BASE, "samples": samples}) == (samples - 400) // 160 + 1
+
+
+def test_half_precision_around_it_changes_nothing() -> None:
+    """A power spectrum in bfloat16 would be noise: inside, it is float32 whatever the trainer multiplies in."""
+    module, x = frontend({**BASE, "normalise": "clip"}), clips()
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(module(x), module(x).float()) and module(x).dtype == torch.float32
+        inside = module(x)
+    torch.testing.assert_close(inside, module(x))
+
+
+def test_it_has_no_weights_and_exports_as_one_graph() -> None:
+    module, x = Frontend({**BASE, "deltas": True, "normalise": "clip"}), clips(2)
+    assert not module.state_dict() and not list(module.parameters())
+    program = torch.export.export(module, (x,))
+    torch.testing.assert_close(program.module()(x), module(x))

@@ -1,0 +1,39 @@
+"""show: the spectrogram, its axes in seconds and hertz."""
+
+import numpy as np
+import torch
+from neocog.speech.show import marks, show
+from recorded import tone
+
+FACTS = {"rate": 8000, "samples": 8000, "bands": 40, "frame": 25.0, "hop": 10.0, "deltas": False, "normalise": "clip"}
+
+
+def drawn(pitch: float, relevance: torch.Tensor | None = None) -> np.ndarray:
+    sound = torch.from_numpy((tone(pitch, 1) * 32767).astype(np.int16))
+    return np.asarray(show(sound, relevance, FACTS)).astype(int)
+
+
+def test_a_higher_tone_is_drawn_higher() -> None:
+    """The brightest row of the middle column, counted from above."""
+    rows = [int(drawn(pitch)[:, 200].sum(1)[10:200].argmax()) for pitch in (300, 1000, 3000)]
+    assert rows[0] > rows[1] > rows[2]
+
+
+def test_octaves_are_marked_where_their_band_is() -> None:
+    at, names = marks(40, 8000)
+    assert names == ["125", "250", "500", "1,000", "2,000"] and at == sorted(at) and at[0] >= 0 and at[-1] <= 39
+
+
+def test_relevance_is_the_only_colour() -> None:
+    """Without relevance for or against, the spectrogram under it is grey; where there is some, there is colour."""
+    relevance = torch.zeros(40, 98)
+    relevance[20:30, 40:60] = 1.0
+    colour = np.ptp(drawn(1000, relevance)[20:180, 80:440], 2)
+    assert (colour > 60).any() and (colour < 8).mean() > 0.7
+
+
+def test_relevance_against_an_answer_has_another_colour() -> None:
+    relevance = torch.zeros(40, 98)
+    relevance[:20], relevance[20:] = 1.0, -1.0
+    picture = drawn(1000, relevance)
+    assert (picture[..., 0] - picture[..., 2]).max() > 80 and (picture[..., 2] - picture[..., 0]).max() > 80
