@@ -7,22 +7,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 from .layer import Layer
+from .problem import Bad
 
 Progress = Callable[[int, int | None], object]  # is told how many files of how many are read
 Facts = dict[str, Any]  # what the frontend and `read` depend on and is not code; JSON, travels in the model file
-
-
-class Bad(NamedTuple):
-    """A file that could not be used, and why."""
-
-    file: str
-    reason: str
 
 
 @dataclass

@@ -1,7 +1,8 @@
-"""Problem: a mistake of the user, told in one sentence. Everything else is our bug and keeps its traceback."""
+"""Problem: a mistake of the user, told in one sentence; Bad: a file that is no use. All else keeps its traceback."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from typing import NamedTuple
 
 FAILED, USAGE, DATA, INTERRUPTED = 1, 2, 3, 130  # exit codes of every command
 
@@ -15,6 +16,13 @@ class Problem(Exception):
     def __init__(self, message: str, code: int = FAILED) -> None:
         super().__init__(message)
         self.code = code
+
+
+class Bad(NamedTuple):
+    """A file that could not be used, and why."""
+
+    file: str
+    reason: str
 
 
 def did_you_mean(word: str, words: Iterable[str]) -> str:

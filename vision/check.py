@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from statistics import median
 from typing import Any
 
-from ..core.domain import Bad, Progress, Source
+from ..core.domain import Progress, Source
+from ..core.problem import Bad
 from ..core.sources.content import Content, Unreadable, digest_of, fetched
 from ..core.sources.doubts import Seen, doubts, duplicates, refusals
 from ..core.sources.parallel import in_parallel

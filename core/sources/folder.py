@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Hashable, Iterator, Sequence
 from pathlib import Path
 
-from ..domain import Bad
+from ..problem import Bad
 from .content import Content, Kind, file_reason
 from .listing import Item, Listing, is_hidden, kind_of_file, place
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import NamedTuple, Protocol
 
-from ..domain import Bad
+from ..problem import Bad
 from .content import Content
 
 PART_OF = {

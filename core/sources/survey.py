@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from ..domain import Bad, Source
-from ..problem import DATA, USAGE, Problem, did_you_mean
+from ..domain import Source
+from ..problem import DATA, USAGE, Bad, Problem, did_you_mean
 from ..split import split
 from .content import Content, Kind, counted
 from .listing import Item, Listing, Origin, natural

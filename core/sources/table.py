@@ -9,8 +9,7 @@ from collections.abc import Hashable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from ..domain import Bad
-from ..problem import DATA, Problem
+from ..problem import DATA, Bad, Problem
 from .content import Content, Kind, file_reason
 from .folder import stamp_of
 from .listing import PART_OF, Item, Listing, same_label

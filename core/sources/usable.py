@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from ..domain import Bad, Data, Examples, Facts, Source
-from ..problem import DATA, Problem
+from ..domain import Data, Examples, Facts, Source
+from ..problem import DATA, Bad, Problem
 from ..split import PARTS
 from .cache import Arrays, Index
 from .content import Kind, counted
