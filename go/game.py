@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,6 +44,13 @@ class Game:
     colours: Colours
     first: int = BLACK  # who is to move where there are no moves
     facts: Facts = field(default_factory=Facts)
+
+    @classmethod
+    def of(cls, size: int, moves: Sequence[int]) -> Game:
+        """A game of moves in turn, Black first."""
+        colours = np.arange(len(moves)) % 2 + 1
+        nothing = np.zeros(0, np.int16), np.zeros(0, np.uint8)
+        return cls("", size, *nothing, np.array(moves, np.int16), colours.astype(np.uint8))
 
     def __len__(self) -> int:
         return len(self.moves)

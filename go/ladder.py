@@ -15,7 +15,7 @@ from .eyes import is_eye, may_be_eye
 from .position import REPLIES, WALL, WIDTH, WORDS, bit, legal, pop, push, word
 from .prospect import prospect
 
-PLIES = 200  # the longest ladder across an empty board has 67
+PLIES = 200  # from corner to corner of an empty board a ladder has 63
 SAVED, LOST, CHASED = 1, 0, 2
 READS = 20_000  # moves played in reading one ladder: no position of 7.5 million comes near
 
@@ -49,7 +49,7 @@ def captures(b, prey, p):  # type: ignore[no-untyped-def]
 
 @compiled
 def escapes(b, prey):  # type: ignore[no-untyped-def]
-    """Puts into b.replies the moves that save the chain at `prey`, in atari, of the colour to move; gives their number."""
+    """Puts into b.replies the moves that save the chain at `prey`, in atari, of the colour to move. Gives their number."""
     b.top = kept = 0
     for i in range(gather_replies(b, prey)):
         b.reads = 0

@@ -77,7 +77,7 @@ def bytes_of(size: int) -> int:
 def packed(position: Any) -> Any:
     """The planes of a position, uint8 (2166,) for 19×19."""
     out = np.zeros(bytes_of(int(position["size"])), np.uint8)
-    write(position, out)
+    write(position, out, 0)
     return out
 
 
@@ -103,10 +103,10 @@ def stones(position: Any) -> Any:
 
 
 @compiled
-def mark(out, area, plane, place):  # type: ignore[no-untyped-def]
+def mark(b, out, plane, place):  # type: ignore[no-untyped-def]
     """Sets the bit of a place in a plane."""
-    at = plane * area + place
-    out[at >> 3] |= 128 >> (at & 7)
+    at = plane * b.size * b.size + place
+    out[b.base + (at >> 3)] |= 128 >> (at & 7)
 
 
 @compiled
@@ -116,60 +116,61 @@ def place_in(b, p):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def write(b, out):  # type: ignore[no-untyped-def]
-    """Packs the planes of a position into uint8[bytes]. The position is as it was afterwards."""
-    out[:] = 0
-    area = b.size * b.size
+def write(b, out, base):  # type: ignore[no-untyped-def]
+    """Packs the planes of a position into bytes, from `base` on. The position is as it was afterwards."""
+    b.base = base
+    for i in range(base, base + (COUNT * b.size * b.size + 7) // 8):
+        out[i] = 0
     place, eyes = 0, 0
     for row in range(b.size):
         for p in range((row + 1) * WIDTH + 1, (row + 1) * WIDTH + 1 + b.size):
-            mark(out, area, ONES, place)
+            mark(b, out, ONES, place)
             if b.colour[p] != EMPTY:
-                mark_stone(b, p, out, area, place)
+                mark_stone(b, p, out, place)
             else:
-                mark(out, area, STONES + 2, place)
+                mark(b, out, STONES + 2, place)
                 if may_be_eye(b, p, b.turn):
                     b.asked[eyes] = p
                     eyes += 1
                 if legal(b, p):
-                    mark_move(b, p, out, area, place)
+                    mark_move(b, p, out, place)
             place += 1
-    strike_eyes(b, out, area, eyes)
-    mark_ladders(b, out, area)
+    strike_eyes(b, out, eyes)
+    mark_ladders(b, out)
 
 
 @compiled
-def mark_stone(b, p, out, area, place):  # type: ignore[no-untyped-def]
+def mark_stone(b, p, out, place):  # type: ignore[no-untyped-def]
     """Whose it is, how old, and its liberties."""
-    mark(out, area, STONES + (b.colour[p] != b.turn), place)
-    mark(out, area, AGE + min(b.moves - b.age[p], MOST), place)
-    mark(out, area, LIBERTIES + min(b.liberties[b.head[p]] - 1, MOST), place)
+    mark(b, out, STONES + (b.colour[p] != b.turn), place)
+    mark(b, out, AGE + min(b.moves - b.age[p], MOST), place)
+    mark(b, out, LIBERTIES + min(b.liberties[b.head[p]] - 1, MOST), place)
 
 
 @compiled
-def mark_move(b, p, out, area, place):  # type: ignore[no-untyped-def]
+def mark_move(b, p, out, place):  # type: ignore[no-untyped-def]
     """What a legal move does. That it is sensible stands until its point turns out to be an eye."""
     captured, size, liberties = prospect(b, p, b.turn)
-    mark(out, area, CAPTURE + min(captured, MOST), place)
-    mark(out, area, AFTER + min(liberties - 1, MOST), place)
+    mark(b, out, CAPTURE + min(captured, MOST), place)
+    mark(b, out, AFTER + min(liberties - 1, MOST), place)
     if liberties == 1:
-        mark(out, area, SELF_ATARI + min(size - 1, MOST), place)
-    mark(out, area, SENSIBLE, place)
+        mark(b, out, SELF_ATARI + min(size - 1, MOST), place)
+    mark(b, out, SENSIBLE, place)
 
 
 @compiled
-def strike_eyes(b, out, area, count):  # type: ignore[no-untyped-def]
+def strike_eyes(b, out, count):  # type: ignore[no-untyped-def]
     """Takes the true eyes among the `count` points in b.asked out of the sensible plane."""
     mark_eyes(b, b.turn, count)
     for i in range(count):
         if b.eye[b.asked[i]]:
-            at = SENSIBLE * area + place_in(b, b.asked[i])
-            out[at >> 3] &= 255 - (128 >> (at & 7))
+            at = SENSIBLE * b.size * b.size + place_in(b, b.asked[i])
+            out[b.base + (at >> 3)] &= 255 - (128 >> (at & 7))
     wipe_eyes(b, count)
 
 
 @compiled
-def mark_ladders(b, out, area):  # type: ignore[no-untyped-def]
+def mark_ladders(b, out):  # type: ignore[no-untyped-def]
     """The moves that capture in a ladder, and those that save from one."""
     for row in range(b.size):
         for h in range((row + 1) * WIDTH + 1, (row + 1) * WIDTH + 1 + b.size):
@@ -178,7 +179,7 @@ def mark_ladders(b, out, area):  # type: ignore[no-untyped-def]
             if b.colour[h] == WALL - b.turn and b.liberties[h] == 2:
                 for p in two_liberties(b, h):
                     if captures(b, h, p):
-                        mark(out, area, LADDER_CAPTURE, place_in(b, p))
+                        mark(b, out, LADDER_CAPTURE, place_in(b, p))
             elif b.colour[h] == b.turn and b.liberties[h] == 1:
                 for i in range(escapes(b, h)):
-                    mark(out, area, LADDER_ESCAPE, place_in(b, b.replies[i]))
+                    mark(b, out, LADDER_ESCAPE, place_in(b, b.replies[i]))

@@ -53,6 +53,7 @@ POSITION = np.dtype(
         ("asked", "i8", POINTS),
         ("eye", "i8", POINTS),  # all zero between questions
         ("reads", "i8"),
+        ("base", "i8"),  # where a packed position begins in what is written
         ("replies", "i8", REPLIES),  # a stack
         ("top", "i8"),
         ("begin", "i8", LOG),  # of the replies to each atari of the ladder that is read

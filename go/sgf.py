@@ -86,8 +86,7 @@ def nothing(content: bytes) -> str:
 
 def is_whole(tokens: Tokens) -> bool:
     """Whether a record has its last closing parenthesis."""
-    delimiters = [token for kind, token in tokens if kind == "D"]
-    return delimiters.count(b"(") == delimiters.count(b")")
+    return tokens.count(("D", b"(")) == tokens.count(("D", b")"))
 
 
 def main_line(tokens: Tokens) -> list[Node]:
@@ -125,7 +124,7 @@ def game_of(nodes: list[Node], name: str) -> Game:
     moves: list[int] = []
     colours: list[int] = []
     for node in nodes:
-        if not SET_UP.keys().isdisjoint(node):
+        if (len(node) > 1 or COLOURS.keys().isdisjoint(node)) and not SET_UP.keys().isdisjoint(node):
             if moves:
                 raise BadRecord(f"sets up stones in the middle of the game, after move {len(moves)}")
             set_up(node, size, board)
