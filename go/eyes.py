@@ -15,7 +15,7 @@ from .position import EMPTY, POINTS, WALL, WIDTH
 @compiled
 def may_be_eye(b, p, own):  # type: ignore[no-untyped-def]
     """Whether all neighbours of the empty point p are stones of `own` or the edge."""
-    for q in (p - WIDTH, p - 1, p + 1, p + WIDTH):
+    for q in (p - WIDTH, p - 1, p + 1, p + WIDTH):  # noqa: SIM110  numba compiles no generators
         if b.colour[q] != own and b.colour[q] != WALL:
             return False
     return True

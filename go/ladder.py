@@ -49,7 +49,7 @@ def captures(b, prey, p):  # type: ignore[no-untyped-def]
 
 @compiled
 def escapes(b, prey):  # type: ignore[no-untyped-def]
-    """Puts into b.replies the moves that save the chain at `prey`, in atari, of the colour to move. Gives their number."""
+    """Puts into b.replies the moves that save the chain at `prey`, in atari, of the colour to move; how many?"""
     b.top = kept = 0
     for i in range(gather_replies(b, prey)):
         b.reads = 0
@@ -87,7 +87,7 @@ def runs_free(b, prey, p):  # type: ignore[no-untyped-def]
 
 @compiled
 def gather_replies(b, prey):  # type: ignore[no-untyped-def]
-    """Puts the replies to an atari on the chain at `prey` on the stack: legal, none in a true eye. Gives the new top."""
+    """Puts the replies to an atari on the chain at `prey` on the stack: legal, no true eyes. Gives the new top."""
     begin = b.top
     add_reply(b, begin, two_liberties(b, b.head[prey])[0])
     s = prey

@@ -10,8 +10,8 @@ from .diagram import Diagram
 
 CELL = 36  # pixels from line to line
 MARGIN = 56  # from the edge of the picture to the first line: room for the coordinates
-STONE, STAR, DOT = 0.478, 0.1, 0.17  # radii, in cells
-LINE_HEIGHT = 24
+STONE, STAR, DOT, MARKED = 0.478, 0.1, 0.17, 0.22  # radii, in cells
+LINE_HEIGHT, PADDING = 24, 14  # of the lines under the board
 WOOD, GRID, INK, CREAM, MARK, LAST = "#e8c383", "#5b4322", "#17130d", "#fdfcf8", "#1f7a6d", "#d8352a"
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 
@@ -42,11 +42,12 @@ def labels(size: int) -> list[tuple[float, float, str]]:
 def svg(diagram: Diagram) -> str:
     """A picture of any size, with the lines of the diagram under the board."""
     size, width = diagram.size, side(diagram)
-    height = width + LINE_HEIGHT * len(diagram.lines)
+    height = width + LINE_HEIGHT * len(diagram.lines) + PADDING
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
         f'font-family="{FONT}" text-anchor="middle">',
-        f'<rect width="{width}" height="{height}" fill="#ffffff"/><rect width="{width}" height="{width}" fill="{WOOD}"/>',
+        f'<rect width="{width}" height="{height}" fill="#ffffff"/>',
+        f'<rect width="{width}" height="{width}" fill="{WOOD}"/>',
     ]
     end = MARGIN + CELL * (size - 1)
     for i in range(size):
@@ -57,7 +58,7 @@ def svg(diagram: Diagram) -> str:
     for place in range(size * size):
         parts += point(diagram, place)
     parts += [
-        f'<text x="{MARGIN - 18}" y="{width + LINE_HEIGHT * (i + 0.6):.0f}" font-size="15" fill="{INK}" '
+        f'<text x="{MARGIN - 18}" y="{width + LINE_HEIGHT * (i + 0.85):.0f}" font-size="15" fill="{INK}" '
         f'text-anchor="start">{printable(line)}</text>'
         for i, line in enumerate(caption(diagram))
     ]
@@ -74,8 +75,10 @@ def point(diagram: Diagram, place: int) -> list[str]:
     if mark == "" and stone:
         parts.append(circle(x, y, 0.3, "none", "#4fd0bd" if stone == 1 else MARK, 4))
     elif mark == "":
-        half = CELL * 0.3
-        parts.append(f'<rect x="{x - half}" y="{y - half}" width="{2 * half}" height="{2 * half}" rx="5" fill="{MARK}"/>')
+        half = CELL * MARKED
+        parts.append(
+            f'<rect x="{x - half}" y="{y - half}" width="{2 * half}" height="{2 * half}" rx="4" fill="{MARK}"/>'
+        )
     elif mark:
         if not stone:
             parts.append(circle(x, y, 0.4, WOOD))
@@ -92,7 +95,9 @@ def circle(x: float, y: float, radius: float, fill: str, edge: str = "none", wid
 
 
 def words(x: float, y: float, text: str, size: float, fill: str, weight: str = "400") -> str:
-    return f'<text x="{x}" y="{y + size * 0.36:.1f}" font-size="{size}" font-weight="{weight}" fill="{fill}">{text}</text>'
+    return (
+        f'<text x="{x}" y="{y + size * 0.36:.1f}" font-size="{size}" font-weight="{weight}" fill="{fill}">{text}</text>'
+    )
 
 
 def printable(line: str) -> str:
@@ -117,7 +122,7 @@ def png(diagram: Diagram) -> Any:
 
     times, size, width = 3, diagram.size, side(diagram)
     lines = [line for line in caption(diagram) if line.replace("–", "-").isascii()]
-    image = Image.new("RGB", (width * times, (width + LINE_HEIGHT * len(lines)) * times), "#ffffff")
+    image = Image.new("RGB", (width * times, (width + LINE_HEIGHT * len(lines) + PADDING) * times), "#ffffff")
     draw = ImageDraw.Draw(image)
     font = {points: ImageFont.load_default(points * times) for points in (14, 15, 16)}
 
@@ -147,9 +152,9 @@ def png(diagram: Diagram) -> Any:
         if mark == "" and stone:
             disc(x, y, 0.3, None, "#4fd0bd" if stone == 1 else MARK, 4)
         elif mark == "":
-            half = CELL * 0.3
+            half = CELL * MARKED
             corners = [each * times for each in (x - half, y - half, x + half, y + half)]
-            draw.rounded_rectangle(corners, 5 * times, MARK)
+            draw.rounded_rectangle(corners, 4 * times, MARK)
         elif mark:
             if not stone:
                 disc(x, y, 0.4, WOOD)
@@ -157,5 +162,5 @@ def png(diagram: Diagram) -> Any:
         if place == diagram.last:
             disc(*((x, y, STONE - 0.04, None, LAST, 3) if mark else (x, y, DOT, LAST)))
     for i, line in enumerate(lines):
-        write(MARGIN - 18, width + LINE_HEIGHT * (i + 0.5), line.replace("–", "-"), 15, INK, "lm")
+        write(MARGIN - 18, width + LINE_HEIGHT * (i + 0.7), line.replace("–", "-"), 15, INK, "lm")
     return image.resize((image.width // times, image.height // times), Image.Resampling.LANCZOS)

@@ -45,10 +45,10 @@ def carefully(b, p, own):  # type: ignore[no-untyped-def]
         c = b.colour[q]
         if c == EMPTY:
             reach[word(q)] |= bit(q)
-        if c == EMPTY or c == WALL:
+        if c in (EMPTY, WALL):
             continue
         h = b.head[q]
-        if h == one or h == two or h == three:
+        if h in (one, two, three):
             continue
         one, two, three = h, one, two
         if c == own:

@@ -6,10 +6,10 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from ..core.problem import DATA, Problem
 from ..core.sources.archive import ENDINGS, careful, is_shown, members, split_name
 from ..core.sources.content import Kind, Unreadable, fetched
 from ..core.sources.gather import expanded, files_at
-from ..core.problem import DATA, Problem
 
 LARGEST_FILE = 256 << 20  # bytes: a collection of 200,000 games
 RECORDS = Kind("go", "game record", frozenset({".sgf"}), "SGF files, a folder or an archive of them")

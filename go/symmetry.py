@@ -14,7 +14,9 @@ import numpy as np
 from .coords import PASS
 
 COUNT = 8
-PRODUCT = [[(s + t) % 4 + (t & 4) if s < 4 else (s - t) % 4 + (4 - (t & 4)) for t in range(COUNT)] for s in range(COUNT)]
+PRODUCT = [
+    [(s + t) % 4 + (t & 4) if s < 4 else (s - t) % 4 + (4 - (t & 4)) for t in range(COUNT)] for s in range(COUNT)
+]
 INVERSE = [row.index(0) for row in PRODUCT]
 
 

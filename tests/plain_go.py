@@ -96,9 +96,9 @@ class Plain:
         allowed = 1 if len(self.neighbours(point)) == 4 else 0
         bad = 0
         for d in self.diagonals(point):
-            if self.stones.get(d) == OTHER[colour]:
-                bad += 1
-            elif d not in self.stones and d not in path and not self.is_eye(d, colour, (*path, point)):
+            if self.stones.get(d) == OTHER[colour] or (
+                d not in self.stones and d not in path and not self.is_eye(d, colour, (*path, point))
+            ):
                 bad += 1
         return bad <= allowed
 

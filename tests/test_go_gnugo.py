@@ -27,7 +27,9 @@ class GnuGo:
     """A GNU Go process that answers commands."""
 
     def __init__(self):
-        self.process = subprocess.Popen([PROGRAM, "--mode", "gtp"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen(
+            [PROGRAM, "--mode", "gtp"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
 
     def ask(self, *commands: str) -> list[str]:
         """The answers to commands that are sent together."""
@@ -156,11 +158,7 @@ def ladders(gnugo: GnuGo, game, at: int):
     theirs = 3 - int(position["turn"])
     for place in range(game.size**2):
         head = point(position, place)
-        if (
-            position["colour"][head] == theirs
-            and position["head"][head] == head
-            and position["liberties"][head] == 2
-        ):
+        if position["colour"][head] == theirs and position["head"][head] == head and position["liberties"][head] == 2:
             ours = any(captures(position, head, p) for p in two_liberties(position, head))
             (answer,) = gnugo.ask(f"ladder_attack {vertex(place, game.size)}")
             yield f"{game.name} {at} {vertex(place, game.size)}", ours, int(answer[2:].split()[0])

@@ -1,4 +1,4 @@
-"""Ladders as drawings, each turned eight ways and with its colours swapped, and the judge's own definition beside it."""
+"""Ladders as drawings, each turned eight ways and with its colours swapped."""
 
 import numpy as np
 import pytest

@@ -42,8 +42,10 @@ def test_the_planes_are_48_in_the_order_of_the_paper():
 
 @pytest.mark.parametrize(
     ("name", "at"),
-    [("ladder capture", 44), ("Ladder_Capture", 44), ("liberties 1", 12), ("liberties 8", 19), ("liberties 8+", 19)]
-    + [("turns since 0", 4), ("capture size 0", 20), ("own stones", 0), ("47", 47), ("0", 0)],
+    [
+        *(("ladder capture", 44), ("Ladder_Capture", 44), ("liberties 1", 12), ("liberties 8", 19)),
+        *(("liberties 8+", 19), ("turns since 0", 4), ("capture size 0", 20), ("own stones", 0), ("47", 47), ("0", 0)),
+    ],
 )
 def test_a_plane_is_found_by_its_name_or_number(name, at):
     assert planes_of.find(name) == slice(at, at + 1)
