@@ -159,11 +159,14 @@ def pack(
         if not 0 <= share <= 1 or valid + test > 1:
             raise Problem(f"{name} is a share from 0 to 1, both together at most 1; got {share:g}", USAGE)
     from .core.sources.parallel import processors
-    from .go.pack import pack as pack_games
+    from .go import pack as packs
 
     count = workers or processors()
-    with progress("reading", "games", quiet) as reading, progress("packing", "positions", quiet) as packing:
-        index = pack_games(games, out, valid, test, count, force, reading, packing)
+    with progress("reading", "games", quiet) as reading:
+        index = packs.prepare(games, out, valid, test, count, force, reading)
+    with progress("packing", "positions", quiet) as packing:
+        packing.first = packs.packed_so_far(out, index)
+        index = packs.finish(out, index, count, packing)
     if not quiet:
         left_out(index["bad"])
     if json:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
+from llvmlite import ir
 from numba import njit, types
 from numba.core import event
 from numba.extending import intrinsic
@@ -39,12 +40,13 @@ def compiled(function: Function) -> Function:
     """Compiles a function of arrays at its first call; the machine code is kept beside it or in the user's cache."""
     options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
     try:
-        made = njit(cache=True, **options)(function)
+        made: Any = njit(cache=True, **options)(function)
         made._cache._cache_file._source_stamp = STAMP
     except RuntimeError:  # no folder can be written to: compile each time
         made = njit(**options)(function)
     _ours.add(made)
-    return made  # type: ignore[no-any-return]
+    found: Function = made
+    return found
 
 
 class _Announcing(event.Listener):  # type: ignore[misc]
@@ -64,26 +66,21 @@ class _Announcing(event.Listener):  # type: ignore[misc]
 event.register("numba:compile", _Announcing())
 
 
-@intrinsic
-def popcount(_: Any, word: Any) -> Any:
-    """The number of bits set in a uint64, as int64: one instruction."""
-
+def _popcount(context: Any, word: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return builder.ctpop(arguments[0])
 
     return types.int64(types.uint64), generate
 
 
-@intrinsic
-def lowest(_: Any, word: Any) -> Any:
-    """The position of the lowest bit set in a uint64 that is not zero, as int64."""
-
+def _lowest(context: Any, word: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        from llvmlite import ir
-
         return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 1))
 
     return types.int64(types.uint64), generate
 
+
+popcount: Any = intrinsic(_popcount)  # the number of bits set in a uint64, as int64: one instruction
+lowest: Any = intrinsic(_lowest)  # the position of the lowest bit set in a uint64 that is not zero
 
 ONE, NONE = np.uint64(1), np.uint64(0)

@@ -121,13 +121,13 @@ def canonical(game: Game, most: int | None = None) -> bytes:
     """The same for a game and its turned and reflected likenesses; `most` looks at so many moves only."""
     turns = table(game.size)
     moves, colours = game.moves[:most], game.colours[:most]
-    told = []
+    told: list[bytes] = []
     for turn in turns:
         places = turn[game.stones]
         order = np.argsort(places)
-        stones = places[order].astype("<i2").tobytes() + game.stone_colours[order].tobytes()
+        stones: bytes = places[order].astype("<i2").tobytes() + game.stone_colours[order].tobytes()
         told.append(stones + turn[moves].astype("<i2").tobytes())
-    return bytes([game.size]) + min(told) + colours.tobytes()
+    return bytes([game.size]) + min(told) + bytes(colours.tobytes())
 
 
 def digest(game: Game, most: int | None = None) -> bytes:

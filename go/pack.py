@@ -46,34 +46,49 @@ Progress = Callable[[int, int | None], object]
 
 
 def pack(
-    arguments: Sequence[str],
-    folder: Path,
-    valid: float = 0.05,
-    test: float = 0.05,
-    workers: int = 1,
-    force: bool = False,
-    reading: Progress | None = None,
-    packing: Progress | None = None,
+    arguments: Sequence[str], folder: Path, valid: float = 0.05, test: float = 0.05, workers: int = 1
 ) -> dict[str, Any]:
     """Packs the games that arguments name into a folder, or goes on with it. Gives what index.json holds.
 
-    `valid` and `test` are shares of the games. Raises Problem where the folder holds another pack, unless `force`;
-    where no game can be used; and where the disk is too small.
+    `valid` and `test` are shares of the games. Raises Problem where the folder holds another pack or other things,
+    where no game can be used, and where the disk is too small.
     """
+    return finish(folder, prepare(arguments, folder, valid, test, workers), workers)
+
+
+def prepare(
+    arguments: Sequence[str],
+    folder: Path,
+    valid: float,
+    test: float,
+    workers: int,
+    force: bool = False,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Reads and divides the games, unless a pack of them was begun or finished there; `force` removes another one."""
     asked = stamp(arguments, valid, test)
     if force:
         for name in OURS:
             (folder / name).unlink(missing_ok=True)
-    index = begun(folder, asked)
-    if index is None:
-        library = read_library(arguments, workers, reading)
-        index = begin(folder, asked, library, valid, test)
+    found = begun(folder, asked)
+    return found or begin(folder, asked, read_library(arguments, workers, progress), valid, test)
+
+
+def finish(folder: Path, index: dict[str, Any], workers: int, progress: Progress | None = None) -> dict[str, Any]:
+    """Computes the positions that a pack lacks."""
     if not index["complete"]:
-        fill(folder, Games.load(folder / "games.npz"), workers, packing)
+        fill(folder, Games.load(folder / "games.npz"), workers, progress)
         index["complete"] = True
         save_index(folder, index)
         (folder / "done.npy").unlink(missing_ok=True)
     return index
+
+
+def packed_so_far(folder: Path, index: dict[str, Any]) -> int:
+    """How many positions of a pack are there."""
+    if index["complete"]:
+        return int(index["positions"])
+    return int(index["positions"] * np.load(folder / "done.npy").mean())
 
 
 def stamp(arguments: Sequence[str], valid: float, test: float) -> str:
@@ -122,7 +137,7 @@ def begin(folder: Path, asked: str, library: Library, valid: float, test: float)
         "complete": False,
         "size": SIZE,
         "games": {part: parts.count(part) for part in PARTS},
-        "rows": dict(zip(PARTS, zip([0, ends["train"], ends["valid"]], ends.values(), strict=True), strict=True)),
+        "rows": {part: [begin, ends[part]] for part, begin in zip(PARTS, [0, *ends.values()], strict=False)},
         "positions": int(rows[-1]),
         "bad": [each._asdict() for each in bad],
     }

@@ -19,6 +19,8 @@ from .game import Facts, Game, Illegal, check_legal
 from .position import BLACK, LARGEST, WHITE
 
 LONGEST = 4 << 20  # bytes of a record; a game with a comment on every move has some 200,000
+SOON = 256 << 10  # bytes in which nearly every record ends
+MOST_NODES = 100_000  # of a longer one: the tokens of millions would fill the memory
 ENCODINGS = ("utf-8", "gb2312", "latin-1")  # tried in turn where a record names none, or a wrong one
 START = re.compile(rb"\(\s*;")
 ROOT = re.compile(rb"\(\s*;\s*(?:GM|FF|SZ|CA|AP)\s*\[")  # how records usually begin: to find the one after a bad one
@@ -54,17 +56,15 @@ def records(content: bytes, name: str) -> Iterator[tuple[str, Game | BadRecord]]
     if (start := START.search(content)) is None or content.lstrip()[:1] == b"<":
         yield name, BadRecord(nothing(content))
         return
-    view, number = memoryview(content), 0
+    number = 0
     while start:
         number += 1
-        tokens, used = tokenise(view[start.start() : start.start() + LONGEST])
-        whole = is_whole(tokens)
-        following = START.search(content, start.start() + used) if whole else ROOT.search(content, start.end())
+        tokens, end, reason = tokens_of(content, start.start())
+        following = ROOT.search(content, start.end()) if reason else START.search(content, end)
         called = f"{name}#{number}" if following or number > 1 else name
         try:
-            if not whole:
-                long = len(content) - start.start() > LONGEST and used > LONGEST - 1000
-                raise BadRecord(f"is longer than {LONGEST >> 20} MB" if long else "breaks off, or is no SGF")
+            if reason:
+                raise BadRecord(reason)
             game = game_of(main_line(tokens), called)
             check_legal(game)
             yield called, game
@@ -82,6 +82,20 @@ def nothing(content: bytes) -> str:
     if content.lstrip()[:1] == b"<":
         return "is a web page, not a game record: download the record itself"
     return "holds no game record, which would begin with (;"
+
+
+def tokens_of(content: bytes, begin: int) -> tuple[Tokens, int, str]:
+    """The tokens of the record that begins there, where it ends, and why it cannot be used, if so."""
+    view = memoryview(content)
+    for most in (SOON, LONGEST):
+        tokens, used = tokenise(view[begin : begin + most])
+        if is_whole(tokens):
+            return tokens, begin + used, ""
+        if begin + most >= len(content):
+            return [], begin, "breaks off, or is no SGF"
+        if content.count(b";", begin, begin + LONGEST) > MOST_NODES:
+            return [], begin, f"holds more than {MOST_NODES:,} nodes"
+    return [], begin, f"is longer than {LONGEST >> 20} MB"
 
 
 def is_whole(tokens: Tokens) -> bool:

@@ -60,7 +60,10 @@ def fetched(content: Content, largest: int = LARGEST_FILE) -> Array | bytes:
 
 
 def too_large(size: int, largest: int = LARGEST_FILE) -> Unreadable:
-    return Unreadable(f"has {size / 1e9:.1f} GB; a file may have {largest / 1e9:.1f} GB")
+    def told(count: int) -> str:
+        return f"{count / 1e9:.1f} GB" if largest >= 1e9 else f"{count / 1e6:,.0f} MB"
+
+    return Unreadable(f"has {told(size)}; a file may have {told(largest)}")
 
 
 def digest_of(content: Array | bytes) -> bytes:
