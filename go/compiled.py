@@ -49,7 +49,7 @@ def compiled(function: Function) -> Function:
     return found
 
 
-class _Announcing(event.Listener):  # type: ignore[misc]
+class _Announcing(event.Listener):
     """Says once why the first start takes its time."""
 
     told = False

@@ -18,7 +18,6 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,8 @@ import numpy as np
 
 from ..core import files
 from ..core.problem import DATA, FAILED, USAGE, Bad, Problem
+from ..core.sources.folder import Folder, stamp_of
+from ..core.sources.gather import expanded
 from ..core.split import PARTS, split
 from .compiled import compiled
 from .game import point_at, set_up
@@ -34,6 +35,7 @@ from .games import Games
 from .library import Library, read_library
 from .planes import bytes_of, write
 from .position import PASS, clear, empty_positions, play, turn_to
+from .records import RECORDS
 
 FORMAT = 1
 SIZE = 19
@@ -92,13 +94,17 @@ def packed_so_far(folder: Path, index: dict[str, Any]) -> int:
 
 
 def stamp(arguments: Sequence[str], valid: float, test: float) -> str:
-    """What was asked for, as far as it can be seen without reading: the same names, sizes and times of change."""
-    told = []
-    for each in arguments:
-        with suppress(OSError):
-            facts = os.stat(each)
-            told.append([os.path.abspath(each), facts.st_size, facts.st_mtime_ns])
-    return blake2b(json.dumps([FORMAT, told, valid, test]).encode(), digest_size=16).hexdigest()
+    """What was asked for, as far as it can be seen without reading: the same files, sizes and times of change."""
+    told: list[Any] = [FORMAT, valid, test]
+    for argument in arguments:
+        if argument == "-":  # what came from there cannot come again
+            told.append(os.urandom(16).hex())
+            continue
+        archive = argument.partition("!")[0]
+        for path in [archive] if os.path.isfile(archive) else expanded(argument):
+            told.append([argument, stamp_of(Path(os.path.abspath(path)), "")])
+            told += Folder(path, RECORDS).stamp() if os.path.isdir(path) else []
+    return blake2b(json.dumps(told).encode(), digest_size=16).hexdigest()
 
 
 def begun(folder: Path, asked: str) -> dict[str, Any] | None:

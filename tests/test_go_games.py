@@ -179,6 +179,10 @@ def test_a_finished_pack_is_not_packed_again_and_another_is_refused(collection, 
     assert pack.pack([str(collection)], tmp_path / "out") == first
     with pytest.raises(Problem, match="holds a pack of other games or with other parts; name another folder"):
         pack.pack([str(collection)], tmp_path / "out", valid=0.5)
+    (collection / "deep").mkdir()
+    (collection / "deep/99.sgf").write_bytes(record(walk(99)))
+    with pytest.raises(Problem, match="or replace it with --force"):
+        pack.pack([str(collection)], tmp_path / "out")
 
 
 def test_a_folder_with_other_things_is_left_alone(collection, tmp_path):

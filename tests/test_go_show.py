@@ -154,7 +154,9 @@ def test_show_draws_on_stdout(neocog):
 
 def test_show_writes_pictures_and_replaces_none(neocog, tmp_path):
     assert neocog("go", "show", "a.sgf", "--svg", "a.svg", "--png", "a.png") == (0, "", "wrote a.svg, a.png\n")
-    assert Image.open(tmp_path / "a.png").format == "PNG" and (tmp_path / "a.svg").read_text().startswith("<svg")
+    with Image.open(tmp_path / "a.png") as image:
+        assert image.format == "PNG"
+    assert (tmp_path / "a.svg").read_text().startswith("<svg")
     code, _, err = neocog("go", "show", "a.sgf", "--png", "a.png")
     assert (code, err) == (USAGE, "neocog: a.png exists; name another file, or replace it with --force\n")
     assert neocog("go", "show", "a.sgf", "--png", "a.png", "--force")[0] == 0
