@@ -19,6 +19,7 @@ from neocog.go.game import Game
 from neocog.go.games import Games, canonical, digest
 from neocog.go.library import read_library
 from neocog.go.planes import packed, planes, unpacked
+from neocog.go.positions import Positions
 from neocog.go.symmetry import moved
 
 LETTERS = "abcdefghijklmnopqrs"
@@ -222,6 +223,17 @@ def test_kill_9_loses_no_more_than_some_seconds(shared, tmp_path):
         subprocess.run([*command, str(tmp_path / name)], check=True, stderr=subprocess.DEVNULL)
     killed, whole = (np.load(tmp_path / name / "positions.npy", mmap_mode="r") for name in ("killed", "whole"))
     assert all((killed[at : at + 9999] == whole[at : at + 9999]).all() for at in range(0, len(whole), 9999))
+
+
+def test_positions_by_their_number_are_the_rows_of_the_pack(collection, tmp_path):
+    """Packed boards on the disk, and planes computed from the moves: the same."""
+    pack.pack([str(collection)], tmp_path / "out")
+    rows = np.load(tmp_path / "out/positions.npy", mmap_mode="r")
+    positions = Positions(Games.load(tmp_path / "out/games.npz"))
+    assert len(positions) == len(rows) and (positions.moves == rows["move"]).all()
+    picks = np.random.default_rng(0).permutation(len(rows))[:50]
+    assert (positions.rows(picks) == rows["planes"][picks]).all()
+    assert positions.rows([]).shape[0] == 0
 
 
 # --- planes for other programs -------------------------------------------------------------------------------------
