@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .core.model import Model
 
 DOMAINS = ("vision", "speech")
+BEGUN = ("go",)  # domains that cannot train yet; `check`, and commands of their own
 
 __all__ = ["DOMAINS", "domain", "load", "train"]
 
@@ -22,9 +23,10 @@ def domain(name: str) -> Domain:
     """A domain by its name. Raises Problem for one that this neocog does not know."""
     from .core.problem import USAGE, Problem, did_you_mean
 
-    if name not in DOMAINS:
-        known = ", ".join(DOMAINS)
-        raise Problem(f"{name} is not a domain of this neocog{did_you_mean(name, DOMAINS)}; there is {known}", USAGE)
+    if name not in (*DOMAINS, *BEGUN):
+        known = ", ".join((*DOMAINS, *BEGUN))
+        hint = did_you_mean(name, (*DOMAINS, *BEGUN))
+        raise Problem(f"{name} is not a domain of this neocog{hint}; there is {known}", USAGE)
     found: Domain = import_module(f".{name}", __name__).DOMAIN
     return found
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from . import tell
+from . import cli_go, tell
 from .core.problem import DATA, FAILED, INTERRUPTED, USAGE, Problem
 from .core.progress import TrainingProgress, progress, say
 from .flags import (
@@ -57,6 +57,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Exit codes: 0 done, 1 failed, 2 wrong use, 3 the data cannot be used, 130 interrupted.",
 )
+
+app.add_typer(cli_go.app, name="go")
 
 
 def _version(asked: bool) -> None:

@@ -24,7 +24,7 @@ HEAVY = {
     *("safetensors", "tomlkit", "numba", "soundfile", "captum", "torchmetrics", "onnx", "onnxruntime"),
 }
 LIGHT = [
-    *("cli.py", "__init__.py", "__main__.py", "core/__init__.py", "core/problem.py", "core/checkpoint.py"),
+    *("cli.py", "cli_go.py", "__init__.py", "__main__.py", "core/__init__.py", "core/problem.py", "core/checkpoint.py"),
     *("core/files.py", "core/versions.py", "core/progress.py", "core/signals.py", "core/settings.py", "core/split.py"),
 ]
 UNPICKLERS = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "marshal", "shelve"}
@@ -160,7 +160,7 @@ def test_the_reader_finds_what_would_run_a_file(code, found):
 
 
 def test_all_domains_are_known_and_packaged():
-    assert sorted(neocog.DOMAINS) == DOMAINS
+    assert sorted((*neocog.DOMAINS, *neocog.BEGUN)) == DOMAINS
     with open(ROOT / "pyproject.toml", "rb") as file:
         packages = tomllib.load(file)["tool"]["setuptools"]["packages"]
     folders = {path.parent for path in FILES if path.name == "__init__.py"}
@@ -217,6 +217,11 @@ def test_help_loads_no_torch():
         "    main()\n"
     )
     assert loaded_by(program) & (HEAVY - {"rich"}) == set()  # typer prints its help with rich
+
+
+@pytest.mark.parametrize("module", ["neocog.go", "neocog.go.board", "neocog.go.planes", "neocog.go.library"])
+def test_boards_and_records_need_no_torch(module):
+    assert "torch" not in loaded_by(f"import {module}")
 
 
 @pytest.mark.parametrize("module", ["neocog", "neocog.cli"])

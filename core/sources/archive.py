@@ -83,11 +83,14 @@ def careful(read: Callable[[], bytes]) -> bytes | Unreadable:
         return Unreadable(f"cannot be unpacked ({error})")
 
 
-def members(path: Path) -> Iterator[Member]:
-    """The regular files of an archive; what is a folder, a link or a device is left out."""
+def members(path: Path, largest: int = LARGEST_FILE) -> Iterator[Member]:
+    """The regular files of an archive; what is a folder, a link or a device is left out.
+
+    Reading one of more than `largest` bytes raises Unreadable.
+    """
     count = 0
     try:
-        for member in zip_members(path) if zipfile.is_zipfile(path) else tar_members(path):
+        for member in zip_members(path, largest) if zipfile.is_zipfile(path) else tar_members(path, largest):
             yield member
             count += 1
     except (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, OSError) as error:
@@ -98,20 +101,20 @@ def members(path: Path) -> Iterator[Member]:
         ) from error
 
 
-def zip_members(path: Path) -> Iterator[Member]:
+def zip_members(path: Path, largest: int) -> Iterator[Member]:
     with zipfile.ZipFile(path) as archive:
         for info in archive.infolist():
             if not info.is_dir() and not stat.S_ISLNK(info.external_attr >> 16):
-                yield info.filename, lambda info=info: checked(info.file_size, lambda: archive.read(info))  # type: ignore[misc]
+                yield info.filename, lambda info=info: checked(info.file_size, largest, lambda: archive.read(info))  # type: ignore[misc]
 
 
-def tar_members(path: Path) -> Iterator[Member]:
+def tar_members(path: Path, largest: int) -> Iterator[Member]:
     # Not the faster "r|*": at the end of a truncated file it stops as if all was well.
     with tarfile.open(path) as archive:
         while (info := archive.next()) is not None:
             archive.members.clear()  # type: ignore[attr-defined]  # it would keep 1 kB of each of the files
             if info.isreg():
-                yield info.name, lambda info=info: checked(info.size, lambda: tar_bytes(archive, info))  # type: ignore[misc]
+                yield info.name, lambda info=info: checked(info.size, largest, lambda: tar_bytes(archive, info))  # type: ignore[misc]
 
 
 def tar_bytes(archive: tarfile.TarFile, info: tarfile.TarInfo) -> bytes:
@@ -119,8 +122,8 @@ def tar_bytes(archive: tarfile.TarFile, info: tarfile.TarInfo) -> bytes:
     return file.read() if file else b""
 
 
-def checked(size: int, read: Callable[[], bytes]) -> bytes:
+def checked(size: int, largest: int, read: Callable[[], bytes]) -> bytes:
     """Refuses a member that would fill the memory before it is unpacked."""
-    if size > LARGEST_FILE:
-        raise too_large(size)
+    if size > largest:
+        raise too_large(size, largest)
     return read()

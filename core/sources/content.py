@@ -43,8 +43,8 @@ def counted(count: int, noun: str) -> str:
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
-def fetched(content: Content) -> Array | bytes:
-    """The bytes of a file; bytes and arrays as they are. Raises Unreadable."""
+def fetched(content: Content, largest: int = LARGEST_FILE) -> Array | bytes:
+    """The bytes of a file of up to `largest` bytes; bytes and arrays as they are. Raises Unreadable."""
     if isinstance(content, Unreadable):
         raise content
     if not isinstance(content, Path):
@@ -53,15 +53,18 @@ def fetched(content: Content) -> Array | bytes:
         facts = content.stat()
         if not stat.S_ISREG(facts.st_mode):
             raise Unreadable("is not a file")
-        if facts.st_size > LARGEST_FILE:
-            raise too_large(facts.st_size)
+        if facts.st_size > largest:
+            raise too_large(facts.st_size, largest)
         return content.read_bytes()
     except OSError as error:
         raise Unreadable(file_reason(content, error)) from error
 
 
-def too_large(size: int) -> Unreadable:
-    return Unreadable(f"has {size / 1e9:.1f} GB; a file may have {LARGEST_FILE / 1e9:.1f} GB")
+def too_large(size: int, largest: int = LARGEST_FILE) -> Unreadable:
+    def told(count: int) -> str:
+        return f"{count / 1e9:.1f} GB" if largest >= 1e9 else f"{count / 1e6:,.0f} MB"
+
+    return Unreadable(f"has {told(size)}; a file may have {told(largest)}")
 
 
 def digest_of(content: Array | bytes) -> bytes:

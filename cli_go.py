@@ -1,0 +1,188 @@
+"""The commands of Go beside those that all domains share: show, planes, pack."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from . import tell
+from .core.problem import DATA, USAGE, Problem
+from .core.progress import progress, say
+
+if TYPE_CHECKING:
+    from .core.problem import Bad
+    from .go.game import Game
+
+app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich", help="Go: boards, planes and collections of games.")
+
+GAMES = Annotated[list[str], typer.Argument(help="SGF files, folders, globs, zip and tar archives, or -.")]
+JSON = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
+QUIET = Annotated[bool, typer.Option("--quiet", help="No progress and no remarks.")]
+FORCE = Annotated[bool, typer.Option("--force", help="Replace what is there.")]
+NAMED = 5  # records left out that are named
+
+
+@app.command()
+def show(
+    game: Annotated[str, typer.Argument(help="An SGF file, FILE.zip!NAME, or - for stdin.")],
+    move: Annotated[int | None, typer.Option(help="After so many moves; default all.", show_default=False)] = None,
+    plane: Annotated[str | None, typer.Option(help='Laid over it: "ladder capture", liberties, 0 to 47.')] = None,
+    svg: Annotated[Path | None, typer.Option(help="Write a picture as SVG.", show_default=False)] = None,
+    png: Annotated[Path | None, typer.Option(help="Write a picture as PNG.", show_default=False)] = None,
+    force: FORCE = False,
+    json: JSON = False,
+) -> None:
+    """The board after a move, drawn here or as a picture, with any of the 48 planes over it.
+
+    [bold]neocog go show game.sgf --move 57 --plane "ladder capture"[/bold]
+    [bold]neocog go show game.sgf --png game.png[/bold]
+    """
+    free(svg, force)
+    free(png, force)
+    from .go.diagram import diagram
+
+    found = one_game(game)
+    drawn = diagram(found, move, plane)
+    if svg or png:
+        from .core import files
+        from .go import picture
+
+        if svg:
+            files.write_text(svg, picture.svg(drawn))
+        if png:
+            files.write(png, lambda beside: picture.png(drawn).save(beside, "PNG"))
+        say("wrote " + ", ".join(str(each) for each in (svg, png) if each))
+    if json:
+        tell.document(as_data(found, drawn))
+    elif not (svg or png):
+        from .go.terminal import text
+
+        print(text(drawn, colour=in_colour(), unicode="utf" in (sys.stdout.encoding or "").lower()))
+
+
+def in_colour() -> bool:
+    return sys.stdout.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
+
+
+def free(path: Path | None, force: bool) -> None:
+    """Refuses a file that is there already."""
+    if path and path.exists() and not force:
+        raise Problem(f"{path} exists; name another file, or replace it with --force", USAGE)
+
+
+def one_game(argument: str) -> Game:
+    """The first game that an argument names; that there are more is said."""
+    from .core.sources.content import Unreadable
+    from .go.records import record_files
+    from .go.sgf import BadRecord, records
+
+    files = record_files([argument])
+    name, content = next(files)
+    if isinstance(content, Unreadable):
+        raise Problem(f"{name} {content}", DATA)
+    found = records(content, name)
+    called, game = next(found)
+    if isinstance(game, BadRecord):
+        raise Problem(f"{called} {game}", DATA)
+    if next(found, None) or next(files, None):
+        say(f"{argument} holds several games; this is {called}")
+    return game
+
+
+def as_data(game: Game, drawn: Any) -> dict[str, Any]:
+    """A position for programs."""
+    from .go.coords import vertex
+
+    return {
+        "game": game.name,
+        "moves": len(game),
+        "size": drawn.size,
+        "board": drawn.board.tolist(),
+        "last": None if drawn.last is None else vertex(drawn.last, drawn.size),
+        "plane": drawn.plane or None,
+        "marked": {vertex(place, drawn.size): sign for place, sign in sorted(drawn.marks.items())},
+        "lines": list(drawn.lines),
+    }
+
+
+@app.command()
+def planes(
+    games: GAMES,
+    out: Annotated[Path, typer.Option(help="The .npz file to write.")],
+    moves: Annotated[str, typer.Option(help="every, last, or the position after N moves of each game.")] = "every",
+    size: Annotated[int, typer.Option(help="Games on boards of this size.", min=1, max=19)] = 19,
+    force: FORCE = False,
+    json: JSON = False,
+    quiet: QUIET = False,
+) -> None:
+    """The 48 planes of positions, for other programs: arrays planes, move, game, number and names in one .npz.
+
+    [bold]neocog go planes games.zip --out planes.npz --moves last[/bold]
+    """
+    free(out, force)
+    from .core.sources.parallel import processors
+    from .go.export import Choice, export
+    from .go.library import read_library
+
+    choice = Choice.parse(moves)
+    with progress("reading", "games", quiet) as reading:
+        library = read_library(games, processors(), reading)
+    told, bad = export(library, choice, size, out)
+    if not quiet:
+        left_out(bad)
+    if json:
+        tell.document(told | {"bad": [each._asdict() for each in bad]})
+    else:
+        print(f"{told['positions']:,} positions of {told['games']:,} games in {out}")
+
+
+@app.command()
+def pack(
+    games: GAMES,
+    out: Annotated[Path, typer.Option(help="The folder to pack into.")],
+    valid: Annotated[float, typer.Option(help="Share of the games that chooses the best epoch.")] = 0.05,
+    test: Annotated[float, typer.Option(help="Share of the games that is only scored on.")] = 0.05,
+    workers: Annotated[int | None, typer.Option(help="Processors; default all.", min=1, show_default=False)] = None,
+    force: FORCE = False,
+    json: JSON = False,
+    quiet: QUIET = False,
+) -> None:
+    """Pack a collection for training: every position as 2,166 bytes, divided by game. Interrupted, it goes on.
+
+    [bold]neocog go pack games.zip --out packed/[/bold]
+    """
+    for name, share in (("--valid", valid), ("--test", test)):
+        if not 0 <= share <= 1 or valid + test > 1:
+            raise Problem(f"{name} is a share from 0 to 1, both together at most 1; got {share:g}", USAGE)
+    from .core.sources.parallel import processors
+    from .go import pack as packs
+
+    count = workers or processors()
+    with progress("reading", "games", quiet) as reading:
+        index = packs.prepare(games, out, valid, test, count, force, reading)
+    with progress("packing", "positions", quiet) as packing:
+        packing.first = packs.packed_so_far(out, index)
+        index = packs.finish(out, index, count, packing)
+    if not quiet:
+        left_out(index["bad"])
+    if json:
+        tell.document(index | {"out": str(out)})
+        return
+    parts = ", ".join(f"{count:,} {part}" for part, count in index["games"].items())
+    print(f"{index['positions']:,} positions of {sum(index['games'].values()):,} games ({parts}) in {out}/")
+
+
+def left_out(bad: list[Bad] | list[dict[str, str]]) -> None:
+    """The first of the records that were left out, with their reasons."""
+    if not bad:
+        return
+    told = [(each["file"], each["reason"]) if isinstance(each, dict) else (each.file, each.reason) for each in bad]
+    say(f"left out {len(bad):,} record{'s' if len(bad) > 1 else ''}:")
+    for file, reason in told[:NAMED]:
+        say(f"  {file} {reason}")
+    if len(bad) > NAMED:
+        say(f"  … and {len(bad) - NAMED:,} more; all of them with --json")

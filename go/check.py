@@ -1,0 +1,129 @@
+"""What training would meet in a collection of game records."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..core.problem import DATA, Problem
+from ..core.sources.parallel import processors
+from .game import Facts
+from .library import Library, Progress, read_library
+
+SIZE = 19
+YEAR = re.compile(r"(?<!\d)(1[4-9]\d\d|20\d\d)(?!\d)")
+MAX_BAD = 0.05
+NAMED = 5
+
+
+def report(arguments: Sequence[str], max_bad: float = MAX_BAD, progress: Progress | None = None) -> dict[str, Any]:
+    """Games, moves, results, handicaps, sizes, ranks, years, duplicates, and the records that are no use.
+
+    Raises Problem where there is no record at all.
+    """
+    library = read_library(arguments, processors(), progress)
+    games = library.games
+    twins = duplicates(library)
+    plays = int((games.moves >= 0).sum())
+    usable = int((games.moves[np.repeat(games.sizes == SIZE, np.diff(games.starts))] >= 0).sum())
+    return {
+        "examples": usable,
+        "labels": {"points": SIZE * SIZE},
+        "games": len(games),
+        "moves": plays,
+        "passes": len(games.moves) - plays,
+        "sizes": counted(f"{size}×{size}" for size in games.sizes.tolist()),
+        "handicaps": counted(str(count) for count in handicaps(library)),
+        "results": counted(result_of(facts.result) for facts in games.facts),
+        "ranks": counted(ranks(games.facts)),
+        "years": dict(sorted(Counter(year_of(facts.date) for facts in games.facts).items())),
+        "out_of_turn": out_of_turn(library),
+        "bad": [each._asdict() for each in library.bad],
+        "duplicates": twins,
+        "problems": problems(library, usable, max_bad),
+        "remarks": remarks(library, twins),
+    }
+
+
+def counted(values: Iterable[str]) -> dict[str, int]:
+    """How often each value occurs, the most frequent first."""
+    return dict(Counter(values).most_common())
+
+
+def handicaps(library: Library) -> list[int]:
+    """Stones set up before the first move, by game."""
+    starts = library.games.stone_starts
+    return [int(count) for count in np.diff(starts)]
+
+
+def result_of(text: str) -> str:
+    """Who won and how: "B+R", "W+T", "B+points"; "unknown" where the record does not say."""
+    match = re.fullmatch(r"([BW])\+(.*)", text.strip(), re.IGNORECASE)
+    if not match:
+        return "draw" if text.strip().lower() in ("0", "draw", "jigo") else "unknown"
+    how = match[2].strip().upper()[:1]
+    return f"{match[1].upper()}+{how if how in 'RTF' and how else 'points' if how else '?'}"
+
+
+def ranks(facts: Sequence[Facts]) -> list[str]:
+    return [rank.strip() or "unknown" for each in facts for rank in (each.black_rank, each.white_rank)]
+
+
+def year_of(date: str) -> str:
+    found = YEAR.search(date)
+    return found[0] if found else "unknown"
+
+
+def out_of_turn(library: Library) -> int:
+    """How many moves are of the colour that moved before."""
+    games = library.games
+    same = games.colours[1:] == games.colours[:-1]
+    inner = [start - 1 for start in games.starts[1:-1].tolist() if 0 < start < len(games.moves)]
+    same[inner] = False
+    return int(same.sum())
+
+
+def duplicates(library: Library) -> list[dict[str, Any]]:
+    """Records of one game, up to symmetry: the same to the end, or only in their first 50 moves."""
+    groups: dict[bytes, list[int]] = defaultdict(list)
+    for at, opening in enumerate(library.openings):
+        groups[opening].append(at)
+    return [
+        {
+            "files": [library.games.names[at] for at in group],
+            "same": "whole game" if len({library.digests[at] for at in group}) == 1 else "first 50 moves",
+        }
+        for group in groups.values()
+        if len(group) > 1
+    ]
+
+
+def problems(library: Library, usable: int, max_bad: float) -> list[str]:
+    """The sentences with which training would stop, if it would."""
+    told, count = [], len(library.games) + len(library.bad)
+    if not usable:
+        told.append(f"there is no game on {SIZE}×{SIZE} to train on")
+    if len(library.bad) > max_bad * count:
+        first = "; ".join(f"{each.file} {each.reason}" for each in library.bad[:NAMED])
+        told.append(f"{len(library.bad):,} of {count:,} records cannot be used, more than {max_bad:.0%}: {first}")
+    return told
+
+
+def remarks(library: Library, twins: Sequence[dict[str, Any]]) -> list[str]:
+    told = []
+    if other := sum(size != SIZE for size in library.games.sizes.tolist()):
+        told.append(f"{other:,} games are not on {SIZE}×{SIZE}; training leaves them out")
+    if twins:
+        told.append(f"{len(twins):,} games lie here more than once; packing keeps the first and one side of a split")
+    return told
+
+
+def check(source: Any) -> dict[str, Any]:
+    """The report for a Source, as `neocog check go` asks for it."""
+    if source.group_by:
+        raise Problem("games are always kept together; leave --group-by out", DATA)
+    return report([source.data, *filter(None, (source.test,))], source.max_bad, source.progress)

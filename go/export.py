@@ -1,0 +1,96 @@
+"""Planes for other programs: one .npz of arrays, written piece by piece so that it is never whole in memory."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..core import files
+from ..core.problem import DATA, USAGE, Bad, Problem
+from .coords import PASS
+from .game import Game
+from .library import Library
+from .planes import COUNT, bytes_of, packed, unpacked
+
+TOGETHER = 512  # positions that are unpacked at once: 9 MB
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which positions of a game are meant: those in which every move was played, the last move, or move N + 1."""
+
+    text: str
+
+    def numbers(self, game: Game) -> range:
+        """How many moves were played before each position."""
+        if self.text == "every":
+            return range(len(game))
+        if self.text == "last":
+            return range(max(0, len(game) - 1), len(game))
+        return range(int(self.text), int(self.text) + 1) if int(self.text) < len(game) else range(0)
+
+    @classmethod
+    def parse(cls, text: str) -> Choice:
+        if text not in ("every", "last") and not text.isdecimal():
+            raise Problem(f"--moves is every, last or a number of moves; got {text}", USAGE)
+        return cls(text)
+
+
+def export(library: Library, choice: Choice, size: int, path: Path) -> tuple[dict[str, Any], list[Bad]]:
+    """Writes planes uint8 (N, 48, size, size), move, game, number, and the games' names. Gives what was written.
+
+    `move` is the move that was played, row · size + column, −1 for a pass; `number` the moves before it; `game` the
+    place in `names`. Raises Problem where there is no position.
+    """
+    bad = [*library.bad]
+    picks: list[tuple[int, int]] = []
+    for at, name in enumerate(library.games.names):
+        if library.games.sizes[at] != size:
+            own = int(library.games.sizes[at])
+            bad.append(Bad(name, f"is on {own}×{own}; --size {own} takes those"))
+            continue
+        numbers = choice.numbers(library.games[at])
+        picks += [(at, number) for number in numbers]
+        if not numbers:
+            bad.append(Bad(name, f"has {len(library.games[at])} moves"))
+    if not picks:
+        first = f", first: {bad[0].file} {bad[0].reason}" if bad else ""
+        raise Problem(f"there is no position to write; {len(bad):,} records left out{first}", DATA)
+    files.write(path, lambda beside: write_npz(beside, library, picks, size))
+    return {"positions": len(picks), "games": len({at for at, _ in picks}), "size": size, "out": str(path)}, bad
+
+
+def write_npz(path: Path, library: Library, picks: Sequence[tuple[int, int]], size: int) -> None:
+    games = library.games
+    moves = [int(games.moves[games.starts[at] + number]) for at, number in picks]
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        with archive.open("planes.npy", "w", force_zip64=True) as file:
+            head = {"descr": "|u1", "fortran_order": False, "shape": (len(picks), COUNT, size, size)}
+            np.lib.format.write_array_header_1_0(file, head)
+            for rows in pieces(library, picks, size):
+                file.write(unpacked(rows, size).tobytes())
+        for name, values in (
+            ("move", np.array(moves, np.int16)),
+            ("game", np.array([at for at, _ in picks], np.int32)),
+            ("number", np.array([number for _, number in picks], np.int32)),
+            ("names", np.array(games.names, np.str_)),
+        ):
+            with archive.open(f"{name}.npy", "w") as file:
+                np.lib.format.write_array(file, values, allow_pickle=False)
+
+
+def pieces(library: Library, picks: Sequence[tuple[int, int]], size: int) -> Iterator[Any]:
+    """Packed positions, uint8 (up to 512, bytes)."""
+    for begin in range(0, len(picks), TOGETHER):
+        rows = np.empty((len(picks[begin : begin + TOGETHER]), bytes_of(size)), np.uint8)
+        for row, (at, number) in zip(rows, picks[begin : begin + TOGETHER], strict=True):
+            row[:] = packed(library.games[at].position(number))
+        yield rows
+
+
+assert PASS == -1, "programs are promised that a pass is −1"

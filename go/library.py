@@ -1,0 +1,97 @@
+"""Reading collections of records, on all processors where there are many."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from dataclasses import dataclass, field
+from itertools import chain, islice
+
+from ..core.problem import Bad
+from ..core.sources.content import Unreadable
+from .game import Game, check_legal
+from .games import OPENING, Games, digest
+from .records import Record, record_files
+from .sgf import BadRecord, records
+
+TOGETHER = 64  # files in one piece of work
+BYTES_TOGETHER = 4 << 20
+FEW = 400  # files that one process reads sooner than others have started
+Progress = Callable[[int, int | None], object]
+
+
+@dataclass
+class Library:
+    """The games of many records, what names two records of one game, and the records that are no use."""
+
+    games: Games
+    digests: list[bytes]  # of the whole game, up to symmetry
+    openings: list[bytes]  # of its first moves
+    bad: list[Bad] = field(default_factory=list)
+
+
+def read_library(arguments: Sequence[str], workers: int = 1, progress: Progress | None = None) -> Library:
+    """All games that arguments name. Raises Problem where an argument names no records."""
+    parts, count = [], 0
+    for part in read_pieces(arguments, workers):
+        parts.append(part)
+        count += len(part.games) + len(part.bad)
+        if progress:
+            progress(count, None)
+    return Library(
+        Games.joined([part.games for part in parts]),
+        [each for part in parts for each in part.digests],
+        [each for part in parts for each in part.openings],
+        [each for part in parts for each in part.bad],
+    )
+
+
+def read_pieces(arguments: Sequence[str], workers: int) -> Iterator[Library]:
+    """Libraries of a few records each, in the order in which they lie there, a bounded number of them ahead."""
+    found = record_files(arguments)
+    head = list(islice(found, FEW if workers > 1 else 0))
+    if workers < 2 or len(head) < FEW:
+        yield from map(read_piece, pieces(chain(head, found)))
+        return
+    check_legal(Game.of(9, [0]))  # compiled here once, not by each of the others
+    waiting: deque[Future[Library]] = deque()
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
+        try:
+            for piece in pieces(chain(head, found)):
+                waiting.append(pool.submit(read_piece, piece))
+                if len(waiting) > 2 * workers:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def pieces(found: Iterator[Record]) -> Iterator[list[Record]]:
+    piece: list[Record] = []
+    weight = 0
+    for name, content in found:
+        piece.append((name, content))
+        weight += len(content) if isinstance(content, bytes) else 0
+        if len(piece) == TOGETHER or weight >= BYTES_TOGETHER:
+            yield piece
+            piece, weight = [], 0
+    if piece:
+        yield piece
+
+
+def read_piece(piece: Sequence[Record]) -> Library:
+    """The games of some files."""
+    games, bad = [], []
+    for name, content in piece:
+        if isinstance(content, Unreadable):
+            bad.append(Bad(name, str(content)))
+            continue
+        for called, found in records(content, name):
+            if isinstance(found, BadRecord):
+                bad.append(Bad(called, str(found)))
+            else:
+                games.append(found)
+    return Library(Games.of(games), [digest(game) for game in games], [digest(game, OPENING) for game in games], bad)

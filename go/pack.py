@@ -1,0 +1,275 @@
+"""Positions packed for training: planes and moves as one file that can be mapped into memory, divided by game.
+
+games.npz        the games in the order in which they are packed: moves, stones, names, facts
+positions.npy    rows of ("planes", 2,166 bytes) and ("move", int16, row · 19 + column): train, valid and test in turn
+index.json       which rows are which part, what was packed, what was left out
+
+A row is a position in which a move was played; passes are left out. Which part a game goes to is decided by its first
+50 moves up to symmetry: a game, a longer record of it and its mirror image are on one side. Of games that are the same
+to the end, the first is kept. A pack that was interrupted goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..core import files
+from ..core.problem import DATA, FAILED, USAGE, Bad, Problem
+from ..core.sources.folder import Folder, stamp_of
+from ..core.sources.gather import expanded
+from ..core.split import PARTS, split
+from .compiled import compiled
+from .game import point_at, set_up
+from .games import Games
+from .library import Library, read_library
+from .planes import bytes_of, write
+from .position import PASS, clear, empty_positions, play, turn_to
+from .records import RECORDS
+
+FORMAT = 1
+SIZE = 19
+PLANES = bytes_of(SIZE)
+ROW = np.dtype([("planes", "u1", PLANES), ("move", "<i2")])
+TOGETHER = 16  # games in one piece of work: 7 MB of rows
+SAVE_EVERY = 20  # seconds between two records of what is on the disk
+OURS = ("games.npz", "positions.npy", "index.json", "done.npy")
+Progress = Callable[[int, int | None], object]
+
+
+def pack(
+    arguments: Sequence[str], folder: Path, valid: float = 0.05, test: float = 0.05, workers: int = 1
+) -> dict[str, Any]:
+    """Packs the games that arguments name into a folder, or goes on with it. Gives what index.json holds.
+
+    `valid` and `test` are shares of the games. Raises Problem where the folder holds another pack or other things,
+    where no game can be used, and where the disk is too small.
+    """
+    return finish(folder, prepare(arguments, folder, valid, test, workers), workers)
+
+
+def prepare(
+    arguments: Sequence[str],
+    folder: Path,
+    valid: float,
+    test: float,
+    workers: int,
+    force: bool = False,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Reads and divides the games, unless a pack of them was begun or finished there; `force` removes another one."""
+    asked = stamp(arguments, valid, test)
+    if force:
+        for name in OURS:
+            (folder / name).unlink(missing_ok=True)
+    found = begun(folder, asked)
+    return found or begin(folder, asked, read_library(arguments, workers, progress), valid, test)
+
+
+def finish(folder: Path, index: dict[str, Any], workers: int, progress: Progress | None = None) -> dict[str, Any]:
+    """Computes the positions that a pack lacks."""
+    if not index["complete"]:
+        fill(folder, Games.load(folder / "games.npz"), workers, progress)
+        index["complete"] = True
+        save_index(folder, index)
+        (folder / "done.npy").unlink(missing_ok=True)
+    return index
+
+
+def packed_so_far(folder: Path, index: dict[str, Any]) -> int:
+    """How many positions of a pack are there."""
+    if index["complete"]:
+        return int(index["positions"])
+    return int(index["positions"] * np.load(folder / "done.npy").mean())
+
+
+def stamp(arguments: Sequence[str], valid: float, test: float) -> str:
+    """What was asked for, as far as it can be seen without reading: the same files, sizes and times of change."""
+    told: list[Any] = [FORMAT, valid, test]
+    for argument in arguments:
+        if argument == "-":  # what came from there cannot come again
+            told.append(os.urandom(16).hex())
+            continue
+        archive = argument.partition("!")[0]
+        for path in [archive] if os.path.isfile(archive) else expanded(argument):
+            told.append([argument, stamp_of(Path(os.path.abspath(path)), "")])
+            told += Folder(path, RECORDS).stamp() if os.path.isdir(path) else []
+    return blake2b(json.dumps(told).encode(), digest_size=16).hexdigest()
+
+
+def begun(folder: Path, asked: str) -> dict[str, Any] | None:
+    """The index of a pack that lies there, finished or not; None where there is none."""
+    if folder.exists() and not folder.is_dir():
+        raise Problem(f"{folder} is a file; name a folder with --out", USAGE)
+    path = folder / "index.json"
+    if not path.exists():
+        if folder.is_dir() and any(each.name not in OURS for each in folder.iterdir()):
+            raise Problem(f"{folder} exists and holds other things; name another folder with --out", USAGE)
+        return None
+    index: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    if index.get("asked") != asked:
+        raise Problem(
+            f"{folder} holds a pack of other games or with other parts; name another folder with --out, "
+            "or replace it with --force",
+            USAGE,
+        )
+    return index
+
+
+def begin(folder: Path, asked: str, library: Library, valid: float, test: float) -> dict[str, Any]:
+    """Divides the games, makes room on the disk, and writes down what is to be packed."""
+    usable, bad = usable_games(library)
+    if not usable:
+        first = f", first: {bad[0].file} {bad[0].reason}" if bad else ""
+        raise Problem(f"not one of {len(bad):,} records can be packed{first}", DATA)
+    parts = split([library.openings[at] for at in usable], ["game"] * len(usable), valid, test)[0]
+    order = sorted(range(len(usable)), key=lambda at: PARTS.index(parts[at]))
+    games = library.games.chosen(usable[at] for at in order)
+    rows = positions_of(games)
+    ends = {part: int(rows[sum(PARTS.index(each) <= number for each in parts)]) for number, part in enumerate(PARTS)}
+    index = {
+        "format": FORMAT,
+        "asked": asked,
+        "complete": False,
+        "size": SIZE,
+        "games": {part: parts.count(part) for part in PARTS},
+        "rows": {part: [begin, ends[part]] for part, begin in zip(PARTS, [0, *ends.values()], strict=False)},
+        "positions": int(rows[-1]),
+        "bad": [each._asdict() for each in bad],
+    }
+    make_room(folder, int(rows[-1]))
+    games.save(folder / "games.npz")
+    np.save(folder / "done.npy", np.zeros(-(-len(games) // TOGETHER), np.uint8))
+    save_index(folder, index)
+    return index
+
+
+def usable_games(library: Library) -> tuple[list[int], list[Bad]]:
+    """The games to pack, and all records that are left out with the reason."""
+    bad, first = [*library.bad], dict[bytes, int]()
+    usable = []
+    for at, (size, same) in enumerate(zip(library.games.sizes, library.digests, strict=True)):
+        name = library.games.names[at]
+        if size != SIZE:
+            bad.append(Bad(name, f"is on {size}×{size}; training takes {SIZE}×{SIZE}"))
+        elif same in first:
+            bad.append(Bad(name, f"is the same game as {library.games.names[first[same]]}, up to symmetry"))
+        else:
+            first[same] = at
+            usable.append(at)
+    return usable, bad
+
+
+def positions_of(games: Games) -> Any:
+    """Where the rows of each game begin, int64 (G + 1,): its moves that are no passes."""
+    plays = np.concatenate([[0], np.cumsum(games.moves >= 0)])
+    return plays[games.starts]
+
+
+def make_room(folder: Path, rows: int) -> None:
+    """A file for so many rows. Raises Problem where the disk has no room for it."""
+    needed = rows * ROW.itemsize
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(folder).free
+        if free < needed:
+            raise Problem(
+                f"the disk is too small: {rows:,} positions need {needed / 1e9:,.1f} GB in {folder}, "
+                f"{free / 1e9:,.1f} GB are free; make room or name another folder with --out",
+                FAILED,
+            )
+        np.lib.format.open_memmap(folder / "positions.npy", "w+", ROW, (rows,))
+    except OSError as error:
+        raise Problem(f"{folder} cannot be written to ({error.strerror}); name another folder with --out") from None
+
+
+def save_index(folder: Path, index: dict[str, Any]) -> None:
+    files.write_text(folder / "index.json", json.dumps(index, ensure_ascii=False, indent=1))
+
+
+def fill(folder: Path, games: Games, workers: int, progress: Progress | None) -> None:
+    """Computes the rows that are not there yet, in threads: the compiled code lets go of the interpreter."""
+    done = np.load(folder / "done.npy")
+    starts = positions_of(games)
+    path = folder / "positions.npy"
+    head = path.stat().st_size - int(starts[-1]) * ROW.itemsize
+    stopping = threading.Event()
+    with open(path, "rb+", buffering=0) as file:
+
+        def work(piece: int) -> None:
+            if not stopping.is_set():
+                first, last = piece * TOGETHER, min((piece + 1) * TOGETHER, len(games))
+                rows = rows_of(games, first, last, int(starts[last] - starts[first]))
+                write_at(file.fileno(), rows, head + int(starts[first]) * ROW.itemsize)
+                done[piece] = 1
+
+        with ThreadPoolExecutor(workers, thread_name_prefix="neocog-pack") as pool:
+            try:
+                saved = time.monotonic()
+                for each in as_completed([pool.submit(work, int(piece)) for piece in np.flatnonzero(done == 0)]):
+                    each.result()
+                    if progress:
+                        progress(int(starts[-1] * done.mean()), int(starts[-1]))
+                    if time.monotonic() - saved > SAVE_EVERY:
+                        record(folder, file.fileno(), done)
+                        saved = time.monotonic()
+            finally:
+                stopping.set()
+                record(folder, file.fileno(), done)
+
+
+def record(folder: Path, descriptor: int, done: Any) -> None:
+    """Writes down which pieces are on the disk, once they are."""
+    now = done.copy()
+    os.fsync(descriptor)
+    files.write(folder / "done.npy", lambda beside: save_array(beside, now))
+
+
+def save_array(path: Path, array: Any) -> None:
+    with open(path, "wb") as file:
+        np.save(file, array)
+
+
+def write_at(descriptor: int, rows: Any, offset: int) -> None:
+    view = memoryview(rows)
+    while view:
+        written = os.pwrite(descriptor, view, offset)
+        view, offset = view[written:], offset + written
+
+
+def rows_of(games: Games, first: int, last: int, count: int) -> Any:
+    """The rows of some games, uint8 (count · 2168,)."""
+    out = np.empty(count * ROW.itemsize, np.uint8)
+    stones, moves = games.stone_starts[first : last + 1], games.starts[first : last + 1]
+    position = empty_positions(1, SIZE)[0]
+    write_games(position, stones, games.stones, games.stone_colours, moves, games.moves, games.colours, out)
+    return out
+
+
+@compiled
+def write_games(b, stone_starts, stones, stone_colours, starts, moves, colours, out):  # type: ignore[no-untyped-def]
+    """Packs every position of some games in which a move was played, and the move."""
+    base = 0
+    for game in range(len(starts) - 1):
+        clear(b, b.size)
+        begin, end = stone_starts[game], stone_starts[game + 1]
+        set_up(b, stones[begin:end], stone_colours[begin:end])
+        for i in range(starts[game], starts[game + 1]):
+            turn_to(b, colours[i])
+            p = PASS
+            if moves[i] >= 0:
+                p = point_at(b, moves[i])
+                write(b, out, base)
+                out[base + PLANES], out[base + PLANES + 1] = moves[i] & 255, moves[i] >> 8
+                base += PLANES + 2
+            play(b, p)

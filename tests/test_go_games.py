@@ -1,0 +1,380 @@
+"""Collections: flat and back, which games are the same, packed for training, exported, checked."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import neocog
+import numpy as np
+import pytest
+from neocog.core.domain import Source
+from neocog.core.problem import Problem
+from neocog.go import export, pack, sgf
+from neocog.go.check import report, result_of, year_of
+from neocog.go.coords import place, star_points, vertex
+from neocog.go.game import Game
+from neocog.go.games import Games, canonical, digest
+from neocog.go.library import read_library
+from neocog.go.planes import packed, planes, unpacked
+from neocog.go.positions import Positions
+from neocog.go.symmetry import moved
+
+LETTERS = "abcdefghijklmnopqrs"
+
+
+def record(moves, extra="") -> bytes:
+    told = "".join(
+        f";{'BW'[i % 2]}[{LETTERS[m % 19]}{LETTERS[m // 19]}]" if m >= 0 else f";{'BW'[i % 2]}[]"
+        for i, m in enumerate(moves)
+    )
+    return f"(;GM[1]SZ[19]{extra}{told})".encode()
+
+
+def walk(seed: int, count: int = 60) -> list[int]:
+    """Different points, none beside another: no captures."""
+    rng = np.random.default_rng(seed)
+    points = [r * 19 + c for r in range(0, 19, 2) for c in range(0, 19, 2)]
+    return rng.permutation(points)[:count].tolist()
+
+
+@pytest.fixture
+def collection(tmp_path):
+    """Twelve games, one of them twice more (turned, and longer), one with passes, one bad, one on 9×9."""
+    folder = tmp_path / "games"
+    folder.mkdir()
+    for seed in range(12):
+        (folder / f"{seed:02}.sgf").write_bytes(record(walk(seed), "RE[B+R]BR[7d]WR[6d]DT[2013-09-09]"))
+    (folder / "20 turned.sgf").write_bytes(record(moved(np.array(walk(3)), 5).tolist()))
+    (folder / "21 longer.sgf").write_bytes(record([*walk(3), 20, 22]))
+    (folder / "22 passes.sgf").write_bytes(record([*walk(30, 10), -1, 40, -1], "RE[W+3.5]DT[1846]"))
+    (folder / "23 bad.sgf").write_bytes(record([0, 0]))
+    (folder / "24 small.sgf").write_bytes(b"(;SZ[9]AB[cc][gg];W[ee])")
+    return folder
+
+
+# --- flat and back -------------------------------------------------------------------------------------------------
+
+
+def test_games_are_the_same_after_flattening_saving_and_loading(collection, tmp_path):
+    games = read_library([str(collection)]).games
+    games.save(tmp_path / "games.npz")
+    again = Games.load(tmp_path / "games.npz")
+    assert len(again) == 16 and again.names == games.names
+    for path, at in zip(sorted(collection.glob("*.sgf")), [*range(15), None, 15], strict=True):
+        if at is not None:
+            one, other = sgf.read(path.read_bytes(), str(path)), again[at]
+            assert one.facts == other.facts and one.size == other.size and one.first == other.first
+            for name in ("moves", "colours", "stones", "stone_colours"):
+                assert (getattr(one, name) == getattr(other, name)).all(), name
+
+
+def test_a_damaged_file_of_games_is_told(tmp_path):
+    (tmp_path / "games.npz").write_bytes(b"nothing")
+    with pytest.raises(Problem, match=r"games\.npz is damaged .*; pack the games again"):
+        Games.load(tmp_path / "games.npz")
+
+
+def test_a_game_and_its_likenesses_have_one_digest_and_others_have_others():
+    game = Game.of(19, walk(1))
+    digests = {digest(Game.of(19, moved(game.moves, s).tolist())) for s in range(8)}
+    assert digests == {digest(game)}
+    assert digest(Game.of(19, walk(2))) != digest(game) != digest(Game.of(19, walk(1)[:-1]))
+    assert digest(Game.of(19, walk(1)[:55]), 50) == digest(game, 50)
+    assert canonical(Game.of(9, [0])) != canonical(Game.of(19, [0]))
+
+
+# --- packing -------------------------------------------------------------------------------------------------------
+
+
+def test_a_pack_holds_the_planes_and_moves_of_every_game(collection, tmp_path):
+    index = pack.pack([str(collection)], tmp_path / "out", valid=0.2, test=0.2)
+    rows = np.load(tmp_path / "out/positions.npy", mmap_mode="r")
+    games = Games.load(tmp_path / "out/games.npz")
+    starts = pack.positions_of(games)
+    assert index["complete"] and len(rows) == index["positions"] == starts[-1]
+    for at in range(len(games)):
+        game, row = games[at], starts[at]
+        for number, move in enumerate(game.moves.tolist()):
+            if move >= 0:
+                assert rows[row]["move"] == move
+                assert (rows[row]["planes"] == packed(game.position(number))).all()
+                row += 1
+        assert row == starts[at + 1]
+    assert not (tmp_path / "out/done.npy").exists()
+
+
+def test_what_is_left_out_of_a_pack_is_named(collection, tmp_path):
+    index = pack.pack([str(collection)], tmp_path / "out")
+    told = {os.path.basename(bad["file"]): bad["reason"] for bad in index["bad"]}
+    assert told.keys() == {"20 turned.sgf", "23 bad.sgf", "24 small.sgf"}
+    assert told["20 turned.sgf"].startswith("is the same game as ") and "03.sgf, up to" in told["20 turned.sgf"]
+    assert told["23 bad.sgf"] == "move 2, white A19: the point is occupied"
+    assert told["24 small.sgf"] == "is on 9×9; training takes 19×19"
+
+
+def test_parts_are_ranges_and_a_game_stands_on_one_side_with_its_longer_record(collection, tmp_path):
+    index = pack.pack([str(collection)], tmp_path / "out", valid=0.3, test=0.3)
+    assert [index["rows"][part][0] for part in ("train", "valid", "test")] == [
+        0, index["rows"]["train"][1], index["rows"]["valid"][1],
+    ]  # fmt: skip
+    assert index["rows"]["test"][1] == index["positions"] and all(index["games"].values())
+    games = Games.load(tmp_path / "out/games.npz")
+    starts = pack.positions_of(games)
+    sides = {
+        next(part for part, (begin, end) in index["rows"].items() if begin <= starts[at] < end)
+        for at, name in enumerate(games.names)
+        if os.path.basename(name) in ("03.sgf", "21 longer.sgf")
+    }
+    assert len(sides) == 1
+
+
+def test_more_games_move_no_other(collection, tmp_path):
+    def parts(folder):
+        games = Games.load(folder / "games.npz")
+        rows = json.loads((folder / "index.json").read_text())["rows"]
+        starts = pack.positions_of(games)
+        return {
+            name: next(part for part, (begin, end) in rows.items() if begin <= start < end)
+            for name, start in zip(games.names, starts[:-1], strict=True)
+        }
+
+    pack.pack([str(collection)], tmp_path / "one", valid=0.3, test=0.3)
+    for seed in range(40, 60):
+        (collection / f"{seed}.sgf").write_bytes(record(walk(seed)))
+    pack.pack([str(collection)], tmp_path / "two", valid=0.3, test=0.3)
+    before, after = parts(tmp_path / "one"), parts(tmp_path / "two")
+    assert {name: after[name] for name in before} == before
+
+
+def test_a_pack_that_was_killed_goes_on_and_ends_the_same(collection, tmp_path, monkeypatch):
+    monkeypatch.setattr(pack, "TOGETHER", 2)
+    whole = pack.pack([str(collection)], tmp_path / "whole")
+    real, calls = pack.rows_of, []
+
+    def dying(games, first, last, count):
+        calls.append(first)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return real(games, first, last, count)
+
+    monkeypatch.setattr(pack, "rows_of", dying)
+    with pytest.raises(KeyboardInterrupt):
+        pack.pack([str(collection)], tmp_path / "broken")
+    assert not json.loads((tmp_path / "broken/index.json").read_text())["complete"]
+    done = np.load(tmp_path / "broken/done.npy")
+    assert 0 < done.sum() < len(done)
+    calls.clear()
+    monkeypatch.setattr(pack, "rows_of", lambda *each: calls.append(each[1]) or real(*each))
+    again = pack.pack([str(collection)], tmp_path / "broken")
+    assert len(calls) == len(done) - done.sum(), "what was there was not computed again"
+    assert again == whole
+    assert (tmp_path / "broken/positions.npy").read_bytes() == (tmp_path / "whole/positions.npy").read_bytes()
+
+
+def test_a_finished_pack_is_not_packed_again_and_another_is_refused(collection, tmp_path, monkeypatch):
+    first = pack.pack([str(collection)], tmp_path / "out")
+    monkeypatch.setattr(pack, "read_library", None)
+    assert pack.pack([str(collection)], tmp_path / "out") == first
+    with pytest.raises(Problem, match="holds a pack of other games or with other parts; name another folder"):
+        pack.pack([str(collection)], tmp_path / "out", valid=0.5)
+    (collection / "deep").mkdir()
+    (collection / "deep/99.sgf").write_bytes(record(walk(99)))
+    with pytest.raises(Problem, match="or replace it with --force"):
+        pack.pack([str(collection)], tmp_path / "out")
+
+
+def test_a_folder_with_other_things_is_left_alone(collection, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/thesis.txt").write_text("mine")
+    with pytest.raises(Problem, match="exists and holds other things; name another folder with --out"):
+        pack.pack([str(collection)], tmp_path / "out")
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(Problem, match="is a file; name a folder with --out"):
+        pack.pack([str(collection)], tmp_path / "file")
+
+
+def test_a_disk_without_room_is_told_before_the_work(collection, tmp_path, monkeypatch):
+    usage = type("usage", (), {"free": 1000})
+    monkeypatch.setattr(pack.shutil, "disk_usage", lambda path: usage)
+    with pytest.raises(Problem, match=r"the disk is too small: [\d,]+ positions need 0\.0 GB .*, 0\.0 GB are free"):
+        pack.pack([str(collection)], tmp_path / "out")
+
+
+def test_records_of_which_none_can_be_packed_are_told(tmp_path):
+    (tmp_path / "a.sgf").write_bytes(record([0, 0]))
+    with pytest.raises(Problem, match=r"not one of 1 records can be packed, first: .*a\.sgf move 2, white A19"):
+        pack.pack([str(tmp_path)], tmp_path / "out")
+
+
+@pytest.mark.slow
+def test_kill_9_loses_no_more_than_some_seconds(shared, tmp_path):
+    """A pack that is killed anywhere goes on, and is the same as one that was not."""
+    command = [sys.executable, "-m", "neocog", "go", "pack", str(shared / "go/test.sgf.zip"), "--out"]
+    running = subprocess.Popen([*command, str(tmp_path / "killed")], stderr=subprocess.DEVNULL)
+    while not (tmp_path / "killed/index.json").exists():
+        time.sleep(0.1)
+    time.sleep(1)
+    running.send_signal(signal.SIGKILL)
+    running.wait()
+    for name in ("killed", "whole"):
+        subprocess.run([*command, str(tmp_path / name)], check=True, stderr=subprocess.DEVNULL)
+    killed, whole = (np.load(tmp_path / name / "positions.npy", mmap_mode="r") for name in ("killed", "whole"))
+    assert all((killed[at : at + 9999] == whole[at : at + 9999]).all() for at in range(0, len(whole), 9999))
+
+
+def test_positions_by_their_number_are_the_rows_of_the_pack(collection, tmp_path):
+    """Packed boards on the disk, and planes computed from the moves: the same."""
+    pack.pack([str(collection)], tmp_path / "out")
+    rows = np.load(tmp_path / "out/positions.npy", mmap_mode="r")
+    positions = Positions(Games.load(tmp_path / "out/games.npz"))
+    assert len(positions) == len(rows) and (positions.moves == rows["move"]).all()
+    picks = np.random.default_rng(0).permutation(len(rows))[:50]
+    assert (positions.rows(picks) == rows["planes"][picks]).all()
+    assert positions.rows([]).shape[0] == 0
+
+
+# --- planes for other programs -------------------------------------------------------------------------------------
+
+
+def test_exported_planes_are_those_of_the_positions(collection, tmp_path):
+    library = read_library([str(collection)])
+    told, bad = export.export(library, export.Choice.parse("every"), 19, tmp_path / "planes.npz")
+    with np.load(tmp_path / "planes.npz") as file:
+        found = {name: file[name] for name in file.files}
+    count = sum(len(game) for game in (library.games[at] for at in range(15)))
+    assert found["planes"].shape == (count, 48, 19, 19) and found["planes"].dtype == np.uint8
+    assert told["positions"] == count and told["games"] == 15
+    assert {os.path.basename(each.file): each.reason for each in bad}[
+        "24 small.sgf"
+    ] == "is on 9×9; --size 9 takes those"
+    for at in range(0, count, 37):
+        game, number = library.games[int(found["game"][at])], int(found["number"][at])
+        assert found["move"][at] == game.moves[number] and found["names"][found["game"][at]] == game.name
+        assert (found["planes"][at] == planes(game.position(number))).all()
+    assert (found["move"] == -1).sum() == 2
+
+
+@pytest.mark.parametrize(("text", "positions", "number"), [("last", 15, None), ("55", 14, 55), ("0", 15, 0)])
+def test_positions_are_chosen_by_their_number(collection, tmp_path, text, positions, number):
+    library = read_library([str(collection)])
+    told, _ = export.export(library, export.Choice.parse(text), 19, tmp_path / "planes.npz")
+    with np.load(tmp_path / "planes.npz") as file:
+        assert told["positions"] == positions == len(file["planes"])
+        assert number is None or (file["number"] == number).all()
+
+
+def test_planes_of_small_boards_are_exported_when_asked_for(collection, tmp_path):
+    export.export(read_library([str(collection)]), export.Choice.parse("every"), 9, tmp_path / "planes.npz")
+    with np.load(tmp_path / "planes.npz") as file:
+        assert file["planes"].shape == (1, 48, 9, 9) and file["move"].tolist() == [40]
+
+
+def test_what_cannot_be_exported_is_told(collection, tmp_path):
+    with pytest.raises(Problem, match="--moves is every, last or a number of moves; got some"):
+        export.Choice.parse("some")
+    with pytest.raises(Problem, match=r"there is no position to write; \d+ records left out, first: "):
+        export.export(read_library([str(collection)]), export.Choice.parse("every"), 13, tmp_path / "planes.npz")
+
+
+# --- check ---------------------------------------------------------------------------------------------------------
+
+
+def test_check_counts_what_is_there(collection):
+    told = report([str(collection)])
+    assert told["games"] == 16 and told["passes"] == 2 and told["sizes"] == {"19×19": 15, "9×9": 1}
+    assert told["examples"] == 13 * 60 + 62 + 11 and told["moves"] == told["examples"] + 1
+    assert told["results"] == {"B+R": 12, "unknown": 3, "W+points": 1}
+    assert told["handicaps"] == {"0": 15, "2": 1} and told["years"] == {"1846": 1, "2013": 12, "unknown": 3}
+    assert told["ranks"] == {"7d": 12, "6d": 12, "unknown": 8} and told["out_of_turn"] == 0
+    assert [os.path.basename(bad["file"]) for bad in told["bad"]] == ["23 bad.sgf"]
+    (twins,) = told["duplicates"]
+    assert [os.path.basename(file) for file in twins["files"]] == ["03.sgf", "20 turned.sgf", "21 longer.sgf"]
+    assert twins["same"] == "first 50 moves"
+    assert told["problems"] == ["1 of 17 records cannot be used, more than 5%: " + " ".join(
+        (told["bad"][0]["file"], told["bad"][0]["reason"])
+    )]  # fmt: skip
+    assert told["remarks"][0] == "1 games are not on 19×19; training leaves them out"
+    json.dumps(told)
+
+
+def test_check_is_what_the_domain_does(collection):
+    told = neocog.domain("go").check(Source(str(collection)))
+    assert told == report([str(collection)])
+    with pytest.raises(Problem, match="games are always kept together; leave --group-by out"):
+        neocog.domain("go").check(Source(str(collection), group_by="x"))
+
+
+def test_moves_out_of_turn_are_counted_within_games_only(tmp_path):
+    (tmp_path / "a.sgf").write_bytes(b"(;SZ[9];B[aa];B[bb];W[cc])")
+    (tmp_path / "b.sgf").write_bytes(b"(;SZ[9];W[aa];B[bb])")
+    (tmp_path / "c.sgf").write_bytes(b"(;SZ[9])")
+    assert report([str(tmp_path)])["out_of_turn"] == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        *(("B+R", "B+R"), ("W+Resign", "W+R"), ("w+time", "W+T"), ("B+3.5", "B+points"), ("W+F", "W+F")),
+        *(("0", "draw"), ("Jigo", "draw"), ("", "unknown"), ("Void", "unknown"), ("B+", "B+?")),
+    ],
+)
+def test_results_are_told_by_winner_and_kind(text, kind):
+    assert result_of(text) == kind
+
+
+def test_a_year_is_found_in_a_date():
+    assert [year_of(text) for text in ("2013-09-09", "Published 1846", "12345", "")] == [
+        "2013",
+        "1846",
+        *["unknown"] * 2,
+    ]
+
+
+# --- the domain ----------------------------------------------------------------------------------------------------
+
+
+def test_a_record_becomes_the_input_and_the_frontend_its_planes(collection):
+    domain = neocog.domain("go")
+    path = collection / "22 passes.sgf"
+    row = domain.read(str(path), {})
+    assert (domain.read(path.read_bytes(), {}) == row).all() and row.shape == (2166,)
+    maps = domain.frontend({})(row[None])
+    assert (maps[0].numpy() == unpacked(row.numpy())).all() and maps.shape == (1, 48, 19, 19)
+    assert domain.show(row).size[0] > 300
+    assert len(domain.gather([str(collection)])) == 17
+
+
+def test_training_says_that_it_is_not_there_yet(collection):
+    with pytest.raises(Problem, match="no policy network to train on games yet; pack them with: neocog go pack"):
+        neocog.domain("go").load(Source(str(collection)), None, None)
+
+
+# --- names of points -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [1, 9, 13, 19])
+def test_every_point_has_a_name_and_is_found_by_it(size):
+    for at in range(size * size):
+        assert place(vertex(at, size), size) == at
+    assert vertex(-1, size) == "pass" and place("Pass", size) == -1
+
+
+def test_points_are_named_as_players_name_them():
+    assert [vertex(at, 19) for at in (0, 18, 342, 360)] == ["A19", "T19", "A1", "T1"]
+    assert place("d4", 19) == 15 * 19 + 3 and place("J1", 19) == 18 * 19 + 8
+
+
+@pytest.mark.parametrize("name", ["I5", "A0", "A20", "", "U1", "5A", "AA"])
+def test_names_that_are_no_points_are_refused(name):
+    with pytest.raises(ValueError, match=r"is no point of a board of 19×19"):
+        place(name, 19)
+
+
+def test_boards_have_their_star_points():
+    names = {size: {vertex(at, size) for at in star_points(size)} for size in (19, 13, 9, 5)}
+    assert names[19] == {"D4", "D10", "D16", "K4", "K10", "K16", "Q4", "Q10", "Q16"}
+    assert names[13] == {"D4", "D10", "G7", "K4", "K10", "D7", "G4", "G10", "K7"} or names[13] >= {"D4", "G7", "K10"}
+    assert names[9] == {"C3", "C7", "E5", "G3", "G7"} and names[5] == {"C3"}

@@ -1,0 +1,161 @@
+"""Ladders as drawings, each turned eight ways and with its colours swapped."""
+
+import numpy as np
+import pytest
+from drawn_go import BLACK, WHITE, marked, rows
+from neocog.go import symmetry
+from neocog.go.board import Board
+from neocog.go.planes import AT, planes
+
+# X is to move. c marks a move of X that captures in a ladder, e one that saves a chain of X from ladders.
+# What is not drawn is empty.
+LADDERS = {
+    "it works across an empty board": (
+        13,
+        """
+        . . . . . . .
+        . . . . . . .
+        . . . X X . .
+        . . X O . . .
+        . . . c . . .
+        """,
+    ),
+    "a breaker at a distance saves the chain": (
+        13,
+        """
+        . . . . . . . . . . .
+        . . . . . . . . . . .
+        . . . X X . . . . . .
+        . . X O . . . . . . .
+        . . . . . . . . . . .
+        . . . . . . . . . . .
+        . . . . . . . . . . .
+        . . . . . . . . . . .
+        . . . . . . . . O . .
+        . . . . . . . . . . .
+        """,
+    ),
+    "a breaker beside the way does not": (
+        13,
+        """
+        . . . . . . . . . . .
+        . . . . . . . . . . .
+        . . . X X . . . . . .
+        . . X O . . . . . . .
+        . . . c . . . . . . .
+        . . . . . . . . . . .
+        . . . . . . . . . . .
+        . . . . . . . . . . .
+        . . . . O . . . . . .
+        """,
+    ),
+    "an atari on a chaser breaks it": (
+        13,
+        """
+        . . . . . . .
+        . . . O O . .
+        . . O X X . .
+        . e X O . . .
+        . . O . . . .
+        """,
+    ),
+    "to the edge": (
+        7,
+        """
+        . . . . . . .
+        . . . . . . .
+        . . . . . . .
+        . . . . . . .
+        . X X . . . .
+        . X O c . . .
+        . . . . . . .
+        """,
+    ),
+    "into the corner": (
+        5,
+        """
+        . . . . .
+        . . . . .
+        . . X X .
+        . . X O c
+        . . . c .
+        """,
+    ),
+    "only a sacrifice captures": (
+        5,
+        """
+        O O X . .
+        c . X . .
+        O . X X .
+        O . . O O
+        . . . O .
+        """,
+    ),
+    "a runner gets out where there is room": (
+        9,
+        """
+        . . . . . .
+        . . O . . .
+        . O X e . .
+        . . O . . .
+        . . . . . .
+        """,
+    ),
+    "a runner does not get out of a ladder": (
+        9,
+        """
+        . . . . . .
+        . . O O O .
+        . O X . . .
+        . . O . . .
+        . . . . . .
+        """,
+    ),
+    "taking a hunter saves": (
+        9,
+        """
+        X O e . . .
+        . X O X . .
+        . O . . . .
+        """,
+    ),
+}
+
+
+def read(size: int, drawing: str):
+    """Stones (size, size) with X as 1 and O as 2, and what the two ladder planes should be."""
+    stones, capture, escape = (np.zeros((size, size), np.uint8) for _ in range(3))
+    for r, row in enumerate(rows(drawing)):
+        for c, sign in enumerate(row):
+            stones[r, c] = {"X": 1, "O": 2}.get(sign, 0)
+            capture[r, c], escape[r, c] = sign == "c", sign == "e"
+    return stones, capture, escape
+
+
+def ladder_planes(stones: np.ndarray, x: int):
+    """The two planes for X to move, X being black (1) or white (2)."""
+    places = np.flatnonzero(stones)
+    colours = [x if stones.flat[place] == 1 else BLACK + WHITE - x for place in places]
+    game = Board(len(stones), stones=places, stone_colours=colours)
+    game.position["turn"] = x
+    found = planes(game.position)
+    return found[AT["ladder capture"]][0], found[AT["ladder escape"]][0]
+
+
+@pytest.mark.parametrize("x", [BLACK, WHITE], ids=["black", "white"])
+@pytest.mark.parametrize("s", range(8))
+@pytest.mark.parametrize("name", LADDERS)
+def test_a_drawn_ladder_is_read_as_it_is_drawn(name, s, x):
+    stones, capture, escape = (symmetry.turned(each, s) for each in read(*LADDERS[name]))
+    found = ladder_planes(np.ascontiguousarray(stones), x)
+    assert marked(found[0]) == marked(capture), "capture"
+    assert marked(found[1]) == marked(escape), "escape"
+
+
+def test_the_longest_ladder_is_read_to_its_end():
+    """From corner to corner of 19×19, and a stone in the far corner is seen."""
+    stones = np.zeros((19, 19), np.uint8)
+    stones[2, 2], stones[1, 2], stones[1, 3], stones[2, 1] = 2, 1, 1, 1
+    assert marked(ladder_planes(stones, BLACK)[0]) == {3 * 19 + 2}
+    stones[16, 16] = 2
+    assert marked(ladder_planes(stones, BLACK)[0]) == set()

@@ -1,0 +1,257 @@
+"""Records as they come: what is read, and the sentence for each that cannot be."""
+
+import io
+import tarfile
+import zipfile
+
+import numpy as np
+import pytest
+from neocog.core.problem import Problem
+from neocog.core.sources.content import Unreadable
+from neocog.go import records as files_of_records
+from neocog.go import sgf
+from neocog.go.library import read_library
+from neocog.go.records import record_files
+from neocog.go.sgf import BadRecord
+from sgfmill import sgf as sgfmill
+
+GOOD = b"(;GM[1]FF[4]SZ[19]PB[Ann]PW[Bo]BR[7d]WR[6d]KM[6.5]RE[W+R]DT[2013-09-09];B[pd];W[dd];B[pq];W[dp])"
+
+
+def why(content: bytes) -> str:
+    """The sentence for a file that holds no usable record."""
+    with pytest.raises(BadRecord) as problem:
+        sgf.read(content)
+    return str(problem.value)
+
+
+def moves(content: bytes) -> list[int]:
+    return sgf.read(content).moves.tolist()
+
+
+# --- what is read --------------------------------------------------------------------------------------------------
+
+
+def test_a_record_gives_its_moves_and_facts():
+    game = sgf.read(GOOD, "a.sgf")
+    assert game.moves.tolist() == [3 * 19 + 15, 3 * 19 + 3, 16 * 19 + 15, 15 * 19 + 3]
+    assert game.colours.tolist() == [1, 2, 1, 2] and game.size == 19 and game.name == "a.sgf"
+    facts = game.facts
+    assert (facts.black, facts.white, facts.black_rank, facts.white_rank) == ("Ann", "Bo", "7d", "6d")
+    assert (facts.komi, facts.result, facts.date) == ("6.5", "W+R", "2013-09-09")
+
+
+def test_the_moves_are_those_that_sgfmill_reads(shared):
+    with zipfile.ZipFile(shared / "go/test.sgf.zip") as archive:
+        names = [name for name in archive.namelist() if name.endswith(".sgf")]
+        for name in names[::50]:
+            content = archive.read(name)
+            told = [node.get_move() for node in sgfmill.Sgf_game.from_bytes(content).get_main_sequence()]
+            theirs = [(colour, move) for colour, move in told if colour]
+            game = sgf.read(content)
+            assert game.colours.tolist() == [1 if colour == "b" else 2 for colour, _ in theirs]
+            assert game.moves.tolist() == [-1 if m is None else (18 - m[0]) * 19 + m[1] for _, m in theirs]
+
+
+def test_the_counts_of_the_test_set_are_those_that_others_count(shared):
+    library = read_library([str(shared / "go/test.sgf.zip")])
+    assert len(library.games) == 1000 and library.bad == []
+    assert len(library.games.moves) == 201_118 and (library.games.moves < 0).sum() == 28
+
+
+def test_both_ways_to_write_a_pass_are_read():
+    assert moves(b"(;SZ[19];B[];W[tt];B[aa])") == [-1, -1, 0]
+    assert moves(b"(;SZ[9];B[tt];W[ii])") == [-1, 80]
+
+
+def test_a_record_without_a_size_is_on_19x19():
+    assert sgf.read(b"(;GM[1];B[ss])").size == 19
+
+
+def test_of_every_branch_the_first_is_read():
+    assert moves(b"(;SZ[9];B[aa](;W[bb](;B[cc])(;B[dd]))(;W[ee];B[ff]))") == [0, 10, 20]
+
+
+def test_deep_variations_are_read():
+    depth = 5000
+    content = b"(;SZ[9]" + b"(;B[];W[]" * depth + b")(;B[aa])" * 1 + b")" * depth
+    assert len(moves(content)) == 2 * depth
+
+
+def test_handicap_stones_are_set_up_and_white_begins():
+    game = sgf.read(b"(;SZ[9]HA[2]AB[cc][gg];W[ee])")
+    assert game.stones.tolist() == [20, 60] and game.stone_colours.tolist() == [1, 1]
+    assert sgf.read(b"(;SZ[9]HA[2]AB[cc][gg])").to_move(0) == 2
+
+
+def test_stones_may_be_set_up_in_rectangles_and_taken_off_and_after_the_root():
+    game = sgf.read(b"(;SZ[5];AB[aa:ba]AW[ee];AE[ba]PL[W])")
+    assert game.stones.tolist() == [0, 24] and game.stone_colours.tolist() == [1, 2]
+
+
+def test_who_is_to_move_is_what_pl_says():
+    assert sgf.read(b"(;SZ[9]PL[W])").first == 2 and sgf.read(b"(;SZ[9]AB[aa]PL[B])").first == 1
+
+
+def test_moves_out_of_turn_are_read_as_they_stand():
+    game = sgf.read(b"(;SZ[9];B[aa];B[bb];W[cc])")
+    assert game.colours.tolist() == [1, 1, 2] and game.out_of_turn == 1 and game.to_move(1) == 1
+
+
+def test_a_ko_may_be_filled_by_the_colour_that_took_it():
+    """White takes, then White again, out of turn: the ko does not bind it."""
+    setup = b"(;SZ[5]AB[ba][ab][bc]AW[ca][bb][db][cc];B[cb];B[bb])"
+    assert len(sgf.read(setup)) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "encoding", "declared"),
+    [
+        *(("谢尔豪", "gb2312", b""), ("谢尔豪", "gb2312", b"CA[GB2312]"), ("谢尔豪", "gb2312", b"CA[UTF-8]")),
+        *(("Müller", "latin-1", b""), ("Müller", "utf-8", b""), ("é", "utf-8", b"CA[?]")),
+        ("이창호", "euc-kr", b"CA[EUC-KR]"),
+    ],
+)
+def test_names_are_read_in_the_usual_encodings(name, encoding, declared):
+    game = sgf.read(b"(;" + declared + b"PB[" + name.encode(encoding) + b"];B[aa])")
+    assert game.facts.black == name
+
+
+def test_escapes_in_names_are_read():
+    assert sgf.read(rb"(;PB[a\]b\\c];B[aa])").facts.black == "a]b\\c"
+
+
+def test_a_collection_gives_every_game_and_skips_the_bad_ones():
+    content = GOOD + b"\n\n(;GM[1]SZ[19];B[zz])\n" + GOOD + b"(;GM[1];B[aa];W[bb"
+    told = list(sgf.records(content, "all.sgf"))
+    assert [name for name, _ in told] == ["all.sgf#1", "all.sgf#2", "all.sgf#3", "all.sgf#4"]
+    assert [isinstance(found, BadRecord) for _, found in told] == [False, True, False, True]
+
+
+def test_after_a_record_that_breaks_off_the_next_one_is_read():
+    told = list(sgf.records(b"(;GM[1]SZ[19];B[aa];W[bb]\n" + GOOD, "all.sgf"))
+    assert str(told[0][1]) == "breaks off, or is no SGF" and len(told[1][1]) == 4
+
+
+# --- bad records, a sentence each ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"(;SZ[19];B[aa];W[aa])", "move 2, white A19: the point is occupied"),
+        (b"(;SZ[5]AW[ba][ab];B[aa])", "move 1, black A5: it would be suicide"),
+        (b"(;SZ[5]AB[ba][ab][bc]AW[ca][bb][db][cc];B[cb];W[bb])", "move 2, white B4: the ko forbids it"),
+        (b"(;SZ[21];B[aa])", "has a board of 21×21; square ones up to 19×19 are read"),
+        (b"(;SZ[19:13];B[aa])", "has a board of 19×13; square ones up to 19×19 are read"),
+        (b"(;SZ[x];B[aa])", "has a board of x×x; square ones up to 19×19 are read"),
+        (b"(;SZ[9];B[aa];W[jj])", "move 2, W[jj]: no point of a board of 9×9"),
+        (b"(;B[aa]W[bb])", "move 1: two moves in one node, and no telling which came first"),
+        (b"(;B[cc];W[aa][bb])", "move 2: two moves in one node, and no telling which came first"),
+        (b"(;B[aa];AB[bb];W[cc])", "sets up stones in the middle of the game, after move 1"),
+        (b"(;AB[aa]AW[aa];B[cc])", "sets up two stones at one point, AW[aa]"),
+        (b"(;SZ[9]AB[zz];B[cc])", "sets up a stone at AB[zz], which is no point of a board of 9×9"),
+        (b"(;SZ[3]AB[ba][ab]AW[aa];B[cc])", "a stone set up at white A3 lies on another or has no liberty"),
+        (b"(;GM[2];B[aa])", "is not a game of Go (GM[2])"),
+        (b"(;B[aa];W[bb]", "breaks off, or is no SGF"),
+        (b"(;[aa])", "breaks the rules of SGF: a value that belongs to no property"),
+        (b"", "is empty"),
+        (b"<!DOCTYPE html><script>for(;;){}</script>", "is a web page, not a game record: download the record itself"),
+        (b"hello", "holds no game record, which would begin with (;"),
+        (b"\x00\xff\xd8\xff", "holds no game record, which would begin with (;"),
+    ],
+)
+def test_a_bad_record_is_told_in_a_sentence(content, sentence):
+    assert why(content) == sentence
+
+
+def test_five_million_nodes_are_refused_without_taking_the_memory():
+    content = b"(;GM[1]SZ[19]" + b";B[]" * 5_000_000 + b")"
+    assert why(content) == "holds more than 100,000 nodes"
+    told = list(sgf.records(content + GOOD, "x"))
+    assert len(told) == 2 and len(told[1][1]) == 4
+
+
+def test_a_record_of_many_megabytes_is_refused_and_one_of_two_is_read():
+    """Analysis that programs save in a record makes it long, with few nodes."""
+    content = b"(;GM[1]SZ[9]LZ[" + b"x" * (2 << 20) + b"];B[aa])"
+    assert moves(content) == [0]
+    assert why(content.replace(b"x", b"xyz")) == "is longer than 4 MB"
+
+
+# --- files, folders, archives --------------------------------------------------------------------------------------
+
+
+def test_nothing_else_is_lost_with_a_bad_file(tmp_path):
+    for name, content in (("a", GOOD), ("b", b"<html>"), ("c", GOOD.replace(b"dd", b"pd")), ("d", GOOD)):
+        (tmp_path / f"{name}.sgf").write_bytes(content)
+    library = read_library([str(tmp_path)])
+    assert [name.rsplit("/", 1)[1] for name in library.games.names] == ["a.sgf", "d.sgf"]
+    assert [(bad.file.rsplit("/", 1)[1], bad.reason) for bad in library.bad] == [
+        ("b.sgf", "is a web page, not a game record: download the record itself"),
+        ("c.sgf", "move 2, white Q16: the point is occupied"),
+    ]
+
+
+def made_zip(path, members):
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members:
+            archive.writestr(name, content)
+    return str(path)
+
+
+def test_a_bomb_in_a_zip_is_refused_before_it_is_unpacked(tmp_path, monkeypatch):
+    path = made_zip(tmp_path / "bomb.zip", [("good.sgf", GOOD), ("bomb.sgf", bytes(3 << 20))])
+    monkeypatch.setattr(files_of_records, "LARGEST_FILE", 2 << 20)
+    found = dict(record_files([path]))
+    assert found[f"{path}!good.sgf"] == GOOD
+    assert isinstance(found[f"{path}!bomb.sgf"], Unreadable)
+    assert str(found[f"{path}!bomb.sgf"]) == "has 3 MB; a file may have 2 MB"
+
+
+def test_a_name_that_leads_out_of_its_archive_is_refused(tmp_path):
+    path = made_zip(tmp_path / "a.zip", [("../out.sgf", GOOD), ("/abs.sgf", GOOD), ("in/a.sgf", GOOD), ("b.txt", b"")])
+    library = read_library([path])
+    assert library.games.names == [f"{path}!in/a.sgf"]
+    assert [bad.reason for bad in library.bad] == ["has a name that leads out of its archive"] * 2
+    assert not (tmp_path.parent / "out.sgf").exists()
+
+
+def test_a_tar_is_read_and_its_links_are_not_followed(tmp_path):
+    path = tmp_path / "a.tar.gz"
+    with tarfile.open(path, "w:gz") as archive:
+        info = tarfile.TarInfo("a.sgf")
+        info.size = len(GOOD)
+        archive.addfile(info, io.BytesIO(GOOD))
+        link = tarfile.TarInfo("b.sgf")
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        archive.addfile(link)
+    assert read_library([str(path)]).games.names == [f"{path}!a.sgf"]
+
+
+def test_one_record_of_an_archive_can_be_named(tmp_path):
+    path = made_zip(tmp_path / "a.zip", [("x/1.sgf", GOOD), ("x/2.sgf", GOOD)])
+    assert [name for name, _ in record_files([f"{path}!x/2.sgf"])] == [f"{path}!x/2.sgf"]
+
+
+def test_a_damaged_archive_is_told_in_a_sentence(tmp_path):
+    path = tmp_path / "a.zip"
+    path.write_bytes(b"PK\x03\x04 and nothing more")
+    with pytest.raises(Problem, match=r"a\.zip is damaged or breaks off after 0 files"):
+        read_library([str(path)])
+
+
+def test_an_argument_without_records_is_told(tmp_path):
+    (tmp_path / "readme.txt").write_text("no games")
+    with pytest.raises(Problem, match=r"holds no game records; expected SGF files, a folder or an archive of them"):
+        read_library([str(tmp_path)])
+    with pytest.raises(Problem, match="does not exist"):
+        read_library([str(tmp_path / "gone.sgf")])
+
+
+def test_several_processes_read_what_one_reads(tmp_path):
+    path = made_zip(tmp_path / "a.zip", [(f"{i}.sgf", GOOD if i % 7 else b"(;B[aa];W[aa])") for i in range(500)])
+    one, two = read_library([path]), read_library([path], workers=2)
+    assert one.games.names == two.games.names and (one.games.moves == two.games.moves).all()
+    assert one.bad == two.bad and one.digests == two.digests and len(one.bad) == 72
+    assert np.unique(one.openings).size == 1
