@@ -9,19 +9,15 @@ spectrogram: stretch, vtlp, colour, timemask, freqmask.
 
 from __future__ import annotations
 
-import inspect
-import re
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..core.changes import Vocabulary
 from ..core.domain import Augment
-from ..core.network import call
-from ..core.problem import USAGE, Problem, did_you_mean
 from .spectrogram import middles
 
 RANGE = 20.0  # dB: how much less noise than the most there may be
@@ -185,8 +181,8 @@ Word = Callable[..., Tensor]
 SAMPLES: Sequence[Word] = (shift, speed, background, noise, gain)
 MAPS: Sequence[Word] = (stretch, vtlp, colour, timemask, freqmask)
 WORDS = {word.__name__: word for word in (*SAMPLES, *MAPS)}
-MOST = {"background": (-20, 100), "noise": (-20, 100), "gain": (0, 60), "colour": (0, 10)}
-SHARES = (0, 0.9)  # the others' numbers
+RANGES = {"background": (-20, 100), "noise": (-20, 100), "gain": (0, 60), "colour": (0, 10)}
+VOCABULARY = Vocabulary(WORDS, "shift(0.1), noise(20)", RANGES, (0, 0.9))  # most numbers are shares
 
 
 def augment(text: str, extras: Mapping[str, Tensor]) -> Augment:
@@ -194,7 +190,7 @@ def augment(text: str, extras: Mapping[str, Tensor]) -> Augment:
 
     Raises Problem for an unknown word, an unknown or impossible number, and a word written twice.
     """
-    words = read(text)
+    words = VOCABULARY.read(text)
     samples, maps = _chosen(SAMPLES, words), _chosen(MAPS, words)
 
     def change_samples(x: Tensor, targets: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -208,36 +204,3 @@ def augment(text: str, extras: Mapping[str, Tensor]) -> Augment:
 
 def _chosen(every: Sequence[Word], words: Mapping[str, Word]) -> list[Word]:
     return [words[each.__name__] for each in every if each.__name__ in words]
-
-
-def read(text: str) -> dict[str, Callable[..., Any]]:
-    """The words in `text` by name, each with its numbers filled in; no words for "none"."""
-    if text.strip() == "none":
-        return {}
-    parts = [part.strip() for part in re.split(r",(?![^(]*\))", text) if part.strip()]  # at commas outside brackets
-    if not parts:
-        raise Problem("the augmentation is empty; write none, or words such as: shift(0.1), noise(20)", USAGE)
-    words: dict[str, Callable[..., Any]] = {}
-    for part in parts:
-        name, given, named = call(part, WORDS, "way to augment")
-        if name in words:
-            raise Problem(f"{text}: {name} stands there twice; write it once", USAGE)
-        words[name] = _filled(part, name, given, named)
-    return words
-
-
-def _filled(part: str, name: str, given: Sequence[Any], named: Mapping[str, Any]) -> Callable[..., Any]:
-    """A word with its number, checked."""
-    number = next(each for each in inspect.signature(WORDS[name]).parameters.values() if each.default is not each.empty)
-    takes = f"{name} takes {number.name}"
-    for unknown in sorted(set(named) - {number.name})[:1]:
-        raise Problem(f"{part}: {unknown} is unknown{did_you_mean(unknown, [number.name])}; {takes}", USAGE)
-    try:
-        values = inspect.Signature([number]).bind(*given, **named).arguments
-    except TypeError as error:
-        raise Problem(f"{part}: {error}; {takes}", USAGE) from None
-    value = values.get(number.name, number.default)
-    least, most = MOST.get(name, SHARES)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
-        raise Problem(f"{name}: {number.name} is a number from {least:g} to {most:g}; got {value}", USAGE)
-    return partial(WORDS[name], **{number.name: value})

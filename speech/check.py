@@ -8,13 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from ..core.domain import Progress, Source
-from ..core.problem import Bad
+from ..core.domain import Source
 from ..core.sources.content import Content, Unreadable, counted, digest_of
-from ..core.sources.doubts import Seen, doubts, duplicates, refusals
-from ..core.sources.parallel import in_parallel
-from ..core.sources.rows import TOLD
-from ..core.sources.survey import NAMED, Placed, Survey, divide, full_bad, in_groups, in_labels, in_order, survey
+from ..core.sources.doubts import Seen, doubts, duplicates, examined, refusals
+from ..core.sources.survey import NAMED, Placed, Survey, in_groups, in_labels, in_order, survey
 from ..core.sources.usable import enough_good, trainable
 from ..core.split import PARTS
 from .audio import RECORDINGS, About, Span, sound
@@ -31,7 +28,9 @@ def check(source: Source) -> dict[str, Any]:
     in_groups(found, placed, source.group_by)
     same_case(found)
     refused = refusals(lambda: in_labels(found, None, source))
-    heard, bad, rare = examined(found, placed, options.progress)
+    heard, bad, rare = examined(
+        found, placed, lambda at, content: examine(content, found.items[at].span), options.progress
+    )
     labels = Counter(each.item.label for each in heard)
     parts = Counter(each.part for each in heard)
     twins = duplicates(heard)
@@ -58,29 +57,6 @@ def check(source: Source) -> dict[str, Any]:
         "problems": refused + doubts(labels, twins, rare, RECORDINGS) + own_doubts(heard),
         "remarks": found.remarks,
     }
-
-
-def examined(
-    found: Survey, placed: Sequence[Placed], progress: Progress | None
-) -> tuple[list[Seen], list[Bad], list[str]]:
-    """The recordings that decode, with the parts that training would give them; those that do not; the rare labels."""
-    good: list[tuple[int, bytes, About]] = []
-    bad = list(found.bad)
-    looked = in_parallel(found.contents(placed), lambda at, content: examine(content, found.items[at].span))
-    for done, (at, (digest, about, reason)) in enumerate(looked, 1):
-        if about is None:
-            bad.append((found.whose[at], found.items[at].name, reason))
-        else:
-            good.append((at, digest, about))
-        if progress and (done % TOLD == 0 or done == len(found.items)):
-            progress(done, len(found.items))
-    good.sort(key=lambda each: each[0])
-    parts, rare = divide([found.items[at] for at, _, _ in good], [digest for _, digest, _ in good], found.source)
-    heard = [
-        Seen(found.items[at], placed[found.whose[at]].origin.full(found.items[at].name), part, digest, about)
-        for (at, digest, about), part in zip(good, parts, strict=True)
-    ]
-    return heard, full_bad(placed, bad), rare
 
 
 def examine(content: Content, span: Span) -> tuple[bytes, About | None, str]:

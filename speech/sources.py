@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Hashable, Iterator, Sequence
-from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
 from ..core.domain import Source
 from ..core.problem import DATA, Bad, Problem
 from ..core.sources.archive import ENDINGS as ARCHIVES
-from ..core.sources.archive import Archive, is_shown, names_in, read_members, split_name
+from ..core.sources.archive import Packed, is_shown, read_members, split_name
 from ..core.sources.content import Content, file_reason
 from ..core.sources.fields import Condition, Pattern, chosen
 from ..core.sources.folder import Folder, stamp_of, walk
@@ -28,20 +27,10 @@ NOISE = "_background_noise_"  # Speech Commands' folder of noise: no word
 LISTS = {"testing_list.txt": "test", "validation_list.txt": "valid"}  # Speech Commands' parts: a path in each line
 
 
-class Files(Protocol):
+class Files(Origin, Protocol):
     """Recordings in a folder or an archive."""
 
-    where: str
-
-    def stamp(self) -> Iterator[Hashable]: ...
-
-    def listing(self, group_by: str | None) -> Listing: ...
-
-    def contents(self, items: Sequence[Item]) -> Iterator[tuple[int, Content]]: ...
-
-    def full(self, name: str) -> str: ...
-
-    def names(self) -> list[str]:
+    def shown(self) -> list[str]:
         """All files, by their path within it."""
 
     def text(self, name: str) -> str:
@@ -51,7 +40,7 @@ class Files(Protocol):
 class Open(Folder):
     """A folder."""
 
-    def names(self) -> list[str]:
+    def shown(self) -> list[str]:
         return sorted(walk(self.root)[0])
 
     def text(self, name: str) -> str:
@@ -62,34 +51,14 @@ class Open(Folder):
 
     def stamp(self) -> Iterator[Hashable]:
         yield from super().stamp()
-        yield from (stamp_of(self.root, name) for name in self.names() if PurePosixPath(name).name in LISTS)
+        yield from (stamp_of(self.root, name) for name in self.shown() if PurePosixPath(name).name in LISTS)
 
 
-class Packed:
-    """An archive. What is in it is looked at when it must be: that takes seconds, and a cache may know it already."""
+class Members(Packed):
+    """The files in an archive."""
 
-    def __init__(self, path: str) -> None:
-        self.where = path
-
-    @cached_property
-    def inner(self) -> Archive:
-        return Archive(self.where, names_in(Path(self.where)), RECORDINGS)
-
-    def stamp(self) -> Iterator[Hashable]:
-        yield str(Path(self.where).resolve())
-        yield stamp_of(Path(self.where).parent, Path(self.where).name)
-
-    def listing(self, group_by: str | None) -> Listing:
-        return self.inner.listing(group_by)
-
-    def contents(self, items: Sequence[Item]) -> Iterator[tuple[int, Content]]:
-        return self.inner.contents(items)
-
-    def full(self, name: str) -> str:
-        return f"{self.where}!{name}"
-
-    def names(self) -> list[str]:
-        return [name for name in self.inner.names if is_shown(split_name(name))]
+    def shown(self) -> list[str]:
+        return [name for name in self.names if is_shown(split_name(name))]
 
     def text(self, name: str) -> str:
         content = next(content for _, content in read_members(Path(self.where), [name]))
@@ -115,7 +84,7 @@ class Corpus:
 
     def noise(self) -> list[str]:
         """The recordings in the folder of noise."""
-        return [name for name in self.files.names() if is_noise(name) and RECORDINGS.named(name)]
+        return [name for name in self.files.shown() if is_noise(name) and RECORDINGS.named(name)]
 
     def listing(self, group_by: str | None) -> Listing:
         pattern = self.options.pattern
@@ -127,7 +96,7 @@ class Corpus:
 
     def named(self, pattern: Pattern, group_by: str | None) -> Listing:
         """The recordings whose names follow the pattern; those whose names do not are bad."""
-        names = [name for name in self.files.names() if RECORDINGS.named(name) and not is_noise(name)]
+        names = [name for name in self.files.shown() if RECORDINGS.named(name) and not is_noise(name)]
         listing = Listing([])
         for name in sorted(names, key=natural):
             if (fields := pattern.fields(name)) is None:
@@ -143,7 +112,7 @@ class Corpus:
     def lists(self) -> dict[str, str]:
         """The part of each recording that a list names, by its path beside the list."""
         parts: dict[str, str] = {}
-        for name in self.files.names():
+        for name in self.files.shown():
             path = PurePosixPath(name.replace("\\", "/"))
             if part := LISTS.get(path.name):
                 lines = filter(None, map(str.strip, self.files.text(name).splitlines()))
@@ -230,7 +199,7 @@ def from_path(text: str, path: Path, options: Options) -> Corpus | Table:
         return Corpus(Open(text, RECORDINGS), options)
     name = path.name.lower()
     if name.endswith(ARCHIVES):
-        return Corpus(Packed(text), options)
+        return Corpus(Members(text, RECORDINGS), options)
     if name.endswith(TABLES):
         return Table(text, RECORDINGS)
     found = "one recording" if RECORDINGS.named(name) else "not a kind of data that speech knows"

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from neocog.core.problem import Problem
-from neocog.speech.augment import MAPS, SAMPLES, WORDS, augment, between, read
+from neocog.speech.augment import MAPS, SAMPLES, VOCABULARY, WORDS, augment, between
 from neocog.speech.frontend import frontend
 from neocog.speech.spectrogram import middles
 from recorded import tone
@@ -208,6 +208,6 @@ def test_a_word_that_cannot_be_meant_is_said(text: str, told: str) -> None:
 
 
 def test_words_may_stand_in_any_order() -> None:
-    assert read("none") == {} and list(read("vtlp, shift(0.2)")) == ["vtlp", "shift"]
+    assert VOCABULARY.read("none") == {} and list(VOCABULARY.read("vtlp, shift(0.2)")) == ["vtlp", "shift"]
     x = clips()
     assert torch.equal(samples("noise(10), shift(0.1)", x), samples("shift(0.1), noise(10)", x))

@@ -4,7 +4,7 @@ import pytest
 import torch
 from neocog.core.problem import USAGE, Problem
 from neocog.vision import warp
-from neocog.vision.augment import MOST, WORDS, changes, suited, views
+from neocog.vision.augment import RANGES, WORDS, changes, suited, views
 from torch import Tensor
 
 WHOLE = ["flip", "flipud", "crop(3)", "flip, flipud, crop(4)", "cutout(5)", "flip, crop(2), cutout"]  # uint8 stays
@@ -156,7 +156,7 @@ def test_a_translation_by_whole_pixels_moves_them() -> None:
 @pytest.mark.parametrize("word", ["rotate", "translate", "scale", "skew", "perspective"])
 def test_a_matrix_stays_within_its_numbers(word: str) -> None:
     """Each word's matrices, with its largest number, in the units of its number."""
-    most = MOST.get(word, 1)
+    _, most = RANGES.get(word, (0, 1))
     m = WORDS[word]((20, 40), warp.Dice(2000, torch.device("cpu"), generator()), most)
     measured = {
         "rotate": torch.rad2deg(torch.atan2(m[:, 1, 0], m[:, 0, 0])).abs(),

@@ -10,18 +10,14 @@ Flip, flipud, crop and cutout leave uint8 as it is; the others give float32, fro
 
 from __future__ import annotations
 
-import inspect
-import re
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from ..core.changes import Vocabulary, parts_of
 from ..core.domain import Augment, View
-from ..core.network import call
-from ..core.problem import USAGE, Problem, did_you_mean
 from .warp import Dice, centred, perspective, rotate, scale, skew, translate, warp
 
 FULL = 255.0  # full scale of a pixel
@@ -139,7 +135,8 @@ STAGES: Sequence[tuple[Callable[..., Tensor], Sequence[Callable[..., Any]]]] = (
     (cover, (cutout,)),
 )
 WORDS = {word.__name__: word for _, words in STAGES for word in words}
-MOST = {"crop": 1000, "cutout": 1000, "rotate": 180, "skew": 60, "perspective": 0.4}  # the others' numbers: up to 1
+RANGES = {"crop": (0, 1000), "cutout": (0, 1000), "rotate": (0, 180), "skew": (0, 60), "perspective": (0, 0.4)}
+VOCABULARY = Vocabulary(WORDS, "flip, crop(4)", RANGES)
 
 
 def augment(text: str, extras: Mapping[str, Tensor]) -> Augment:
@@ -153,7 +150,7 @@ def changes(text: str) -> Callable[[Tensor, torch.Generator], Tensor]:
 
     Raises Problem for an unknown word, an unknown or impossible number, and a word written twice.
     """
-    words = read(text)
+    words = VOCABULARY.read(text)
     chosen = [(stage, [words[each.__name__] for each in every if each.__name__ in words]) for stage, every in STAGES]
     stages = [(stage, some) for stage, some in chosen if some]
 
@@ -170,57 +167,13 @@ def suited(text: str, labels: list[str]) -> str:
     """The same words without flips where every label is one sign: in a mirror, a 2 is no 2 and a b is a d."""
     if not all(len(label) == 1 for label in labels):
         return text
-    return ", ".join(part for part in _parts(text) if part.partition("(")[0] not in ("flip", "flipud")) or "none"
+    return ", ".join(part for part in parts_of(text) if part.partition("(")[0] not in ("flip", "flipud")) or "none"
 
 
 def views(text: str) -> Sequence[View]:
     """A picture, and its mirror image where training mirrored pictures: answers are averaged over both."""
-    return (View(), View(mirrored)) if "flip" in read(text) else (View(),)
+    return (View(), View(mirrored)) if "flip" in VOCABULARY.read(text) else (View(),)
 
 
 def mirrored(pictures: Tensor) -> Tensor:
     return pictures.flip(-1)
-
-
-def read(text: str) -> dict[str, Callable[..., Any]]:
-    """The words in `text` by name, each with its numbers filled in; no words for "none"."""
-    if text.strip() == "none":
-        return {}
-    parts = _parts(text)
-    if not parts:
-        raise Problem("the augmentation is empty; write none, or words such as: flip, crop(4)", USAGE)
-    words: dict[str, Callable[..., Any]] = {}
-    for part in parts:
-        name, given, named = call(part, WORDS, "way to augment")
-        if name in words:
-            raise Problem(f"{text}: {name} stands there twice; write it once", USAGE)
-        words[name] = _filled(part, name, given, named)
-    return words
-
-
-def _filled(part: str, name: str, given: Sequence[Any], named: Mapping[str, Any]) -> Callable[..., Any]:
-    """A word with its numbers, checked: a default that is whole asks for a whole number."""
-    numbers = [each for each in inspect.signature(WORDS[name]).parameters.values() if each.default is not each.empty]
-    takes = f"{name} takes {' and '.join(each.name for each in numbers) or 'no numbers'}"
-    for unknown in sorted(set(named) - {each.name for each in numbers})[:1]:
-        close = did_you_mean(unknown, [each.name for each in numbers])
-        raise Problem(f"{part}: {unknown} is unknown{close}; {takes}", USAGE)
-    try:
-        values = inspect.Signature(numbers).bind(*given, **named).arguments
-    except TypeError as error:
-        raise Problem(f"{part}: {error}; {takes}", USAGE) from None
-    for each in numbers:
-        _check(name, each.name, values.get(each.name, each.default), type(each.default))
-    return partial(WORDS[name], **values)
-
-
-def _check(word: str, name: str, value: Any, kind: type) -> None:
-    most = MOST.get(word, 1)
-    good = type(value) is int or (kind is float and type(value) is float)
-    if not (good and 0 <= value <= most):
-        number = "a whole number" if kind is int else "a number"
-        raise Problem(f"{word}: {name} is {number} from 0 to {most}; got {value}", USAGE)
-
-
-def _parts(text: str) -> list[str]:
-    return [part.strip() for part in re.split(r",(?![^(]*\))", text) if part.strip()]  # at commas outside brackets

@@ -7,13 +7,10 @@ from collections.abc import Sequence
 from statistics import median
 from typing import Any
 
-from ..core.domain import Progress, Source
-from ..core.problem import Bad
+from ..core.domain import Source
 from ..core.sources.content import Content, Unreadable, digest_of, fetched
-from ..core.sources.doubts import Seen, doubts, duplicates, refusals
-from ..core.sources.parallel import in_parallel
-from ..core.sources.rows import TOLD
-from ..core.sources.survey import Placed, Survey, divide, full_bad, in_groups, in_labels, in_order, survey
+from ..core.sources.doubts import doubts, duplicates, examined, refusals
+from ..core.sources.survey import in_groups, in_labels, in_order, survey
 from ..core.sources.usable import enough_good, trainable
 from ..core.split import PARTS
 from .options import options_of
@@ -28,7 +25,7 @@ def check(source: Source) -> dict[str, Any]:
     found = survey(placed, source, PICTURES)
     in_groups(found, placed, source.group_by)
     refused = refusals(lambda: in_labels(found, None, source))
-    pictures, bad, rare = examined(found, placed, options.progress)
+    pictures, bad, rare = examined(found, placed, examine, options.progress)
     labels = Counter(picture.item.label for picture in pictures)
     parts = Counter(picture.part for picture in pictures)
     twins = duplicates(pictures)
@@ -52,30 +49,7 @@ def check(source: Source) -> dict[str, Any]:
     }
 
 
-def examined(
-    found: Survey, placed: Sequence[Placed], progress: Progress | None
-) -> tuple[list[Seen], list[Bad], list[str]]:
-    """The pictures that decode, with the parts that training would give them; those that do not; the rare labels."""
-    good: list[tuple[int, bytes, Header]] = []
-    bad = list(found.bad)
-    looked = in_parallel(found.contents(placed), lambda at, content: examine(content))
-    for done, (at, (digest, header, reason)) in enumerate(looked, 1):
-        if header is None:
-            bad.append((found.whose[at], found.items[at].name, reason))
-        else:
-            good.append((at, digest, header))
-        if progress and (done % TOLD == 0 or done == len(found.items)):
-            progress(done, len(found.items))
-    good.sort(key=lambda each: each[0])
-    parts, rare = divide([found.items[at] for at, _, _ in good], [digest for _, digest, _ in good], found.source)
-    pictures = [
-        Seen(found.items[at], placed[found.whose[at]].origin.full(found.items[at].name), part, digest, header)
-        for (at, digest, header), part in zip(good, parts, strict=True)
-    ]
-    return pictures, full_bad(placed, bad), rare
-
-
-def examine(content: Content) -> tuple[bytes, Header | None, str]:
+def examine(at: int, content: Content) -> tuple[bytes, Header | None, str]:
     """The hash and the header of a picture, or why there is none."""
     try:
         content = fetched(content)

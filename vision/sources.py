@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Hashable, Iterator, Sequence
-from functools import cached_property
 from pathlib import Path
 
 from ..core.domain import Source
 from ..core.problem import DATA, Problem
 from ..core.sources.archive import ENDINGS as ARCHIVES
-from ..core.sources.archive import Archive, names_in
-from ..core.sources.content import Content, file_reason
-from ..core.sources.folder import Folder, stamp_of
+from ..core.sources.archive import Packed
+from ..core.sources.content import file_reason
+from ..core.sources.folder import Folder
 from ..core.sources.gather import missing
-from ..core.sources.listing import Item, Listing, Origin
+from ..core.sources.listing import Origin
 from ..core.sources.survey import Placed
 from ..core.sources.table import ENDINGS as TABLES
 from ..core.sources.table import Table
@@ -22,31 +20,6 @@ from .batches import batches_among
 from .datasets import KNOWN, NAMES, Digits, data_set
 from .idx import IMAGES, idx_at
 from .picture import PICTURES
-
-
-class Packed:
-    """An archive. What is in it is looked at when it must be: that takes seconds, and a cache may know it already."""
-
-    def __init__(self, path: str) -> None:
-        self.where = path
-
-    @cached_property
-    def inner(self) -> Origin:
-        names = names_in(Path(self.where))
-        return batches_among(self.where, names) or Archive(self.where, names, PICTURES)
-
-    def stamp(self) -> Iterator[Hashable]:
-        yield str(Path(self.where).resolve())
-        yield stamp_of(Path(self.where).parent, Path(self.where).name)
-
-    def listing(self, group_by: str | None) -> Listing:
-        return self.inner.listing(group_by)
-
-    def contents(self, items: Sequence[Item]) -> Iterator[tuple[int, Content]]:
-        return self.inner.contents(items)
-
-    def full(self, name: str) -> str:
-        return f"{self.where}!{name}"
 
 
 def origins(source: Source, cache: Path) -> list[Placed]:
@@ -89,7 +62,7 @@ def from_file(text: str, path: Path) -> Origin:
     if not os.access(path, os.R_OK):
         raise Problem(f"{text} may not be read (permission denied)", DATA)
     if name.endswith(ARCHIVES):
-        return Packed(text)
+        return Packed(text, PICTURES, lambda names: batches_among(text, names))
     if name.endswith(TABLES):
         return Table(text, PICTURES)
     if idx := idx_at(path):

@@ -6,10 +6,13 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from ..problem import Problem
-from .content import Kind
+from ..domain import Progress
+from ..problem import Bad, Problem
+from .content import Content, Kind
 from .listing import Item
-from .survey import NAMED
+from .parallel import in_parallel
+from .rows import TOLD
+from .survey import NAMED, Placed, Survey, divide, full_bad
 
 UNEVEN = 10  # times as many examples in the largest class as in the smallest: a network may learn to name the large one
 
@@ -22,6 +25,31 @@ class Seen(NamedTuple):
     part: str
     digest: bytes
     about: Any  # what the domain says of it
+
+
+Examined = tuple[bytes, Any, str]  # an example's hash and what there is to say of it, or None and the reason
+
+
+def examined(
+    found: Survey, placed: Sequence[Placed], examine: Callable[[int, Content], Examined], progress: Progress | None
+) -> tuple[list[Seen], list[Bad], list[str]]:
+    """The examples that decode, with the parts that training would give them; those that do not; the rare labels."""
+    good: list[tuple[int, bytes, Any]] = []
+    bad = list(found.bad)
+    for done, (at, (digest, about, reason)) in enumerate(in_parallel(found.contents(placed), examine), 1):
+        if about is None:
+            bad.append((found.whose[at], found.items[at].name, reason))
+        else:
+            good.append((at, digest, about))
+        if progress and (done % TOLD == 0 or done == len(found.items)):
+            progress(done, len(found.items))
+    good.sort(key=lambda each: each[0])
+    parts, rare = divide([found.items[at] for at, _, _ in good], [digest for _, digest, _ in good], found.source)
+    seen = [
+        Seen(found.items[at], placed[found.whose[at]].origin.full(found.items[at].name), part, digest, about)
+        for (at, digest, about), part in zip(good, parts, strict=True)
+    ]
+    return seen, full_bad(placed, bad), rare
 
 
 def refusals(question: Callable[[], Any]) -> list[str]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from typing import TypeVar
 
 from .content import Content
 
+Piece = TypeVar("Piece")
 Result = TypeVar("Result")
 
 TOGETHER = 32  # files in one piece of work: one alone costs less than handing it to a thread
@@ -22,15 +23,22 @@ def in_parallel(
 ) -> Iterator[tuple[int, Result]]:
     """`work` done on each content and its position, in the order of the contents, a bounded number of them ahead."""
     workers = min(processors(), MOST_WORKERS)
-    waiting: deque[Future[list[tuple[int, Result]]]] = deque()
     pool = ThreadPoolExecutor(workers, thread_name_prefix="neocog-files")
+    done = ahead(pool, lambda piece: [(at, work(at, content)) for at, content in piece], pieces(contents), 2 * workers)
+    for results in done:
+        yield from results
+
+
+def ahead(pool: Executor, work: Callable[[Piece], Result], pieces: Iterable[Piece], most: int) -> Iterator[Result]:
+    """`work` done on each piece, in their order, at most so many of them waiting; the pool ends with it."""
+    waiting: deque[Future[Result]] = deque()
     try:
-        for piece in pieces(contents):
-            waiting.append(pool.submit(lambda piece: [(at, work(at, content)) for at, content in piece], piece))
-            if len(waiting) > 2 * workers:
-                yield from waiting.popleft().result()
+        for piece in pieces:
+            waiting.append(pool.submit(work, piece))
+            if len(waiting) > most:
+                yield waiting.popleft().result()
         while waiting:
-            yield from waiting.popleft().result()
+            yield waiting.popleft().result()
     finally:
         pool.shutdown(cancel_futures=True)
 
