@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from .layer import Layer
 
 Progress = Callable[[int, int | None], object]  # is told how many files of how many are read
+ROUND = 8  # columns: a batch's width is a multiple of it, so that few different widths occur
 Facts = dict[str, Any]  # what the frontend and `read` depend on and is not code; JSON, travels in the model file
 
 
@@ -32,20 +33,50 @@ class Examples:
     inputs: Tensor  # (N, ...) uint8, int16 or int32; resident or memory-mapped
     targets: Tensor  # (N,) int64
     names: Sequence[str]  # where each example came from, for people
+    lengths: Tensor | None = None  # (N,) int64, on the CPU: how much of each input is there; the rest is padding
+    margin: int | None = None  # padding that stays behind the longest of a batch; None keeps every batch whole
 
     def __len__(self) -> int:
         return len(self.targets)
 
     def __getitem__(self, picks: Tensor) -> tuple[Tensor, Tensor]:
-        """The batch at `picks`, on the device where the arrays are."""
-        return self.inputs.index_select(0, picks), self.targets.index_select(0, picks)
+        """The batch at `picks`, on the device where the arrays are, cut behind its longest where it may be."""
+        inputs, there = self.inputs, picks.to(self.targets.device, non_blocking=True)
+        if self.lengths is not None and self.margin is not None and len(picks):
+            longest = int(self.lengths[picks.cpu()].max())
+            inputs = inputs[..., : -(-(longest + self.margin) // ROUND) * ROUND]
+        return inputs.index_select(0, there), self.targets.index_select(0, there)
 
     def keep(self, picks: Tensor) -> Examples:
         """The examples at `picks`, as a set of their own."""
-        return Examples(*self[picks], [self.names[i] for i in picks.tolist()])
+        lengths = None if self.lengths is None else self.lengths[picks]
+        whole = replace(self, margin=None)
+        return replace(
+            whole,
+            **dict(zip(("inputs", "targets"), whole[picks], strict=True)),
+            names=[self.names[i] for i in picks.tolist()],
+            lengths=lengths,
+        )
 
     def to(self, device: torch.device) -> Examples:
-        return Examples(self.inputs.to(device), self.targets.to(device), self.names)
+        return replace(self, inputs=self.inputs.to(device), targets=self.targets.to(device))
+
+    def followed_by(self, margin: int | None) -> Examples:
+        """The same, each batch cut `margin` columns behind its longest input (Network.margin)."""
+        return self if margin == self.margin else replace(self, margin=margin)
+
+
+def joined(parts: Sequence[Examples]) -> Examples:
+    """Several sets of examples as one, in order."""
+    if len(parts) == 1:
+        return parts[0]
+    lengths = [part.lengths for part in parts if part.lengths is not None]
+    return Examples(
+        torch.cat([part.inputs for part in parts]),
+        torch.cat([part.targets for part in parts]),
+        [name for part in parts for name in part.names],
+        torch.cat(lengths) if lengths else None,
+    )
 
 
 @dataclass
@@ -127,6 +158,7 @@ class Windows(NamedTuple):
 
     inputs: Tensor  # (W, ...)
     spans: Sequence[tuple[float, float]]  # where each begins and ends: seconds of a recording, tokens of a text
+    lengths: Tensor | None = None  # (W,) int64: how much of each is there, where the rest is padding
 
 
 @dataclass(frozen=True)

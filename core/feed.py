@@ -19,6 +19,10 @@ class Answers(Protocol):
 
     device: torch.device
 
+    @property
+    def margin(self) -> int | None:
+        """Network.margin: where a batch may be cut behind its longest input."""
+
     def answering(self) -> AbstractContextManager[Any]:
         """Evaluation mode, without gradients, for as long as scores are asked for."""
 
@@ -33,20 +37,26 @@ def settle(examples: Examples, device: torch.device) -> Examples:
 
 def batch(examples: Examples, picks: Tensor, device: torch.device) -> tuple[Tensor, Tensor]:
     """The examples at `picks`, on the device, wherever they live."""
-    inputs, targets = examples[picks.to(examples.targets.device, non_blocking=True)]
+    inputs, targets = examples[picks]
     if inputs.device != device and device.type == "cuda":
         return inputs.pin_memory().to(device, non_blocking=True), targets.to(device, non_blocking=True)
     return inputs.to(device), targets.to(device)
 
 
 def answers(model: Answers, examples: Examples, size: int = 500) -> NDArray[float32]:
-    """(N, K) probabilities in evaluation mode, in batches that halve where the memory does not hold them."""
+    """(N, K) probabilities in evaluation mode, in batches that halve where the memory does not hold them.
+
+    Inputs of unequal length are answered with others of their length, the longest first.
+    """
+    examples = examples.followed_by(model.margin)
+    order = torch.arange(len(examples))
+    if examples.lengths is not None:
+        order = examples.lengths.argsort(descending=True, stable=True)
     parts, start = [], 0
     with model.answering():
         while start < len(examples):
-            picks = torch.arange(start, min(start + size, len(examples)))
             try:
-                inputs, _ = batch(examples, picks, model.device)
+                inputs, _ = batch(examples, order[start : start + size], model.device)
                 parts.append(model.scores(inputs).float().softmax(1).cpu())
             except RuntimeError as error:
                 if size == 1 or not devices.out_of_memory(error):
@@ -54,4 +64,4 @@ def answers(model: Answers, examples: Examples, size: int = 500) -> NDArray[floa
                 size = (size + 1) // 2
                 continue
             start += size
-    return torch.cat(parts).numpy()
+    return torch.cat(parts)[order.argsort()].numpy()

@@ -19,8 +19,11 @@ Shape = tuple[int, ...]
 Pair = tuple[int, int]
 Size = int | Pair
 Pad = Size | Literal["same"]
+Padding = Literal["zero", "even", "gone"]  # what columns of padding are: all zero, all alike, or no longer there
 
-LEAST = dict.fromkeys(("filters", "size", "stride", "dilation", "groups", "units", "tokens", "dim"), 1) | {
+LEAST = dict.fromkeys(
+    ("filters", "size", "stride", "dilation", "groups", "units", "tokens", "dim", "longest", "buckets"), 1
+) | {
     "pad": 0,
     "pieces": 2,
 }  # the smallest sensible number of each name: the same name means the same thing in every word
@@ -125,6 +128,10 @@ class Layer:
                 changes[name] = (0 if name == "pad" else 1, value)
         return replace(self, **changes) if changes else self
 
+    def behind(self, padding: Padding) -> Padding | None:
+        """What `padding` behind an input has become after this layer; None where the answer depends on its length."""
+        return padding
+
     def inside(self) -> tuple[tuple[Layer, ...], ...]:
         """The sequences of layers that this word holds, each fed with its input."""
         return ()
@@ -196,6 +203,9 @@ class Windowed(Layer):
     def channels(self, shape: Shape) -> int:
         return shape[0]
 
+    def behind(self, padding: Padding) -> Padding | None:
+        return padding if self.pad == 0 and not getattr(self, "ceil", False) else None  # else the border is near or far
+
 
 Layers = tuple[Layer, ...]
 
@@ -220,6 +230,16 @@ def seen(layers: Layers, shape: Shape, field: Field) -> Field:
     for layer in layers:
         shape, field = layer.out(shape), layer.see(shape, field)
     return field
+
+
+def behind(layers: Layers, padding: Padding) -> Padding | None:
+    """What padding becomes after all of `layers`."""
+    for layer in layers:
+        after = layer.behind(padding)
+        if after is None:
+            return None
+        padding = after
+    return padding
 
 
 def cost(layers: Layers, shape: Shape) -> int:

@@ -18,11 +18,13 @@ from .layer import (
     Layer,
     Layers,
     Pad,
+    Padding,
     Pair,
     Shape,
     Size,
     Window,
     Windowed,
+    behind,
     check_number,
     cost,
     need_maps,
@@ -65,6 +67,10 @@ class Conv(Windowed):
     def macs(self, shape: Shape) -> int:
         return shape[0] // self.groups * prod(self.window(shape).size) * prod(self.out(shape))
 
+    def behind(self, padding: Padding) -> Padding | None:
+        after = super().behind(padding)
+        return "even" if after == "zero" and self.bias else after
+
 
 @dataclass(frozen=True)
 class Local(Windowed):
@@ -86,6 +92,9 @@ class Local(Windowed):
 
     def macs(self, shape: Shape) -> int:
         return shape[0] * prod(self.window(shape).size) * prod(self.out(shape))
+
+    def behind(self, padding: Padding) -> Padding | None:
+        return None
 
 
 @dataclass(frozen=True)
@@ -153,6 +162,9 @@ class L2Pool(Pool):
     def module(self, shape: Shape) -> nn.Module:
         return modules.L2Pool(*self.numbers(shape), self.ceil)
 
+    def behind(self, padding: Padding) -> Padding | None:
+        return super().behind(_even(padding))
+
 
 class Whole(Layer):
     """One number a map, from the whole of it."""
@@ -165,6 +177,9 @@ class Whole(Layer):
         whole = field.through((shape[1], shape[2]), (1, 1)).size
         return Field(whole, field.jump, whole)
 
+    def behind(self, padding: Padding) -> Padding | None:
+        return None
+
 
 @dataclass(frozen=True)
 class GlobalMax(Whole):
@@ -172,6 +187,9 @@ class GlobalMax(Whole):
 
     def module(self, shape: Shape) -> nn.Module:
         return modules.GlobalMax()
+
+    def behind(self, padding: Padding) -> Padding | None:
+        return "gone"  # of many equal columns one is enough
 
 
 @dataclass(frozen=True)
@@ -197,6 +215,9 @@ class Flatten(Layer):
     def module(self, shape: Shape) -> nn.Module:
         return nn.Flatten()
 
+    def behind(self, padding: Padding) -> Padding | None:
+        return _if_gone(padding)
+
 
 @dataclass(frozen=True)
 class BatchNorm(Layer):
@@ -208,6 +229,9 @@ class BatchNorm(Layer):
     def module(self, shape: Shape) -> nn.Module:
         norm = nn.BatchNorm2d if len(shape) == 3 else nn.BatchNorm1d
         return norm(shape[0], self.eps, self.momentum)
+
+    def behind(self, padding: Padding) -> Padding | None:
+        return _even(padding)
 
 
 @dataclass(frozen=True)
@@ -291,6 +315,9 @@ class Sigmoid(Layer):
     def module(self, shape: Shape) -> nn.Module:
         return nn.Sigmoid()
 
+    def behind(self, padding: Padding) -> Padding | None:
+        return _even(padding)
+
 
 @dataclass(frozen=True)
 class Tanh(Layer):
@@ -317,18 +344,75 @@ class Maxout(Layer):
 
 @dataclass(frozen=True)
 class Embed(Layer):
-    """Each of 1×1×length token ids to a column of `dim` numbers, learned."""
+    """Each of 1×1×length token ids to a column of `dim` numbers, learned; id 0 is padding, and its column stays zero.
+
+    With `static`, the columns stay what they begin as.
+    """
+
+    tokens: int
+    dim: int
+    static: bool = False
+
+    def out(self, shape: Shape) -> Shape:
+        _need_ids(self, shape)
+        return (self.dim, 1, shape[2])
+
+    def module(self, shape: Shape) -> nn.Module:
+        return modules.Embed(self.tokens, self.dim, bool(self.static))
+
+    def behind(self, padding: Padding) -> Padding | None:
+        return "zero"
+
+
+@dataclass(frozen=True)
+class NGrams(Layer):
+    """Rows of ids, one for each of 1 … `longest` neighbours: every run of so many ids hashed to one of `buckets`.
+
+    A run that would hold padding (id 0) is padding. Two runs may share an id; with several times as many buckets as
+    runs that are seen, few do (Weinberger et al. 2009, arXiv:0902.2206).
+    """
+
+    longest: int
+    buckets: int
+
+    def out(self, shape: Shape) -> Shape:
+        _need_ids(self, shape)
+        if self.buckets > MOST_IDS:
+            raise Problem(f"buckets are at most {MOST_IDS:,}: a larger id has no float32; got {self.buckets:,}")
+        return (self.longest, 1, shape[2])
+
+    def see(self, shape: Shape, field: Field) -> Field:
+        return field.through((1, self.longest), (1, 1))
+
+    def module(self, shape: Shape) -> nn.Module:
+        return modules.NGrams(self.longest, self.buckets)
+
+
+@dataclass(frozen=True)
+class Bag(Layer):
+    """The sum of the learned rows of `dim` numbers of all ids, each times a fixed weight of its id; id 0 is padding.
+
+    The weights are 1 unless something is known of the ids before training (Domain.begin).
+    """
 
     tokens: int
     dim: int
 
     def out(self, shape: Shape) -> Shape:
-        if len(shape) != 3 or shape[:2] != (1, 1):
-            raise Problem(f"takes a row of token ids, (1, 1, length), got {shape}")
-        return (self.dim, 1, shape[2])
+        need_maps(shape)
+        return (self.dim,)
+
+    def see(self, shape: Shape, field: Field) -> Field:
+        return GlobalMax().see(shape, field)
 
     def module(self, shape: Shape) -> nn.Module:
-        return modules.Embed(self.tokens, self.dim)
+        return modules.Bag(self.tokens, self.dim)
+
+    def macs(self, shape: Shape) -> int:
+        return prod(shape) * self.dim
+
+    def behind(self, padding: Padding) -> Padding | None:
+        return "gone" if padding == "zero" else None
 
 
 @dataclass(frozen=True)
@@ -337,6 +421,9 @@ class Bias(Layer):
 
     def module(self, shape: Shape) -> nn.Module:
         return modules.Bias(shape)
+
+    def behind(self, padding: Padding) -> Padding | None:
+        return _if_gone(padding)
 
 
 @dataclass(frozen=True)
@@ -350,6 +437,22 @@ class Scale(Layer):
 
     def module(self, shape: Shape) -> nn.Module:
         return modules.Scale(self.by)
+
+
+MOST_IDS = 2**24  # ids travel as float32, which has all whole numbers up to here
+
+
+def _need_ids(layer: Layer, shape: Shape) -> None:
+    if len(shape) != 3 or shape[:2] != (1, 1):
+        raise Problem(f"takes a row of token ids, (1, 1, length), got {shape}")
+
+
+def _even(padding: Padding) -> Padding:
+    return "even" if padding == "zero" else padding
+
+
+def _if_gone(padding: Padding) -> Padding | None:
+    return padding if padding == "gone" else None
 
 
 def _layers(word: str, given: Any) -> Layers:
@@ -372,6 +475,12 @@ class Combinator(Layer):
 
     def see(self, shape: Shape, field: Field) -> Field:
         return widest([seen(layers, shape, field) for layers in self.inside()])
+
+    def behind(self, padding: Padding) -> Padding | None:
+        after = [behind(layers, padding) for layers in self.inside()]
+        if "gone" in after:
+            return "gone" if set(after) == {"gone"} else None
+        return None if None in after else "even" if "even" in after else "zero"
 
 
 @dataclass(frozen=True, init=False)
@@ -445,13 +554,13 @@ class Parallel(Combinator):
 KINDS: dict[str, type[Layer]] = {
     kind.word: kind
     for kind in (
-        *(AvgPool, BatchNorm, Bias, Conv, Dense, Dropout, Elu, Embed, Flatten, Gelu, GlobalAvg, GlobalMax, L2Pool),
-        *(Leaky, Local, Lrn, MaxPool, Maxout, Parallel, Relu, Residual, Scale, Sigmoid, Tanh),
+        *(AvgPool, Bag, BatchNorm, Bias, Conv, Dense, Dropout, Elu, Embed, Flatten, Gelu, GlobalAvg, GlobalMax, L2Pool),
+        *(Leaky, Local, Lrn, MaxPool, Maxout, NGrams, Parallel, Relu, Residual, Scale, Sigmoid, Tanh),
     )
 }
 
-avgpool, conv, dense, embed, l2pool, local = AvgPool, Conv, Dense, Embed, L2Pool, Local
-maxout, maxpool, parallel, residual, scale = Maxout, MaxPool, Parallel, Residual, Scale
+avgpool, bag, conv, dense, embed, l2pool, local = AvgPool, Bag, Conv, Dense, Embed, L2Pool, Local
+maxout, maxpool, ngrams, parallel, residual, scale = Maxout, MaxPool, NGrams, Parallel, Residual, Scale
 batchnorm, bias, dropout, elu, flatten, gelu = BatchNorm(), Bias(), Dropout(), Elu(), Flatten(), Gelu()
 globalavg, globalmax, leaky, lrn, relu = GlobalAvg(), GlobalMax(), Leaky(), Lrn(), Relu()
 sigmoid, tanh = Sigmoid(), Tanh()

@@ -13,7 +13,7 @@ from torch import nn
 from . import checkpoint, feed
 from . import device as devices
 from .checkpoint import Card
-from .domain import Data, Domain, Examples, Source, View, Windows
+from .domain import Data, Domain, Examples, Source, View, Windows, joined
 from .network import Network, parse
 from .problem import DATA, FAILED, Problem
 from .score import scores
@@ -62,6 +62,10 @@ class Model:
     def labels(self) -> list[str]:
         return self.card.labels
 
+    @property
+    def margin(self) -> int | None:
+        return self.network.margin
+
     def answering(self) -> AbstractContextManager[Any]:
         self.module.eval()
         return torch.inference_mode()
@@ -95,7 +99,9 @@ class Model:
         if not read:
             return told
         whole = torch.cat([windows.inputs for windows in read])
-        examples = Examples(whole, torch.zeros(len(whole), dtype=torch.int64), [""] * len(whole))
+        lengths = [windows.lengths for windows in read if windows.lengths is not None]
+        nothing = torch.zeros(len(whole), dtype=torch.int64)
+        examples = Examples(whole, nothing, [""] * len(whole), torch.cat(lengths) if lengths else None)
         rows = torch.from_numpy(feed.answers(self, examples)).split([len(windows.inputs) for windows in read])
         good = (answer for answer in told if "predictions" in answer)
         for answer, windows, own in zip(good, read, rows, strict=True):
@@ -138,10 +144,7 @@ class Model:
         if not chosen:
             found = ", ".join(f"{count} {name}" for name, count in data.counts.items())
             raise Problem(f"there are no {part} examples in it: found {found}; name another part with --part", DATA)
-        if len(chosen) == 1:
-            return chosen[0], part
-        inputs, targets = torch.cat([e.inputs for e in chosen]), torch.cat([e.targets for e in chosen])
-        return Examples(inputs, targets, [name for e in chosen for name in e.names]), part
+        return joined(chosen), part
 
 
 def _put(network: nn.Module, weights: dict[str, torch.Tensor]) -> None:

@@ -85,14 +85,55 @@ class Maxout(nn.Module):
 
 
 class Embed(nn.Module):
-    """A row of token ids to a picture of height 1: (B, 1, 1, L) -> (B, dim, 1, L)."""
+    """A row of token ids to a picture of height 1: (B, 1, 1, L) -> (B, dim, 1, L). Id 0 is padding, and zero."""
 
-    def __init__(self, tokens: int, dim: int) -> None:
+    def __init__(self, tokens: int, dim: int, static: bool = False) -> None:
         super().__init__()
-        self.table = nn.Embedding(tokens, dim)
+        self.table = nn.Embedding(tokens, dim, padding_idx=0)
+        self.table.weight.requires_grad_(not static)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.table(x[:, 0, 0].long()).permute(0, 2, 1).unsqueeze(2)  # type: ignore[no-any-return]
+
+
+class NGrams(nn.Module):
+    """Ids (B, 1, 1, L) to ids of the runs of 1 … `longest` that begin at each place: (B, longest, 1, L) int64.
+
+    A run's hash is a polynomial in its ids modulo a prime, the same on every device; ids are from 1 to buckets − 1.
+    """
+
+    PRIME, BASE, SPREAD = 2**31 - 1, 1_000_003, 48_271  # products stay below 2⁶³
+
+    def __init__(self, longest: int, buckets: int) -> None:
+        super().__init__()
+        self.longest, self.buckets = longest, buckets
+
+    def forward(self, x: Tensor) -> Tensor:
+        ids = x[:, 0, 0].long()
+        shifted, hashed, whole, rows = ids, torch.zeros_like(ids), ids > 0, []
+        for length in range(1, self.longest + 1):
+            hashed = (hashed * self.BASE + shifted + length) % self.PRIME
+            whole = whole & (shifted > 0)
+            rows.append(torch.where(whole, 1 + hashed * self.SPREAD % self.PRIME % max(1, self.buckets - 1), 0))
+            shifted = F.pad(shifted[:, 1:], (0, 1))
+        return torch.stack(rows, 1).unsqueeze(2)
+
+
+class Bag(nn.Module):
+    """The weighted sum of the rows of all ids: (B, C, 1, L) -> (B, dim). Id 0 is padding, and zero."""
+
+    weigh: Tensor
+
+    def __init__(self, tokens: int, dim: int) -> None:
+        super().__init__()
+        self.table = nn.Embedding(tokens, dim, padding_idx=0)
+        self.register_buffer("weigh", torch.ones(tokens))
+
+    def forward(self, x: Tensor) -> Tensor:
+        ids = x.flatten(1).long()
+        return F.embedding_bag(
+            ids, self.table.weight, mode="sum", per_sample_weights=self.weigh[ids], padding_idx=self.table.padding_idx
+        )
 
 
 class Bias(nn.Module):

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
-from .layer import Field, Layer, Layers, Shape, sequence
+from .layer import Field, Layer, Layers, Shape, behind, sequence
 from .layers import KINDS
 from .problem import USAGE, Problem, did_you_mean
 
@@ -94,6 +94,19 @@ class Network:
     @property
     def receptive_field(self) -> tuple[int, int]:
         return self.rows[-1].receptive_field
+
+    @cached_property
+    def margin(self) -> int | None:
+        """How many columns of padding (zeros) must stay behind an input for its answer to be the same without the others.
+
+        None where the answer depends on how much padding there is: where a word counts positions or looks at a border.
+        """
+        if behind(self.layers, "zero") != "gone":
+            return None
+        maps = [row for _, row in walk(self.rows) if len(row.output) == 3]
+        strides = any(getattr(row.layer, "stride", 1) != 1 for row in maps)
+        widest = max((row.receptive_field[1] for row in maps), default=1)
+        return widest * (1 + strides)  # a window of nothing but padding begins at a multiple of the strides
 
     def module(self) -> nn.Sequential:
         """The network as torch runs it: `module[3]` is the fourth word."""

@@ -238,7 +238,7 @@ def _prepare(plan: Plan, data: Data, world: devices.World, device: torch.device)
     plan.domain.augment(plan.settings.augment, data.extras)  # a word that it does not know is said now
     with torch.inference_mode():
         module.eval()(sample)  # whatever does not fit fails before a folder is made
-    return network, Trainer(frontend, module, plan.settings, device, world)
+    return network, Trainer(frontend, module, plan.settings, device, world, network.margin)
 
 
 def room_for(trainer: Trainer, folder: Path) -> None:

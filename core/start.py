@@ -23,6 +23,8 @@ def start(network: nn.Module, seed: int, dirac: bool = False) -> None:
         deviation = 0.1 if isinstance(module, nn.Embedding) else gain * window**-0.5
         with torch.no_grad():
             module.weight.normal_(0, deviation, generator=rng)
+            if isinstance(module, nn.Embedding) and module.padding_idx is not None:
+                module.weight[module.padding_idx] = 0
             if isinstance(bias := getattr(module, "bias", None), Tensor):
                 bias.zero_()
             if dirac and isinstance(module, nn.Conv2d) and module is not heavy[0] and module.groups == 1:

@@ -31,6 +31,7 @@ from .settings import Settings
 CHECK = 50  # steps between two looks at the loss: reading it makes a GPU wait
 SLOWER = 0.3  # what the learning rate is multiplied by when the loss is not finite
 TRIES = 3
+POOL = 50  # batches whose examples are sorted by length among themselves
 
 Tensors = dict[str, Tensor]
 
@@ -52,10 +53,17 @@ class Trainer:
     """A network in training: everything that a step changes, and the step."""
 
     def __init__(
-        self, frontend: nn.Module, network: nn.Module, settings: Settings, device: torch.device, world: devices.World
+        self,
+        frontend: nn.Module,
+        network: nn.Module,
+        settings: Settings,
+        device: torch.device,
+        world: devices.World,
+        margin: int | None = None,
     ) -> None:
         devices.keep_memory(device)
         self.settings, self.device, self.world = settings, device, world
+        self.margin = margin  # Network.margin
         self.frontend = frontend.to(device)
         self.layout = devices.memory_format(network, device)
         self.dtype = devices.number_format(device, settings.precision)
@@ -229,14 +237,15 @@ def train(
     `watch(trainer, steps in an epoch)` is called after every step; the generator ends early when it returns True.
     """
     settings, device = trainer.settings, trainer.device
-    examples = settle(examples, device)
-    where = examples.targets.device  # an epoch's order lies there too: a step sends nothing
+    examples = settle(examples, device).followed_by(trainer.margin)
+    # An epoch's order lies where the examples do, so that a step sends nothing; but lengths are looked up on the CPU.
+    where = examples.targets.device if examples.lengths is None else None
     steps = len(batches(len(examples), settings.batch, settings.seed, 0, where))
     total, good, start = steps * settings.epochs, trainer.copy(), time.perf_counter() - trainer.seconds
     trainer.network.train()
     while trainer.number < total:
         epoch, index = divmod(trainer.number, steps)
-        picks = batches(len(examples), settings.batch, settings.seed, epoch, where)[index]
+        picks = batches(len(examples), settings.batch, settings.seed, epoch, where, examples.lengths)[index]
         trainer.step(examples, augment, picks, trainer.number / total)
         trainer.seconds = time.perf_counter() - start
         last = trainer.number % steps == 0
@@ -279,17 +288,31 @@ def end_epoch(trainer: Trainer, valid: Examples, start: float) -> Epoch:
 
 
 @lru_cache(maxsize=2)
-def batches(examples: int, size: int, seed: int, epoch: int, device: torch.device | None = None) -> tuple[Tensor, ...]:
+def batches(
+    examples: int,
+    size: int,
+    seed: int,
+    epoch: int,
+    device: torch.device | None = None,
+    lengths: Tensor | None = None,
+) -> tuple[Tensor, ...]:
     """The epoch's batches as indices on a device: every example once, in an order that seed and epoch decide.
 
-    A tail of one example joins the batch before it: batch normalisation has nothing to compare it with.
+    A tail of one example joins the batch before it: batch normalisation has nothing to compare it with. Where the
+    examples have `lengths`, those in a batch are of similar length.
     """
     rng = torch.Generator().manual_seed(mixed(seed, "epoch", epoch))
-    order = torch.randperm(examples, generator=rng).to(device)
+    order = torch.randperm(examples, generator=rng)
+    if lengths is not None:  # sorted within pools, which leaves most of the chance in the order
+        order = torch.cat([pool[lengths[pool].argsort(stable=True)] for pool in order.split(POOL * size)])
+    order = order.to(device)
+    parts = list(order.split(size))
     if examples % size == 1 and examples > 1:
-        *most, before, tail = order.split(size) if size > 1 else (order[:-2], order[-2:-1], order[-1:])
-        return (*most, torch.cat((before, tail)))
-    return tuple(order.split(size))
+        *parts, before, tail = parts
+        parts.append(torch.cat((before, tail)))
+    if lengths is not None:
+        parts = [parts[at] for at in torch.randperm(len(parts), generator=rng).tolist()]
+    return tuple(parts)
 
 
 def mixed(*parts: object) -> int:

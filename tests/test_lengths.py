@@ -1,0 +1,164 @@
+"""Inputs of unequal length: batches of similar length, cut where the answer allows it."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from neocog.core import feed
+from neocog.core.domain import Examples, joined
+from neocog.core.network import Network, parse
+from neocog.core.start import start
+from neocog.core.train import batches
+
+WIDE = 64
+TEXTS = "embed(50, 6)"
+TRIMMED = {
+    f"{TEXTS}, conv(4, 3), relu, globalmax, dense(2)": 3,
+    f"{TEXTS}, parallel((conv(4, 3), relu, globalmax), (conv(4, 5), tanh, globalmax)), dropout, dense(2)": 5,
+    f"{TEXTS}, conv(4, 3), batchnorm, sigmoid, maxpool(2), conv(4, 3), globalmax, dense(2)": 16,
+    f"residual({TEXTS}, conv(4, 2), globalmax, dense(2), shortcut=(ngrams(3, 90), bag(90, 2)))": 3,
+    "bag(50, 4), dense(2)": 1,
+}
+WHOLE = [
+    f"{TEXTS}, conv(4, 3), relu, flatten, dense(2)",
+    f"{TEXTS}, conv(4, 3, pad=1), globalmax, dense(2)",
+    f"{TEXTS}, conv(4, 3), globalavg, dense(2)",
+    f"{TEXTS}, local(4, 3), globalmax, dense(2)",
+    f"{TEXTS}, bias, globalmax, dense(2)",
+    f"{TEXTS}, maxpool(2, ceil=True), globalmax, dense(2)",
+]
+
+
+class Answering:
+    """What feed.answers asks: a module as it is."""
+
+    def __init__(self, text: str) -> None:
+        network = Network((1, 1, WIDE), parse(text))
+        self.device, self.margin = torch.device("cpu"), network.margin
+        self.module = network.module().eval()
+        start(self.module, 0)
+        self.widths: list[int] = []
+
+    def answering(self):
+        return torch.inference_mode()
+
+    def scores(self, inputs: torch.Tensor) -> torch.Tensor:
+        self.widths.append(inputs.shape[-1])
+        return self.module(inputs.float()[:, None, None])
+
+
+def texts(count: int, longest: int = 40) -> Examples:
+    rng = np.random.default_rng(0)
+    lengths = torch.from_numpy(rng.integers(1, longest, count))
+    inputs = torch.from_numpy(rng.integers(1, 50, (count, WIDE)).astype(np.int32))
+    inputs[torch.arange(WIDE) >= lengths[:, None]] = 0
+    return Examples(inputs, lengths % 2, [str(i) for i in range(count)], lengths)
+
+
+@pytest.mark.parametrize(("text", "margin"), TRIMMED.items())
+def test_the_margin_is_the_widest_window_of_what_looks_at_positions(text, margin):
+    assert Network((1, 1, WIDE), parse(text)).margin == margin
+
+
+@pytest.mark.parametrize("text", WHOLE)
+def test_a_network_that_counts_positions_or_meets_the_border_has_no_margin(text):
+    assert Network((1, 1, WIDE), parse(text)).margin is None
+
+
+@pytest.mark.parametrize("text", list(TRIMMED))
+def test_a_trimmed_batch_gives_what_whole_inputs_give(text):
+    """Whatever a text is batched with: alone, among its like, or at full width."""
+    model, examples = Answering(text), texts(30)
+    trimmed = feed.answers(model, examples, size=7)
+    assert min(model.widths) < WIDE
+    alone = np.concatenate([feed.answers(model, examples.keep(torch.tensor([i]))) for i in range(30)])
+    model.margin = None
+    whole = feed.answers(model, examples)
+    np.testing.assert_allclose(trimmed, whole, atol=1e-6)
+    np.testing.assert_allclose(alone, whole, atol=1e-6)
+
+
+def test_answers_come_back_in_the_order_of_the_examples():
+    model, examples = Answering("bag(50, 4), dense(2)"), texts(30)
+    backwards = torch.arange(29, -1, -1)
+    np.testing.assert_allclose(
+        feed.answers(model, examples, size=4)[::-1], feed.answers(model, examples.keep(backwards), size=4), atol=1e-6
+    )
+
+
+@given(st.integers(2, 300), st.integers(1, 40), st.integers(0, 3))
+def test_batches_by_length_hold_every_example_once_and_never_one_alone(count, size, epoch):
+    lengths = torch.arange(count) % 17
+    parts = batches(count, size, 0, epoch, None, lengths)
+    assert sorted(torch.cat(parts).tolist()) == list(range(count))
+    assert size == 1 or all(1 < len(part) <= size + 1 for part in parts)
+    assert len(parts) == len(batches(count, size, 0, epoch))
+
+
+def test_batches_by_length_leave_little_padding_and_differ_by_epoch():
+    """With random batches of 10 the longest is nearly always near the longest of all."""
+    lengths = torch.from_numpy(np.random.default_rng(0).integers(1, 101, 1000))
+
+    def padding(parts):
+        return sum(int(lengths[part].max()) * len(part) for part in parts) / int(lengths.sum()) - 1
+
+    assert padding(batches(1000, 10, 0, 0)) > 0.7
+    assert padding(batches(1000, 10, 0, 0, None, lengths)) < 0.1
+    first, second = (batches(1000, 10, 0, epoch, None, lengths) for epoch in (0, 1))
+    assert [part.tolist() for part in first] != [part.tolist() for part in second]
+    assert lengths[first[0]].float().mean() != lengths[first[1]].float().mean()
+
+
+def test_a_batch_is_as_wide_as_its_longest_and_the_margin_rounded_up():
+    examples = texts(30).followed_by(5)
+    picks = torch.tensor([0, 1])
+    inputs, targets = examples[picks]
+    longest = int(examples.lengths[picks].max())
+    assert inputs.shape == (2, -(-(longest + 5) // 8) * 8) and targets.shape == (2,)
+    assert texts(30)[picks][0].shape == (2, WIDE)
+
+
+def test_keeping_and_joining_keep_the_lengths():
+    examples = texts(30).followed_by(3)
+    both = joined([examples.keep(torch.arange(0, 10)), examples.keep(torch.arange(10, 30))])
+    assert torch.equal(both.inputs, examples.inputs) and torch.equal(both.lengths, examples.lengths)
+    assert both.names == examples.names
+
+
+def test_ngrams_give_equal_runs_one_id_and_runs_into_padding_none():
+    module = Network((1, 1, 8), parse("ngrams(3, 100000)")).module()
+    ids = module(torch.tensor([[[[5.0, 6, 7, 5, 6, 7, 0, 0]]]]))[0, :, 0]
+    assert ids.dtype == torch.int64 and int(ids.min()) == 0 and int(ids.max()) < 100000
+    assert torch.equal(ids[:, 0], ids[:, 3]) and len(set(ids[:, 0].tolist())) == 3
+    assert (ids > 0).sum(1).tolist() == [6, 5, 4]
+
+
+def test_ngrams_rarely_meet_in_a_bucket():
+    """1,000 runs in 100,000 buckets: 1,000²/2/100,000 = 5 meetings are expected, 20 would be a poor hash."""
+    module = Network((1, 1, 2), parse("ngrams(2, 100000)")).module()
+    pairs = torch.cartesian_prod(torch.arange(1.0, 101), torch.arange(1.0, 11))[:, None, None]
+    assert len(module(pairs)[:, 1, 0, 0].unique()) > 980
+
+
+def test_a_bag_sums_rows_by_their_weights():
+    module = Network((1, 1, 4), parse("bag(10, 3)")).module()
+    table, weigh = module[0].table.weight, module[0].weigh
+    weigh[2] = 0.5
+    answer = module(torch.tensor([[[[2.0, 3, 3, 0]]]]))[0]
+    torch.testing.assert_close(answer, 0.5 * table[2] + 2 * table[3])
+
+
+def test_padding_begins_as_zero_and_stays_zero():
+    module = Network((1, 1, 8), parse("embed(9, 4), conv(3, 2), globalmax, dense(2)")).module()
+    start(module, 0)
+    optimiser = torch.optim.AdamW(module.parameters(), 0.1)
+    for _ in range(3):
+        module(torch.tensor([[[[1.0, 2, 3, 0, 0, 0, 0, 0]]]])).square().sum().backward()
+        optimiser.step()
+    assert module[0].table.weight[0].abs().sum() == 0 and module[0].table.weight[1].abs().sum() > 0
+
+
+def test_a_static_table_stays_as_it_is():
+    module = Network((1, 1, 8), parse("embed(9, 4, static=True), conv(3, 2), globalmax, dense(2)")).module()
+    assert [name for name, p in module.named_parameters() if not p.requires_grad] == ["0.table.weight"]
