@@ -105,6 +105,8 @@ def train(
     group_by: Annotated[
         str | None, _option("What stays on one side: a table's column, or a regular expression in the path.", "Data")
     ] = None,
+    test_share: Annotated[float | None, _option("Share kept for the test where none is given; 0.15.", "Data")] = None,
+    split: Annotated[int | None, _option("A number: another one divides otherwise.", "Data")] = None,
     max_bad: Annotated[float | None, _option("Share of unusable files above which nothing starts.", "Data")] = None,
     unknown: Annotated[str | None, _option("stop or skip: a test label that training has not seen.", "Data")] = None,
     cache: Annotated[Path | None, _option("Where decoded data are kept.", "Data")] = None,
@@ -139,7 +141,7 @@ def train(
         found = domain_of(domain)
         own = {name: assigned.pop(name) for name in set(assigned) & set(found.options)}
         own |= {"size": size, "colour": colour, "fit": fit, "cache": cache}
-        source = _source(data, test, valid, group_by, unknown, max_bad, **own)
+        source = _divided(_source(data, test, valid, group_by, unknown, max_bad, **own), test_share, split)
         begin = str(weights.absolute()) if weights else None
         plan = Plan.of(found, source, recipe, network, changes | assigned, begin)
     where = devices.choose(plan.settings.device)
@@ -165,6 +167,13 @@ def _source(
         name: str(value) if isinstance(value, Path) else value for name, value in options.items() if value is not None
     }
     return Source(data, options=own, **told)
+
+
+def _divided(source: Source, test_share: float | None, split: int | None) -> Source:
+    if test_share is not None and not 0 <= test_share <= 0.9:
+        raise Problem(f"--test-share is a share from 0 to 0.9; got {test_share:g}", USAGE)
+    typed = {"test_share": test_share, "split": split}
+    return replace(source, **{name: value for name, value in typed.items() if value is not None})  # type: ignore[arg-type]
 
 
 def _assignments(texts: list[str]) -> dict[str, Any]:
@@ -268,7 +277,9 @@ def evaluate(
     if part not in (None, "train", "valid", "test", "all"):
         raise Problem(f"--part is test, valid, train or all; got {part}", USAGE)
     found = load(model, device)
-    source = _source(data, test, None, found.card.data.get("group_by"), unknown, max_bad, cache=cache)
+    division = found.division
+    source = _source(data, test, None, division.pop("group_by", None), unknown, max_bad, cache=cache)
+    source = replace(source, **division)
     with progress("reading", "files", quiet) as reading:
         loaded = found.domain.load(replace(source, progress=reading), found.labels, found.card.facts)
     began = time.perf_counter()

@@ -121,6 +121,8 @@ class Source:
     valid: str | None = None
     group_by: str | None = None  # a column of a table, or a regular expression searched in each path
     unknown: Literal["stop", "skip"] = "stop"  # a label that the model does not know
+    test_share: float = 0.15  # what is kept for the test where none is given: 150 of 1,000 tell 90% from 95%
+    split: int = 0  # another number divides otherwise
     max_bad: float = 0.05  # share of unusable files above which nothing starts
     options: Mapping[str, Any] = field(default_factory=dict)  # what only this domain understands
     progress: Progress | None = None
@@ -191,4 +193,7 @@ class Domain:
     views: Callable[[str], Sequence[View]] = lambda augment: (View(),)  # an answer is the mean over these
     windows: Callable[[str | bytes, Facts], Windows] | None = None  # an input that may be longer than an example
     options: Sequence[str] = ()  # the names that Source.options may have
+    # What a new network begins with beside its random weights (word vectors, say); gives remarks.
+    begin: Callable[[nn.Module, Data, Source], list[str]] = lambda network, data, source: []
+    spell: Callable[[Tensor, Facts], str] | None = None  # an input in words, where people read rather than look
     numbers: Callable[[Facts], Mapping[str, int]] = lambda facts: {}  # what words of a network text stand for: tokens

@@ -21,9 +21,7 @@ Size = int | Pair
 Pad = Size | Literal["same"]
 Padding = Literal["zero", "even", "gone"]  # what columns of padding are: all zero, all alike, or no longer there
 
-LEAST = dict.fromkeys(
-    ("filters", "size", "stride", "dilation", "groups", "units", "tokens", "dim", "longest", "buckets"), 1
-) | {
+LEAST = dict.fromkeys(("filters", "size", "stride", "dilation", "groups", "units", "tokens", "dim", "longest"), 1) | {
     "pad": 0,
     "pieces": 2,
 }  # the smallest sensible number of each name: the same name means the same thing in every word

@@ -354,7 +354,7 @@ class Embed(Layer):
     static: bool = False
 
     def out(self, shape: Shape) -> Shape:
-        _need_ids(self, shape)
+        _need_ids(shape)
         return (self.dim, 1, shape[2])
 
     def module(self, shape: Shape) -> nn.Module:
@@ -366,26 +366,24 @@ class Embed(Layer):
 
 @dataclass(frozen=True)
 class NGrams(Layer):
-    """Rows of ids, one for each of 1 … `longest` neighbours: every run of so many ids hashed to one of `buckets`.
+    """Rows of ids, one for each length from 1 to `longest`: which known run of so many ids begins at each place.
 
-    A run that would hold padding (id 0) is padding. Two runs may share an id; with several times as many buckets as
-    runs that are seen, few do (Weinberger et al. 2009, arXiv:0902.2206).
+    Of `tokens` ids 0 stands for an unknown run, or one into padding. Which runs are known is found out before training
+    (Domain.begin); none are in a network that has not been told.
     """
 
     longest: int
-    buckets: int
+    tokens: int
 
     def out(self, shape: Shape) -> Shape:
-        _need_ids(self, shape)
-        if self.buckets > MOST_IDS:
-            raise Problem(f"buckets are at most {MOST_IDS:,}: a larger id has no float32; got {self.buckets:,}")
+        _need_ids(shape)
         return (self.longest, 1, shape[2])
 
     def see(self, shape: Shape, field: Field) -> Field:
         return field.through((1, self.longest), (1, 1))
 
     def module(self, shape: Shape) -> nn.Module:
-        return modules.NGrams(self.longest, self.buckets)
+        return modules.NGrams(self.longest, self.tokens)
 
 
 @dataclass(frozen=True)
@@ -439,10 +437,7 @@ class Scale(Layer):
         return modules.Scale(self.by)
 
 
-MOST_IDS = 2**24  # ids travel as float32, which has all whole numbers up to here
-
-
-def _need_ids(layer: Layer, shape: Shape) -> None:
+def _need_ids(shape: Shape) -> None:
     if len(shape) != 3 or shape[:2] != (1, 1):
         raise Problem(f"takes a row of token ids, (1, 1, length), got {shape}")
 

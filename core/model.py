@@ -63,6 +63,11 @@ class Model:
         return self.card.labels
 
     @property
+    def division(self) -> dict[str, Any]:
+        """How the data of its training were divided, as Source takes it: they are divided so again."""
+        return {name: self.card.data[name] for name in ("group_by", "test_share", "split") if name in self.card.data}
+
+    @property
     def margin(self) -> int | None:
         return self.network.margin
 
@@ -136,7 +141,7 @@ class Model:
     def examples(self, data: str | Data, part: str | None = None) -> tuple[Examples, str]:
         """The examples to be judged by, and what they are called."""
         if isinstance(data, str):
-            source = Source(data, group_by=self.card.data.get("group_by"))
+            source = Source(data, **self.division)
             data = self.domain.load(source, self.labels, self.card.facts)
         trained_on_it = data.fingerprint() == self.card.data.get("fingerprint")
         part = part or ("test" if "test" in data.given or trained_on_it else "all")

@@ -96,27 +96,40 @@ class Embed(nn.Module):
         return self.table(x[:, 0, 0].long()).permute(0, 2, 1).unsqueeze(2)  # type: ignore[no-any-return]
 
 
-class NGrams(nn.Module):
-    """Ids (B, 1, 1, L) to ids of the runs of 1 … `longest` that begin at each place: (B, longest, 1, L) int64.
+def runs(ids: Tensor, longest: int) -> Tensor:
+    """A number for each run of 1 … `longest` ids: (B, L) int64 -> (B, longest, L) int64, 0 where a run meets padding.
 
-    A run's hash is a polynomial in its ids modulo a prime, the same on every device; ids are from 1 to buckets − 1.
+    The same run has the same number everywhere; a polynomial modulo 2⁶² gives two of a million runs the same number
+    once in ten million times.
     """
+    after, number, whole, rows = ids, torch.zeros_like(ids), ids > 0, []
+    for length in range(1, longest + 1):
+        number = (number * RUN_BASE + after * RUN_SPREAD + length) & (2**62 - 1)  # int64 overflows alike everywhere
+        whole = whole & (after > 0)
+        rows.append(torch.where(whole, number, 0))
+        after = F.pad(after[:, 1:], (0, 1))
+    return torch.stack(rows, 1)
 
-    PRIME, BASE, SPREAD = 2**31 - 1, 1_000_003, 48_271  # products stay below 2⁶³
 
-    def __init__(self, longest: int, buckets: int) -> None:
+RUN_BASE, RUN_SPREAD = 6364136223846793005, 1442695040888963407  # Knuth's linear congruential generator, both odd
+
+
+class NGrams(nn.Module):
+    """Ids (B, 1, 1, L) to ids of the known runs of 1 … `longest` that begin at each place: (B, longest, 1, L) int64."""
+
+    keys: Tensor
+
+    def __init__(self, longest: int, tokens: int) -> None:
         super().__init__()
-        self.longest, self.buckets = longest, buckets
+        self.longest = longest
+        unknown = torch.full((max(1, tokens - 1),), 2**62, dtype=torch.int64)  # larger than any run's number
+        self.register_buffer("keys", unknown)  # the numbers of the known runs, rising
 
     def forward(self, x: Tensor) -> Tensor:
-        ids = x[:, 0, 0].long()
-        shifted, hashed, whole, rows = ids, torch.zeros_like(ids), ids > 0, []
-        for length in range(1, self.longest + 1):
-            hashed = (hashed * self.BASE + shifted + length) % self.PRIME
-            whole = whole & (shifted > 0)
-            rows.append(torch.where(whole, 1 + hashed * self.SPREAD % self.PRIME % max(1, self.buckets - 1), 0))
-            shifted = F.pad(shifted[:, 1:], (0, 1))
-        return torch.stack(rows, 1).unsqueeze(2)
+        found = runs(x[:, 0, 0].long(), self.longest)
+        at = torch.searchsorted(self.keys, found)
+        known = self.keys[at.clamp_max(len(self.keys) - 1)] == found
+        return torch.where(known, at + 1, 0).unsqueeze(2)
 
 
 class Bag(nn.Module):

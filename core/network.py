@@ -97,7 +97,7 @@ class Network:
 
     @cached_property
     def margin(self) -> int | None:
-        """How many columns of padding (zeros) must stay behind an input for its answer to be the same without the others.
+        """How many columns of padding (zeros) must stay behind an input for its answer to ignore how many follow.
 
         None where the answer depends on how much padding there is: where a word counts positions or looks at a border.
         """

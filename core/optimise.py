@@ -103,6 +103,14 @@ def orthogonal(matrix: Tensor, steps: int = 3) -> Tensor:
     return (x.T if tall else x).to(matrix.dtype)
 
 
+@torch.no_grad()
+def restrain(network: nn.Module, most: float) -> None:
+    """Scale the rows of dense layers' weights that are longer than `most` back to it (Kim 2014, section 2.1)."""
+    for module in network.modules():
+        if isinstance(module, nn.Linear):
+            module.weight.copy_(torch.renorm(module.weight, 2, 0, most))
+
+
 class Average:
     """The running mean of a network's weights: smoother than the last step's."""
 

@@ -14,6 +14,8 @@ from .model import Model
 from .score import Floats, scores
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from .run import Run
 
 MOST_MISTAKES = 24  # on the page
@@ -66,8 +68,7 @@ def mistakes(run: Run, probabilities: Floats, examples: Examples) -> list[dict[s
             "label": labels[int(examples.targets[i])],
             "answer": labels[int(probabilities[i].argmax())],
             "probability": float(probabilities[i].max()),
-            "picture": _png(run.plan.domain.show(examples.inputs[i])),
-            "text": None,
+            **_seen(run, examples.inputs[i]),
         }
         for i in sorted(wrong, key=lambda i: -probabilities[i].max())[:MOST_MISTAKES]
     ]
@@ -90,6 +91,14 @@ def page(run: Run, whole: dict[str, Any], history: list[dict[str, Any]], wrong: 
         "command": f"neocog train --settings {run.folder / 'settings.toml'}",
         "next": run.next_commands(),
     }
+
+
+def _seen(run: Run, inputs: Tensor) -> dict[str, Any]:
+    """An input as people see it: in words where it has some, else as a picture."""
+    domain = run.plan.domain
+    if domain.spell is not None:
+        return {"picture": None, "text": domain.spell(inputs, run.data.facts)}
+    return {"picture": _png(domain.show(inputs)), "text": None}
 
 
 def _png(picture: Any) -> bytes | None:

@@ -136,10 +136,14 @@ class Run:
             facts=self.data.facts,
             recipe=self.plan.recipe,
             settings=asdict(self.plan.settings),
-            data={**self.data.counts, "group_by": self.plan.source.group_by, "fingerprint": self.fingerprint},
+            data={**self.data.counts, **self._division(), "fingerprint": self.fingerprint},
             scores=scores,
             versions=versions.all_of_them(),
         )
+
+    def _division(self) -> dict[str, Any]:
+        source = self.plan.source
+        return {"group_by": source.group_by, "test_share": source.test_share, "split": source.split}
 
     def save_model(self, scores: dict[str, Any]) -> None:
         weights = self.trainer.average.weights or self.trainer.network.state_dict()
@@ -231,6 +235,7 @@ def _prepare(plan: Plan, data: Data, world: devices.World, device: torch.device)
     if plan.settings.whiten:
         picks = torch.randperm(len(data.train), generator=torch.Generator().manual_seed(plan.settings.seed))[:2000]
         start.whiten(module, frontend(data.train[picks][0]))
+    data.remarks += plan.domain.begin(module, data, plan.source)
     if plan.weights:
         if plan.domain.weights is None:
             raise Problem(f"--weights is not for {plan.domain.name}", USAGE)

@@ -28,6 +28,7 @@ class Settings:
     whiten: bool = False  # the first convolution whitens the patches of the training inputs, and stays as it is
     dirac: bool = False  # the other convolutions begin by handing their input on
     clip: float = 0.0  # the longest gradient; 0 leaves it as it is
+    max_norm: float = 0.0  # the longest row of a dense layer's weights, restored after each step; 0 leaves them
     augment: str = "none"  # in the domain's words
     seed: int = 0
     device: str = "auto"
@@ -59,7 +60,7 @@ class Settings:
 _RANGES = {
     "epochs": (1, 1e6), "batch": (1, 1e7), "lr": (1e-12, 1e6), "lr_other": (1e-12, 1e6), "momentum": (0, 0.9999),
     "weight_decay": (0, 1e3), "warmup": (0, 0.9), "smoothing": (0, 0.9), "average": (0, 0.999999), "clip": (0, 1e9),
-    "seed": (0, 2**62),
+    "max_norm": (0, 1e9), "seed": (0, 2**62),
 }  # fmt: skip
 
 

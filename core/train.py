@@ -24,7 +24,7 @@ from torch.nn.parallel import DistributedDataParallel
 from . import device as devices
 from .domain import Augment, Examples
 from .feed import answers, batch, settle
-from .optimise import Average, optimiser, rate
+from .optimise import Average, optimiser, rate, restrain
 from .problem import Problem
 from .settings import Settings
 
@@ -103,6 +103,8 @@ class Trainer:
         if self.settings.clip:
             nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.clip)
         self.optimiser.step()
+        if self.settings.max_norm:
+            restrain(self.network, self.settings.max_norm)
         self.number += 1
         self.average.update(self.number)
 

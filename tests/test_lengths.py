@@ -5,7 +5,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from neocog.core import feed
+from neocog.core import feed, modules
 from neocog.core.domain import Examples, joined
 from neocog.core.network import Network, parse
 from neocog.core.start import start
@@ -126,19 +126,35 @@ def test_keeping_and_joining_keep_the_lengths():
     assert both.names == examples.names
 
 
-def test_ngrams_give_equal_runs_one_id_and_runs_into_padding_none():
-    module = Network((1, 1, 8), parse("ngrams(3, 100000)")).module()
-    ids = module(torch.tensor([[[[5.0, 6, 7, 5, 6, 7, 0, 0]]]]))[0, :, 0]
-    assert ids.dtype == torch.int64 and int(ids.min()) == 0 and int(ids.max()) < 100000
-    assert torch.equal(ids[:, 0], ids[:, 3]) and len(set(ids[:, 0].tolist())) == 3
-    assert (ids > 0).sum(1).tolist() == [6, 5, 4]
+def told(*known: list[int], longest: int = 3) -> torch.nn.Module:
+    """An `ngrams` that knows some runs."""
+    module = modules.NGrams(longest, len(known) + 1)
+    module.keys.copy_(
+        torch.cat([modules.runs(torch.tensor([run]), len(run))[0, -1, :1] for run in known]).sort().values
+    )
+    return module
 
 
-def test_ngrams_rarely_meet_in_a_bucket():
-    """1,000 runs in 100,000 buckets: 1,000²/2/100,000 = 5 meetings are expected, 20 would be a poor hash."""
-    module = Network((1, 1, 2), parse("ngrams(2, 100000)")).module()
-    pairs = torch.cartesian_prod(torch.arange(1.0, 101), torch.arange(1.0, 11))[:, None, None]
-    assert len(module(pairs)[:, 1, 0, 0].unique()) > 980
+def test_ngrams_find_the_runs_that_are_known_wherever_they_begin():
+    ids = told([5], [6, 7], [6, 7, 5])(torch.tensor([[[[5.0, 6, 7, 5, 6, 7, 0, 0]]]]))[0, :, 0]
+    assert (ids > 0).tolist() == [
+        [True, False, False, True, False, False, False, False],
+        [False, True, False, False, True, False, False, False],
+        [False, True, False, False, False, False, False, False],
+    ]
+    assert sorted({*ids.flatten().tolist()}) == [0, 1, 2, 3]
+
+
+def test_ngrams_that_were_told_nothing_know_nothing():
+    assert int(modules.NGrams(3, 90)(torch.randint(1, 50, (4, 1, 1, 20)).float()).max()) == 0
+
+
+def test_a_run_into_padding_has_no_number_and_different_runs_have_different_numbers():
+    numbers = modules.runs(torch.tensor([[1, 2, 1, 2, 2, 0, 0]]), 3)[0]
+    assert (numbers > 0).sum(1).tolist() == [5, 4, 3]
+    assert numbers[1, 0] == numbers[1, 2] and len(numbers[numbers > 0].unique()) == 2 + 3 + 3
+    pairs = torch.cartesian_prod(torch.arange(1, 401), torch.arange(1, 401))
+    assert len(modules.runs(pairs, 2)[:, 1, 0].unique()) == 160_000
 
 
 def test_a_bag_sums_rows_by_their_weights():

@@ -5,7 +5,7 @@ import copy
 import pytest
 import torch
 from neocog.core.network import Network, parse
-from neocog.core.optimise import Average, Muon, optimiser, orthogonal, rate
+from neocog.core.optimise import Average, Muon, optimiser, orthogonal, rate, restrain
 from neocog.core.settings import Settings
 from neocog.core.start import start
 from torch import nn
@@ -276,3 +276,15 @@ def test_a_decay_of_0_keeps_nothing():
     assert average.weights == {}
     with average.in_place():
         assert bits(module) == own
+
+
+def test_rows_of_dense_layers_are_held_to_the_norm_and_shorter_ones_left():
+    """Kim 2014, section 2.1: whenever ‖w‖ > s after a step, ‖w‖ = s."""
+    dense, conv = nn.Linear(4, 3), nn.Conv2d(1, 2, 3)
+    with torch.no_grad():
+        dense.weight.copy_(torch.tensor([[3.0, 4, 0, 0], [0.3, 0.4, 0, 0], [0, 0, 0, 9]]))
+        conv.weight.fill_(7)
+    restrain(nn.Sequential(conv, dense), 3.0)
+    torch.testing.assert_close(dense.weight.norm(dim=1), torch.tensor([3.0, 0.5, 3.0]))
+    torch.testing.assert_close(dense.weight[0], torch.tensor([1.8, 2.4, 0, 0]))
+    assert bool((conv.weight == 7).all())

@@ -66,7 +66,7 @@ def examined(
         if progress and (done % TOLD == 0 or done == len(found.items)):
             progress(done, len(found.items))
     good.sort(key=lambda each: each[0])
-    parts, rare = divide([found.items[at] for at, _, _ in good], [digest for _, digest, _ in good])
+    parts, rare = divide([found.items[at] for at, _, _ in good], [digest for _, digest, _ in good], found.source)
     pictures = [
         Seen(found.items[at], placed[found.whose[at]].origin.full(found.items[at].name), part, digest, header)
         for (at, digest, header), part in zip(good, parts, strict=True)

@@ -15,7 +15,7 @@ from ..core.problem import DATA, Problem
 from ..core.sources import gather as files
 from ..core.sources.cache import Arrays, Cache, Index, key_of
 from ..core.sources.content import Unreadable, fetched
-from ..core.sources.survey import Placed, Survey, full_bad
+from ..core.sources.survey import Placed, Survey, divided_by, full_bad
 from ..core.sources.usable import data_of, none_usable, surveyed
 from .build import SMALL, Otherwise, build, decoded, first_form
 from .options import Options, options_of
@@ -47,7 +47,7 @@ def cached(
     known = sorted(labels) if labels is not None and source.unknown == "skip" else source.unknown
 
     def key(size: tuple[int, int] | None, colour: str) -> str:
-        return key_of(PIL.__version__, size, colour, options.fit, source.group_by, known, stamps)
+        return key_of(PIL.__version__, size, colour, options.fit, divided_by(source), known, stamps)
 
     asked = key(options.size, options.colour)
     if ready := cache.find(asked):

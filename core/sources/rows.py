@@ -70,7 +70,7 @@ def decode_all(
 def index_of(found: Survey, rows: Rows) -> tuple[Index, list[int]]:
     """The index of decoded rows, all but the domain's facts, and the order of the rows by their parts."""
     items = [found.items[at] for at in rows.items]
-    parts, rare = divide(items, rows.hashes)
+    parts, rare = divide(items, rows.hashes, found.source)
     order = sorted(range(len(items)), key=lambda row: (PARTS.index(parts[row]), rows.items[row]))
     labels = in_order({item.label for item in items}, found.order)
     target = {label: at for at, label in enumerate(labels)}

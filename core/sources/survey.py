@@ -14,8 +14,7 @@ from ..split import split
 from .content import Content, Kind, counted
 from .listing import Item, Listing, Origin, natural
 
-TEST = 0.15  # of the examples are kept for the test where none is given: 150 of 1,000 tell 90% from 95%
-VALID = 0.10  # of the rest choose the best epoch
+VALID = 0.10  # of what is not for the test choose the best epoch
 VALID_ENOUGH = 2500  # examples tell half a per cent; more of them would only be lost to training
 NAMED = 5  # how many of many a sentence names
 
@@ -32,6 +31,7 @@ class Survey:
     """`whose` are the positions of the origins that the items come from; `part` of an item is what was given."""
 
     kind: Kind
+    source: Source
     items: list[Item] = field(default_factory=list)
     whose: list[int] = field(default_factory=list)
     bad: list[tuple[int, str, str]] = field(default_factory=list)  # origin, file, reason
@@ -54,7 +54,7 @@ class Survey:
 
 def survey(placed: Sequence[Placed], source: Source, kind: Kind) -> Survey:
     """What there is, before anything is decoded."""
-    found = Survey(kind)
+    found = Survey(kind, source)
     for number, (origin, part) in enumerate(placed):
         listing = origin.listing(source.group_by)
         if not listing.items and not listing.bad:
@@ -165,20 +165,26 @@ def in_groups(found: Survey, placed: Sequence[Placed], group_by: str | None) -> 
     found.items = [item._replace(group=own) for item, own in zip(found.items, group, strict=True)]
 
 
-def divide(items: Sequence[Item], hashes: Sequence[bytes]) -> tuple[list[str], list[str]]:
+def divide(items: Sequence[Item], hashes: Sequence[bytes], source: Source) -> tuple[list[str], list[str]]:
     """A part for each item, as given or else by its group or content, and the labels too rare to divide."""
+    salt = str(source.split).encode() if source.split else b""
     keys = [
-        item.group.encode("utf-8", "surrogateescape") if item.group else digest
+        salt + (item.group.encode("utf-8", "surrogateescape") if item.group else digest)
         for item, digest in zip(items, hashes, strict=True)
     ]
     parts = [item.part or "train" for item in items]
     free = [at for at, part in enumerate(parts) if part == "train"]
-    test = 0.0 if "test" in parts else TEST
+    test = 0.0 if "test" in parts else source.test_share
     valid = 0.0 if "valid" in parts else valid_share(len(free) * (1 - test)) * (1 - test)
     own, rare = split([keys[at] for at in free], [items[at].label for at in free], valid, test)
     for at, part in zip(free, own, strict=True):
         parts[at] = part
     return parts, rare
+
+
+def divided_by(source: Source) -> tuple[object, ...]:
+    """All that decides which part an example is for, and is not in the examples: a part of a cache's key."""
+    return source.group_by, source.test_share, source.split
 
 
 def valid_share(examples: float) -> float:

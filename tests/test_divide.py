@@ -1,0 +1,29 @@
+"""How large the test part is, and another division of the same examples."""
+
+import pytest
+from neocog.core.domain import Source
+from neocog.core.sources.listing import Item
+from neocog.core.sources.survey import divide
+
+ITEMS = [Item(str(i), "ab"[i % 2]) for i in range(2000)]
+HASHES = [str(i).encode() for i in range(2000)]
+
+
+def part_of(**told) -> set[int]:
+    parts, _ = divide(ITEMS, HASHES, Source("d", **told))
+    return {i for i, part in enumerate(parts) if part == "test"}
+
+
+@pytest.mark.parametrize("share", [0.05, 0.1, 0.15, 0.4])
+def test_the_test_part_has_the_share_that_is_asked_for(share):
+    assert len(part_of(test_share=share)) / 2000 == pytest.approx(share, abs=0.025)
+
+
+def test_a_smaller_test_part_lies_within_a_larger_one():
+    assert part_of(test_share=0.05) < part_of(test_share=0.1) < part_of()
+
+
+def test_another_split_is_another_part_of_the_same_size():
+    first, second = part_of(test_share=0.1), part_of(test_share=0.1, split=1)
+    assert len(second) / 2000 == pytest.approx(0.1, abs=0.025)
+    assert len(first & second) / len(first) < 0.25  # a tenth is expected
