@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from .core.domain import Domain
     from .core.model import Model
 
-DOMAINS = ("vision",)
+DOMAINS = ("vision", "text")
 
 __all__ = ["DOMAINS", "domain", "load", "train"]
 

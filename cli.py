@@ -375,7 +375,8 @@ def _network(text: str, shape: str | None, classes: int, whose: str | None) -> t
             return Network(given or recipe.input, layers), text
     if text.endswith(".safetensors") or ("/" in text and "(" not in text):
         checkpoint.find(text)  # says that it does not exist, and what is near
-    layers = parse(text, classes=classes)
+    numbers = domain_of(whose).numbers({}) if whose else {}
+    layers = parse(text, classes=classes, **numbers)
     if given is None:
         raise Problem("a network text needs its input, as in --input 1x28x28 (channels, height, width)", USAGE)
     return Network(given, layers), text
@@ -402,7 +403,7 @@ def recipes(
     told: list[dict[str, Any]] = []
     for name in [domain] if domain else DOMAINS:
         for recipe_name, recipe in (found := domain_of(name)).recipes.items():
-            network = Network(recipe.input, recipe.layers(10))
+            network = Network(recipe.input, recipe.layers(10, **found.numbers({})))
             told.append(
                 {
                     "domain": name,
