@@ -16,6 +16,7 @@ from .core.progress import TrainingProgress, progress, say
 
 if TYPE_CHECKING:
     from .core.domain import Source
+    from .core.model import Model
     from .core.network import Network
     from .core.run import Run
 
@@ -39,6 +40,19 @@ GROUP_BY = Annotated[
     typer.Option(
         help="What stays on one side: a table's column, or a regular expression in the path.", show_default=False
     ),
+]
+TEXT_COLUMN = Annotated[
+    str | None,
+    typer.Option(
+        help="Columns with the text, by name or number: title,body.", rich_help_panel="Texts", show_default=False
+    ),
+]
+LABEL_COLUMN = Annotated[
+    str | None,
+    typer.Option(help="The column with the label, by name or number.", rich_help_panel="Texts", show_default=False),
+]
+LABEL_LEVEL = Annotated[
+    str | None, typer.Option(help="coarse or fine: DESC:manner.", rich_help_panel="Texts", show_default=False)
 ]
 CACHE = Annotated[Path | None, typer.Option(help="Where decoded data are kept.", show_default=False)]
 
@@ -113,6 +127,12 @@ def train(
     size: Annotated[int | None, _option("The side of the picture in pixels.", "Pictures")] = None,
     colour: Annotated[str | None, _option("auto, grey or rgb.", "Pictures")] = None,
     fit: Annotated[str | None, _option("crop, stretch or pad to a square.", "Pictures")] = None,
+    text_column: TEXT_COLUMN = None,
+    label_column: LABEL_COLUMN = None,
+    label_level: LABEL_LEVEL = None,
+    tokens: Annotated[str | None, _option("words, characters or bytes.", "Texts")] = None,
+    max_length: Annotated[int | None, _option("The most tokens of a text; 1024.", "Texts")] = None,
+    vectors: Annotated[Path | None, _option("Word vectors: GloVe, word2vec or fastText.", "Texts")] = None,
     json: JSON = False,
     quiet: QUIET = False,
 ) -> None:
@@ -140,7 +160,9 @@ def train(
     else:
         found = domain_of(domain)
         own = {name: assigned.pop(name) for name in set(assigned) & set(found.options)}
-        own |= {"size": size, "colour": colour, "fit": fit, "cache": cache}
+        own |= {"size": size, "colour": colour, "fit": fit, "cache": cache, "tokens": tokens, "max_length": max_length}
+        own |= {"text_column": text_column, "label_column": label_column, "label_level": label_level}
+        own |= {"vectors": vectors.absolute() if vectors else None}
         source = _divided(_source(data, test, valid, group_by, unknown, max_bad, **own), test_share, split)
         begin = str(weights.absolute()) if weights else None
         plan = Plan.of(found, source, recipe, network, changes | assigned, begin)
@@ -261,6 +283,9 @@ def evaluate(
     unknown: UNKNOWN = "stop",
     max_bad: MAX_BAD = 0.05,
     cache: CACHE = None,
+    text_column: TEXT_COLUMN = None,
+    label_column: LABEL_COLUMN = None,
+    label_level: LABEL_LEVEL = None,
     confusion: Annotated[Path | None, _option("Write the confusion matrix as a PNG.")] = None,
     device: DEVICE = "auto",
     json: JSON = False,
@@ -278,7 +303,8 @@ def evaluate(
         raise Problem(f"--part is test, valid, train or all; got {part}", USAGE)
     found = load(model, device)
     division = found.division
-    source = _source(data, test, None, division.pop("group_by", None), unknown, max_bad, cache=cache)
+    own = {"cache": cache, "text_column": text_column, "label_column": label_column, "label_level": label_level}
+    source = _source(data, test, None, division.pop("group_by", None), unknown, max_bad, **own)
     source = replace(source, **division)
     with progress("reading", "files", quiet) as reading:
         loaded = found.domain.load(replace(source, progress=reading), found.labels, found.card.facts)
@@ -296,8 +322,12 @@ def evaluate(
 @app.command()
 def predict(
     model: MODEL,
-    inputs: Annotated[list[str], typer.Argument(help="Files, folders, globs, or - for one file's bytes on stdin.")],
+    inputs: Annotated[
+        list[str],
+        typer.Argument(help="Files, folders, globs, texts, or - for stdin: a file's bytes, or a text a line."),
+    ],
     top: Annotated[int, typer.Option(help="How many labels for each.", min=1)] = 3,
+    text_column: TEXT_COLUMN = None,
     device: DEVICE = "auto",
     json: JSON = False,
 ) -> None:
@@ -305,10 +335,23 @@ def predict(
 
     [bold]neocog predict runs/vision-swift-… cat.jpg holiday/[/bold]
     [bold]cat cat.jpg | neocog predict runs/… - --json[/bold]
+    [bold]neocog predict runs/text-… reviews.csv > answered.csv[/bold]
+    [bold]tail -f log | neocog predict runs/text-… -[/bold]
     """
     from . import load
 
     found = load(model, device)
+    if found.domain.by_line and inputs == ["-"]:
+        _answer_lines(found, top, json)
+        return
+    options = {"text_column": text_column} if text_column else {}
+    if len(inputs) == 1 and (table := found.domain.table(inputs[0], found.card.facts, options)) and not json:
+        from .core import stream
+
+        if failed := stream.write_csv(found, table):
+            say(f"{inputs[0]}: {failed:,} row(s) hold no input and have no answer")
+            raise typer.Exit(DATA)
+        return
     paths = [each for each in inputs if each != "-"]
     given: list[Any] = list(found.domain.gather(paths)) if paths else []
     if "-" in inputs:
@@ -321,6 +364,27 @@ def predict(
         tell.answers([answer for answer in answers if "predictions" in answer])
     for answer in failed:
         say(f"{answer['input']}: {answer['problem']}")
+    if failed:
+        raise typer.Exit(DATA)
+
+
+def _answer_lines(model: Model, top: int, json: bool) -> None:
+    """Answer each line of stdin when it arrives; with `json`, as the items of one document."""
+    from .core import stream
+
+    failed = 0
+    shown: Any = tell.Items() if json else None
+    for answer in stream.lines(model, stream.arriving(sys.stdin.buffer), top):
+        if "problem" in answer:
+            failed += 1
+            say(f"line {answer['input'][:40]!r}: {answer['problem']}")
+        if shown:
+            shown.add(answer)
+        elif "predictions" in answer:
+            tell.answers([answer])
+        sys.stdout.flush()
+    if shown:
+        shown.close()
     if failed:
         raise typer.Exit(DATA)
 
@@ -427,6 +491,9 @@ def check(
     data: Annotated[str, typer.Argument(help="As for train.")],
     test: TEST = None,
     group_by: GROUP_BY = None,
+    text_column: TEXT_COLUMN = None,
+    label_column: LABEL_COLUMN = None,
+    label_level: LABEL_LEVEL = None,
     json: JSON = False,
     quiet: QUIET = False,
 ) -> None:
@@ -436,7 +503,8 @@ def check(
     """
     from . import domain as domain_of
 
-    source = _source(data, test, None, group_by, None, None)
+    own = {"text_column": text_column, "label_column": label_column, "label_level": label_level}
+    source = _source(data, test, None, group_by, None, None, **own)
     with progress("checking", "files", quiet) as shown:
         told = domain_of(domain).check(replace(source, progress=shown))
     tell.document(told) if json else tell.check(told)

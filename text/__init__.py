@@ -17,6 +17,8 @@ DOMAIN = Domain(
     windows=data.windows,
     options=options.NAMES,
     begin=begin.begin,
+    by_line=True,
+    table=data.table_in,
     spell=show.spell,
     numbers=data.numbers,
 )

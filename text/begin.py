@@ -11,8 +11,12 @@ from ..core.domain import Data, Source
 from ..core.modules import Bag, Embed, NGrams
 from ..core.problem import USAGE, Problem
 from . import runs, vectors
+from .spelling import Spelling
+from .vocabulary import FIRST
 
-SURE = 0.3  # what a log-count ratio counts for in the scores, before training knows better
+ALIKE = 0.2  # what the spelling of a word counts for, beside its own ratio
+SPREAD = 0.1  # the deviation of a word vector's numbers
+PACE = 3.0  # how fast the bag learns, beside what has no weights
 
 
 def begin(network: nn.Module, data: Data, source: Source) -> list[str]:
@@ -28,10 +32,22 @@ def begin(network: nn.Module, data: Data, source: Source) -> list[str]:
         for table in tables:
             vectors.fill(table, found, rng)
         remarks += found.remarks
+    elif data.facts["tokens"] == "words":
+        begin_by_spelling([module.table.weight for module in modules if isinstance(module, Embed)], data)
     for before, after in pairwise(modules):
         if isinstance(before, NGrams):
             tell_runs(before, after if isinstance(after, Bag) else None, data)
     return remarks
+
+
+def begin_by_spelling(tables: list[Tensor], data: Data) -> None:
+    """Lets the vectors of words that are spelt alike begin alike."""
+    spelt = Spelling(data.facts["vocabulary"]) if tables else None
+    rng = torch.Generator().manual_seed(0)
+    for table in tables:
+        if spelt is not None and len(table) == spelt.words + FIRST:
+            with torch.no_grad():
+                table[FIRST:] = spelt.vectors(table.shape[1], rng) * SPREAD
 
 
 def tell_runs(ngrams: NGrams, bag: Bag | None, data: Data) -> None:
@@ -48,7 +64,13 @@ def tell_runs(ngrams: NGrams, bag: Bag | None, data: Data) -> None:
     ngrams.keys.copy_(told)
     if bag is not None and bag.table.weight.shape[1] == labels and len(bag.weigh) > len(keys):
         counts = runs.present(inputs, data.train.targets.tolist(), keys, labels, ngrams.longest)
-        weigh, rows = weighed(runs.log_ratios(counts))
+        ratios = runs.log_ratios(counts)
+        lone, where = runs.single(keys, data.facts["tokens_known"])
+        if data.facts["tokens"] == "words":
+            spelt = Spelling(data.facts["vocabulary"])
+            ratios[where] += ALIKE * spelt.smoothed(counts[where], lone)
+        sure = runs.sureness(inputs, data.train.targets, keys, counts, ngrams.longest)
+        weigh, rows = weighed(ratios, sure)
         with torch.no_grad():
             bag.weigh.zero_()
             bag.table.weight.zero_()
@@ -56,7 +78,7 @@ def tell_runs(ngrams: NGrams, bag: Bag | None, data: Data) -> None:
             bag.table.weight[1 : len(keys) + 1] = rows
 
 
-def weighed(ratios: Tensor) -> tuple[Tensor, Tensor]:
-    """(runs, labels) ratios as how much each run tells, (runs,), and rows that give the ratios times SURE with it."""
-    weigh = ratios.abs().amax(1)
-    return weigh, ratios / weigh.clamp_min(1e-6)[:, None] * (SURE / 2 if ratios.shape[1] == 2 else SURE)
+def weighed(ratios: Tensor, sure: float) -> tuple[Tensor, Tensor]:
+    """(runs, labels) ratios as how much each run tells, (runs,), and rows that give `sure` times the ratios with it."""
+    weigh = PACE * ratios.abs().amax(1)
+    return weigh, sure * ratios / weigh.clamp_min(1e-6)[:, None]

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ..core.domain import Data, Facts, Source, Windows
+from ..core.domain import Data, Facts, Source, Table, Windows
 from ..core.problem import DATA, Problem
 from ..core.sources import gather as files
 from ..core.sources.cache import Arrays, Cache, Index, key_of
-from ..core.sources.content import Unreadable, fetched
+from ..core.sources.content import Unreadable, fetched, file_reason
 from ..core.sources.survey import Placed, divided_by
 from ..core.sources.usable import data_of, surveyed
+from . import table
 from .build import build, fits_labels, rows_of
 from .decode import decoded
-from .options import Options, cutting_of, options_of
+from .options import Options, cutting_of, known, options_of, reading_of
+from .roles import TABLES
+from .rows import Written, joined
 from .sources import TEXTS, origins
 from .tokens import strings
 from .vocabulary import Ids, Vocabulary
@@ -52,9 +56,9 @@ def cached(
 ) -> tuple[Index, Arrays]:
     """The texts as ids, from the cache where they lie there unchanged."""
     stamps = [(part, list(origin.stamp())) for origin, part in placed]
-    known = sorted(labels) if labels is not None and source.unknown == "skip" else source.unknown
+    strange = sorted(labels) if labels is not None and source.unknown == "skip" else source.unknown
     how = facts if facts is not None else asdict(options.cutting)
-    key = key_of(VERSION, how, asdict(options.reading), divided_by(source), known, stamps)
+    key = key_of(VERSION, how, asdict(options.reading), divided_by(source), strange, stamps)
     if ready := cache.find(key):
         return ready
     found = surveyed(source, labels, placed, TEXTS)
@@ -162,3 +166,27 @@ def looks_like_a_path(text: str) -> bool:
 def numbers(facts: Facts) -> dict[str, int]:
     """What words of a network stand for: `tokens` ids and `runs` known runs; some, where there are no facts yet."""
     return {"tokens": int(facts.get("tokens_known", 20_000)), "runs": int(facts.get("runs_known", 200_000))}
+
+
+def table_in(file: str, facts: Facts, options: Mapping[str, Any]) -> Table | None:
+    """The rows of a CSV or TSV file with the texts in them; a row that cannot be read has an empty text."""
+    if Path(file).suffix.lower() not in TABLES or not os.path.isfile(file):
+        return None
+    reading = reading_of({**facts["reading"], **known(options), "label_column": None})
+    try:
+        text, _ = decoded(Path(file).read_bytes(), reading.encoding)
+    except OSError as error:
+        raise Problem(f"{file} {file_reason(Path(file), error)}", DATA) from None
+    written = Written(file, text)
+    form = table.form_of(text)
+    rows = [row for row in table.cells(written, form) if isinstance(row, table.Cells)]
+    if not rows:
+        raise Problem(f"{file} is empty; expected rows with a text in each", DATA)
+    columns = table.columns_of(rows, reading, None, file, need_label=False)
+    body = rows if columns.header is None else rows[1:]
+    pairs = ((row.cells, _joined(row.cells, columns.text).encode("utf-8", "surrogatepass")) for row in body)
+    return Table(list(columns.header) if columns.header else None, pairs, form.delimiter)
+
+
+def _joined(cells: Sequence[str], places: Sequence[int]) -> str:
+    return joined([cells[at] for at in places if at < len(cells)])

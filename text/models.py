@@ -21,6 +21,7 @@ from ..core.layers import (
     parallel,
     relu,
     residual,
+    vote,
 )
 from ..core.problem import USAGE, Problem, did_you_mean
 
@@ -50,13 +51,13 @@ def _windows(widths: tuple[int, ...], filters: int) -> Layer:
 
 
 def swift(classes: int, tokens: int, runs: int, dim: int = 64, filters: int = 64) -> Layers:
-    """Our own: a small convolutional network that corrects naive Bayes over runs of 1, 2 and 3 words.
+    """Our own: a small convolutional network and naive Bayes over runs of 1, 2 and 3 words, which add up.
 
-    The sum of what all known runs say of each label (begun as log-count ratios of the training texts, text/begin.py)
-    and the scores of windows of 2, 3 and 4 words add up.
+    Naive Bayes is a bag of all known runs that begins as their log-count ratios in the training texts, those of words
+    smoothed by words of similar spelling (text/begin.py), and goes on learning.
     """
     network = (embed(tokens, dim), _windows((2, 3, 4), filters), dropout, dense(classes))
-    return (residual(*network, shortcut=(ngrams(3, runs), bag(runs, classes))),)
+    return (vote(network, (ngrams(3, runs), bag(runs, classes))),)
 
 
 def mlp(classes: int, tokens: int, runs: int = 0, dim: int = 64, units: int = 64) -> Layers:

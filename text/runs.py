@@ -69,6 +69,15 @@ def present(inputs: Tensor, targets: Sequence[int], keys: NDArray[np.int64], lab
     return torch.from_numpy(counts)
 
 
+def single(keys: NDArray[np.int64], tokens: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The ids of tokens that are known runs by themselves, and where they stand among the keys."""
+    ids = torch.arange(1, tokens)
+    own = numbers_of(ids[:, None], 1)[:, 0, 0].numpy()
+    at = np.searchsorted(keys, own).clip(max=len(keys) - 1)
+    there = keys[at] == own
+    return ids.numpy()[there], at[there]
+
+
 def log_ratios(counts: Tensor, smoothing: float = 1.0) -> Tensor:
     """How much likelier each run is under a label than under the others, as a logarithm: (runs, labels).
 
@@ -78,3 +87,32 @@ def log_ratios(counts: Tensor, smoothing: float = 1.0) -> Tensor:
     own = counts + smoothing
     others = counts.sum(1, keepdim=True) - counts + smoothing
     return (own / own.sum(0)).log() - (others / others.sum(0)).log()
+
+
+def sureness(inputs: Tensor, targets: Tensor, keys: NDArray[np.int64], counts: Tensor, longest: int) -> float:
+    """What the sum of a text's log-count ratios is best multiplied by, for its scores to be as sure as they are right.
+
+    Judged on some training texts, each taken out of the counts first: with its own words counted, naive Bayes knows
+    it by heart. The factor of a grid with the lowest log loss.
+    """
+    some = torch.randperm(len(inputs), generator=torch.Generator().manual_seed(0))[:JUDGED]
+    own, others = counts + 1, counts.sum(1, keepdim=True) - counts + 1
+    base = own.sum(0).log() - others.sum(0).log()  # (labels,)
+    scores, start = torch.zeros(len(some), counts.shape[1]), 0
+    for part in numbered(inputs[some], longest):
+        found = np.sort(part, 1)
+        first = np.ones_like(found, bool)
+        first[:, 1:] = found[:, 1:] != found[:, :-1]
+        at = np.searchsorted(keys, found).clip(max=len(keys) - 1)
+        rows, columns = np.nonzero(first & (keys[at] == found))
+        runs, text = torch.from_numpy(at[rows, columns]), torch.from_numpy(start + rows)
+        mine = torch.nn.functional.one_hot(targets[some[text]], counts.shape[1])
+        ratios = (own[runs] - mine).log() - (others[runs] - (1 - mine)).log() - base
+        scores.index_add_(0, text, ratios)
+        start += len(part)
+    losses = [float(torch.nn.functional.cross_entropy(scores * by, targets[some])) for by in GRID]
+    return GRID[losses.index(min(losses))]
+
+
+JUDGED = 2000  # texts
+GRID = (0.02, 0.03, 0.05, 0.07, 0.1, 0.14, 0.2, 0.3, 0.4, 0.6)

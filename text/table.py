@@ -188,11 +188,13 @@ def _is_open(lines: Sequence[str], begun: int, end: int, form: Form) -> bool:
 # --- columns ---------------------------------------------------------------------------------------------------------
 
 
-def columns_of(rows: Sequence[Cells], reading: Reading, group_by: str | None, name: str) -> Columns:
+def columns_of(
+    rows: Sequence[Cells], reading: Reading, group_by: str | None, name: str, need_label: bool = True
+) -> Columns:
     """Where the columns are: as they were named, or by the names in the header, or by how the cells look."""
     widths = [len(row.cells) for row in rows]
     width = max(set(widths), key=widths.count)
-    if width < 2 and reading.label_column is None and reading.text_column is None:
+    if width < 2 and need_label and reading.label_column is None and reading.text_column is None:
         line = rows[0].line
         raise Problem(
             f"{name}:{line} has one column: {shown(rows[0].cells[0])}; expected a text and a label, divided by a "
@@ -206,7 +208,7 @@ def columns_of(rows: Sequence[Cells], reading: Reading, group_by: str | None, na
     group = names.index(group_by.lower()) if group_by and group_by.lower() in names else None
     guessed = False
     label = placed(reading.label_column, header, width, "label-column", name)
-    if label is None and (label := _first(LABEL_NAMES, names)) is None:
+    if label is None and (label := _first(LABEL_NAMES, names)) is None and need_label:
         label, guessed = looks_like_labels(body, taken={split, group}), True
     if reading.text_column:
         text = tuple(int(placed(each, header, width, "text-column", name) or 0) for each in reading.text_column)
