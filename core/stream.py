@@ -44,9 +44,9 @@ def rows(model: Model, table: Table) -> Iterator[tuple[list[str], dict[str, Any]
         yield from ((cells, answer) for (cells, _), answer in zip(group, answers, strict=True))
 
 
-def write_csv(model: Model, table: Table, file: TextIO = sys.stdout) -> int:
+def write_csv(model: Model, table: Table, file: TextIO | None = None) -> int:
     """The table with two columns more, the answer and its probability; gives how many rows have none."""
-    out = csv.writer(file, delimiter=table.delimiter, lineterminator="\n")
+    out = csv.writer(file or sys.stdout, delimiter=table.delimiter, lineterminator="\n")
     if table.header:
         out.writerow([*table.header, "predicted", "probability"])
     failed = 0

@@ -67,7 +67,7 @@ def rows_of(found: Survey, placed: Sequence[Placed], cutting: Cutting, source: S
                 texts.remarks.append(f"{name} has {len(text):,} characters; the first {TAKEN:,} are taken")
             texts.numbers.append(texts.interned(cut))
             texts.rows.items.append(at)
-            texts.rows.hashes.append(digest_of(" ".join(text.split()).encode("utf-8", "surrogatepass")))
+            texts.rows.hashes.append(digest_of(" ".join(text[:TAKEN].split()).encode("utf-8", "surrogatepass")))
         if source.progress and (done % TOLD == 0 or done == len(found.items)):
             source.progress(done, len(found.items))
     if not texts.rows.items:

@@ -34,8 +34,7 @@ class Trouble:
         if self.lost:
             told.append(f"{_lines(file, self.lost)} not {self.encoding}; the bytes it does not have became �")
         if self.nul:
-            verb = "it" if len(self.nul) == 1 else "they"
-            told.append(f"{_lines(file, self.nul, 'has', 'have')} NUL bytes, which are left out where {verb} stood")
+            told.append(f"{_lines(file, self.nul, 'has', 'have')} NUL bytes, which are left out")
         return told
 
 

@@ -118,10 +118,10 @@ def _block(filters: int, before: int) -> Layer:
 Numbers = dict[str, Any]
 
 KIM: Numbers = {
-    "optimiser": "adamw", "lr": 0.001, "weight_decay": 0.0, "batch": 50, "epochs": 3, "max_norm": 3.0, "warmup": 0.0,
+    "optimiser": "adamw", "lr": 0.002, "weight_decay": 0.0, "batch": 50, "epochs": 3, "max_norm": 3.0, "warmup": 0.0,
 }  # fmt: skip
 SWIFT: Numbers = {
-    "optimiser": "adamw", "lr": 0.002, "weight_decay": 0.01, "batch": 64, "epochs": 5, "warmup": 0.1,
+    "optimiser": "adamw", "lr": 0.004, "weight_decay": 0.01, "batch": 64, "epochs": 4, "warmup": 0.1,
 }  # fmt: skip
 CHARS: Numbers = {
     "optimiser": "adamw", "lr": 0.0005, "weight_decay": 0.01, "batch": 128, "epochs": 10, "schedule": "cosine",
