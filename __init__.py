@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from .core.domain import Domain
     from .core.model import Model
 
-DOMAINS = ("vision", "speech")
+DOMAINS = ("vision", "speech", "text")
 BEGUN = ("go",)  # domains that cannot train yet; `check`, and commands of their own
 
 __all__ = ["DOMAINS", "domain", "load", "train"]

@@ -23,9 +23,12 @@ from .flags import (
     FIT,
     GROUP_BY,
     JSON,
+    LABEL_COLUMN,
+    LABEL_LEVEL,
     LABELS,
     LR,
     MAX_BAD,
+    MAX_LENGTH,
     MODEL,
     OPTIMISER,
     PATTERN,
@@ -40,14 +43,17 @@ from .flags import (
     TEST,
     TEST_SHARE,
     TEST_WHERE,
+    TEXT_COLUMN,
+    TOKENS,
     UNKNOWN,
     VALID,
     VALID_WHERE,
+    VECTORS,
     flag,
 )
 
 if TYPE_CHECKING:
-    from .core.domain import Domain, Source
+    from .core.domain import Source
     from .core.run import Run
 
 app = typer.Typer(
@@ -94,7 +100,7 @@ _debug = False
 
 @app.command()
 def train(
-    domain: Annotated[str | None, typer.Argument(help="vision or speech", show_default=False)] = None,
+    domain: Annotated[str | None, typer.Argument(help="vision, speech or text", show_default=False)] = None,
     data: Annotated[
         str | None,
         typer.Argument(help="A folder per class, an archive, a table, or a name such as digits.", show_default=False),
@@ -130,6 +136,12 @@ def train(
     valid_where: VALID_WHERE = None,
     seconds: SECONDS = None,
     rate: RATE = None,
+    text_column: TEXT_COLUMN = None,
+    label_column: LABEL_COLUMN = None,
+    label_level: LABEL_LEVEL = None,
+    tokens: TOKENS = None,
+    max_length: MAX_LENGTH = None,
+    vectors: VECTORS = None,
     json: JSON = False,
     quiet: QUIET = False,
 ) -> None:
@@ -160,6 +172,8 @@ def train(
         own = {name: assigned.pop(name) for name in set(assigned) & set(found.options)}
         own |= {"size": size, "colour": colour, "fit": fit, "cache": cache, "seconds": seconds, "rate": rate}
         own |= {"pattern": pattern, "test_where": test_where, "valid_where": valid_where}
+        own |= {"text_column": text_column, "label_column": label_column, "label_level": label_level}
+        own |= {"tokens": tokens, "max_length": max_length, "vectors": vectors.absolute() if vectors else None}
         parts = {"test": test, "valid": valid, "group_by": group_by, "test_share": test_share, "split": split}
         source = _source(data, own, unknown=unknown, max_bad=max_bad, **parts)
         begin = str(weights.absolute()) if weights else None
@@ -274,6 +288,9 @@ def evaluate(
     max_bad: MAX_BAD = None,
     pattern: PATTERN = None,
     test_where: TEST_WHERE = None,
+    text_column: TEXT_COLUMN = None,
+    label_column: LABEL_COLUMN = None,
+    label_level: LABEL_LEVEL = None,
     cache: CACHE = None,
     confusion: Annotated[Path | None, flag("Write the confusion matrix as a PNG.")] = None,
     device: DEVICE = None,
@@ -292,6 +309,7 @@ def evaluate(
         raise Problem(f"--part is test, valid, train or all; got {part}", USAGE)
     found = load(model, device or "auto")
     own = {"cache": cache, "pattern": pattern, "test_where": test_where}
+    own |= {"text_column": text_column, "label_column": label_column, "label_level": label_level}
     source = _source(data, own, test=test, unknown=unknown, max_bad=max_bad, **found.division)
     with progress("reading", "files", quiet) as reading:
         loaded = found.domain.load(replace(source, progress=reading), found.labels, found.card.facts)
@@ -309,21 +327,31 @@ def evaluate(
 @app.command()
 def predict(
     model: MODEL,
-    inputs: Annotated[list[str], typer.Argument(help="Files, folders, globs, or - for one file's bytes on stdin.")],
+    inputs: Annotated[
+        list[str],
+        typer.Argument(help="Files, folders, globs, texts, or - for stdin: a file's bytes, or a text a line."),
+    ],
     top: Annotated[int, typer.Option(help="How many labels for each.", min=1)] = 3,
     labels: LABELS = None,
+    text_column: TEXT_COLUMN = None,
     device: DEVICE = None,
     json: JSON = False,
 ) -> None:
-    """What the network says of files. A long recording is answered in overlapping windows.
+    """What the network says of files. What is longer than an example is answered in overlapping windows.
 
     [bold]neocog predict runs/vision-swift-… cat.jpg holiday/[/bold]
     [bold]cat cat.jpg | neocog predict runs/… - --json[/bold]
     [bold]neocog predict runs/speech-… meeting.flac --labels meeting.TextGrid[/bold]
+    [bold]neocog predict runs/text-… reviews.csv > answered.csv[/bold]
+    [bold]tail -f log | neocog predict runs/text-… -[/bold]
     """
+    from . import answers as special
     from . import load
 
     found = load(model, device or "auto")
+    failing = special.answered(found, inputs, top, json, {"text_column": text_column})
+    if failing is not None:
+        raise typer.Exit(DATA if failing else 0)
     paths = [each for each in inputs if each != "-"]
     given: list[Any] = list(found.domain.gather(paths)) if paths else []
     if "-" in inputs:
@@ -332,7 +360,7 @@ def predict(
         raise Problem(f"--labels is for one recording; got {len(given)}", USAGE)
     answers = found.predict(given, top)
     if labels and "problem" not in answers[0]:
-        _write_labels(found.domain, answers[0], labels)
+        special.write_labels(found.domain, answers[0], labels)
     failed = [answer for answer in answers if "problem" in answer]
     if json:
         tell.document(answers)
@@ -342,15 +370,6 @@ def predict(
         say(f"{answer['input']}: {answer['problem']}")
     if failed:
         raise typer.Exit(DATA)
-
-
-def _write_labels(domain: Domain, answer: dict[str, Any], path: Path) -> None:
-    from .core import files
-
-    if domain.timeline is None:
-        raise Problem(f"--labels is not for {domain.name}", USAGE)
-    files.write_text(path, domain.timeline(answer, path))
-    say(f"wrote {path}")
 
 
 @app.command()
@@ -385,7 +404,7 @@ def describe(
 
 @app.command()
 def recipes(
-    domain: Annotated[str | None, typer.Argument(help="vision or speech", show_default=False)] = None,
+    domain: Annotated[str | None, typer.Argument(help="vision, speech or text", show_default=False)] = None,
     json: JSON = False,
 ) -> None:
     """The networks that can be asked for by name."""
@@ -396,7 +415,7 @@ def recipes(
     told: list[dict[str, Any]] = []
     for name in [domain] if domain else DOMAINS:
         for recipe_name, recipe in (found := domain_of(name)).recipes.items():
-            network = Network(recipe.input, recipe.layers(10))
+            network = Network(recipe.input, recipe.layers(10, **found.numbers({})))
             told.append(
                 {
                     "domain": name,
@@ -416,7 +435,7 @@ def recipes(
 
 @app.command()
 def check(
-    domain: Annotated[str, typer.Argument(help="vision or speech")],
+    domain: Annotated[str, typer.Argument(help="vision, speech or text")],
     data: Annotated[str, typer.Argument(help="As for train.")],
     test: TEST = None,
     group_by: GROUP_BY = None,
@@ -424,6 +443,9 @@ def check(
     split: SPLIT = None,
     pattern: PATTERN = None,
     test_where: TEST_WHERE = None,
+    text_column: TEXT_COLUMN = None,
+    label_column: LABEL_COLUMN = None,
+    label_level: LABEL_LEVEL = None,
     json: JSON = False,
     quiet: QUIET = False,
 ) -> None:
@@ -435,6 +457,7 @@ def check(
     from . import domain as domain_of
 
     own = {"pattern": pattern, "test_where": test_where}
+    own |= {"text_column": text_column, "label_column": label_column, "label_level": label_level}
     source = _source(data, own, test=test, group_by=group_by, test_share=test_share, split=split)
     with progress("checking", "files", quiet) as shown:
         told = domain_of(domain).check(replace(source, progress=shown))

@@ -54,3 +54,11 @@ LABELS = Annotated[
 SIZE = Annotated[int | None, flag("The side of the picture in pixels.", "Pictures")]
 COLOUR = Annotated[str | None, flag("auto, grey or rgb.", "Pictures")]
 FIT = Annotated[str | None, flag("crop, stretch or pad to a square.", "Pictures")]
+
+# Texts
+TEXT_COLUMN = Annotated[str | None, flag("Columns with the text, by name or number: title,body.", "Texts")]
+LABEL_COLUMN = Annotated[str | None, flag("The column with the label, by name or number.", "Texts")]
+LABEL_LEVEL = Annotated[str | None, flag("coarse or fine: DESC:manner.", "Texts")]
+TOKENS = Annotated[str | None, flag("words, characters or bytes.", "Texts")]
+MAX_LENGTH = Annotated[int | None, flag("The most tokens of a text; 1024.", "Texts")]
+VECTORS = Annotated[Path | None, flag("Word vectors: GloVe, word2vec or fastText.", "Texts")]

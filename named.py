@@ -27,7 +27,8 @@ def network_of(text: str, shape: str | None, classes: int, whose: str | None) ->
             return Network(given or recipe.input, layers), text
     if text.endswith(".safetensors") or ("/" in text and "(" not in text):
         checkpoint.find(text)  # says that it does not exist, and what is near
-    layers = parse(text, classes=classes)
+    numbers = domain_of(whose).numbers({}) if whose else {}
+    layers = parse(text, classes=classes, **numbers)
     if given is None:
         raise Problem("a network text needs its input, as in --input 1x28x28 (channels, height, width)", USAGE)
     return Network(given, layers), text

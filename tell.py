@@ -16,6 +16,21 @@ def document(value: Any) -> None:
     print(json_format.dumps(value, ensure_ascii=False, indent=1))
 
 
+class Items:
+    """One JSON document whose items are printed as they come."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def add(self, item: Any) -> None:
+        print("[" if not self.count else ",", end="\n")
+        print(json_format.dumps(item, ensure_ascii=False), end="", flush=True)
+        self.count += 1
+
+    def close(self) -> None:
+        print("\n]" if self.count else "[]")
+
+
 def console() -> Any:
     from rich.console import Console
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from pathlib import Path
@@ -152,6 +152,14 @@ class Windows(NamedTuple):
     lengths: Tensor | None = None  # (W,) int64: how much of each is there, where the rest is padding
 
 
+class Table(NamedTuple):
+    """A table of inputs for prediction: its rows go out again with the answers beside them."""
+
+    header: list[str] | None
+    rows: Iterable[tuple[list[str], bytes]]  # the cells of each, and the input that they hold
+    delimiter: str = ","
+
+
 @dataclass(frozen=True)
 class Recipe:
     """A named network, kept beside the settings that train it."""
@@ -185,5 +193,8 @@ class Domain:
     timeline: Callable[[Mapping[str, Any], Path], str] | None = None  # an answer in windows -> text for such a file
     # What a new network begins with beside its random weights (word vectors, say); gives remarks.
     begin: Callable[[nn.Module, Data, Source], list[str]] = lambda network, data, source: []
+    by_line: bool = False  # whether "-" holds an input a line, to be answered as they arrive, or one input
+    # A file that is a table of inputs, with options of the domain's own; None for any other file.
+    table: Callable[[str, Facts, Mapping[str, Any]], Table | None] = lambda file, facts, options: None
     spell: Callable[[Tensor, Facts], str] | None = None  # an input in words, where people read rather than look
     numbers: Callable[[Facts], Mapping[str, int]] = lambda facts: {}  # what words of a network text stand for: tokens

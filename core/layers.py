@@ -546,16 +546,50 @@ class Parallel(Combinator):
         return modules.Parallel([sequence(branch, shape) for branch in self.branches])
 
 
+@dataclass(frozen=True, init=False)
+class Vote(Combinator):
+    """The sum of what all branches say; while learning, each example is answered by one of them alone, by chance.
+
+    So each learns by itself, whatever the others know already: where they simply add up, one that knows the training
+    examples by heart leaves the others nothing to learn.
+    """
+
+    branches: tuple[Layers, ...]
+
+    def __init__(self, *branches: Layers | Layer) -> None:
+        object.__setattr__(self, "branches", tuple(_layers("vote", branch) for branch in branches))
+        if len(branches) < 2:
+            raise Problem("vote: takes two branches or more, as in vote((flatten, dense(2)), (globalmax, dense(2)))")
+
+    def __str__(self) -> str:
+        return f"vote({', '.join(map(_text, self.branches))})"
+
+    def inside(self) -> tuple[Layers, ...]:
+        return self.branches
+
+    def flat(self) -> Layer:
+        return Vote(*(tuple(layer.flat() for layer in branch) for branch in self.branches))
+
+    def out(self, shape: Shape) -> Shape:
+        outs = [through(branch, shape) for branch in self.branches]
+        if len(set(outs)) > 1:
+            raise Problem(f"its branches give {', '.join(map(str, outs))}, and only equal shapes add up")
+        return outs[0]
+
+    def module(self, shape: Shape) -> nn.Module:
+        return modules.Vote([sequence(branch, shape) for branch in self.branches])
+
+
 KINDS: dict[str, type[Layer]] = {
     kind.word: kind
     for kind in (
         *(AvgPool, Bag, BatchNorm, Bias, Conv, Dense, Dropout, Elu, Embed, Flatten, Gelu, GlobalAvg, GlobalMax, L2Pool),
-        *(Leaky, Local, Lrn, MaxPool, Maxout, NGrams, Parallel, Relu, Residual, Scale, Sigmoid, Tanh),
+        *(Leaky, Local, Lrn, MaxPool, Maxout, NGrams, Parallel, Relu, Residual, Scale, Sigmoid, Tanh, Vote),
     )
 }
 
 avgpool, bag, conv, dense, embed, l2pool, local = AvgPool, Bag, Conv, Dense, Embed, L2Pool, Local
-maxout, maxpool, ngrams, parallel, residual, scale = Maxout, MaxPool, NGrams, Parallel, Residual, Scale
+maxout, maxpool, ngrams, parallel, residual, scale, vote = Maxout, MaxPool, NGrams, Parallel, Residual, Scale, Vote
 batchnorm, bias, dropout, elu, flatten, gelu = BatchNorm(), Bias(), Dropout(), Elu(), Flatten(), Gelu()
 globalavg, globalmax, leaky, lrn, relu = GlobalAvg(), GlobalMax(), Leaky(), Lrn(), Relu()
 sigmoid, tanh = Sigmoid(), Tanh()

@@ -219,3 +219,18 @@ class Parallel(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.cat([branch(x) for branch in self.branches], 1)
+
+
+class Vote(nn.Module):
+    """The sum of all branches; in training each takes a part of the batch by chance, and answers for it alone."""
+
+    def __init__(self, branches: Sequence[nn.Module]) -> None:
+        super().__init__()
+        self.branches = nn.ModuleList(branches)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training or len(x) < len(self.branches):
+            return torch.stack([branch(x) for branch in self.branches]).sum(0)
+        order = torch.randperm(len(x)).to(x.device)  # drawn on the CPU: the same on every device
+        parts = [branch(x[own]) for branch, own in zip(self.branches, order.chunk(len(self.branches)), strict=True)]
+        return torch.cat(parts)[order.argsort()]

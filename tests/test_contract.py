@@ -16,6 +16,7 @@ from PIL import Image
 SMALL = {
     "vision": "conv(4, 3), relu, globalmax, dense(classes)",
     "speech": "conv(4, (8, frames)), relu, maxpool((3, 1)), flatten, dense(classes)",
+    "text": "embed(tokens, 8), conv(8, 2), relu, globalmax, dense(classes)",
 }  # a network for each domain's tiny data
 
 
@@ -42,7 +43,19 @@ def recordings(folder):
     return folder
 
 
-MADE = {"vision": pictures, "speech": recordings}
+def texts(folder):
+    """Ten sentences about each of three things, a file each."""
+    rng = np.random.default_rng(0)
+    filler = ["the", "a", "this", "very", "quite", "so", "then", "and", "with", "of"]
+    for label, word in (("cats", "purring"), ("dogs", "barking"), ("birds", "singing")):
+        (folder / label).mkdir(parents=True)
+        for i in range(10):
+            words = [*rng.choice(filler, int(rng.integers(2, 8))), word, word, word, str(i)]
+            (folder / label / f"{i}.txt").write_text(" ".join(rng.permutation(words)) + "\n", encoding="utf-8")
+    return folder
+
+
+MADE = {"vision": pictures, "speech": recordings, "text": texts}
 
 
 @pytest.fixture(params=neocog.DOMAINS)

@@ -32,6 +32,7 @@ from neocog.core.layers import (
     scale,
     sigmoid,
     tanh,
+    vote,
 )
 from neocog.core.network import Network, parse
 from neocog.core.problem import Problem
@@ -80,6 +81,7 @@ ROWS: list[tuple[Layer, Shape, Shape]] = [
     (maxout(3), (30,), (10,)),
     (embed(1000, 20), (1, 1, 50), (20, 1, 50)),
     (embed(1000, 20, static=True), (1, 1, 50), (20, 1, 50)),
+    (vote((flatten, dense(4)), (globalmax, dense(4))), MAPS, (4,)),
     (ngrams(3, 500), (1, 1, 50), (3, 1, 50)),
     (bag(1000, 7), (1, 1, 50), (7,)),
     (bias, MAPS, MAPS),
@@ -244,6 +246,7 @@ MISFITS = [
     ((5, 5, 5), maxout(2), "layer 0, maxout(2): 5 channels do not divide into groups of 2"),
     ((1, 8, 8), maxpool(2, pad=2), "a pool's pad is at most half its window; got 2 for 2"),
     ((1, 8, 8), conv(4, 3, stride=2, pad="same"), 'pad="same" keeps the size, which needs stride 1'),
+    ((3, 8, 8), vote((flatten, dense(3)), (flatten, dense(2))), "its branches give (3,), (2,), and only equal shapes"),
     ((3, 8, 8), embed(10, 2), "takes a row of token ids, (1, 1, length), got (3, 8, 8)"),
     ((3, 8, 8), residual(conv(4, 3)), "its body gives (4, 6, 6), its shortcut (3, 8, 8), and only equal shapes add up"),
     ((3, 8, 8), parallel(conv(4, 3), conv(4, 1)), "its branches give (4, 6, 6), (4, 8, 8)"),
@@ -293,3 +296,13 @@ def test_looking_on_sees_the_words_in_their_order():
         word.register_forward_hook(lambda word, given, made: shapes.append(tuple(given[0].shape[2:])))
     module(torch.randn(1, 1, 8, 8))
     assert shapes == [(8, 8), (6, 6), (6, 6)]
+
+
+def test_a_vote_sums_its_branches_and_lets_one_of_them_learn_from_each_example():
+    module = Network(MAPS, (vote((flatten, dense(4)), (globalmax, dense(4))),)).module()
+    x = examples(MAPS, 10)
+    one, two = (branch(x) for branch in module[0].branches)
+    torch.testing.assert_close(module.eval()(x), one + two)
+    learned = module.train()(x)
+    alone = torch.stack([torch.isclose(learned, each).all(1) for each in (one, two)])
+    assert bool(alone.any(0).all()) and alone.sum(1).tolist() == [5, 5]

@@ -45,7 +45,8 @@ def data_of(
         trainable(in_training(index), index.parts["train"], source.data, kind)
         all_seen(index, kind)
     names = [placed[whose].origin.full(name) for whose, name in zip(index.whose, index.names, strict=True)]
-    train, valid, test = divided(torch.from_numpy(arrays["inputs"]), targets, names, index.parts)
+    lengths = torch.from_numpy(arrays["lengths"]) if "lengths" in arrays else None
+    train, valid, test = divided(torch.from_numpy(arrays["inputs"]), targets, names, index.parts, lengths)
     told = [*remarks, *index.remarks]
     return Data(train, valid, test, list(known), facts, bad, told, given=frozenset(index.given))
 
@@ -98,11 +99,14 @@ def trainable(labels: Sequence[str], count: int, where: str, kind: Kind) -> None
         )
 
 
-def divided(inputs: Tensor, targets: Tensor, names: Sequence[str], counts: Mapping[str, int]) -> list[Examples]:
+def divided(
+    inputs: Tensor, targets: Tensor, names: Sequence[str], counts: Mapping[str, int], lengths: Tensor | None = None
+) -> list[Examples]:
     """Training, validation and test examples: ranges of the one array."""
     found, start = [], 0
     for part in PARTS:
         end = start + counts[part]
-        found.append(Examples(inputs[start:end], targets[start:end], names[start:end]))
+        own = None if lengths is None else lengths[start:end]
+        found.append(Examples(inputs[start:end], targets[start:end], names[start:end], own))
         start = end
     return found

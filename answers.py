@@ -1,0 +1,57 @@
+"""What `predict` does beside answering files: lines as they arrive, tables beside their rows, labels in time."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from . import tell
+from .core import files, stream
+from .core.problem import USAGE, Problem
+from .core.progress import say
+
+if TYPE_CHECKING:
+    from .core.domain import Domain
+    from .core.model import Model
+
+
+def answered(
+    model: Model, inputs: Sequence[str], top: int, json: bool, options: Mapping[str, str | None]
+) -> int | None:
+    """How many lines of stdin, or rows of a table, have no answer; None where the inputs are neither."""
+    if model.domain.by_line and list(inputs) == ["-"]:
+        return answer_lines(model, top, json)
+    typed = {name: value for name, value in options.items() if value is not None}
+    if len(inputs) != 1 or json or (table := model.domain.table(inputs[0], model.card.facts, typed)) is None:
+        return None
+    if failed := stream.write_csv(model, table):
+        say(f"{inputs[0]}: {failed:,} row(s) hold no input and have no answer")
+    return failed
+
+
+def answer_lines(model: Model, top: int, json: bool) -> int:
+    """Answers each line of stdin when it arrives; with `json`, as the items of one document."""
+    failed = 0
+    shown: Any = tell.Items() if json else None
+    for answer in stream.lines(model, stream.arriving(sys.stdin.buffer), top):
+        if "problem" in answer:
+            failed += 1
+            say(f"line {answer['input'][:40]!r}: {answer['problem']}")
+        if shown:
+            shown.add(answer)
+        elif "predictions" in answer:
+            tell.answers([answer])
+        sys.stdout.flush()
+    if shown:
+        shown.close()
+    return failed
+
+
+def write_labels(domain: Domain, answer: dict[str, Any], path: Path) -> None:
+    """A recording's answers in time, as a file that other programs show."""
+    if domain.timeline is None:
+        raise Problem(f"--labels is not for {domain.name}", USAGE)
+    files.write_text(path, domain.timeline(answer, path))
+    say(f"wrote {path}")

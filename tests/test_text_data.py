@@ -1,0 +1,282 @@
+"""Loading, reading and predicting texts: what is usable is used, and what is not is counted and named."""
+
+import json
+import sys
+
+import pytest
+import torch
+from neocog import cli
+from neocog.core import stream
+from neocog.core.domain import Source
+from neocog.core.problem import DATA, Problem
+from neocog.text import DOMAIN
+
+NETWORK = "embed(tokens, 8), conv(8, 2), relu, globalmax, dense(classes)"
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("NEOCOG_CACHE", str(tmp_path / "cache"))
+
+
+def table(tmp_path, pairs, name="t.csv"):
+    path = tmp_path / name
+    path.write_text("text,label\n" + "".join(f"{text},{label}\n" for text, label in pairs), encoding="utf-8")
+    return str(path)
+
+
+def pairs(count=60):
+    return [(f"{'purr' if i % 2 else 'bark'} and {i} more words", "cat" if i % 2 else "dog") for i in range(count)]
+
+
+def load(data, labels=None, facts=None, **told):
+    return DOMAIN.load(Source(data, **told), labels, facts)
+
+
+def refused(data, **told) -> str:
+    with pytest.raises(Problem) as caught:
+        load(data, **told)
+    assert caught.value.code == DATA
+    return str(caught.value)
+
+
+# --- load ------------------------------------------------------------------------------------------------------------
+
+
+def test_ids_are_followed_by_padding_and_lengths_say_where_it_begins(tmp_path):
+    data = load(table(tmp_path, pairs()))
+    for part in data.parts.values():
+        assert part.inputs.dtype == torch.int32 and part.lengths is not None
+        there = torch.arange(part.inputs.shape[-1]) < part.lengths[:, None]
+        assert torch.equal(part.inputs[:, 0, 0] > 0, there)
+
+
+def test_the_vocabulary_is_that_of_the_training_part_alone(tmp_path):
+    data = load(table(tmp_path, pairs()))
+    trained = {int(at) for at in data.train.inputs.unique()} - {0}
+    assert trained == set(range(2, data.facts["tokens_known"]))
+    assert 1 in data.test.inputs  # each text has a number that no other has
+
+
+def test_texts_that_differ_in_blanks_alone_stay_in_one_part(tmp_path):
+    doubled = [(text.replace(" ", " " * (1 + at)), label) for text, label in pairs(30) for at in (0, 1)]
+    data = load(table(tmp_path, doubled))
+    words = {name: {tuple(row) for row in part.inputs[:, 0, 0].tolist()} for name, part in data.parts.items()}
+    assert sum(len(each) for each in words.values()) <= 31
+
+
+def test_a_row_without_a_text_is_counted_and_the_rest_is_used(tmp_path):
+    data = load(table(tmp_path, [*pairs(), ("  ", "cat")]))
+    assert sum(data.counts.values()) == 60
+    assert [f"{each.file.rsplit('/')[-1]} {each.reason}" for each in data.bad] == ["t.csv:62 has no text: '| cat'"]
+
+
+def test_too_many_bad_rows_stop_before_anything_starts(tmp_path):
+    told = refused(table(tmp_path, [*pairs(20), *[("", "cat")] * 5]))
+    assert "5 of 25 files cannot be used, more than --max-bad 5%" in told and "t.csv:22 has no text" in told
+
+
+def test_one_label_is_none_to_tell_apart(tmp_path):
+    told = refused(table(tmp_path, [(text, "cat") for text, _ in pairs()]))
+    assert "holds one class, cat (60 texts); expected two or more to tell apart" in told
+
+
+def test_labels_that_differ_by_case_are_told(tmp_path):
+    data = load(
+        table(tmp_path, [(text, label.upper() if at < 8 else f" {label} ") for at, (text, label) in enumerate(pairs())])
+    )
+    assert data.labels == ["CAT", "DOG", "cat", "dog"]  # blanks around a label are nobody's meaning
+    told = "the labels 'CAT' and 'cat' differ by case or blanks alone and are told apart; write them alike where they"
+    assert any(each.startswith(told) for each in data.remarks)
+
+
+def test_a_hundred_thousand_labels_are_no_labels(tmp_path):
+    told = refused(table(tmp_path, [(f"words of {i}", f"id{i}") for i in range(100_000)]))
+    assert "has 100,000 different labels (id0, id1, id2, …) for 100,000 texts; text can tell 5,000 apart" in told
+    assert "--label-column" in told
+
+
+def test_long_texts_are_cut_and_the_share_is_told(tmp_path):
+    long = [("one two three four five six seven eight", "cat"), *pairs(59)]
+    data = load(table(tmp_path, long), options={"max_length": 5})
+    assert "1.7% of the texts are longer than 5 tokens and cut there, 1.0% of all tokens (--max-length)" in data.remarks
+    assert max(int(part.lengths.max()) for part in data.parts.values()) == 5
+
+
+def test_a_text_of_50_mb_in_one_line_is_taken_to_its_limit(tmp_path):
+    data = load(table(tmp_path, [*pairs(), ("word " * 10_000_000, "cat")]))
+    assert sum(data.counts.values()) == 61
+    assert any("t.csv:62 has 49,999,999 characters; the first 1,000,000 are taken" in each for each in data.remarks)
+
+
+def test_emoji_right_to_left_and_combining_marks_are_texts(tmp_path):
+    strange = [("👩‍👧 👍🏽", "cat"), ("שלום עולם", "dog"), ("e\u0301tude", "cat")]
+    data = load(table(tmp_path, [*pairs(), *strange]))
+    assert sum(data.counts.values()) == 63 and not data.bad
+
+
+def test_mixed_encodings_and_nul_bytes_are_used_and_told(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_bytes(
+        b"text,label\n"
+        + "".join(f"{t},{y}\n" for t, y in pairs()).encode()
+        + "schön,cat\n".encode("cp1252")
+        + b"a\0b,dog\n"
+    )
+    data = load(str(path))
+    assert sum(data.counts.values()) == 62
+    assert "t.csv:62 is not UTF-8; read as Windows-1252 (or give --encoding)" in data.remarks
+    assert "t.csv:63 has NUL bytes, which are left out" in data.remarks
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"token": "words"}, "token is not an option of text"),
+        ({"tokens": "word"}, "tokens word is not known; it can be words, characters, bytes (did you mean words?)"),
+        ({"max_length": 0}, "max_length is a whole number from 1 to 1,000,000; got 0"),
+        ({"encoding": "utf-9"}, "utf-9 is not an encoding; expected such as utf-8, latin-1 or utf-16"),
+        ({"label_level": "middle"}, "label_level middle is not known; it can be coarse, fine"),
+        ({"lower": "no"}, "lower is true or false; got no"),
+    ],
+)
+def test_an_option_that_is_wrong_says_what_it_can_be(tmp_path, options, message):
+    with pytest.raises(Problem) as caught:
+        load(table(tmp_path, pairs()), options=options)
+    assert message in str(caught.value)
+
+
+# --- read, windows, gather -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def facts(tmp_path):
+    return load(table(tmp_path, pairs()), options={"max_length": 6}).facts
+
+
+def test_a_text_may_be_given_as_itself_as_bytes_or_as_a_file(facts, tmp_path):
+    text = "purr and more words"
+    (tmp_path / "one.txt").write_text(text + "\n")
+    assert torch.equal(DOMAIN.read(text, facts), DOMAIN.read(text.encode(), facts))
+    assert torch.equal(DOMAIN.read(text, facts), DOMAIN.read(str(tmp_path / "one.txt"), facts))
+
+
+def test_a_long_text_is_seen_in_windows_that_cover_it(facts):
+    words = "purr and more words purr and more words purr and more bark"
+    found = DOMAIN.windows(words, facts)
+    assert found.spans == [(0, 5), (4, 9), (7, 12)] and found.lengths.tolist() == [5, 5, 5]
+    assert found.inputs.shape == (3, 1, 1, facts["length"])
+    assert len(DOMAIN.windows("purr and", facts).spans) == 1
+
+
+@pytest.mark.parametrize("text", ["", "  ", b"\n"])
+def test_an_empty_text_is_a_problem(facts, text):
+    with pytest.raises(Problem, match="is empty: it holds no words; expected a text"):
+        DOMAIN.read(text, facts)
+
+
+def test_arguments_are_texts_or_files(tmp_path):
+    (tmp_path / "one.txt").write_text("words")
+    assert DOMAIN.gather(["a fine film", str(tmp_path)]) == ["a fine film", str(tmp_path / "one.txt")]
+    with pytest.raises(Problem, match=r"onr\.txt does not exist \(did you mean one\.txt\?\)"):
+        DOMAIN.gather([str(tmp_path / "onr.txt")])
+
+
+# --- from the command line -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def trained(tmp_path):
+    from neocog import train
+
+    return train(
+        "text", table(tmp_path, pairs()), network=NETWORK, out=str(tmp_path / "run"), epochs=8, batch=8, lr=0.02
+    )
+
+
+@pytest.fixture
+def neocog(capsys, monkeypatch):
+    def call(*arguments, stdin=b""):
+        monkeypatch.setattr(sys, "argv", ["neocog", *map(str, arguments)])
+        code = 0
+        try:
+            cli.main()
+        except SystemExit as end:
+            code = int(end.code or 0)
+        told = capsys.readouterr()
+        return code, told.out, told.err
+
+    return call
+
+
+def test_predict_takes_texts(neocog, trained, tmp_path):
+    code, out, _ = neocog("predict", tmp_path / "run", "purr and some words", "bark and some words", "--json")
+    assert code == 0
+    assert [each["predictions"][0]["label"] for each in json.loads(out)] == ["cat", "dog"]
+
+
+def test_a_table_comes_back_with_the_answers_beside_its_rows(neocog, trained, tmp_path):
+    path = tmp_path / "new.csv"
+    path.write_text('id,text\n7,"purr, and words"\n8,bark and words\n9,\n')
+    code, out, err = neocog("predict", tmp_path / "run", path)
+    lines = out.splitlines()
+    assert lines[0] == "id,text,predicted,probability"
+    assert lines[1].startswith('7,"purr, and words",cat,0.') and lines[2].startswith("8,bark and words,dog,0.")
+    assert lines[3] == "9,,,"
+    assert code == DATA and "1 row(s) hold no input and have no answer" in err
+
+
+def test_lines_are_answered_as_they_arrive(trained):
+    """The second line is asked for only when the first has its answer."""
+    events = []
+
+    def groups():
+        for line in (b"purr and words", b"bark and words\r"):
+            events.append(line)
+            yield [line]
+
+    for answer in stream.lines(trained, groups(), 1):
+        events.append(answer["predictions"][0]["label"])
+        assert not answer["input"].endswith("\r")
+    assert events == [b"purr and words", "cat", b"bark and words\r", "dog"]
+
+
+def test_what_has_arrived_is_read_without_waiting_for_more(tmp_path):
+    import os
+
+    reading, writing = os.pipe()
+    with os.fdopen(reading, "rb") as file:
+        os.write(writing, b"one\ntwo\nthr")
+        arrived = stream.arriving(file)
+        assert next(arrived) == [b"one", b"two"]
+        os.write(writing, b"ee")
+        os.close(writing)
+        assert list(arrived) == [[b"three"]]
+
+
+def test_an_empty_line_has_a_problem_and_the_others_their_answers(trained):
+    answers = list(stream.lines(trained, [[b"purr and", b"", b"bark and"]], 1))
+    assert ["predictions" in each for each in answers] == [True, False, True]
+    assert "is empty" in answers[1]["problem"]
+
+
+def test_evaluate_finds_the_test_part_again(trained, tmp_path):
+    scores = trained.evaluate(str(tmp_path / "t.csv"))
+    assert (
+        scores["scored_on"] == "test"
+        and scores["examples"] == json.loads((tmp_path / "run/summary.json").read_text())["examples"]
+    )
+
+
+def test_inputs_are_spelt_in_words_for_people():
+    facts = {"vocabulary": ["a", "b"], "tokens": "words"}
+    assert DOMAIN.spell(torch.tensor([[[2, 1, 3, 0, 0]]]), facts) == "a ▢ b"
+    assert DOMAIN.spell(torch.tensor([[[2, 3]]]), {**facts, "tokens": "characters"}) == "ab"
+
+
+def test_an_answer_does_not_depend_on_what_it_is_answered_with(trained):
+    texts = ["purr", "bark and bark and purr and more words of the same", "purr and"]
+    together = trained.predict(texts)
+    alone = [trained.predict([text])[0] for text in texts]
+    for one, other in zip(together, alone, strict=True):
+        assert one["predictions"][0]["probability"] == pytest.approx(other["predictions"][0]["probability"], abs=1e-6)

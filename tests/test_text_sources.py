@@ -1,0 +1,305 @@
+"""Every form that a set of texts comes in is read as what it is; what is wrong is said with file and line."""
+
+import json
+import tarfile
+import zipfile
+from collections import Counter
+
+import pytest
+from neocog.core.domain import Source
+from neocog.core.problem import Problem
+from neocog.text import DOMAIN
+from neocog.text.options import Reading
+from neocog.text.sources import origin
+
+GOOD = [f"a fine film number {i}" for i in range(10)]
+BAD = [f"a dull film number {i}" for i in range(10)]
+
+
+def write(path, text: str):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def listed(path, **reading):
+    found = origin(str(path), Reading(**reading))
+    listing = found.listing(None)
+    texts = {listing.items[at].name: content for at, content in found.contents(listing.items)}
+    return listing, texts, found
+
+
+def counts(path, **reading) -> dict:
+    return dict(Counter((item.part, item.label) for item in listed(path, **reading)[0].items))
+
+
+def rows(*cells, delimiter=",") -> str:
+    return "".join(delimiter.join(row) + "\n" for row in cells)
+
+
+TWO = {(None, "good"): 10, (None, "bad"): 10}
+LABELLED = [(label, text) for label, texts in (("good", GOOD), ("bad", BAD)) for text in texts]
+
+
+# --- forms -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+def test_a_table_with_a_header_in_any_delimiter(tmp_path, delimiter):
+    table = rows(("text", "label"), *((text, label) for label, text in LABELLED), delimiter=delimiter)
+    assert counts(write(tmp_path / "t.csv", table)) == TWO
+
+
+def test_a_table_without_a_header_is_looked_at_and_the_guess_is_told(tmp_path):
+    path = write(tmp_path / "t.csv", rows(*(("0" if label == "bad" else "1", text) for label, text in LABELLED)))
+    listing, _, found = listed(path)
+    assert Counter(item.label for item in listing.items) == {"0": 10, "1": 10}
+    assert found.remarks == [
+        "t.csv: took column 2 as the text, column 1 as the label; --text-column and --label-column say so"
+    ]
+
+
+def test_several_columns_of_text_are_joined(tmp_path):
+    path = write(tmp_path / "t.csv", rows(("title", "body", "stars"), ("One", "two, three".replace(",", ""), "5")))
+    _, texts, _ = listed(path)
+    assert list(texts.values()) == [b"One\ntwo three"]
+    _, texts, _ = listed(path, text_column=("body",))
+    assert list(texts.values()) == [b"two three"]
+
+
+def test_columns_may_be_named_by_their_numbers(tmp_path):
+    path = write(tmp_path / "t.csv", rows(("7", "a first text", "x"), ("8", "a second text", "y")))
+    listing, texts, _ = listed(path, text_column=("2",), label_column="3")
+    assert [item.label for item in listing.items] == ["x", "y"] and b"a first text" in texts.values()
+
+
+def test_quotes_keep_delimiters_and_line_ends_in_a_text(tmp_path):
+    path = write(tmp_path / "t.csv", 'text,label\n"one, ""two""\nthree",x\nfour,y\n')
+    listing, texts, _ = listed(path)
+    assert texts == {"t.csv:2": b'one, "two"\nthree', "t.csv:4": b"four"}
+    assert [item.label for item in listing.items] == ["x", "y"]
+
+
+def test_in_a_table_with_tabs_a_quote_may_be_a_mere_sign(tmp_path):
+    path = write(tmp_path / "SMS", 'ham\t"Hello, he said\nspam\tWIN now\nham\tok "then"\n')
+    listing, texts, _ = listed(path)
+    assert texts["SMS:1"] == b'"Hello, he said' and len(listing.items) == 3
+
+
+def test_a_split_column_divides(tmp_path):
+    table = rows(("text", "label", "split"), ("a b", "x", "train"), ("c d", "y", "dev"), ("e f", "x", "test"))
+    listing, _, _ = listed(write(tmp_path / "t.csv", table.replace("dev", "val")))
+    assert [item.part for item in listing.items] == ["train", "valid", "test"]
+
+
+def test_json_lines(tmp_path):
+    lines = [json.dumps({"id": i, "Text": text, "label": label}) for i, (label, text) in enumerate(LABELLED)]
+    assert counts(write(tmp_path / "t.jsonl", "\n".join(lines))) == TWO
+
+
+def test_parquet(tmp_path):
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    table = pyarrow.table({"text": [text for _, text in LABELLED], "label": [label for label, _ in LABELLED]})
+    parquet.write_table(table, tmp_path / "t.parquet")
+    assert counts(tmp_path / "t.parquet") == TWO
+
+
+def test_a_folder_of_texts_per_class(tmp_path):
+    for i, (label, text) in enumerate(LABELLED):
+        write(tmp_path / "set" / label / f"{i}.txt", text)
+    assert counts(tmp_path / "set") == TWO
+
+
+def test_files_beside_the_class_folders_are_no_texts(tmp_path):
+    """The official IMDB set has lists of addresses beside its class folders."""
+    for part in ("train", "test"):
+        for i, (label, text) in enumerate(LABELLED):
+            write(tmp_path / "imdb" / part / label / f"{i}.txt", text)
+        write(tmp_path / "imdb" / part / "urls_pos.txt", "http://…")
+    write(tmp_path / "imdb" / "README.txt", "about")
+    assert counts(tmp_path / "imdb") == {(p, label): 10 for p in ("train", "test") for label in ("good", "bad")}
+
+
+@pytest.mark.parametrize("names", [("rt.good", "rt.bad"), ("good.txt", "bad.txt")])
+def test_a_file_of_lines_per_class(tmp_path, names):
+    for name, texts in zip(names, (GOOD, BAD), strict=True):
+        write(tmp_path / "mr" / name, "\n".join(texts) + "\n\n")
+    write(tmp_path / "mr" / "README.md", "about it")
+    assert counts(tmp_path / "mr") == TWO
+
+
+def test_label_text_lines_with_their_parts_in_the_names(tmp_path):
+    for part in ("train", "dev", "test"):
+        write(tmp_path / "sst" / f"stsa.binary.{part}", "".join(f"{label} {text}\n" for label, text in LABELLED))
+    expected = {(p, label): 10 for p in ("train", "valid", "test") for label in ("good", "bad")}
+    assert counts(tmp_path / "sst") == expected
+    assert counts(tmp_path / "sst" / "stsa.binary") == expected
+    assert counts(tmp_path / "sst" / "stsa.binary.train") == TWO
+
+
+def test_fasttext_files(tmp_path):
+    lines = "".join(f"__label__{label} {text}\n" for label, text in LABELLED)
+    assert counts(write(tmp_path / "t.txt", lines)) == TWO
+
+
+def test_labels_of_two_levels(tmp_path):
+    lines = ["DESC:manner How ?", "DESC:def What ?", "NUM:date When ?", "NUM:dist How far ?"] * 6
+    path = write(tmp_path / "TREC.train", "\n".join(lines))
+    assert counts(path) == {(None, "DESC"): 12, (None, "NUM"): 12}
+    assert listed(path)[2].remarks == [
+        "TREC.train: labels have two levels, DESC:manner; taken is the coarse one, DESC (or give --label-level fine)"
+    ]
+    assert len(counts(path, label_level="fine")) == 4 and not listed(path, label_level="fine")[2].remarks
+
+
+def test_numbers_get_the_names_that_lie_beside_them(tmp_path):
+    write(tmp_path / "ag" / "ag.csv", rows(*(("12"[label == "bad"], text) for label, text in LABELLED)))
+    write(tmp_path / "ag" / "classes.txt", "good\nbad\n")
+    assert counts(tmp_path / "ag") == TWO
+
+
+@pytest.mark.parametrize("form", ["zip", "tar.gz"])
+@pytest.mark.parametrize("inside", ["folders", "lines", "table"])
+def test_an_archive_of_any_of_them(tmp_path, form, inside):
+    root = tmp_path / "set"
+    if inside == "folders":
+        for i, (label, text) in enumerate(LABELLED):
+            write(root / label / f"{i}.txt", text)
+    elif inside == "lines":
+        write(root / "good.txt", "\n".join(GOOD)), write(root / "bad.txt", "\n".join(BAD))
+    else:
+        write(root / "t.csv", rows(("label", "text"), *LABELLED))
+    path = tmp_path / f"set.{form}"
+    if form == "zip":
+        with zipfile.ZipFile(path, "w") as archive:
+            for file in sorted(root.rglob("*.*")):
+                archive.write(file, file.relative_to(tmp_path))
+    else:
+        with tarfile.open(path, "w:gz") as archive:
+            archive.add(root, "set")
+    assert counts(path) == TWO
+
+
+# --- what is wrong, said with file and line --------------------------------------------------------------------------
+
+
+def bad(path, **reading) -> list[str]:
+    return [f"{each.file} {each.reason}" for each in listed(path, **reading)[0].bad]
+
+
+def refused(path, **reading) -> str:
+    with pytest.raises(Problem) as caught:
+        listed(path, **reading)
+    return str(caught.value).replace(str(path.parent), "D")
+
+
+def test_a_ragged_row_is_left_out_with_its_line(tmp_path):
+    path = write(tmp_path / "t.csv", "text,label\nfine words,x\nodd, one, more,y\nother words,y\n")
+    assert bad(path) == ["t.csv:3 has 4 columns, the others have 2: 'odd | one | more | y'"]
+    assert len(listed(path)[0].items) == 2
+
+
+def test_an_unclosed_quote_costs_its_line_and_not_the_rest(tmp_path):
+    lines = [f"words {i},{'xy'[i % 2]}" for i in range(3000)]
+    lines[10] = '"words that never end,x'
+    path = write(tmp_path / "t.csv", "text,label\n" + "\n".join(lines) + "\n")
+    listing, _, _ = listed(path)
+    assert len(listing.items) == 2999
+    assert bad(path) == ["t.csv:12 opens a quote that is not closed: '\"words that never end,x'"]
+
+
+def test_an_unclosed_quote_near_the_end_is_found_too(tmp_path):
+    path = write(tmp_path / "t.csv", 'text,label\none two,x\n"three four,y\nfive six,x\n')
+    assert bad(path) == ["t.csv:3 opens a quote that is not closed: '\"three four,y'"]
+    assert [item.name for item in listed(path)[0].items] == ["t.csv:2", "t.csv:4"]
+
+
+def test_a_column_that_is_not_there_is_looked_for_among_those_that_are(tmp_path):
+    path = write(tmp_path / "t.csv", rows(("review", "sentiment"), ("a b", "x"), ("c d", "y")))
+    assert refused(path, label_column="sentimet") == (
+        "--label-column sentimet is not a column of t.csv (did you mean sentiment?); it has the columns review, "
+        "sentiment; a number from 1 to 2 works too"
+    )
+
+
+def test_a_field_that_is_not_there_is_looked_for_among_those_that_are(tmp_path):
+    path = write(tmp_path / "t.jsonl", '{"review": "a b", "mood": "x"}\n')
+    assert refused(path) == (
+        "t.jsonl:1 has the fields review, mood; none of them is known as a label: name it with --label-column"
+    )
+    assert refused(path, label_column="mod") == (
+        "--label-column mod is not a field of t.jsonl:1 (did you mean mood?); it has review, mood"
+    )
+
+
+def test_a_line_that_is_no_json_is_shown(tmp_path):
+    path = write(
+        tmp_path / "t.jsonl", '{"text": "a", "label": "x"}\n{"text": broken\n[1]\n{"text": "b", "label": "y"}\n'
+    )
+    told = bad(path)
+    assert told[0].startswith("t.jsonl:2 is not JSON (Expecting value") and told[0].endswith("'{\"text\": broken'")
+    assert told[1] == "t.jsonl:3 is list, not an object of fields: '[1]'"
+
+
+def test_one_column_is_not_a_text_and_a_label(tmp_path):
+    assert refused(write(tmp_path / "t.csv", "only text\nand more\n")) == (
+        "t.csv:1 has one column: 'only text'; expected a text and a label, divided by a comma, tab, semicolon or bar"
+    )
+
+
+def test_lines_without_labels_are_refused_with_the_first_of_them(tmp_path):
+    path = write(tmp_path / "t.txt", "\n".join(f"word{i} another line of text" for i in range(40)))
+    assert refused(path) == (
+        "t.txt:1 begins with no label: 'word0 another line of text'; expected lines as `spam Free entry`, a table with "
+        "a column of labels, or a file of lines per class"
+    )
+
+
+def test_a_label_without_a_text_is_left_out(tmp_path):
+    path = write(tmp_path / "t.txt", "x one two\ny\nx three\ny four\n")
+    assert bad(path) == ["t.txt:2 has a label and no text: 'y'"]
+
+
+def test_an_empty_text_or_label_is_left_out_with_its_line(tmp_path):
+    path = write(tmp_path / "t.csv", rows(("text", "label"), (" ", "x"), ("words", ""), ("more", "y")))
+    assert bad(path) == ["t.csv:2 has no text: '| x'", "t.csv:3 has no label: 'words |'"]
+
+
+def test_a_split_that_is_none_is_left_out(tmp_path):
+    path = write(tmp_path / "t.csv", rows(("text", "label", "split"), ("a", "x", "trian"), ("b", "y", "test")))
+    assert bad(path) == ["t.csv:2 has the split 'trian'; expected train, valid or test"]
+
+
+def test_two_sets_in_a_folder_want_one_to_be_named(tmp_path):
+    for name in ("fine.train", "fine.test", "binary.train", "binary.test"):
+        write(tmp_path / "sst" / name, "x a\ny b\n")
+    assert refused(tmp_path / "sst").endswith("holds 2 sets, binary and fine; name one of them: D/sst/binary")
+
+
+def test_two_tables_in_a_folder_want_one_to_be_named(tmp_path):
+    for name in ("a.csv", "b.csv"):
+        write(tmp_path / "set" / name, "text,label\na,x\n")
+    assert refused(tmp_path / "set").endswith("holds 2 tables, a.csv, b.csv; name the one that is meant")
+
+
+def test_a_path_that_is_not_there(tmp_path):
+    write(tmp_path / "reviews.csv", "text,label\n")
+    assert refused(tmp_path / "review.csv").endswith("review.csv does not exist (did you mean reviews.csv?)")
+
+
+def test_an_empty_folder_and_an_empty_table(tmp_path):
+    (tmp_path / "none").mkdir()
+    assert "holds nothing that texts could be in; expected a CSV" in refused(tmp_path / "none")
+    assert refused(write(tmp_path / "t.csv", "\n\n")) == "t.csv is empty; expected rows of text and label"
+
+
+def test_a_damaged_parquet_file(tmp_path):
+    pytest.importorskip("pyarrow")
+    assert "t.parquet is not a Parquet file that can be read" in refused(write(tmp_path / "t.parquet", "PAR1 no"))
+
+
+def test_no_file_is_a_set_without_a_label_for_the_domain(tmp_path):
+    with pytest.raises(Problem, match="does not exist"):
+        DOMAIN.load(Source(str(tmp_path / "nothing.csv")), None, None)

@@ -1,0 +1,24 @@
+"""Texts."""
+
+from ..core.domain import Domain
+from . import augment, begin, check, data, frontend, models, options, show
+
+DOMAIN = Domain(
+    name="text",
+    load=data.load,
+    read=data.read,
+    gather=data.gather,
+    frontend=frontend.frontend,
+    augment=augment.augment,
+    check=check.check,
+    show=show.show,
+    recipes=models.RECIPES,
+    default="swift",
+    windows=data.windows,
+    options=options.NAMES,
+    begin=begin.begin,
+    by_line=True,
+    table=data.table_in,
+    spell=show.spell,
+    numbers=data.numbers,
+)

@@ -1,0 +1,192 @@
+"""The front door of the domain's data: load (many texts), read (one), windows (a long one), gather (which ones)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..core.domain import Data, Facts, Source, Table, Windows
+from ..core.problem import DATA, Problem
+from ..core.sources import gather as files
+from ..core.sources.cache import Arrays, Cache, Index, key_of
+from ..core.sources.content import Unreadable, fetched, file_reason
+from ..core.sources.survey import Placed, divided_by
+from ..core.sources.usable import data_of, surveyed
+from . import table
+from .build import build, fits_labels, rows_of
+from .decode import decoded
+from .options import Options, cutting_of, known, options_of, reading_of
+from .roles import TABLES
+from .rows import Written, joined
+from .sources import TEXTS, origins
+from .tokens import strings
+from .vocabulary import Ids, Vocabulary
+
+OVERLAP = 4  # a window shares one part of so many with the one before it
+VERSION = 1  # of how texts are cut: a change of it makes every cache a stale one
+
+
+def load(source: Source, labels: list[str] | None = None, facts: Facts | None = None) -> Data:
+    """Training, validation and test texts as ids, int32 (N, 1, 1, L), cut once and mapped from the disk afterwards.
+
+    With the `labels` and `facts` of a model the texts are cut as in its training, and targets index its labels by
+    name. Raises Problem where the data cannot be used.
+    """
+    options = options_of(source, facts)
+    placed = origins(source, options.reading)
+    cache = Cache(options.cache, TEXTS)
+    index, arrays = cached(source, labels, options, facts, placed, cache)
+    return data_of(source, labels, placed, index, arrays, facts or index.facts, TEXTS, cache.remarks)
+
+
+def cached(
+    source: Source,
+    labels: list[str] | None,
+    options: Options,
+    facts: Facts | None,
+    placed: Sequence[Placed],
+    cache: Cache,
+) -> tuple[Index, Arrays]:
+    """The texts as ids, from the cache where they lie there unchanged."""
+    stamps = [(part, list(origin.stamp())) for origin, part in placed]
+    strange = sorted(labels) if labels is not None and source.unknown == "skip" else source.unknown
+    how = facts if facts is not None else asdict(options.cutting)
+    key = key_of(VERSION, how, asdict(options.reading), divided_by(source), strange, stamps)
+    if ready := cache.find(key):
+        return ready
+    found = surveyed(source, labels, placed, TEXTS)
+    if labels is None:
+        fits_labels(found, source.data)
+    rows = rows_of(found, placed, options.cutting, source)
+    vocabulary = None if facts is None else Vocabulary(facts["vocabulary"])
+    with cache.building(rows.weight(facts)) as folder:
+        index = build(found, rows, options, vocabulary, facts, folder)
+        return cache.keep(folder, key, index)
+
+
+def read(source: str | bytes, facts: Facts) -> Tensor:
+    """One text, from a file's path, its bytes or itself, as `load` would give it: int32 (1, 1, L), cut where longer."""
+    return padded(vocabulary_of(facts).ids(tokens(source, facts)), facts["length"], facts["longest"])
+
+
+def windows(source: str | bytes, facts: Facts) -> Windows:
+    """A text as overlapping windows of at most the longest that training saw; spans count tokens."""
+    ids = vocabulary_of(facts).ids(tokens(source, facts))
+    longest: int = facts["longest"]
+    starts = [0]
+    while starts[-1] + longest < len(ids):
+        starts.append(min(starts[-1] + longest - longest // OVERLAP, len(ids) - longest))
+    parts = [ids[start : start + longest] for start in starts]
+    spans = [(float(start), float(start + len(part))) for start, part in zip(starts, parts, strict=True)]
+    inputs = torch.stack([padded(part, facts["length"], longest) for part in parts])
+    return Windows(inputs, spans, torch.tensor([len(part) for part in parts]))
+
+
+def tokens(source: str | bytes, facts: Facts) -> list[str]:
+    """The tokens of a text: of a file where one has that path, of the bytes, or of the words themselves.
+
+    Raises Problem where there are none.
+    """
+    cutting = cutting_of(facts)
+    found = strings(text_of(source), cutting.tokens, cutting.lower)
+    if not found:
+        name = "the text" if isinstance(source, bytes) else repr(source)
+        raise Problem(f"{name} is empty: it holds no {cutting.tokens}; expected a text", DATA)
+    return found
+
+
+def text_of(source: str | bytes) -> str:
+    if isinstance(source, bytes):
+        return decoded(source)[0].strip()
+    if not is_file(source):
+        return source
+    try:
+        content = fetched(Path(source))
+    except Unreadable as problem:
+        raise Problem(f"{source} {problem}", DATA) from problem
+    assert isinstance(content, bytes)
+    return decoded(content)[0].strip()
+
+
+def is_file(text: str) -> bool:
+    """Whether a text is the path of a file; what is too long or too strange for one is a text."""
+    try:
+        return os.path.isfile(text)
+    except ValueError:
+        return False
+
+
+def padded(ids: Ids, length: int, longest: int) -> Tensor:
+    """(1, 1, length) int32: the first `longest` ids, then padding."""
+    row = np.zeros((1, 1, length), np.int32)
+    ids = ids[:longest]
+    row[0, 0, : len(ids)] = ids
+    return torch.from_numpy(row)
+
+
+_vocabularies: dict[int, tuple[list[str], Vocabulary]] = {}
+
+
+def vocabulary_of(facts: Facts) -> Vocabulary:
+    """The vocabulary of a model's facts, made once for each model that is at work."""
+    told: list[str] = facts["vocabulary"]
+    kept = _vocabularies.get(id(told))
+    if kept is None or kept[0] is not told:
+        if len(_vocabularies) > 8:
+            _vocabularies.clear()
+        kept = _vocabularies[id(told)] = (told, Vocabulary(told))
+    return kept[1]
+
+
+def gather(arguments: Sequence[str]) -> list[str]:
+    """The texts that arguments mean: files, those in folders, what globs stand for, or a text itself."""
+    found: list[str] = []
+    for argument in arguments:
+        if os.path.lexists(argument) or looks_like_a_path(argument):
+            found += files.gather([argument], TEXTS)
+        else:
+            found.append(argument)
+    return found
+
+
+def looks_like_a_path(text: str) -> bool:
+    """Whether somebody meant a file that is not there: no blank in it, and an ending or a folder."""
+    return not any(sign.isspace() for sign in text) and (
+        Path(text).suffix.lower() in TEXTS.suffixes - {""} or text.startswith(("./", "../", "/", "~"))
+    )
+
+
+def numbers(facts: Facts) -> dict[str, int]:
+    """What words of a network stand for: `tokens` ids and `runs` known runs; some, where there are no facts yet."""
+    return {"tokens": int(facts.get("tokens_known", 20_000)), "runs": int(facts.get("runs_known", 200_000))}
+
+
+def table_in(file: str, facts: Facts, options: Mapping[str, Any]) -> Table | None:
+    """The rows of a CSV or TSV file with the texts in them; a row that cannot be read has an empty text."""
+    if Path(file).suffix.lower() not in TABLES or not os.path.isfile(file):
+        return None
+    reading = reading_of({**facts["reading"], **known(options), "label_column": None})
+    try:
+        text, _ = decoded(Path(file).read_bytes(), reading.encoding)
+    except OSError as error:
+        raise Problem(f"{file} {file_reason(Path(file), error)}", DATA) from None
+    written = Written(file, text)
+    form = table.form_of(text)
+    rows = [row for row in table.cells(written, form) if isinstance(row, table.Cells)]
+    if not rows:
+        raise Problem(f"{file} is empty; expected rows with a text in each", DATA)
+    columns = table.columns_of(rows, reading, None, file, need_label=False)
+    body = rows if columns.header is None else rows[1:]
+    pairs = ((row.cells, _joined(row.cells, columns.text).encode("utf-8", "surrogatepass")) for row in body)
+    return Table(list(columns.header) if columns.header else None, pairs, form.delimiter)
+
+
+def _joined(cells: Sequence[str], places: Sequence[int]) -> str:
+    return joined([cells[at] for at in places if at < len(cells)])

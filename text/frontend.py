@@ -1,0 +1,18 @@
+"""From token ids to what a network sees: the same numbers, as floats, which `embed` looks up."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from ..core.domain import Facts
+
+
+class Frontend(nn.Module):
+    """(B, 1, 1, L) int32 ids -> the same in float32, which has all whole numbers up to 16,777,216."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.float()
+
+
+def frontend(facts: Facts) -> Frontend:
+    return Frontend()

@@ -1,0 +1,58 @@
+"""The vocabulary: which token has which id. 0 is padding, 1 any token that training has not seen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+PADDING, UNKNOWN, FIRST = 0, 1, 2
+Ids = NDArray[np.int32]
+
+
+class Vocabulary:
+    """Tokens with their ids, the commonest first."""
+
+    def __init__(self, tokens: Sequence[str]) -> None:
+        self.tokens = list(tokens)
+        self._place = {token: at for at, token in enumerate(self.tokens, FIRST)}
+
+    def __len__(self) -> int:
+        """How many ids there are, padding and unknown among them."""
+        return len(self.tokens) + FIRST
+
+    def ids(self, tokens: Iterable[str]) -> Ids:
+        place = self._place
+        return np.array([place.get(token, UNKNOWN) for token in tokens], np.int32)
+
+    def words(self, ids: Iterable[int]) -> list[str]:
+        """The tokens of ids, "▢" for unknown ones; padding is left out."""
+        return ["▢" if at == UNKNOWN else self.tokens[at - FIRST] for at in ids if at != PADDING]
+
+
+class Interned:
+    """Texts as numbers of tokens that are still being met: what a vocabulary is chosen from."""
+
+    def __init__(self) -> None:
+        self._number: dict[str, int] = {}
+
+    @property
+    def tokens(self) -> list[str]:
+        """All tokens that were met, by their numbers."""
+        return list(self._number)
+
+    def __call__(self, tokens: Iterable[str]) -> Ids:
+        number = self._number
+        return np.array([number.setdefault(token, len(number)) for token in tokens], np.int32)
+
+    def vocabulary(self, training: Sequence[Ids], min_count: int) -> tuple[Vocabulary, NDArray[Any]]:
+        """The tokens that occur so often in training, the commonest first, and the id of every number."""
+        tokens = self.tokens
+        counts = np.bincount(np.concatenate(training), minlength=len(tokens))
+        order = np.argsort(-counts, kind="stable")
+        chosen = order[counts[order] >= min_count]
+        ids = np.full(len(tokens), UNKNOWN, np.int32)
+        ids[chosen] = np.arange(FIRST, FIRST + len(chosen), dtype=np.int32)
+        return Vocabulary([tokens[at] for at in chosen]), ids
