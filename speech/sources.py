@@ -18,6 +18,7 @@ from ..core.sources.fields import Condition, Pattern, chosen
 from ..core.sources.folder import Folder, stamp_of, walk
 from ..core.sources.gather import missing
 from ..core.sources.listing import Item, Listing, Origin, natural, same_label
+from ..core.sources.packed import table_in
 from ..core.sources.survey import Placed, Survey
 from ..core.sources.table import ENDINGS as TABLES
 from ..core.sources.table import Table
@@ -47,12 +48,18 @@ class Files(Protocol):
     def text(self, name: str) -> str:
         """What stands in one of them."""
 
+    def table(self) -> Table | None:
+        """The table that says what they are, where there is one among them."""
+
 
 class Open(Folder):
     """A folder."""
 
     def names(self) -> list[str]:
         return sorted(walk(self.root)[0])
+
+    def table(self) -> Table | None:
+        return None  # a table in a folder is named itself: it may be about something else
 
     def text(self, name: str) -> str:
         try:
@@ -74,6 +81,9 @@ class Packed:
     @cached_property
     def inner(self) -> Archive:
         return Archive(self.where, names_in(Path(self.where)), RECORDINGS)
+
+    def table(self) -> Table | None:
+        return table_in(self.inner)
 
     def stamp(self) -> Iterator[Hashable]:
         yield str(Path(self.where).resolve())
@@ -118,6 +128,8 @@ class Corpus:
         return [name for name in self.files.names() if is_noise(name) and RECORDINGS.named(name)]
 
     def listing(self, group_by: str | None) -> Listing:
+        if table := self.files.table():
+            return table.listing(group_by)
         pattern = self.options.pattern
         found = self.named(pattern, group_by) if pattern else None
         if found is None or (self.options.lenient and not found.items):

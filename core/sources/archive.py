@@ -7,7 +7,7 @@ import stat
 import tarfile
 import zipfile
 import zlib
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
 from pathlib import Path
 
@@ -41,9 +41,11 @@ class Archive:
         return Listing(items, ignored=ignored, outside=outside)
 
     def contents(self, items: Sequence[Item]) -> Iterator[tuple[int, Content]]:
-        place_of = {item.name: at for at, item in enumerate(items)}
-        for name, content in read_members(self.path, place_of):
-            yield place_of[name], content
+        places = defaultdict(list)  # several, where a table names parts of one file
+        for at, item in enumerate(items):
+            places[item.name].append(at)
+        for name, content in read_members(self.path, places):
+            yield from ((at, content) for at in places[name])
 
     def full(self, name: str) -> str:
         return f"{self.where}!{name}"
