@@ -11,12 +11,13 @@ from typing import Protocol
 from ..core.domain import Source
 from ..core.problem import DATA, Bad, Problem
 from ..core.sources.archive import ENDINGS as ARCHIVES
-from ..core.sources.archive import Packed, is_shown, read_members, split_name
+from ..core.sources.archive import is_shown, read_members, split_name
 from ..core.sources.content import Content, file_reason
 from ..core.sources.fields import Condition, Pattern, chosen
 from ..core.sources.folder import Folder, stamp_of, walk
 from ..core.sources.gather import missing
 from ..core.sources.listing import Item, Listing, Origin, natural, same_label
+from ..core.sources.packed import Packed, table_in
 from ..core.sources.survey import Placed, Survey
 from ..core.sources.table import ENDINGS as TABLES
 from ..core.sources.table import Table
@@ -36,12 +37,18 @@ class Files(Origin, Protocol):
     def text(self, name: str) -> str:
         """What stands in one of them."""
 
+    def table(self) -> Table | None:
+        """The table that says what they are, where there is one among them."""
+
 
 class Open(Folder):
     """A folder."""
 
     def shown(self) -> list[str]:
         return sorted(walk(self.root)[0])
+
+    def table(self) -> Table | None:
+        return None  # a table in a folder is named itself: it may be about something else
 
     def text(self, name: str) -> str:
         try:
@@ -56,6 +63,9 @@ class Open(Folder):
 
 class Members(Packed):
     """The files in an archive."""
+
+    def table(self) -> Table | None:
+        return table_in(self.archive)
 
     def shown(self) -> list[str]:
         return [name for name in self.names if is_shown(split_name(name))]
@@ -87,6 +97,8 @@ class Corpus:
         return [name for name in self.files.shown() if is_noise(name) and RECORDINGS.named(name)]
 
     def listing(self, group_by: str | None) -> Listing:
+        if table := self.files.table():
+            return table.listing(group_by)
         pattern = self.options.pattern
         found = self.named(pattern, group_by) if pattern else None
         if found is None or (self.options.lenient and not found.items):

@@ -117,6 +117,27 @@ def test_a_table_names_parts_of_recordings(tmp_path: Path) -> None:
     assert np.array_equal(held.test.inputs[high].numpy(), fitted(whole, held.facts["samples"]))
 
 
+def test_a_table_packed_with_its_recordings_is_read(tmp_path: Path) -> None:
+    """Parts of one recording too; a table that says nothing of paths and labels is left alone."""
+    rows = ["path,label,start,end"]
+    for k in range(10):
+        write(tmp_path / f"clips/{k}.wav", np.concatenate([tone(300, 0.3), tone(900, 0.3)]) + hiss(0.6, seed=k))
+        rows += [f"clips/{k}.wav,low,0,0.3", f"clips/{k}.wav,high,0.3,0.6"]
+    (tmp_path / "set.csv").write_text("\n".join([*rows, "clips/x.wav,low,,"]))
+    with zipfile.ZipFile(tmp_path / "set.zip", "w") as archive:
+        for name in ("set.csv", *(f"clips/{k}.wav" for k in range(10))):
+            archive.write(tmp_path / name, f"corpus/{name}")
+    packed, open_ = loaded(tmp_path / "set.zip"), loaded(tmp_path / "set.csv")
+    assert sum(packed.counts.values()) == sum(open_.counts.values()) == 20
+    assert [bad.reason for bad in packed.bad] == ["names clips/x.wav, which does not exist"]
+    rows_of = [sorted(map(tuple, torch.cat([p.inputs for p in d.parts.values()]).tolist())) for d in (packed, open_)]
+    assert rows_of[0] == rows_of[1]
+    words(tmp_path / "plain", 3)
+    (tmp_path / "plain" / "notes.csv").write_text("who,what\nann,yes\n")
+    shutil.make_archive(str(tmp_path / "plain"), "zip", tmp_path / "plain")
+    assert sum(loaded(tmp_path / "plain.zip").counts.values()) == 6
+
+
 # --- rate and window ------------------------------------------------------------------------------------------------
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 from ..core.domain import Source
 from ..core.problem import DATA, Problem
 from ..core.sources.archive import ENDINGS as ARCHIVES
-from ..core.sources.archive import Packed
 from ..core.sources.content import file_reason
 from ..core.sources.folder import Folder
 from ..core.sources.gather import missing
 from ..core.sources.listing import Origin
+from ..core.sources.packed import Packed
 from ..core.sources.survey import Placed
 from ..core.sources.table import ENDINGS as TABLES
 from ..core.sources.table import Table

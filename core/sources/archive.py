@@ -7,15 +7,14 @@ import stat
 import tarfile
 import zipfile
 import zlib
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
-from functools import cached_property
 from pathlib import Path
 
 from ..problem import DATA, Problem
 from .content import LARGEST_FILE, Content, Kind, Unreadable, too_large
 from .folder import stamp_of
-from .listing import Item, Listing, Origin, is_hidden, kind_of_file, place
+from .listing import Item, Listing, is_hidden, kind_of_file, place
 
 ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 Member = tuple[str, Callable[[], bytes]]  # a regular file's name, and a function that reads it while it is at hand
@@ -42,41 +41,11 @@ class Archive:
         return Listing(items, ignored=ignored, outside=outside)
 
     def contents(self, items: Sequence[Item]) -> Iterator[tuple[int, Content]]:
-        place_of = {item.name: at for at, item in enumerate(items)}
-        for name, content in read_members(self.path, place_of):
-            yield place_of[name], content
-
-    def full(self, name: str) -> str:
-        return f"{self.where}!{name}"
-
-
-class Packed:
-    """An archive. What is in it is looked at when it must be: that takes seconds, and a cache may know it already.
-
-    `inside` makes an origin of the names in it; by default they are files in folders.
-    """
-
-    def __init__(self, path: str, kind: Kind, inside: Callable[[Sequence[str]], Origin | None] | None = None) -> None:
-        self.where, self.kind, self.inside = path, kind, inside
-
-    @cached_property
-    def names(self) -> list[str]:
-        return names_in(Path(self.where))
-
-    @cached_property
-    def inner(self) -> Origin:
-        other = self.inside(self.names) if self.inside else None
-        return other or Archive(self.where, self.names, self.kind)
-
-    def stamp(self) -> Iterator[Hashable]:
-        yield str(Path(self.where).resolve())
-        yield stamp_of(Path(self.where).parent, Path(self.where).name)
-
-    def listing(self, group_by: str | None) -> Listing:
-        return self.inner.listing(group_by)
-
-    def contents(self, items: Sequence[Item]) -> Iterator[tuple[int, Content]]:
-        return self.inner.contents(items)
+        places = defaultdict(list)  # several, where a table names parts of one file
+        for at, item in enumerate(items):
+            places[item.name].append(at)
+        for name, content in read_members(self.path, places):
+            yield from ((at, content) for at in places[name])
 
     def full(self, name: str) -> str:
         return f"{self.where}!{name}"

@@ -56,7 +56,7 @@ class Table:
             yield stamp_of(self.path.parent, item.name)
 
     def listing(self, group_by: str | None) -> Listing:
-        rows = rows_of(self.path)
+        rows = rows_of(self.text(), self.where)
         columns = columns_of(rows, group_by, self.where, self.kind)
         listing = Listing([], grouped=columns.group is not None)
         for row in rows:
@@ -67,6 +67,13 @@ class Table:
                 listing.items.append(found)
         return listing
 
+    def text(self) -> str:
+        return text_of(self.path)
+
+    def there(self, name: str) -> bool:
+        """Whether a file that a row names is there."""
+        return os.path.lexists(self.path.parent / name)
+
     def item(self, row: Row, columns: Columns) -> Item | Bad:
         """The file that a row names, or what is wrong with the row."""
         where = f"{self.path.name}:{row.line}"
@@ -75,7 +82,7 @@ class Table:
         name, label = row.cells[columns.path].strip(), same_label(row.cells[columns.label])
         if not name or not label:
             return Bad(where, "names no file" if not name else "has no label")
-        if not os.path.lexists(self.path.parent / name):
+        if not self.there(name):
             return Bad(where, f"names {name}, which does not exist")
         part = None if columns.split is None else self.part(row, row.cells[columns.split])
         group = None if columns.group is None else row.cells[columns.group]
@@ -108,28 +115,31 @@ class Table:
         return os.path.join(os.path.dirname(self.where), name)
 
 
-def rows_of(path: Path) -> list[Row]:
+def rows_of(text: str, where: str) -> list[Row]:
     """The rows of a table that are not empty, with the line of the file on which each ends."""
-    text = text_of(path)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter_in(text.split("\n", 1)[0]))
     try:
         rows = [Row(reader.line_num, cells) for cells in reader if any(cell.strip() for cell in cells)]
     except csv.Error as error:
-        raise Problem(f"{path}:{reader.line_num} cannot be read: {error}", DATA) from error
+        raise Problem(f"{where}:{reader.line_num} cannot be read: {error}", DATA) from error
     if not rows:
-        raise Problem(f"{path} is empty; expected rows of path and label", DATA)
+        raise Problem(f"{where} is empty; expected rows of path and label", DATA)
     return rows
 
 
 def text_of(path: Path) -> str:
     try:
-        content = path.read_bytes()
-        return content.decode("utf-8-sig")
+        return decoded(path.read_bytes(), str(path))
     except OSError as error:
         raise Problem(f"{path} {file_reason(path, error)}", DATA) from error
+
+
+def decoded(content: bytes, where: str) -> str:
+    try:
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
-        raise Problem(f"{path}:{line} is not UTF-8; save the table as UTF-8", DATA) from error
+        raise Problem(f"{where}:{line} is not UTF-8; save the table as UTF-8", DATA) from error
 
 
 def delimiter_in(line: str) -> str:
