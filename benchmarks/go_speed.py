@@ -15,7 +15,7 @@ from itertools import islice
 import numpy as np
 from go_machine import machine
 from neocog.go.compiled import compiled
-from neocog.go.eyes import is_eye
+from neocog.go.eyes import may_be_eye
 from neocog.go.game import replay
 from neocog.go.games import Games
 from neocog.go.library import read_library
@@ -68,7 +68,7 @@ def replay_all(b, stone_starts, stones, stone_colours, starts, moves, colours):
 
 @compiled
 def playouts(b, count, seed):
-    """Games of uniformly random legal moves that fill no true eye, to two passes. Gives the moves."""
+    """Games of random legal moves to two passes, none at a point with own stones all around. Gives the moves."""
     np.random.seed(seed)
     points = np.empty(b.size * b.size, np.int64)
     total = 0
@@ -88,7 +88,7 @@ def playouts(b, count, seed):
                 p = points[at]
                 end -= 1
                 points[at], points[end] = points[end], p
-                if legal(b, p) and not is_eye(b, p, b.turn):
+                if legal(b, p) and not may_be_eye(b, p, b.turn):
                     play(b, p)
                     passes = 0
                     break
