@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from . import tell
-from .core.problem import DATA, USAGE, Problem
+from .core.problem import DATA, INTERRUPTED, USAGE, Problem
 from .core.progress import progress, say
 
 if TYPE_CHECKING:
@@ -131,7 +131,8 @@ def planes(
     choice = Choice.parse(moves)
     with progress("reading", "games", quiet) as reading:
         library = read_library(games, processors(), reading)
-    told, bad = export(library, choice, size, out)
+    with progress("writing", "positions", quiet) as writing:
+        told, bad = export(library, choice, size, out, writing)
     if not quiet:
         left_out(bad)
     if json:
@@ -166,7 +167,10 @@ def pack(
         index = packs.prepare(games, out, valid, test, count, force, reading)
     with progress("packing", "positions", quiet) as packing:
         packing.first = packs.packed_so_far(out, index)
-        index = packs.finish(out, index, count, packing)
+        try:
+            index = packs.finish(out, index, count, packing)
+        except KeyboardInterrupt:
+            raise Problem(f"stopped; the same command goes on with {out}/", INTERRUPTED) from None
     if not quiet:
         left_out(index["bad"])
     if json:

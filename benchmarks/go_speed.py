@@ -15,12 +15,12 @@ from itertools import islice
 import numpy as np
 from go_machine import machine
 from neocog.go.compiled import compiled
-from neocog.go.eyes import is_eye
+from neocog.go.eyes import is_spoilt, may_be_eye
 from neocog.go.game import replay
 from neocog.go.games import Games
 from neocog.go.library import read_library
 from neocog.go.pack import ROW, positions_of, rows_of
-from neocog.go.position import PASS, clear, empty_positions, legal, play
+from neocog.go.position import EMPTY, PASS, clear, empty_positions, legal, play
 from neocog.go.records import record_files
 from neocog.go.sgf import records
 from sgfmill import sgf as sgfmill
@@ -67,33 +67,42 @@ def replay_all(b, stone_starts, stones, stone_colours, starts, moves, colours):
 
 
 @compiled
-def playouts(b, count, seed):
-    """Games of uniformly random legal moves that fill no true eye, to two passes. Gives the moves."""
+def list_empty(b, points):
+    """Fills in the empty points and gives their number."""
+    count = 0
+    for row in range(b.size):
+        for p in range((row + 1) * 20 + 1, (row + 1) * 20 + 1 + b.size):
+            if b.colour[p] == EMPTY:
+                points[count] = p
+                count += 1
+    return count
+
+
+@compiled
+def playouts(b, games, seed):
+    """Games of random legal moves that fill no eye whose diagonals are the player's, to two passes. Gives the moves."""
     np.random.seed(seed)
     points = np.empty(b.size * b.size, np.int64)
     total = 0
-    for _ in range(count):
+    for _ in range(games):
         clear(b, b.size)
-        left = 0
-        for row in range(b.size):
-            for column in range(b.size):
-                points[left] = (row + 1) * 20 + column + 1
-                left += 1
+        count = list_empty(b, points)
         passes = 0
         while passes < 2 and b.moves < 1000:
-            passes += 1
-            end = len(points)
-            while end:  # a random order of the points, as far as it is needed
-                at = np.random.randint(end)
+            left, found = count, PASS
+            while left:  # the points in a random order, as far as it is needed
+                at = np.random.randint(left)
                 p = points[at]
-                end -= 1
-                points[at], points[end] = points[end], p
-                if legal(b, p) and not is_eye(b, p, b.turn):
-                    play(b, p)
-                    passes = 0
+                left -= 1
+                points[at], points[left] = points[left], p
+                if legal(b, p) and not (may_be_eye(b, p, b.turn) and not is_spoilt(b, p, b.turn)):
+                    count -= 1
+                    points[left], points[count] = points[count], p
+                    found = p
                     break
-            else:
-                play(b, PASS)
+            passes = passes + 1 if found == PASS else 0
+            if play(b, found):
+                count = list_empty(b, points)
         total += b.moves
     return total
 

@@ -12,9 +12,8 @@ import numpy as np
 
 from ..core import files
 from ..core.problem import DATA, USAGE, Bad, Problem
-from .coords import PASS
 from .game import Game
-from .library import Library
+from .library import Library, Progress
 from .planes import COUNT, bytes_of, packed, unpacked
 
 TOGETHER = 512  # positions that are unpacked at once: 9 MB
@@ -41,7 +40,9 @@ class Choice:
         return cls(text)
 
 
-def export(library: Library, choice: Choice, size: int, path: Path) -> tuple[dict[str, Any], list[Bad]]:
+def export(
+    library: Library, choice: Choice, size: int, path: Path, progress: Progress | None = None
+) -> tuple[dict[str, Any], list[Bad]]:
     """Writes planes uint8 (N, 48, size, size), move, game, number, and the games' names. Gives what was written.
 
     `move` is the move that was played, row · size + column, −1 for a pass; `number` the moves before it; `game` the
@@ -61,12 +62,14 @@ def export(library: Library, choice: Choice, size: int, path: Path) -> tuple[dic
     if not picks:
         first = f", first: {bad[0].file} {bad[0].reason}" if bad else ""
         raise Problem(f"there is no position to write; {len(bad):,} records left out{first}", DATA)
-    files.write(path, lambda beside: write_npz(beside, library, picks, size))
+    files.write(path, lambda beside: write_npz(beside, library, picks, size, progress))
     return {"positions": len(picks), "games": len({at for at, _ in picks}), "size": size, "out": str(path)}, bad
 
 
-def write_npz(path: Path, library: Library, picks: Sequence[tuple[int, int]], size: int) -> None:
-    games = library.games
+def write_npz(
+    path: Path, library: Library, picks: Sequence[tuple[int, int]], size: int, progress: Progress | None
+) -> None:
+    games, done = library.games, 0
     moves = [int(games.moves[games.starts[at] + number]) for at, number in picks]
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         with archive.open("planes.npy", "w", force_zip64=True) as file:
@@ -74,6 +77,9 @@ def write_npz(path: Path, library: Library, picks: Sequence[tuple[int, int]], si
             np.lib.format.write_array_header_1_0(file, head)
             for rows in pieces(library, picks, size):
                 file.write(unpacked(rows, size).tobytes())
+                done += len(rows)
+                if progress:
+                    progress(done, len(picks))
         for name, values in (
             ("move", np.array(moves, np.int16)),
             ("game", np.array([at for at, _ in picks], np.int32)),
@@ -91,6 +97,3 @@ def pieces(library: Library, picks: Sequence[tuple[int, int]], size: int) -> Ite
         for row, (at, number) in zip(rows, picks[begin : begin + TOGETHER], strict=True):
             row[:] = packed(library.games[at].position(number))
         yield rows
-
-
-assert PASS == -1, "programs are promised that a pass is −1"

@@ -20,7 +20,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -90,7 +90,7 @@ def packed_so_far(folder: Path, index: dict[str, Any]) -> int:
     """How many positions of a pack are there."""
     if index["complete"]:
         return int(index["positions"])
-    return int(index["positions"] * np.load(folder / "done.npy").mean())
+    return int(index["positions"] * done_in(folder, sum(index["games"].values())).mean())
 
 
 def stamp(arguments: Sequence[str], valid: float, test: float) -> str:
@@ -116,7 +116,10 @@ def begun(folder: Path, asked: str) -> dict[str, Any] | None:
         if folder.is_dir() and any(each.name not in OURS for each in folder.iterdir()):
             raise Problem(f"{folder} exists and holds other things; name another folder with --out", USAGE)
         return None
-    index: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        index: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise Problem(f"{path} is damaged ({error}); replace the pack with --force", DATA) from None
     if index.get("asked") != asked:
         raise Problem(
             f"{folder} holds a pack of other games or with other parts; name another folder with --out, "
@@ -199,18 +202,20 @@ def save_index(folder: Path, index: dict[str, Any]) -> None:
 
 def fill(folder: Path, games: Games, workers: int, progress: Progress | None) -> None:
     """Computes the rows that are not there yet, in threads: the compiled code lets go of the interpreter."""
-    done = np.load(folder / "done.npy")
-    starts = positions_of(games)
+    done, starts = done_in(folder, len(games)), positions_of(games)
     path = folder / "positions.npy"
     head = path.stat().st_size - int(starts[-1]) * ROW.itemsize
-    stopping = threading.Event()
-    with open(path, "rb+", buffering=0) as file:
+    writing, stopping = threading.Lock(), threading.Event()
+    with open(path, "rb+") as file:
 
         def work(piece: int) -> None:
-            if not stopping.is_set():
-                first, last = piece * TOGETHER, min((piece + 1) * TOGETHER, len(games))
-                rows = rows_of(games, first, last, int(starts[last] - starts[first]))
-                write_at(file.fileno(), rows, head + int(starts[first]) * ROW.itemsize)
+            if stopping.is_set():
+                return
+            first, last = piece * TOGETHER, min((piece + 1) * TOGETHER, len(games))
+            rows = rows_of(games, first, last, int(starts[last] - starts[first]))
+            with writing:
+                file.seek(head + int(starts[first]) * ROW.itemsize)
+                file.write(rows)
                 done[piece] = 1
 
         with ThreadPoolExecutor(workers, thread_name_prefix="neocog-pack") as pool:
@@ -221,30 +226,33 @@ def fill(folder: Path, games: Games, workers: int, progress: Progress | None) ->
                     if progress:
                         progress(int(starts[-1] * done.mean()), int(starts[-1]))
                     if time.monotonic() - saved > SAVE_EVERY:
-                        record(folder, file.fileno(), done)
+                        record(folder, file, writing, done)
                         saved = time.monotonic()
             finally:
                 stopping.set()
-                record(folder, file.fileno(), done)
+                record(folder, file, writing, done)
 
 
-def record(folder: Path, descriptor: int, done: Any) -> None:
+def done_in(folder: Path, games: int) -> Any:
+    """Which pieces of a pack are on the disk, uint8."""
+    try:
+        return np.load(folder / "done.npy")
+    except (OSError, ValueError):  # lost: compute them all
+        return np.zeros(-(-games // TOGETHER), np.uint8)
+
+
+def record(folder: Path, file: BinaryIO, writing: threading.Lock, done: Any) -> None:
     """Writes down which pieces are on the disk, once they are."""
-    now = done.copy()
-    os.fsync(descriptor)
+    with writing:
+        file.flush()
+        now = done.copy()
+    os.fsync(file.fileno())
     files.write(folder / "done.npy", lambda beside: save_array(beside, now))
 
 
 def save_array(path: Path, array: Any) -> None:
     with open(path, "wb") as file:
         np.save(file, array)
-
-
-def write_at(descriptor: int, rows: Any, offset: int) -> None:
-    view = memoryview(rows)
-    while view:
-        written = os.pwrite(descriptor, view, offset)
-        view, offset = view[written:], offset + written
 
 
 def rows_of(games: Games, first: int, last: int, count: int) -> Any:

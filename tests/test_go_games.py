@@ -186,6 +186,16 @@ def test_a_finished_pack_is_not_packed_again_and_another_is_refused(collection, 
         pack.pack([str(collection)], tmp_path / "out")
 
 
+def test_a_damaged_index_is_told_and_lost_notes_cost_only_time(collection, tmp_path):
+    whole = pack.pack([str(collection)], tmp_path / "out")
+    pack.save_index(tmp_path / "out", whole | {"complete": False})
+    assert pack.packed_so_far(tmp_path / "out", {**whole, "complete": False}) == 0
+    assert pack.pack([str(collection)], tmp_path / "out") == whole
+    (tmp_path / "out/index.json").write_text("{")
+    with pytest.raises(Problem, match=r"index\.json is damaged .*; replace the pack with --force"):
+        pack.pack([str(collection)], tmp_path / "out")
+
+
 def test_a_folder_with_other_things_is_left_alone(collection, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out/thesis.txt").write_text("mine")

@@ -221,6 +221,19 @@ def test_pack_tells_games_and_positions_and_does_not_pack_twice(neocog, tmp_path
     assert json.loads(neocog("go", "pack", "games.zip", "--out", "packed", "--json")[1])["positions"] == 12
 
 
+def test_a_pack_that_is_stopped_says_how_to_go_on(neocog, monkeypatch):
+    from neocog.go import pack
+
+    def stopped(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pack, "rows_of", stopped)
+        code, out, err = neocog("go", "pack", "b.sgf", "--out", "packed")
+    assert (code, out) == (130, "") and err.endswith("stopped; the same command goes on with packed/\n")
+    assert neocog("go", "pack", "b.sgf", "--out", "packed")[0] == 0
+
+
 def test_check_go_tells_what_is_there(neocog):
     code, out, _ = neocog("check", "go", "b.sgf")
     assert code == 0 and "games: 1" in out and "b.sgf#2" in out
