@@ -148,3 +148,18 @@ def test_it_has_no_weights_and_exports_as_one_graph() -> None:
     assert not module.state_dict() and not list(module.parameters())
     program = torch.export.export(module, (x,))
     torch.testing.assert_close(program.module()(x), module(x))
+
+
+@pytest.mark.parametrize("normalise", ["clip", "none"])
+def test_gradients_reach_the_samples(normalise: str) -> None:
+    """Saliency asks how an answer changes with a sample: as finite differences say."""
+    module = frontend({**BASE, "normalise": normalise})
+    x = clips(1, samples=1200).float().requires_grad_()
+    weights = torch.randn(module(x).shape, generator=torch.Generator().manual_seed(0))
+    (module(x) * weights).sum().backward()
+    assert x.grad is not None and float(x.grad.abs().max()) > 0
+    with torch.no_grad():
+        step = torch.zeros_like(x)
+        step[0, int(x.grad[0].abs().argmax())] = 30.0
+        change = ((module(x + step) - module(x - step)).double() * weights).sum()
+    torch.testing.assert_close(float(change), float((x.grad * 2 * step).sum()), rtol=0.05, atol=1e-3)
