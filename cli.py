@@ -345,11 +345,11 @@ def predict(
         _answer_lines(found, top, json)
         return
     options = {"text_column": text_column} if text_column else {}
-    if len(inputs) == 1 and (table := found.domain.table(inputs[0], found.card.facts, options)) and not json:
+    if len(inputs) == 1 and not json and (table := found.domain.table(inputs[0], found.card.facts, options)):
         from .core import stream
 
-        if failed := stream.write_csv(found, table):
-            say(f"{inputs[0]}: {failed:,} row(s) hold no input and have no answer")
+        if unanswered := stream.write_csv(found, table):
+            say(f"{inputs[0]}: {unanswered:,} row(s) hold no input and have no answer")
             raise typer.Exit(DATA)
         return
     paths = [each for each in inputs if each != "-"]

@@ -50,13 +50,8 @@ class Examples:
     def keep(self, picks: Tensor) -> Examples:
         """The examples at `picks`, as a set of their own."""
         lengths = None if self.lengths is None else self.lengths[picks]
-        whole = replace(self, margin=None)
-        return replace(
-            whole,
-            **dict(zip(("inputs", "targets"), whole[picks], strict=True)),
-            names=[self.names[i] for i in picks.tolist()],
-            lengths=lengths,
-        )
+        inputs, targets = replace(self, margin=None)[picks]  # whole, however short those at `picks` are
+        return Examples(inputs, targets, [self.names[i] for i in picks.tolist()], lengths, self.margin)
 
     def to(self, device: torch.device) -> Examples:
         return replace(self, inputs=self.inputs.to(device), targets=self.targets.to(device))
