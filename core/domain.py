@@ -44,7 +44,7 @@ class Examples:
     def keep(self, picks: Tensor) -> Examples:
         """The examples at `picks`, as a set of their own."""
         lengths = None if self.lengths is None else self.lengths[picks]
-        inputs, targets = self.followed_by(None)[picks]
+        inputs, targets = self.followed_by(None)[picks]  # whole, however short those at `picks` are
         return Examples(inputs, targets, [self.names[i] for i in picks.tolist()], lengths, self.margin)
 
     def to(self, device: torch.device) -> Examples:

@@ -18,7 +18,10 @@ class Place(Protocol):
     """Where files lie; their names are paths within it."""
 
     where: str
-    names: Sequence[str]
+
+    @property
+    def names(self) -> Sequence[str]: ...
+
     bad: Sequence[Bad]  # folders that may not be entered
 
     def stamp(self, names: Sequence[str]) -> Iterator[Hashable]:

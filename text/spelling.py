@@ -32,11 +32,11 @@ class Spelling:
                 places.append(at)
                 runs.append(number.setdefault(run, len(number)))
         self.words = len(words)
-        at, run = np.array(places, np.int64), np.array(runs, np.int64)
-        shared = np.bincount(run, minlength=len(number)) >= SHARED
+        holder, held = np.array(places, np.int64), np.array(runs, np.int64)
+        shared = np.bincount(held, minlength=len(number)) >= SHARED
         renumbered = np.cumsum(shared) - 1
-        kept = shared[run] if len(run) else np.zeros(0, bool)
-        self.at, self.run = torch.from_numpy(at[kept]), torch.from_numpy(renumbered[run[kept]])
+        kept = shared[held]
+        self.at, self.run = torch.from_numpy(holder[kept]), torch.from_numpy(renumbered[held[kept]])
         self.runs = int(shared.sum())
 
     def to_runs(self, values: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from statistics import median
@@ -123,8 +123,13 @@ def quotes_meant(lines: Sequence[str], delimiter: str) -> bool:
 
 
 def _read(lines: Sequence[str], form: Form) -> list[list[str]]:
-    quoting = csv.QUOTE_MINIMAL if form.quoted else csv.QUOTE_NONE
-    return [row for row in csv.reader(lines, delimiter=form.delimiter, quoting=quoting) if row]
+    return [row for row in _reader(lines, form) if row]
+
+
+def _reader(lines: Iterable[str], form: Form) -> Iterator[list[str]]:
+    if form.quoted:
+        return csv.reader(lines, delimiter=form.delimiter)
+    return csv.reader(lines, delimiter=form.delimiter, quoting=csv.QUOTE_NONE)
 
 
 class _Unclosed(Exception):
@@ -157,10 +162,8 @@ def cells(file: Written, form: Form) -> Iterator[Cells | Bad]:
     lines, start = file.text.split("\n"), 0
     while start < len(lines):
         source = _Lines(lines, start)
-        quoting = csv.QUOTE_MINIMAL if form.quoted else csv.QUOTE_NONE
-        reader = csv.reader(source, delimiter=form.delimiter, quoting=quoting)
         try:
-            for row in reader:
+            for row in _reader(source, form):
                 begun, source.begun = source.begun, source.at
                 if _is_open(lines, begun, source.at, form):
                     source.begun = begun

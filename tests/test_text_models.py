@@ -1,0 +1,199 @@
+"""Recipes are the networks of their papers, and begin with what is known of the words."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from neocog.core.domain import Source
+from neocog.core.modules import Bag, NGrams
+from neocog.core.network import Network
+from neocog.core.problem import Problem
+from neocog.core.start import start
+from neocog.text import DOMAIN, begin, models, runs
+from neocog.text.spelling import Spelling, letters
+
+TOKENS = 1000
+
+
+def network(recipe: str, classes: int = 2, length: int = 64, **told) -> Network:
+    return Network((1, 1, length), models.RECIPES[recipe].layers(classes, tokens=TOKENS, runs=5000, **told))
+
+
+def test_kim_has_the_parameters_of_the_paper():
+    """Widths 3, 4, 5 of 300 numbers × 100 filters with biases, and 300 to 2 (section 3.1)."""
+    words = TOKENS * 300
+    assert network("kim").parameters == words + sum(100 * (300 * width + 1) for width in (3, 4, 5)) + 300 * 2 + 2
+    assert (
+        network("kim", variant="multichannel").parameters
+        == 2 * words + sum(100 * (600 * width + 1) for width in (3, 4, 5)) + 300 * 2 + 2
+    )
+
+
+@pytest.mark.parametrize(("variant", "frozen"), [("rand", 0), ("static", 1), ("nonstatic", 0), ("multichannel", 1)])
+def test_kim_keeps_the_tables_that_the_variant_says(variant, frozen):
+    module = network("kim", variant=variant).module()
+    assert sum(not p.requires_grad for p in module.parameters()) == frozen
+
+
+def test_char_cnn_has_the_features_of_the_paper():
+    """1,014 characters leave 34 frames: (1014 − 96)/27 (section 2.4)."""
+    rows = network("char-cnn", 4, 1014).rows
+    flat = next(row for row in rows if str(row.layer) == "flatten")
+    assert flat.input == (256, 1, 34) and flat.output == (8704,)
+    large = network("char-cnn", 4, 1014, size="large").rows
+    assert next(row for row in large if str(row.layer) == "flatten").output == (1024 * 34,)
+
+
+@pytest.mark.parametrize("depth", [9, 29])
+def test_vdcnn_has_as_many_convolutions_as_its_depth_says(depth):
+    """Depth counts the first convolution and two of each block (table 2); 512 maps of 8 go into the dense layers."""
+    described = network("vdcnn", 4, 1024, depth=depth)
+    convolutions = [m for m in described.module().modules() if isinstance(m, torch.nn.Conv2d) and m.kernel_size[1] == 3]
+    assert len(convolutions) == depth
+    assert next(row for row in described.rows if str(row.layer) == "flatten").output == (512 * 8,)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "told", "message"),
+    [
+        (
+            "kim",
+            {"variant": "random"},
+            "kim: variant is one of rand, static, nonstatic, multichannel (did you mean rand?)",
+        ),
+        ("char-cnn", {"size": "huge"}, "char-cnn: size is small or large; got huge"),
+        ("vdcnn", {"depth": 10}, "vdcnn: depth is 9 or 29; got 10"),
+    ],
+)
+def test_a_number_that_a_recipe_has_not(recipe, told, message):
+    with pytest.raises(Problem) as caught:
+        network(recipe, **told)
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("recipe", ["swift", "kim", "mlp"])
+def test_networks_over_words_do_not_mind_padding(recipe):
+    assert network(recipe).margin is not None
+    assert network("char-cnn", 2, 1014).margin is None
+
+
+# --- what a network begins with --------------------------------------------------------------------------------------
+
+
+def test_log_ratios_are_those_of_wang_and_manning():
+    """Two labels, counts (3, 1) and (0, 4), smoothed by 1: p = (4, 1)/5 … by hand."""
+    ratios = runs.log_ratios(torch.tensor([[3.0, 1.0], [0.0, 4.0]]))
+    p, q = (4, 1), (2, 5)
+    expected = [[math.log(p[v] / 5) - math.log(q[v] / 7), math.log(q[v] / 7) - math.log(p[v] / 5)] for v in (0, 1)]
+    torch.testing.assert_close(ratios, torch.tensor(expected))
+
+
+def test_runs_are_counted_once_a_text():
+    """A slow count in plain Python says how many texts of each label hold each run."""
+    inputs = torch.tensor([[2, 3, 2, 3, 0, 0], [3, 2, 0, 0, 0, 0], [2, 3, 4, 0, 0, 0]], dtype=torch.int32)
+    targets = [0, 1, 1]
+    keys = runs.known(inputs, 2, longest=2)
+    counts = runs.present(inputs, targets, keys, 2, longest=2)
+    slow: dict[tuple[int, ...], list[int]] = {}
+    for row, target in zip(inputs.tolist(), targets, strict=True):
+        row = [at for at in row if at]
+        for run in {tuple(row[i : i + n]) for n in (1, 2) for i in range(len(row) - n + 1)}:
+            slow.setdefault(run, [0, 0])[target] += 1
+    assert len(keys) == len(slow)
+    for run, expected in slow.items():
+        key = int(runs.numbers_of(torch.tensor([run]), len(run))[0, -1, 0])
+        assert counts[int(np.searchsorted(keys, key))].tolist() == expected
+
+
+def test_too_many_runs_leave_the_commoner_ones(monkeypatch):
+    monkeypatch.setattr(runs, "MOST", 3)
+    inputs = torch.tensor([[2, 3, 5, 0], [2, 3, 6, 0]], dtype=torch.int32)
+    assert len(runs.known(inputs, 2)) == 3  # 2, 3 and "2 3" occur twice
+
+
+def test_words_that_share_letters_share_what_is_known():
+    assert letters("cat") == {"<ca", "cat", "at>", "<cat", "cat>", "<cat>"}
+    words = ["stirring", "stirringly", "dull", "dully", "zzz"]
+    counts = torch.tensor([[9.0, 0], [0, 0], [0, 9], [0, 0], [0, 0]])
+    told = Spelling(words).smoothed(counts, np.arange(2, 7))
+    assert told[1, 0] > 1 > -1 > told[3, 0] and told[4].abs().sum() == 0
+    torch.testing.assert_close(told[:, 0], -told[:, 1])
+
+
+def test_vectors_of_words_alike_begin_alike():
+    vectors = Spelling(["stirring", "stirringly", "dull"]).vectors(256, torch.Generator().manual_seed(0))
+    near, far = (float(torch.cosine_similarity(vectors[0], vectors[at], 0)) for at in (1, 2))
+    assert near > 0.3 and abs(far) < 0.25
+    assert float(vectors.std()) == pytest.approx(1, abs=0.25)
+
+
+@pytest.fixture
+def data(tmp_path, monkeypatch):
+    monkeypatch.setenv("NEOCOG_CACHE", str(tmp_path / "cache"))
+    rng = np.random.default_rng(0)
+    lines = ["text,label"]
+    for i in range(200):
+        told = ["not good", "good", "so good"] if i % 2 else ["not bad", "bad", "so bad"]
+        filler = rng.choice(["a", "the", "of", "and", "then"], 4)
+        lines.append(f"{' '.join(filler)} {told[i % 3]} {i},{'gb'[i % 2]}")
+    (tmp_path / "t.csv").write_text("\n".join(lines))
+    return DOMAIN.load(Source(str(tmp_path / "t.csv")), None, None)
+
+
+def test_swift_begins_as_naive_bayes_and_answers_before_it_has_learned(data):
+    numbers = DOMAIN.numbers(data.facts)
+    described = Network((1, 1, data.facts["length"]), models.swift(2, **numbers))
+    module = described.module()
+    start(module, 0)
+    begin.begin(module, data, Source(""))
+    module.eval()
+    inputs = DOMAIN.frontend(data.facts)(data.test.inputs)
+    right = module(inputs).argmax(1) == data.test.targets
+    assert float(right.float().mean()) > 0.95
+    ngrams = next(m for m in module.modules() if isinstance(m, NGrams))
+    bag = next(m for m in module.modules() if isinstance(m, Bag))
+    assert len(ngrams.keys) == numbers["runs"] - 1 and bool((ngrams.keys.diff() > 0).all())
+    assert bag.weigh[0] == 0 and float(bag.weigh[1:].max()) > 1
+
+
+def test_beginning_twice_is_the_same(data):
+    described = Network((1, 1, data.facts["length"]), models.swift(2, **DOMAIN.numbers(data.facts)))
+    states = []
+    for _ in range(2):
+        module = described.module()
+        start(module, 0)
+        begin.begin(module, data, Source(""))
+        states.append(module.state_dict())
+    assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+
+
+def test_vectors_need_a_network_with_embed(data, tmp_path):
+    (tmp_path / "v.txt").write_text("good 1 2 3\n")
+    module = Network((1, 1, 64), models.mlp(2, 50)).module()
+    with pytest.raises(Problem, match=r"--vectors needs a network with embed in it, such as --recipe kim"):
+        begin.begin(module, data, Source("", options={"vectors": str(tmp_path / "v.txt")}))
+
+
+def test_vectors_go_into_every_table(data, tmp_path):
+    (tmp_path / "v.txt").write_text("good 1.5 2.5 3.5\nbad -1 -2 -3\n")
+    module = Network((1, 1, 64), models.kim(2, data.facts["tokens_known"], variant="multichannel", dim=3)).module()
+    remarks = begin.begin(module, data, Source("", options={"vectors": str(tmp_path / "v.txt")}))
+    at = data.facts["vocabulary"].index("good") + 2
+    tables = [p for name, p in module.named_parameters() if "table" in name]
+    assert len(tables) == 2 and all(table[at].tolist() == [1.5, 2.5, 3.5] for table in tables)
+    assert "vectors of 3 numbers for 2 of" in remarks[0]
+
+
+def test_naive_bayes_is_as_sure_as_it_is_right(data):
+    """Among labels drawn by chance, nothing that words say is worth anything."""
+    inputs = data.train.inputs[:, 0, 0]
+    keys = runs.known(inputs, 2)
+
+    def sureness(targets):
+        counts = runs.present(inputs, targets.tolist(), keys, 2, 3)
+        return runs.sureness(inputs, targets, keys, counts, 3)
+
+    rng = torch.Generator().manual_seed(0)
+    assert sureness(torch.randint(0, 2, (len(inputs),), generator=rng)) == min(runs.GRID)
+    assert sureness(data.train.targets) >= 0.3
