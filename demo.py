@@ -39,7 +39,7 @@ def trained(plan: Plan, out: str, console: Any, introduction: str, table: bool =
     with devices.world(device) as world:
         run = runs.begin(plan, out, False, world, device)
         counts = ", ".join(f"{count:,} {name}" for name, count in run.data.counts.items())
-        console.print(f"{introduction}: {counts}\n")
+        console.print(f"{introduction} {counts}.\n")
         if table:
             console.print(diagram.table(run.network))
             console.print(f"\nTraining it on {devices.describe(device)}")
@@ -67,7 +67,7 @@ def next_steps(console: Any, *commands: str) -> None:
 def vision_act(quick: bool, out: str, console: Any) -> None:
     """Handwritten digits: scikit-learn's 1,797 (UCI, 1998), with the lectures' network."""
     plan = Plan.of(domain("vision"), Source("digits"), "keras-digits", changes={"epochs": 3 if quick else 12})
-    told = "[bold]Pictures.[/bold] 1,797 handwritten digits of 8×8 pixels, scaled to 28×28"
+    told = "[bold]Pictures.[/bold] 1,797 handwritten digits of 8×8 pixels, scaled to 28×28:"
     run, score = trained(plan, out, console, told, table=True)
     console.print(score.format(what="test digits are read rightly"))
     console.print("Three that it never saw, and what it says of them:\n")
@@ -127,7 +127,7 @@ def speech_act(quick: bool, out: str, console: Any) -> None:
         plan = Plan.of(domain("speech"), source, "swift(width=16)", changes={"epochs": 4 if quick else 8})
         told = (
             f"\n[bold]Speech.[/bold] {', '.join(WORDS)}: synthetic, spoken by eSpeak NG in {len(VOICES)} voices, "
-            f"tested on {len(UNHEARD)} others (real voices are harder)"
+            f"tested on {len(UNHEARD)} others (real voices are harder):"
         )
         run, score = trained(plan, out, console, told)
         console.print(score.format(what="words are understood, in voices that it had not heard"))
@@ -156,6 +156,7 @@ PHRASES = (
     "lingua italiana",
     "Keski-Afrikka",
 )
+QUICK = ("de", "en", "es", "fi", "fr", "it", "nl", "sv")
 
 
 def text_act(quick: bool, out: str, console: Any) -> None:
@@ -164,12 +165,12 @@ def text_act(quick: bool, out: str, console: Any) -> None:
 
     with tempfile.TemporaryDirectory() as folder:
         table = Path(folder) / "languages.csv"
-        codes = tuple(languages.LANGUAGES)[: 8 if quick else None]
-        count = languages.write(table, codes, 250 if quick else 400)
+        codes = QUICK if quick else tuple(languages.LANGUAGES)
+        count = languages.write(table, codes, 400)
         source = Source(str(table), options={"tokens": "characters", "cache": folder})
-        plan = Plan.of(domain("text"), source, "swift", changes={"epochs": 3 if quick else 4})
+        plan = Plan.of(domain("text"), source, "swift", changes={"epochs": 6 if quick else 12})
         told = f"\n[bold]Texts.[/bold] {count:,} names of countries and languages in {len(codes)} languages"
-        _, score = trained(plan, out, console, f"{told} (Unicode's CLDR): whose are they?")
+        _, score = trained(plan, out, console, f"{told} (Unicode's CLDR). Whose are they?")
     console.print(score.format(what="test names are put to the right language"))
     for answer in load(out).predict(list(PHRASES), 2):
         likely = ", ".join(f"{each['label']} {each['probability']:.0%}" for each in answer["predictions"])
