@@ -13,6 +13,8 @@ from torch import Tensor
 from . import device as devices
 from .domain import Examples
 
+ALIKE, DIVIDED = 25, 100  # inputs of unequal length at once, at least; and batches that they make, at most
+
 
 class Answers(Protocol):
     """What gives scores: a trainer in the middle of its work, or a model from its file."""
@@ -52,6 +54,7 @@ def answers(model: Answers, examples: Examples, size: int = 500) -> NDArray[floa
     order = torch.arange(len(examples))
     if examples.lengths is not None:
         order = examples.lengths.argsort(descending=True, stable=True)
+        size = min(size, max(ALIKE, len(examples) // DIVIDED))
     parts, start = [], 0
     with model.answering():
         while start < len(examples):

@@ -108,10 +108,11 @@ class Model:
         lengths = [windows.lengths for windows in read if windows.lengths is not None]
         nothing = torch.zeros(len(whole), dtype=torch.int64)
         examples = Examples(whole, nothing, [""] * len(whole), torch.cat(lengths) if lengths else None)
-        rows = torch.from_numpy(feed.answers(self, examples)).split([len(windows.inputs) for windows in read])
+        counts = [len(windows.inputs) for windows in read]
+        rows = torch.from_numpy(feed.answers(self, examples)).split(counts)
         good = (answer for answer in told if "predictions" in answer)
         for answer, windows, own in zip(good, read, rows, strict=True):
-            answer["predictions"] = self._likeliest(own.mean(0), top)
+            answer["predictions"] = self._likeliest(own.mean(0) if len(own) > 1 else own[0], top)
             if len(own) > 1 or self.domain.timeline is not None:
                 answer["windows"] = [
                     {"start": start, "end": end, **self._likeliest(row, 1)[0]}

@@ -197,3 +197,31 @@ def test_naive_bayes_is_as_sure_as_it_is_right(data):
     rng = torch.Generator().manual_seed(0)
     assert sureness(torch.randint(0, 2, (len(inputs),), generator=rng)) == min(runs.GRID)
     assert sureness(data.train.targets) >= 0.3
+
+
+def test_a_run_of_swift_that_was_stopped_ends_with_the_same_weights(data):
+    """The known runs and their weights are a part of the state, and the vote draws anew from each step's number."""
+    from neocog.core.device import World
+    from neocog.core.settings import Settings
+    from neocog.core.train import Trainer, train
+
+    described = Network((1, 1, data.facts["length"]), models.swift(2, **DOMAIN.numbers(data.facts)))
+    settings = Settings().changed(models.SWIFT, {"epochs": 2, "batch": 16, "device": "cpu"})
+    nothing = DOMAIN.augment("none", {})
+
+    def trainer() -> Trainer:
+        module = described.module()
+        start(module, 0)
+        frontend = DOMAIN.frontend(data.facts)
+        return Trainer(frontend, module, settings, torch.device("cpu"), World(), described.margin)
+
+    whole, stopped, later = trainer(), trainer(), trainer()
+    begin.begin(whole.network, data, Source(""))
+    begin.begin(stopped.network, data, Source(""))
+    list(train(whole, data.train, data.valid, nothing))
+    list(train(stopped, data.train, data.valid, nothing, lambda trainer, steps: trainer.number == 13))
+    later.restore(*stopped.copy())
+    list(train(later, data.train, data.valid, nothing))
+    ends = whole.network.state_dict(), later.network.state_dict()
+    assert whole.number == later.number > 13
+    assert all(torch.equal(ends[0][name], ends[1][name]) for name in ends[0])

@@ -83,10 +83,12 @@ def windows(source: str | bytes, facts: Facts) -> Windows:
     starts = [0]
     while starts[-1] + longest < len(ids):
         starts.append(min(starts[-1] + longest - longest // OVERLAP, len(ids) - longest))
-    parts = [ids[start : start + longest] for start in starts]
-    spans = [(float(start), float(start + len(part))) for start, part in zip(starts, parts, strict=True)]
-    inputs = torch.stack([padded(part, facts["length"], longest) for part in parts])
-    return Windows(inputs, spans, torch.tensor([len(part) for part in parts]))
+    inputs = np.zeros((len(starts), 1, 1, facts["length"]), np.int32)
+    lengths = np.array([min(longest, len(ids) - start) for start in starts], np.int64)
+    for row, start, length in zip(inputs, starts, lengths, strict=True):
+        row[0, 0, :length] = ids[start : start + length]
+    spans = [(float(start), float(start + length)) for start, length in zip(starts, lengths, strict=True)]
+    return Windows(torch.from_numpy(inputs), spans, torch.from_numpy(lengths))
 
 
 def tokens(source: str | bytes, facts: Facts) -> list[str]:

@@ -133,7 +133,7 @@ ZHANG: Mapping[str, Any] = {"tokens": "characters", "length": 1014}
 CONNEAU: Mapping[str, Any] = {"tokens": "characters", "length": CHARACTERS}
 
 RECIPES: dict[str, Recipe] = {
-    "swift": Recipe(swift, "our own: a small CNN that corrects naive Bayes over runs of words", SWIFT, input=SENTENCE),
+    "swift": Recipe(swift, "our own: a small CNN votes with naive Bayes over runs of words", SWIFT, input=SENTENCE),
     "kim": Recipe(kim, "Kim 2014: windows of 3, 4, 5 words; rand, or with --vectors", KIM, input=SENTENCE),
     "char-cnn": Recipe(char_cnn, "Zhang et al. 2015: six convolutions over characters", CHARS, ZHANG, (1, 1, 1014)),
     "vdcnn": Recipe(vdcnn, "Conneau et al. 2017: 9 or 29 layers over characters", DEEP, CONNEAU, (1, 1, CHARACTERS)),

@@ -30,25 +30,13 @@ def known(inputs: Tensor, labels: int, longest: int = LONGEST) -> NDArray[np.int
     Of the runs that occur once, few come back in another text; so the least count rises until the rest fits.
     """
     most = min(MOST, MOST_WEIGHTS // max(1, labels))
-    keys, counts = np.zeros(0, np.int64), np.zeros(0, np.int64)
-    for part in numbered(inputs, longest):
-        own, often = np.unique(part[part > 0], return_counts=True)
-        keys, counts = merged((keys, counts), (own, often))
+    parts = [np.unique(part[part > 0], return_counts=True) for part in numbered(inputs, longest)]
+    keys, place = np.unique(np.concatenate([own for own, _ in parts]), return_inverse=True)
+    counts = np.bincount(place, np.concatenate([often for _, often in parts]), len(keys))
     least = 1
     while (counts >= least).sum() > most:
         least += 1
     return keys[counts >= least]
-
-
-Counted = tuple[NDArray[np.int64], NDArray[np.int64]]
-
-
-def merged(one: Counted, other: Counted) -> Counted:
-    """Two sets of numbers with their counts as one."""
-    keys = np.concatenate((one[0], other[0]))
-    found, place = np.unique(keys, return_inverse=True)
-    counts = np.bincount(place, np.concatenate((one[1], other[1])), len(found))
-    return found, counts.astype(np.int64)
 
 
 def present(inputs: Tensor, targets: Sequence[int], keys: NDArray[np.int64], labels: int, longest: int) -> Tensor:

@@ -1,0 +1,91 @@
+"""Predictions a second of a trained model, and a training step against one of the bare network on resident ids.
+
+    python benchmarks/text_speed.py RUN DATA [--steps 100] [--rounds 5]
+
+RUN is a run's folder; DATA a set whose texts are predicted one by one as lines, with tokens, windows and answers, and
+trained on. The bare step is forward, loss, backward and the same optimiser on batches that were cut beforehand.
+"""
+
+import argparse
+import statistics
+import time
+from pathlib import Path
+
+import torch
+from machine import machine
+from neocog import domain, load
+from neocog.core import device as devices
+from neocog.core import stream
+from neocog.core.domain import Source
+from neocog.core.network import Network, parse
+from neocog.core.settings import Settings
+from neocog.core.train import Trainer, batches
+from neocog.text.options import Reading
+from neocog.text.sources import origins
+from torch.nn import functional as F
+
+
+def predictions(run: str, data: str, rounds: int) -> list[float]:
+    """Texts a second, a core's CPU seconds, through what `neocog predict RUN -` runs."""
+    model = load(run, "cpu")
+    (placed,) = origins(Source(data), Reading())
+    listed = placed.origin.listing(None)
+    lines = [content for _, content in placed.origin.contents(listed.items)]
+    found = []
+    for _ in range(rounds):
+        begin = time.process_time()
+        count = sum(1 for _ in stream.lines(model, [lines[i : i + 500] for i in range(0, len(lines), 500)], 1))
+        found.append(count / (time.process_time() - begin))
+    return found
+
+
+def trainer_of(run: str) -> tuple[Trainer, Network]:
+    card = load(run, "cpu").card
+    network = Network(card.input, parse(card.network))
+    settings = Settings().changed(card.settings)
+    frontend = domain("text").frontend(card.facts)
+    device = torch.device("cpu")
+    return Trainer(frontend, network.module(), settings, device, devices.World(), network.margin), network
+
+
+def step_ratios(run: str, data: str, steps: int, rounds: int) -> list[float]:
+    """CPU seconds of our steps over those of bare steps, on the same batches."""
+    trainer, network = trainer_of(run)
+    examples = domain("text").load(Source(data), None, None).train.followed_by(network.margin)
+    augment = domain("text").augment("none", {})
+    picks = batches(len(examples), trainer.settings.batch, 0, 0, None, examples.lengths)[: steps + 5]
+    ready = [(x.float(), y) for x, y in (examples[each] for each in picks)]
+    trainer.network.train()
+    ratios = []
+    for _ in range(rounds):
+        begin = time.process_time()
+        for x, y in ready:
+            trainer.optimiser.zero_grad(set_to_none=True)
+            F.cross_entropy(trainer.runs(x), y).backward()
+            trainer.optimiser.step()
+        bare = time.process_time() - begin
+        begin = time.process_time()
+        for each in picks:
+            trainer.step(examples, augment, each, 0.5)
+        ratios.append((time.process_time() - begin) / bare)
+    return ratios
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("data")
+    parser.add_argument("--steps", type=int, default=100)
+    parser.add_argument("--rounds", type=int, default=5)
+    options = parser.parse_args()
+    speeds = predictions(str(options.run), options.data, options.rounds)
+    print(
+        f"predictions: {statistics.median(speeds):,.0f} texts a CPU second ({min(speeds):,.0f} to {max(speeds):,.0f})"
+    )
+    ratios = step_ratios(str(options.run), options.data, options.steps, options.rounds)
+    print(f"step: {statistics.median(ratios):.3f} of a bare one ({min(ratios):.3f} to {max(ratios):.3f})")
+    print(machine())
+
+
+if __name__ == "__main__":
+    main()
