@@ -24,8 +24,12 @@ def answered(
     if model.domain.by_line and list(inputs) == ["-"]:
         return answer_lines(model, top, json)
     typed = {name: value for name, value in options.items() if value is not None}
-    if len(inputs) != 1 or json or (table := model.domain.table(inputs[0], model.card.facts, typed)) is None:
+    if len(inputs) != 1 or (table := model.domain.table(inputs[0], model.card.facts, typed)) is None:
         return None
+    if json:
+        told = [answer for _, answer in stream.rows(model, table, top)]
+        tell.document(told)
+        return sum("problem" in answer for answer in told)
     if failed := stream.write_csv(model, table):
         say(f"{inputs[0]}: {failed:,} row(s) hold no input and have no answer")
     return failed

@@ -36,12 +36,13 @@ def lines(model: Model, groups: Iterable[list[bytes]], top: int) -> Iterator[dic
             yield {**answer, "input": line.decode("utf-8", "replace").rstrip("\r")}
 
 
-def rows(model: Model, table: Table) -> Iterator[tuple[list[str], dict[str, Any]]]:
-    """The cells of each row with the answer to it."""
+def rows(model: Model, table: Table, top: int = 1) -> Iterator[tuple[list[str], dict[str, Any]]]:
+    """The cells of each row with the answer to it, as Model.predict gives it, with the row's own input."""
     waiting = iter(table.rows)
     while group := list(islice(waiting, TOGETHER)):
-        answers = model.predict([given for _, given in group], 1)
-        yield from ((cells, answer) for (cells, _), answer in zip(group, answers, strict=True))
+        answers = model.predict([given for _, given in group], top)
+        for (cells, given), answer in zip(group, answers, strict=True):
+            yield cells, {**answer, "input": given.decode("utf-8", "replace")}
 
 
 def write_csv(model: Model, table: Table, file: TextIO | None = None) -> int:

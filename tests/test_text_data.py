@@ -125,7 +125,7 @@ def test_mixed_encodings_and_nul_bytes_are_used_and_told(tmp_path):
     )
     data = load(str(path))
     assert sum(data.counts.values()) == 62
-    assert "t.csv:62 is not UTF-8; read as Windows-1252 (or give --encoding)" in data.remarks
+    assert "t.csv:62 is not UTF-8; read as Windows-1252 (or --set encoding=NAME)" in data.remarks
     assert "t.csv:63 has NUL bytes, which are left out" in data.remarks
 
 
@@ -224,6 +224,16 @@ def test_a_table_comes_back_with_the_answers_beside_its_rows(neocog, trained, tm
     assert lines[1].startswith('7,"purr, and words",cat,0.') and lines[2].startswith("8,bark and words,dog,0.")
     assert lines[3] == "9,,,"
     assert code == DATA and "1 row(s) hold no input and have no answer" in err
+
+
+def test_a_table_with_json_is_a_document_of_its_rows(neocog, trained, tmp_path):
+    path = tmp_path / "new.csv"
+    path.write_text('id,text\n7,"purr, and words"\n8,bark and words\n')
+    code, out, _ = neocog("predict", tmp_path / "run", path, "--json", "--top", "2")
+    told = json.loads(out)
+    assert code == 0 and [each["input"] for each in told] == ["purr, and words", "bark and words"]
+    assert [each["predictions"][0]["label"] for each in told] == ["cat", "dog"]
+    assert all(len(each["predictions"]) == 2 for each in told)
 
 
 def test_lines_are_answered_as_they_arrive(trained):

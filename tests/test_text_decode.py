@@ -23,13 +23,13 @@ def test_lines_that_are_not_utf_8_are_read_as_windows_1252_and_told():
     content = b"gut\n" + "schön “so”\n".encode("cp1252") + "weiß\n".encode()
     text, trouble = decoded(content)
     assert text == "gut\nschön “so”\nweiß\n"
-    assert trouble.sentences("a.csv") == ["a.csv:2 is not UTF-8; read as Windows-1252 (or give --encoding)"]
+    assert trouble.sentences("a.csv") == ["a.csv:2 is not UTF-8; read as Windows-1252 (or --set encoding=NAME)"]
 
 
 def test_many_such_lines_are_counted_and_the_first_is_named():
     _, trouble = decoded(b"ok\n\xe9\n\xe8\n")
     assert trouble.sentences("f") == [
-        "f: 2 lines (the first is 2) are not UTF-8; read as Windows-1252 (or give --encoding)"
+        "f: 2 lines (the first is 2) are not UTF-8; read as Windows-1252 (or --set encoding=NAME)"
     ]
 
 

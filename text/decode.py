@@ -30,7 +30,7 @@ class Trouble:
         told = []
         if self.foreign:
             whole = "" if len(self.foreign) < self.lines else ", which is all of them"
-            told.append(f"{_lines(file, self.foreign)} not UTF-8{whole}; read as Windows-1252 (or give --encoding)")
+            told.append(f"{_lines(file, self.foreign)} not UTF-8{whole}; read as Windows-1252 (or --set encoding=NAME)")
         if self.lost:
             told.append(f"{_lines(file, self.lost)} not {self.encoding}; the bytes it does not have became �")
         if self.nul:
