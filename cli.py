@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from . import cli_go, tell
+from . import cli_go, tell, typed
 from .core.problem import DATA, FAILED, INTERRUPTED, USAGE, Problem
 from .core.progress import TrainingProgress, progress, say
 from .flags import (
@@ -53,7 +53,7 @@ from .flags import (
 )
 
 if TYPE_CHECKING:
-    from .core.domain import Source
+    from .core.plan import Plan
     from .core.run import Run
 
 app = typer.Typer(
@@ -152,68 +152,27 @@ def train(
     [bold]neocog train speech words/ --pattern '{label}_{speaker}_{take}' --group-by speaker[/bold]
     [bold]neocog train vision photos.zip --network "conv(16, 3), relu, globalmax, dense(classes)"[/bold]
     """
-    from . import domain as domain_of
+    changes = {"epochs": epochs, "batch": batch, "lr": lr, "optimiser": optimiser, "augment": augment, "seed": seed}
+    changes |= {"device": device, "precision": precision}
+    own = {"size": size, "colour": colour, "fit": fit, "cache": cache, "seconds": seconds, "rate": rate}
+    own |= {"pattern": pattern, "test_where": test_where, "valid_where": valid_where}
+    own |= {"text_column": text_column, "label_column": label_column, "label_level": label_level}
+    own |= {"tokens": tokens, "max_length": max_length, "vectors": vectors.absolute() if vectors else None}
+    parts = {"test": test, "valid": valid, "group_by": group_by, "test_share": test_share, "split": split}
+    told = parts | {"unknown": unknown, "max_bad": max_bad}
+    plan = typed.plan(settings, domain, data, recipe, network, weights, changes, set_ or [], own, told)
+    _begin(plan, out, force, quiet, json)
+
+
+def _begin(plan: Plan, out: str | None, force: bool, quiet: bool, json: bool) -> None:
     from .core import device as devices
     from .core import run as runs
-    from .core.plan import Plan, plan_from, read_settings
 
-    typed = {"epochs": epochs, "batch": batch, "lr": lr, "optimiser": optimiser, "augment": augment, "seed": seed}
-    assigned = _assignments(set_ or [])
-    changes = typed | {"device": device, "precision": precision}
-    if settings is not None:
-        if domain or data or recipe or network:
-            raise Problem("--settings names the domain, the data and the network; leave the others out", USAGE)
-        told = read_settings(settings)
-        plan = plan_from(told, domain_of(told["domain"]), changes | assigned)
-    elif domain is None or data is None:
-        raise Problem("train takes a domain and data, as in: neocog train vision photos/", USAGE)
-    else:
-        found = domain_of(domain)
-        own = {name: assigned.pop(name) for name in set(assigned) & set(found.options)}
-        own |= {"size": size, "colour": colour, "fit": fit, "cache": cache, "seconds": seconds, "rate": rate}
-        own |= {"pattern": pattern, "test_where": test_where, "valid_where": valid_where}
-        own |= {"text_column": text_column, "label_column": label_column, "label_level": label_level}
-        own |= {"tokens": tokens, "max_length": max_length, "vectors": vectors.absolute() if vectors else None}
-        parts = {"test": test, "valid": valid, "group_by": group_by, "test_share": test_share, "split": split}
-        source = _source(data, own, unknown=unknown, max_bad=max_bad, **parts)
-        begin = str(weights.absolute()) if weights else None
-        plan = Plan.of(found, source, recipe, network, changes | assigned, begin)
     where = devices.choose(plan.settings.device)
     with devices.world(where) as world, progress("reading", "files", quiet or world.rank > 0) as reading:
         run = runs.begin(plan, out, force, world, where, reading)
         reading.close()
         _go(run, quiet, json)
-
-
-def _source(data: str, options: dict[str, Any], **told: Any) -> Source:
-    """Where examples come from; what is None was not typed. `options` are the domain's own."""
-    from .core.domain import Source
-
-    if told.get("unknown") not in (None, "stop", "skip"):
-        raise Problem(f"--unknown is stop or skip; got {told['unknown']}", USAGE)
-    for name, most in (("max_bad", 1), ("test_share", 0.9)):
-        if not 0 <= (told.get(name) or 0) <= most:
-            raise Problem(f"--{name.replace('_', '-')} is a share from 0 to {most}; got {told[name]:g}", USAGE)
-    own = {name: str(value) if isinstance(value, Path) else value for name, value in options.items()}
-    return Source(data, options=_typed(own), **_typed(told))
-
-
-def _typed(told: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in told.items() if value is not None}
-
-
-def _assignments(texts: list[str]) -> dict[str, Any]:
-    """`smoothing=0.1` as {"smoothing": 0.1}: numbers and true/false as such, all else as text."""
-    told: dict[str, Any] = {}
-    for text in texts:
-        name, equals, value = text.partition("=")
-        if not equals:
-            raise Problem(f"--set takes NAME=VALUE, as in --set smoothing=0.1; got {text}", USAGE)
-        try:
-            told[name.strip()] = json_format.loads(value)
-        except ValueError:
-            told[name.strip()] = value.strip()
-    return told
 
 
 def _go(run: Run, quiet: bool, json: bool) -> None:
@@ -310,7 +269,7 @@ def evaluate(
     found = load(model, device or "auto")
     own = {"cache": cache, "pattern": pattern, "test_where": test_where}
     own |= {"text_column": text_column, "label_column": label_column, "label_level": label_level}
-    source = _source(data, own, test=test, unknown=unknown, max_bad=max_bad, **found.division)
+    source = typed.source(data, own, test=test, unknown=unknown, max_bad=max_bad, **found.division)
     with progress("reading", "files", quiet) as reading:
         loaded = found.domain.load(replace(source, progress=reading), found.labels, found.card.facts)
     began = time.perf_counter()
@@ -458,7 +417,7 @@ def check(
 
     own = {"pattern": pattern, "test_where": test_where}
     own |= {"text_column": text_column, "label_column": label_column, "label_level": label_level}
-    source = _source(data, own, test=test, group_by=group_by, test_share=test_share, split=split)
+    source = typed.source(data, own, test=test, group_by=group_by, test_share=test_share, split=split)
     with progress("checking", "files", quiet) as shown:
         told = domain_of(domain).check(replace(source, progress=shown))
     tell.document(told) if json else tell.check(told)

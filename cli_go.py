@@ -12,6 +12,7 @@ import typer
 from . import tell
 from .core.problem import DATA, INTERRUPTED, USAGE, Problem
 from .core.progress import progress, say
+from .flags import JSON, QUIET
 
 if TYPE_CHECKING:
     from .core.problem import Bad
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich", help="Go: boards, planes and collections of games.")
 
 GAMES = Annotated[list[str], typer.Argument(help="SGF files, folders, globs, zip and tar archives, or -.")]
-JSON = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
-QUIET = Annotated[bool, typer.Option("--quiet", help="No progress and no remarks.")]
 FORCE = Annotated[bool, typer.Option("--force", help="Replace what is there.")]
 NAMED = 5  # records left out that are named
 
@@ -125,14 +124,14 @@ def planes(
     """
     free(out, force)
     from .core.sources.parallel import processors
+    from .go.collection import read_collection
     from .go.export import Choice, export
-    from .go.library import read_library
 
     choice = Choice.parse(moves)
     with progress("reading", "games", quiet) as reading:
-        library = read_library(games, processors(), reading)
+        collection = read_collection(games, processors(), reading)
     with progress("writing", "positions", quiet) as writing:
-        told, bad = export(library, choice, size, out, writing)
+        told, bad = export(collection, choice, size, out, writing)
     if not quiet:
         left_out(bad)
     if json:

@@ -14,11 +14,11 @@ from itertools import islice
 
 import numpy as np
 from go_machine import machine
+from neocog.go.collection import read_collection
 from neocog.go.compiled import compiled
 from neocog.go.eyes import is_spoilt, may_be_eye
 from neocog.go.game import replay
 from neocog.go.games import Games
-from neocog.go.library import read_library
 from neocog.go.pack import ROW, positions_of, rows_of
 from neocog.go.position import EMPTY, PASS, clear, empty_positions, legal, play
 from neocog.go.records import record_files
@@ -138,9 +138,9 @@ def main() -> None:
     print(f"  {rate / 382:.0f} times RocAlphaGo's 382 (of another processor); {ROW.itemsize} bytes each")
     if options.processes:
         begin = time.perf_counter()
-        library = read_library([options.records], options.processes)
+        collection = read_collection([options.records], options.processes)
         seconds = time.perf_counter() - begin
-        print(f"{options.processes} processes: {len(library.games) / seconds:,.0f} games a second by the clock")
+        print(f"{options.processes} processes: {len(collection.games) / seconds:,.0f} games a second by the clock")
     print(machine())
     print(f"load at the end {os.getloadavg()[0]:.1f}")
 

@@ -11,8 +11,8 @@ import numpy as np
 
 from ..core.problem import DATA, Problem
 from ..core.sources.parallel import processors
+from .collection import Collection, Progress, read_collection
 from .game import Facts
-from .library import Library, Progress, read_library
 
 SIZE = 19
 YEAR = re.compile(r"(?<!\d)(1[4-9]\d\d|20\d\d)(?!\d)")
@@ -25,9 +25,9 @@ def report(arguments: Sequence[str], max_bad: float = MAX_BAD, progress: Progres
 
     Raises Problem where there is no record at all.
     """
-    library = read_library(arguments, processors(), progress)
-    games = library.games
-    twins = duplicates(library)
+    collection = read_collection(arguments, processors(), progress)
+    games = collection.games
+    twins = duplicates(collection)
     plays = int((games.moves >= 0).sum())
     usable = int((games.moves[np.repeat(games.sizes == SIZE, np.diff(games.starts))] >= 0).sum())
     return {
@@ -37,15 +37,15 @@ def report(arguments: Sequence[str], max_bad: float = MAX_BAD, progress: Progres
         "moves": plays,
         "passes": len(games.moves) - plays,
         "sizes": counted(f"{size}×{size}" for size in games.sizes.tolist()),
-        "handicaps": counted(str(count) for count in handicaps(library)),
+        "handicaps": counted(str(count) for count in handicaps(collection)),
         "results": counted(result_of(facts.result) for facts in games.facts),
         "ranks": counted(ranks(games.facts)),
         "years": dict(sorted(Counter(year_of(facts.date) for facts in games.facts).items())),
-        "out_of_turn": out_of_turn(library),
-        "bad": [each._asdict() for each in library.bad],
+        "out_of_turn": out_of_turn(collection),
+        "bad": [each._asdict() for each in collection.bad],
         "duplicates": twins,
-        "problems": problems(library, usable, max_bad),
-        "remarks": remarks(library, twins),
+        "problems": problems(collection, usable, max_bad),
+        "remarks": remarks(collection, twins),
     }
 
 
@@ -54,9 +54,9 @@ def counted(values: Iterable[str]) -> dict[str, int]:
     return dict(Counter(values).most_common())
 
 
-def handicaps(library: Library) -> list[int]:
+def handicaps(collection: Collection) -> list[int]:
     """Stones set up before the first move, by game."""
-    starts = library.games.stone_starts
+    starts = collection.games.stone_starts
     return [int(count) for count in np.diff(starts)]
 
 
@@ -78,44 +78,44 @@ def year_of(date: str) -> str:
     return found[0] if found else "unknown"
 
 
-def out_of_turn(library: Library) -> int:
+def out_of_turn(collection: Collection) -> int:
     """How many moves are of the colour that moved before."""
-    games = library.games
+    games = collection.games
     same = games.colours[1:] == games.colours[:-1]
     inner = [start - 1 for start in games.starts[1:-1].tolist() if 0 < start < len(games.moves)]
     same[inner] = False
     return int(same.sum())
 
 
-def duplicates(library: Library) -> list[dict[str, Any]]:
+def duplicates(collection: Collection) -> list[dict[str, Any]]:
     """Records of one game, up to symmetry: the same to the end, or only in their first 50 moves."""
     groups: dict[bytes, list[int]] = defaultdict(list)
-    for at, opening in enumerate(library.openings):
+    for at, opening in enumerate(collection.openings):
         groups[opening].append(at)
     return [
         {
-            "files": [library.games.names[at] for at in group],
-            "same": "whole game" if len({library.digests[at] for at in group}) == 1 else "first 50 moves",
+            "files": [collection.games.names[at] for at in group],
+            "same": "whole game" if len({collection.digests[at] for at in group}) == 1 else "first 50 moves",
         }
         for group in groups.values()
         if len(group) > 1
     ]
 
 
-def problems(library: Library, usable: int, max_bad: float) -> list[str]:
+def problems(collection: Collection, usable: int, max_bad: float) -> list[str]:
     """The sentences with which training would stop, if it would."""
-    told, count = [], len(library.games) + len(library.bad)
+    told, count = [], len(collection.games) + len(collection.bad)
     if not usable:
         told.append(f"there is no game on {SIZE}×{SIZE} to train on")
-    if len(library.bad) > max_bad * count:
-        first = "; ".join(f"{each.file} {each.reason}" for each in library.bad[:NAMED])
-        told.append(f"{len(library.bad):,} of {count:,} records cannot be used, more than {max_bad:.0%}: {first}")
+    if len(collection.bad) > max_bad * count:
+        first = "; ".join(f"{each.file} {each.reason}" for each in collection.bad[:NAMED])
+        told.append(f"{len(collection.bad):,} of {count:,} records cannot be used, more than {max_bad:.0%}: {first}")
     return told
 
 
-def remarks(library: Library, twins: Sequence[dict[str, Any]]) -> list[str]:
+def remarks(collection: Collection, twins: Sequence[dict[str, Any]]) -> list[str]:
     told = []
-    if other := sum(size != SIZE for size in library.games.sizes.tolist()):
+    if other := sum(size != SIZE for size in collection.games.sizes.tolist()):
         told.append(f"{other:,} games are not on {SIZE}×{SIZE}; training leaves them out")
     if twins:
         told.append(f"{len(twins):,} games lie here more than once; packing keeps the first and one side of a split")

@@ -12,8 +12,8 @@ import numpy as np
 
 from ..core import files
 from ..core.problem import DATA, USAGE, Bad, Problem
+from .collection import Collection, Progress
 from .game import Game
-from .library import Library, Progress
 from .planes import COUNT, bytes_of, packed, unpacked
 
 TOGETHER = 512  # positions that are unpacked at once: 9 MB
@@ -41,41 +41,41 @@ class Choice:
 
 
 def export(
-    library: Library, choice: Choice, size: int, path: Path, progress: Progress | None = None
+    collection: Collection, choice: Choice, size: int, path: Path, progress: Progress | None = None
 ) -> tuple[dict[str, Any], list[Bad]]:
     """Writes planes uint8 (N, 48, size, size), move, game, number, and the games' names. Gives what was written.
 
     `move` is the move that was played, row · size + column, −1 for a pass; `number` the moves before it; `game` the
     place in `names`. Raises Problem where there is no position.
     """
-    bad = [*library.bad]
+    bad = [*collection.bad]
     picks: list[tuple[int, int]] = []
-    for at, name in enumerate(library.games.names):
-        if library.games.sizes[at] != size:
-            own = int(library.games.sizes[at])
+    for at, name in enumerate(collection.games.names):
+        if collection.games.sizes[at] != size:
+            own = int(collection.games.sizes[at])
             bad.append(Bad(name, f"is on {own}×{own}; --size {own} takes those"))
             continue
-        numbers = choice.numbers(library.games[at])
+        numbers = choice.numbers(collection.games[at])
         picks += [(at, number) for number in numbers]
         if not numbers:
-            bad.append(Bad(name, f"has {len(library.games[at])} moves"))
+            bad.append(Bad(name, f"has {len(collection.games[at])} moves"))
     if not picks:
         first = f", first: {bad[0].file} {bad[0].reason}" if bad else ""
         raise Problem(f"there is no position to write; {len(bad):,} records left out{first}", DATA)
-    files.write(path, lambda beside: write_npz(beside, library, picks, size, progress))
+    files.write(path, lambda beside: write_npz(beside, collection, picks, size, progress))
     return {"positions": len(picks), "games": len({at for at, _ in picks}), "size": size, "out": str(path)}, bad
 
 
 def write_npz(
-    path: Path, library: Library, picks: Sequence[tuple[int, int]], size: int, progress: Progress | None
+    path: Path, collection: Collection, picks: Sequence[tuple[int, int]], size: int, progress: Progress | None
 ) -> None:
-    games, done = library.games, 0
+    games, done = collection.games, 0
     moves = [int(games.moves[games.starts[at] + number]) for at, number in picks]
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         with archive.open("planes.npy", "w", force_zip64=True) as file:
             head = {"descr": "|u1", "fortran_order": False, "shape": (len(picks), COUNT, size, size)}
             np.lib.format.write_array_header_1_0(file, head)
-            for rows in pieces(library, picks, size):
+            for rows in pieces(collection, picks, size):
                 file.write(unpacked(rows, size).tobytes())
                 done += len(rows)
                 if progress:
@@ -90,10 +90,10 @@ def write_npz(
                 np.lib.format.write_array(file, values, allow_pickle=False)
 
 
-def pieces(library: Library, picks: Sequence[tuple[int, int]], size: int) -> Iterator[Any]:
+def pieces(collection: Collection, picks: Sequence[tuple[int, int]], size: int) -> Iterator[Any]:
     """Packed positions, uint8 (up to 512, bytes)."""
     for begin in range(0, len(picks), TOGETHER):
         rows = np.empty((len(picks[begin : begin + TOGETHER]), bytes_of(size)), np.uint8)
         for row, (at, number) in zip(rows, picks[begin : begin + TOGETHER], strict=True):
-            row[:] = packed(library.games[at].position(number))
+            row[:] = packed(collection.games[at].position(number))
         yield rows

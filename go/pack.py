@@ -29,10 +29,10 @@ from ..core.problem import DATA, FAILED, USAGE, Bad, Problem
 from ..core.sources.folder import Folder, stamp_of
 from ..core.sources.gather import expanded
 from ..core.split import PARTS, split
+from .collection import Collection, read_collection
 from .compiled import compiled
 from .game import point_at, set_up
 from .games import Games
-from .library import Library, read_library
 from .planes import bytes_of, write
 from .position import PASS, clear, empty_positions, play, turn_to
 from .records import RECORDS
@@ -73,7 +73,7 @@ def prepare(
         for name in OURS:
             (folder / name).unlink(missing_ok=True)
     found = begun(folder, asked)
-    return found or begin(folder, asked, read_library(arguments, workers, progress), valid, test)
+    return found or begin(folder, asked, read_collection(arguments, workers, progress), valid, test)
 
 
 def finish(folder: Path, index: dict[str, Any], workers: int, progress: Progress | None = None) -> dict[str, Any]:
@@ -129,15 +129,15 @@ def begun(folder: Path, asked: str) -> dict[str, Any] | None:
     return index
 
 
-def begin(folder: Path, asked: str, library: Library, valid: float, test: float) -> dict[str, Any]:
+def begin(folder: Path, asked: str, collection: Collection, valid: float, test: float) -> dict[str, Any]:
     """Divides the games, makes room on the disk, and writes down what is to be packed."""
-    usable, bad = usable_games(library)
+    usable, bad = usable_games(collection)
     if not usable:
         first = f", first: {bad[0].file} {bad[0].reason}" if bad else ""
         raise Problem(f"not one of {len(bad):,} records can be packed{first}", DATA)
-    parts = split([library.openings[at] for at in usable], ["game"] * len(usable), valid, test)[0]
+    parts = split([collection.openings[at] for at in usable], ["game"] * len(usable), valid, test)[0]
     order = sorted(range(len(usable)), key=lambda at: PARTS.index(parts[at]))
-    games = library.games.chosen(usable[at] for at in order)
+    games = collection.games.chosen(usable[at] for at in order)
     rows = positions_of(games)
     ends = {part: int(rows[sum(PARTS.index(each) <= number for each in parts)]) for number, part in enumerate(PARTS)}
     index = {
@@ -157,16 +157,16 @@ def begin(folder: Path, asked: str, library: Library, valid: float, test: float)
     return index
 
 
-def usable_games(library: Library) -> tuple[list[int], list[Bad]]:
+def usable_games(collection: Collection) -> tuple[list[int], list[Bad]]:
     """The games to pack, and all records that are left out with the reason."""
-    bad, first = [*library.bad], dict[bytes, int]()
+    bad, first = [*collection.bad], dict[bytes, int]()
     usable = []
-    for at, (size, same) in enumerate(zip(library.games.sizes, library.digests, strict=True)):
-        name = library.games.names[at]
+    for at, (size, same) in enumerate(zip(collection.games.sizes, collection.digests, strict=True)):
+        name = collection.games.names[at]
         if size != SIZE:
             bad.append(Bad(name, f"is on {size}×{size}; training takes {SIZE}×{SIZE}"))
         elif same in first:
-            bad.append(Bad(name, f"is the same game as {library.games.names[first[same]]}, up to symmetry"))
+            bad.append(Bad(name, f"is the same game as {collection.games.names[first[same]]}, up to symmetry"))
         else:
             first[same] = at
             usable.append(at)

@@ -14,10 +14,10 @@ from neocog.core.domain import Source
 from neocog.core.problem import Problem
 from neocog.go import export, pack, sgf
 from neocog.go.check import report, result_of, year_of
+from neocog.go.collection import read_collection
 from neocog.go.coords import place, star_points, vertex
 from neocog.go.game import Game
 from neocog.go.games import Games, canonical, digest
-from neocog.go.library import read_library
 from neocog.go.planes import packed, planes, unpacked
 from neocog.go.positions import Positions
 from neocog.go.symmetry import moved
@@ -59,7 +59,7 @@ def collection(tmp_path):
 
 
 def test_games_are_the_same_after_flattening_saving_and_loading(collection, tmp_path):
-    games = read_library([str(collection)]).games
+    games = read_collection([str(collection)]).games
     games.save(tmp_path / "games.npz")
     again = Games.load(tmp_path / "games.npz")
     assert len(again) == 16 and again.names == games.names
@@ -176,7 +176,7 @@ def test_a_pack_that_was_killed_goes_on_and_ends_the_same(collection, tmp_path, 
 
 def test_a_finished_pack_is_not_packed_again_and_another_is_refused(collection, tmp_path, monkeypatch):
     first = pack.pack([str(collection)], tmp_path / "out")
-    monkeypatch.setattr(pack, "read_library", None)
+    monkeypatch.setattr(pack, "read_collection", None)
     assert pack.pack([str(collection)], tmp_path / "out") == first
     with pytest.raises(Problem, match="holds a pack of other games or with other parts; name another folder"):
         pack.pack([str(collection)], tmp_path / "out", valid=0.5)
@@ -250,18 +250,18 @@ def test_positions_by_their_number_are_the_rows_of_the_pack(collection, tmp_path
 
 
 def test_exported_planes_are_those_of_the_positions(collection, tmp_path):
-    library = read_library([str(collection)])
-    told, bad = export.export(library, export.Choice.parse("every"), 19, tmp_path / "planes.npz")
+    read = read_collection([str(collection)])
+    told, bad = export.export(read, export.Choice.parse("every"), 19, tmp_path / "planes.npz")
     with np.load(tmp_path / "planes.npz") as file:
         found = {name: file[name] for name in file.files}
-    count = sum(len(game) for game in (library.games[at] for at in range(15)))
+    count = sum(len(game) for game in (read.games[at] for at in range(15)))
     assert found["planes"].shape == (count, 48, 19, 19) and found["planes"].dtype == np.uint8
     assert told["positions"] == count and told["games"] == 15
     assert {os.path.basename(each.file): each.reason for each in bad}[
         "24 small.sgf"
     ] == "is on 9×9; --size 9 takes those"
     for at in range(0, count, 37):
-        game, number = library.games[int(found["game"][at])], int(found["number"][at])
+        game, number = found.games[int(found["game"][at])], int(found["number"][at])
         assert found["move"][at] == game.moves[number] and found["names"][found["game"][at]] == game.name
         assert (found["planes"][at] == planes(game.position(number))).all()
     assert (found["move"] == -1).sum() == 2
@@ -269,15 +269,15 @@ def test_exported_planes_are_those_of_the_positions(collection, tmp_path):
 
 @pytest.mark.parametrize(("text", "positions", "number"), [("last", 15, None), ("55", 14, 55), ("0", 15, 0)])
 def test_positions_are_chosen_by_their_number(collection, tmp_path, text, positions, number):
-    library = read_library([str(collection)])
-    told, _ = export.export(library, export.Choice.parse(text), 19, tmp_path / "planes.npz")
+    found = read_collection([str(collection)])
+    told, _ = export.export(found, export.Choice.parse(text), 19, tmp_path / "planes.npz")
     with np.load(tmp_path / "planes.npz") as file:
         assert told["positions"] == positions == len(file["planes"])
         assert number is None or (file["number"] == number).all()
 
 
 def test_planes_of_small_boards_are_exported_when_asked_for(collection, tmp_path):
-    export.export(read_library([str(collection)]), export.Choice.parse("every"), 9, tmp_path / "planes.npz")
+    export.export(read_collection([str(collection)]), export.Choice.parse("every"), 9, tmp_path / "planes.npz")
     with np.load(tmp_path / "planes.npz") as file:
         assert file["planes"].shape == (1, 48, 9, 9) and file["move"].tolist() == [40]
 
@@ -286,7 +286,7 @@ def test_what_cannot_be_exported_is_told(collection, tmp_path):
     with pytest.raises(Problem, match="--moves is every, last or a number of moves; got some"):
         export.Choice.parse("some")
     with pytest.raises(Problem, match=r"there is no position to write; \d+ records left out, first: "):
-        export.export(read_library([str(collection)]), export.Choice.parse("every"), 13, tmp_path / "planes.npz")
+        export.export(read_collection([str(collection)]), export.Choice.parse("every"), 13, tmp_path / "planes.npz")
 
 
 # --- check ---------------------------------------------------------------------------------------------------------

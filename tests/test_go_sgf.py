@@ -10,7 +10,7 @@ from neocog.core.problem import Problem
 from neocog.core.sources.content import Unreadable
 from neocog.go import records as files_of_records
 from neocog.go import sgf
-from neocog.go.library import read_library
+from neocog.go.collection import read_collection
 from neocog.go.records import record_files
 from neocog.go.sgf import BadRecord
 from sgfmill import sgf as sgfmill
@@ -54,9 +54,9 @@ def test_the_moves_are_those_that_sgfmill_reads(shared):
 
 
 def test_the_counts_of_the_test_set_are_those_that_others_count(shared):
-    library = read_library([str(shared / "go/test.sgf.zip")])
-    assert len(library.games) == 1000 and library.bad == []
-    assert len(library.games.moves) == 201_118 and (library.games.moves < 0).sum() == 28
+    found = read_collection([str(shared / "go/test.sgf.zip")])
+    assert len(found.games) == 1000 and found.bad == []
+    assert len(found.games.moves) == 201_118 and (found.games.moves < 0).sum() == 28
 
 
 def test_both_ways_to_write_a_pass_are_read():
@@ -185,9 +185,9 @@ def test_a_record_of_many_megabytes_is_refused_and_one_of_two_is_read():
 def test_nothing_else_is_lost_with_a_bad_file(tmp_path):
     for name, content in (("a", GOOD), ("b", b"<html>"), ("c", GOOD.replace(b"dd", b"pd")), ("d", GOOD)):
         (tmp_path / f"{name}.sgf").write_bytes(content)
-    library = read_library([str(tmp_path)])
-    assert [name.rsplit("/", 1)[1] for name in library.games.names] == ["a.sgf", "d.sgf"]
-    assert [(bad.file.rsplit("/", 1)[1], bad.reason) for bad in library.bad] == [
+    found = read_collection([str(tmp_path)])
+    assert [name.rsplit("/", 1)[1] for name in found.games.names] == ["a.sgf", "d.sgf"]
+    assert [(bad.file.rsplit("/", 1)[1], bad.reason) for bad in found.bad] == [
         ("b.sgf", "is a web page, not a game record: download the record itself"),
         ("c.sgf", "move 2, white Q16: the point is occupied"),
     ]
@@ -211,9 +211,9 @@ def test_a_bomb_in_a_zip_is_refused_before_it_is_unpacked(tmp_path, monkeypatch)
 
 def test_a_name_that_leads_out_of_its_archive_is_refused(tmp_path):
     path = made_zip(tmp_path / "a.zip", [("../out.sgf", GOOD), ("/abs.sgf", GOOD), ("in/a.sgf", GOOD), ("b.txt", b"")])
-    library = read_library([path])
-    assert library.games.names == [f"{path}!in/a.sgf"]
-    assert [bad.reason for bad in library.bad] == ["has a name that leads out of its archive"] * 2
+    found = read_collection([path])
+    assert found.games.names == [f"{path}!in/a.sgf"]
+    assert [bad.reason for bad in found.bad] == ["has a name that leads out of its archive"] * 2
     assert not (tmp_path.parent / "out.sgf").exists()
 
 
@@ -226,7 +226,7 @@ def test_a_tar_is_read_and_its_links_are_not_followed(tmp_path):
         link = tarfile.TarInfo("b.sgf")
         link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
         archive.addfile(link)
-    assert read_library([str(path)]).games.names == [f"{path}!a.sgf"]
+    assert read_collection([str(path)]).games.names == [f"{path}!a.sgf"]
 
 
 def test_one_record_of_an_archive_can_be_named(tmp_path):
@@ -238,20 +238,20 @@ def test_a_damaged_archive_is_told_in_a_sentence(tmp_path):
     path = tmp_path / "a.zip"
     path.write_bytes(b"PK\x03\x04 and nothing more")
     with pytest.raises(Problem, match=r"a\.zip is damaged or breaks off after 0 files"):
-        read_library([str(path)])
+        read_collection([str(path)])
 
 
 def test_an_argument_without_records_is_told(tmp_path):
     (tmp_path / "readme.txt").write_text("no games")
     with pytest.raises(Problem, match=r"holds no game records; expected SGF files, a folder or an archive of them"):
-        read_library([str(tmp_path)])
+        read_collection([str(tmp_path)])
     with pytest.raises(Problem, match="does not exist"):
-        read_library([str(tmp_path / "gone.sgf")])
+        read_collection([str(tmp_path / "gone.sgf")])
 
 
 def test_several_processes_read_what_one_reads(tmp_path):
     path = made_zip(tmp_path / "a.zip", [(f"{i}.sgf", GOOD if i % 7 else b"(;B[aa];W[aa])") for i in range(500)])
-    one, two = read_library([path]), read_library([path], workers=2)
+    one, two = read_collection([path]), read_collection([path], workers=2)
     assert one.games.names == two.games.names and (one.games.moves == two.games.moves).all()
     assert one.bad == two.bad and one.digests == two.digests and len(one.bad) == 72
     assert np.unique(one.openings).size == 1

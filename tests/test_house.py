@@ -24,7 +24,18 @@ HEAVY = {
     *("safetensors", "tomlkit", "numba", "soundfile", "captum", "torchmetrics", "onnx", "onnxruntime"),
 }
 LIGHT = [
-    *("cli.py", "cli_go.py", "__init__.py", "__main__.py", "core/__init__.py", "core/problem.py", "core/checkpoint.py"),
+    *(
+        "cli.py",
+        "cli_go.py",
+        "typed.py",
+        "flags.py",
+        "tell.py",
+        "__init__.py",
+        "__main__.py",
+        "core/__init__.py",
+        "core/problem.py",
+        "core/checkpoint.py",
+    ),
     *("core/files.py", "core/versions.py", "core/progress.py", "core/signals.py", "core/settings.py", "core/split.py"),
 ]
 UNPICKLERS = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "marshal", "shelve"}
@@ -219,7 +230,7 @@ def test_help_loads_no_torch():
     assert loaded_by(program) & (HEAVY - {"rich"}) == set()  # typer prints its help with rich
 
 
-@pytest.mark.parametrize("module", ["neocog.go", "neocog.go.board", "neocog.go.planes", "neocog.go.library"])
+@pytest.mark.parametrize("module", ["neocog.go", "neocog.go.board", "neocog.go.planes", "neocog.go.collection"])
 def test_boards_and_records_need_no_torch(module):
     assert "torch" not in loaded_by(f"import {module}")
 

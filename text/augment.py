@@ -6,21 +6,14 @@ touched, so that lengths stay what they are.
 
 from __future__ import annotations
 
-import inspect
-import re
-from collections.abc import Callable, Mapping
-from functools import partial
-from typing import Any
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
 
+from ..core.changes import Vocabulary
 from ..core.domain import Augment
-from ..core.network import call
-from ..core.problem import USAGE, Problem
 from .vocabulary import PADDING, UNKNOWN
-
-Change = Callable[[Tensor, torch.Generator], Tensor]
 
 
 def drop(ids: Tensor, rng: torch.Generator, share: float = 0.1) -> Tensor:
@@ -43,12 +36,12 @@ def swap(ids: Tensor, rng: torch.Generator, share: float = 0.05) -> Tensor:
     return torch.where(first, after, torch.where(second, before, ids))
 
 
-WORDS: dict[str, Callable[..., Tensor]] = {"drop": drop, "swap": swap}
+VOCABULARY = Vocabulary({"drop": drop, "swap": swap}, "drop(0.1), swap(0.05)")
 
 
 def augment(text: str, extras: Mapping[str, Tensor]) -> Augment:
-    """The words in `text` for training; raises Problem for an unknown word or an impossible number."""
-    changes = read(text)
+    """The words in `text`, in their order, for training; raises Problem for an unknown word or an impossible number."""
+    changes = list(VOCABULARY.read(text).values())
 
     def change(ids: Tensor, targets: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
         for each in changes:
@@ -56,29 +49,3 @@ def augment(text: str, extras: Mapping[str, Tensor]) -> Augment:
         return ids, targets
 
     return Augment(change)
-
-
-def read(text: str) -> list[Change]:
-    """The words in `text` in their order, each with its share filled in; none for "none"."""
-    if text.strip() == "none":
-        return []
-    parts = [part.strip() for part in re.split(r",(?![^(]*\))", text) if part.strip()]
-    if not parts:
-        raise Problem("the augmentation is empty; write none, or words such as: drop(0.1), swap(0.05)", USAGE)
-    return [_filled(part) for part in parts]
-
-
-def _filled(part: str) -> Change:
-    name, given, named = call(part, WORDS, "way to augment")
-    default = inspect.signature(WORDS[name]).parameters["share"].default
-    try:
-        share: Any = _only(*given, **named) if given or named else default
-    except TypeError:
-        raise Problem(f"{part}: {name} takes share, as in {name}({default})", USAGE) from None
-    if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1:
-        raise Problem(f"{name}: share is a number from 0 to 1; got {share}", USAGE)
-    return partial(WORDS[name], share=float(share))
-
-
-def _only(share: Any) -> Any:
-    return share

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import multiprocessing
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from itertools import chain, islice
 
 from ..core.problem import Bad
 from ..core.sources.content import Unreadable
+from ..core.sources.parallel import ahead
 from .game import Game, check_legal
 from .games import OPENING, Games, digest
 from .records import Record, record_files
@@ -23,7 +23,7 @@ Progress = Callable[[int, int | None], object]
 
 
 @dataclass
-class Library:
+class Collection:
     """The games of many records, what names two records of one game, and the records that are no use."""
 
     games: Games
@@ -32,7 +32,7 @@ class Library:
     bad: list[Bad] = field(default_factory=list)
 
 
-def read_library(arguments: Sequence[str], workers: int = 1, progress: Progress | None = None) -> Library:
+def read_collection(arguments: Sequence[str], workers: int = 1, progress: Progress | None = None) -> Collection:
     """All games that arguments name. Raises Problem where an argument names no records."""
     parts, count = [], 0
     for part in read_pieces(arguments, workers):
@@ -40,7 +40,7 @@ def read_library(arguments: Sequence[str], workers: int = 1, progress: Progress 
         count += len(part.games) + len(part.bad)
         if progress:
             progress(count, None)
-    return Library(
+    return Collection(
         Games.joined([part.games for part in parts]),
         [each for part in parts for each in part.digests],
         [each for part in parts for each in part.openings],
@@ -48,7 +48,7 @@ def read_library(arguments: Sequence[str], workers: int = 1, progress: Progress 
     )
 
 
-def read_pieces(arguments: Sequence[str], workers: int) -> Iterator[Library]:
+def read_pieces(arguments: Sequence[str], workers: int) -> Iterator[Collection]:
     """Libraries of a few records each, in the order in which they lie there, a bounded number of them ahead."""
     found = record_files(arguments)
     head = list(islice(found, FEW if workers > 1 else 0))
@@ -56,17 +56,8 @@ def read_pieces(arguments: Sequence[str], workers: int) -> Iterator[Library]:
         yield from map(read_piece, pieces(chain(head, found)))
         return
     check_legal(Game.of(9, [0]))  # compiled here once, not by each of the others
-    waiting: deque[Future[Library]] = deque()
-    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
-        try:
-            for piece in pieces(chain(head, found)):
-                waiting.append(pool.submit(read_piece, piece))
-                if len(waiting) > 2 * workers:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            pool.shutdown(cancel_futures=True)
+    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"))
+    yield from ahead(pool, read_piece, pieces(chain(head, found)), 2 * workers)
 
 
 def pieces(found: Iterator[Record]) -> Iterator[list[Record]]:
@@ -82,7 +73,7 @@ def pieces(found: Iterator[Record]) -> Iterator[list[Record]]:
         yield piece
 
 
-def read_piece(piece: Sequence[Record]) -> Library:
+def read_piece(piece: Sequence[Record]) -> Collection:
     """The games of some files."""
     games, bad = [], []
     for name, content in piece:
@@ -94,4 +85,4 @@ def read_piece(piece: Sequence[Record]) -> Library:
                 bad.append(Bad(called, str(found)))
             else:
                 games.append(found)
-    return Library(Games.of(games), [digest(game) for game in games], [digest(game, OPENING) for game in games], bad)
+    return Collection(Games.of(games), [digest(game) for game in games], [digest(game, OPENING) for game in games], bad)

@@ -1,0 +1,78 @@
+"""What was typed, as a plan of training and as a source of data."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .core.problem import USAGE, Problem
+
+if TYPE_CHECKING:
+    from .core.domain import Source
+    from .core.plan import Plan
+
+
+def plan(
+    settings: Path | None,
+    domain: str | None,
+    data: str | None,
+    recipe: str | None,
+    network: str | None,
+    weights: Path | None,
+    changes: dict[str, Any],
+    assignments: list[str],
+    own: dict[str, Any],
+    told: dict[str, Any],
+) -> Plan:
+    """What is to be trained, where None is what nobody has typed.
+
+    `changes` are settings of training, `own` options of the domain, `assignments` what --set says of both, and `told`
+    how the data are divided. Raises Problem where they do not go together.
+    """
+    from . import domain as domain_of
+    from .core.plan import Plan, plan_from, read_settings
+
+    assigned = assigned_by(assignments)
+    if settings is not None:
+        if domain or data or recipe or network:
+            raise Problem("--settings names the domain, the data and the network; leave the others out", USAGE)
+        tables = read_settings(settings)
+        return plan_from(tables, domain_of(tables["domain"]), changes | assigned)
+    if domain is None or data is None:
+        raise Problem("train takes a domain and data, as in: neocog train vision photos/", USAGE)
+    found = domain_of(domain)
+    own |= {name: assigned.pop(name) for name in set(assigned) & set(found.options)}
+    where = source(data, own, **told)
+    return Plan.of(found, where, recipe, network, changes | assigned, str(weights.absolute()) if weights else None)
+
+
+def source(data: str, options: dict[str, Any], **told: Any) -> Source:
+    """Where examples come from; what is None was not typed. `options` are the domain's own."""
+    from .core.domain import Source
+
+    if told.get("unknown") not in (None, "stop", "skip"):
+        raise Problem(f"--unknown is stop or skip; got {told['unknown']}", USAGE)
+    for name, most in (("max_bad", 1), ("test_share", 0.9)):
+        if not 0 <= (told.get(name) or 0) <= most:
+            raise Problem(f"--{name.replace('_', '-')} is a share from 0 to {most}; got {told[name]:g}", USAGE)
+    own = {name: str(value) if isinstance(value, Path) else value for name, value in options.items()}
+    return Source(data, options=given(own), **given(told))
+
+
+def given(told: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in told.items() if value is not None}
+
+
+def assigned_by(texts: list[str]) -> dict[str, Any]:
+    """`smoothing=0.1` as {"smoothing": 0.1}: numbers and true/false as such, all else as text."""
+    told: dict[str, Any] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise Problem(f"--set takes NAME=VALUE, as in --set smoothing=0.1; got {text}", USAGE)
+        try:
+            told[name.strip()] = json.loads(value)
+        except ValueError:
+            told[name.strip()] = value.strip()
+    return told
