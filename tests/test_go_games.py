@@ -261,7 +261,7 @@ def test_exported_planes_are_those_of_the_positions(collection, tmp_path):
         "24 small.sgf"
     ] == "is on 9×9; --size 9 takes those"
     for at in range(0, count, 37):
-        game, number = found.games[int(found["game"][at])], int(found["number"][at])
+        game, number = read.games[int(found["game"][at])], int(found["number"][at])
         assert found["move"][at] == game.moves[number] and found["names"][found["game"][at]] == game.name
         assert (found["planes"][at] == planes(game.position(number))).all()
     assert (found["move"] == -1).sum() == 2
