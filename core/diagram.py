@@ -14,9 +14,10 @@ from rich.table import Table
 from rich.text import Text
 
 from . import drawing
+from .combinators import Parallel, Residual
 from .drawing import AMBER, BLUE, GREEN, GREY, INK, PLAIN, VIOLET, Box, Colour, Rect
 from .layer import Shape, Window
-from .layers import Conv, Dense, Embed, Local, Parallel, Residual
+from .layers import Conv, Dense, Embed, Local
 from .network import Network, Row
 
 WIDE = 110  # columns from which counts are written out
