@@ -114,7 +114,11 @@ def recipes(told: list[dict[str, Any]]) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading, side in (("recipe", "left"), ("input", "left"), ("parameters", "right"), ("about", "left")):
         table.add_column(heading, justify=side, no_wrap=heading != "about")  # type: ignore[arg-type]
+    domain = None
     for row in told:
+        if row["domain"] != domain:
+            domain = row["domain"]
+            table.add_row(f"[bold]{domain}[/bold]" if domain == told[0]["domain"] else f"\n[bold]{domain}[/bold]")
         star = " *" if row["default"] else ""
         table.add_row(
             f"{row['recipe']}{star}", "×".join(map(str, row["input"])), f"{row['parameters']:,}", row["about"]
