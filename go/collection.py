@@ -10,14 +10,13 @@ from itertools import chain, islice
 
 from ..core.problem import Bad
 from ..core.sources.content import Unreadable
-from ..core.sources.parallel import ahead
+from ..core.sources.parallel import ahead, pieces
 from .game import Game, check_legal
 from .games import OPENING, Games, digest
 from .records import Record, record_files
 from .sgf import BadRecord, records
 
 TOGETHER = 64  # files in one piece of work
-BYTES_TOGETHER = 4 << 20
 FEW = 400  # files that one process reads sooner than others have started
 Progress = Callable[[int, int | None], object]
 
@@ -49,28 +48,15 @@ def read_collection(arguments: Sequence[str], workers: int = 1, progress: Progre
 
 
 def read_pieces(arguments: Sequence[str], workers: int) -> Iterator[Collection]:
-    """Libraries of a few records each, in the order in which they lie there, a bounded number of them ahead."""
+    """Collections of a few records each, in the order in which they lie there, a bounded number of them ahead."""
     found = record_files(arguments)
     head = list(islice(found, FEW if workers > 1 else 0))
     if workers < 2 or len(head) < FEW:
-        yield from map(read_piece, pieces(chain(head, found)))
+        yield from map(read_piece, pieces(chain(head, found), TOGETHER))
         return
     check_legal(Game.of(9, [0]))  # compiled here once, not by each of the others
     pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"))
-    yield from ahead(pool, read_piece, pieces(chain(head, found)), 2 * workers)
-
-
-def pieces(found: Iterator[Record]) -> Iterator[list[Record]]:
-    piece: list[Record] = []
-    weight = 0
-    for name, content in found:
-        piece.append((name, content))
-        weight += len(content) if isinstance(content, bytes) else 0
-        if len(piece) == TOGETHER or weight >= BYTES_TOGETHER:
-            yield piece
-            piece, weight = [], 0
-    if piece:
-        yield piece
+    yield from ahead(pool, read_piece, pieces(chain(head, found), TOGETHER), 2 * workers)
 
 
 def read_piece(piece: Sequence[Record]) -> Collection:

@@ -10,10 +10,10 @@ from pathlib import Path, PurePath
 
 from ..core.domain import Source
 from ..core.problem import DATA, Bad, Problem
+from ..core.sources import packed
 from ..core.sources.archive import ENDINGS as ARCHIVES
 from ..core.sources.archive import split_name
 from ..core.sources.content import Content, Kind, Unreadable, fetched, file_reason
-from ..core.sources.folder import stamp_of
 from ..core.sources.gather import missing
 from ..core.sources.listing import Item, Listing, kind_of_file, place
 from ..core.sources.survey import Placed
@@ -121,11 +121,12 @@ class Rows:
         return self.place.full(name)
 
 
-class Archived:
-    """An archive. What is in it is looked at when it must be: that takes seconds, and a cache may know it already."""
+class Archived(packed.Packed):
+    """An archive of texts, which are rows of the files in it."""
 
     def __init__(self, where: str, reading: Reading) -> None:
-        self.where, self.reading = where, reading
+        super().__init__(where, TEXTS)
+        self.reading = reading
 
     @cached_property
     def inner(self) -> Whole | Rows:
@@ -137,17 +138,7 @@ class Archived:
 
     def stamp(self) -> Iterator[Hashable]:
         yield repr(self.reading)
-        yield str(Path(self.where).resolve())
-        yield stamp_of(Path(self.where).parent, Path(self.where).name)
-
-    def listing(self, group_by: str | None) -> Listing:
-        return self.inner.listing(group_by)
-
-    def contents(self, items: Sequence[Item]) -> Iterator[tuple[int, Content]]:
-        return self.inner.contents(items)
-
-    def full(self, name: str) -> str:
-        return f"{self.where}!{name}"
+        yield from super().stamp()
 
 
 Origin = Whole | Rows | Archived

@@ -6,10 +6,11 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from .content import Content
 
+Named = TypeVar("Named", bound=tuple[Any, Any])  # what names a content, and the content
 Piece = TypeVar("Piece")
 Result = TypeVar("Result")
 
@@ -43,13 +44,14 @@ def ahead(pool: Executor, work: Callable[[Piece], Result], pieces: Iterable[Piec
         pool.shutdown(cancel_futures=True)
 
 
-def pieces(contents: Iterable[tuple[int, Content]]) -> Iterator[list[tuple[int, Content]]]:
-    piece: list[tuple[int, Content]] = []
+def pieces(contents: Iterable[Named], together: int = TOGETHER) -> Iterator[list[Named]]:
+    """Contents with what names them, at most `together` in a piece of work, and no more bytes than BYTES_TOGETHER."""
+    piece: list[Named] = []
     weight = 0
-    for at, content in contents:
-        piece.append((at, content))
-        weight += len(content) if isinstance(content, bytes) else 0
-        if len(piece) == TOGETHER or weight >= BYTES_TOGETHER:
+    for each in contents:
+        piece.append(each)
+        weight += len(each[1]) if isinstance(each[1], bytes) else 0
+        if len(piece) == together or weight >= BYTES_TOGETHER:
             yield piece
             piece, weight = [], 0
     if piece:
