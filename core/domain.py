@@ -122,15 +122,21 @@ class Source:
                 object.__setattr__(self, name, os.path.abspath(path))
 
 
+def unchanged(x: Tensor, targets: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+    return x, targets
+
+
+Change = Callable[[Tensor, Tensor, torch.Generator], tuple[Tensor, Tensor]]
+
+
 class Augment(NamedTuple):
     """Random changes while a network learns, on the device; every random number comes from the generator given."""
 
-    # Of a batch as the arrays hold it, and its targets; then of what the frontend makes of it, (B, C, H, W).
-    inputs: Callable[[Tensor, Tensor, torch.Generator], tuple[Tensor, Tensor]]
-    maps: Callable[[Tensor, torch.Generator], Tensor] = lambda maps, rng: maps
+    inputs: Change = unchanged  # of a batch as the arrays hold it, and its targets
+    maps: Change = unchanged  # of what the frontend makes of it, (B, C, H, W), and its targets
 
 
-UNCHANGED = Augment(lambda inputs, targets, rng: (inputs, targets))
+UNCHANGED = Augment()
 
 
 def same(values: Tensor) -> Tensor:

@@ -195,6 +195,30 @@ class GlobalAvg(Whole):
 
 
 @dataclass(frozen=True)
+class GlobalBias(Layer):
+    """Each map plus a bias that a dense layer reads from the means and the largest numbers of all maps.
+
+    What happens anywhere is so known everywhere, without pooling the maps (Wu 2019, arXiv:1902.10565, section 3.3).
+    """
+
+    def out(self, shape: Shape) -> Shape:
+        need_maps(shape)
+        return shape
+
+    def see(self, shape: Shape, field: Field) -> Field:
+        return field._replace(size=GlobalMax().see(shape, field).size)
+
+    def module(self, shape: Shape) -> nn.Module:
+        return modules.GlobalBias(shape[0])
+
+    def macs(self, shape: Shape) -> int:
+        return 2 * shape[0] ** 2
+
+    def behind(self, padding: Padding) -> Padding | None:
+        return None
+
+
+@dataclass(frozen=True)
 class Flatten(Layer):
     """All maps as one row of numbers, channel by channel."""
 
@@ -447,13 +471,14 @@ def _if_gone(padding: Padding) -> Padding | None:
 KINDS: dict[str, type[Layer]] = {
     kind.word: kind
     for kind in (
-        *(AvgPool, Bag, BatchNorm, Bias, Conv, Dense, Dropout, Elu, Embed, Flatten, Gelu, GlobalAvg, GlobalMax, L2Pool),
-        *(Leaky, Local, Lrn, MaxPool, Maxout, NGrams, Parallel, Relu, Residual, Scale, Sigmoid, Tanh, Vote),
+        *(AvgPool, Bag, BatchNorm, Bias, Conv, Dense, Dropout, Elu, Embed, Flatten, Gelu, GlobalAvg, GlobalBias),
+        *(GlobalMax, L2Pool, Leaky, Local, Lrn, MaxPool, Maxout, NGrams, Parallel, Relu, Residual, Scale, Sigmoid, Tanh, Vote),
     )
 }
 
 avgpool, bag, conv, dense, embed, l2pool, local = AvgPool, Bag, Conv, Dense, Embed, L2Pool, Local
 maxout, maxpool, ngrams, parallel, residual, scale, vote = Maxout, MaxPool, NGrams, Parallel, Residual, Scale, Vote
 batchnorm, bias, dropout, elu, flatten, gelu = BatchNorm(), Bias(), Dropout(), Elu(), Flatten(), Gelu()
-globalavg, globalmax, leaky, lrn, relu = GlobalAvg(), GlobalMax(), Leaky(), Lrn(), Relu()
+globalavg, globalbias, globalmax = GlobalAvg(), GlobalBias(), GlobalMax()
+leaky, lrn, relu = Leaky(), Lrn(), Relu()
 sigmoid, tanh = Sigmoid(), Tanh()

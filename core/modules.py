@@ -101,6 +101,18 @@ class GlobalAvg(nn.Module):
         return x.mean((2, 3))
 
 
+class GlobalBias(nn.Module):
+    """(B, C, H, W) plus W·[mean, max of each map] + b for each map (Wu 2019, arXiv:1902.10565, section 3.3)."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.dense = nn.Linear(2 * channels, channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        pooled = torch.cat((x.mean((2, 3)), x.amax((2, 3))), 1)
+        return x + self.dense(pooled)[:, :, None, None]  # type: ignore[no-any-return]
+
+
 class Maxout(nn.Module):
     """The largest of each `pieces` neighbouring channels (Goodfellow et al. 2013): (B, C, …) -> (B, C / pieces, …)."""
 

@@ -117,7 +117,8 @@ class Trainer:
             inputs, targets = batch(examples, part, self.device)
             with self.precision():
                 inputs, targets = augment.inputs(inputs, targets, rng)
-                scores = self._through(augment.maps(self.frontend(inputs), rng))
+                maps, targets = augment.maps(self.frontend(inputs), targets, rng)
+                scores = self._through(maps)
             loss = F.cross_entropy(scores.float(), targets, label_smoothing=self.settings.smoothing)
             (loss * (len(part) / len(own))).backward()
             loss_sum += loss.detach() * len(part)

@@ -196,8 +196,8 @@ def augment(text: str, extras: Mapping[str, Tensor]) -> Augment:
     def change_samples(x: Tensor, targets: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
         return one_by_one(x, samples, Dice(len(x), x.device, rng, extras)), targets
 
-    def change_maps(x: Tensor, rng: torch.Generator) -> Tensor:
-        return one_by_one(x, maps, Dice(len(x), x.device, rng, extras))
+    def change_maps(x: Tensor, targets: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+        return one_by_one(x, maps, Dice(len(x), x.device, rng, extras)), targets
 
     return Augment(change_samples, change_maps)
 
