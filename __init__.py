@@ -7,37 +7,52 @@ model = neocog.train("vision", "photos/", recipe="swift", epochs=8)
 from __future__ import annotations
 
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .core.domain import Domain
     from .core.model import Model
 
-DOMAINS = ("vision", "speech", "text")
-BEGUN = ("go",)  # domains that cannot train yet; `check`, and commands of their own
+DOMAINS = ("vision", "speech", "text", "go")
 
-__all__ = ["DOMAINS", "domain", "load", "train"]
+__all__ = ["DOMAINS", "domain", "find", "load", "train"]
 
 
 def domain(name: str) -> Domain:
     """A domain by its name. Raises Problem for one that this neocog does not know."""
     from .core.problem import USAGE, Problem, did_you_mean
 
-    if name not in (*DOMAINS, *BEGUN):
-        known = ", ".join((*DOMAINS, *BEGUN))
-        hint = did_you_mean(name, (*DOMAINS, *BEGUN))
+    if name not in DOMAINS:
+        known = ", ".join(DOMAINS)
+        hint = did_you_mean(name, DOMAINS)
         raise Problem(f"{name} is not a domain of this neocog{hint}; there is {known}", USAGE)
     found: Domain = import_module(f".{name}", __name__).DOMAIN
     return found
 
 
-def load(model: str, device: str = "auto") -> Model:
-    """The model in a file or a run's folder, on a device."""
+def find(model: str) -> Path:
+    """The file of a model: a file, a run's folder, or a domain's name for the one that comes with the package.
+
+    A folder of that name is ./go. Raises Problem where there is none.
+    """
+    from .core import checkpoint
+
+    own = Path(__file__).parent / model / "weights" / "model.safetensors"
+    return own if model in DOMAINS and own.is_file() else checkpoint.find(model)
+
+
+def load(model: str, device: str = "auto", symmetries: int | None = None) -> Model:
+    """The model in a file or a run's folder, or one that comes with the package by name, on a device.
+
+    Answers are averaged over so many `symmetries` of each input that training showed alike; over as many as is usual
+    in the domain where none is given.
+    """
     from .core import checkpoint
     from .core import model as models
 
-    path = checkpoint.find(model)
-    return models.load(path, domain(checkpoint.card(path).domain), device)
+    path = find(model)
+    return models.load(path, domain(checkpoint.card(path).domain), device, symmetries)
 
 
 def train(

@@ -30,8 +30,10 @@ from .flags import (
     MAX_BAD,
     MAX_LENGTH,
     MODEL,
+    MOVE,
     OPTIMISER,
     PATTERN,
+    PLANES,
     PRECISION,
     QUIET,
     RATE,
@@ -40,6 +42,7 @@ from .flags import (
     SET,
     SIZE,
     SPLIT,
+    SYMMETRIES,
     TEST,
     TEST_SHARE,
     TEST_WHERE,
@@ -100,7 +103,7 @@ _debug = False
 
 @app.command()
 def train(
-    domain: Annotated[str | None, typer.Argument(help="vision, speech or text", show_default=False)] = None,
+    domain: Annotated[str | None, typer.Argument(help="vision, speech, text or go", show_default=False)] = None,
     data: Annotated[
         str | None,
         typer.Argument(help="A folder per class, an archive, a table, or a name such as digits.", show_default=False),
@@ -142,6 +145,7 @@ def train(
     tokens: TOKENS = None,
     max_length: MAX_LENGTH = None,
     vectors: VECTORS = None,
+    planes: PLANES = None,
     json: JSON = False,
     quiet: QUIET = False,
 ) -> None:
@@ -158,6 +162,7 @@ def train(
     own |= {"pattern": pattern, "test_where": test_where, "valid_where": valid_where}
     own |= {"text_column": text_column, "label_column": label_column, "label_level": label_level}
     own |= {"tokens": tokens, "max_length": max_length, "vectors": vectors.absolute() if vectors else None}
+    own |= {"planes": planes}
     parts = {"test": test, "valid": valid, "group_by": group_by, "test_share": test_share, "split": split}
     told = parts | {"unknown": unknown, "max_bad": max_bad}
     plan = typed.plan(settings, domain, data, recipe, network, weights, changes, set_ or [], own, told)
@@ -252,6 +257,7 @@ def evaluate(
     label_level: LABEL_LEVEL = None,
     cache: CACHE = None,
     confusion: Annotated[Path | None, flag("Write the confusion matrix as a PNG.")] = None,
+    symmetries: SYMMETRIES = None,
     device: DEVICE = None,
     json: JSON = False,
     quiet: QUIET = False,
@@ -259,6 +265,7 @@ def evaluate(
     """Accuracy with its interval, per class, and calibration.
 
     [bold]neocog evaluate runs/vision-swift-… photos/[/bold]
+    [bold]neocog evaluate go games.zip --symmetries 8[/bold]
     """
     import time
 
@@ -266,7 +273,7 @@ def evaluate(
 
     if part not in (None, "train", "valid", "test", "all"):
         raise Problem(f"--part is test, valid, train or all; got {part}", USAGE)
-    found = load(model, device or "auto")
+    found = load(model, device or "auto", symmetries)
     own = {"cache": cache, "pattern": pattern, "test_where": test_where}
     own |= {"text_column": text_column, "label_column": label_column, "label_level": label_level}
     source = typed.source(data, own, test=test, unknown=unknown, max_bad=max_bad, **found.division)
@@ -287,12 +294,16 @@ def evaluate(
 def predict(
     model: MODEL,
     inputs: Annotated[
-        list[str],
-        typer.Argument(help="Files, folders, globs, texts, or - for stdin: a file's bytes, or a text a line."),
-    ],
+        list[str] | None,
+        typer.Argument(
+            help="Files, folders, globs, texts, or - for stdin: a file's bytes, or a text a line.", show_default=False
+        ),
+    ] = None,
     top: Annotated[int, typer.Option(help="How many labels for each.", min=1)] = 3,
     labels: LABELS = None,
     text_column: TEXT_COLUMN = None,
+    move: MOVE = None,
+    symmetries: SYMMETRIES = None,
     device: DEVICE = None,
     json: JSON = False,
 ) -> None:
@@ -303,11 +314,14 @@ def predict(
     [bold]neocog predict runs/speech-… meeting.flac --labels meeting.TextGrid[/bold]
     [bold]neocog predict runs/text-… reviews.csv > answered.csv[/bold]
     [bold]tail -f log | neocog predict runs/text-… -[/bold]
+    [bold]neocog predict game.sgf --move 57 --top 5 --symmetries 8[/bold]
     """
     from . import answers as special
     from . import load
 
-    found = load(model, device or "auto")
+    model, inputs = typed.model_and_inputs(model, inputs or [])
+    found = load(model, device or "auto", symmetries)
+    reading = typed.reading(found.domain, {"move": move})
     failing = special.answered(found, inputs, top, json, {"text_column": text_column})
     if failing is not None:
         raise typer.Exit(DATA if failing else 0)
@@ -317,7 +331,7 @@ def predict(
         given.append(sys.stdin.buffer.read())
     if labels and len(given) != 1:
         raise Problem(f"--labels is for one recording; got {len(given)}", USAGE)
-    answers = found.predict(given, top)
+    answers = found.predict(given, top, **reading)
     if labels and "problem" not in answers[0]:
         special.write_labels(found.domain, answers[0], labels)
     failed = [answer for answer in answers if "problem" in answer]
@@ -363,7 +377,7 @@ def describe(
 
 @app.command()
 def recipes(
-    domain: Annotated[str | None, typer.Argument(help="vision, speech or text", show_default=False)] = None,
+    domain: Annotated[str | None, typer.Argument(help="vision, speech, text or go", show_default=False)] = None,
     json: JSON = False,
 ) -> None:
     """The networks that can be asked for by name."""
@@ -394,7 +408,7 @@ def recipes(
 
 @app.command()
 def check(
-    domain: Annotated[str, typer.Argument(help="vision, speech or text")],
+    domain: Annotated[str, typer.Argument(help="vision, speech, text or go")],
     data: Annotated[str, typer.Argument(help="As for train.")],
     test: TEST = None,
     group_by: GROUP_BY = None,

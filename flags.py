@@ -13,9 +13,14 @@ def flag(help_text: str, panel: str | None = None, *names: str) -> Any:
     return typer.Option(*names, help=help_text, rich_help_panel=panel, show_default=False)
 
 
-MODEL = Annotated[str, typer.Argument(help="A model file or a run's folder.", show_default=False)]
+MODEL = Annotated[
+    str, typer.Argument(help="A model file, a run's folder, or go, which comes with neocog.", show_default=False)
+]
 JSON = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 QUIET = Annotated[bool, typer.Option("--quiet", help="No progress and no remarks.")]
+SYMMETRIES = Annotated[
+    int | None, flag("Average over so many ways to turn or mirror the input; 8 for a board, 2 for a picture.")
+]
 DEVICE = Annotated[str | None, flag("auto, cpu, cuda, cuda:1 or mps.")]
 
 # Training
@@ -54,6 +59,10 @@ LABELS = Annotated[
 SIZE = Annotated[int | None, flag("The side of the picture in pixels.", "Pictures")]
 COLOUR = Annotated[str | None, flag("auto, grey or rgb.", "Pictures")]
 FIT = Annotated[str | None, flag("crop, stretch or pad to a square.", "Pictures")]
+
+# Boards
+MOVE = Annotated[int | None, flag("The position in which move N was played; default: the last.", "Boards")]
+PLANES = Annotated[str | None, flag("What a network is shown: all 48 planes, stones, or a matrix.", "Boards")]
 
 # Texts
 TEXT_COLUMN = Annotated[str | None, flag("Columns with the text, by name or number: title,body.", "Texts")]

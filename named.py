@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from . import DOMAINS
+from . import DOMAINS, find
 from . import domain as domain_of
 from .core import checkpoint
 from .core.domain import Source
@@ -16,8 +16,8 @@ from .core.problem import USAGE, Problem
 def network_of(text: str, shape: str | None, classes: int, whose: str | None) -> tuple[Network, str]:
     """The network that a text, a recipe or a model means, and a name for it."""
     given = shape_of(shape) if shape else None
-    if Path(text).exists():
-        card = checkpoint.card(checkpoint.find(text))
+    if text in DOMAINS or Path(text).exists():
+        card = checkpoint.card(find(text))
         return Network(given or card.input, parse(card.network)), card.recipe or text
     word = text.partition("(")[0].strip()
     for name in [whose] if whose else DOMAINS:

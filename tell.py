@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from .core.run import Run
 
 
+MOST_LABELS = 100  # whose figures people read one by one
+
+
 def document(value: Any) -> None:
     """The one JSON document of a command."""
     print(json_format.dumps(value, ensure_ascii=False, indent=1))
@@ -81,6 +84,11 @@ def scores(scores: dict[str, Any], labels: list[str]) -> None:
     print(f"log loss            {scores['log_loss']:.4f}")
     print(f"calibration error   {scores['calibration_error']:.2%}")
     print(f"examples            {scores['examples']:,} ({scores['scored_on']})\n")
+    for kind, rows in scores.get("groups", {}).items():
+        _groups(kind, rows)
+    if len(labels) > MOST_LABELS:
+        print(f"{len(labels)} labels: each with --json")
+        return
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("label", "precision", "recall", "f1", "examples"):
         table.add_column(name, justify="left" if name == "label" else "right")
@@ -88,6 +96,19 @@ def scores(scores: dict[str, Any], labels: list[str]) -> None:
         shares = ("–" if row[name] is None else f"{row[name]:.2%}" for name in ("precision", "recall", "f1"))
         table.add_row(row["label"], *shares, f"{row['examples']:,}")
     console().print(table)
+
+
+def _groups(kind: str, rows: list[dict[str, Any]]) -> None:
+    """The accuracy on each part of the examples."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in (kind, "accuracy", "examples"):
+        table.add_column(name, justify="left" if name == kind else "right")
+    for row in rows:
+        table.add_row(row["group"], f"{row['accuracy']:.2%}", f"{row['examples']:,}")
+    console().print(table)
+    print()
 
 
 def answers(answers: list[dict[str, Any]]) -> None:

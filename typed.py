@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from .core.problem import USAGE, Problem
 
 if TYPE_CHECKING:
-    from .core.domain import Source
+    from .core.domain import Domain, Source
     from .core.plan import Plan
 
 
@@ -76,3 +76,20 @@ def assigned_by(texts: list[str]) -> dict[str, Any]:
         except ValueError:
             told[name.strip()] = value.strip()
     return told
+
+
+def model_and_inputs(model: str, inputs: list[str]) -> tuple[str, list[str]]:
+    """What predict was given: a game record in the place of the model is for the network that comes with neocog."""
+    if model.lower().endswith(".sgf"):
+        model, inputs = "go", [model, *inputs]
+    if not inputs:
+        raise Problem("predict takes a model and inputs, as in: neocog predict runs/vision-… photo.jpg", USAGE)
+    return model, inputs
+
+
+def reading(domain: Domain, told: dict[str, Any]) -> dict[str, Any]:
+    """What is meant of each input. Raises Problem for a flag that the domain does not know."""
+    for name in given(told):
+        if name not in domain.reading:
+            raise Problem(f"--{name.replace('_', '-')} is not for {domain.name}", USAGE)
+    return given(told)

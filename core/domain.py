@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from .layer import Layer
+from .made import Made, Named
 from .problem import Bad
 
 Progress = Callable[[int, int | None], object]  # is told how many files of how many are read
@@ -24,9 +25,9 @@ Facts = dict[str, Any]  # what the frontend and `read` depend on and is not code
 class Examples:
     """Inputs as compact as the domain keeps them, and their targets: arrays that an index tensor picks a batch from."""
 
-    inputs: Tensor  # (N, ...) uint8, int16 or int32; resident or memory-mapped
+    inputs: Tensor | Made  # (N, ...) uint8, int16 or int32; resident, memory-mapped, or computed for each batch
     targets: Tensor  # (N,) int64
-    names: Sequence[str]  # where each example came from, for people
+    names: Sequence[str] | Named  # where each example came from, for people
     lengths: Tensor | None = None  # (N,) int64, on the CPU: how much of each input is there; the rest is padding
     margin: int | None = None  # padding that stays behind the longest of a batch; None keeps every batch whole
 
@@ -37,6 +38,7 @@ class Examples:
         """The batch at `picks`, on the device where the arrays are, cut behind its longest where it may be."""
         inputs, there = self.inputs, picks.to(self.targets.device, non_blocking=True)
         if self.lengths is not None and self.margin is not None and len(picks):
+            assert isinstance(inputs, Tensor), "what is computed is of one length"
             longest = int(self.lengths[picks.cpu()].max())
             inputs = inputs[..., : -(-(longest + self.margin) // ROUND) * ROUND]
         return inputs.index_select(0, there), self.targets.index_select(0, there)
@@ -47,7 +49,16 @@ class Examples:
         inputs, targets = self.followed_by(None)[picks]  # whole, however short those at `picks` are
         return Examples(inputs, targets, [self.names[i] for i in picks.tolist()], lengths, self.margin)
 
+    def thinned(self, most: int) -> Examples:
+        """At most so many of them, from all parts of the set alike; 0 takes all."""
+        if not 0 < most < len(self):
+            return self
+        return self.keep(torch.linspace(0, len(self) - 1, most).long())
+
     def to(self, device: torch.device) -> Examples:
+        """The same on a device; what is computed for each batch stays where that is done."""
+        if isinstance(self.inputs, Made):
+            return self
         return replace(self, inputs=self.inputs.to(device), targets=self.targets.to(device))
 
     def followed_by(self, margin: int | None) -> Examples:
@@ -60,10 +71,11 @@ def joined(parts: Sequence[Examples]) -> Examples:
     if len(parts) == 1:
         return parts[0]
     lengths = [part.lengths for part in parts if part.lengths is not None]
+    whole = [part[torch.arange(len(part))] for part in parts]
     return Examples(
-        torch.cat([part.inputs for part in parts]),
-        torch.cat([part.targets for part in parts]),
-        [name for part in parts for name in part.names],
+        torch.cat([inputs for inputs, _ in whole]),
+        torch.cat([targets for _, targets in whole]),
+        [part.names[i] for part in parts for i in range(len(part))],
         torch.cat(lengths) if lengths else None,
     )
 
@@ -94,11 +106,16 @@ class Data:
         """The same for the same examples with the same labels in the same parts: what a resumed run insists on."""
         told = blake2b(repr(self.labels).encode(), digest_size=16)
         for part in self.parts.values():
-            told.update(
-                "\0".join(name.rsplit("/", 1)[-1] for name in part.names).encode(errors="surrogateescape")
-            )  # wherever the set now lies
+            told.update(digest(part.names))
             told.update(part.targets.numpy().tobytes())
         return told.hexdigest()
+
+
+def digest(names: Sequence[str] | Named) -> bytes:
+    """What names say, wherever the set now lies."""
+    if not isinstance(names, Sequence):
+        return names.digest()
+    return "\0".join(name.rsplit("/", 1)[-1] for name in names).encode(errors="surrogateescape")
 
 
 @dataclass(frozen=True)
@@ -146,7 +163,7 @@ def same(values: Tensor) -> Tensor:
 class View(NamedTuple):
     """Another way to see the same inputs (mirrored, turned), and the way back from what is then answered."""
 
-    see: Callable[[Tensor], Tensor] = same  # a batch of compact inputs -> a batch of the same shape
+    see: Callable[[Tensor], Tensor] = same  # a batch of maps (B, C, H, W) -> a batch of the same shape
     back: Callable[[Tensor], Tensor] = same  # its scores (B, K) -> scores for the inputs as they were
 
 
@@ -193,9 +210,15 @@ class Domain:
     default: str  # the recipe to use where none is named
     weights: Callable[[nn.Module, Path], list[str]] | None = None  # others' weights into a network; remarks
     suited: Callable[[str, list[str]], str] = lambda augment, labels: augment  # augmentation that fits the labels
-    views: Callable[[str], Sequence[View]] = lambda augment: (View(),)  # an answer is the mean over these
+    views: Callable[[str], Sequence[View]] = lambda augment: (View(),)  # an answer may be the mean over these
+    usual_views: int | None = None  # over how many of them it is where nobody asks; None: all
     windows: Callable[[str | bytes, Facts], Windows] | None = None  # an input that may be longer than an example
     options: Sequence[str] = ()  # the names that Source.options may have
+    reading: Sequence[str] = ()  # further names that `read` looks up in the facts, as somebody asks for them: move
+    # Compact inputs (B, …) -> bool (B, K): the answers that can be right, whatever a network says.
+    possible: Callable[[Tensor], Tensor] | None = None
+    # Probabilities (N, K), targets (N,) and names of examples -> scores that only this domain knows.
+    measures: Callable[[Any, Any, Any], dict[str, Any]] = lambda probabilities, targets, names: {}
     timeline: Callable[[Mapping[str, Any], Path], str] | None = None  # an answer in windows -> text for such a file
     # What a new network begins with beside its random weights (word vectors, say); gives remarks.
     begin: Callable[[nn.Module, Data, Source], list[str]] = lambda network, data, source: []

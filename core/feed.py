@@ -12,6 +12,7 @@ from torch import Tensor
 
 from . import device as devices
 from .domain import Examples
+from .made import AHEAD, Ahead, Made
 
 ALIKE, DIVIDED = 25, 100  # inputs of unequal length at once, at least; and batches that they make, at most
 
@@ -34,7 +35,16 @@ class Answers(Protocol):
 
 def settle(examples: Examples, device: torch.device) -> Examples:
     """The examples on the device where they fit there, so that no batch has to travel."""
+    if isinstance(examples.inputs, Made):
+        return examples
     return examples.to(device) if devices.fits(examples.inputs.nbytes, device) else examples
+
+
+def ahead(examples: Examples, device: torch.device) -> Ahead | None:
+    """Threads that fetch the next batches while the device is busy; None where batches lie ready."""
+    if isinstance(examples.inputs, Made) or (device.type == "cuda" and examples.targets.device != device):
+        return Ahead(lambda picks: batch(examples, picks, device), AHEAD if device.type == "cuda" else 1)
+    return None
 
 
 def batch(examples: Examples, picks: Tensor, device: torch.device) -> tuple[Tensor, Tensor]:

@@ -472,7 +472,8 @@ KINDS: dict[str, type[Layer]] = {
     kind.word: kind
     for kind in (
         *(AvgPool, Bag, BatchNorm, Bias, Conv, Dense, Dropout, Elu, Embed, Flatten, Gelu, GlobalAvg, GlobalBias),
-        *(GlobalMax, L2Pool, Leaky, Local, Lrn, MaxPool, Maxout, NGrams, Parallel, Relu, Residual, Scale, Sigmoid, Tanh, Vote),
+        *(GlobalMax, L2Pool, Leaky, Local, Lrn, MaxPool, Maxout, NGrams, Parallel, Relu, Residual, Scale, Sigmoid),
+        *(Tanh, Vote),
     )
 }
 

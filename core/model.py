@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,15 @@ from torch import nn
 from . import checkpoint, feed
 from . import device as devices
 from .checkpoint import Card
-from .domain import Data, Domain, Examples, Source, View, Windows, joined
+from .domain import Data, Domain, Examples, Facts, Source, View, Windows, joined
 from .network import Network, parse
-from .problem import DATA, FAILED, Problem
-from .score import scores
+from .problem import DATA, FAILED, USAGE, Problem
+from .score import Floats, scores
 
 TOGETHER = 100  # inputs that are in memory at once while files are predicted
+NEVER = -1e4  # the score of what cannot be: its probability is 0 in float32, and no sum becomes infinite
+
+Possible = Callable[[torch.Tensor], torch.Tensor] | None
 
 
 class Laid(nn.Module):
@@ -32,31 +35,39 @@ class Laid(nn.Module):
         return x.contiguous(memory_format=self.layout)
 
 
-class Viewed(nn.Module):
-    """The mean of a module's scores over several views of its input."""
+class Answering(nn.Module):
+    """Compact inputs, as `read` gives them, to scores: the mean over several views, of what is possible at all."""
 
-    def __init__(self, module: nn.Module, views: Sequence[View]) -> None:
+    def __init__(self, frontend: nn.Module, network: nn.Module, views: Sequence[View], possible: Possible) -> None:
         super().__init__()
-        self.module, self.views = module, tuple(views)
+        self.frontend, self.network, self.views, self.possible = frontend, network, tuple(views), possible
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return torch.stack([view.back(self.module(view.see(x))) for view in self.views]).mean(0)
+        maps = self.frontend(x)
+        scores = torch.stack([view.back(self.network(view.see(maps))) for view in self.views]).mean(0)
+        return scores if self.possible is None else scores.masked_fill(~self.possible(x), NEVER)
 
 
 class Model:
     """What `neocog.load` gives. Answers are computed in float32 on every device."""
 
-    def __init__(self, domain: Domain, card: Card, weights: dict[str, torch.Tensor], device: str = "auto") -> None:
+    def __init__(
+        self,
+        domain: Domain,
+        card: Card,
+        weights: dict[str, torch.Tensor],
+        device: str = "auto",
+        symmetries: int | None = None,
+    ) -> None:
         self.domain, self.card = domain, card
         self.device = devices.choose(device)
         self.network = Network(card.input, parse(card.network))
         layers = self.network.module()
         _put(layers, weights)
         layout = devices.memory_format(layers, self.device)
-        parts = (domain.frontend(card.facts), Laid(layout), devices.lay_out(layers, layout))
-        seen = domain.views(card.settings.get("augment", "none"))
-        # Compact inputs, as `read` gives them, to scores.
-        self.module = Viewed(nn.Sequential(*parts), seen).eval().to(self.device)
+        network = nn.Sequential(Laid(layout), devices.lay_out(layers, layout))
+        seen = views(domain, card, symmetries)
+        self.module = Answering(domain.frontend(card.facts), network, seen, domain.possible).eval().to(self.device)
 
     @property
     def labels(self) -> list[str]:
@@ -78,26 +89,27 @@ class Model:
     def scores(self, inputs: torch.Tensor) -> torch.Tensor:
         return self.module(inputs)  # type: ignore[no-any-return]
 
-    def predict(self, inputs: Sequence[str | Path | bytes], top: int = 5) -> list[dict[str, Any]]:
+    def predict(self, inputs: Sequence[str | Path | bytes], top: int = 5, **reading: Any) -> list[dict[str, Any]]:
         """The likeliest labels of each input: {"input", "predictions": [{"label", "probability"}, …]}.
 
         An input is a path or a file's bytes. One that cannot be read gives {"input", "problem"} in its place. One that
         is longer than an example is answered in overlapping windows: its probabilities are the mean over them, and
         `"windows": [{"start", "end", "label", "probability"}, …]` says what each of them was taken for. Where the
-        domain has a timeline, a short one has its single window too.
+        domain has a timeline, a short one has its single window too. `reading` says what of a file is meant, where
+        the domain knows such names (Domain.reading).
         """
         told: list[dict[str, Any]] = []
         for start in range(0, len(inputs), TOGETHER):
-            told += self._predict(inputs[start : start + TOGETHER], top)
+            told += self._predict(inputs[start : start + TOGETHER], top, self.card.facts | reading)
         return told
 
-    def _predict(self, inputs: Sequence[str | Path | bytes], top: int) -> list[dict[str, Any]]:
+    def _predict(self, inputs: Sequence[str | Path | bytes], top: int, facts: Facts) -> list[dict[str, Any]]:
         told: list[dict[str, Any]] = []
         read: list[Windows] = []
         for each in inputs:
             answer: dict[str, Any] = {"input": "-" if isinstance(each, bytes) else str(each)}
             try:
-                read.append(self._windows(each if isinstance(each, bytes) else str(each)))
+                read.append(self._windows(each if isinstance(each, bytes) else str(each), facts))
                 answer["predictions"] = []
             except Problem as problem:
                 answer["problem"] = str(problem)
@@ -120,10 +132,10 @@ class Model:
                 ]
         return told
 
-    def _windows(self, source: str | bytes) -> Windows:
+    def _windows(self, source: str | bytes, facts: Facts) -> Windows:
         if self.domain.windows is not None:
-            return self.domain.windows(source, self.card.facts)
-        return Windows(self.domain.read(source, self.card.facts)[None], [(0, 0)])
+            return self.domain.windows(source, facts)
+        return Windows(self.domain.read(source, facts)[None], [(0, 0)])
 
     def _likeliest(self, probabilities: torch.Tensor, top: int) -> list[dict[str, Any]]:
         best = probabilities.topk(min(top, len(self.labels)))
@@ -135,10 +147,13 @@ class Model:
     def evaluate(self, data: str | Data, part: str | None = None) -> dict[str, Any]:
         """Every score of core/score.py on `data`: its test part where it has one, else all of it (or `part`)."""
         examples, named = self.examples(data, part)
-        return {
-            **scores(feed.answers(self, examples), examples.targets.numpy(), self.labels),
-            "scored_on": named,
-        }
+        return self.scored(feed.answers(self, examples), examples) | {"scored_on": named}
+
+    def scored(self, probabilities: Floats, examples: Examples) -> dict[str, Any]:
+        """Every score of such answers to the examples: those of all domains, and its own domain's."""
+        targets = examples.targets.numpy()
+        own = self.domain.measures(probabilities, targets, examples.names)
+        return scores(probabilities, targets, self.labels) | own
 
     def examples(self, data: str | Data, part: str | None = None) -> tuple[Examples, str]:
         """The examples to be judged by, and what they are called."""
@@ -154,6 +169,18 @@ class Model:
         return joined(chosen), part
 
 
+def views(domain: Domain, card: Card, symmetries: int | None) -> Sequence[View]:
+    """The ways to see an input over which answers are averaged. Raises Problem where there are not so many."""
+    all_of_them = domain.views(card.settings.get("augment", "none"))
+    if symmetries is not None and not 1 <= symmetries <= len(all_of_them):
+        raise Problem(
+            f"--symmetries is from 1 to {len(all_of_them)} for this model, the ways to turn or mirror an input that "
+            f"its training showed; got {symmetries}",
+            USAGE,
+        )
+    return all_of_them[: symmetries or domain.usual_views]
+
+
 def _put(network: nn.Module, weights: dict[str, torch.Tensor]) -> None:
     try:
         network.load_state_dict(weights)
@@ -162,6 +189,6 @@ def _put(network: nn.Module, weights: dict[str, torch.Tensor]) -> None:
         raise Problem(f"the weights do not belong to the network on the card: {first}", FAILED) from None
 
 
-def load(path: Path, domain: Domain, device: str = "auto") -> Model:
+def load(path: Path, domain: Domain, device: str = "auto", symmetries: int | None = None) -> Model:
     """The model in a file whose card names `domain`."""
-    return Model(domain, checkpoint.card(path), checkpoint.read_tensors(path), device)
+    return Model(domain, checkpoint.card(path), checkpoint.read_tensors(path), device, symmetries)

@@ -11,7 +11,7 @@ from . import checkpoint, feed, files, plot, report, versions
 from . import device as devices
 from .domain import Examples
 from .model import Model
-from .score import Floats, scores
+from .score import Floats
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -29,7 +29,7 @@ def close(run: Run) -> dict[str, Any]:
     part = next(name for name in ("test", "valid", "train") if len(run.data.parts[name]))
     examples = run.data.parts[part]
     probabilities = feed.answers(model, examples)
-    told = {**scores(probabilities, examples.targets.numpy(), model.labels), "scored_on": part}
+    told = model.scored(probabilities, examples) | {"scored_on": part}
     brief = {name: told[name] for name in ("accuracy", "interval", "examples", "log_loss", "scored_on")}
     checkpoint.save(path, weights, replace(model.card, scores=brief))
     whole = summary(run, told)

@@ -16,6 +16,8 @@ class Settings:
 
     epochs: int = 10
     batch: int = 128  # examples in a step
+    examples: int = 0  # in an epoch, where there are too many to look at all of them; 0 takes all
+    checked: int = 0  # validation examples after an epoch, evenly from all; 0 takes all
     lr: float = 0.001  # the highest learning rate, reached after the warm-up
     lr_other: float = 0.01  # of what Muon leaves to Adam: dense layers, biases and norms
     optimiser: Literal["adamw", "sgd", "muon"] = "adamw"
@@ -58,9 +60,9 @@ class Settings:
 
 
 _RANGES = {
-    "epochs": (1, 1e6), "batch": (1, 1e7), "lr": (1e-12, 1e6), "lr_other": (1e-12, 1e6), "momentum": (0, 0.9999),
-    "weight_decay": (0, 1e3), "warmup": (0, 0.9), "smoothing": (0, 0.9), "average": (0, 0.999999), "clip": (0, 1e9),
-    "max_norm": (0, 1e9), "seed": (0, 2**62),
+    "epochs": (1, 1e6), "batch": (1, 1e7), "examples": (0, 1e12), "checked": (0, 1e12), "lr": (1e-12, 1e6),
+    "lr_other": (1e-12, 1e6), "momentum": (0, 0.9999), "weight_decay": (0, 1e3), "warmup": (0, 0.9),
+    "smoothing": (0, 0.9), "average": (0, 0.999999), "clip": (0, 1e9), "max_norm": (0, 1e9), "seed": (0, 2**62),
 }  # fmt: skip
 
 

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from hashlib import blake2b
 from typing import Any
 
@@ -23,7 +23,8 @@ from torch.nn.parallel import DistributedDataParallel
 
 from . import device as devices
 from .domain import Augment, Examples
-from .feed import answers, batch, settle
+from .feed import ahead, answers, batch, settle
+from .made import AHEAD, Ahead
 from .optimise import Average, optimiser, rate, restrain
 from .problem import Problem
 from .settings import Settings
@@ -78,6 +79,7 @@ class Trainer:
         self.remarks: list[str] = []
         self.history: list[Epoch] = []
         self.seconds = 0.0  # of this epoch, before it was interrupted
+        self.ahead: Ahead | None = None  # what fetches batches that do not lie ready
 
     def _wrapped(self) -> nn.Module:
         network: nn.Module = self.network
@@ -114,7 +116,7 @@ class Trainer:
         loss_sum, right = torch.zeros_like(self.loss_sum), torch.zeros_like(self.right)
         own = self.world.share(picks)
         for part in own.chunk(self.parts):
-            inputs, targets = batch(examples, part, self.device)
+            inputs, targets = self.ahead(part) if self.ahead else batch(examples, part, self.device)
             with self.precision():
                 inputs, targets = augment.inputs(inputs, targets, rng)
                 maps, targets = augment.maps(self.frontend(inputs), targets, rng)
@@ -243,13 +245,18 @@ def train(
     examples = settle(examples, device).followed_by(trainer.margin)
     # An epoch's order lies where the examples do, so that a step sends nothing; but lengths are looked up on the CPU.
     where = examples.targets.device if examples.lengths is None else None
-    steps = len(batches(len(examples), settings.batch, settings.seed, 0, where))
+    order_of = partial(batches, len(examples), settings.batch, settings.seed, most=settings.examples)
+    steps = len(order_of(0, where))
+    trainer.ahead = ahead(examples, device)
+    valid = valid.thinned(settings.checked)
     total, good, start = steps * settings.epochs, trainer.copy(), time.perf_counter() - trainer.seconds
     trainer.network.train()
     while trainer.number < total:
         epoch, index = divmod(trainer.number, steps)
-        picks = batches(len(examples), settings.batch, settings.seed, epoch, where, examples.lengths)[index]
-        trainer.step(examples, augment, picks, trainer.number / total)
+        order = order_of(epoch, where, examples.lengths)
+        if trainer.ahead:
+            trainer.ahead.soon([trainer.world.share(picks) for picks in order[index : index + AHEAD]])
+        trainer.step(examples, augment, order[index], trainer.number / total)
         trainer.seconds = time.perf_counter() - start
         last = trainer.number % steps == 0
         if last or trainer.number % CHECK == 0:
@@ -298,24 +305,40 @@ def batches(
     epoch: int,
     device: torch.device | None = None,
     lengths: Tensor | None = None,
+    most: int = 0,
 ) -> tuple[Tensor, ...]:
     """The epoch's batches as indices on a device: every example once, in an order that seed and epoch decide.
 
+    With `most`, an epoch is so many of them, and the next goes on where it ended: all come before one comes again.
     A tail of one example joins the batch before it: batch normalisation has nothing to compare it with. Where the
     examples have `lengths`, those in a batch are of similar length.
     """
     rng = torch.Generator().manual_seed(mixed(seed, "epoch", epoch))
-    order = torch.randperm(examples, generator=rng)
+    if 0 < most < examples:
+        order = stretch(examples, seed, epoch * most, most)
+    else:
+        order = torch.randperm(examples, generator=rng)
     if lengths is not None:  # sorted within pools, which leaves most of the chance in the order
         order = torch.cat([pool[lengths[pool].argsort(stable=True)] for pool in order.split(POOL * size)])
     order = order.to(device)
     parts = list(order.split(size))
-    if examples % size == 1 and examples > 1:
+    if len(order) % size == 1 and len(parts) > 1:
         *parts, before, tail = parts
         parts.append(torch.cat((before, tail)))
     if lengths is not None:
         parts = [parts[at] for at in torch.randperm(len(parts), generator=rng).tolist()]
     return tuple(parts)
+
+
+def stretch(examples: int, seed: int, start: int, count: int) -> Tensor:
+    """`count` numbers from `start` of an endless row, in which all examples come before one comes again."""
+    parts = []
+    while count:
+        lap, at = divmod(start, examples)
+        rng = torch.Generator().manual_seed(mixed(seed, "lap", lap))
+        parts.append(torch.randperm(examples, generator=rng)[at : at + count])
+        start, count = start + len(parts[-1]), count - len(parts[-1])
+    return torch.cat(parts)
 
 
 def mixed(*parts: object) -> int:

@@ -111,21 +111,29 @@ def begun(folder: Path, asked: str) -> dict[str, Any] | None:
     """The index of a pack that lies there, finished or not; None where there is none."""
     if folder.exists() and not folder.is_dir():
         raise Problem(f"{folder} is a file; name a folder with --out", USAGE)
-    path = folder / "index.json"
-    if not path.exists():
+    if not (folder / "index.json").exists():
         if folder.is_dir() and any(each.name not in OURS for each in folder.iterdir()):
             raise Problem(f"{folder} exists and holds other things; name another folder with --out", USAGE)
         return None
-    try:
-        index: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise Problem(f"{path} is damaged ({error}); replace the pack with --force", DATA) from None
+    index = begun_in(folder)
     if index.get("asked") != asked:
         raise Problem(
             f"{folder} holds a pack of other games or with other parts; name another folder with --out, "
             "or replace it with --force",
             USAGE,
         )
+    return index
+
+
+def begun_in(folder: Path) -> dict[str, Any]:
+    """The index of a pack. Raises Problem where it is damaged."""
+    path = folder / "index.json"
+    try:
+        index: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise Problem(f"{path} is damaged ({error}); replace the pack with --force", DATA) from None
+    if not isinstance(index, dict) or index.get("format") != FORMAT:
+        raise Problem(f"{path} is not of this neocog's format; replace the pack with --force", DATA)
     return index
 
 

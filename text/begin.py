@@ -56,6 +56,7 @@ def tell_runs(ngrams: NGrams, bag: Bag | None, data: Data) -> None:
     Each run counts by how much it tells, max |r_k|, so that one that tells nothing is also never learnt by heart; the
     learned rows begin as r / max |r_k|: their product is NBSVM's feature (Wang and Manning 2012, section 2.3).
     """
+    assert isinstance(data.train.inputs, Tensor), "texts are arrays"
     inputs = data.train.inputs[:, 0, 0]
     labels = len(data.labels)
     keys = runs.known(inputs, labels, ngrams.longest)[: len(ngrams.keys)]

@@ -1,0 +1,187 @@
+"""The front door of Go's data: load (the positions of many games), read (one position), gather (which records)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..core.domain import Data, Examples, Facts, Source
+from ..core.made import Made
+from ..core.problem import DATA, USAGE, Bad, Problem
+from ..core.sources.cache import default_cache
+from ..core.sources.content import Unreadable, fetched
+from ..core.sources.gather import gather as gathered
+from ..core.split import PARTS, split
+from . import pack, sgf
+from .coords import vertex
+from .frontend import SIZE, seen_of
+from .game import Game
+from .games import Games
+from .library import collected
+from .planes import AT, packed, unpacked
+from .positions import Positions
+from .records import LARGEST_FILE, RECORDS
+
+LABELS = [vertex(place, SIZE) for place in range(SIZE * SIZE)]
+TEST_GAMES, VALID_GAMES = 1000, 250  # that is enough: 200,000 positions tell 40.0% from 40.3%
+VALID = 0.05
+
+
+class Moves:
+    """The names of positions, spelt when they are asked for: "games.zip!kgs/17.sgf, move 57"."""
+
+    def __init__(self, positions: Positions, picks: Any) -> None:
+        self.positions, self.picks = positions, picks
+
+    def __len__(self) -> int:
+        return len(self.picks)
+
+    def __getitem__(self, at: int) -> str:
+        positions, pick = self.positions, self.picks[at]
+        game = positions.game[pick]
+        return f"{positions.games.names[game]}, move {positions.at[pick] - positions.games.starts[game] + 1}"
+
+    def digest(self) -> bytes:
+        """Of the games' names, wherever they now lie, and of which positions of theirs are meant."""
+        own = np.unique(self.positions.game[self.picks]).tolist()
+        told = "\0".join(self.positions.games.names[game].rsplit("/", 1)[-1] for game in own)
+        return blake2b(told.encode(errors="surrogateescape") + np.asarray(self.picks).tobytes()).digest()
+
+
+@dataclass
+class Division:
+    """Games in the order of their parts, and what was left out."""
+
+    games: Games
+    part: Any  # (G,) of each game: its position in PARTS
+    bad: list[Bad]
+    remarks: list[str]
+    given: frozenset[str]
+
+
+def load(source: Source, labels: list[str] | None, facts: Facts | None) -> Data:
+    """The positions of games, in which a move was played; their planes are computed when a batch asks for them.
+
+    Games go whole to one part, and so do a longer record of the same game and its mirror image. Raises Problem where
+    the records cannot be used.
+    """
+    if source.group_by:
+        raise Problem("games are always kept together; leave --group-by out", USAGE)
+    if labels is not None and labels != LABELS:
+        raise Problem(f"the model has {len(labels)} labels; expected the {len(LABELS)} points of a board", DATA)
+    facts = facts or {"planes": seen_of(dict(source.options))}
+    is_pack = (Path(source.data) / "index.json").is_file()
+    found = packed_games(source) if is_pack else divided(source)
+    positions = Positions(found.games)
+    part_of = found.part[positions.game]
+    train, valid, test = (examples(positions, np.flatnonzero(part_of == at)) for at in range(len(PARTS)))
+    return Data(train, valid, test, LABELS, facts, found.bad, found.remarks, given=found.given)
+
+
+def examples(positions: Positions, picks: Any) -> Examples:
+    made = Made(lambda at: torch.from_numpy(positions.rows(at)), torch.from_numpy(picks))
+    return Examples(made, torch.from_numpy(positions.moves[picks].astype(np.int64)), Moves(positions, picks))
+
+
+def divided(source: Source) -> Division:
+    """The games of records, divided by their openings or as they were given. Raises Problem where there are none."""
+    cache = Path(source.options["cache"]).expanduser() if source.options.get("cache") else default_cache()
+    given = {name: path for name in ("test", "valid") if (path := getattr(source, name))}
+    places = {"train": source.data, **given}
+    found = {name: collected([path], cache, source.progress) for name, path in places.items()}
+    usable = {name: pack.usable_games(each) for name, each in found.items()}
+    part_of: dict[str, list[str]] = {name: [name] * len(picks) for name, (picks, _) in usable.items()}
+    openings = {name: [found[name].openings[at] for at in picks] for name, (picks, _) in usable.items()}
+    held = {opening for name in given for opening in openings[name]}
+    free = [at for at, opening in enumerate(openings["train"]) if opening not in held]
+    shares = [0.0 if name in given else share for name, share in shares_of(source, len(free)).items()]
+    mine = split([openings["train"][at] for at in free], ["game"] * len(free), shares[0], shares[1])[0]
+    part_of["train"] = ["twin"] * len(openings["train"])  # also in what was given: of no use here
+    for at, part in zip(free, mine, strict=True):
+        part_of["train"][at] = part
+    bad = [each for _, left in usable.values() for each in left]
+    enough(source, bad, sum(len(each.games) + len(each.bad) for each in found.values()), len(free))
+    chosen = [
+        (PARTS.index(part), name, at)
+        for name, (picks, _) in usable.items()
+        for at, part in zip(picks, part_of[name], strict=True)
+        if part in PARTS
+    ]
+    chosen.sort(key=lambda each: each[0])
+    games = Games.of([found[name].games[at] for _, name, at in chosen])
+    twins = len(openings["train"]) - len(free)
+    told = f"{twins:,} training games are also in what was given for {' and '.join(given)}; left out"
+    remarks = [told] if twins else []
+    return Division(games, np.array([part for part, _, _ in chosen], np.int8), bad, remarks, frozenset(given))
+
+
+def shares_of(source: Source, games: int) -> dict[str, float]:
+    """The shares of games that choose the best epoch and that are only scored on, each enough and no more."""
+    most = max(1, games)
+    return {"valid": min(VALID, VALID_GAMES / most), "test": min(source.test_share, TEST_GAMES / most)}
+
+
+def enough(source: Source, bad: Sequence[Bad], records: int, usable: int) -> None:
+    """Raises Problem where too many records are no use."""
+    first = "; ".join(f"{each.file} {each.reason}" for each in bad[:3])
+    if not usable:
+        raise Problem(f"{source.data} holds no game on {SIZE}×{SIZE} to learn from ({first or 'no records'})", DATA)
+    if len(bad) > source.max_bad * records:
+        raise Problem(
+            f"{len(bad):,} of {records:,} records cannot be used, more than --max-bad {source.max_bad:.0%}: {first}",
+            DATA,
+        )
+
+
+def packed_games(source: Source) -> Division:
+    """The games of a folder that neocog go pack made, in its parts."""
+    folder = Path(source.data)
+    if source.test or source.valid:
+        raise Problem(f"{folder} is a pack, which is divided already; leave --test and --valid out", USAGE)
+    index = pack.begun_in(folder)
+    games = Games.load(folder / "games.npz")
+    part = np.repeat(np.arange(len(PARTS), dtype=np.int8), [index["games"][name] for name in PARTS])
+    given = frozenset(name for name in ("test", "valid") if index["games"][name])
+    return Division(games, part, [Bad(**each) for each in index["bad"]], [], given)
+
+
+def read(source: str | bytes, facts: Facts) -> Tensor:
+    """A position of a record, uint8 (2166,): the one in which move facts["move"] was played, or the last.
+
+    Raises Problem for a record that is not one, of another size, too short, or where no move is left.
+    """
+    name = "the record" if isinstance(source, bytes) else source
+    game = game_in(source)
+    number = facts.get("move")
+    if number is not None and not 1 <= number <= len(game) + 1:
+        raise Problem(f"{name} has {len(game)} moves; --move is from 1 to {len(game) + 1}, got {number}", USAGE)
+    row = packed(game.position(None if number is None else number - 1))
+    if not unpacked(row)[AT["capture size"]].any():
+        raise Problem(f"{name}: no move is legal in that position", DATA)
+    return torch.from_numpy(row)
+
+
+def game_in(source: str | bytes) -> Game:
+    """The game of a record on 19×19. Raises Problem."""
+    name = "the record" if isinstance(source, bytes) else source
+    try:
+        content = fetched(Path(source), LARGEST_FILE) if isinstance(source, str) else source
+        assert isinstance(content, bytes)
+        game = sgf.read(content)
+    except (Unreadable, sgf.BadRecord) as problem:
+        raise Problem(f"{name} {problem}", DATA) from None
+    if game.size != SIZE:
+        raise Problem(f"{name} is on {game.size}×{game.size}; the network takes {SIZE}×{SIZE}", DATA)
+    return game
+
+
+def gather(arguments: Sequence[str]) -> list[str]:
+    """The records among files, folders and globs."""
+    return gathered(arguments, RECORDS)
