@@ -152,7 +152,9 @@ def check(told: dict[str, Any], most: int = 10) -> None:
     """Each fact on a line, lists cut to their first rows with the count of the rest."""
     for name, value in told.items():
         if isinstance(value, dict):
-            print(f"{name}: " + ", ".join(f"{key} {_brief(each)}" for key, each in value.items()))
+            told = [f"{key} {_brief(each)}" for key, each in value.items()]
+            rest = [f"… and {len(told) - most:,} more"] if len(told) > MOST_LABELS else []
+            print(f"{name}: " + ", ".join(told[: most if rest else None] + rest))
         elif isinstance(value, list):
             print(f"{name}: {len(value) or 'none'}")
             for each in value[:most]:

@@ -22,8 +22,8 @@ class Made:
 
     device = torch.device("cpu")
 
-    def __init__(self, make: Callable[[Any], Tensor], picks: Tensor) -> None:
-        self.make, self.picks = make, picks
+    def __init__(self, make: Callable[[Any], Tensor], picks: Tensor, dtype: torch.dtype = torch.uint8) -> None:
+        self.make, self.picks, self.dtype = make, picks, dtype
 
     def __len__(self) -> int:
         return len(self.picks)

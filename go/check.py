@@ -12,6 +12,7 @@ import numpy as np
 from ..core.problem import DATA, Problem
 from ..core.sources.parallel import processors
 from .collection import Collection, Progress, read_collection
+from .coords import vertex
 from .game import Facts
 
 SIZE = 19
@@ -29,10 +30,12 @@ def report(arguments: Sequence[str], max_bad: float = MAX_BAD, progress: Progres
     games = collection.games
     twins = duplicates(collection)
     plays = int((games.moves >= 0).sum())
-    usable = int((games.moves[np.repeat(games.sizes == SIZE, np.diff(games.starts))] >= 0).sum())
+    moves = games.moves[np.repeat(games.sizes == SIZE, np.diff(games.starts))]
+    played = np.bincount(moves[moves >= 0], minlength=SIZE * SIZE)
+    usable = int(played.sum())
     return {
         "examples": usable,
-        "labels": {"points": SIZE * SIZE},
+        "labels": {vertex(int(place), SIZE): int(played[place]) for place in np.argsort(-played, kind="stable")},
         "games": len(games),
         "moves": plays,
         "passes": len(games.moves) - plays,

@@ -74,20 +74,23 @@ def load(source: Source, labels: list[str] | None, facts: Facts | None) -> Data:
     """
     if source.group_by:
         raise Problem("games are always kept together; leave --group-by out", USAGE)
-    if labels is not None and labels != LABELS:
+    labels = labels or LABELS
+    if set(labels) != set(LABELS):
         raise Problem(f"the model has {len(labels)} labels; expected the {len(LABELS)} points of a board", DATA)
+    number = np.array([labels.index(point) for point in LABELS])
     facts = facts or {"planes": seen_of(dict(source.options))}
     is_pack = (Path(source.data) / "index.json").is_file()
     found = packed_games(source) if is_pack else divided(source)
     positions = Positions(found.games)
     part_of = found.part[positions.game]
-    train, valid, test = (examples(positions, np.flatnonzero(part_of == at)) for at in range(len(PARTS)))
-    return Data(train, valid, test, LABELS, facts, found.bad, found.remarks, given=found.given)
+    train, valid, test = (examples(positions, np.flatnonzero(part_of == at), number) for at in range(len(PARTS)))
+    return Data(train, valid, test, labels, facts, found.bad, found.remarks, given=found.given)
 
 
-def examples(positions: Positions, picks: Any) -> Examples:
+def examples(positions: Positions, picks: Any, number: Any) -> Examples:
+    """The positions at `picks`; `number` gives each point's label."""
     made = Made(lambda at: torch.from_numpy(positions.rows(at)), torch.from_numpy(picks))
-    return Examples(made, torch.from_numpy(positions.moves[picks].astype(np.int64)), Moves(positions, picks))
+    return Examples(made, torch.from_numpy(number[positions.moves[picks]]), Moves(positions, picks))
 
 
 def divided(source: Source) -> Division:

@@ -1,0 +1,107 @@
+"""Inputs that are computed for each batch, the threads that do it ahead, and epochs that are a part of a large set."""
+
+import threading
+
+import pytest
+import toy
+import torch
+from neocog.core.domain import UNCHANGED, Examples, joined
+from neocog.core.feed import ahead, settle
+from neocog.core.made import AHEAD, Ahead, Made
+from neocog.core.train import batches, train
+
+CPU = torch.device("cpu")
+
+
+def made(whole: Examples, picks: torch.Tensor | None = None) -> Examples:
+    """The same examples, computed when they are asked for."""
+    picks = torch.arange(len(whole)) if picks is None else picks
+    return Examples(
+        Made(lambda at: whole.inputs[torch.from_numpy(at)], picks),
+        whole.targets[picks],
+        [whole.names[i] for i in picks.tolist()],
+    )
+
+
+def test_computed_inputs_are_picked_like_an_array():
+    whole, picks = toy.examples(20), torch.tensor([3, 19, 0, 7])
+    some = made(whole, picks)
+    assert len(some.inputs) == 4 and torch.equal(some.inputs[1], whole.inputs[19])
+    assert torch.equal(some.inputs[1:3], whole.inputs[[19, 0]])
+    inputs, targets = some[torch.tensor([3, 0])]
+    assert torch.equal(inputs, whole.inputs[[7, 3]]) and torch.equal(targets, whole.targets[[7, 3]])
+
+
+def test_what_is_kept_or_joined_is_an_array():
+    whole = toy.examples(9)
+    assert torch.equal(made(whole).keep(torch.tensor([2, 5])).inputs, whole.inputs[[2, 5]])
+    both = joined([made(whole), made(whole)])
+    assert torch.equal(both.inputs, torch.cat([whole.inputs] * 2)) and both.names[9] == whole.names[0]
+
+
+def test_a_thinned_set_is_taken_from_all_of_it():
+    thin = toy.examples(100).thinned(5)
+    assert [name.split("/")[1] for name in thin.names] == ["0.png", "24.png", "49.png", "74.png", "99.png"]
+    assert len(toy.examples(10).thinned(0)) == len(toy.examples(10).thinned(50)) == 10
+
+
+def test_batches_are_ready_before_their_step_and_forgotten_when_unwanted():
+    asked, allowed = [], threading.Event()
+
+    def fetch(picks):
+        asked.append((picks.tolist(), threading.current_thread().name))
+        allowed.wait(5)
+        return picks, picks
+
+    order = list(torch.arange(40).split(4))
+    feed = Ahead(fetch, 1)
+    feed.soon(order[:6])
+    assert len(feed.waiting) == AHEAD
+    allowed.set()
+    assert torch.equal(feed(order[0])[0], order[0]) and asked[0][1].startswith("neocog-batch")
+    feed.soon(order[5:7])
+    assert set(feed.waiting) == {(20, 23, 4), (24, 27, 4)}
+    assert torch.equal(feed(order[9])[0], order[9]) and asked[-1][1] == "MainThread"
+    feed.close()
+
+
+def test_a_failure_in_a_thread_is_the_steps_failure():
+    def fetch(picks):
+        raise OSError("gone")
+
+    feed = Ahead(fetch, 1)
+    feed.soon([torch.arange(3)])
+    with pytest.raises(OSError, match="gone"):
+        feed(torch.arange(3))
+
+
+def test_only_what_does_not_lie_ready_is_fetched_ahead():
+    assert ahead(toy.examples(5), CPU) is None and ahead(made(toy.examples(5)), CPU) is not None
+    assert settle(some := made(toy.examples(5)), CPU) is some
+
+
+def weights(examples: Examples, **settings: object) -> torch.Tensor:
+    trainer = toy.trainer(epochs=2, batch=16, **settings)
+    assert len(list(train(trainer, examples, toy.examples(6, 1), UNCHANGED))) == 2
+    return torch.cat([p.detach().flatten() for p in trainer.network.parameters()])
+
+
+def test_training_on_computed_inputs_is_training_on_an_array():
+    """Bit for bit: which thread fetched a batch does not matter."""
+    assert torch.equal(weights(made(toy.examples(50))), weights(toy.examples(50)))
+
+
+def test_an_epoch_may_be_a_part_of_the_set():
+    """All examples come before one comes again, over the borders of epochs and of laps."""
+    seen = torch.cat([torch.cat(batches(100, 8, 0, epoch, most=30)) for epoch in range(10)])
+    assert len(seen) == 300
+    for lap in range(3):
+        assert sorted(seen[lap * 100 : lap * 100 + 100].tolist()) == list(range(100))
+    assert not torch.equal(seen[:100], seen[100:200])
+    assert len(batches(100, 8, 0, 0, most=0)) == len(batches(100, 8, 0, 0, most=500)) == 13
+
+
+def test_a_part_is_what_the_settings_say():
+    trainer = toy.trainer(epochs=1, batch=10, examples=20, checked=3)
+    list(train(trainer, toy.examples(60), toy.examples(9, 1), UNCHANGED))
+    assert trainer.number == 2
