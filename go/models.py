@@ -41,11 +41,11 @@ Numbers = dict[str, Any]
 
 BOARD, STONES, MATRIX = (48, 19, 19), (3, 19, 19), (1, 19, 19)
 PLAIN: Numbers = {
-    "optimiser": "adamw", "lr": 0.0007, "weight_decay": 0.01, "warmup": 0.05, "batch": 128, "epochs": 20,
-    "examples": 50_000, "checked": 10_000, "augment": "symmetries",
+    "optimiser": "adamw", "lr": 0.0007, "weight_decay": 0.01, "warmup": 0.05, "batch": 128, "epochs": 14,
+    "examples": 40_000, "checked": 5_000, "augment": "symmetries",
 }  # fmt: skip
 SWIFT: Numbers = {
-    **PLAIN, "optimiser": "muon", "lr": 0.05, "lr_other": 0.005, "momentum": 0.9, "weight_decay": 0.0,
+    **PLAIN, "optimiser": "muon", "lr": 0.03, "lr_other": 0.005, "momentum": 0.9, "weight_decay": 0.0,
 }  # fmt: skip
 
 RECIPES: dict[str, Recipe] = {

@@ -3,8 +3,8 @@
 import threading
 
 import pytest
-import toy
 import torch
+import toy
 from neocog.core.domain import UNCHANGED, Examples, joined
 from neocog.core.feed import ahead, settle
 from neocog.core.made import AHEAD, Ahead, Made

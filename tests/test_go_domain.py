@@ -1,0 +1,342 @@
+"""Go as a domain: what a network sees, the symmetries in training and in answers, legal moves, parts and names."""
+
+import json
+import sys
+import zipfile
+
+import neocog
+import numpy as np
+import pytest
+import torch
+from drawn_go import board
+from neocog import cli
+from neocog.core.checkpoint import Card, save
+from neocog.core.domain import Source
+from neocog.core.model import Model, load
+from neocog.core.network import Network, parse
+from neocog.core.plan import Plan, find_recipe
+from neocog.core.problem import DATA, USAGE, Problem
+from neocog.core.start import start
+from neocog.go import data, pack
+from neocog.go.augment import augment, symmetries, views
+from neocog.go.coords import place, vertex
+from neocog.go.data import LABELS, read
+from neocog.go.domain import DOMAIN
+from neocog.go.frontend import Frontend, possible
+from neocog.go.measures import measures
+from neocog.go.planes import packed, planes
+from neocog.go.symmetry import moved, turned
+
+KO = """
+. . . . . . .
+. . . X O . .
+. . X O . O .
+. . . X O . .
+. . . . . . .
+"""
+TINY = "conv(4, 3, pad=1), relu, conv(1, 1, bias=False), bias, flatten"
+RECORD = b"(;SZ[19];B[pd];W[dp];B[pp];W[dd];B[fq])"
+
+
+@pytest.fixture
+def rows():
+    """Packed planes of some positions, uint8 (3, 2166)."""
+    boards = [board(KO, 19), board("X . O\nO . .\n. . X", 19), board(". X .", 19, black="O")]
+    return torch.from_numpy(np.stack([packed(each.position) for each in boards]))
+
+
+def model(**settings):
+    """A network of random weights."""
+    network = Network((48, 19, 19), parse(TINY))
+    module = network.module()
+    start(module, 0)
+    card = Card("go", TINY, (48, 19, 19), LABELS, {"planes": "all"}, settings={"augment": "symmetries"})
+    return Model(DOMAIN, card, module.state_dict(), "cpu", **settings)
+
+
+def game(number: int, moves: int = 60) -> bytes:
+    """A record of moves that never touch, unlike those of other numbers."""
+    apart = [row * 19 + column for row in range(0, 19, 2) for column in range(0, 19, 2)]
+    places = np.random.default_rng(number).permutation(apart)[:moves].tolist()
+    points = [vertex_in_sgf(each) for each in places]
+    return ("(;SZ[19]" + "".join(f";{'BW'[i % 2]}[{point}]" for i, point in enumerate(points)) + ")").encode()
+
+
+def vertex_in_sgf(at: int) -> str:
+    letters = "abcdefghijklmnopqrs"
+    return letters[at % 19] + letters[at // 19]
+
+
+@pytest.fixture
+def records(tmp_path, monkeypatch):
+    monkeypatch.setenv("NEOCOG_CACHE", str(tmp_path / "cache"))
+    path = tmp_path / "games.zip"
+    with zipfile.ZipFile(path, "w") as file:
+        for number in range(40):
+            file.writestr(f"{'kgs' if number % 2 else 'fox'}/{number}.sgf", game(number))
+    return path
+
+
+# --- what a network sees -------------------------------------------------------------------------------------------
+
+
+def test_the_planes_come_out_as_they_went_in(rows):
+    maps = Frontend("all")(rows)
+    assert maps.shape == (3, 48, 19, 19) and maps.dtype == torch.float32
+    assert np.array_equal(maps[0].numpy(), planes(board(KO, 19).position))
+
+
+def test_stones_and_the_matrix_are_what_the_lectures_show(rows):
+    stones, matrix = Frontend("stones")(rows), Frontend("matrix")(rows)
+    assert torch.equal(stones, Frontend("all")(rows)[:, :3])
+    assert torch.equal(matrix[:, 0], stones[:, 0] - stones[:, 1]) and set(matrix.unique().tolist()) == {-1, 0, 1}
+
+
+def test_a_network_is_shown_what_its_recipe_says():
+    with pytest.raises(Problem, match=r"planes is all, stones, matrix \(did you mean stones\?\); got stone"):
+        data.seen_of({"planes": "stone"})
+    plan = Plan.of(DOMAIN, Source("games"), "alphago-raw")
+    assert plan.source.options == {"planes": "stones"}
+
+
+@pytest.mark.parametrize(
+    ("recipe", "parameters"),
+    [
+        ("alphago", 3_882_793),  # 192 · (48 · 25 + 1) + 11 · 192 · (192 · 9 + 1) + 192 + 361
+        ("alphago(filters=256)", 256 * (48 * 25 + 1) + 11 * 256 * (256 * 9 + 1) + 256 + 361),
+        ("alphago(filters=128, depth=2)", 128 * (48 * 25 + 1) + 128 * (128 * 9 + 1) + 128 + 361),
+    ],
+)
+def test_alphago_has_the_parameters_of_the_paper(recipe, parameters):
+    found, _, numbers = find_recipe(DOMAIN, recipe)
+    network = Network(found.input, found.layers(361, **numbers))
+    assert network.parameters == parameters
+    assert network.facts()["layers"][1]["output"] == [numbers.get("filters", 192), 19, 19]
+
+
+def test_no_recipe_ever_pools_the_board():
+    for name, recipe in DOMAIN.recipes.items():
+        shapes = [row["output"] for row in Network(recipe.input, recipe.layers(361)).facts()["layers"]]
+        assert name == "dense" or all(shape[1:] == [19, 19] for shape in shapes if len(shape) == 3)
+
+
+# --- legal moves ---------------------------------------------------------------------------------------------------
+
+
+def test_what_is_possible_is_what_the_rules_allow(rows):
+    legal = possible(rows)
+    games = [board(KO, 19), board("X . O\nO . .\n. . X", 19), board(". X .", 19, black="O")]
+    for row, each in zip(legal, games, strict=True):
+        assert row.tolist() == [each.legal(at) for at in range(361)]
+
+
+def test_no_answer_is_illegal(rows):
+    with torch.inference_mode():
+        shares = model().scores(rows).softmax(1)
+    assert (shares[~possible(rows)] == 0).all() and torch.allclose(shares.sum(1), torch.ones(3))
+
+
+def test_a_position_without_a_legal_move_is_told(tmp_path):
+    """White's stones everywhere but in two places, which are suicide for Black."""
+    stones = "".join(f"[{vertex_in_sgf(at)}]" for at in range(361) if at not in (20, 340))
+    (tmp_path / "full.sgf").write_text(f"(;SZ[19]PL[B]AW{stones})")
+    with pytest.raises(Problem, match=r"full.sgf: no move is legal in that position") as problem:
+        read(str(tmp_path / "full.sgf"), {})
+    assert problem.value.code == DATA
+
+
+# --- the symmetries ------------------------------------------------------------------------------------------------
+
+
+def test_training_turns_positions_and_their_moves_alike(rows):
+    maps, targets = Frontend("all")(rows), torch.tensor([5, 100, 360])
+    many, moves = maps.repeat(20, 1, 1, 1), targets.repeat(20)
+    seen, answers = symmetries(many, moves, torch.Generator().manual_seed(0))
+    drawn = set()
+    for i in range(60):
+        fits = [
+            s
+            for s in range(8)
+            if np.array_equal(seen[i].numpy(), turned(many[i].numpy(), s))
+            and moved(int(moves[i]), s) == int(answers[i])
+        ]
+        assert len(fits) == 1
+        drawn.update(fits)
+    assert drawn == set(range(8))
+
+
+def test_a_view_and_its_way_back_are_inverse():
+    boards = torch.arange(361.0).reshape(1, 1, 19, 19)
+    for s, view in enumerate(views("symmetries")):
+        assert np.array_equal(view.see(boards)[0, 0].numpy(), turned(boards[0, 0].numpy(), s))
+        assert torch.equal(view.back(view.see(boards).flatten(1)), boards.flatten(1))
+
+
+def test_answers_over_all_symmetries_turn_with_the_board(rows):
+    """What one symmetry breaks, the mean over eight restores: the answers to a turned board are the turned answers."""
+    every = model(symmetries=8)
+    maps = every.module.frontend(rows)
+    with torch.inference_mode():
+        scores = torch.stack([v.back(every.module.network(v.see(maps))) for v in every.module.views]).mean(0)
+        turned_scores = torch.stack(
+            [v.back(every.module.network(v.see(torch.rot90(maps, 1, (-2, -1))))) for v in every.module.views]
+        ).mean(0)
+        one = model().module.network(maps)
+    boards = [each.unflatten(1, (19, 19)) for each in (scores, turned_scores)]
+    assert torch.allclose(torch.rot90(boards[0], 1, (-2, -1)), boards[1], atol=1e-5)
+    assert not torch.allclose(one, scores, atol=1e-3)
+
+
+def test_how_many_symmetries_there_are_is_said():
+    with pytest.raises(Problem, match="--symmetries is from 1 to 8 for this model, .*; got 9") as problem:
+        model(symmetries=9)
+    assert problem.value.code == USAGE and len(model().module.views) == 1
+
+
+def test_other_augmentations_are_refused():
+    with pytest.raises(Problem, match="symmetrys is not a way to augment .did you mean symmetries"):
+        augment("symmetrys", {})
+
+
+# --- games in parts ------------------------------------------------------------------------------------------------
+
+
+def test_a_game_is_on_one_side(records):
+    found = data.load(Source(str(records), test_share=0.3), None, None)
+    assert sum(found.counts.values()) == 40 * 60 and all(found.counts.values())
+    games = [{name.partition(", move ")[0] for name in map(str, part.names)} for part in found.parts.values()]
+    assert sum(map(len, games)) == len(set.union(*games)) == 40
+
+
+def test_positions_and_moves_are_those_of_the_records(records):
+    part = data.load(Source(str(records)), None, None).train
+    for at in (0, 17, len(part) - 1):
+        name, _, move = part.names[at].partition(", move ")
+        with zipfile.ZipFile(records) as file:
+            content = file.read(name.partition("!")[2])
+        assert torch.equal(read(content, {"move": int(move)}), part.inputs[at])
+        assert LABELS[int(part.targets[at])] == vertex(int(data.game_in(content).moves[int(move) - 1]), 19)
+
+
+def test_games_are_read_once(records, monkeypatch):
+    first = data.load(Source(str(records)), None, None)
+    monkeypatch.setattr("neocog.go.library.read_collection", None)
+    assert data.load(Source(str(records)), None, None).fingerprint() == first.fingerprint()
+
+
+def test_a_pack_has_the_parts_that_it_was_packed_in(records, tmp_path):
+    index = pack.pack([str(records)], tmp_path / "packed", 0.2, 0.2)
+    found = data.load(Source(str(tmp_path / "packed")), None, None)
+    assert found.counts == {name: end - begin for name, (begin, end) in index["rows"].items()}
+    assert found.given == {"test", "valid"}
+    with pytest.raises(Problem, match="is a pack, which is divided already; leave --test and --valid out"):
+        data.load(Source(str(tmp_path / "packed"), test=str(records)), None, None)
+
+
+def test_a_training_game_that_is_also_test_is_left_out(records, tmp_path):
+    (tmp_path / "test.sgf").write_bytes(game(3))
+    found = data.load(Source(str(records), test=str(tmp_path / "test.sgf")), None, None)
+    assert found.counts["test"] == 60 and found.given == {"test"}
+    assert found.counts["train"] + found.counts["valid"] == 39 * 60
+    assert found.remarks == ["1 training games are also in what was given for test; left out"]
+
+
+def test_records_that_are_no_use_are_counted_and_too_many_stop(records, tmp_path):
+    with zipfile.ZipFile(records, "a") as file:
+        file.writestr("small.sgf", "(;SZ[9];B[cc])")
+        file.writestr("broken.sgf", "no game")
+    found = data.load(Source(str(records), max_bad=0.1), None, None)
+    assert [bad.file.partition("!")[2] for bad in found.bad] == ["broken.sgf", "small.sgf"]
+    with pytest.raises(Problem, match="2 of 42 records cannot be used, more than --max-bad 1%: .*small.sgf") as problem:
+        data.load(Source(str(records), max_bad=0.01), None, None)
+    assert problem.value.code == DATA
+    (tmp_path / "nine.sgf").write_text("(;SZ[9];B[cc])")
+    with pytest.raises(Problem, match=r"holds no game on 19×19 to learn from \(.*is on 9×9"):
+        data.load(Source(str(tmp_path / "nine.sgf")), None, None)
+
+
+def test_games_have_no_other_groups(records):
+    with pytest.raises(Problem, match="games are always kept together; leave --group-by out"):
+        data.load(Source(str(records), group_by="player"), None, None)
+
+
+def test_accuracy_by_phase_and_folder():
+    names = [f"g.zip!{folder}/1.sgf, move {move}" for folder in ("kgs", "fox") for move in (1, 50, 51, 300)]
+    shares = np.eye(8, 361)
+    shares[3] = np.eye(361)[200]
+    told = measures(shares, np.arange(8), names)["groups"]
+    assert [(row["group"], row["examples"], row["accuracy"]) for row in told["phase"]] == [
+        ("moves 1 to 50", 4, 1.0),
+        ("moves 51 to 100", 2, 1.0),
+        ("moves 201 on", 2, 0.5),
+    ]
+    assert [(row["group"], row["accuracy"]) for row in told["folder"]] == [("fox", 1.0), ("kgs", 0.75)]
+
+
+# --- one position --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("record", "move", "message"),
+    [
+        (RECORD, 7, r"the record has 5 moves; --move is from 1 to 6, got 7"),
+        (RECORD, 0, r"--move is from 1 to 6, got 0"),
+        (b"(;SZ[13];B[cc])", None, "the record is on 13×13; the network takes 19×19"),
+        (b"hello", None, "the record .*"),
+    ],
+)
+def test_a_position_that_is_not_there_is_told(record, move, message):
+    with pytest.raises(Problem, match=message):
+        read(record, {"move": move})
+
+
+def test_a_record_without_moves_is_its_first_position():
+    assert torch.equal(read(b"(;SZ[19])", {}), torch.from_numpy(packed(board(".", 19).position)))
+
+
+def test_the_move_asked_for_is_the_one_to_be_predicted():
+    before, after = read(RECORD, {"move": 5}), read(RECORD, {})
+    fq = place("F3", 19)
+    assert possible(before[None])[0, fq] and not possible(after[None])[0, fq]
+
+
+# --- the command line ----------------------------------------------------------------------------------------------
+
+
+def run(monkeypatch, *words: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["neocog", *words])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    return int(ended.value.code or 0)
+
+
+def test_from_records_to_a_move(records, tmp_path, monkeypatch, capsys):
+    out = str(tmp_path / "run")
+    words = ("--epochs", "2", "--set", "examples=100", "--set", "checked=50", "--out", out, "--json", "--quiet")
+    assert run(monkeypatch, "train", "go", str(records), "--network", TINY, "--augment", "symmetries", *words) == 0
+    summary = json.loads(capsys.readouterr().out)
+    assert {row["group"] for row in summary["groups"]["folder"]} == {"fox", "kgs"}
+    assert run(monkeypatch, "evaluate", out, str(records), "--symmetries", "8", "--json", "--quiet") == 0
+    assert json.loads(capsys.readouterr().out)["examples"] == summary["examples"]
+    (tmp_path / "a.sgf").write_bytes(RECORD)
+    assert run(monkeypatch, "predict", out, str(tmp_path / "a.sgf"), "--move", "3", "--top", "5", "--json") == 0
+    (answer,) = json.loads(capsys.readouterr().out)
+    assert len(answer["predictions"]) == 5 and answer["predictions"][0]["label"] in LABELS
+    assert run(monkeypatch, "predict", out, str(tmp_path / "a.sgf"), "--move", "9") == DATA
+    assert "a.sgf has 5 moves; --move is from 1 to 6, got 9" in capsys.readouterr().err
+
+
+def test_flags_of_boards_are_not_for_pictures(tmp_path, monkeypatch, capsys):
+    network = "globalmax, dense(2)"
+    module = Network((1, 8, 8), parse(network)).module()
+    facts = {"size": [8, 8], "colour": "grey", "fit": "crop", "mean": [0.5], "std": [0.5]}
+    path = tmp_path / "model.safetensors"
+    save(path, module.state_dict(), Card("vision", network, (1, 8, 8), ["a", "b"], facts))
+    assert load(path, neocog.domain("vision"), "cpu").labels == ["a", "b"]
+    assert run(monkeypatch, "predict", str(path), "a.png", "--move", "3") == USAGE
+    assert "--move is not for vision" in capsys.readouterr().err
+
+
+def test_predict_says_what_it_takes(monkeypatch, capsys):
+    assert run(monkeypatch, "predict", "model") == USAGE
+    assert "predict takes a model and inputs" in capsys.readouterr().err
