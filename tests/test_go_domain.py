@@ -188,13 +188,13 @@ def test_answers_over_all_symmetries_turn_with_the_board(rows):
 
 
 def test_how_many_symmetries_there_are_is_said():
-    with pytest.raises(Problem, match="--symmetries is from 1 to 8 for this model, .*; got 9") as problem:
+    with pytest.raises(Problem, match=r"--symmetries is from 1 to 8 for this model, .*; got 9") as problem:
         model(symmetries=9)
     assert problem.value.code == USAGE and len(model().module.views) == 1
 
 
 def test_other_augmentations_are_refused():
-    with pytest.raises(Problem, match="symmetrys is not a way to augment .did you mean symmetries"):
+    with pytest.raises(Problem, match=r"symmetrys is not a way to augment .did you mean symmetries"):
         augment("symmetrys", {})
 
 
@@ -247,7 +247,9 @@ def test_records_that_are_no_use_are_counted_and_too_many_stop(records, tmp_path
         file.writestr("broken.sgf", "no game")
     found = data.load(Source(str(records), max_bad=0.1), None, None)
     assert [bad.file.partition("!")[2] for bad in found.bad] == ["broken.sgf", "small.sgf"]
-    with pytest.raises(Problem, match="2 of 42 records cannot be used, more than --max-bad 1%: .*small.sgf") as problem:
+    with pytest.raises(
+        Problem, match=r"2 of 42 records cannot be used, more than --max-bad 1%: .*small.sgf"
+    ) as problem:
         data.load(Source(str(records), max_bad=0.01), None, None)
     assert problem.value.code == DATA
     (tmp_path / "nine.sgf").write_text("(;SZ[9];B[cc])")
