@@ -188,7 +188,7 @@ def _go(run: Run, quiet: bool, json: bool) -> None:
     if not quiet:
         tell.introduction(run)
     settings = run.plan.settings
-    shown = TrainingProgress(settings.epochs, len(run.data.train), quiet)
+    shown = TrainingProgress(settings.epochs, settings.epoch_of(len(run.data.train)), quiet)
     with stoppable() as stop:
         try:
 

@@ -152,13 +152,14 @@ def check(told: dict[str, Any], most: int = 10) -> None:
     """Each fact on a line, lists cut to their first rows with the count of the rest."""
     for name, value in told.items():
         if isinstance(value, dict):
-            told = [f"{key} {_brief(each)}" for key, each in value.items()]
-            rest = [f"… and {len(told) - most:,} more"] if len(told) > MOST_LABELS else []
-            print(f"{name}: " + ", ".join(told[: most if rest else None] + rest))
+            each = [f"{key} {_brief(item)}" for key, item in value.items()]
+            if len(each) > MOST_LABELS:
+                each[most:] = [f"… and {len(each) - most:,} more; all of them with --json"]
+            print(f"{name}: " + ", ".join(each))
         elif isinstance(value, list):
             print(f"{name}: {len(value) or 'none'}")
-            for each in value[:most]:
-                print(f"  {_brief(each)}")
+            for item in value[:most]:
+                print(f"  {_brief(item)}")
             if len(value) > most:
                 print(f"  … and {len(value) - most:,} more; all of them with --json")
         else:

@@ -45,6 +45,10 @@ class Settings:
             if not least <= (value := getattr(self, name)) <= most:
                 raise Problem(f"{name} is from {least:g} to {most:g}; got {value:g}", USAGE)
 
+    def epoch_of(self, examples: int) -> int:
+        """How many of so many training examples an epoch looks at."""
+        return min(self.examples or examples, examples)
+
     def changed(self, *changes: Mapping[str, Any]) -> Settings:
         """These settings with what each of `changes` says, the last word first. Raises Problem for an unknown name."""
         known = {each.name for each in fields(self)}

@@ -245,7 +245,8 @@ def train(
     examples = settle(examples, device).followed_by(trainer.margin)
     # An epoch's order lies where the examples do, so that a step sends nothing; but lengths are looked up on the CPU.
     where = examples.targets.device if examples.lengths is None else None
-    order_of = partial(batches, len(examples), settings.batch, settings.seed, most=settings.examples)
+    seen = settings.epoch_of(len(examples))
+    order_of = partial(batches, len(examples), settings.batch, settings.seed, most=seen)
     steps = len(order_of(0, where))
     trainer.ahead = ahead(examples, device)
     valid = valid.thinned(settings.checked)
@@ -305,7 +306,7 @@ def batches(
     epoch: int,
     device: torch.device | None = None,
     lengths: Tensor | None = None,
-    most: int = 0,
+    most: int | None = None,
 ) -> tuple[Tensor, ...]:
     """The epoch's batches as indices on a device: every example once, in an order that seed and epoch decide.
 
@@ -314,7 +315,7 @@ def batches(
     examples have `lengths`, those in a batch are of similar length.
     """
     rng = torch.Generator().manual_seed(mixed(seed, "epoch", epoch))
-    if 0 < most < examples:
+    if most is not None and most < examples:
         order = stretch(examples, seed, epoch * most, most)
     else:
         order = torch.randperm(examples, generator=rng)

@@ -120,7 +120,7 @@ def divided(source: Source) -> Division:
     chosen.sort(key=lambda each: each[0])
     games = Games.of([found[name].games[at] for _, name, at in chosen])
     twins = len(openings["train"]) - len(free)
-    told = f"{twins:,} training games are also in what was given for {' and '.join(given)}; left out"
+    told = f"left out of training, as what was given for {' and '.join(given)} has them too: {twins:,} games"
     remarks = [told] if twins else []
     return Division(games, np.array([part for part, _, _ in chosen], np.int8), bad, remarks, frozenset(given))
 

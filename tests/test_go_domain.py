@@ -238,7 +238,7 @@ def test_a_training_game_that_is_also_test_is_left_out(records, tmp_path):
     found = data.load(Source(str(records), test=str(tmp_path / "test.sgf")), None, None)
     assert found.counts["test"] == 60 and found.given == {"test"}
     assert found.counts["train"] + found.counts["valid"] == 39 * 60
-    assert found.remarks == ["1 training games are also in what was given for test; left out"]
+    assert found.remarks == ["left out of training, as what was given for test has them too: 1 games"]
 
 
 def test_records_that_are_no_use_are_counted_and_too_many_stop(records, tmp_path):
