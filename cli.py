@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json as json_format
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -354,25 +354,28 @@ def describe(
     svg: Annotated[Path | None, flag("Write a drawing of it.")] = None,
     json: JSON = False,
 ) -> None:
-    """Output shapes, parameters, multiply-accumulates, receptive fields.
+    """Output shapes, parameters, multiply-accumulates, receptive fields; of a model, also where it comes from.
 
     [bold]neocog describe "conv(25, 3), relu, maxpool(2), flatten, dense(10)" --input 1x28x28[/bold]
     [bold]neocog describe resnet18 --svg resnet18.svg[/bold]
     """
-    from .named import network_of
+    from .named import card_of, network_of
 
     found, name = network_of(network, input_, classes, domain)
+    card = card_of(network)
     if svg:
         from .core import diagram, files
 
         files.write_text(svg, diagram.svg(found, name))
         say(f"wrote {svg}")
     if json:
-        tell.document(found.facts())
+        tell.document(found.facts() | ({"card": asdict(card)} if card else {}))
     else:
         from .core import diagram
 
         tell.console().print(diagram.table(found))
+        if card:
+            tell.card(card)
 
 
 @app.command()

@@ -7,6 +7,7 @@ from pathlib import Path
 from . import DOMAINS, find
 from . import domain as domain_of
 from .core import checkpoint
+from .core.checkpoint import Card
 from .core.domain import Source
 from .core.network import Network, parse
 from .core.plan import Plan, find_recipe
@@ -16,8 +17,7 @@ from .core.problem import USAGE, Problem
 def network_of(text: str, shape: str | None, classes: int, whose: str | None) -> tuple[Network, str]:
     """The network that a text, a recipe or a model means, and a name for it."""
     given = shape_of(shape) if shape else None
-    if text in DOMAINS or Path(text).exists():
-        card = checkpoint.card(find(text))
+    if (card := card_of(text)) is not None:
         return Network(given or card.input, parse(card.network)), card.recipe or text
     word = text.partition("(")[0].strip()
     for name in [whose] if whose else DOMAINS:
@@ -32,6 +32,11 @@ def network_of(text: str, shape: str | None, classes: int, whose: str | None) ->
     if given is None:
         raise Problem("a network text needs its input, as in --input 1x28x28 (channels, height, width)", USAGE)
     return Network(given, layers), text
+
+
+def card_of(text: str) -> Card | None:
+    """The card of a model; None for a network text or a recipe."""
+    return checkpoint.card(find(text)) if text in DOMAINS or Path(text).exists() else None
 
 
 def shape_of(text: str) -> tuple[int, int, int]:

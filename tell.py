@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from .core.progress import duration, say
 
 if TYPE_CHECKING:
+    from .core.checkpoint import Card
     from .core.run import Run
 
 
@@ -70,6 +71,20 @@ def conclusion(run: Run, summary: dict[str, Any]) -> None:
     print("\nnext:")
     for command in run.next_commands():
         print(f"  {command}")
+
+
+def card(card: Card) -> None:
+    """Where a model comes from: what it was trained on, how long, and how good it is."""
+    counts = ", ".join(f"{card.data[part]:,} {part}" for part in ("train", "valid", "test") if card.data.get(part))
+    told = card.training
+    if told:
+        print(f"trained on {told['data']} ({counts}), {duration(told['seconds'])} on {told['device']}")
+    if "accuracy" in card.scores:
+        low, high = card.scores["interval"]
+        print(
+            f"accuracy {card.scores['accuracy']:.2%} ({low:.2%} to {high:.2%}) on {card.scores['examples']:,} "
+            f"{card.scores['scored_on']} examples"
+        )
 
 
 def scores(scores: dict[str, Any], labels: list[str]) -> None:

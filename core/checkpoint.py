@@ -35,6 +35,7 @@ class Card:
     recipe: str | None = None
     settings: dict[str, Any] = field(default_factory=dict)
     data: dict[str, Any] = field(default_factory=dict)  # how many examples, how divided, and their fingerprint
+    training: dict[str, Any] = field(default_factory=dict)  # on what, how long, on what device
     scores: dict[str, Any] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
     format: int = FORMAT

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, replace
 from io import BytesIO
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import checkpoint, feed, files, plot, report, versions
@@ -31,8 +32,10 @@ def close(run: Run) -> dict[str, Any]:
     probabilities = feed.answers(model, examples)
     told = model.scored(probabilities, examples) | {"scored_on": part}
     brief = {name: told[name] for name in ("accuracy", "interval", "examples", "log_loss", "scored_on")}
-    checkpoint.save(path, weights, replace(model.card, scores=brief))
     whole = summary(run, told)
+    training = {name: whole[name] for name in ("seconds", "epochs", "device")}
+    training["data"] = Path(run.plan.source.data).name  # its name, and not where on somebody's disk it lies
+    checkpoint.save(path, weights, replace(model.card, scores=brief, training=training))
     history = [asdict(epoch) for epoch in run.trainer.history]
     files.write_text(run.folder / "summary.json", json.dumps(whole, indent=1, ensure_ascii=False) + "\n")
     plot.curves(history, run.folder / "curves.png")

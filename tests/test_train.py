@@ -162,8 +162,8 @@ def poisoned(when):
     """An augmentation that gives not-a-number in the steps that `when` names, counted over all tries."""
     calls = iter(range(10_000))
 
-    def poison(x, rng):
-        return x * float("nan") if when(next(calls)) else x
+    def poison(x, targets, rng):
+        return x * float("nan") if when(next(calls)) else x, targets
 
     return UNCHANGED._replace(maps=poison)
 

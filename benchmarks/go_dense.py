@@ -1,0 +1,54 @@
+"""The lectures' claim: a convolutional network against a fully connected one, on the same games in the same time.
+
+Each recipe first takes some steps to be timed, and is then trained anew on as many positions as it can see in the CPU
+seconds that all of them have; all are judged on the same positions of games that none has seen.
+"""
+
+import argparse
+import time
+
+import torch
+from machine import machine
+from neocog import domain
+from neocog.core.device import World
+from neocog.core.domain import Source
+from neocog.core.feed import answers
+from neocog.core.plan import Plan
+from neocog.core.run import _prepare
+from neocog.core.score import scores
+from neocog.core.train import train
+
+RECIPES = ("dense", "dense(units=2048)", "alphago-raw(filters=64, depth=6)", "alphago(filters=64, depth=6)", "swift")
+TIMED = 30  # steps
+
+
+def trained(recipe: str, data: str, test: str, positions: int, judged: int) -> tuple[float, float]:
+    """CPU seconds of training on so many positions, and the accuracy on `judged` others."""
+    plan = Plan.of(domain("go"), Source(data, test=test), recipe, None, {"epochs": 1, "examples": positions})
+    loaded = plan.domain.load(plan.source, None, None)
+    _, trainer = _prepare(plan, loaded, World(), torch.device("cpu"))
+    began = time.process_time()
+    for _ in train(trainer, loaded.train, loaded.valid.thinned(100), plan.domain.augment("symmetries", {})):
+        pass
+    seconds = time.process_time() - began
+    test_part = loaded.test.thinned(judged)
+    return seconds, scores(answers(trainer, test_part), test_part.targets.numpy(), loaded.labels)["accuracy"]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("data")
+    parser.add_argument("test")
+    parser.add_argument("--seconds", type=float, default=300, help="CPU seconds of training for each")
+    parser.add_argument("--judged", type=int, default=20_000)
+    options = parser.parse_args()
+    print(machine())
+    for recipe in RECIPES:
+        timed, _ = trained(recipe, options.data, options.test, TIMED * 128, 10)
+        positions = int(TIMED * 128 * options.seconds / timed)
+        seconds, accuracy = trained(recipe, options.data, options.test, positions, options.judged)
+        print(f"{recipe:36} {positions:9,} positions  {seconds:5.0f} CPU s  {accuracy:.2%}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
