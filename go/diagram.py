@@ -9,7 +9,8 @@ import numpy as np
 
 from ..core.problem import USAGE, Problem
 from . import planes
-from .coords import vertex
+from .board import Board
+from .coords import PASS, vertex
 from .game import COLOURS, Game
 
 
@@ -39,6 +40,12 @@ def diagram(game: Game, number: int | None = None, plane: str | None = None) -> 
     frame = position["colour"][20 : 20 * (game.size + 1)].reshape(game.size, 20)[:, 1 : game.size + 1]
     lines = (players(game), state(game, number, position), *([told(plane, marks)] if plane else []))
     return Diagram(frame.astype(np.uint8), last if last >= 0 else None, marks, plane or "", tuple(filter(None, lines)))
+
+
+def board_diagram(board: Board, marks: dict[int, str] | None = None, lines: tuple[str, ...] = ()) -> Diagram:
+    """The position on a board that is played on."""
+    last = board.moves[-1] if board.moves and board.moves[-1] != PASS else None
+    return Diagram(board.board(), last, marks or {}, lines=lines)
 
 
 def marked(found: Any, name: str) -> dict[int, str]:
