@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .cli_go import app
-from .flags import DEVICE, SEED, flag
+from . import tell
+from .cli_go import FORCE, app
+from .core.problem import INTERRUPTED, Problem
+from .core.progress import progress, say
+from .flags import DEVICE, JSON, QUIET, SEED, flag
 
 if TYPE_CHECKING:
     from .go.policy import Policy
@@ -48,3 +53,77 @@ def gtp(
     from .go.player import Player
 
     on_standard_streams(Engine(Player(policy_of(model, symmetries, device), temperature, resign, seed)))
+
+
+@app.command()
+def match(
+    a: Annotated[str, typer.Argument(help='Program A: "neocog go gtp MODEL".', show_default=False)],
+    b: Annotated[str, typer.Argument(help='Program B: "gnugo --mode gtp --level 10".', show_default=False)],
+    games: Annotated[int, typer.Option(help="How many; colours alternate, A begins as black.", min=1)] = 100,
+    size: Annotated[int, typer.Option(help="Of the board.", min=2, max=19)] = 19,
+    komi: Annotated[float, typer.Option(help="Points for White.")] = 7.5,
+    timeout: Annotated[float, typer.Option(help="Seconds for a move; who takes longer has lost.", min=0.01)] = 60,
+    limit: Annotated[int | None, flag("Moves after which a game is counted; default twice the points.")] = None,
+    parallel: Annotated[int, typer.Option(help="Games at a time.", min=1)] = 1,
+    openings: Annotated[list[str] | None, flag("Games whose first moves are played, each with both colours.")] = None,
+    opening_moves: Annotated[int, typer.Option(help="How many of their moves.", min=1)] = 8,
+    referee: Annotated[str | None, flag("A third program that says which stones are dead.")] = None,
+    out: Annotated[Path | None, flag("The folder for the games; default match-TIME.")] = None,
+    force: FORCE = False,
+    json: JSON = False,
+    quiet: QUIET = False,
+) -> None:
+    """Let two GTP programs play, on our own board, and count. Interrupted, it goes on with the same --out.
+
+    [bold]neocog go match "neocog go gtp" "gnugo --mode gtp --level 10" --games 100[/bold]
+
+    A move that is illegal on our board, a crash or a time-out loses the game and is counted. Area is counted without
+    dead stones: those that both programs name, or that --referee names; where the two disagree on the winner, random
+    games decide. Suicide is illegal, simple ko holds. Every game is kept as SGF.
+    """
+    from .go import match as matches
+    from .go.referee import Terms
+    from .go.standing import brief, remarks, sentences, standing
+
+    terms = Terms(size, komi, timeout, limit or 2 * size * size)
+    told = matches.Match(a, b, terms, referee or "", opened(openings, opening_moves, size))
+    folder = out or Path(time.strftime("match-%Y%m%d-%H%M%S"))
+    rows = matches.begin(told, folder, force)
+    there = {row["game"] for row in rows}
+    missing = [number for number in range(1, games + 1) if number not in there]
+    if not quiet:
+        say(f"{len(there)} of {games} games are there; playing in {folder}/" if there else f"playing in {folder}/")
+    with progress("match", "games", quiet) as shown:
+        shown.first = len(rows)
+
+        def watch(running: dict[int, int]) -> None:
+            moves = ", ".join(f"game {number} move {count}" for number, count in sorted(running.items())[:3])
+            shown(len(rows), games, ", ".join(filter(None, (brief(rows), moves))))
+
+        try:
+            for row in matches.play_on(told, folder, missing, parallel, watch):
+                rows.append(row)
+        except KeyboardInterrupt:
+            shown.close()
+            standings = brief(rows)
+            message = f"stopped after {len(rows)} games ({standings}); the same command with --out {folder} goes on"
+            raise Problem(message, INTERRUPTED) from None
+    summary = told.document() | standing(rows) | {"names": matches.names_in(rows), "out": str(folder)}
+    matches.close(folder, summary)
+    for remark in [] if quiet else remarks(summary):
+        say(remark)
+    if json:
+        tell.document(summary | {"results": [{k: v for k, v in row.items() if k != "line"} for row in rows]})
+    else:
+        print("\n".join([*sentences(summary, summary["names"]), f"\n{folder}/"]))
+
+
+def opened(openings: list[str] | None, moves: int, size: int) -> tuple[tuple[int, ...], ...]:
+    """The openings that records give; one that is empty where there are no records."""
+    if not openings:
+        return ((),)
+    from .core.sources.parallel import processors
+    from .go.collection import read_collection
+    from .go.match import openings_of
+
+    return openings_of(read_collection(openings, processors()).games, moves, size)
