@@ -19,7 +19,7 @@ from .coords import PASS, place, vertex
 from .playouts import outlook
 from .position import BLACK, WHITE
 
-START = 120.0  # seconds at least that a program has for its first answer
+START = 300.0  # seconds at least that a program has for its first answer
 BOTH = (BLACK, WHITE)
 LETTERS = {BLACK: "B", WHITE: "W"}
 ENDINGS = {"timeout": "T", "resign": "R"}  # as records write why a side lost; F, forfeit, for all else
