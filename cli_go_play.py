@@ -12,30 +12,29 @@ from . import tell
 from .cli_go import FORCE, app
 from .core.problem import INTERRUPTED, Problem
 from .core.progress import progress, say
-from .flags import DEVICE, JSON, QUIET, SEED, flag
+from .flags import DEVICE, JSON, QUIET, SEED, SYMMETRIES, flag
 
 if TYPE_CHECKING:
     from .go.policy import Policy
 
 PLAYS = Annotated[str, typer.Argument(help="A model file, a run's folder, or go: the one that comes along.")]
-SYMMETRIES = Annotated[int, typer.Option(help="Views of the board to average over, 1 to 8.")]
 TEMPERATURE = Annotated[float, typer.Option(help="0 plays the likeliest move, 1 as often as the network expects it.")]
 RESIGN = Annotated[float | None, flag("Give up below this share of random games won, as in 0.05; default never.")]
 
 
-def policy_of(model: str, symmetries: int, device: str | None) -> Policy:
-    """The policy in a model, by its name."""
+def policy_of(model: str, symmetries: int | None, device: str | None) -> Policy:
+    """The policy in a model, by its name. Raises Problem where there is none."""
     from . import load
     from .go.policy import Policy
 
-    return Policy(load(model, device or "auto"), symmetries)
+    return Policy(load(model, device or "auto", symmetries))
 
 
 @app.command()
 def gtp(
     model: PLAYS = "go",
     temperature: TEMPERATURE = 0,
-    symmetries: SYMMETRIES = 1,
+    symmetries: SYMMETRIES = None,
     resign: RESIGN = None,
     seed: SEED = None,
     device: DEVICE = None,
