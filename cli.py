@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from . import cli_go, cli_go_play, tell, typed
+from . import cli_go_play, tell, typed
 from .core.problem import DATA, FAILED, INTERRUPTED, USAGE, Problem
 from .core.progress import TrainingProgress, progress, say
 from .flags import (

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from . import tell
-from .cli_go import FORCE, app
+from .cli_go import FORCE, app, free, one_record
 from .core.problem import INTERRUPTED, Problem
 from .core.progress import progress, say
 from .flags import DEVICE, JSON, QUIET, SEED, SYMMETRIES, flag
@@ -17,6 +17,7 @@ from .flags import DEVICE, JSON, QUIET, SEED, SYMMETRIES, flag
 if TYPE_CHECKING:
     from .go.policy import Policy
 
+PLAYED = Annotated[str, flag("A model file, a run's folder, or go: the one that comes along.")]
 PLAYS = Annotated[str, typer.Argument(help="A model file, a run's folder, or go: the one that comes along.")]
 TEMPERATURE = Annotated[float, typer.Option(help="0 plays the likeliest move, 1 as often as the network expects it.")]
 RESIGN = Annotated[float | None, flag("Give up below this share of random games won, as in 0.05; default never.")]
@@ -126,3 +127,62 @@ def opened(openings: list[str] | None, moves: int, size: int) -> tuple[tuple[int
     from .go.match import openings_of
 
     return openings_of(read_collection(openings, processors()).games, moves, size)
+
+
+@app.command()
+def annotate(
+    game: Annotated[str, typer.Argument(help="An SGF file, FILE.zip!NAME, or - for stdin.")],
+    model: PLAYED = "go",
+    out: Annotated[Path | None, flag("Write the record with comments and marks.")] = None,
+    force: FORCE = False,
+    top: Annotated[int, typer.Option(help="How many surprising moves are listed.", min=0)] = 10,
+    symmetries: SYMMETRIES = None,
+    device: DEVICE = None,
+    json: JSON = False,
+) -> None:
+    """How likely a network thinks each move of a game, and which surprised it.
+
+    [bold]neocog go annotate game.sgf --out annotated.sgf[/bold]
+
+    Each node of the record gets the probability and the rank of its move as a comment, and where the network would have
+    played as labels 1 to 5. Its own comments, marks and branches stay.
+    """
+    free(out, force)
+    from .go import annotate as notes
+
+    found, content = one_record(game)
+    moves = notes.seen(found, policy_of(model, symmetries, device))
+    if out:
+        from .core import files
+
+        written = notes.annotated(content, moves, model)
+        files.write(out, lambda beside: beside.write_bytes(written))
+        say(f"wrote {out}")
+    told = notes.summaries(moves)
+    if json:
+        tell.document({"game": found.name, "model": model, **told, "moves": [notes.document(each) for each in moves]})
+    else:
+        surprises([notes.document(each) for each in notes.surprising(moves, top)], told)
+
+
+def surprises(rows: list[dict[str, Any]], told: dict[str, dict[str, Any]]) -> None:
+    """The moves that were least expected, and how well the others were."""
+    from rich.table import Table
+
+    if rows:
+        table = Table(box=None, pad_edge=False, header_style="bold", title="least expected", title_justify="left")
+        for name, side in (("move", "right"), ("", "left"), ("", "left"), ("probability", "right"), ("rank", "right")):
+            table.add_column(name, justify=side)  # type: ignore[arg-type]
+        table.add_column("expected")
+        for row in rows:
+            best = "  ".join(f"{each['move']} {each['probability']:.1%}" for each in row["best"][:3])
+            shares = f"{row['probability']:.2%}", str(row["rank"])
+            table.add_row(str(row["number"]), row["colour"], row["move"], *shares, best)
+        tell.console().print(table)
+        print()
+    for name, each in told.items():
+        if each["moves"]:
+            print(
+                f"{name:<6} top-1 {each['top1']:6.1%}  top-5 {each['top5']:6.1%}  log loss {each['log_loss']:.3f}"
+                f"  ({each['moves']} moves)"
+            )

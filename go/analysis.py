@@ -1,4 +1,4 @@
-"""Answers to `lz-analyze` and `kata-analyze`, in the words of Leela Zero and KataGo, so that Sabaki and its like show them.
+"""Answers to `lz-analyze` and `kata-analyze`, as Leela Zero and KataGo word them, so that Sabaki shows them.
 
 There is no search behind them, so the words mean: `prior` is the policy's probability; `visits` is that probability in
 thousandths, which is what programs size their heat map by; `winrate`, `scoreLead` and `ownership` are those of random

@@ -25,7 +25,8 @@ from .records import LARGEST_FILE
 from .terminal import text
 
 SIZE = 19  # the network's board
-HANDICAP = "D4 Q16 D16 Q4 D10 Q10 K4 K16 K10".split()  # the protocol's fixed places; an odd number of 5 or more has K10
+# The protocol's fixed places, in its order; an odd number of 5 or more stones has the last one.
+HANDICAP = ["D4", "Q16", "D16", "Q4", "D10", "Q10", "K4", "K16", "K10"]
 MOST_HANDICAP = 9
 
 
@@ -233,7 +234,7 @@ class Engine:
     # --- the clock ---
 
     def time_settings(self, arguments: list[str]) -> str:
-        for word in (arguments + ["", "", ""])[:3]:
+        for word in [*arguments, "", "", ""][:3]:
             whole([word])
         return ""
 

@@ -52,9 +52,8 @@ class Player:
         """A place, PASS or RESIGN for a colour."""
         if self.may_pass(board, colour, komi):
             return PASS
-        if self.resign is not None and len(board.moves) >= EARLIEST:
-            if outlook(board.turned_to(colour)).share(colour, komi) < self.resign:
-                return RESIGN
+        if self.gives_up(board.turned_to(colour), colour, komi):
+            return RESIGN
         for move in self.drawn(self.candidates(board, colour)):
             if not board.turned_to(colour).repeats(move.place):
                 return move.place
@@ -77,6 +76,12 @@ class Player:
         weights = np.log(np.maximum([move.probability for move in moves], 1e-30)) / self.temperature
         order = np.argsort(-(weights + self.rng.gumbel(size=len(moves))))
         return [moves[i] for i in order]
+
+    def gives_up(self, board: Board, colour: int, komi: float) -> bool:
+        """Whether it is asked to resign, and has reason to."""
+        if self.resign is None or len(board.moves) < EARLIEST:
+            return False
+        return outlook(board).share(colour, komi) < self.resign
 
     def may_pass(self, board: Board, colour: int, komi: float) -> bool:
         """Whether the opponent has passed and nothing is lost by passing too."""

@@ -16,7 +16,7 @@ import numpy as np
 from .board import Board, owners
 from .compiled import compiled
 from .eyes import is_spoilt, may_be_eye
-from .position import BLACK, EMPTY, PASS, POINTS, POSITION, WALL, WHITE, WIDTH, legal, play
+from .position import BLACK, EMPTY, PASS, POINTS, POSITION, WHITE, WIDTH, legal, play
 from .prospect import prospect
 
 GAMES = 200  # about a tenth of a second

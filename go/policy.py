@@ -32,7 +32,9 @@ class Policy:
 
     def __init__(self, model: Model) -> None:
         if model.card.domain != "go":
-            raise Problem(f"this is a model of {model.card.domain}; expected one that was trained on games of Go", USAGE)
+            raise Problem(
+                f"this is a model of {model.card.domain}; expected one that was trained on games of Go", USAGE
+            )
         self.model = model
         self.columns = columns(model.labels)
 

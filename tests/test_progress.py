@@ -42,7 +42,8 @@ def test_duration(seconds, words):
 
 
 @pytest.mark.parametrize(
-    ("rate", "words"), [(0, "0/s"), (1234, "1,234/s"), (1, "1/s"), (0.5, "30.0/min"), (1 / 60, "1.0/min"), (0.01, "36.0/h")]
+    ("rate", "words"),
+    [(0, "0/s"), (1234, "1,234/s"), (1, "1/s"), (0.5, "30.0/min"), (1 / 60, "1.0/min"), (0.01, "36.0/h")],
 )
 def test_pace(rate, words):
     """Games and films go by slower than files: a rate of 0/s would tell nothing."""
