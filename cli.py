@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from . import cli_go, tell, typed
+from . import cli_go_play, tell, typed
 from .core.problem import DATA, FAILED, INTERRUPTED, USAGE, Problem
 from .core.progress import TrainingProgress, progress, say
 from .flags import (
@@ -67,7 +67,7 @@ app = typer.Typer(
     epilog="Exit codes: 0 done, 1 failed, 2 wrong use, 3 the data cannot be used, 130 interrupted.",
 )
 
-app.add_typer(cli_go.app, name="go")
+app.add_typer(cli_go_play.app, name="go")
 
 
 def _version(asked: bool) -> None:

@@ -75,6 +75,11 @@ def free(path: Path | None, force: bool) -> None:
 
 def one_game(argument: str) -> Game:
     """The first game that an argument names; that there are more is said."""
+    return one_record(argument)[0]
+
+
+def one_record(argument: str) -> tuple[Game, bytes]:
+    """The same, with the bytes of its file."""
     from .core.sources.content import Unreadable
     from .go.records import record_files
     from .go.sgf import BadRecord, records
@@ -89,7 +94,7 @@ def one_game(argument: str) -> Game:
         raise Problem(f"{called} {game}", DATA)
     if next(found, None) or next(files, None):
         say(f"{argument} holds several games; this is {called}")
-    return game
+    return game, content
 
 
 def as_data(game: Game, drawn: Any) -> dict[str, Any]:

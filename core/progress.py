@@ -33,6 +33,13 @@ def duration(seconds: float) -> str:
     return f"{seconds // 3600} h {seconds % 3600 // 60} min"
 
 
+def pace(rate: float) -> str:
+    """850/s, or what is slower by the minute or the hour: 2.4/min."""
+    if rate >= 1 or rate == 0:
+        return f"{rate:,.0f}/s"
+    return f"{rate * 60:.1f}/min" if rate * 60 >= 1 else f"{rate * 3600:.1f}/h"
+
+
 class Progress:
     """A count that grows to a total, with its rate and the time left."""
 
@@ -51,7 +58,7 @@ class Progress:
         rate = (done - self.first) / max(now - self.began, 1e-9)
         left = f", {duration((total - done) / rate)} left" if total and rate > 0 else ""
         share = f"{done:,} of {total:,} {self.unit}" if total else f"{done:,} {self.unit}"
-        text = ", ".join(filter(None, (share, f"{rate:,.0f}/s{left}", note)))
+        text = ", ".join(filter(None, (share, f"{pace(rate)}{left}", note)))
         if on_terminal():
             self._draw(done, total, text)
         else:

@@ -6,13 +6,14 @@ Suicide is illegal, ko is simple ko; with `superko` no whole-board position may 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from .compiled import compiled
 from .coords import PASS, vertex
-from .game import COLOURS, forbidden, point, point_at, replay
+from .game import COLOURS, Game, forbidden, point, point_at, replay
 from .position import BLACK, EMPTY, POINTS, WALL, WIDTH, empty_positions, legal, play, pop, push, turn_to
 
 NOTHING = np.zeros(0, np.int16), np.zeros(0, np.uint8)
@@ -36,6 +37,16 @@ class Board:
         self.hashes = [int(self.position["hash"])]  # of the positions so far
         turn_to(self.position, BLACK)
 
+    @classmethod
+    def of(cls, game: Game, number: int | None = None) -> Board:
+        """A board on which so many moves of a game were played, all by default."""
+        board = cls(game.size, stones=game.stones, stone_colours=game.stone_colours)
+        number = len(game) if number is None else min(number, len(game))
+        for place, colour in zip(game.moves[:number].tolist(), game.colours[:number].tolist(), strict=True):
+            board.play(place, colour)
+        turn_to(board.position, game.to_move(number))
+        return board
+
     @property
     def turn(self) -> int:
         """The colour to move."""
@@ -57,6 +68,12 @@ class Board:
         frame = self.position["colour"][WIDTH : WIDTH * (self.size + 1)].reshape(self.size, WIDTH)
         return frame[:, 1 : self.size + 1].astype(np.uint8)
 
+    def chains(self) -> Any:
+        """A number for each stone that its chain has in common, int64 (size, size); 0 where there is none."""
+        inside = np.s_[WIDTH : WIDTH * (self.size + 1)]
+        heads = np.where(np.isin(self.position["colour"], (EMPTY, WALL)), 0, self.position["head"])[inside]
+        return heads.reshape(self.size, WIDTH)[:, 1 : self.size + 1]
+
     def liberties(self, place: int) -> int:
         """Of the chain at a place; 0 where it is empty."""
         p = point(self.position, place)
@@ -69,9 +86,11 @@ class Board:
         p = point(self.position, place)
         if not legal(self.position, p):
             return forbidden(self.position, place)
-        if self.superko and self._hash_after(p) in self.hashes:
-            return "it would repeat a position (superko)"
-        return ""
+        return "it would repeat a position (superko)" if self.superko and self.repeats(place) else ""
+
+    def repeats(self, place: int) -> bool:
+        """Whether a legal move brings a position of this game back, whoever is then to move."""
+        return place != PASS and self._hash_after(point(self.position, place)) in self.hashes
 
     def legal(self, place: int) -> bool:
         """Whether the colour to move may play there."""
@@ -111,6 +130,19 @@ class Board:
         owner = owners(self.position)
         return float((owner == BLACK).sum()) - float((owner == WALL - BLACK).sum()) - komi
 
+    def turned_to(self, colour: int) -> Board:
+        """A copy with a colour to move; a ko holds for the other one only."""
+        other = self.copy()
+        turn_to(other.position, colour)
+        return other
+
+    def without(self, places: Sequence[int]) -> Board:
+        """A copy to be counted, not played on, from which stones were taken off."""
+        other = self.copy()
+        for place in places:
+            other.position["colour"][point(other.position, place)] = EMPTY
+        return other
+
     def owners(self) -> Any:
         """Whose area each point is, uint8 (size, size): 0 nobody's, 1 black, 2 white."""
         return owners(self.position)[WIDTH : WIDTH * (self.size + 1)].reshape(self.size, WIDTH)[:, 1 : self.size + 1]
@@ -123,6 +155,11 @@ class Board:
 
     def _place(self, p: int) -> int:
         return (p // WIDTH - 1) * self.size + p % WIDTH - 1
+
+
+def result(lead: float) -> str:
+    """A lead of Black as records and GTP write it: B+3.5, W+0.5, 0."""
+    return "0" if lead == 0 else f"{'B' if lead > 0 else 'W'}+{abs(lead):g}"
 
 
 @compiled

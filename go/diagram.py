@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from ..core.problem import USAGE, Problem
 from . import planes
-from .coords import vertex
+from .board import Board
+from .coords import PASS, vertex
 from .game import COLOURS, Game
+
+FAINT = 0.05  # heat that is not worth showing
 
 
 @dataclass(frozen=True)
 class Diagram:
-    """A position to draw. `marks` are places with what stands on them: a number, or nothing for a mere mark."""
+    """A position to draw.
+
+    `marks` are places with what stands on them: a number, or nothing for a mere mark; `strength` says how strongly each
+    of them is painted, 0 to 1 (a probability, say). `heat` lies over the whole board, −1 (blue) to 1 (red).
+    """
 
     board: Any  # uint8 (size, size): 0 empty, 1 black, 2 white
     last: int | None = None  # the place of the last move
     marks: dict[int, str] = field(default_factory=dict)
     plane: str = ""  # the name of what is marked
     lines: tuple[str, ...] = ()  # what is said of it, for a caption
+    strength: dict[int, float] = field(default_factory=dict)
+    heat: Any = None  # float (size, size)
 
     @property
     def size(self) -> int:
@@ -39,6 +49,19 @@ def diagram(game: Game, number: int | None = None, plane: str | None = None) -> 
     frame = position["colour"][20 : 20 * (game.size + 1)].reshape(game.size, 20)[:, 1 : game.size + 1]
     lines = (players(game), state(game, number, position), *([told(plane, marks)] if plane else []))
     return Diagram(frame.astype(np.uint8), last if last >= 0 else None, marks, plane or "", tuple(filter(None, lines)))
+
+
+def with_best(drawn: Diagram, moves: Sequence[tuple[int, float]]) -> Diagram:
+    """A diagram with moves marked 1, 2, …, each painted by its probability, and told in a line."""
+    told = ", ".join(f"{n} {vertex(place, drawn.size)} {p:.1%}" for n, (place, p) in enumerate(moves, 1))
+    marks = {place: str(n) for n, (place, _) in enumerate(moves, 1) if place != PASS}
+    return replace(drawn, marks=marks, strength=dict(moves), lines=(*drawn.lines, *filter(None, [told])))
+
+
+def board_diagram(board: Board, marks: dict[int, str] | None = None, lines: tuple[str, ...] = ()) -> Diagram:
+    """The position on a board that is played on."""
+    last = board.moves[-1] if board.moves and board.moves[-1] != PASS else None
+    return Diagram(board.board(), last, marks or {}, lines=lines)
 
 
 def marked(found: Any, name: str) -> dict[int, str]:

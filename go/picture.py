@@ -6,13 +6,15 @@ from typing import Any
 from xml.sax.saxutils import escape
 
 from .coords import COLUMNS, star_points
-from .diagram import Diagram
+from .diagram import FAINT, Diagram
 
 CELL = 36  # pixels from line to line
 MARGIN = 56  # from the edge of the picture to the first line: room for the coordinates
 STONE, STAR, DOT, MARKED = 0.478, 0.1, 0.17, 0.22  # radii, in cells
 LINE_HEIGHT, PADDING = 24, 14  # of the lines under the board
 WOOD, GRID, INK, CREAM, MARK, LAST = "#e8c383", "#5b4322", "#17130d", "#fdfcf8", "#1f7a6d", "#d8352a"
+WEAK, HOT, COLD = "#cfe3b4", "#d8352a", "#2a62d8"  # the palest mark; heat for and against
+COVER = 0.62  # how much of what is under it the strongest heat hides
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 
 
@@ -58,6 +60,11 @@ def svg(diagram: Diagram) -> str:
     for place in range(size * size):
         parts += point(diagram, place)
     parts += [
+        f'<rect x="{x - CELL / 2}" y="{y - CELL / 2}" width="{CELL}" height="{CELL}" fill="{fill}" '
+        f'fill-opacity="{cover:.3f}"/>'
+        for x, y, fill, cover in warm(diagram)
+    ]
+    parts += [
         f'<text x="{MARGIN - 18}" y="{width + LINE_HEIGHT * (i + 0.85):.0f}" font-size="15" fill="{INK}" '
         f'text-anchor="start">{printable(line)}</text>'
         for i, line in enumerate(caption(diagram))
@@ -80,14 +87,41 @@ def point(diagram: Diagram, place: int) -> list[str]:
             f'<rect x="{x - half}" y="{y - half}" width="{2 * half}" height="{2 * half}" rx="4" fill="{MARK}"/>'
         )
     elif mark:
-        if not stone:
-            parts.append(circle(x, y, 0.4, WOOD))
-        parts.append(words(x, y, mark, 16, CREAM if stone == 1 else INK if stone else MARK, "600"))
+        fill, ink = mark_colours(diagram, place)
+        if fill:
+            parts.append(circle(x, y, 0.42, fill))
+        parts.append(words(x, y, mark, 16, ink, "600"))
     if place == diagram.last and not mark:
         parts.append(circle(x, y, DOT, LAST))
     elif place == diagram.last:
         parts.append(circle(x, y, STONE - 0.04, "none", LAST, 3))
     return parts
+
+
+def mark_colours(diagram: Diagram, place: int) -> tuple[str, str]:
+    """The disc behind a written mark, none on a stone, and the ink of the mark."""
+    stone, strength = int(diagram.board.flat[place]), diagram.strength.get(place)
+    if stone:
+        return "", CREAM if stone == 1 else INK
+    if strength is None:
+        return WOOD, MARK
+    return blended(WEAK, MARK, strength**0.5), "#ffffff" if strength > 0.12 else INK
+
+
+def blended(first: str, second: str, share: float) -> str:
+    """A colour between two, as #rrggbb."""
+    pairs = [(int(first[i : i + 2], 16), int(second[i : i + 2], 16)) for i in (1, 3, 5)]
+    return "#" + "".join(f"{round(a + (b - a) * min(share, 1)):02x}" for a, b in pairs)
+
+
+def warm(diagram: Diagram) -> list[tuple[int, int, str, float]]:
+    """The heat worth showing: the middle of each point, its colour and how much it covers."""
+    if diagram.heat is None:
+        return []
+    there = [(place, float(heat)) for place, heat in enumerate(diagram.heat.flat) if abs(heat) >= FAINT]
+    return [
+        (*centre(place, diagram.size), HOT if heat > 0 else COLD, min(abs(heat), 1) * COVER) for place, heat in there
+    ]
 
 
 def circle(x: float, y: float, radius: float, fill: str, edge: str = "none", width: float = 1) -> str:
@@ -156,11 +190,16 @@ def png(diagram: Diagram) -> Any:
             corners = [each * times for each in (x - half, y - half, x + half, y + half)]
             draw.rounded_rectangle(corners, 4 * times, MARK)
         elif mark:
-            if not stone:
-                disc(x, y, 0.4, WOOD)
-            write(x, y, mark, 16, CREAM if stone == 1 else INK if stone else MARK)
+            fill, ink = mark_colours(diagram, place)
+            if fill:
+                disc(x, y, 0.42, fill)
+            write(x, y, mark, 16, ink)
         if place == diagram.last:
             disc(*((x, y, STONE - 0.04, None, LAST, 3) if mark else (x, y, DOT, LAST)))
+    for x, y, colour, cover in warm(diagram):
+        corners = [round((each + sign * CELL / 2) * times) for sign in (-1, 1) for each in (x, y)]
+        sheet = Image.new("RGB", (corners[2] - corners[0], corners[3] - corners[1]), colour)
+        image.paste(sheet, (corners[0], corners[1]), Image.new("L", sheet.size, round(cover * 255)))
     for i, line in enumerate(lines):
         write(MARGIN - 18, width + LINE_HEIGHT * (i + 0.7), line.replace("–", "-"), 15, INK, "lm")
     return image.resize((image.width // times, image.height // times), Image.Resampling.LANCZOS)

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 from neocog.core import progress as module
-from neocog.core.progress import LINE_EVERY, Progress, TrainingProgress, duration, progress
+from neocog.core.progress import LINE_EVERY, Progress, TrainingProgress, duration, pace, progress
 
 
 class Clock:
@@ -39,6 +39,15 @@ def clock(monkeypatch) -> Clock:
 )
 def test_duration(seconds, words):
     assert duration(seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("rate", "words"),
+    [(0, "0/s"), (1234, "1,234/s"), (1, "1/s"), (0.5, "30.0/min"), (1 / 60, "1.0/min"), (0.01, "36.0/h")],
+)
+def test_pace(rate, words):
+    """Games and films go by slower than files: a rate of 0/s would tell nothing."""
+    assert pace(rate) == words
 
 
 def test_a_pipe_gets_plain_lines_with_rate_and_time_left(clock, capsys):
