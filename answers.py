@@ -59,3 +59,28 @@ def write_labels(domain: Domain, answer: dict[str, Any], path: Path) -> None:
         raise Problem(f"--labels is not for {domain.name}", USAGE)
     files.write_text(path, domain.timeline(answer, path))
     say(f"wrote {path}")
+
+
+def check_picture(domain: Domain, path: Path, force: bool) -> None:
+    """Raises Problem where a picture cannot be written, before anything is computed."""
+    if domain.drawing is None:
+        raise Problem(f"--out is not for {domain.name}", USAGE)
+    if path.suffix.lower() not in (".svg", ".png"):
+        raise Problem(f"--out is a .svg or a .png; got {path.name}", USAGE)
+    if path.exists() and not force:
+        raise Problem(f"{path} exists; name another file, or replace it with --force", USAGE)
+
+
+def draw(
+    model: Model, source: str | bytes, answer: dict[str, Any], reading: dict[str, Any], out: Path | None, show: bool
+) -> None:
+    """The one input with its answer, where the domain has a drawing of it: in the terminal, and as a file."""
+    if model.domain.drawing is None:
+        return
+    drawn = model.domain.drawing(source, answer, model.card.facts | reading)
+    if show:
+        tell.drawing(drawn.text)
+    if out:
+        svg = out.suffix.lower() == ".svg"
+        files.write_text(out, drawn.svg()) if svg else files.write(out, lambda path: drawn.png().save(path, "PNG"))
+        say(f"wrote {out}")

@@ -304,6 +304,8 @@ def predict(
     text_column: TEXT_COLUMN = None,
     move: MOVE = None,
     symmetries: SYMMETRIES = None,
+    out: Annotated[Path | None, flag("The board with the likeliest moves, as .svg or .png.", "Boards")] = None,
+    force: Annotated[bool, flag("Replace the file in --out.", None, "--force")] = False,
     device: DEVICE = None,
     json: JSON = False,
 ) -> None:
@@ -329,11 +331,16 @@ def predict(
     given: list[Any] = list(found.domain.gather(paths)) if paths else []
     if "-" in inputs:
         given.append(sys.stdin.buffer.read())
-    if labels and len(given) != 1:
-        raise Problem(f"--labels is for one recording; got {len(given)}", USAGE)
+    for what, file in (("--labels is for one recording", labels), ("--out is for one record", out)):
+        if file and len(given) != 1:
+            raise Problem(f"{what}; got {len(given)}", USAGE)
+    if out:
+        special.check_picture(found.domain, out, force)
     answers = found.predict(given, top, **reading)
     if labels and "problem" not in answers[0]:
         special.write_labels(found.domain, answers[0], labels)
+    if len(given) == 1 and "problem" not in answers[0]:
+        special.draw(found, given[0], answers[0], reading, out, show=not json)
     failed = [answer for answer in answers if "problem" in answer]
     if json:
         tell.document(answers)

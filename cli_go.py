@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -60,11 +59,7 @@ def show(
     elif not (svg or png):
         from .go.terminal import text
 
-        print(text(drawn, colour=in_colour(), unicode="utf" in (sys.stdout.encoding or "").lower()))
-
-
-def in_colour() -> bool:
-    return sys.stdout.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
+        tell.drawing(partial(text, drawn))
 
 
 def free(path: Path | None, force: bool) -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json as json_format
+import os
+import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from .core.progress import duration, say
@@ -18,6 +21,12 @@ MOST_LABELS = 100  # whose figures people read one by one
 def document(value: Any) -> None:
     """The one JSON document of a command."""
     print(json_format.dumps(value, ensure_ascii=False, indent=1))
+
+
+def drawing(text: Callable[[bool, bool], str]) -> None:
+    """What `text(colour, unicode)` draws, as the terminal can show it."""
+    colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
+    print(text(colour, "utf" in (sys.stdout.encoding or "").lower()))
 
 
 class Items:

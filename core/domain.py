@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -167,6 +167,16 @@ class View(NamedTuple):
     back: Callable[[Tensor], Tensor] = same  # its scores (B, K) -> scores for the inputs as they were
 
 
+class Drawing(Protocol):
+    """An input with what was answered, to be looked at."""
+
+    def text(self, colour: bool, unicode: bool) -> str: ...
+
+    def svg(self) -> str: ...
+
+    def png(self) -> Any: ...  # Pillow's
+
+
 class Windows(NamedTuple):
     """One input that is longer than an example, as overlapping windows shaped like examples."""
 
@@ -225,5 +235,7 @@ class Domain:
     by_line: bool = False  # whether "-" holds an input a line, to be answered as they arrive, or one input
     # A file that is a table of inputs, with options of the domain's own; None for any other file.
     table: Callable[[str, Facts, Mapping[str, Any]], Table | None] = lambda file, facts, options: None
+    # A path or a file's bytes, what was answered, and the facts, as something to look at where words are not enough.
+    drawing: Callable[[str | bytes, dict[str, Any], Facts], Drawing] | None = None
     spell: Callable[[Tensor, Facts], str] | None = None  # an input in words, where people read rather than look
     numbers: Callable[[Facts], Mapping[str, int]] = lambda facts: {}  # what words of a network text stand for: tokens

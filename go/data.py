@@ -165,10 +165,15 @@ def read(source: str | bytes, facts: Facts) -> Tensor:
     number = facts.get("move")
     if number is not None and not 1 <= number <= len(game) + 1:
         raise Problem(f"{name} has {len(game)} moves; --move is from 1 to {len(game) + 1}, got {number}", USAGE)
-    row = packed(game.position(None if number is None else number - 1))
+    row = packed(game.position(moves_before(game, facts)))
     if not unpacked(row)[AT["capture size"]].any():
         raise Problem(f"{name}: no move is legal in that position", DATA)
     return torch.from_numpy(row)
+
+
+def moves_before(game: Game, facts: Facts) -> int:
+    """How many moves of a game stand before the one that is asked about."""
+    return len(game) if facts.get("move") is None else int(facts["move"]) - 1
 
 
 def game_in(source: str | bytes) -> Game:

@@ -12,6 +12,7 @@ from ..core.problem import DATA, Problem
 from . import augment, data, picture
 from .check import check
 from .diagram import Diagram
+from .drawing import drawing
 from .frontend import frontend, possible
 from .measures import measures
 from .models import RECIPES
@@ -43,4 +44,5 @@ DOMAIN = Domain(
     reading=("move",),
     possible=possible,
     measures=measures,
+    drawing=drawing,
 )

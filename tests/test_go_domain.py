@@ -342,3 +342,23 @@ def test_flags_of_boards_are_not_for_pictures(tmp_path, monkeypatch, capsys):
 def test_predict_says_what_it_takes(monkeypatch, capsys):
     assert run(monkeypatch, "predict", "model") == USAGE
     assert "predict takes a model and inputs" in capsys.readouterr().err
+
+
+def test_the_best_moves_are_drawn(records, tmp_path, monkeypatch, capsys):
+    path, game_file = tmp_path / "model.safetensors", tmp_path / "a.sgf"
+    network = Network((48, 19, 19), parse(TINY)).module()
+    save(path, network.state_dict(), Card("go", TINY, (48, 19, 19), LABELS, {"planes": "all"}))
+    game_file.write_bytes(RECORD)
+    asked = ("predict", str(path), str(game_file), "--move", "3", "--top", "5")
+    assert run(monkeypatch, *asked, "--out", str(tmp_path / "a.svg")) == 0
+    told = capsys.readouterr()
+    board_rows = [line for line in told.out.splitlines() if line[:2].strip() == line[-2:].strip() != ""]
+    assert len(board_rows) == 19 and all(sum(row.count(n) for row in board_rows) for n in "12345")
+    assert "move 2 of 5: white D4" in told.out and "wrote" in told.err
+    assert (tmp_path / "a.svg").read_text().startswith("<svg")
+    assert run(monkeypatch, *asked, "--out", str(tmp_path / "a.svg")) == USAGE
+    assert "a.svg exists; name another file, or replace it with --force" in capsys.readouterr().err
+    assert run(monkeypatch, *asked, "--out", str(tmp_path / "a.gif")) == USAGE
+    assert "--out is a .svg or a .png; got a.gif" in capsys.readouterr().err
+    assert run(monkeypatch, *asked, "--out", str(tmp_path / "a.png"), "--json") == 0
+    assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG") and json.loads(capsys.readouterr().out)
