@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from . import domain, load
+from . import domain, load, tell
 from .core import device as devices
 from .core import diagram
 from .core import run as runs
@@ -21,12 +21,12 @@ SHADES = " .:-=+*#%@"  # from black to white, for a terminal
 
 
 def show_demo(quick: bool, out: str | None) -> None:
-    """Three acts: each trains a network, scores it, and shows what it says of what it never saw."""
+    """An act a domain: each trains a network and scores it, or takes the one that comes along; and shows what it says."""
     from rich.console import Console
 
     out, console = out or f"runs/demo-{time.strftime('%Y%m%d-%H%M%S')}", Console(highlight=False)
     vision_act(quick, out, console)
-    for name, act in (("speech", speech_act), ("text", text_act)):
+    for name, act in (("speech", speech_act), ("text", text_act), ("go", go_act)):
         try:
             act(quick, f"{out}-{name}", console)
         except Problem as problem:  # what comes with an extra may be missing: the demo is whole without it
@@ -176,3 +176,32 @@ def text_act(quick: bool, out: str, console: Any) -> None:
         likely = ", ".join(f"{each['label']} {each['probability']:.0%}" for each in answer["predictions"])
         console.print(f"  {answer['input']:<32} {likely}", markup=False)
     next_steps(console, f'neocog predict {out} "Ihre eigenen Worte"', "neocog train text YOUR-TABLE.csv")
+
+
+# --- Go -------------------------------------------------------------------------------------------------------------
+
+
+def go_act(quick: bool, out: str, console: Any) -> None:
+    """The policy network that comes with the package plays an opening against itself, and says what it expects next."""
+    from .go.board import Board
+    from .go.player import Player
+    from .go.policy import Policy
+    from .go.writer import written
+
+    model = load("go", "cpu")
+    scores = model.card.scores
+    console.print(
+        f"\n[bold]Go.[/bold] A policy network of {model.network.parameters:,} parameters comes along. It expects "
+        f"{scores['accuracy']:.1%} of the moves of {scores['examples']:,} positions that it never saw.\n"
+        "Here it plays both colours, by its first thought:\n"
+    )
+    player, board = Player(Policy(model), temperature=0.5, seed=1), Board()
+    for _ in range(16 if quick else 40):
+        board.play(player.choose(board, board.turn, komi=7.5))
+    file = Path(out) / "opening.sgf"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(written(19, board.moves, {"PB": "neocog", "PW": "neocog"}))
+    (answer,) = model.predict([str(file)], 5)
+    assert model.domain.drawing is not None
+    tell.drawing(model.domain.drawing(str(file), answer, model.card.facts).text)
+    next_steps(console, f"neocog go annotate {file}", "neocog predict YOUR-GAME.sgf --move 57", "neocog go gtp")

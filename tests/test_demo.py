@@ -40,6 +40,16 @@ def test_a_missing_extra_does_not_end_the_demo(monkeypatch, capsys, tmp_path: Pa
     monkeypatch.setitem(sys.modules, "espeakng_loader", None)
     monkeypatch.setattr(demo, "vision_act", lambda *_: print("pictures"))
     monkeypatch.setattr(demo, "text_act", lambda *_: print("texts"))
+    monkeypatch.setattr(demo, "go_act", lambda *_: print("boards"))
     demo.show_demo(True, str(tmp_path / "run"))
     told = capsys.readouterr().out
-    assert told.index("pictures") < told.index("The speech act is left out") < told.index("texts")
+    assert told.index("pictures") < told.index("The speech act is left out") < told.index("texts") < told.index("boards")
+
+
+def test_the_go_act_plays_with_the_network_that_comes_along(capsys, tmp_path: Path) -> None:
+    shown = StringIO()
+    demo.go_act(True, str(tmp_path / "run"), Console(file=shown, width=80))
+    told = capsys.readouterr().out
+    assert "of the moves of 201,090 positions that it never saw" in " ".join(shown.getvalue().split())
+    assert "move 16 of 16" in told and "A B C D E F G H J K L M N O P Q R S T" in told
+    assert (tmp_path / "run" / "opening.sgf").read_bytes().startswith(b"(;GM[1]")
