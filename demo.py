@@ -21,7 +21,7 @@ SHADES = " .:-=+*#%@"  # from black to white, for a terminal
 
 
 def show_demo(quick: bool, out: str | None) -> None:
-    """An act a domain: each trains a network and scores it, or takes the one that comes along; and shows what it says."""
+    """An act a domain: each trains a network and scores it, or takes the one that comes along, and tells of it."""
     from rich.console import Console
 
     out, console = out or f"runs/demo-{time.strftime('%Y%m%d-%H%M%S')}", Console(highlight=False)
