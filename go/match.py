@@ -233,7 +233,7 @@ def play_on(match: Match, folder: Path, numbers: Sequence[int], parallel: int, w
     running: dict[int, int] = {}
     tables = [Table(match) for _ in range(max(1, min(parallel, len(numbers))))]
     for table in tables:
-        threading.Thread(target=work, args=(table, left, done, running), daemon=True).start()
+        threading.Thread(target=work, args=(table, left, done, running), daemon=True, name="go-match").start()
     try:
         waiting = len(numbers)
         while waiting:
