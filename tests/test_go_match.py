@@ -184,7 +184,7 @@ def test_an_answer_may_have_several_lines_and_remarks_before_it():
     client = Client(f'"{sys.executable}" -c "{told}"')
     try:
         assert client.ask("showboard", 30) == "a\nb"
-        with pytest.raises(Fault, match="final_score: [?]7 no"):
+        with pytest.raises(Fault, match=r"final_score: [?]7 no"):
             client.ask("final_score", 30)
     finally:
         client.close()
