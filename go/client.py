@@ -33,11 +33,11 @@ class Client:
     """A running program. Raises Problem where it cannot be started."""
 
     def __init__(self, command: str) -> None:
-        self.command = command
+        self.command, called = command, words(command)
         self.remarks: IO[bytes] = tempfile.TemporaryFile("a+b")  # noqa: SIM115  closed with the program
         try:
             self.process = subprocess.Popen(
-                words(command),
+                called,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self.remarks,
@@ -47,6 +47,7 @@ class Client:
                 start_new_session=True,  # Ctrl-C is for us; and what a shell started ends with it
             )
         except OSError as error:
+            self.remarks.close()
             reason = error.strerror or str(error)
             raise Problem(f"{command} cannot be started: {reason}; expected a GTP program", USAGE) from None
         self.read: queue.Queue[str | None] = queue.Queue()

@@ -71,9 +71,8 @@ def test_a_record_keeps_all_it_had(game):
     assert first.get_raw_list("LB")[:1] == [b"ba:x"] and first.get_raw_list("TR") == [b"ca"]
     assert first.get_raw_list("LB")[1:] == [b"aa:1", b"da:4", b"ea:5"]  # B19 and C19 have marks of their own
     assert not passed.has_property("C") and third.get_raw_list("LB")[0] == b"ba:1"
-    assert tree.root.get("C").startswith(
-        "A game.\n\nneocog: top-1 is the share of moves that m thought likeliest\nBlack:"
-    )
+    told = "A game.\n\nneocog: top-1 is the share of moves that m thought likeliest\nBlack:"
+    assert tree.root.get("C").startswith(told)
     assert b"C[a branch];W[qq]" in written and b"PB[\xb6\xad\xc3\xf7]" in written
 
 

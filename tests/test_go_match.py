@@ -211,7 +211,7 @@ def test_a_standing_is_told_in_sentences():
     told = standing(rows)
     assert told["share"] == 0.625 and told["copies"] == 1 and math.isclose(told["seconds_a_move"]["a"], 0.5)
     assert sentences(told, {"a": "one", "b": "two"})[2:] == [
-        "A won 2 of 4, 1 drawn: 62.5% (95% interval 22.7% to 90.4%)",
+        "A won 2 of 4, 1 drawn: 62.5% (95% interval 21.9% to 90.8%)",
         "as black 1 of 2, as white 1 of 2",
         "games ended by area 3, crash 1",
         "dead stones: agreed 4",
