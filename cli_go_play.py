@@ -122,11 +122,18 @@ def opened(openings: list[str] | None, moves: int, size: int) -> tuple[tuple[int
     """The openings that records give; one that is empty where there are no records."""
     if not openings:
         return ((),)
-    from .core.sources.parallel import processors
-    from .go.collection import read_collection
+    from .go.game import Game
     from .go.match import openings_of
+    from .go.records import record_files
+    from .go.sgf import records
 
-    return openings_of(read_collection(openings, processors()).games, moves, size)
+    found = (
+        each
+        for name, content in record_files(openings)
+        if isinstance(content, bytes)
+        for each in records(content, name)
+    )
+    return openings_of([game for _, game in found if isinstance(game, Game)], moves, size)
 
 
 @app.command()

@@ -152,7 +152,7 @@ def comment(node: dict[str, list[bytes]], text: str, first: bool = False) -> Non
     """Puts our words behind what a comment says of its own; in the root, if it is a move too, before ours on it."""
     said = b"".join(node.get("C", [])[:1])
     own, mark, rest = said.partition(MARKER)
-    later = b"\n" + rest if first and mark and ("B" in node or "W" in node) and not rest.startswith(b"top-1") else b""
+    later = b"\n" + rest if first and mark and ("B" in node or "W" in node) else b""
     node["C"] = [own.rstrip() + (b"\n\n" if own.strip() else b"") + MARKER + text.encode() + later]
 
 

@@ -33,11 +33,11 @@ class Client:
     """A running program. Raises Problem where it cannot be started."""
 
     def __init__(self, command: str) -> None:
-        self.command = command
+        self.command, called = command, words(command)
         self.remarks: IO[bytes] = tempfile.TemporaryFile("a+b")  # noqa: SIM115  closed with the program
         try:
             self.process = subprocess.Popen(
-                words(command),
+                called,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self.remarks,
@@ -47,15 +47,17 @@ class Client:
                 start_new_session=True,  # Ctrl-C is for us; and what a shell started ends with it
             )
         except OSError as error:
+            self.remarks.close()
             reason = error.strerror or str(error)
             raise Problem(f"{command} cannot be started: {reason}; expected a GTP program", USAGE) from None
         self.read: queue.Queue[str | None] = queue.Queue()
-        threading.Thread(target=self._fill, daemon=True).start()
+        self.reader = threading.Thread(target=self._fill, daemon=True)
+        self.reader.start()
 
     def _fill(self) -> None:
         assert self.process.stdout
-        with contextlib.suppress(ValueError, OSError):  # closed while it was read
-            while line := self.process.stdout.readline(LONGEST):
+        with self.process.stdout as answers:
+            while line := answers.readline(LONGEST):
                 self.read.put(line)
         self.read.put(None)
 
@@ -97,6 +99,8 @@ class Client:
 
     def last_remark(self) -> str:
         """The last line that the program wrote on its standard error."""
+        if self.remarks.closed:
+            return ""
         size = self.remarks.seek(0, os.SEEK_END)
         self.remarks.seek(max(size - 2000, 0))
         lines = self.remarks.read().decode("utf-8", "replace").strip().splitlines()
@@ -104,14 +108,13 @@ class Client:
 
     def close(self) -> None:
         """Asks the program to quit, and ends it and what it started if it does not."""
+        assert self.process.stdin
         with contextlib.suppress(OSError, ValueError):
-            assert self.process.stdin
             self.process.stdin.write("quit\n")
-            self.process.stdin.close()
+            self.process.stdin.flush()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(GRACE)
         self.kill()
-        self.remarks.close()
 
     def kill(self) -> None:
         """Ends the program, and what it started, at once."""
@@ -121,6 +124,11 @@ class Client:
             else:
                 self.process.kill()
         self.process.wait()
+        self.reader.join(GRACE)
+        assert self.process.stdin
+        with contextlib.suppress(OSError):
+            self.process.stdin.close()
+        self.remarks.close()
 
 
 def words(command: str) -> list[str]:

@@ -133,8 +133,9 @@ class Engine:
             return
 
     def showboard(self, arguments: list[str]) -> str:
-        lines = (f"{name_of(self.board.turn)} to move, {len(self.board.moves)} moves, komi {self.komi:g}",)
-        return "\n" + text(board_diagram(self.board, lines=lines), unicode=False)
+        count = len(self.board.moves)
+        state = f"{name_of(self.board.turn)} to move, {count} move{'s' * (count != 1)}, komi {self.komi:g}"
+        return "\n" + text(board_diagram(self.board, lines=(state,)), unicode=False)
 
     # --- handicap ---
 

@@ -83,7 +83,10 @@ def begin(match: Match, folder: Path, force: bool) -> list[Row]:
             raise Problem(
                 f"{folder} holds a match on other terms; name another folder, or replace it with --force", USAGE
             )
-        return rows_in(folder)
+        rows = rows_in(folder)  # without a line that was cut off: the next one would follow on it
+        lines = [json.dumps(row, ensure_ascii=False) + "\n" for row in rows]
+        files.write_text(folder / "games.jsonl", "".join(lines))
+        return rows
     if folder.exists() and any(folder.iterdir()):
         refuse(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -233,7 +236,7 @@ def play_on(match: Match, folder: Path, numbers: Sequence[int], parallel: int, w
     running: dict[int, int] = {}
     tables = [Table(match) for _ in range(max(1, min(parallel, len(numbers))))]
     for table in tables:
-        threading.Thread(target=work, args=(table, left, done, running), daemon=True).start()
+        threading.Thread(target=work, args=(table, left, done, running), daemon=True, name="go-match").start()
     try:
         waiting = len(numbers)
         while waiting:

@@ -197,9 +197,9 @@ def png(diagram: Diagram) -> Any:
         if place == diagram.last:
             disc(*((x, y, STONE - 0.04, None, LAST, 3) if mark else (x, y, DOT, LAST)))
     for x, y, colour, cover in warm(diagram):
-        corners = [round((each + sign * CELL / 2) * times) for sign in (-1, 1) for each in (x, y)]
-        sheet = Image.new("RGB", (corners[2] - corners[0], corners[3] - corners[1]), colour)
-        image.paste(sheet, (corners[0], corners[1]), Image.new("L", sheet.size, round(cover * 255)))
+        sheet = Image.new("RGB", (CELL * times, CELL * times), colour)
+        corner = x * times - sheet.width // 2, y * times - sheet.height // 2
+        image.paste(sheet, corner, Image.new("L", sheet.size, round(cover * 255)))
     for i, line in enumerate(lines):
         write(MARGIN - 18, width + LINE_HEIGHT * (i + 0.7), line.replace("–", "-"), 15, INK, "lm")
     return image.resize((image.width // times, image.height // times), Image.Resampling.LANCZOS)

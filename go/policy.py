@@ -45,7 +45,8 @@ class Policy:
             raise Problem("the network answers with numbers that are not finite: its weights are damaged", FAILED)
         found = np.where(legal_moves(rows), answers, 0)
         total = found.sum(1, keepdims=True)
-        return np.divide(found, total, out=np.zeros_like(found), where=total > 0)
+        shares: Probabilities = np.divide(found, total, out=np.zeros_like(found), where=total > 0)
+        return shares
 
     def _asked(self, rows: Any) -> Probabilities:
         """(N, 2166) to (N, 361) by place."""

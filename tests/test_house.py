@@ -27,6 +27,7 @@ LIGHT = [
     *(
         "cli.py",
         "cli_go.py",
+        "cli_go_play.py",
         "typed.py",
         "flags.py",
         "tell.py",

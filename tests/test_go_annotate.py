@@ -1,0 +1,180 @@
+"""A game seen by a policy, written into its record; and boards with moves marked by their probability."""
+
+import io
+import json
+import sys
+
+import numpy as np
+import pytest
+from go_policies import by_hand, model_file
+from neocog import cli
+from neocog.core.problem import DATA, USAGE, Problem
+from neocog.go import picture, sgf
+from neocog.go.annotate import annotated, seen, summaries, surprising
+from neocog.go.coords import place
+from neocog.go.diagram import Diagram, diagram, with_best
+from neocog.go.terminal import degree, text
+from sgfmill.sgf import Sgf_game
+
+RECORD = (
+    b"(;GM[1]FF[4]SZ[19]CA[GB2312]PB[\xb6\xad\xc3\xf7]KM[7.5]C[A game.]"
+    b";B[aa]C[nice \\] move]LB[ba:x]TR[ca];W[];B[ts];W[pd](;B[dp];W[dd])(;B[cc]C[a branch];W[qq]))"
+).replace(b"B[ts]", b"B[ss]")
+
+
+@pytest.fixture
+def game():
+    return sgf.read(RECORD, "a.sgf")
+
+
+def test_each_move_has_its_probability_and_rank(game):
+    """By a policy that likes A19 best and T1 least; a pass is no move to be judged."""
+    moves = seen(game, by_hand)
+    assert [(move.number, move.colour, move.rank) for move in moves] == [
+        (1, 1, 1), (3, 1, 360), (4, 2, place("Q16", 19)), (5, 1, place("D4", 19) - 1), (6, 2, place("D16", 19))
+    ]  # fmt: skip
+    assert moves[0].probability == pytest.approx(2 / np.linspace(2, 1, 361).sum(), rel=1e-5)
+    assert [move.legal for move in moves] == [361, 360, 359, 358, 357]
+    assert [each.place for each in moves[1].best] == [1, 2, 3, 4, 5]
+
+
+def test_the_figures_are_those_of_the_moves(game):
+    moves = seen(game, by_hand)
+    told = summaries(moves)
+    assert told["black"]["moves"] == 3 and told["black"]["top1"] == pytest.approx(1 / 3)
+    assert told["white"]["top5"] == 0 and told["both"]["moves"] == 5
+    assert told["both"]["log_loss"] == pytest.approx(-np.mean(np.log([move.probability for move in moves])))
+    assert [move.number for move in surprising(moves, 2)] == [3, 5]
+
+
+@pytest.mark.parametrize(
+    ("record", "message"),
+    [
+        (b"(;SZ[19])", r"a\.sgf has no moves; expected a record with some"),
+        (b"(;SZ[19];B[];W[])", r"a\.sgf has no moves; expected a record with some"),
+        (b"(;SZ[13];B[aa])", r"a\.sgf is on 13×13; the network takes 19×19"),
+    ],
+)
+def test_what_has_nothing_to_be_judged_is_said(record, message):
+    with pytest.raises(Problem, match=message):
+        seen(sgf.read(record, "a.sgf"), by_hand)
+
+
+def test_a_record_keeps_all_it_had(game):
+    """Comments, marks, names in their encoding, and branches; ours come behind and beside."""
+    written = annotated(RECORD, seen(game, by_hand), "m")
+    again = sgf.read(written)
+    assert again.moves.tolist() == game.moves.tolist() and again.facts == game.facts
+    tree = Sgf_game.from_bytes(written)
+    first, passed, third, *_ = tree.get_main_sequence()[1:]
+    assert first.get("C").startswith("nice ] move\n\nneocog: A19 0.4%, rank 1 of 361\nexpected 1 A19 0.4%, 2 B19 0.4%")
+    assert first.get_raw_list("LB")[:1] == [b"ba:x"] and first.get_raw_list("TR") == [b"ca"]
+    assert first.get_raw_list("LB")[1:] == [b"aa:1", b"da:4", b"ea:5"]  # B19 and C19 have marks of their own
+    assert not passed.has_property("C") and third.get_raw_list("LB")[0] == b"ba:1"
+    told = "A game.\n\nneocog: top-1 is the share of moves that m thought likeliest\nBlack:"
+    assert tree.root.get("C").startswith(told)
+    assert b"C[a branch];W[qq]" in written and b"PB[\xb6\xad\xc3\xf7]" in written
+
+
+def test_annotating_again_replaces_what_was_ours(game):
+    once = annotated(RECORD, seen(game, by_hand), "m")
+    assert annotated(once, seen(sgf.read(once), by_hand), "m") == once
+
+
+def test_a_record_that_begins_with_a_move_has_both_comments_once():
+    record = b"(;SZ[19]B[aa];W[bb])"
+    once = annotated(record, seen(sgf.read(record), by_hand), "m")
+    twice = annotated(once, seen(sgf.read(once), by_hand), "m")
+    assert twice == once and once.count(b"neocog: ") == 2 and b"A19 0.4%" in once
+
+
+# --- boards --------------------------------------------------------------------------------------------------------
+
+
+def test_the_best_moves_are_marked_in_plain_signs(game):
+    drawn = with_best(diagram(game), [(place("C3", 19), 0.5), (place("R3", 19), 0.25)])
+    told = text(drawn, unicode=False)
+    assert " 3 . . 1 . ." in told and told.endswith("1 C3 50.0%, 2 R3 25.0%")
+
+
+def test_likelier_moves_are_painted_stronger():
+    drawn = with_best(Diagram(np.zeros((9, 9), np.uint8)), [(0, 0.9), (1, 0.3), (2, 0.01)])
+    told = text(drawn, colour=True)
+    assert [f";48;5;{ground}m{n}" in told for n, ground in ((1, 34), (2, 112), (3, 186))] == [True] * 3
+    green = [picture.mark_colours(drawn, each)[0] for each in (0, 1, 2)]
+    lightness = [sum(int(each[i : i + 2], 16) for i in (1, 3, 5)) for each in green]
+    assert lightness == sorted(lightness) and len(set(green)) == 3
+    drawing, image = picture.svg(drawn), picture.png(drawn)
+    for each, fill in enumerate(green):
+        x, y = picture.centre(each, 9)
+        assert f'fill="{fill}"' in drawing
+        near = np.abs(np.array(image.getpixel((x - 9, y))) - [int(fill[i : i + 2], 16) for i in (1, 3, 5)])
+        assert near.max() < 12
+
+
+def test_heat_lies_over_the_board_in_red_and_blue():
+    heat = np.zeros((9, 9))
+    heat[0, 0], heat[8, 8], heat[4, 4] = 1, -1, 0.01
+    drawn = Diagram(np.zeros((9, 9), np.uint8), heat=heat)
+    plain = text(drawn, unicode=False)
+    assert plain.startswith("   A B C D E F G H J\n 9 9 .") and " 1 . . . . . . . . i 1" in plain
+    assert plain.endswith("1 to 9: for, a to i: against, in tenths of the strongest")
+    assert ";48;5;196m" in text(drawn, colour=True) and ";48;5;27m" in text(drawn, colour=True)
+    assert picture.svg(drawn).count("fill-opacity") == 2
+    red, blue = (picture.png(drawn).getpixel(picture.centre(each, 9)) for each in (0, 80))
+    assert red[0] > red[2] + 60 and blue[2] > blue[0] + 60
+
+
+@pytest.mark.parametrize(
+    ("heat", "sign"), [(0, ""), (0.04, ""), (0.1, "1"), (0.99, "9"), (1, "9"), (-0.3, "c"), (-1, "i")]
+)
+def test_heat_as_a_sign(heat, sign):
+    assert degree(heat) == sign
+
+
+# --- the command ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def annotate(capsys, monkeypatch, tmp_path):
+    """`neocog go annotate` in this process: its exit code, stdout and stderr."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.sgf").write_bytes(RECORD)
+    (tmp_path / "none.sgf").write_bytes(b"(;SZ[19])")
+    model_file(tmp_path / "m.safetensors")
+
+    def call(*arguments: str):
+        monkeypatch.setattr(sys, "argv", ["neocog", "go", "annotate", *arguments, "--model", "m.safetensors"])
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(RECORD)))
+        try:
+            cli.main()
+            code = 0
+        except SystemExit as end:
+            code = int(end.code or 0)
+        return code, *capsys.readouterr()
+
+    return call
+
+
+def test_the_command_lists_surprises_and_writes_a_record(annotate, tmp_path):
+    code, out, err = annotate("a.sgf", "--out", "b.sgf", "--top", "2")
+    lines = out.splitlines()
+    assert code == 0 and err.endswith("wrote b.sgf\n") and len(lines) == 8 and max(map(len, lines)) <= 80
+    assert lines[0].strip() == "least expected" and lines[1].split() == ["move", "probability", "rank", "expected"]
+    assert lines[-3].startswith("both   top-1") and lines[-1].endswith("(2 moves)")
+    assert (tmp_path / "b.sgf").read_bytes().count(b"neocog: ") == 6
+    code, _, err = annotate("a.sgf", "--out", "b.sgf")
+    assert code == USAGE and "b.sgf exists; name another file, or replace it with --force" in err
+
+
+def test_the_command_answers_programs(annotate):
+    code, out, _ = annotate("-", "--json")
+    told = json.loads(out)
+    assert code == 0 and [each["number"] for each in told["moves"]] == [1, 3, 4, 5, 6]
+    assert told["moves"][0]["move"] == "A19" and len(told["moves"][0]["best"]) == 5
+    assert told["both"]["moves"] == 5 and 0 < told["black"]["log_loss"] < 20
+
+
+def test_a_record_without_moves_is_said(annotate):
+    code, out, err = annotate("none.sgf")
+    assert code == DATA and not out and "none.sgf has no moves; expected a record with some" in err

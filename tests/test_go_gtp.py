@@ -1,0 +1,383 @@
+"""The Go Text Protocol: every command, every mistake, and whatever else may come down a pipe."""
+
+import io
+import re
+import sys
+import time
+
+import numpy as np
+import pytest
+from go_policies import by_hand, model_file
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from neocog import cli
+from neocog.go.engine import COMMANDS, Engine
+from neocog.go.gtp import Analysis, Failure, Script, Stream, formatted, parsed, serve
+from neocog.go.player import Player
+
+ISSUE = (
+    "protocol_version", "name", "version", "known_command", "list_commands", "quit", "boardsize", "clear_board", "komi",
+    "fixed_handicap", "place_free_handicap", "set_free_handicap", "play", "genmove", "reg_genmove", "undo",
+    "final_score", "final_status_list", "showboard", "loadsgf", "time_settings", "time_left", "lz-analyze",
+    "kata-analyze",
+)  # fmt: skip
+
+
+def told(*lines: str, engine: Engine | None = None) -> list[str]:
+    """The answers to some lines, without the blank line that ends each."""
+    written: list[str] = []
+    serve(engine or Engine(Player(by_hand)), Script(lines), written.append)
+    answers = "".join(written)
+    assert not answers or answers.endswith("\n\n")
+    return answers.split("\n\n")[:-1]
+
+
+# --- the protocol --------------------------------------------------------------------------------------------------
+
+
+def test_a_line_is_cleaned_and_divided():
+    """Control characters go, tabs are spaces, a comment ends the line, a number may lead."""
+    assert parsed("12 play\tb  D4 # good\r\n") == ("12", "play", ["b", "D4"])
+    assert parsed("\x01na\x7fme\r\n") == ("", "name", [])
+    assert parsed("12\n") == ("12", "", []) and parsed(" # nothing\n") == ("", "", []) and parsed("\n") == ("", "", [])
+    assert parsed("²3 name") == ("", "²3", ["name"])
+
+
+def test_an_answer_ends_with_one_blank_line_and_holds_none():
+    assert formatted("=", "", "") == "= \n\n" and formatted("=", "7", "D4") == "=7 D4\n\n"
+    assert formatted("=", "", "\na\n\nb\n") == "=\na\nb\n\n" and formatted("?", "1", "no") == "?1 no\n\n"
+
+
+def test_every_command_of_the_issue_is_there():
+    assert set(ISSUE) <= set(COMMANDS)
+    (listed,) = told("list_commands")
+    assert listed.removeprefix("= ").split("\n") == [*COMMANDS]
+    assert told("known_command genmove", "known_command no", "known_command") == ["= true", "= false", "= false"]
+
+
+def test_who_it_is():
+    from neocog.core.versions import own
+
+    assert told("1 protocol_version", "2 name", "3 version") == ["=1 2", "=2 Neocog", f"=3 {own()}"]
+
+
+def test_quit_ends_it():
+    assert told("quit", "name") == ["= "]
+
+
+def test_a_short_game():
+    """The hand-made policy plays the first legal point from the top left."""
+    assert told("boardsize 19", "komi 6.5", "get_komi", "genmove b", "5 genmove w", "play b D4", "reg_genmove w") == [
+        "= ", "= ", "= 6.5", "= A19", "=5 B19", "= ", "= C19"
+    ]  # fmt: skip
+
+
+def test_showboard_shows_the_board():
+    answer = told("play b D4", "showboard")[1]
+    assert answer.startswith("=\n   A B C") and " 4 . . .(X)" in answer and "White to move, 1 move, komi 7.5" in answer
+
+
+def test_undo_takes_moves_back():
+    assert told("play b D4", "play w D5", "undo", "play w D5", "undo", "undo", "undo") == ["= "] * 6 + ["? cannot undo"]
+
+
+@pytest.mark.parametrize(
+    ("number", "stones"),
+    [
+        (2, "D4 Q16"),
+        (3, "D4 Q16 D16"),
+        (4, "D4 Q16 D16 Q4"),
+        (5, "D4 Q16 D16 Q4 K10"),
+        (6, "D4 Q16 D16 Q4 D10 Q10"),
+        (7, "D4 Q16 D16 Q4 D10 Q10 K10"),
+        (8, "D4 Q16 D16 Q4 D10 Q10 K4 K16"),
+        (9, "D4 Q16 D16 Q4 D10 Q10 K4 K16 K10"),
+    ],
+)
+def test_fixed_handicap_is_where_the_protocol_has_it(number, stones):
+    answers = told(f"fixed_handicap {number}", "showboard", "fixed_handicap 2", "undo")
+    assert answers[0] == f"= {stones}" and answers[1].count("X") == number and "White to move" in answers[1]
+    assert answers[2:] == ["? board not empty", "? cannot undo"]
+
+
+def test_free_handicap():
+    assert told("place_free_handicap 12")[0].count(" ") == 9
+    assert told("set_free_handicap D4 Q16 C3", "genmove w") == ["= ", "= A19"]
+    wrong = told(*(f"set_free_handicap {each}" for each in ("D4", "D4 d4", "D4 pass", "X")))
+    assert wrong == ["? bad vertex list"] * 3 + ["? invalid coordinate"]
+
+
+def test_scores_and_stones_at_the_end():
+    """A wall of each colour, one stone dead in the other's land: 190 points, 171, and the stone is White's."""
+    walls = [f"play {'b' if row == 10 else 'w'} {column}{row}" for row in (10, 9) for column in "ABCDEFGHJKLMNOPQRST"]
+    engine = Engine(Player(by_hand))
+    assert set(told(*walls, "play b D4", engine=engine)) == {"= "}
+    assert told("final_score", "final_status_list dead", "final_status_list seki", engine=engine) == [
+        "= B+11.5", "= D4", "= "
+    ]  # fmt: skip
+    alive, black, white, wrong = told(
+        *(f"final_status_list {each}" for each in ("alive", "black_territory", "white_territory", "lost")),
+        engine=engine,
+    )
+    assert alive.count(" ") == 38 and black.count(" ") == 171 and white.count(" ") == 152
+    assert wrong == "? invalid status: expected alive, dead, seki, black_territory or white_territory"
+
+
+def test_loadsgf_loads_what_came_before_a_move(tmp_path):
+    record = tmp_path / "my game.sgf"
+    record.write_bytes(b"(;SZ[19]KM[0.5]AB[pp];W[dd];B[dp])")
+    answers = told(f"loadsgf {record}", "get_komi", "showboard", f"loadsgf {record} 2", "showboard", "undo", "undo")
+    assert answers[:2] == ["= ", "= 0.5"] and "White to move, 2 moves" in answers[2]
+    assert "Black to move, 1 move," in answers[4] and answers[5:] == ["= ", "? cannot undo"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "No such file or directory"),
+        (b"(;SZ[13];B[aa])", "it is a game on 13×13"),
+        (b"<html>", "is a web page, not a game record: download the record itself"),
+        (b"(;SZ[19];B[aa];W[aa])", "move 2, white A19: the point is occupied"),
+    ],
+)
+def test_what_cannot_be_loaded_is_said(tmp_path, content, message):
+    path = tmp_path / "a.sgf"
+    if content is not None:
+        path.write_bytes(content)
+    assert told(f"loadsgf {path}") == [f"? cannot load file: {message}"]
+
+
+@pytest.mark.parametrize(
+    ("line", "answer"),
+    [
+        ("boardsize 25", "? unacceptable size"),
+        ("boardsize 9", "? unacceptable size"),
+        ("boardsize", "? syntax error: expected a whole number"),
+        ("boardsize ²", "? syntax error: expected a whole number"),
+        ("7 frobnicate", "?7 unknown command"),
+        ("12", "?12 unknown command"),
+        ("x" * 10_000, "? unknown command"),
+        ("play b " + "D" * 10_000, "? invalid color or coordinate"),
+        ("play black", "? invalid color or coordinate"),
+        ("play green D4", "? invalid color or coordinate"),
+        ("play black I4", "? invalid color or coordinate"),
+        ("play black D20", "? invalid color or coordinate"),
+        ("play black J10", "? illegal move: the point is occupied"),
+        ("genmove", "? invalid color"),
+        ("genmove green", "? invalid color"),
+        ("komi", "? syntax error: expected a number"),
+        ("komi nan", "? syntax error: expected a number of points"),
+        ("komi 1e9", "? syntax error: expected a number of points"),
+        ("fixed_handicap 1", "? invalid number of stones"),
+        ("fixed_handicap 10", "? invalid number of stones"),
+        ("place_free_handicap 1", "? invalid number of stones"),
+        ("time_settings a b c", "? syntax error: expected a whole number"),
+        ("time_settings 1800 30 5", "= "),
+        ("time_left b 100 0", "= "),
+        ("time_left b", "? syntax error: expected a whole number"),
+        ("lz-analyze frequency 10", "? syntax error: expected [color] [interval] and pairs such as maxmoves 10"),
+        ("kata-analyze b maxmoves", "? syntax error: expected [color] [interval] and pairs such as maxmoves 10"),
+        ("\xa0\x00name\r", "= Neocog"),
+    ],
+)
+def test_every_answer_is_one_of_the_protocol(line, answer):
+    """And the engine goes on."""
+    assert told("play white J10", line + "\r\n", "name")[1:] == [answer, "= Neocog"]
+
+
+def test_ko_and_suicide_are_illegal():
+    (*_, suicide) = told("play b B19", "play b A18", "play w A19")
+    assert suicide == "? illegal move: it would be suicide"
+    ko = ["b D5", "b C4", "b D3", "w E5", "w F4", "w E3", "b E4", "w D4"]
+    assert told(*(f"play {each}" for each in ko), "play b E4") == ["= "] * 8 + ["? illegal move: the ko forbids it"]
+
+
+def test_an_error_of_ours_ends_no_game(capsys):
+    def broken(rows):
+        raise RuntimeError("out of memory")
+
+    assert told("genmove b", "name", engine=Engine(Player(broken))) == ["? internal error", "= Neocog"]
+    assert "out of memory" in capsys.readouterr().err
+
+
+WORDS = st.sampled_from(
+    [
+        *COMMANDS,
+        "b",
+        "w",
+        "black",
+        "D4",
+        "A1",
+        "T19",
+        "pass",
+        "0",
+        "7",
+        "19",
+        "25",
+        "true",
+        "interval",
+        "maxmoves",
+        "dead",
+    ]
+)
+ANYTHING = st.text(st.characters(exclude_characters="\n", exclude_categories=["Cs"]), max_size=60)
+LINES = st.lists(st.one_of(st.lists(WORDS, max_size=4).map(" ".join), ANYTHING), max_size=12)
+
+
+@settings(max_examples=60, deadline=None)
+@given(LINES)
+def test_whatever_comes_has_an_answer(lines):
+    """One answer, = or ?, for each line with a command up to `quit`; never an error of ours."""
+    asked = [parsed(line) for line in lines]
+    asked = [each for each in asked if each.name or each.number]
+    names = [each.name for each in asked]
+    expected = names.index("quit") + 1 if "quit" in names else len(names)
+    answers = told(*lines)
+    assert len(answers) == expected and "? internal error" not in answers
+    for request, answer in zip(asked, answers, strict=False):
+        assert re.match(rf"[=?]{request.number}(\s|$)", answer)
+
+
+# --- analysis ------------------------------------------------------------------------------------------------------
+
+LZ = r"info move [A-T]\d+ visits \d+ winrate \d+ prior \d+ lcb \d+ order \d+ pv [A-T]\d+"
+NUMBER = r"-?\d+(?:\.\d+)?"
+KATA = (
+    rf"info move [A-T]\d+ visits \d+ utility {NUMBER} winrate {NUMBER} scoreMean {NUMBER} scoreStdev {NUMBER} "
+    rf"scoreLead {NUMBER} scoreSelfplay {NUMBER} prior {NUMBER} lcb {NUMBER} utilityLcb {NUMBER} order \d+ pv [A-T]\d+"
+)
+
+
+def test_lz_analyze_tells_what_leela_zero_tells():
+    (answer,) = told("3 lz-analyze W 50 maxmoves 3")
+    head, line = answer.split("\n")
+    assert head == "=3" and re.fullmatch(f"{LZ}( {LZ}){{2}}", line)
+    assert line.startswith("info move A19 visits 4 winrate ") and " order 2 pv C19" in line
+
+
+def test_kata_analyze_tells_what_katago_tells():
+    head, line = told("kata-analyze b interval 10 maxmoves 2 ownership true")[0].split("\n")
+    infos, _, owned = line.partition(" ownership ")
+    assert head == "=" and re.fullmatch(f"{KATA} {KATA}", infos)
+    values = np.array(owned.split(), float)
+    assert values.shape == (361,) and np.abs(values).max() <= 1
+
+
+def test_moves_may_be_allowed_and_avoided():
+    line = told("lz-analyze b allow b D4,Q16 1")[0]
+    assert re.findall(r"move (\w+)", line) == ["Q16", "D4"]
+    assert re.findall(r"move (\w+)", told("lz-analyze b avoid b A19,B19 1 maxmoves 2")[0]) == ["C19", "D19"]
+    assert len(re.findall(r"move (\w+)", told("lz-analyze minmoves 60")[0])) == 50
+
+
+def test_genmove_analyze_plays():
+    engine = Engine(Player(by_hand))
+    head, line, play = told("kata-genmove_analyze b 10 maxmoves 1", engine=engine)[0].split("\n")
+    assert head == "=" and re.fullmatch(KATA, line) and play == "play A19" and engine.board.moves == [0]
+
+
+class Waiting:
+    """Lines of which the second arrives after so many looks."""
+
+    def __init__(self, looks: int, *lines: str) -> None:
+        self.looks, self.left, self.waited = looks, [*lines], []
+
+    def next(self) -> str | None:
+        return self.left.pop(0) if self.left else None
+
+    def arrived(self, seconds: float) -> bool:
+        self.waited.append(seconds)
+        self.looks -= 1
+        return self.looks < 0
+
+
+def test_an_analysis_goes_on_until_something_arrives():
+    """A line each time that the interval is over, and a blank one at the end; a bare newline stops it too."""
+    lines, written = Waiting(2, "lz-analyze 25 maxmoves 1", "\n"), []
+    serve(Engine(Player(by_hand)), lines, written.append)
+    told = "".join(written).split("\n")
+    assert told[0] == "=" and told[1] == told[2] == told[3] and told[4:] == ["", ""] and lines.waited == [0.25] * 3
+
+
+def test_an_engine_is_anything_that_answers():
+    class Echo:
+        ended = False
+
+        def answer(self, name, arguments):
+            if name == "fail":
+                raise Failure("as asked")
+            return Analysis("line", 0.1) if name == "go" else f"{name} {arguments}"
+
+    assert told("1 a b", "fail", "go", engine=Echo()) == ["=1 a ['b']", "? as asked", "=\nline"]
+
+
+# --- pipes ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_stream_is_read_as_it_arrives():
+    lines = Stream(io.BytesIO(b"one\r\n\xff\xfe\nlast"))
+    assert (
+        lines.arrived(5)
+        and lines.next() == "one\r\n"
+        and lines.next().encode("utf-8", "surrogateescape") == b"\xff\xfe\n"
+    )
+    assert lines.next() == "last" and lines.next() is None
+
+
+def test_a_stream_that_says_nothing_has_not_arrived():
+    class Silent(io.RawIOBase):
+        def readline(self, size=-1):
+            time.sleep(0.3)
+            return b""
+
+    lines = Stream(Silent())
+    assert not lines.arrived(0.01) and lines.next() is None
+
+
+@pytest.fixture
+def gtp(capsys, monkeypatch, tmp_path):
+    """`neocog go gtp` in this process: its exit code, stdout and stderr."""
+    model = model_file(tmp_path / "m.safetensors")
+
+    def call(stdin: bytes, *arguments: str):
+        monkeypatch.setattr(sys, "argv", ["neocog", "go", "gtp", *(arguments or [model])])
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
+        try:
+            cli.main()
+            code = 0
+        except SystemExit as end:
+            code = int(end.code or 0)
+        return code, *capsys.readouterr()
+
+    return call
+
+
+def test_the_command_plays_until_its_input_ends(gtp):
+    code, out, err = gtp(b"1 name\r\n2 genmove b\r\n\x07\x00\r\n3 play b A1\r\n")
+    answers = out.split("\n\n")
+    assert code == 0 and answers[0] == "=1 Neocog" and re.fullmatch(r"=2 [A-T]\d+", answers[1])
+    assert answers[2] in ("=3 ", "?3 illegal move: the point is occupied") and "Traceback" not in err
+
+
+def test_a_closed_pipe_ends_it_without_a_word(gtp, monkeypatch, capsys):
+    class Closed(io.TextIOBase):
+        def write(self, text):
+            raise BrokenPipeError
+
+    monkeypatch.setattr(sys, "stdout", Closed())
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    assert gtp(b"name\nname\n")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["no-such-model"], "no-such-model does not exist"),
+        (["m.safetensors", "--temperature", "-1"], "--temperature is 0 (the likeliest move) to 100, got -1"),
+        (["m.safetensors", "--resign", "2"], "--resign is a share of games between 0 and 1, as in 0.05; got 2"),
+    ],
+)
+def test_wrong_use_is_said(gtp, monkeypatch, tmp_path, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    code, out, err = gtp(b"", *arguments)
+    assert code == 2 and message in err and not out

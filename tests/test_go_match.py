@@ -1,0 +1,228 @@
+"""Matches between small programs: who has won and why, what is counted, what is kept, and how a match goes on."""
+
+import json
+import math
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from neocog.core.problem import USAGE, Problem
+from neocog.go import match as matches
+from neocog.go import sgf
+from neocog.go.client import Client, Fault
+from neocog.go.game import Game
+from neocog.go.match import Match, begin, openings_of, play_on, rows_in
+from neocog.go.referee import Terms
+from neocog.go.standing import remarks, sentences, standing, wilson
+
+PLAYERS = Path(__file__).with_name("go_players.py")
+TERMS = Terms(size=5, komi=0.5, timeout=30, most=200)
+
+
+def program(way: str) -> str:
+    return f'"{sys.executable}" "{PLAYERS}" {way}'
+
+
+def play(folder, a: str, b: str, games: int = 2, terms: Terms = TERMS, parallel: int = 1, **more) -> list[dict]:
+    match = Match(program(a), program(b), terms, **more)
+    rows = begin(match, folder, force=False)
+    missing = [n for n in range(1, games + 1) if n not in {row["game"] for row in rows}]
+    return rows + list(play_on(match, folder, missing, parallel, lambda running: None))
+
+
+def test_a_game_is_played_to_two_passes_and_counted(tmp_path):
+    """Both play until only eyes are left, so that the area of the last position is the result."""
+    (row,) = play(tmp_path / "m", "first", "first", games=1)
+    game = sgf.read((tmp_path / "m/0001.sgf").read_bytes())
+    assert row["ending"] == "area" and row["counted"] == "agreed" and row["moves"] == len(game) > 20
+    board = matches_board(game)
+    assert row["result"] == f"{'B' if board.score(0.5) > 0 else 'W'}+{abs(board.score(0.5)):g}" == game.facts.result
+    assert game.facts.komi == "0.5" and game.facts.black == game.facts.white == "first"
+    assert game.moves[-2:].tolist() == [-1, -1]
+
+
+def matches_board(game):
+    from neocog.go.board import Board
+
+    return Board.of(game)
+
+
+def test_colours_alternate(tmp_path):
+    rows = play(tmp_path / "m", "first", "resign", games=4)
+    assert [row["black_side"] for row in rows] == ["a", "b", "a", "b"]
+    assert [row["result"] for row in rows] == ["B+R", "W+R", "B+R", "W+R"]
+    assert all(row["winner"] == "a" and row["ending"] == "resign" for row in rows)
+    told = standing(rows)
+    assert (told["wins"], told["losses"], told["draws"], told["share"]) == (4, 0, 0, 1.0)
+    assert told["as_black"] == told["as_white"] == {"games": 2, "wins": 2}
+
+
+@pytest.mark.parametrize(
+    ("way", "ending", "result", "message"),
+    [
+        ("illegal", "illegal", "W+F", r"move 3: black A1: the point is occupied"),
+        ("crash", "crash", "W+F", r"genmove B: ended with 3 \(out of ideas\)"),
+        ("silent", "timeout", "W+T", r"genmove B: no answer in 0\.5 s"),
+    ],
+)
+def test_who_breaks_the_rules_loses_and_is_counted(tmp_path, way, ending, result, message):
+    """And the next game begins with new programs."""
+    import re
+
+    terms = Terms(5, 0.5, timeout=0.5 if way == "silent" else 30)
+    rows = play(tmp_path / "m", way, "pass" if way != "crash" else "first", terms=terms)
+    assert rows[0]["ending"] == ending and rows[0]["result"] == result and re.fullmatch(message, rows[0]["message"])
+    assert [row["winner"] for row in rows] == ["b", "b"]
+    assert standing(rows)["faults"] == {"a": {ending: 2}, "b": {}}
+
+
+def test_without_lists_of_the_dead_random_games_decide(tmp_path):
+    (row,) = play(tmp_path / "m", "pass", "first", games=1)
+    assert row["counted"] == "disputed" and row["winner"] == "b"
+
+
+def test_a_referee_is_believed(tmp_path):
+    (row,) = play(tmp_path / "m", "pass", "first", games=1, referee=program("first"))
+    assert row["counted"] == "referee"
+
+
+def test_a_game_without_an_end_is_counted_at_the_limit(tmp_path):
+    (row,) = play(tmp_path / "m", "first", "first", games=1, terms=Terms(5, 0.5, 30, most=7))
+    assert row["ending"] == "limit" and row["moves"] == 7
+
+
+def test_openings_are_played_with_both_colours(tmp_path):
+    openings = ((12, 6), (0, 24))
+    rows = play(tmp_path / "m", "first", "first", games=4, openings=openings)
+    assert [row["line"].split()[:2] for row in rows] == [["C3", "B4"]] * 2 + [["A5", "E1"]] * 2
+
+
+def test_openings_come_from_records():
+    games = [Game.of(5, moves) for moves in ([1, 2, 3, 4], [1, 2, 9], [5, -1, 6], [7])]
+    assert openings_of(games, 2, 5) == ((1, 2),)
+    assert openings_of(games, 3, 5) == ((1, 2, 3), (1, 2, 9))
+    with pytest.raises(Problem, match=r"none of the 4 openings is 2 moves on an empty board of 19×19"):
+        openings_of(games, 2, 19)
+
+
+def test_games_at_a_time_are_all_played(tmp_path):
+    rows = play(tmp_path / "m", "first", "resign", games=6, parallel=3)
+    assert sorted(row["game"] for row in rows) == [1, 2, 3, 4, 5, 6]
+    assert sorted(path.name for path in (tmp_path / "m").glob("*.sgf")) == [f"000{n}.sgf" for n in range(1, 7)]
+
+
+def test_the_same_match_goes_on(tmp_path):
+    """What was played is not played again, and a line that was cut off counts for nothing."""
+    first = play(tmp_path / "m", "first", "resign", games=2)
+    with (tmp_path / "m/games.jsonl").open("a") as lines:
+        lines.write('{"game": 3, "resu')
+    again = play(tmp_path / "m", "first", "resign", games=4)
+    assert again[:2] == first and [row["game"] for row in again] == [1, 2, 3, 4]
+    assert [row["game"] for row in rows_in(tmp_path / "m")] == [1, 2, 3, 4]
+
+
+def test_another_match_is_not_mixed_in(tmp_path):
+    begin(Match("x", "y"), tmp_path / "m", force=False)
+    with pytest.raises(Problem, match=r"m holds a match on other terms; name another folder, or replace it"):
+        begin(Match("x", "z"), tmp_path / "m", force=False)
+    assert begin(Match("x", "z"), tmp_path / "m", force=True) == []
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other/thesis.txt").write_text("years of work")
+    for force in (False, True):
+        with pytest.raises(Problem, match=r"other holds something that is no match; name another folder"):
+            begin(Match("x", "y"), tmp_path / "other", force)
+    assert (tmp_path / "other/thesis.txt").exists()
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("no-such-program --mode gtp", r"no-such-program --mode gtp cannot be started: No such file or directory"),
+        ('"unclosed', r'"unclosed: no closing quotation; expected a command that starts a GTP program'),
+        (" ", r"a command is empty; expected one that starts a GTP program"),
+    ],
+)
+def test_what_cannot_be_started_is_said(command, message):
+    with pytest.raises(Problem, match=message) as told:
+        Client(command)
+    assert told.value.code == USAGE
+
+
+def test_what_is_no_gtp_program_is_said(tmp_path):
+    with pytest.raises(Problem, match=r"is no GTP program: name: ended with 0"):
+        list(play_on(Match(f'"{sys.executable}" -c ""', program("first")), tmp_path, [1], 1, lambda running: None))
+
+
+def test_a_program_that_plays_on_no_such_board_is_said(tmp_path):
+    with pytest.raises(Problem, match=r"deaf refuses boardsize 5: \? unknown command; the match needs it"):
+        play(tmp_path / "m", "first", "deaf", games=1)
+
+
+def test_a_stopped_match_leaves_no_program_behind(tmp_path):
+    match = Match(program("first"), program("silent"), TERMS)
+    begin(match, tmp_path / "m", force=False)
+    games = play_on(match, tmp_path / "m", [1], 1, lambda running: threading_stop(running))
+    with pytest.raises(KeyboardInterrupt):
+        next(games)
+    deadline = time.monotonic() + 10
+    while any("go-match" in thread.name for thread in threading.enumerate()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not any("go-match" in thread.name for thread in threading.enumerate())
+    assert rows_in(tmp_path / "m") == []
+
+
+def threading_stop(running: dict[int, int]) -> None:
+    """What Ctrl-C does while a game is being played."""
+    if running:
+        raise KeyboardInterrupt
+
+
+def test_an_answer_may_have_several_lines_and_remarks_before_it():
+    told = r"print('warming up\n= a\nb\n', flush=True); input(); input(); print('?7 no\n', flush=True); input()"
+    client = Client(f'"{sys.executable}" -c "{told}"')
+    try:
+        assert client.ask("showboard", 30) == "a\nb"
+        with pytest.raises(Fault, match=r"final_score: [?]7 no"):
+            client.ask("final_score", 30)
+    finally:
+        client.close()
+
+
+@pytest.mark.parametrize(
+    ("wins", "games", "low", "high"),
+    [(0, 10, 0.0, 0.2775), (10, 10, 0.7225, 1.0), (5, 10, 0.2366, 0.7634), (90, 100, 0.8256, 0.9448)],
+)
+def test_wilson(wins, games, low, high):
+    """Figures from statsmodels' proportion_confint(method="wilson")."""
+    assert wilson(wins / games, games) == pytest.approx((low, high), abs=1e-4)
+
+
+def row(winner, black_side="a", line="A1", ending="area", mean=0.5, moves=10):
+    times = {side: {"moves": moves, "mean": mean, "longest": 1} for side in "ab"}
+    return {
+        "winner": winner, "black_side": black_side, "line": line, "ending": ending, "counted": "agreed", "times": times
+    }  # fmt: skip
+
+
+def test_a_standing_is_told_in_sentences():
+    rows = [row("a"), row("b", "b", "B1", "crash"), row(None, "a", "C1"), row("a", "b", "A1")]
+    told = standing(rows)
+    assert told["share"] == 0.625 and told["copies"] == 1 and math.isclose(told["seconds_a_move"]["a"], 0.5)
+    assert sentences(told, {"a": "one", "b": "two"})[2:] == [
+        "A won 2 of 4, 1 drawn: 62.5% (95% interval 21.9% to 90.8%)",
+        "as black 1 of 2, as white 1 of 2",
+        "games ended by area 3, crash 1",
+        "dead stones: agreed 4",
+        "A lost by crash 1",
+        "a move took A 0.50 s, B 0.50 s",
+    ]
+    assert remarks(told)[0].startswith("1 of 4 games are copies of another")
+    assert remarks(standing(rows[:3])) == []
+
+
+def test_the_document_of_a_match_is_json():
+    match = Match("x", "y", openings=((1, 2),))
+    assert json.loads(json.dumps(match.document())) == match.document()
+    assert matches.names_in([{"black": "X", "white": "Y", "black_side": "b"}]) == {"a": "Y", "b": "X"}

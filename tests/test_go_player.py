@@ -1,0 +1,242 @@
+"""What a network thinks of positions, what is played for it, and what random games say of an end."""
+
+import neocog
+import numpy as np
+import pytest
+import torch
+from go_policies import POINTS, by_hand, model_file
+from neocog.core.problem import Problem
+from neocog.go import sgf
+from neocog.go.board import Board, result
+from neocog.go.coords import PASS, place
+from neocog.go.eyes import is_eye
+from neocog.go.game import point
+from neocog.go.planes import bytes_of, packed
+from neocog.go.player import RESIGN, Player, is_finished
+from neocog.go.playouts import outlook
+from neocog.go.policy import Policy
+from neocog.go.symmetry import moved
+
+RECORD = b"(;SZ[19];B[pd];W[dd];B[pq];W[dp];B[qk];W[nc];B[pf];W[jd];B[fq];W[cn];B[jp];W[qn])"
+
+
+def rows_of(*boards: Board):
+    return np.stack([packed(board.position) for board in boards])
+
+
+@pytest.fixture
+def board():
+    return Board.of(sgf.read(RECORD))
+
+
+@pytest.fixture
+def model(tmp_path):
+    return neocog.load(model_file(tmp_path / "m.safetensors"), "cpu")
+
+
+def split_board(top: int = 1, rows: int = 10) -> Board:
+    """A wall of each colour across the board: `top` (1 or 2) has the first `rows` lines, and nothing is in dispute."""
+    places = [(rows - 1) * 19 + column for column in range(19)] + [rows * 19 + column for column in range(19)]
+    return Board(19, stones=places, stone_colours=[top] * 19 + [3 - top] * 19)
+
+
+# --- a policy ------------------------------------------------------------------------------------------------------
+
+
+def test_probabilities_are_of_legal_moves_and_one_in_all(model, board):
+    empty = Board(19)
+    found = Policy(model)(rows_of(board, empty))
+    assert found.shape == (2, 361) and found.dtype == np.float32
+    np.testing.assert_allclose(found.sum(1), 1, rtol=1e-5)
+    assert (found[0] > 0).sum() == 361 - 12 and (found[1] > 0).all()
+    assert all(found[0][each] == 0 for each in board.moves)
+
+
+def test_they_are_those_of_the_network(model, board):
+    rows = rows_of(board)
+    with torch.inference_mode():
+        direct = model.scores(torch.from_numpy(rows)).softmax(1).numpy()
+    np.testing.assert_allclose(Policy(model)(rows), direct, atol=1e-6)
+
+
+def test_labels_are_matched_by_their_names(tmp_path, model, board):
+    """A model whose points come in another order says the same of another point."""
+    turned = neocog.load(model_file(tmp_path / "turned.safetensors", POINTS[::-1]), "cpu")
+    rows = rows_of(Board(19))  # where all is legal, the network's numbers are the same for both
+    np.testing.assert_allclose(Policy(turned)(rows)[0], Policy(model)(rows)[0][::-1], rtol=1e-5)
+
+
+def test_averaged_over_the_symmetries_a_turned_board_has_turned_probabilities(tmp_path, board):
+    policy = Policy(neocog.load(model_file(tmp_path / "all.safetensors"), "cpu", symmetries=8))
+    (found,) = policy(rows_of(board))
+    for s in range(8):
+        turned = Board(19)
+        for each in board.moves:
+            turned.play(int(moved(each, s)))
+        (other,) = policy(rows_of(turned))
+        np.testing.assert_allclose(other[[int(moved(each, s)) for each in range(361)]], found, rtol=1e-3, atol=1e-6)
+
+
+def test_a_position_without_a_legal_move_has_no_probabilities(model):
+    nothing = np.zeros((1, bytes_of(19)), np.uint8)
+    assert not Policy(model)(nothing).any()
+
+
+@pytest.mark.parametrize(
+    ("labels", "domain", "message"),
+    [
+        (POINTS, "vision", r"this is a model of vision; expected one that was trained on games of Go"),
+        ([*POINTS[:-1], "A19"], "go", r"the model's 361 labels are not the 361 points of a board; expected a model"),
+        (["cat", "dog"], "go", r"the model's 2 labels are not the 361 points of a board; expected a model"),
+    ],
+)
+def test_a_model_of_something_else_is_refused(model, labels, domain, message):
+    from dataclasses import replace
+
+    model.card = replace(model.card, labels=labels, domain=domain)
+    with pytest.raises(Problem, match=message):
+        Policy(model)
+
+
+def test_damaged_weights_are_said(tmp_path, board):
+    policy = Policy(neocog.load(model_file(tmp_path / "nan.safetensors", spoil=float("nan")), "cpu"))
+    with pytest.raises(Problem, match=r"the network answers with numbers that are not finite: its weights are damaged"):
+        policy(rows_of(board))
+
+
+# --- random games --------------------------------------------------------------------------------------------------
+
+
+def test_a_surrounded_stone_is_dead_and_a_wall_lives():
+    board = split_board()
+    for where in ("D4", "Q16"):
+        board.play(place(where, 19), 1 if where == "D4" else 2)
+    assert sorted(outlook(board).dead()) == sorted([place("D4", 19), place("Q16", 19)])
+    assert outlook(board).settled().score() == 190 - 171
+
+
+def test_the_same_seed_says_the_same(board):
+    first, again, other = (outlook(board, 50, seed) for seed in (1, 1, 2))
+    assert np.array_equal(first.leads, again.leads) and not np.array_equal(first.leads, other.leads)
+    assert np.abs(first.owned).max() <= 1 and first.share(1, 7.5) + first.share(2, 7.5) == pytest.approx(1)
+    assert first.lead(1, 7.5) == -first.lead(2, 7.5)
+
+
+def test_random_games_change_nothing(board):
+    before = board.position.copy()
+    outlook(board, 20)
+    assert board.position.tobytes() == before.tobytes()
+
+
+def test_two_chains_in_seki_live():
+    """Neither may play on the two liberties that they share; whoever gave large chains away would lose one."""
+    drawn = """
+        X O O . X X O . .
+        X O O . X X O . .
+        X X X X O O O . .
+        . . . X O . . . .
+        . . . X O . . . .
+        . . . X O . . . .
+        . . . X O . . . .
+        . . . X O . . . .
+        . . . X O . . . ."""
+    signs = [".XO".index(sign) for sign in drawn.split()]
+    stones = [each for each, colour in enumerate(signs) if colour]
+    found = outlook(Board(9, stones=stones, stone_colours=[signs[each] for each in stones]))
+    assert found.dead() == []
+    assert found.owned[0, 1] < -0.5 and found.owned[0, 4] > 0.5
+
+
+def test_a_result_is_written_as_records_write_it():
+    assert [result(each) for each in (3.5, -0.5, 0, 12.0)] == ["B+3.5", "W+0.5", "0", "B+12"]
+
+
+# --- a player ------------------------------------------------------------------------------------------------------
+
+
+def test_a_whole_game_is_legal_fills_no_eye_and_ends():
+    """Against itself, from the empty board until both pass."""
+    board, player = Board(19), Player(by_hand, temperature=1, seed=1)
+    while board.moves[-2:] != [PASS, PASS]:
+        chosen = player.choose(board, board.turn, 7.5)
+        if chosen != PASS:
+            assert board.legal(chosen) and not board.repeats(chosen)
+            assert not is_eye(board.position, point(board.position, chosen), board.turn)
+        board.play(chosen)
+        assert len(board.moves) < 1500
+    assert len(board.moves) > 300
+
+
+def test_it_plays_the_likeliest_move_and_leaves_the_board_alone():
+    board = Board(19)
+    assert Player(by_hand).choose(board, 1, 7.5) == 0 and not board.moves
+    assert [move.place for move in Player(by_hand).candidates(board, 1)[:3]] == [0, 1, 2]
+
+
+def test_temperature_draws_by_probability_and_a_seed_repeats():
+    def policy(rows):
+        found = np.zeros((len(rows), 361), np.float32)
+        found[:, :3] = 0.5, 0.3, 0.2
+        return found
+
+    drawn = [Player(policy, 1, seed=seed).choose(Board(19), 1, 7.5) for seed in range(300)]
+    counts = np.bincount(drawn, minlength=3)[:3] / 300
+    np.testing.assert_allclose(counts, [0.5, 0.3, 0.2], atol=0.08)
+    assert Player(policy, 1, seed=5).choose(Board(19), 1, 7.5) == drawn[5]
+
+
+def test_it_brings_no_position_back():
+    """Even where simple ko would let it."""
+    board = Board(19)
+    board.hashes.append(board.copy()._hash_after(point(board.position, 0)))
+    assert board.repeats(0) and board.legal(0)
+    assert Player(by_hand).choose(board, 1, 7.5) == 1
+
+
+def test_it_passes_after_a_pass_when_it_is_ahead():
+    """Black has 190 points, White 171: with a komi of 7.5 Black leads, and with 30 White."""
+    board = split_board()
+    board.play(PASS, 2)
+    assert Player(by_hand).choose(board, 1, 7.5) == PASS
+    assert Player(by_hand).choose(split_board(), 1, 7.5) != PASS  # nobody has passed
+
+
+def test_it_passes_after_a_pass_when_nothing_is_left_to_play_for():
+    """Behind, but no point reaches both colours."""
+    board = split_board()
+    board.play(PASS, 2)
+    assert is_finished(board) and Player(by_hand).choose(board, 1, 30) == PASS
+
+
+def test_it_plays_on_after_a_pass_when_it_is_behind_and_points_are_left():
+    board = Board(19, stones=[0, 360], stone_colours=[1, 2])
+    board.play(PASS, 2)
+    assert not is_finished(board) and Player(by_hand).choose(board, 1, 400) == 1
+
+
+def test_it_passes_where_nothing_sensible_is_left():
+    """Two true eyes are all that is empty."""
+    stones = [each for each in range(361) if each not in (20, 58)]
+    board = Board(19, stones=stones, stone_colours=[1] * len(stones))
+    assert Player(by_hand).choose(board, 1, 7.5) == PASS
+
+
+def test_it_resigns_only_when_asked_to():
+    board = split_board(rows=3)  # 57 points for Black, 304 for White
+    for _ in range(60):
+        board.play(Player(by_hand).candidates(board, board.turn)[-1].place if board.turn == 2 else PASS)
+    assert Player(by_hand).choose(board, 1, 7.5) != RESIGN
+    assert Player(by_hand, resign=0.05).choose(board, 1, 7.5) == RESIGN
+    assert Player(by_hand, resign=0.05).choose(board, 2, 7.5) != RESIGN
+
+
+@pytest.mark.parametrize(
+    ("numbers", "message"),
+    [
+        ({"temperature": -1}, r"--temperature is 0 \(the likeliest move\) to 100, got -1"),
+        ({"resign": 5}, r"--resign is a share of games between 0 and 1, as in 0\.05; got 5"),
+    ],
+)
+def test_numbers_that_cannot_be_are_said(numbers, message):
+    with pytest.raises(Problem, match=message):
+        Player(by_hand, **numbers)
