@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from . import tell
-from .cli_go import FORCE, app, free, one_record
+from .cli_go import FORCE, free, one_record
+from .cli_go import app as app  # its commands go on here
 from .core.problem import INTERRUPTED, Problem
 from .core.progress import progress, say
 from .flags import DEVICE, JSON, QUIET, SEED, SYMMETRIES, flag

@@ -53,6 +53,7 @@ def page(run: dict[str, Any]) -> dict[str, Any]:
         "reading": reading(scores, run["scored_on"]),
         "charts": [chart(run["history"], "loss", "Log loss"), chart(run["history"], "accuracy", "Accuracy")],
         "matrix": matrix(scores["confusion"], labels),
+        "groups": scores.get("groups", {}),
         "confusions": confusions(scores["confusion"], labels),
         "classes": worst_first(scores["classes"], scores["confusion"]),
         "mistakes": [{**mistake, **picture(mistake["picture"])} for mistake in run["mistakes"]],

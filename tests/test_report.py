@@ -191,3 +191,10 @@ def test_confusion_pictures_take_any_label_without_a_warning(tmp_path: Path, lab
 def test_names_are_thinned_and_shortened() -> None:
     assert [plot.step(n) for n in (1, 60, 61, 1000)] == [1, 1, 2, 17]
     assert plot.shown(["a\nb", "x" * 40], most=5) == ["a b", "xxxx…"]
+
+
+def test_a_domains_own_groups_have_a_section_where_there_are_some(tmp_path: Path):
+    assert "Where it is good" not in written(tmp_path, ["a", "b"])
+    groups = {"phase": [{"group": "moves 1 to 50", "accuracy": 0.4321, "examples": 12345}]}
+    html = written(tmp_path, ["a", "b"], scores=answers(["a", "b"]) | {"groups": groups})
+    assert "Where it is good" in html and "moves 1 to 50" in html and "43.2%" in html and "12,345" in html
