@@ -11,7 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from ..core.domain import Facts
-from .frontend import DEPTH, Frontend
+from .frontend import DEPTH, Frontend, samples_in
 from .options import DEFAULTS
 from .spectrogram import middles
 
@@ -46,6 +46,13 @@ def show(inputs: Tensor, relevance: Tensor | None = None, facts: Facts | None = 
     file = BytesIO()
     figure.savefig(file, format="png")
     return Image.open(file).convert("RGB")
+
+
+def place(inputs: Tensor, row: int, column: int, facts: Facts) -> str:
+    """Where on the spectrogram a band (row) and a frame (column) lie: the middle of both."""
+    hop, frame = (samples_in(facts[name], int(facts["rate"])) for name in ("hop", "frame"))
+    seconds = (column * hop + frame / 2) / int(facts["rate"])
+    return f"{seconds:.2f} s, {float(middles(int(facts['bands']), int(facts['rate']))[row]):,.0f} Hz"
 
 
 def laid(axes: Any, relevance: NDArray[np.float32], placed: dict[str, Any]) -> None:

@@ -20,5 +20,7 @@ DOMAIN = Domain(
     by_line=True,
     table=data.table_in,
     spell=show.spell,
+    place=show.place,
+    written=show.written,
     numbers=data.numbers,
 )

@@ -64,14 +64,14 @@ def integrated_gradients(opened: Opened, targets: Tensor) -> Tensor:
 
 
 def guided_backprop(opened: Opened, targets: Tensor) -> Tensor:
-    """|gradient| where each relu lets through only what is positive, both ways (Springenberg et al. 2015, 1412.6806)."""
+    """|gradient|, of which relu lets only what is positive through, both ways (Springenberg et al. 2015, 1412.6806)."""
     from captum.attr import GuidedBackprop
 
     return _hooked(GuidedBackprop, opened, targets)
 
 
 def deconvnet(opened: Opened, targets: Tensor) -> Tensor:
-    """|gradient| where each relu is applied to what comes back (Zeiler and Fergus 2014, arXiv:1311.2901, section 2.1)."""
+    """|gradient|, with relu applied to what comes back (Zeiler and Fergus 2014, arXiv:1311.2901, section 2.1)."""
     from captum.attr import Deconvolution
 
     return _hooked(Deconvolution, opened, targets)
