@@ -243,5 +243,7 @@ class Domain:
     place: Callable[[Tensor, int, int, Facts], str] = lambda inputs, row, column, facts: f"row {row}, column {column}"
     # A source in words with relevance over them, for "terminal" or "html"; None where people look rather than read.
     written: Callable[[str | bytes, Sequence[float], Facts, str], str] | None = None
+    # Maps (B, C, H, W) -> those of an input with nothing in it, which explanations compare with.
+    empty: Callable[[Tensor], Tensor] = torch.zeros_like
     # An input, and relevance (H, W) -> what of it mattered, as a file that people hear.
     listen: Callable[[Tensor, Tensor, Facts, Path], None] | None = None

@@ -13,6 +13,7 @@ DOMAIN = Domain(
     check=check.check,
     show=show.show,
     place=show.place,
+    empty=frontend.silence,
     listen=listen.listen,
     recipes=models.RECIPES,
     default="swift",

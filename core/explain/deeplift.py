@@ -24,12 +24,13 @@ FITS = (*ELEMENTWISE, *LINEAR, nn.MaxPool2d, modules.GlobalMax, modules.Maxout, 
 
 
 def deeplift(opened: Opened, targets: Tensor) -> Tensor:
-    """What each place adds to the score, compared with an input of zeros: (B, H, W); the sum is the difference."""
+    """What each place adds to the score, compared with an empty input: (B, H, W); the sum is the difference."""
     leaves = opened.with_gradients()
-    both = [torch.cat((leaf, torch.zeros_like(leaf))) for leaf in leaves]
+    both = [torch.cat(pair) for pair in zip(leaves, opened.empty, strict=True)]
     scores = opened_walk(opened, both)[: len(targets)]
     multipliers = torch.autograd.grad(scores.gather(1, targets[:, None]).sum(), leaves)
-    return opened.folded(tuple(m * leaf.detach() for m, leaf in zip(multipliers, leaves, strict=True)))
+    steps = (leaf - empty for leaf, empty in zip(opened.leaves, opened.empty, strict=True))
+    return opened.folded(tuple(m * step for m, step in zip(multipliers, steps, strict=True)))
 
 
 def opened_walk(opened: Opened, both: list[Tensor]) -> Tensor:

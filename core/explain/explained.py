@@ -137,7 +137,7 @@ def seen(model: Model, inputs: Tensor, layers: Sequence[Place] = ()) -> tuple[Su
         if model.margin is not None:
             longest = int(there.sum()) + model.margin
             maps, there = maps[..., :longest], there[..., :longest]
-    return Subject(model.network, model.words, maps, layers), there
+    return Subject(model.network, model.words, maps, model.domain.empty(maps), layers), there
 
 
 def takes_ids(model: Model) -> bool:

@@ -40,7 +40,7 @@ def gradient_input(opened: Opened, targets: Tensor) -> Tensor:
 
 
 def integrated_gradients(opened: Opened, targets: Tensor) -> Tensor:
-    """x · the mean of ∂y/∂x on the way from zeros to x (Sundararajan et al. 2017, arXiv:1703.01365, section 3).
+    """(x − x₀) · the mean of ∂y/∂x on the way from the empty input x₀ (Sundararajan et al. 2017, arXiv:1703.01365).
 
     The sum over the places is the difference of the two scores. With four times the steps, until it is so within EXACT.
     """
@@ -48,11 +48,11 @@ def integrated_gradients(opened: Opened, targets: Tensor) -> Tensor:
 
     method, steps = IntegratedGradients(opened), STEPS
     with torch.no_grad():
-        none = opened(*(torch.zeros_like(leaf) for leaf in opened.leaves))
-        difference = (opened(*opened.leaves) - none).gather(1, targets[:, None])[:, 0].abs()
+        difference = (opened(*opened.leaves) - opened(*opened.empty)).gather(1, targets[:, None])[:, 0].abs()
     while True:
         told, left = method.attribute(
             opened.leaves,
+            opened.empty,
             target=targets,
             n_steps=steps,
             internal_batch_size=max(TOGETHER, len(targets)),

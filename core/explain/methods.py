@@ -27,10 +27,12 @@ class Subject:
     network: Network
     words: nn.Module
     maps: Tensor  # (B, C, H, W)
+    empty: Tensor  # the same for an input with nothing in it
     layers: Sequence[Place] = ()  # whose maps gradcam takes; the last ones by default
 
-    def with_words(self, words: nn.Module) -> Subject:
-        return Subject(self.network, words, self.maps, self.layers)
+    @property
+    def opened(self) -> Opened:
+        return Opened(self.words, self.maps, self.empty)
 
 
 @dataclass(frozen=True)
@@ -48,16 +50,16 @@ class Method:
 
 
 def _opened(function: Callable[[Opened, Tensor], Tensor]) -> Callable[[Subject, Tensor], Tensor]:
-    return lambda subject, targets: function(Opened(subject.words, subject.maps), targets).detach()
+    return lambda subject, targets: function(subject.opened, targets).detach()
 
 
 def _gradcam(subject: Subject, targets: Tensor) -> Tensor:
     layers = subject.layers or last_maps(subject.network)
-    return gradcam(Opened(subject.words, subject.maps), targets, subject.network, layers)
+    return gradcam(subject.opened, targets, subject.network, layers)
 
 
 def _occlusion(subject: Subject, targets: Tensor) -> Tensor:
-    return occlusion(subject.words, subject.maps, targets, subject.network)
+    return occlusion(subject.words, subject.maps, subject.empty, targets, subject.network)
 
 
 def _no_relu(network: Network, words: nn.Module) -> str:

@@ -12,11 +12,11 @@ ROOM = 2**28  # bytes that the largest maps of all inputs computed at once may t
 TOGETHER = 128  # of them, at most
 
 
-def occlusion(words: nn.Module, maps: Tensor, targets: Tensor, network: Network) -> Tensor:
-    """The fall of the score under a patch of zeros, the mean over all patches that cover a place: (B, H, W).
+def occlusion(words: nn.Module, maps: Tensor, empty: Tensor, targets: Tensor, network: Network) -> Tensor:
+    """The fall of the score under a patch of an empty input, the mean over all patches that cover a place: (B, H, W).
 
-    Zero is the mean in a normalised picture or spectrogram, and no token in a text. Neighbouring patches overlap by
-    half (arXiv:1311.2901, section 4.2).
+    Empty is the mean colour of pictures, the silence of a recording, no token of a text. Neighbouring patches
+    overlap by half (arXiv:1311.2901, section 4.2).
     """
     from captum.attr import Occlusion
 
@@ -30,7 +30,7 @@ def occlusion(words: nn.Module, maps: Tensor, targets: Tensor, network: Network)
             maps,
             sliding_window_shapes=(channels, *patch),
             strides=(channels, *step),
-            baselines=0,
+            baselines=empty,
             target=targets,
             perturbations_per_eval=together,
         )

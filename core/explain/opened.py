@@ -39,21 +39,24 @@ class Rows(nn.Module):
 class Opened(nn.Module):
     """`opened(*opened.leaves)` are the network's scores for `maps`, and the leaves have gradients.
 
-    The leaves are the maps, (B, C, H, W), or the rows of each table where the network takes ids. The network is a copy
+    The leaves are the maps, (B, C, H, W), or the rows of each table where the network takes ids; `empty` are those of
+    an input with nothing in it. The network is a copy
     that shares its weights: whatever hooks into it leaves the original alone.
     """
 
-    def __init__(self, words: nn.Module, maps: Tensor) -> None:
+    def __init__(self, words: nn.Module, maps: Tensor, empty: Tensor | None = None) -> None:
         super().__init__()
         shared = {id(each): each for each in (*words.parameters(), *words.buffers())}
         self.words = copy.deepcopy(words, shared).eval()  # type: ignore[arg-type]
         self.maps = maps.detach()
         self.tables = _opened(self.words)
         self.leaves: tuple[Tensor, ...] = (self.maps,)
+        self.empty: tuple[Tensor, ...] = (torch.zeros_like(maps) if empty is None else empty.detach(),)
         if self.tables:
             with torch.no_grad():
                 self.words(self.maps)
             self.leaves = tuple(each.looked_up for each in self.tables)
+            self.empty = tuple(torch.zeros_like(each) for each in self.leaves)  # the row of padding
 
     def forward(self, *leaves: Tensor) -> Tensor:
         if not self.tables:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -70,7 +70,7 @@ def area(curve: list[float]) -> float:
 def curves(subject: Subject, target: int, relevance: Tensor, there: Tensor, seed: int = 0) -> Curves:
     """The curves of one input, (1, C, H, W), whose places that are `there`, (H, W), are ordered by relevance (H, W).
 
-    What goes becomes 0 in the maps that the network sees: the mean of a picture, no token in a text.
+    What goes becomes what it is in an empty input: the mean colour, silence, no token.
     """
     at = there.flatten().nonzero()[:, 0]
     rng = np.random.default_rng(seed)
@@ -101,8 +101,8 @@ def _probabilities(subject: Subject, kept: Tensor, target: int) -> Tensor:
     told = []
     with torch.inference_mode():
         for part in kept.split(TOGETHER):
-            masks = part.view(-1, 1, *maps.shape[2:]).to(maps)
-            told.append(subject.words(maps * masks).softmax(1)[:, target].cpu())
+            masks = part.view(-1, 1, *maps.shape[2:]).to(maps.device)
+            told.append(subject.words(torch.where(masks, maps, subject.empty)).softmax(1)[:, target].cpu())
     return torch.cat(told)
 
 
@@ -126,7 +126,7 @@ def likeness(
     own = relevance[there].cpu().numpy()
     told = []
     for seed in range(NETWORKS):
-        other = subject.with_words(randomised(subject.words, seed + 1))
+        other = replace(subject, words=randomised(subject.words, seed + 1))
         map_ = method.compute(other, torch.tensor([target], device=subject.maps.device))[0].cpu()
         told.append(correlation(own, map_[there].numpy()))
         wait()
