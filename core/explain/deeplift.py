@@ -1,7 +1,8 @@
 """DeepLIFT with the rescale rule (Shrikumar et al. 2017, arXiv:1704.02685, sections 3.2 and 3.5.1), on our words.
 
-captum's treats what it has no rule for as if it were linear (the largest of a map, maxout, L2 pools) and overwrites the
-shares of a number that two pool windows share; on networks without those the two agree.
+captum's (0.9) treats what it has no rule for as if it were linear (the largest of a map, maxout, L2 pools), does not
+add up to the difference of scores behind a relu and a max pool, and overwrites the shares of a number in two windows of
+a pool; on networks without those the two agree.
 """
 
 from __future__ import annotations
