@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from . import tell
+from . import tell, typed
 from .core.problem import DATA, USAGE, Problem
 from .core.progress import progress, say
-from .flags import DEVICE, JSON, MODEL, QUIET, flag
+from .flags import DEVICE, JSON, MODEL, MOVE, QUIET, flag
 
 if TYPE_CHECKING:
     from .core.explain.explained import Explanation
@@ -60,6 +60,7 @@ def explain(
     ] = False,
     listen: Annotated[Path | None, flag("Write what mattered of a recording as FILE.wav.")] = None,
     force: FORCE = False,
+    move: MOVE = None,
     device: DEVICE = None,
     json: JSON = False,
     quiet: QUIET = False,
@@ -80,12 +81,15 @@ def explain(
     found = load(model, device or "auto")
     if listen and found.domain.listen is None:
         raise Problem(f"--listen is for recordings; this is a model of {found.domain.name}", USAGE)
+    reading = typed.reading(found.domain, {"move": move})
     layers = [layer_of(found.network, each) for each in layer or []]
     sources = gathered(found, inputs)
     with progress("explaining", "maps", quiet) as working:
         maps = count(1)
         told = list(
-            explained.explain(found, sources, method, label or [], check, layers, lambda: working(next(maps), None))
+            explained.explain(
+                found, sources, method, label or [], check, layers, reading, lambda: working(next(maps), None)
+            )
         )
     if json:
         place, tokens = found.domain.place, found.domain.written is not None

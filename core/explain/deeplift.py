@@ -1,8 +1,8 @@
 """DeepLIFT with the rescale rule (Shrikumar et al. 2017, arXiv:1704.02685, sections 3.2 and 3.5.1), on our words.
 
 captum's (0.9) treats what it has no rule for as if it were linear (the largest of a map, maxout, L2 pools), does not
-add up to the difference of scores behind a relu and a max pool, and overwrites the shares of a number in two windows of
-a pool; on networks without those the two agree.
+add up to the difference of scores where relus and max pools come together, and overwrites the shares of a number in two
+windows of a pool; on networks without those the two agree.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ LINEAR = (
     *(nn.Conv2d, nn.Linear, nn.AvgPool2d, nn.BatchNorm1d, nn.BatchNorm2d, nn.Flatten, nn.Dropout),
     *(modules.Local, modules.GlobalAvg, modules.Bias, modules.Scale, modules.NGrams),
 )
-FITS = (*ELEMENTWISE, *LINEAR, nn.MaxPool2d, modules.GlobalMax, modules.Maxout, modules.L2Pool)
+FITS = (*ELEMENTWISE, *LINEAR, nn.MaxPool2d, modules.GlobalMax, modules.GlobalBias, modules.Maxout, modules.L2Pool)
 
 
 def deeplift(opened: Opened, targets: Tensor) -> Tensor:
@@ -48,6 +48,9 @@ def _rule(module: nn.Module, x: Tensor) -> Tensor:
         return _pooled(module, x)
     if isinstance(module, modules.GlobalMax):
         return _largest(x.flatten(2))
+    if isinstance(module, modules.GlobalBias):
+        pooled = torch.cat((x.mean((2, 3)), _largest(x.flatten(2))), 1)
+        return x + module.dense(pooled)[:, :, None, None]  # type: ignore[no-any-return]
     if isinstance(module, modules.Maxout):
         return _largest(x.unflatten(1, (-1, module.pieces)).movedim(2, -1))
     if isinstance(module, modules.L2Pool):

@@ -85,17 +85,19 @@ def explain(
     labels: Sequence[str] = (),
     check: bool = False,
     layers: Sequence[Place] = (),
+    reading: Facts | None = None,
     wait: Callable[[], object] = lambda: None,
 ) -> Iterator[Explanation]:
     """Every input by every method for every label, by default the likeliest; `wait` is called as the work goes on.
 
     `asked` is `saliency,occlusion` or `all`; `check` compares with random networks; `layers` are those that gradcam
-    looks at. Raises Problem before anything is computed.
+    looks at; `reading` says what of a file is meant, where the domain knows such names (Domain.reading). Raises Problem
+    before anything is computed.
     """
     checked(model.words)
     methods = chosen(asked, model.network, model.words)
     targets = [label_index(label, model.labels) for label in labels]
-    read = [model.domain.read(source, model.card.facts) for source in sources]
+    read = [model.domain.read(source, model.card.facts | (reading or {})) for source in sources]
     for source, inputs in zip(sources, read, strict=True):
         with model.answering():
             probabilities = model.scores(inputs[None].to(model.device))[0].softmax(0).cpu()

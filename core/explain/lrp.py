@@ -5,7 +5,8 @@ where all is connected to all, every input gets its share of the sum with its si
 windows move, only what speaks for the sum that came of it (alpha 1, beta 0; eq. 60). What a bias says is shared by the
 inputs beside it, in proportion to what they say (after Arras et al. 2017, arXiv:1706.07206, section 3.1), for otherwise
 relevance stays with the biases: that is why captum's does not conserve. Batch normalisation is a part of the
-convolution before it; a local response normalisation counts as a constant.
+convolution before it; a local response normalisation counts as a constant, and so does a
+bias that is read from the whole board.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ TINY = 1e-9  # of a sum: nothing to share
 WEIGHED = (nn.Conv2d, modules.Local)
 HANDED_ON = (
     *(nn.ReLU, nn.LeakyReLU, nn.ELU, nn.GELU, nn.Sigmoid, nn.Tanh, nn.BatchNorm1d, nn.BatchNorm2d),
-    *(nn.LocalResponseNorm, modules.Bias, modules.Scale),
+    *(nn.LocalResponseNorm, modules.Bias, modules.GlobalBias, modules.Scale),
 )  # one number in, one out: whatever it becomes is its own
 ROUTED = (nn.MaxPool2d, modules.GlobalMax, modules.Maxout, nn.Flatten, nn.Dropout, modules.NGrams)  # as gradients go
 FITS = (*WEIGHED, *HANDED_ON, *ROUTED, nn.Linear, nn.AvgPool2d, modules.GlobalAvg, modules.L2Pool)
