@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from . import cli_explain, cli_go_play, tell, typed
+from . import cli_explain, cli_filters, cli_go_play, tell, typed
 from .core.problem import DATA, FAILED, INTERRUPTED, USAGE, Problem
 from .core.progress import TrainingProgress, progress, say
 from .flags import (
@@ -458,7 +458,8 @@ def demo(
     show_demo(quick, out)
 
 
-cli_explain.register(app)
+app.command()(cli_explain.explain)
+app.command()(cli_filters.filters)
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""The commands that open the box: explain, filters."""
+"""neocog explain: what of its input a network answers to, and how far that can be trusted."""
 
 from __future__ import annotations
 
@@ -24,16 +24,8 @@ FORCE = Annotated[bool, flag("Replace what is there.", None, "--force")]
 OUT = Annotated[Path | None, flag("Write a sheet: FILE.png or FILE.svg.")]
 
 
-def register(app: typer.Typer) -> None:
-    """Put the commands of this module beside the others."""
-    app.command()(explain)
-
-
 def in_colour() -> bool:
     return sys.stdout.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
-
-
-# --- explain ---------------------------------------------------------------------------------------------------------
 
 
 def explain(
@@ -123,11 +115,7 @@ def tell_explanations(model: Model, explanations: list[Explanation]) -> None:
     from .core.explain import shown
     from .core.report import sure
 
-    table = shown.rows(model, explanations)
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    lines = [
-        "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True) if width) for row in table
-    ]
+    lines = tell.columns(shown.rows(model, explanations))
     before: Any = None
     for each, line in zip(explanations, lines[1:], strict=True):
         if before != (id(each.inputs), each.label):

@@ -245,5 +245,10 @@ class Domain:
     written: Callable[[str | bytes, Sequence[float], Facts, str], str] | None = None
     # Maps (B, C, H, W) -> those of an input with nothing in it, which explanations compare with.
     empty: Callable[[Tensor], Tensor] = torch.zeros_like
+    # The weights of a first layer's filter (C, h, w) -> what people see of it, (h, w) or (3, h, w).
+    filter: Callable[[Tensor, Facts], Tensor] = lambda weight, facts: weight if len(weight) in (1, 3) else weight.sum(0)
+    from_below: bool = False  # whether people look at the rows of its maps from below: frequencies
+    # An input, its maps (C, H, W), rows and columns of them -> that part as a picture (Pillow's), or in words.
+    patch: Callable[[Tensor, Tensor, slice, slice, Facts], Any] | None = None
     # An input, and relevance (H, W) -> what of it mattered, as a file that people hear.
     listen: Callable[[Tensor, Tensor, Facts, Path], None] | None = None

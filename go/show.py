@@ -16,7 +16,7 @@ from .frontend import SIZE
 from .planes import unpacked
 
 COVER = 0.8  # how much of the board the strongest relevance hides
-SHARE = 0.62  # of the whole picture's side: eight boards fit beside each other
+SHARE = 0.5  # of the whole picture's side: several boards stand beside each other
 
 
 def show(row: Tensor, relevance: Tensor | None = None, facts: Facts | None = None) -> Any:
@@ -47,10 +47,22 @@ def laid(board: Any, relevance: Any) -> Any:
         if strength > 0.02:
             x, y = picture.centre(place, SIZE)
             red, green, blue = (round(255 * part) for part in colours[place // SIZE, place % SIZE][:3])
-            pen.rectangle(
-                (x - half, y - half, x + half - 1, y + half - 1), (red, green, blue, round(255 * COVER * strength))
-            )
+            cover = round(255 * COVER * strength)
+            pen.rectangle((x - half, y - half, x + half - 1, y + half - 1), (red, green, blue, cover))
     return Image.alpha_composite(board.convert("RGBA"), veil).convert("RGB")
+
+
+def filter(weight: Tensor, facts: Facts) -> Tensor:
+    """A pattern of the first layer: what it wants of own stones, less what it wants of the opponent's."""
+    return weight[0] - weight[1] if len(weight) > 1 else weight[0]
+
+
+def patch(inputs: Tensor, maps: Tensor, rows: slice, columns: slice, facts: Facts) -> Any:
+    """A part of the board."""
+    board = show(inputs)
+    left, top = (round((picture.MARGIN + (each.start - 0.5) * picture.CELL) * SHARE) for each in (columns, rows))
+    right, bottom = (round((picture.MARGIN + (each.stop - 0.5) * picture.CELL) * SHARE) for each in (columns, rows))
+    return board.crop((left, top, right, bottom))
 
 
 def place(inputs: Tensor, row: int, column: int, facts: Facts) -> str:

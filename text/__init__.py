@@ -22,5 +22,6 @@ DOMAIN = Domain(
     spell=show.spell,
     place=show.place,
     written=show.written,
+    patch=show.patch,
     numbers=data.numbers,
 )

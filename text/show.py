@@ -53,6 +53,11 @@ def place(inputs: Tensor, row: int, column: int, facts: Facts) -> str:
     return "".join(vocabulary_of(facts).words([int(inputs.flatten()[column])]))
 
 
+def patch(inputs: Tensor, maps: Tensor, rows: slice, columns: slice, facts: Facts) -> str:
+    """The phrase that lies there."""
+    return spell(inputs.flatten()[columns], facts)
+
+
 def written(source: str | bytes, relevance: Sequence[float], facts: Facts, form: str) -> str:
     """A text as it was, its tokens coloured by relevance, for "terminal" or "html"."""
     cutting = cutting_of(facts)

@@ -73,9 +73,10 @@ def _windows(module: nn.Module, x: Tensor) -> Tensor:
     nothing = {"bias": torch.zeros_like(module.bias)} if isinstance(module.bias, Tensor) else {}
 
     def linear(values: Tensor, weight: Tensor | None) -> Tensor:
+        assert weight is not None
         return functional_call(module, {"weight": weight, **nothing}, (values,))  # type: ignore[no-any-return]
 
-    weight = module.weight.detach()  # type: ignore[operator, union-attr]
+    weight = module.weight.detach()  # type: ignore[operator]
     return passed(y, lambda arriving: _by_sign(linear, x.detach(), weight, y, arriving), x)
 
 
@@ -175,7 +176,7 @@ def _fused(module: nn.Module) -> nn.Module:
                 words[at : at + 2] = words[at + 1], words[at]
                 at = max(0, at - 1)
             elif type(words[at]) is nn.Conv2d and isinstance(words[at + 1], nn.BatchNorm2d):
-                words[at : at + 2] = [fuse_conv_bn_eval(words[at], words[at + 1])]  # type: ignore[type-var]
+                words[at : at + 2] = [fuse_conv_bn_eval(words[at], words[at + 1])]  # type: ignore[arg-type, type-var]
             else:
                 at += 1
         return modules.Words(*words)

@@ -47,7 +47,7 @@ class Opened(nn.Module):
     def __init__(self, words: nn.Module, maps: Tensor, empty: Tensor | None = None) -> None:
         super().__init__()
         shared = {id(each): each for each in (*words.parameters(), *words.buffers())}
-        self.words = copy.deepcopy(words, shared).eval()  # type: ignore[arg-type]
+        self.words = copy.deepcopy(words, shared).eval()
         self.maps = maps.detach()
         self.tables = _opened(self.words)
         self.leaves: tuple[Tensor, ...] = (self.maps,)

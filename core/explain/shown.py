@@ -31,8 +31,10 @@ def _figures(each: Explanation) -> list[str]:
         return ["", "", like]
     gone, come = each.curves.areas
     worse = "" if each.curves.better else " !"
-    gone_, come_ = each.curves.random_deletion, each.curves.random_insertion
-    return [f"{gone:.2f} ({gone_:.2f})", f"{come:.2f} ({come_:.2f}){worse}", like]
+    digits = 2 if each.probability > 0.1 else 4  # among 361 moves, little is much
+    pairs = ((gone, each.curves.random_deletion), (come, each.curves.random_insertion))
+    one, two = (f"{own:.{digits}f} ({random:.{digits}f})" for own, random in pairs)
+    return [one, two + worse, like]
 
 
 def legend(explanations: Sequence[Explanation]) -> list[str]:
@@ -58,6 +60,8 @@ def sentence(model: Model, each: Explanation) -> str:
 def strongest(model: Model, each: Explanation) -> str:
     """The most relevant place; of a text, the most relevant words with their shares of the strongest."""
     facts = model.card.facts
+    if float(each.relevance.max()) <= 0:
+        return "nothing speaks for it"
     if model.domain.written is None:
         return model.domain.place(each.inputs, *each.peak, facts)
     values = each.relevance.flatten()
