@@ -18,12 +18,12 @@ from .. import files, plot
 from ..problem import USAGE, Problem
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 ENDINGS = (".png", ".svg")
 DPI = 100  # dots in an inch
 LINE = 0.17  # inches that a line of a caption takes
+LETTER = 0.068  # inches that a letter of it takes, rather too much
 LEAST = 80  # pixels: the shorter side of a small panel grows to this
 TALLEST = 300.0  # inches: a PNG of more rows is refused by those who show it
 
@@ -120,28 +120,26 @@ def write(sheet: Sheet, path: Path, force: bool = False) -> None:
 def drawn(sheet: Sheet, figure_class: type[Figure]) -> Figure:
     """The sheet as matplotlib's figure, every panel at its own number of pixels."""
     columns = max(1, min(sheet.columns, len(sheet.panels)))
-    rows = -(-len(sheet.panels) // columns)
-    width, height = _largest(sheet.panels)
-    lines = max((panel.caption.count("\n") + 1 for panel in sheet.panels if panel.caption), default=0)
-    cell = (width / DPI + 0.12, height / DPI + 0.12 + LINE * lines)
-    wide = max(columns * cell[0] + 0.3, 5.2)
+    rows = [sheet.panels[at : at + columns] for at in range(0, len(sheet.panels), columns)]
+    across = [max(_inches(row[at])[0] for row in rows if at < len(row)) for at in range(columns)]
+    down = [max(_inches(panel)[1] for panel in row) for row in rows]
+    wide = max(sum(across) + 0.3, 5.2)
     top, bottom = (
         0.42,
         0.1 + (0.62 if sheet.scale else 0) + (LINE * (sheet.note.count("\n") + 1.3) if sheet.note else 0),
     )
-    tall = rows * cell[1] + top + bottom
+    tall = sum(down) + top + bottom
     if tall > TALLEST:
         raise Problem(f"{len(sheet.panels):,} pictures are too many for a sheet; ask for fewer", USAGE)
     figure = figure_class(figsize=(wide, tall))
     figure.text(0.15 / wide, 1 - 0.26 / tall, sheet.title, fontsize=11, fontweight="bold", va="center")
-    left = (wide - columns * cell[0]) / 2 if columns * cell[0] + 0.3 < wide else 0.15
-    for at, panel in enumerate(sheet.panels):
-        row, column = divmod(at, columns)
-        if panel.picture is not None:
-            size = (panel.picture.width / DPI, panel.picture.height / DPI)
-            x = left + column * cell[0] + (cell[0] - size[0]) / 2
-            y = tall - top - row * cell[1] - size[1]
-            _place(figure.add_axes((x / wide, y / tall, size[0] / wide, size[1] / tall)), panel)
+    y = tall - top
+    for row, height in zip(rows, down, strict=True):
+        x = max(0.15, (wide - sum(across)) / 2)
+        for panel, width in zip(row, across, strict=False):
+            _place(figure, panel, (x + width / 2, y), (wide, tall))
+            x += width
+        y -= height
     if sheet.scale:
         _bar(figure, sheet.scale, (wide, tall), bottom)
     if sheet.note:
@@ -149,22 +147,25 @@ def drawn(sheet: Sheet, figure_class: type[Figure]) -> Figure:
     return figure
 
 
-def _largest(panels: Sequence[Panel]) -> tuple[int, int]:
-    """Pixels that the widest and the highest panel take."""
-    pictures = [panel.picture for panel in panels if panel.picture is not None]
-    if not pictures:
-        return LEAST, LEAST
-    return max(each.width for each in pictures), max(each.height for each in pictures)
+def _inches(panel: Panel) -> tuple[float, float]:
+    """What a panel takes with its caption, and the room beside it."""
+    lines = panel.caption.split("\n") if panel.caption else []
+    if panel.picture is None:
+        return LEAST / DPI, 0.0
+    words = max((len(line) for line in lines), default=0) * LETTER
+    return max(panel.picture.width / DPI, words) + 0.12, panel.picture.height / DPI + 0.14 + LINE * len(lines)
 
 
-def _place(axes: Axes, panel: Panel) -> None:
-    assert panel.picture is not None
+def _place(figure: Figure, panel: Panel, top: tuple[float, float], size: tuple[float, float]) -> None:
+    """The panel with the middle of its upper side at `top`, in inches from the lower left corner of the sheet."""
+    if panel.picture is None:
+        return
+    (x, y), (wide, tall) = top, size
+    width, height = panel.picture.width / DPI, panel.picture.height / DPI
+    axes = figure.add_axes(((x - width / 2) / wide, (y - height) / tall, width / wide, height / tall))
     axes.imshow(np.asarray(panel.picture.convert("RGB")), interpolation="nearest", aspect="auto")
     axes.set_axis_off()
-    axes.text(
-        0.5, -0.06 * DPI / panel.picture.height, panel.caption, fontsize=8, ha="center", va="top",
-        transform=axes.transAxes, linespacing=1.3,
-    )  # fmt: skip
+    figure.text(x / wide, (y - height - 0.06) / tall, panel.caption, fontsize=8, ha="center", va="top", linespacing=1.3)
 
 
 def _bar(figure: Figure, scale: Scale, size: tuple[float, float], bottom: float) -> None:
