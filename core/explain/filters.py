@@ -36,10 +36,10 @@ def weights(model: Model, place: Place) -> Tensor:
     """(filters, C, h, w); of a layer with weights of their own for every position, those in the middle."""
     checked(model.words)
     module = place.module(model.words)
-    weight: Tensor = module.weight.detach().cpu()  # type: ignore[union-attr, assignment, operator]
+    weight: Tensor = module.weight.detach().cpu()  # type: ignore[operator]
     if isinstance(module, modules.Local):
         middle = weight[len(weight) // 2]  # (filters, C·h·w)
-        return middle.unflatten(1, (-1, *module.size))
+        weight = middle.unflatten(1, (-1, *module.size))
     return weight
 
 
@@ -108,7 +108,7 @@ def phrases(model: Model, place: Place) -> list[Phrases]:
     """
     checked(model.words)
     table = next(module for module in model.words.modules() if isinstance(module, modules.Embed)).table.weight
-    weight = place.module(model.words).weight.detach()  # type: ignore[union-attr, operator]
+    weight = place.module(model.words).weight.detach()  # type: ignore[operator]
     known = table.detach()[2:]  # padding and what is unknown are no words
     told = []
     for number, each in enumerate(weight[:, :, 0]):  # (dim, width)

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from .opened import Opened
 
-STEPS, MOST_STEPS = 32, 512  # of an integral
+STEPS, MOST_STEPS = 32, 128  # of an integral
 EXACT = 0.01  # share of the difference of scores that an integral may miss
 TOGETHER = 64  # inputs of an integral that are computed at once
 

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from .. import modules
-from ..network import Network
+from ..layers import Dense, Whole
+from ..network import Network, walk
 from ..problem import USAGE, Problem, did_you_mean
 from . import deeplift as deeplifts
 from . import gradients
@@ -69,6 +70,8 @@ def _no_relu(network: Network, words: nn.Module) -> str:
 
 
 def _no_convolution(network: Network, words: nn.Module) -> str:
+    if not any(isinstance(row.layer, Dense | Whole) for _, row in walk(network.rows)):
+        return "it weighs whole maps, and here every label is a place of one"
     try:
         return "" if last_maps(network) else "it adds up the maps of a convolution, and the network gives only one"
     except Problem:
