@@ -50,6 +50,8 @@ def filters(
     if unit is not None and top is None:
         raise Problem("--unit is for --top DATA", USAGE)
     found = load(model, device or "auto")
+    if out and maps is None and found.domain.spell is not None:
+        raise Problem("filters over texts are words rather than pictures: leave --out out, or take --json", USAGE)
     if maps is None and top is None:
         place = None if layer is None else place_of(found, layer)
         drawn = _filters(found, place, json)
@@ -60,8 +62,6 @@ def filters(
         else:
             assert top is not None
             drawn = _top(found, top, place, None if unit is None else places.unit(place, unit), json, quiet)
-    if out and drawn is None:
-        raise Problem("texts are words rather than pictures: leave --out out, or take --json", USAGE)
     if out and drawn is not None:
         sheet.write(drawn, out, force)
         say(f"wrote {out}")

@@ -53,12 +53,12 @@ def a_patch() -> Planted:
 
 
 def a_tone() -> Planted:
-    """Noise, and at some moment a tone of 0.12 seconds: low or high."""
+    """Noise, and at some moment a tone of 0.08 seconds: low or high."""
     from neocog.speech.options import DEFAULTS
 
     rng, rate, samples = np.random.default_rng(0), 8000, 4000
     facts = {**DEFAULTS, "rate": rate, "samples": samples, "bands": 24}
-    count, burst = LEARNED + ASKED, 960
+    count, burst = LEARNED + ASKED, 640
     inputs = rng.normal(0, 300, (count, samples))
     targets = np.arange(count) % 2
     frames = (samples - 200) // 80 + 1
