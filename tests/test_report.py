@@ -191,3 +191,12 @@ def test_confusion_pictures_take_any_label_without_a_warning(tmp_path: Path, lab
 def test_names_are_thinned_and_shortened() -> None:
     assert [plot.step(n) for n in (1, 60, 61, 1000)] == [1, 1, 2, 17]
     assert plot.shown(["a\nb", "x" * 40], most=5) == ["a b", "xxxx…"]
+
+
+def test_the_page_shows_what_the_network_looks_at_where_somebody_has_looked(tmp_path: Path) -> None:
+    answer = {"name": EVIL, "label": "a", "answer": "b", "probability": 0.9, "picture": png(8)}
+    looks = {"filters": png(100), "answers": [answer]}
+    html = written(tmp_path, ["a", "b"], looks=looks)
+    assert "What it looks at" in html and "The filters of the first layer" in html
+    assert not Tags(html).seen & {"script"}
+    assert "What it looks at" not in written(tmp_path, ["a", "b"])
