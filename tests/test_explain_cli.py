@@ -94,7 +94,8 @@ def test_a_program_gets_the_relevance_of_every_method(neocog, name):
 
 @pytest.mark.parametrize(
     ("name", "place"),
-    [("vision", r"row \d+, column \d+"), ("speech", r"0\.\d\d s, [\d,]+ Hz"), ("text", r"(the|film|is|good|bad|very|not|▢) "),
+    [("vision", r"row \d+, column \d+"), ("speech", r"0\.\d\d s, [\d,]+ Hz"),
+     ("text", r"(the|film|is|good|bad|very|not|▢) "),
      ("go", r"[A-HJ-T]\d+")],
 )  # fmt: skip
 def test_a_person_is_told_where_in_the_words_of_the_domain(neocog, name, place):
