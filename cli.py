@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from . import cli_go_play, tell, typed
+from . import cli_explain, cli_filters, cli_go_play, tell, typed
 from .core.problem import DATA, FAILED, INTERRUPTED, USAGE, Problem
 from .core.progress import TrainingProgress, progress, say
 from .flags import (
@@ -456,6 +456,10 @@ def demo(
     from .demo import show_demo
 
     show_demo(quick, out)
+
+
+app.command()(cli_explain.explain)
+app.command()(cli_filters.filters)
 
 
 def main() -> None:

@@ -152,6 +152,13 @@ def _windows(windows: list[dict[str, Any]], most: int = 20) -> None:
         print(f"  … and {len(windows) - most:,} more; all of them with --json")
 
 
+def columns(rows: list[list[str]]) -> list[str]:
+    """Rows under their heads, as lines; a column with nothing under its head is left out."""
+    used = [at for at, column in enumerate(zip(*rows[1:], strict=True)) if any(column)]
+    widths = {at: max(len(row[at]) for row in rows) for at in used}
+    return [("  " + "  ".join(row[at].ljust(widths[at]) for at in used)).rstrip() for row in rows]
+
+
 def recipes(told: list[dict[str, Any]]) -> None:
     """The table of recipes."""
     from rich.table import Table

@@ -239,3 +239,16 @@ class Domain:
     drawing: Callable[[str | bytes, dict[str, Any], Facts], Drawing] | None = None
     spell: Callable[[Tensor, Facts], str] | None = None  # an input in words, where people read rather than look
     numbers: Callable[[Facts], Mapping[str, int]] = lambda facts: {}  # what words of a network text stand for: tokens
+    # An input, and a row and a column of its maps -> what lies there, in the domain's words: "0.42 s, 1,200 Hz".
+    place: Callable[[Tensor, int, int, Facts], str] = lambda inputs, row, column, facts: f"row {row}, column {column}"
+    # A source in words with relevance over them, for "terminal" or "html"; None where people look rather than read.
+    written: Callable[[str | bytes, Sequence[float], Facts, str], str] | None = None
+    # Maps (B, C, H, W) -> those of an input with nothing in it, which explanations compare with.
+    empty: Callable[[Tensor], Tensor] = torch.zeros_like
+    # The weights of a first layer's filter (C, h, w) -> what people see of it, (h, w) or (3, h, w).
+    filter: Callable[[Tensor, Facts], Tensor] = lambda weight, facts: weight if len(weight) in (1, 3) else weight.sum(0)
+    from_below: bool = False  # whether people look at the rows of its maps from below: frequencies
+    # An input, its maps (C, H, W), rows and columns of them -> that part as a picture (Pillow's), or in words.
+    patch: Callable[[Tensor, Tensor, slice, slice, Facts], Any] | None = None
+    # An input, and relevance (H, W) -> what of it mattered, as a file that people hear.
+    listen: Callable[[Tensor, Tensor, Facts, Path], None] | None = None

@@ -65,9 +65,9 @@ class Model:
         layers = self.network.module()
         _put(layers, weights)
         layout = devices.memory_format(layers, self.device)
-        network = nn.Sequential(Laid(layout), devices.lay_out(layers, layout))
-        seen = views(domain, card, symmetries)
-        self.module = Answering(domain.frontend(card.facts), network, seen, domain.possible).eval().to(self.device)
+        self.frontend, self.words = domain.frontend(card.facts), devices.lay_out(layers, layout)
+        network, seen = nn.Sequential(Laid(layout), self.words), views(domain, card, symmetries)
+        self.module = Answering(self.frontend, network, seen, domain.possible).eval().to(self.device)
 
     @property
     def labels(self) -> list[str]:

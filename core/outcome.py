@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from . import checkpoint, feed, files, plot, report, versions
 from . import device as devices
 from .domain import Examples
+from .explain.glimpse import glimpse
 from .model import Model
 from .score import Floats
 
@@ -40,7 +41,9 @@ def close(run: Run) -> dict[str, Any]:
     files.write_text(run.folder / "summary.json", json.dumps(whole, indent=1, ensure_ascii=False) + "\n")
     plot.curves(history, run.folder / "curves.png")
     plot.confusion(told["confusion"], run.data.labels, run.folder / "confusion.png")
-    report.write(run.folder / "report.html", page(run, whole, history, mistakes(run, probabilities, examples)))
+    looks = glimpse(model, examples, probabilities)
+    wrong = mistakes(run, probabilities, examples)
+    report.write(run.folder / "report.html", page(run, whole, history, wrong) | {"looks": looks})
     return whole
 
 

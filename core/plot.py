@@ -36,7 +36,7 @@ MOST_COUNTS = 25  # labels up to which a cell has room for its count
 
 def curves(history: Sequence[dict[str, Any]], path: Path) -> None:
     """Loss and accuracy over the epochs, on the training batches and on validation."""
-    with _style() as figure_class:
+    with style() as figure_class:
         figure: Figure = figure_class(figsize=(9, 3.6), layout="constrained")
         left, right = figure.subplots(1, 2)
         _curve(left, history, "loss", "log loss", share=False)
@@ -79,7 +79,7 @@ def confusion(table: Sequence[Sequence[int]], labels: Sequence[str], path: Path)
     """A row for each true label, a column for each answer; colours are shares of the row, numbers are counts."""
     counts = np.asarray(table, dtype=np.int64).reshape(len(labels), len(labels))
     shares = counts / counts.sum(1, keepdims=True).clip(1)
-    with _style() as figure_class:
+    with style() as figure_class:
         longest = max((len(label) for label in shown(labels)), default=1)
         side = min(11.0, max(3.2, 0.42 * len(labels))) + 0.085 * longest
         figure: Figure = figure_class(figsize=(side + 1.2, side), layout="constrained")
@@ -136,7 +136,7 @@ def _numbers(axes: Axes, counts: Any, shares: Any) -> None:
 
 
 @contextmanager
-def _style() -> Iterator[type[Figure]]:
+def style() -> Iterator[type[Figure]]:
     """One look for all figures, without pyplot, which keeps every figure and wants a screen.
 
     Labels are other people's texts: a dollar sign is no formula, and a script that no font here holds is drawn as

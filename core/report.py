@@ -57,6 +57,7 @@ def page(run: dict[str, Any]) -> dict[str, Any]:
         "confusions": confusions(scores["confusion"], labels),
         "classes": worst_first(scores["classes"], scores["confusion"]),
         "mistakes": [{**mistake, **picture(mistake["picture"])} for mistake in run["mistakes"]],
+        "looks": looks(run.get("looks")),
         "network": network,
         "drawing": Markup(diagram.svg(network, "")),
         "rows": list(diagram.numbered(network.rows)),
@@ -268,6 +269,13 @@ def worst_first(classes: Sequence[dict[str, Any]], table: Sequence[Sequence[int]
 
 
 # --- pictures ------------------------------------------------------------------------------------------------------
+
+
+def looks(told: dict[str, Any] | None) -> dict[str, Any]:
+    """The filters and what the network looked at, each picture as an address; empty where nobody has looked."""
+    told = told or {"filters": None, "answers": []}
+    answers = [{**each, **picture(each["picture"])} for each in told["answers"]]
+    return {"filters": _data_uri(told["filters"]) if told["filters"] else None, "answers": answers}
 
 
 def picture(png: bytes | None) -> dict[str, Any]:

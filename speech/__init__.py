@@ -1,7 +1,7 @@
 """Speech."""
 
 from ..core.domain import Domain
-from . import augment, check, data, frontend, models, options, show, timeline
+from . import augment, check, data, frontend, listen, models, options, show, timeline
 
 DOMAIN = Domain(
     name="speech",
@@ -12,6 +12,12 @@ DOMAIN = Domain(
     augment=augment.augment,
     check=check.check,
     show=show.show,
+    place=show.place,
+    empty=frontend.silence,
+    listen=listen.listen,
+    from_below=True,
+    filter=show.filter,
+    patch=show.patch,
     recipes=models.RECIPES,
     default="swift",
     windows=data.windows,

@@ -78,6 +78,13 @@ def over_clip(maps: Tensor) -> Tensor:
     return maps / maps.square().mean((1, 2), keepdim=True).add(1e-2).sqrt()
 
 
+def silence(maps: Tensor) -> Tensor:
+    """What a network hears where nothing is: each clip's quietest level, and deltas of 0. (B, C, bands, frames)."""
+    quiet = torch.zeros_like(maps)
+    quiet[:, :1] = maps[:, :1].amin((2, 3), keepdim=True)
+    return quiet
+
+
 def delta(maps: Tensor) -> Tensor:
     """The slope over time, by regression over REACH frames to each side, the border repeated (Furui 1986).
 

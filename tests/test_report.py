@@ -198,3 +198,12 @@ def test_a_domains_own_groups_have_a_section_where_there_are_some(tmp_path: Path
     groups = {"phase": [{"group": "moves 1 to 50", "accuracy": 0.4321, "examples": 12345}]}
     html = written(tmp_path, ["a", "b"], scores=answers(["a", "b"]) | {"groups": groups})
     assert "Where it is good" in html and "moves 1 to 50" in html and "43.2%" in html and "12,345" in html
+
+
+def test_the_page_shows_what_the_network_looks_at_where_somebody_has_looked(tmp_path: Path) -> None:
+    answer = {"name": EVIL, "label": "a", "answer": "b", "probability": 0.9, "picture": png(8)}
+    looks = {"filters": png(100), "answers": [answer]}
+    html = written(tmp_path, ["a", "b"], looks=looks)
+    assert "What it looks at" in html and "The filters of the first layer" in html
+    assert not Tags(html).seen & {"script"}
+    assert "What it looks at" not in written(tmp_path, ["a", "b"])

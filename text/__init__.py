@@ -20,5 +20,8 @@ DOMAIN = Domain(
     by_line=True,
     table=data.table_in,
     spell=show.spell,
+    place=show.place,
+    written=show.written,
+    patch=show.patch,
     numbers=data.numbers,
 )

@@ -11,6 +11,8 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from ..core.domain import Facts
+from .data import text_of, vocabulary_of
+from .options import cutting_of
 from .tokens import Token, placed
 from .vocabulary import PADDING, Vocabulary
 
@@ -44,6 +46,22 @@ def show(inputs: Tensor, relevance: Tensor | None = None, facts: Facts | None = 
         pen.rectangle((x - 3, y - 2, x + width + 3, y + LINE - 5), fill=tint(force))
         pen.text((x, y), word, "black", font)
     return picture
+
+
+def place(inputs: Tensor, row: int, column: int, facts: Facts) -> str:
+    """The token that lies there."""
+    return "".join(vocabulary_of(facts).words([int(inputs.flatten()[column])]))
+
+
+def patch(inputs: Tensor, maps: Tensor, rows: slice, columns: slice, facts: Facts) -> str:
+    """The phrase that lies there."""
+    return spell(inputs.flatten()[columns], facts)
+
+
+def written(source: str | bytes, relevance: Sequence[float], facts: Facts, form: str) -> str:
+    """A text as it was, its tokens coloured by relevance, for "terminal" or "html"."""
+    cutting = cutting_of(facts)
+    return {"terminal": terminal, "html": html}[form](text_of(source), relevance, cutting.tokens, cutting.lower)
 
 
 def _laid_out(

@@ -1,0 +1,151 @@
+"""Explanations: for inputs, labels and methods, where the network looks and how far that can be trusted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .. import modules
+from ..domain import Facts
+from ..model import Model
+from ..problem import FAILED, USAGE, Problem, did_you_mean
+from . import trust
+from .methods import Method, Subject, checked
+from .methods import methods as chosen
+from .places import Place
+
+CHEAP = 3e10  # multiply-accumulates, about a second: curves that take more are drawn only where they are asked for
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Relevance (H, W) over the places of what the network saw of one input, for one label, by one method."""
+
+    name: str
+    source: str | bytes
+    inputs: Tensor  # as the domain reads them
+    label: str
+    probability: float  # of the label, as `predict` gives it
+    score: float  # before the softmax
+    method: Method
+    relevance: Tensor
+    curves: trust.Curves | None = None
+    likeness: float | None = None  # to the maps of random networks
+
+    @property
+    def peak(self) -> tuple[int, int]:
+        """The row and the column of the most relevant place."""
+        row, column = divmod(int(self.relevance.argmax()), self.relevance.shape[1])
+        return row, column
+
+    @property
+    def generic(self) -> bool:
+        """Whether random weights give the same map: then it shows the input rather than the network."""
+        return self.likeness is not None and abs(self.likeness) >= trust.ALIKE
+
+    def facts(self, place: Callable[[Tensor, int, int, Facts], str], facts: Facts, tokens: bool) -> dict[str, Any]:
+        """As `explain --json` promises it."""
+        told: dict[str, Any] = {
+            "input": self.name,
+            "label": self.label,
+            "probability": self.probability,
+            "score": self.score,
+            "method": self.method.name,
+            "signed": self.method.signed,
+            "size": list(self.relevance.shape),
+            "peak": list(self.peak),
+            "at": place(self.inputs, *self.peak, facts),
+        }
+        if tokens:
+            told["tokens"] = [place(self.inputs, 0, at, facts) for at in range(self.relevance.shape[1])]
+        told["relevance"] = self.relevance.tolist()
+        if self.curves:
+            told |= self.curves.facts()
+        if self.likeness is not None:
+            told |= {"random_network_correlation": self.likeness, "like_a_random_network": self.generic}
+        return told
+
+
+def label_index(label: str, labels: Sequence[str]) -> int:
+    """Raises Problem for a label that the model does not know."""
+    if label in labels:
+        return labels.index(label)
+    shown = ", ".join(labels[:20]) + (f" and {len(labels) - 20} more" if len(labels) > 20 else "")
+    raise Problem(f"the model knows no label {label}{did_you_mean(label, labels)}; its labels are {shown}", USAGE)
+
+
+def explain(
+    model: Model,
+    sources: Sequence[str | bytes],
+    asked: str = "saliency",
+    labels: Sequence[str] = (),
+    check: bool = False,
+    layers: Sequence[Place] = (),
+    reading: Facts | None = None,
+    wait: Callable[[], object] = lambda: None,
+) -> Iterator[Explanation]:
+    """Every input by every method for every label, by default the likeliest; `wait` is called as the work goes on.
+
+    `asked` is `saliency,occlusion` or `all`; `check` compares with random networks; `layers` are those that gradcam
+    looks at; `reading` says what of a file is meant, where the domain knows such names (Domain.reading). Raises Problem
+    before anything is computed.
+    """
+    checked(model.words)
+    methods = chosen(asked, model.network, model.words)
+    targets = [label_index(label, model.labels) for label in labels]
+    read = [model.domain.read(source, model.card.facts | (reading or {})) for source in sources]
+    for source, inputs in zip(sources, read, strict=True):
+        with model.answering():
+            probabilities = model.scores(inputs[None].to(model.device))[0].softmax(0).cpu()
+        subject, there = seen(model, inputs, layers)
+        with torch.inference_mode():
+            scores = subject.words(subject.maps)[0].cpu()
+        for target in targets or [int(probabilities.argmax())]:
+            for method in methods:
+                relevance = method.compute(subject, torch.tensor([target], device=model.device))[0].cpu()
+                wait()
+                if not bool(torch.isfinite(relevance).all()):
+                    raise Problem(f"{method.name} gives numbers that are not finite for {named(source)}", FAILED)
+                curves, likeness = None, None
+                if check or trust.PASSES * model.network.macs < CHEAP:
+                    curves = trust.curves(subject, target, relevance, there)
+                if check:
+                    likeness = trust.likeness(subject, target, method, relevance, there, wait)
+                yield Explanation(
+                    named(source),
+                    source,
+                    inputs,
+                    model.labels[target],
+                    float(probabilities[target]),
+                    float(scores[target]),
+                    method,
+                    relevance[:, : int(there.any(0).sum())],
+                    curves,
+                    likeness,
+                )
+
+
+def seen(model: Model, inputs: Tensor, layers: Sequence[Place] = ()) -> tuple[Subject, Tensor]:
+    """One input as the network sees it, and which places of it are there, (H, W); the rest is padding behind a text."""
+    with torch.no_grad():
+        maps = model.frontend(inputs[None].to(model.device))
+    there = torch.ones(maps.shape[2:], dtype=torch.bool)
+    if takes_ids(model):
+        there = (maps[0, 0] != 0).cpu()
+        if model.margin is not None:
+            longest = int(there.sum()) + model.margin
+            maps, there = maps[..., :longest], there[..., :longest]
+    return Subject(model.network, model.words, maps, model.domain.empty(maps), layers), there
+
+
+def takes_ids(model: Model) -> bool:
+    """Whether the network begins by looking tokens up in a table."""
+    return any(isinstance(module, modules.Embed | modules.Bag) for module in model.words.modules())
+
+
+def named(source: str | bytes) -> str:
+    return "-" if isinstance(source, bytes) else source

@@ -1,0 +1,292 @@
+"""neocog explain and neocog filters, as people and programs call them, on models of all four domains."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from neocog import domain as domain_of
+from neocog.core import checkpoint, start
+from neocog.core.checkpoint import Card
+from neocog.core.network import Network, parse
+from neocog.go.data import LABELS as POINTS
+from neocog.speech.options import DEFAULTS
+from PIL import Image
+from test_cli import call
+
+VOCABULARY = ["the", "film", "is", "good", "bad", "<b>", "very", "not"]
+FACTS = {
+    "vision": {"size": [12, 12], "colour": "rgb", "fit": "crop", "mean": [0.5] * 3, "std": [0.25] * 3},
+    "speech": {**DEFAULTS, "rate": 8000, "samples": 4000, "bands": 24},
+    "text": {
+        "tokens": "words", "lower": True, "length": 16, "longest": 14, "vocabulary": VOCABULARY, "cut": 0.0,
+        "tokens_known": 10, "runs_known": 5, "reading": {},
+    },
+    "go": {"planes": "stones"},
+}  # fmt: skip
+NETWORKS = {
+    "vision": ((3, 12, 12), "conv(4, 3), relu, maxpool(2), conv(5, 2), relu, flatten, dense(3)"),
+    "speech": ((1, 24, 48), "conv(4, 3), relu, maxpool(2), conv(5, 2), relu, globalmax, dense(3)"),
+    "text": (
+        (1, 1, 16),
+        "embed(10, 6), parallel((conv(4, 2), relu, globalmax), (conv(4, 3), relu, globalmax)), dense(3)",
+    ),
+    "go": ((3, 19, 19), "conv(4, 5, pad=2), relu, conv(1, 1, bias=False), bias, flatten"),
+}
+LABELS = {"vision": ["cat", "dog", "owl"], "speech": ["yes", "no", "up"], "text": ["good", "bad", "so"], "go": POINTS}
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory) -> Path:
+    """A model file of each domain, its weights by chance, and an input for each."""
+    folder = tmp_path_factory.mktemp("models")
+    for name, (shape, text) in NETWORKS.items():
+        words = Network(shape, parse(text)).module()
+        start.start(words, 0)
+        save(folder / f"{name}.safetensors", name, text, shape, words)
+    rng = np.random.default_rng(0)
+    Image.fromarray(rng.integers(0, 256, (12, 12, 3), dtype=np.uint8)).save(folder / "a.png")
+    soundfile.write(folder / "a.wav", rng.normal(0, 0.1, 4000), 8000)
+    (folder / "a.sgf").write_text("(;FF[4]GM[1]SZ[19];B[pd];W[dd];B[pq];W[dq])")
+    return folder
+
+
+def save(path: Path, name: str, text: str, shape, words) -> Path:
+    card = Card(domain=name, network=text, input=shape, labels=LABELS[name], facts=FACTS[name])
+    checkpoint.save(path, dict(words.state_dict()), card)
+    return path
+
+
+INPUTS = {"vision": "a.png", "speech": "a.wav", "text": "The film is <b>very</b> bad, not good", "go": "a.sgf"}
+SIZES = {"vision": [12, 12], "speech": [24, 48], "text": [1, 14], "go": [19, 19]}
+
+
+@pytest.fixture
+def neocog(capsys, monkeypatch, tmp_path, models):
+    monkeypatch.setenv("NEOCOG_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(models)
+    return lambda *arguments: call(capsys, monkeypatch, *arguments)
+
+
+# --- explain ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_program_gets_the_relevance_of_every_method(neocog, name):
+    """As DESIGN.md promises: input, label, method, size, peak, relevance; and the areas that it can be judged by."""
+    code, out, err = neocog(
+        "explain", f"{name}.safetensors", INPUTS[name], "--method", "saliency,lrp,occlusion", "--json"
+    )
+    told = json.loads(out)
+    assert code == 0 and [each["method"] for each in told] == ["saliency", "lrp", "occlusion"], err
+    for each in told:
+        relevance = np.array(each["relevance"])
+        assert each["input"] == INPUTS[name] and each["label"] in LABELS[name] and 0 < each["probability"] <= 1
+        assert list(relevance.shape) == each["size"] == SIZES[name] and np.isfinite(relevance).all()
+        assert relevance[tuple(each["peak"])] == relevance.max() and each["at"]
+        assert 0 <= each["deletion"] <= 1 and 0 <= each["random_insertion"] <= 1
+    if name == "text":
+        assert told[0]["tokens"][:3] == ["the", "film", "is"] and len(told[0]["tokens"]) == told[0]["size"][1]
+
+
+@pytest.mark.parametrize(
+    ("name", "place"),
+    [("vision", r"row \d+, column \d+"), ("speech", r"0\.\d\d s, [\d,]+ Hz"),
+     ("text", r"(the|film|is|good|bad|very|not|▢) "),
+     ("go", r"[A-HJ-T]\d+")],
+)  # fmt: skip
+def test_a_person_is_told_where_in_the_words_of_the_domain(neocog, name, place):
+    code, out, err = neocog("explain", f"{name}.safetensors", INPUTS[name], "--method", "saliency")
+    assert code == 0 and re.search(rf"saliency .*{place}", out), (out, err)
+    assert "less deletion and more insertion are better" in out and "see it: --out FILE.png" in err
+    assert all(len(line) <= 100 for line in out.splitlines())
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("ending", ["png", "svg", "html"])
+def test_a_picture_of_any_kind_is_written(neocog, tmp_path, name, ending):
+    path = tmp_path / f"sheet.{ending}"
+    code, _, err = neocog("explain", f"{name}.safetensors", INPUTS[name], "--method", "saliency,lrp", "--out", path)
+    assert code == 0 and f"wrote {path}" in err
+    if ending == "png":
+        with Image.open(path) as image:
+            assert image.width > 300 and len(image.convert("RGB").getcolors(1 << 24)) > 20
+    else:
+        assert path.stat().st_size > 1000
+
+
+def test_a_page_holds_a_text_and_never_its_tags(neocog, tmp_path):
+    path = tmp_path / "page.html"
+    neocog("explain", "text.safetensors", INPUTS["text"], "--method", "lrp", "--out", path)
+    page = path.read_text(encoding="utf-8")
+    assert "&lt;" in page and "<b>" not in page and "background: rgb(" in page and "http" not in page
+
+
+def test_several_labels_and_methods_stand_side_by_side(neocog):
+    words = ("--label", "cat", "--label", "owl", "--method", "saliency,gradcam", "--json")
+    _, out, _ = neocog("explain", "vision.safetensors", "a.png", *words)
+    assert [(each["label"], each["method"]) for each in json.loads(out)] == [
+        (label, method) for label in ("cat", "owl") for method in ("saliency", "gradcam")
+    ]
+
+
+def test_the_check_names_a_map_that_random_weights_give_too(neocog):
+    """These weights are random themselves: what they give is what others like them give, or it is not said."""
+    code, out, _ = neocog("explain", "vision.safetensors", "a.png", "--method", "all", "--check", "--json")
+    told = json.loads(out)
+    assert code == 0 and len(told) == 9
+    for each in told:
+        assert -1 <= each["random_network_correlation"] <= 1
+        assert each["like_a_random_network"] == (abs(each["random_network_correlation"]) >= 0.5)
+    _, out, _ = neocog("explain", "vision.safetensors", "a.png", "--method", "all", "--check")
+    assert "random net" in out and out.count(" *") >= sum(each["like_a_random_network"] for each in told)
+
+
+def test_a_recording_can_be_heard_as_the_network_hears_it(neocog, tmp_path):
+    path = tmp_path / "heard.wav"
+    code, _, err = neocog("explain", "speech.safetensors", "a.wav", "--method", "lrp", "--listen", path)
+    assert code == 0 and "what speaks for" in err
+    sound, rate = soundfile.read(path)
+    whole, _ = soundfile.read("a.wav")
+    assert rate == 8000 and len(sound) == 4000 and 0 < np.square(sound).sum() < np.square(whole).sum()
+
+
+def test_the_same_command_says_the_same(neocog):
+    one, two = (neocog("explain", "vision.safetensors", "a.png", "--method", "all", "--json")[1] for _ in range(2))
+    assert one == two
+
+
+def test_gradcam_looks_where_it_is_told(neocog):
+    def peak(*words):
+        return json.loads(neocog("explain", "vision.safetensors", "a.png", "--method", "gradcam", "--json", *words)[1])
+
+    assert peak("--layer", "1")[0]["relevance"] != peak()[0]["relevance"] == peak("--layer", "4")[0]["relevance"]
+
+
+# --- filters ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("name", "shape"), [("vision", (4, 3, 3, 3)), ("speech", (4, 1, 3, 3)), ("go", (4, 3, 5, 5))])
+def test_the_filters_of_the_first_layer_are_its_weights(neocog, tmp_path, models, name, shape):
+    path = tmp_path / "filters.png"
+    code, out, _ = neocog("filters", f"{name}.safetensors", "--out", path, "--json")
+    told = json.loads(out)
+    weights = checkpoint.read_tensors(models / f"{name}.safetensors")["0.weight"]
+    assert code == 0 and told["layer"] == "0" and np.array(told["filters"]).shape == shape
+    np.testing.assert_allclose(np.array(told["filters"]), weights.numpy(), rtol=1e-6)
+    with Image.open(path) as image:
+        assert image.width > 300
+
+
+def test_the_filters_of_a_text_are_the_words_they_answer_to(neocog, models):
+    """The best phrase of a filter is the best token at each of its places, which a search over all finds too."""
+    _, out, _ = neocog("filters", "text.safetensors", "--json")
+    told = [each for each in json.loads(out) if each["layer"] == "1.0.0"]
+    weights = checkpoint.read_tensors(models / "text.safetensors")
+    table = weights["0.table.weight"]
+    conv = next(value for name, value in weights.items() if value.ndim == 4 and value.shape[3] == 2)
+    for each in told:
+        pairs = torch.einsum("ad,bd->ab", table[2:] @ conv[each["filter"], :, 0, 0][:, None], torch.ones(8, 1)) + (
+            table[2:] @ conv[each["filter"], :, 0, 1]
+        )
+        first, second = divmod(int(pairs.argmax()), 8)
+        assert [place[0]["token"] for place in each["places"]] == [VOCABULARY[first], VOCABULARY[second]]
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_maps_of_a_layer_are_what_its_module_gives(neocog, tmp_path, name):
+    layer = {"text": "1.0.1"}.get(name, "1")
+    path = tmp_path / "maps.png"
+    code, out, err = neocog(
+        "filters", f"{name}.safetensors", "--maps", INPUTS[name], "--layer", layer, "--json", "--out", path
+    )
+    told = json.loads(out)
+    maps = np.array(told["maps"])
+    assert code == 0 and list(maps.shape) == told["size"] and maps.min() == 0 < maps.max(), err
+    assert path.exists()
+
+
+def test_what_excites_a_unit_most_is_found_and_cropped(neocog, tmp_path, models):
+    """Of thirty pictures one holds what the filter is: it comes first, cropped to where it lies."""
+    rng = np.random.default_rng(0)
+    weight = checkpoint.read_tensors(models / "vision.safetensors")["0.weight"][2].numpy()  # (3, 3, 3)
+    for label in ("cat", "dog", "owl"):
+        (tmp_path / "set" / label).mkdir(parents=True)
+        for i in range(10):
+            pixels = rng.integers(118, 138, (12, 12, 3)).astype(np.uint8)
+            if (label, i) == ("dog", 4):
+                pixels[6:9, 2:5] = np.where(weight > 0, 255, 0).transpose(1, 2, 0)
+            Image.fromarray(pixels).save(tmp_path / "set" / label / f"{i}.png")
+    words = ("--top", tmp_path / "set", "--layer", "0", "--unit", "2", "--out", tmp_path / "top.png")
+    code, out, err = neocog("filters", "vision.safetensors", *words, "--json")
+    best = json.loads(out)[0]
+    assert code == 0 and best["label"] == "dog" and best["input"].endswith("4.png"), err
+    assert best["rows"] == [6, 9] and best["columns"] == [2, 5]
+    assert (tmp_path / "top.png").exists()
+
+
+# --- bad input -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (
+            ("explain", "vision.safetensors", "a.png", "--label", "cta"),
+            "knows no label cta (did you mean cat?); its labels",
+        ),
+        (("explain", "vision.safetensors", "a.png", "--method", "salency"), "not a method (did you mean saliency?)"),
+        (("explain", "vision.safetensors", "a.png", "--layer", "9"), "the network has no layer 9; it has 0 conv(4, 3)"),
+        (
+            ("explain", "go.safetensors", "a.sgf", "--method", "gradcam"),
+            "every label is a place of one; those that fit",
+        ),
+        (("explain", "vision.safetensors", "a.png", "--listen", "x.wav"), "--listen is for recordings"),
+        (("explain", "vision.safetensors", "a.png", "--out", "a.png"), "a.png exists; name another file, or replace"),
+        (("explain", "vision.safetensors", "a.png", "--out", "x.gif"), "ends in none of .png, .svg, .html"),
+        (("explain", "vision.safetensors", "nowhere.png"), "nowhere.png"),
+        (("filters", "vision.safetensors", "--layer", "relu"), "relu is 2 layers; name one by its number"),
+        (("filters", "vision.safetensors", "--layer", "2"), "has no filters that move over maps; those that have are"),
+        (
+            ("filters", "vision.safetensors", "--top", ".", "--layer", "3", "--unit", "5"),
+            "its maps are 0 to 4; got unit 5",
+        ),
+        (("filters", "vision.safetensors", "--unit", "5"), "--unit is for --top DATA"),
+        (("filters", "vision.safetensors", "--maps", "a.png", "--top", "."), "ask for one of them"),
+        (("filters", "text.safetensors", "--out", "x.png"), "filters over texts are words rather than pictures"),
+    ],
+)
+def test_a_mistake_is_answered_with_what_to_do(neocog, words, message):
+    code, out, err = neocog(*words)
+    assert code in (2, 3) and message in err and not out, err
+    assert "Traceback" not in err
+
+
+def test_a_model_without_convolutions_says_so(neocog, tmp_path):
+    words = Network((3, 12, 12), parse("flatten, dense(3)")).module()
+    path = save(tmp_path / "flat.safetensors", "vision", "flatten, dense(3)", (3, 12, 12), words)
+    for command in (("filters", path), ("explain", path, "a.png", "--method", "gradcam")):
+        code, _, err = neocog(*command)
+        assert code == 2 and "the model has no convolution" in err
+    assert neocog("explain", path, "a.png", "--method", "all")[0] == 0
+
+
+def test_damaged_weights_are_named(neocog, tmp_path):
+    shape, text = NETWORKS["vision"]
+    words = Network(shape, parse(text)).module()
+    words[3].weight.data[:] = float("nan")
+    path = save(tmp_path / "damaged.safetensors", "vision", text, shape, words)
+    for command in (("filters", path), ("explain", path, "a.png"), ("filters", path, "--maps", "a.png")):
+        code, _, err = neocog(*command)
+        assert code == 1 and "3.weight holds numbers that are not finite; train it anew" in err
+
+
+def test_every_domain_says_what_is_empty_and_where_a_place_is():
+    for name in NETWORKS:
+        domain = domain_of(name)
+        maps = torch.rand(2, *NETWORKS[name][0])
+        empty = domain.empty(maps)
+        assert empty.shape == maps.shape and bool((empty <= maps).all())
