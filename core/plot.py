@@ -15,6 +15,7 @@ import numpy as np
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from PIL import ImageFont
 
 INK, GREY, FAINT, BLUE = "#1f2933", "#6b7785", "#e3e8ed", "#2f6db3"
 FONTS = (  # of each system, those that hold the scripts which DejaVu Sans lacks
@@ -32,6 +33,14 @@ FONTS = (  # of each system, those that hold the scripts which DejaVu Sans lacks
 )
 MOST_NAMES = 60  # names along one side of a confusion matrix
 MOST_COUNTS = 25  # labels up to which a cell has room for its count
+
+
+def font(points: int) -> ImageFont.FreeTypeFont:
+    """DejaVu Sans for Pillow, whose own font has no accents; it comes with matplotlib."""
+    from matplotlib import get_data_path
+    from PIL import ImageFont
+
+    return ImageFont.truetype(Path(get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf", points)
 
 
 def curves(history: Sequence[dict[str, Any]], path: Path) -> None:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from ..core import plot
 from ..core.domain import Facts
 from .data import text_of, vocabulary_of
 from .options import cutting_of
@@ -37,7 +38,7 @@ def show(inputs: Tensor, relevance: Tensor | None = None, facts: Facts | None = 
     ids = [int(at) for at in inputs.flatten() if at != PADDING][:SHOWN]
     words = [f"#{at}" for at in ids] if facts is None else Vocabulary(facts["vocabulary"]).words(ids)
     strength = np.zeros(len(words)) if relevance is None else strengths(relevance.flatten().tolist()[: len(words)])
-    font = ImageFont.load_default(14)
+    font = plot.font(13)
     places, height = _laid_out(words, font)
     picture = Image.new("RGB", (WIDE, height), "white")
     pen = ImageDraw.Draw(picture)
