@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core import files
-from ..core.problem import USAGE, Problem
+from ..core.problem import INTERRUPTED, USAGE, Problem
 from .client import Client, Fault
 from .coords import PASS, vertex
 from .game import Game
@@ -154,6 +154,7 @@ class Table:
         self.match = match
         self.clients: dict[str, Client] = {}
         self.names: dict[str, str] = {}
+        self.ended = False
 
     def play(self, number: int, watch: Callable[[int], object]) -> tuple[Row, list[int]]:
         """A game as a row, and its moves. Raises Problem where a program cannot be started."""
@@ -192,6 +193,8 @@ class Table:
 
     def client(self, side: str) -> Client:
         """The program of a side, started where it is not there."""
+        if self.ended:
+            raise Problem("the match was stopped", INTERRUPTED)
         if side not in self.clients:
             self.clients[side] = client = Client(getattr(self.match, side))
             self.names[side] = name_of(client)
@@ -202,6 +205,8 @@ class Table:
             self.clients.popitem()[1].close()
 
     def kill(self) -> None:
+        """Ends the programs at once, and starts no others."""
+        self.ended = True
         for client in [*self.clients.values()]:
             client.kill()
 

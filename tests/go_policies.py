@@ -1,4 +1,4 @@
-"""Policies for tests: one that is written by hand, and a small network of random weights in a model file."""
+"""For tests of what plays: a policy written by hand, a small network of random weights, and a board at its end."""
 
 from pathlib import Path
 
@@ -7,6 +7,7 @@ from neocog.core import checkpoint
 from neocog.core.checkpoint import Card
 from neocog.core.network import Network, parse
 from neocog.core.start import start
+from neocog.go.board import Board
 from neocog.go.coords import vertex
 from neocog.go.policy import legal_moves
 
@@ -31,3 +32,17 @@ def model_file(path: Path, labels=POINTS, domain: str = "go", spoil: float | Non
     settings = {"augment": "symmetries"}
     checkpoint.save(path, weights, Card(domain, NETWORK, (48, 19, 19), list(labels), {}, settings=settings))
     return str(path)
+
+
+def divided_board(rows: int = 10, dead: bool = False) -> Board:
+    """Black has the first `rows` lines, White the others, each full of its stones but for many eyes of two points.
+
+    With `dead`, a stone of each lies in an eye of the other: B5 and B16.
+    """
+    top = [row for row in range(rows - 1) if row % 2]
+    bottom = [row for row in range(rows + 1, 18) if row % 2 == 0]
+    holes = {row * 19 + column for row in top + bottom for column in range(19) if column % 3}
+    colours = {place: 1 if place < rows * 19 else 2 for place in range(361) if place not in holes}
+    if dead:
+        colours |= {14 * 19 + 1: 1, 3 * 19 + 1: 2}
+    return Board(19, stones=[*colours], stone_colours=[*colours.values()])

@@ -7,7 +7,7 @@ import time
 
 import numpy as np
 import pytest
-from go_policies import by_hand, model_file
+from go_policies import by_hand, divided_board, model_file
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from neocog import cli
@@ -108,18 +108,14 @@ def test_free_handicap():
 
 
 def test_scores_and_stones_at_the_end():
-    """A wall of each colour, one stone dead in the other's land: 190 points, 171, and the stone is White's."""
-    walls = [f"play {'b' if row == 10 else 'w'} {column}{row}" for row in (10, 9) for column in "ABCDEFGHJKLMNOPQRST"]
+    """190 points are Black's and 171 White's, once the dead stones are taken off."""
     engine = Engine(Player(by_hand))
-    assert set(told(*walls, "play b D4", engine=engine)) == {"= "}
-    assert told("final_score", "final_status_list dead", "final_status_list seki", engine=engine) == [
-        "= B+11.5", "= D4", "= "
-    ]  # fmt: skip
-    alive, black, white, wrong = told(
-        *(f"final_status_list {each}" for each in ("alive", "black_territory", "white_territory", "lost")),
-        engine=engine,
-    )
-    assert alive.count(" ") == 38 and black.count(" ") == 171 and white.count(" ") == 152
+    engine.board = divided_board(dead=True)
+    told_at_last = told("final_score", "final_status_list dead", "final_status_list seki", engine=engine)
+    assert told_at_last == ["= B+11.5", "= B16 B5", "= "]
+    asked = [f"final_status_list {each}" for each in ("alive", "black_territory", "white_territory", "lost")]
+    alive, black, white, wrong = told(*asked, engine=engine)
+    assert alive.count(" ") == 361 - 84 and black.count(" ") == 48 and white.count(" ") == 36
     assert wrong == "? invalid status: expected alive, dead, seki, black_territory or white_territory"
 
 

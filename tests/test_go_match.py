@@ -163,7 +163,7 @@ def test_a_program_that_plays_on_no_such_board_is_said(tmp_path):
 def test_a_stopped_match_leaves_no_program_behind(tmp_path):
     match = Match(program("first"), program("silent"), TERMS)
     begin(match, tmp_path / "m", force=False)
-    games = play_on(match, tmp_path / "m", [1], 1, lambda running: threading_stop(running))
+    games = play_on(match, tmp_path / "m", [1, 2, 3], 1, lambda running: threading_stop(running))
     with pytest.raises(KeyboardInterrupt):
         next(games)
     deadline = time.monotonic() + 10
