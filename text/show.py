@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,7 @@ from .tokens import Token, placed
 from .vocabulary import PADDING, Vocabulary
 
 FOR, AGAINST = (200, 60, 30), (40, 90, 200)  # the colours of what speaks for an answer and against it
-WIDE, MARGIN, LINE = 640, 12, 22  # pixels
+WIDE, NARROW, MARGIN, LINE = 640, 200, 12, 22  # pixels
 SHOWN = 200  # tokens of a picture
 
 Strength = NDArray[np.float64]
@@ -37,9 +38,10 @@ def show(inputs: Tensor, relevance: Tensor | None = None, facts: Facts | None = 
     ids = [int(at) for at in inputs.flatten() if at != PADDING][:SHOWN]
     words = [f"#{at}" for at in ids] if facts is None else Vocabulary(facts["vocabulary"]).words(ids)
     strength = np.zeros(len(words)) if relevance is None else strengths(relevance.flatten().tolist()[: len(words)])
-    font = ImageFont.load_default(14)
+    font = _font()
     places, height = _laid_out(words, font)
-    picture = Image.new("RGB", (WIDE, height), "white")
+    end = max((x + font.getlength(word) for word, (x, _) in zip(words, places, strict=True)), default=0)
+    picture = Image.new("RGB", (min(WIDE, max(NARROW, round(end) + MARGIN)), height), "white")
     pen = ImageDraw.Draw(picture)
     for word, (x, y), force in zip(words, places, strength, strict=True):
         width = pen.textlength(word, font)
@@ -62,6 +64,13 @@ def written(source: str | bytes, relevance: Sequence[float], facts: Facts, form:
     """A text as it was, its tokens coloured by relevance, for "terminal" or "html"."""
     cutting = cutting_of(facts)
     return {"terminal": terminal, "html": html}[form](text_of(source), relevance, cutting.tokens, cutting.lower)
+
+
+def _font() -> ImageFont.FreeTypeFont:
+    """The font that comes with matplotlib: it has the letters of most alphabets, which Pillow's own has not."""
+    import matplotlib  # not needed by who reads words in a terminal
+
+    return ImageFont.truetype(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf", 14)
 
 
 def _laid_out(
