@@ -1,0 +1,20 @@
+"""What may be imagined: an input as values from 0 to 1, and what a network makes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Canvas:
+    """The inputs of a model as something continuous, so that there is a way uphill; a domain gives it for its facts."""
+
+    shape: tuple[int, int, int]  # (C, H, W) of the values
+    see: Callable[[Tensor], Tensor]  # (B, C, H, W) values -> the maps that the network sees, with gradients
+    inputs: Callable[[Tensor], Tensor]  # (B, C, H, W) values -> compact inputs, as the domain reads them from files
+    ground: Tensor  # (C, 1, 1) values where there is nothing: black, silence; what the penalty pulls towards
+    mix: Tensor | None = None  # (C, C): how independent channels are put together, for natural colours
+    around: tuple[bool, bool] = (True, True)  # whether height and width may be shifted without changing the meaning

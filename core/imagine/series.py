@@ -1,0 +1,81 @@
+"""What `neocog imagine` asks of a model: its labels or the units of a layer, each climbed for in one way or several."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, NamedTuple
+
+from ..explain import places
+from ..model import Model
+from . import imagined
+from .ascent import Ascent
+from .imagined import Imagined, Progress
+
+FREE = Ascent()
+LECTURES = Ascent(penalty=2.0)
+CLEAR = Ascent(penalty=1.0, variation=0.5, jitter=1, fourier=True)
+FILTERS = Ascent(jitter=1, fourier=True)  # a filter alone shows its pattern; a penalty would empty it
+MOST_LABELS, MOST_UNITS = 10, 64  # imagined where nobody says which
+
+
+class Row(NamedTuple):
+    """The same labels or units, climbed for in one way."""
+
+    how: Ascent
+    inputs: list[Imagined]
+
+
+@dataclass(frozen=True)
+class Series:
+    """All that was imagined, and what the model says of pure noise."""
+
+    of: str  # "labels", or the layer's name
+    rows: list[Row]
+    left: int  # labels or units that nobody asked for and that are not shown
+    noise: dict[str, Any] | None = None
+
+    def facts(self) -> dict[str, Any]:
+        """As JSON, without the inputs themselves."""
+        rows = [{"how": asdict(how), "inputs": [each.facts() for each in inputs]} for how, inputs in self.rows]
+        return {"of": self.of, "rows": rows, "left": self.left} | ({"noise": self.noise} if self.noise else {})
+
+
+def of_labels(
+    model: Model, names: Sequence[str], chosen: Mapping[str, Any], steps: int, seed: int, progress: Progress | None
+) -> Series:
+    """The labels of these names, or the first ten: in the way that is `chosen`, else in three."""
+    asked = imagined.labels_of(model, names) or list(range(len(model.labels)))[:MOST_LABELS]
+    every = [Ascent(**chosen)] if chosen else [FREE, LECTURES, CLEAR]
+    ways = [replace(way, steps=steps, seed=seed) for way in every]
+    rows = [
+        Row(way, imagined.imagine_labels(model, asked, way, _later(progress, at, len(ways))))
+        for at, way in enumerate(ways)
+    ]
+    left = 0 if names else len(model.labels) - len(asked)
+    return Series("labels", rows, left, imagined.fooled(model, seed))
+
+
+def of_units(
+    model: Model,
+    layer: str,
+    units: Sequence[int],
+    chosen: Mapping[str, Any],
+    steps: int,
+    seed: int,
+    progress: Progress | None,
+) -> Series:
+    """These units of a layer, or its first 64."""
+    place = places.layer(model.network, layer)
+    imagined.whole(place, model)
+    asked = [places.unit(place, each) for each in units] or list(range(place.units))[:MOST_UNITS]
+    way = replace(Ascent(**chosen) if chosen else FILTERS, steps=steps, seed=seed)
+    left = 0 if units else place.units - len(asked)
+    return Series(place.name, [Row(way, imagined.imagine_units(model, place, asked, way, progress))], left)
+
+
+def _later(progress: Progress | None, at: int, of: int) -> Callable[[int, int], object] | None:
+    """Progress of the `at`-th of several rounds of the same work."""
+    if progress is None:
+        return None
+    return lambda done, total: progress(at * total + done, of * total)
