@@ -6,6 +6,7 @@ model = neocog.train("vision", "photos/", recipe="swift", epochs=8)
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,7 +44,8 @@ def find(model: str) -> Path:
 
 
 def load(model: str, device: str = "auto", symmetries: int | None = None) -> Model:
-    """The model in a file or a run's folder, or one that comes with the package by name, on a device.
+    """The model in a file or a run's folder, or one that has a name, on a device: one that comes with the package,
+    or one that others trained (Domain.pretrained).
 
     Answers are averaged over so many `symmetries` of each input that training showed alike; over as many as is usual
     in the domain where none is given.
@@ -51,6 +53,10 @@ def load(model: str, device: str = "auto", symmetries: int | None = None) -> Mod
     from .core import checkpoint
     from .core import model as models
 
+    if model.replace("-", "").isalnum() and not os.path.exists(model):
+        for name in DOMAINS:
+            if named := domain(name).pretrained.get(model):
+                return models.Model(domain(name), *named(), device, symmetries)
     path = find(model)
     return models.load(path, domain(checkpoint.card(path).domain), device, symmetries)
 

@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 import torch
 from torch import Tensor, nn
 
+from .checkpoint import Card
 from .imagine.canvas import Canvas
 from .layer import Layer
 from .made import Made, Named
@@ -241,6 +242,8 @@ class Domain:
     spell: Callable[[Tensor, Facts], str] | None = None  # an input in words, where people read rather than look
     # Facts and a frontend -> inputs as something that gradient ascent can change; None where there is no way.
     imagine: Callable[[Facts, nn.Module], Canvas] | None = None
+    # Models by name whose weights others have trained: their card and weights.
+    pretrained: Mapping[str, Callable[[], tuple[Card, dict[str, Tensor]]]] = field(default_factory=dict)
     numbers: Callable[[Facts], Mapping[str, int]] = lambda facts: {}  # what words of a network text stand for: tokens
     # An input, and a row and a column of its maps -> what lies there, in the domain's words: "0.42 s, 1,200 Hz".
     place: Callable[[Tensor, int, int, Facts], str] = lambda inputs, row, column, facts: f"row {row}, column {column}"

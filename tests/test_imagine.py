@@ -46,7 +46,7 @@ def model(text=NETWORK, change=None, labels=LABELS, facts=GREY):
 def saved(tmp_path, **about):
     found = model(**about)
     path = tmp_path / "model.safetensors"
-    checkpoint.save(path, found.module.module[2].state_dict(), found.card)
+    checkpoint.save(path, found.words.state_dict(), found.card)
     return str(path)
 
 
@@ -57,7 +57,7 @@ def saved(tmp_path, **about):
 def test_the_way_leads_uphill(how):
     """Whatever holds the values, a unit answers more strongly at the end than to what was there at the start."""
     found = model()
-    goal = goals.score(imagined.parts(found)[1], [0, 1, 2])
+    goal = goals.score(imagined.words_of(found), [0, 1, 2])
     canvas = imagined.canvas_of(found)
     begun = climb(canvas, goal, 3, replace(how, steps=1, rate=1e-9))
     ended = climb(canvas, goal, 3, how)
@@ -82,7 +82,7 @@ def test_a_planted_template_is_found(fourier):
 def test_each_climbs_by_itself():
     """What stands beside an input in a batch changes nothing."""
     found = model()
-    words, canvas = imagined.parts(found)[1], imagined.canvas_of(found)
+    words, canvas = imagined.words_of(found), imagined.canvas_of(found)
     both = climb(canvas, goals.score(words, [2, 1]), 2, QUICK)
     alone = climb(canvas, goals.score(words, [2]), 1, QUICK)
     torch.testing.assert_close(both[:1], alone)
@@ -148,7 +148,7 @@ def test_a_silent_unit_is_woken():
 def test_an_answer_is_what_the_layer_gives(number):
     """Also inside a word that holds others; against the whole network run word by word."""
     found = model()
-    words, maps = imagined.parts(found)[1], torch.randn(2, 1, 8, 8)
+    words, maps = imagined.words_of(found), torch.randn(2, 1, 8, 8)
     place = places.layer(found.network, number)
     kept = {}
     for word in words.modules():

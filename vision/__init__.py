@@ -1,7 +1,7 @@
 """Pictures."""
 
 from ..core.domain import Domain
-from . import augment, check, data, frontend, imagine, models, options, show, weights
+from . import augment, check, data, frontend, imagine, models, options, pretrained, show, weights
 
 DOMAIN = Domain(
     name="vision",
@@ -19,4 +19,5 @@ DOMAIN = Domain(
     views=augment.views,
     options=options.NAMES,
     imagine=imagine.canvas,
+    pretrained={"efficientnet-lite0": pretrained.efficientnet_lite0},
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import prod
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -47,18 +47,17 @@ def canvas_of(model: Model) -> Canvas:
     """The model's canvas. Raises Problem where its domain has none."""
     if model.domain.imagine is None:
         raise Problem(f"inputs of {model.domain.name} cannot be imagined yet; vision and speech can", USAGE)
-    return model.domain.imagine(model.card.facts, parts(model)[0])
+    return model.domain.imagine(model.card.facts, model.frontend)
 
 
-def parts(model: Model) -> tuple[nn.Module, nn.Module]:
-    """The frontend and the network of a model; their weights want no gradients any longer."""
-    frontend, _, words = cast(nn.Sequential, model.module.module).requires_grad_(False)
-    return frontend, words
+def words_of(model: Model) -> nn.Module:
+    """The model's network; its weights want no gradients any longer."""
+    return model.words.requires_grad_(False)
 
 
 def imagine_labels(model: Model, asked: Sequence[int], how: Ascent, progress: Progress | None = None) -> list[Imagined]:
     """An input for each of the labels."""
-    words = parts(model)[1]
+    words = words_of(model)
     return _imagined(model, asked, lambda own: goals.score(words, own), how, progress, model.labels)
 
 
@@ -66,7 +65,7 @@ def imagine_units(
     model: Model, place: Place, units: Sequence[int], how: Ascent, progress: Progress | None = None
 ) -> list[Imagined]:
     """An input for each unit of a layer: a filter's total activation, or a number of a row."""
-    words = parts(model)[1]
+    words = words_of(model)
     return _imagined(model, units, lambda own: goals.activation(words, place, own), how, progress, None)
 
 
@@ -98,8 +97,7 @@ def _imagined(
 def _told(
     model: Model, asked: Sequence[int], goal: Goal, inputs: Tensor, names: Sequence[str] | None
 ) -> list[Imagined]:
-    frontend, _ = parts(model)
-    reached = goal(frontend(inputs)).tolist()
+    reached = goal(model.frontend(inputs)).tolist()
     probabilities = model.scores(inputs).float().softmax(1).cpu()
     best = probabilities.argmax(1)
     own = best if names is None else torch.tensor(asked)
