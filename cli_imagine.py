@@ -38,6 +38,7 @@ def imagine(
     fourier: Annotated[bool | None, flag("Change waves rather than pixels.", LOOK, "--fourier/--pixels")] = None,
     seed: Annotated[int, typer.Option(help="The number that all randomness comes from.")] = 0,
     out: Annotated[Path | None, flag("The sheet of pictures, .png or .svg; default imagined.png.")] = None,
+    listen: Annotated[Path | None, flag("What is imagined of recordings, one after the other: a .wav.")] = None,
     force: FORCE = False,
     device: DEVICE = None,
     json: JSON = False,
@@ -51,6 +52,7 @@ def imagine(
     [bold]neocog imagine runs/vision-…[/bold]
     [bold]neocog imagine runs/vision-… --layer 3 --out filters.png[/bold]
     [bold]neocog imagine runs/vision-… --label 7 --penalty 2 --jitter 1[/bold]
+    [bold]neocog imagine runs/speech-… --label seven --listen seven.wav[/bold]
     """
     from . import load
     from .core.explain import sheet
@@ -63,7 +65,10 @@ def imagine(
         raise Problem("--unit is a unit of a layer; name the layer with --layer", USAGE)
     path = out or (None if json else Path("imagined.png"))
     sheet.free(path, force)
+    sheet.free(listen, force, (".wav",))
     found = load(model, device or "auto")
+    if listen and found.domain.name != "speech":
+        raise Problem(f"--listen is for models of speech; {model} is one of {found.domain.name}", USAGE)
     typed = {"penalty": penalty, "variation": variation, "jitter": jitter, "blur": blur, "fourier": fourier}
     chosen = {name: value for name, value in typed.items() if value is not None}
     with progress("imagining", "steps", quiet) as shown:
@@ -73,9 +78,13 @@ def imagine(
             told = series.of_labels(found, label or [], chosen, steps, seed, shown)
     if path is not None:
         sheet.write(sheet_of(found, told), path, force)
+    if listen:
+        from .speech.imagine import write
+
+        write([each.input for each in told.rows[-1].inputs], found.card.facts, listen)
     tell.document({"model": model} | told.facts()) if json else tell.imagined(told)
     if path is not None and not quiet:
-        say(f"wrote {path}")
+        say(f"wrote {path}" + (f" and {listen}" if listen else ""))
 
 
 WEIGHTS = Annotated[Path | None, flag("A torchvision state_dict for it: vgg16-397923af.pth.")]
