@@ -30,7 +30,7 @@ def imagine(
     label: Annotated[list[str] | None, flag("A label, or several. Default: the first ten.")] = None,
     layer: Annotated[str | None, flag("A layer, for its units: its number in neocog describe.")] = None,
     unit: Annotated[list[int] | None, flag("A unit of the layer, or several. Default: the first 64.")] = None,
-    steps: Annotated[int, typer.Option(help="Steps uphill.", min=1)] = 200,
+    steps: Annotated[int | None, flag("Steps uphill; 200. Of texts: times that each token is exchanged; 4.")] = None,
     penalty: Annotated[float | None, flag("Of all that is there: Σ|x|, as in the lectures.", LOOK)] = None,
     variation: Annotated[float | None, flag("Of differences between neighbours.", LOOK)] = None,
     jitter: Annotated[int | None, flag("Shift by up to so many pixels before each step.", LOOK)] = None,
@@ -69,20 +69,32 @@ def imagine(
     found = load(model, device or "auto")
     if listen and found.domain.name != "speech":
         raise Problem(f"--listen is for models of speech; {model} is one of {found.domain.name}", USAGE)
-    typed = {"penalty": penalty, "variation": variation, "jitter": jitter, "blur": blur, "fourier": fourier}
+    typed = {
+        "steps": steps,
+        "seed": seed,
+        "penalty": penalty,
+        "variation": variation,
+        "jitter": jitter,
+        "blur": blur,
+        "fourier": fourier,
+    }
     chosen = {name: value for name, value in typed.items() if value is not None}
     with progress("imagining", "steps", quiet) as shown:
         if layer:
-            told = series.of_units(found, layer, unit or [], chosen, steps, seed, shown)
+            told = series.of_units(found, layer, unit or [], chosen, shown)
         else:
-            told = series.of_labels(found, label or [], chosen, steps, seed, shown)
+            told = series.of_labels(found, label or [], chosen, shown)
     if path is not None:
         sheet.write(sheet_of(found, told), path, force)
     if listen:
         from .speech.imagine import write
 
         write([each.input for each in told.rows[-1].inputs], found.card.facts, listen)
-    tell.document({"model": model} | told.facts()) if json else tell.imagined(told)
+    if json:
+        tell.document({"model": model} | told.facts())
+    else:
+        spell = found.domain.spell
+        tell.imagined(told, (lambda ids: spell(ids, found.card.facts)) if spell else None)
     if path is not None and not quiet:
         say(f"wrote {path}" + (f" and {listen}" if listen else ""))
 

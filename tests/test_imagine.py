@@ -160,16 +160,16 @@ def test_an_answer_is_what_the_layer_gives(number):
 
 def test_labels_are_imagined_in_three_ways_and_units_in_one():
     found = model()
-    told = series.of_labels(found, [], {}, 5, 0, None)
+    told = series.of_labels(found, [], {"steps": 5}, None)
     assert [str(row.how) for row in told.rows] == [
         "no constraint",
         "penalty Σ|x| 2",
         "penalty Σ|x| 1, total variation 0.5, jitter 1, Fourier",
     ]
     assert [each.what for each in told.rows[0].inputs] == LABELS
-    units = series.of_units(found, "0", [], {}, 5, 0, None)
+    units = series.of_units(found, "0", [], {"steps": 5}, None)
     assert [each.what for each in units.rows[0].inputs] == ["0", "1", "2", "3"] and units.left == 0
-    assert series.of_units(found, "0", [2], {"penalty": 1.0}, 5, 0, None).rows[0].how == Ascent(5, penalty=1.0)
+    assert series.of_units(found, "0", [2], {"penalty": 1.0, "steps": 5}, None).rows[0].how == Ascent(5, penalty=1.0)
 
 
 def test_what_is_said_is_measured_on_the_picture_as_a_file_holds_it():
@@ -194,11 +194,11 @@ def test_a_network_that_is_sure_of_noise_is_called_so():
 
 def test_a_sheet_has_a_picture_for_each_and_says_how():
     found = model()
-    sheet = sheet_of(found, series.of_labels(found, ["low"], {}, 5, 0, None))
+    sheet = sheet_of(found, series.of_labels(found, ["low"], {"steps": 5}, None))
     assert (
         len(sheet.panels) == 3 and sheet.panels[0].caption.startswith("low: ") and "row 1: no constraint" in sheet.note
     )
-    units = sheet_of(found, series.of_units(found, "3", [], {}, 5, 0, None))
+    units = sheet_of(found, series.of_units(found, "3", [], {"steps": 5}, None))
     assert units.title.endswith("layer 3, residual(…)") and units.panels[3].caption.startswith("unit 3: ")
 
 

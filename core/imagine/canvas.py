@@ -18,3 +18,11 @@ class Canvas:
     ground: Tensor  # (C, 1, 1) values where there is nothing: black, silence; what the penalty pulls towards
     mix: Tensor | None = None  # (C, C): how independent channels are put together, for natural colours
     around: tuple[bool, bool] = (True, True)  # whether height and width may be shifted without changing the meaning
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """The inputs of a model that takes ids, between which there is no way: which of them are tokens."""
+
+    first: int  # ids below stand for padding and what is not known
+    count: int  # all ids

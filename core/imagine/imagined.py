@@ -19,9 +19,11 @@ from ..model import Model
 from ..problem import USAGE, Problem, did_you_mean
 from . import goals
 from .ascent import Ascent, Goal, climb
-from .canvas import Canvas
+from .canvas import Canvas, Tokens
+from .phrases import Phrases, phrases
 
 TOGETHER = 2**21  # values that climb at once: 40 photos of 3×128×128
+TEXTS = 64  # texts that climb at once
 SURE = 0.99  # the probability above which a network is called certain
 NOISE = 1000  # inputs of pure noise that it is asked about
 
@@ -43,10 +45,12 @@ class Imagined:
         return {name: getattr(self, name) for name in names} | {"size": list(self.input.shape)}
 
 
-def canvas_of(model: Model) -> Canvas:
-    """The model's canvas. Raises Problem where its domain has none."""
+def canvas_of(model: Model) -> Canvas | Tokens:
+    """What the model's inputs are to an ascent. Raises Problem where its domain has not said."""
     if model.domain.imagine is None:
-        raise Problem(f"inputs of {model.domain.name} cannot be imagined yet; vision and speech can", USAGE)
+        raise Problem(
+            f"inputs of {model.domain.name} cannot be imagined yet; those of vision, speech and text can", USAGE
+        )
     return model.domain.imagine(model.card.facts, model.frontend)
 
 
@@ -55,42 +59,59 @@ def words_of(model: Model) -> nn.Module:
     return model.words.requires_grad_(False)
 
 
-def imagine_labels(model: Model, asked: Sequence[int], how: Ascent, progress: Progress | None = None) -> list[Imagined]:
+Way = Ascent | Phrases
+
+
+def imagine_labels(model: Model, asked: Sequence[int], how: Way, progress: Progress | None = None) -> list[Imagined]:
     """An input for each of the labels."""
-    words = words_of(model)
-    return _imagined(model, asked, lambda own: goals.score(words, own), how, progress, model.labels)
+    return _imagined(model, asked, goals.score, how, progress, model.labels)
 
 
 def imagine_units(
-    model: Model, place: Place, units: Sequence[int], how: Ascent, progress: Progress | None = None
+    model: Model, place: Place, units: Sequence[int], how: Way, progress: Progress | None = None
 ) -> list[Imagined]:
     """An input for each unit of a layer: a filter's total activation, or a number of a row."""
-    words = words_of(model)
-    return _imagined(model, units, lambda own: goals.activation(words, place, own), how, progress, None)
+
+    def goal_of(words: nn.Module, own: Sequence[int]) -> Goal:
+        return goals.activation(words, place, own)
+
+    return _imagined(model, units, goal_of, how, progress, None)
 
 
 def _imagined(
     model: Model,
     asked: Sequence[int],
-    goal_of: Callable[[Sequence[int]], Goal],
-    how: Ascent,
+    goal_of: Callable[[nn.Module, Sequence[int]], Goal],
+    how: Way,
     progress: Progress | None,
     names: Sequence[str] | None,
 ) -> list[Imagined]:
-    canvas, found = canvas_of(model), list[Imagined]()
-    together = max(1, TOGETHER // prod(canvas.shape))
+    """In parts that fit the memory, each told of as it is done."""
+    canvas, words, found = canvas_of(model), words_of(model), list[Imagined]()
+    together = max(1, TOGETHER // prod(canvas.shape)) if isinstance(canvas, Canvas) else TEXTS
+    steps = how.steps if isinstance(how, Ascent) else how.sweeps * how.length
     for start in range(0, len(asked), together):
         own = asked[start : start + together]
-        goal, before = goal_of(own), start * how.steps
 
-        def watch(step: int, before: int = before, count: int = len(own)) -> bool:
+        def watch(step: int, before: int = start * steps, count: int = len(own)) -> bool:
             if progress is not None:
-                progress(before + step * count, len(asked) * how.steps)
+                progress(before + step * count, len(asked) * steps)
             return False
 
-        inputs = canvas.inputs(climb(canvas, goal, len(own), how, watch))
-        found += _told(model, own, goal, inputs, names)
+        if isinstance(canvas, Canvas):
+            assert isinstance(how, Ascent)
+            inputs = canvas.inputs(climb(canvas, goal_of(words, own), len(own), how, watch))
+        else:
+            assert isinstance(how, Phrases)
+            inputs = phrases(words, goal_of, own, canvas, width_for(model, how.length), how, watch)
+        found += _told(model, own, goal_of(words, own), inputs, names)
     return found
+
+
+def width_for(model: Model, length: int) -> int:
+    """How wide a text of so many tokens must be with its padding, for the network to answer as it always does."""
+    margin, whole = model.margin, model.network.input[2]
+    return whole if margin is None else min(whole, length + margin)
 
 
 @torch.inference_mode()
@@ -114,16 +135,26 @@ def fooled(model: Model, seed: int = 0) -> dict[str, Any]:
     `certain` is the share that it takes for one of its labels with more than 99% ("easily fooled": Nguyen, Yosinski
     and Clune 2015), `label` the one that it names most often.
     """
-    canvas, rng = canvas_of(model), torch.Generator().manual_seed(seed)
-    answers = []
-    size = max(1, TOGETHER // prod(canvas.shape))
+    rng, answers, done = torch.Generator().manual_seed(seed), list[Tensor](), 0
+    canvas = canvas_of(model)
+    size = max(1, TOGETHER // prod(canvas.shape)) if isinstance(canvas, Canvas) else NOISE
     count = min(NOISE, 8 * size)  # photos: fewer, which says as much
-    for start in range(0, count, size):
-        values = torch.rand((min(size, count - start), *canvas.shape), generator=rng).to(model.device)
-        answers.append(model.scores(canvas.inputs(values)).float().softmax(1).cpu())
+    while done < count:
+        inputs = noise(model, canvas, min(size, count - done), rng)
+        answers.append(model.scores(inputs).float().softmax(1).cpu())
+        done += len(inputs)
     best = torch.cat(answers).max(1)
     label = model.labels[int(best.indices.bincount().argmax())]
     return {"inputs": count, "certain": float((best.values > SURE).float().mean()), "label": label}
+
+
+def noise(model: Model, canvas: Canvas | Tokens, count: int, rng: torch.Generator) -> Tensor:
+    """Compact inputs in which every value, or every token, is drawn by itself."""
+    if isinstance(canvas, Canvas):
+        return canvas.inputs(torch.rand((count, *canvas.shape), generator=rng).to(model.device))
+    ids = torch.zeros((count, 1, 1, width_for(model, Phrases.length)), dtype=torch.int32)
+    ids[..., : Phrases.length] = torch.randint(canvas.first, canvas.count, (count, 1, 1, Phrases.length), generator=rng)
+    return ids.to(model.device)
 
 
 def labels_of(model: Model, asked: Sequence[str]) -> list[int]:

@@ -8,9 +8,12 @@ from typing import Any, NamedTuple
 
 from ..explain import places
 from ..model import Model
+from ..problem import USAGE, Problem
 from . import imagined
 from .ascent import Ascent
-from .imagined import Imagined, Progress
+from .canvas import Tokens
+from .imagined import Imagined, Progress, Way
+from .phrases import Phrases
 
 FREE = Ascent()
 LECTURES = Ascent(penalty=2.0)
@@ -22,7 +25,7 @@ MOST_LABELS, MOST_UNITS = 10, 64  # imagined where nobody says which
 class Row(NamedTuple):
     """The same labels or units, climbed for in one way."""
 
-    how: Ascent
+    how: Way
     inputs: list[Imagined]
 
 
@@ -41,37 +44,44 @@ class Series:
         return {"of": self.of, "rows": rows, "left": self.left} | ({"noise": self.noise} if self.noise else {})
 
 
-def of_labels(
-    model: Model, names: Sequence[str], chosen: Mapping[str, Any], steps: int, seed: int, progress: Progress | None
-) -> Series:
-    """The labels of these names, or the first ten: in the way that is `chosen`, else in three."""
+def of_labels(model: Model, names: Sequence[str], chosen: Mapping[str, Any], progress: Progress | None) -> Series:
+    """The labels of these names, or the first ten: in the way that is `chosen`, else in all that there are."""
     asked = imagined.labels_of(model, names) or list(range(len(model.labels)))[:MOST_LABELS]
-    every = [Ascent(**chosen)] if chosen else [FREE, LECTURES, CLEAR]
-    ways = [replace(way, steps=steps, seed=seed) for way in every]
+    ways = _ways(model, chosen, (FREE, LECTURES, CLEAR))
     rows = [
         Row(way, imagined.imagine_labels(model, asked, way, _later(progress, at, len(ways))))
         for at, way in enumerate(ways)
     ]
     left = 0 if names else len(model.labels) - len(asked)
-    return Series("labels", rows, left, imagined.fooled(model, seed))
+    return Series("labels", rows, left, imagined.fooled(model, ways[0].seed))
 
 
 def of_units(
-    model: Model,
-    layer: str,
-    units: Sequence[int],
-    chosen: Mapping[str, Any],
-    steps: int,
-    seed: int,
-    progress: Progress | None,
+    model: Model, layer: str, units: Sequence[int], chosen: Mapping[str, Any], progress: Progress | None
 ) -> Series:
-    """These units of a layer, or its first 64."""
+    """These units of a layer, or its first 64; of texts, phrases as long as the layer sees at once."""
     place = places.layer(model.network, layer)
     imagined.whole(place, model)
     asked = [places.unit(place, each) for each in units] or list(range(place.units))[:MOST_UNITS]
-    way = replace(Ascent(**chosen) if chosen else FILTERS, steps=steps, seed=seed)
+    (way,) = _ways(model, chosen, (FILTERS,))
+    if isinstance(way, Phrases):
+        way = replace(way, length=min(way.length, place.row.receptive_field[1]))
     left = 0 if units else place.units - len(asked)
     return Series(place.name, [Row(way, imagined.imagine_units(model, place, asked, way, progress))], left)
+
+
+def _ways(model: Model, chosen: Mapping[str, Any], usual: Sequence[Ascent]) -> list[Ascent] | list[Phrases]:
+    """How to climb: as somebody has chosen, else as is usual. Raises Problem for what texts do not know."""
+    if isinstance(imagined.canvas_of(model), Tokens):
+        if unknown := [name for name in chosen if name not in ("steps", "seed")]:
+            raise Problem(
+                f"--{unknown[0]} is not for texts, whose tokens are exchanged one by one; leave it out", USAGE
+            )
+        return [Phrases(**{{"steps": "sweeps"}.get(name, name): value for name, value in chosen.items()})]
+    common = {name: value for name, value in chosen.items() if name in ("steps", "seed")}
+    if chosen.keys() > common.keys():
+        return [Ascent(**chosen)]
+    return [replace(way, **common) for way in usual]
 
 
 def _later(progress: Progress | None, at: int, of: int) -> Callable[[int, int], object] | None:

@@ -7,12 +7,12 @@ from ..model import Model
 from .imagined import Imagined
 from .series import Series
 
-ACROSS = 8  # pictures of units in a row
+ACROSS, MOST_COLUMNS = 8, 10  # pictures of units in a row, and of labels
 
 
 def sheet_of(model: Model, series: Series) -> Sheet:
     """Pictures as the domain shows its inputs; under a label's its probability, under a unit's its activation."""
-    labels = series.of == "labels"
+    labels, wide = series.of == "labels", model.domain.spell is not None
     panels = [
         Panel(enlarged(model.domain.show(each.input, None, model.card.facts)), _caption(each, labels))
         for row in series.rows
@@ -20,8 +20,8 @@ def sheet_of(model: Model, series: Series) -> Sheet:
     ]
     name = model.card.recipe or "the network"
     what = "its labels" if labels else f"the units of {series.of}"
-    columns = len(series.rows[0].inputs) if labels else ACROSS
-    return Sheet(f"What {name} looks for: {what}", panels, min(columns, 10), note=_note(series, labels))
+    columns = 2 if wide else min(len(series.rows[0].inputs), MOST_COLUMNS) if labels else ACROSS
+    return Sheet(f"What {name} looks for: {what}", panels, columns, note=_note(series, labels))
 
 
 def _caption(each: Imagined, label: bool) -> str:
