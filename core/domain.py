@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from .checkpoint import Card
-from .imagine.canvas import Canvas, Tokens
+from .imagine.canvas import Canvas, Moves, Tokens
 from .layer import Layer
 from .made import Made, Named
 from .problem import Bad
@@ -241,7 +241,7 @@ class Domain:
     drawing: Callable[[str | bytes, dict[str, Any], Facts], Drawing] | None = None
     spell: Callable[[Tensor, Facts], str] | None = None  # an input in words, where people read rather than look
     # Facts and a frontend -> inputs as something that can be changed step by step; None where nobody has said how.
-    imagine: Callable[[Facts, nn.Module], Canvas | Tokens] | None = None
+    imagine: Callable[[Facts, nn.Module], Canvas | Tokens | Moves] | None = None
     # Models by name whose weights others have trained: their card and weights.
     pretrained: Mapping[str, Callable[[], tuple[Card, dict[str, Tensor]]]] = field(default_factory=dict)
     numbers: Callable[[Facts], Mapping[str, int]] = lambda facts: {}  # what words of a network text stand for: tokens

@@ -4,6 +4,14 @@ from __future__ import annotations
 
 from ..core.domain import Domain
 from . import augment, data, show
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from ..core.domain import Domain, Facts
+from ..core.problem import DATA, Problem
+from . import augment, data, imagine, picture
 from .check import check
 from .drawing import drawing
 from .frontend import frontend, possible
@@ -31,4 +39,5 @@ DOMAIN = Domain(
     possible=possible,
     measures=measures,
     drawing=drawing,
+    imagine=imagine.moves,
 )

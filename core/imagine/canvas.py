@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+import torch
 from torch import Tensor
 
 
@@ -26,3 +28,12 @@ class Tokens:
 
     first: int  # ids below stand for padding and what is not known
     count: int  # all ids
+
+
+@dataclass(frozen=True)
+class Moves:
+    """The inputs of a model that follow rules: where they begin, and what may be done to one."""
+
+    start: Callable[[], Any]
+    after: Callable[[Any, torch.Generator], Any | None]  # something after one move by chance; None where it is illegal
+    inputs: Callable[[Sequence[Any]], Tensor]  # compact inputs, as the domain reads them from files

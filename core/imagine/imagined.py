@@ -19,12 +19,14 @@ from ..model import Model
 from ..problem import USAGE, Problem, did_you_mean
 from . import goals
 from .ascent import Ascent, Goal, climb
-from .canvas import Canvas, Tokens
+from .canvas import Canvas, Moves, Tokens
+from .growth import Growth, by_chance, grown
 from .phrases import Phrases, phrases
 
 TOGETHER = 2**21  # values that climb at once: 40 photos of 3×128×128
-TEXTS = 64  # texts that climb at once
+SMALL = 64  # texts or positions that climb at once
 SURE = 0.99  # the probability above which a network is called certain
+LONG = 100  # moves of a position by chance, at most
 NOISE = 1000  # inputs of pure noise that it is asked about
 
 Progress = Callable[[int, int], object]  # is told how many steps of how many are done
@@ -45,21 +47,27 @@ class Imagined:
         return {name: getattr(self, name) for name in names} | {"size": list(self.input.shape)}
 
 
-def canvas_of(model: Model) -> Canvas | Tokens:
-    """What the model's inputs are to an ascent. Raises Problem where its domain has not said."""
+Kind = Canvas | Tokens | Moves
+Way = Ascent | Phrases | Growth
+
+
+def kind_of(model: Model) -> Kind:
+    """What the model's inputs are to who climbs. Raises Problem where its domain has not said."""
     if model.domain.imagine is None:
-        raise Problem(
-            f"inputs of {model.domain.name} cannot be imagined yet; those of vision, speech and text can", USAGE
-        )
+        raise Problem(f"this neocog does not know how to imagine inputs of {model.domain.name}", USAGE)
     return model.domain.imagine(model.card.facts, model.frontend)
+
+
+def canvas_of(model: Model) -> Canvas:
+    """The canvas of a model whose inputs are something continuous."""
+    found = kind_of(model)
+    assert isinstance(found, Canvas), model.domain.name
+    return found
 
 
 def words_of(model: Model) -> nn.Module:
     """The model's network; its weights want no gradients any longer."""
     return model.words.requires_grad_(False)
-
-
-Way = Ascent | Phrases
 
 
 def imagine_labels(model: Model, asked: Sequence[int], how: Way, progress: Progress | None = None) -> list[Imagined]:
@@ -87,23 +95,25 @@ def _imagined(
     names: Sequence[str] | None,
 ) -> list[Imagined]:
     """In parts that fit the memory, each told of as it is done."""
-    canvas, words, found = canvas_of(model), words_of(model), list[Imagined]()
-    together = max(1, TOGETHER // prod(canvas.shape)) if isinstance(canvas, Canvas) else TEXTS
-    steps = how.steps if isinstance(how, Ascent) else how.sweeps * how.length
+    kind, words, found = kind_of(model), words_of(model), list[Imagined]()
+    together = max(1, TOGETHER // prod(kind.shape)) if isinstance(kind, Canvas) else SMALL
+    steps = how.sweeps * how.length if isinstance(how, Phrases) else how.steps
     for start in range(0, len(asked), together):
         own = asked[start : start + together]
+        each = 1 if isinstance(how, Growth) else len(own)
 
-        def watch(step: int, before: int = start * steps, count: int = len(own)) -> bool:
+        def watch(step: int, before: int = start * steps, each: int = each) -> bool:
             if progress is not None:
-                progress(before + step * count, len(asked) * steps)
+                progress(before + step * each, len(asked) * steps)
             return False
 
-        if isinstance(canvas, Canvas):
-            assert isinstance(how, Ascent)
-            inputs = canvas.inputs(climb(canvas, goal_of(words, own), len(own), how, watch))
+        if isinstance(kind, Canvas) and isinstance(how, Ascent):
+            inputs = kind.inputs(climb(kind, goal_of(words, own), len(own), how, watch))
+        elif isinstance(kind, Tokens) and isinstance(how, Phrases):
+            inputs = phrases(words, goal_of, own, kind, width_for(model, how.length), how, watch)
         else:
-            assert isinstance(how, Phrases)
-            inputs = phrases(words, goal_of, own, canvas, width_for(model, how.length), how, watch)
+            assert isinstance(kind, Moves) and isinstance(how, Growth)
+            inputs = grown(model.frontend, words, goal_of, own, kind, how, watch)
         found += _told(model, own, goal_of(words, own), inputs, names)
     return found
 
@@ -136,11 +146,11 @@ def fooled(model: Model, seed: int = 0) -> dict[str, Any]:
     and Clune 2015), `label` the one that it names most often.
     """
     rng, answers, done = torch.Generator().manual_seed(seed), list[Tensor](), 0
-    canvas = canvas_of(model)
-    size = max(1, TOGETHER // prod(canvas.shape)) if isinstance(canvas, Canvas) else NOISE
+    kind = kind_of(model)
+    size = max(1, TOGETHER // prod(kind.shape)) if isinstance(kind, Canvas) else NOISE
     count = min(NOISE, 8 * size)  # photos: fewer, which says as much
     while done < count:
-        inputs = noise(model, canvas, min(size, count - done), rng)
+        inputs = noise(model, kind, min(size, count - done), rng)
         answers.append(model.scores(inputs).float().softmax(1).cpu())
         done += len(inputs)
     best = torch.cat(answers).max(1)
@@ -148,12 +158,14 @@ def fooled(model: Model, seed: int = 0) -> dict[str, Any]:
     return {"inputs": count, "certain": float((best.values > SURE).float().mean()), "label": label}
 
 
-def noise(model: Model, canvas: Canvas | Tokens, count: int, rng: torch.Generator) -> Tensor:
-    """Compact inputs in which every value, or every token, is drawn by itself."""
-    if isinstance(canvas, Canvas):
-        return canvas.inputs(torch.rand((count, *canvas.shape), generator=rng).to(model.device))
+def noise(model: Model, kind: Kind, count: int, rng: torch.Generator) -> Tensor:
+    """Compact inputs in which every value, token or move is drawn by itself."""
+    if isinstance(kind, Canvas):
+        return kind.inputs(torch.rand((count, *kind.shape), generator=rng).to(model.device))
+    if isinstance(kind, Moves):
+        return kind.inputs(by_chance(kind, count, LONG, rng))
     ids = torch.zeros((count, 1, 1, width_for(model, Phrases.length)), dtype=torch.int32)
-    ids[..., : Phrases.length] = torch.randint(canvas.first, canvas.count, (count, 1, 1, Phrases.length), generator=rng)
+    ids[..., : Phrases.length] = torch.randint(kind.first, kind.count, (count, 1, 1, Phrases.length), generator=rng)
     return ids.to(model.device)
 
 

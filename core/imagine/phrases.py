@@ -31,9 +31,9 @@ class Phrases:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("sweeps", "length"):
+        for name, flag in (("sweeps", "steps"), ("length", "length")):
             if getattr(self, name) < 1:
-                raise Problem(f"--{name} is 1 or more; got {getattr(self, name)}", USAGE)
+                raise Problem(f"--{flag} is 1 or more; got {getattr(self, name)}", USAGE)
 
     def __str__(self) -> str:
         return f"the best of {TRIED + CHANCE} tokens at each place, {self.sweeps} times over"

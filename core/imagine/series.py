@@ -11,7 +11,8 @@ from ..model import Model
 from ..problem import USAGE, Problem
 from . import imagined
 from .ascent import Ascent
-from .canvas import Tokens
+from .canvas import Canvas, Moves, Tokens
+from .growth import Growth
 from .imagined import Imagined, Progress, Way
 from .phrases import Phrases
 
@@ -70,13 +71,17 @@ def of_units(
     return Series(place.name, [Row(way, imagined.imagine_units(model, place, asked, way, progress))], left)
 
 
-def _ways(model: Model, chosen: Mapping[str, Any], usual: Sequence[Ascent]) -> list[Ascent] | list[Phrases]:
-    """How to climb: as somebody has chosen, else as is usual. Raises Problem for what texts do not know."""
-    if isinstance(imagined.canvas_of(model), Tokens):
+def _ways(model: Model, chosen: Mapping[str, Any], usual: Sequence[Ascent]) -> Sequence[Way]:
+    """How to climb: as somebody has chosen, else as is usual. Raises Problem for what is not for its inputs."""
+    kind = imagined.kind_of(model)
+    if not isinstance(kind, Canvas):
+        what = (
+            "texts, whose tokens are exchanged" if isinstance(kind, Tokens) else "positions, whose stones are put down"
+        )
         if unknown := [name for name in chosen if name not in ("steps", "seed")]:
-            raise Problem(
-                f"--{unknown[0]} is not for texts, whose tokens are exchanged one by one; leave it out", USAGE
-            )
+            raise Problem(f"--{unknown[0]} is not for {what} one by one; leave it out", USAGE)
+        if isinstance(kind, Moves):
+            return [Growth(**chosen)]
         return [Phrases(**{{"steps": "sweeps"}.get(name, name): value for name, value in chosen.items()})]
     common = {name: value for name, value in chosen.items() if name in ("steps", "seed")}
     if chosen.keys() > common.keys():
