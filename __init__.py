@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .core.model import Model
 
 DOMAINS = ("vision", "speech", "text", "go")
+PRETRAINED = {"efficientnet-lite0": "vision"}  # models that others trained, and whose they are
 
 __all__ = ["DOMAINS", "domain", "find", "load", "train"]
 
@@ -53,10 +54,8 @@ def load(model: str, device: str = "auto", symmetries: int | None = None) -> Mod
     from .core import checkpoint
     from .core import model as models
 
-    if model.replace("-", "").isalnum() and not os.path.exists(model):
-        for name in DOMAINS:
-            if named := domain(name).pretrained.get(model):
-                return models.Model(domain(name), *named(), device, symmetries)
+    if (whose := PRETRAINED.get(model)) and not os.path.exists(model):
+        return models.Model(domain(whose), *domain(whose).pretrained[model](), device, symmetries)
     path = find(model)
     return models.load(path, domain(checkpoint.card(path).domain), device, symmetries)
 

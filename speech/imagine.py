@@ -31,9 +31,12 @@ def canvas(facts: Facts, frontend: nn.Module) -> Canvas:
     def see(values: Tensor) -> Tensor:
         return frontend.seen((values[:, 0] - 1) * DEPTH + loudest)
 
-    return Canvas(
-        shape, see, lambda values: sounds(values, facts), torch.zeros(1, 1, 1, device=device), around=(False, True)
-    )
+    def noise(count: int, rng: torch.Generator) -> Tensor:
+        most = round(LOUD * FULL)
+        return torch.randint(-most, most, (count, int(facts["samples"])), generator=rng).to(torch.int16)
+
+    ground, still = torch.zeros(1, 1, 1, device=device), (False, True)
+    return Canvas(shape, see, lambda values: sounds(values, facts), ground, around=still, noise=noise)
 
 
 def top(facts: Facts) -> float:

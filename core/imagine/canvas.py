@@ -20,6 +20,7 @@ class Canvas:
     ground: Tensor  # (C, 1, 1) values where there is nothing: black, silence; what the penalty pulls towards
     mix: Tensor | None = None  # (C, C): how independent channels are put together, for natural colours
     around: tuple[bool, bool] = (True, True)  # whether height and width may be shifted without changing the meaning
+    noise: Callable[[int, torch.Generator], Tensor] | None = None  # compact inputs of noise, where values would be slow
 
 
 @dataclass(frozen=True)

@@ -37,12 +37,21 @@ def activation(words: nn.Module, place: Place, units: Sequence[int], leak: float
     What a rectifier would not pass on counts with `leak`, so that a unit which is silent at first can be woken. Without
     it the sum over a first convolution is linear, and asks for all white or all black.
     """
+    return _of_unit(words, place, units, lambda own: F.leaky_relu(own, leak).sum((1, 2)))
+
+
+def strongest(words: nn.Module, place: Place, units: Sequence[int]) -> Goal:
+    """The k-th input's largest answer of the k-th unit: what a phrase as long as the unit sees is to be found by."""
+    return _of_unit(words, place, units, lambda own: own.amax((1, 2)))
+
+
+def _of_unit(words: nn.Module, place: Place, units: Sequence[int], over: Callable[[Tensor], Tensor]) -> Goal:
     run, picks = answer(words, place), torch.tensor(units)
 
     def goal(maps: Tensor) -> Tensor:
         given = run(maps)
         own = given[torch.arange(len(given)), picks]
-        return own if own.ndim == 1 else F.leaky_relu(own, leak).sum((1, 2))
+        return own if own.ndim == 1 else over(own)
 
     return goal
 

@@ -38,7 +38,7 @@ class Imagined:
 
     what: str  # the label, or the unit's number
     input: Tensor  # as the domain reads it from a file, on the CPU
-    activation: float  # of the unit asked for; of a label its score before the softmax
+    activation: float  # of the unit asked for, over its map; of a label its score before the softmax
     label: str  # what the model takes it for
     probability: float  # of the label asked for; of a unit's input, of `label`
 
@@ -78,10 +78,10 @@ def imagine_labels(model: Model, asked: Sequence[int], how: Way, progress: Progr
 def imagine_units(
     model: Model, place: Place, units: Sequence[int], how: Way, progress: Progress | None = None
 ) -> list[Imagined]:
-    """An input for each unit of a layer: a filter's total activation, or a number of a row."""
+    """An input for each unit of a layer: a filter's total activation (of texts its largest), or a number of a row."""
 
     def goal_of(words: nn.Module, own: Sequence[int]) -> Goal:
-        return goals.activation(words, place, own)
+        return (goals.strongest if isinstance(how, Phrases) else goals.activation)(words, place, own)
 
     return _imagined(model, units, goal_of, how, progress, None)
 
@@ -160,6 +160,8 @@ def fooled(model: Model, seed: int = 0) -> dict[str, Any]:
 
 def noise(model: Model, kind: Kind, count: int, rng: torch.Generator) -> Tensor:
     """Compact inputs in which every value, token or move is drawn by itself."""
+    if isinstance(kind, Canvas) and kind.noise is not None:
+        return kind.noise(count, rng).to(model.device)
     if isinstance(kind, Canvas):
         return kind.inputs(torch.rand((count, *kind.shape), generator=rng).to(model.device))
     if isinstance(kind, Moves):

@@ -39,6 +39,11 @@ class Series:
     left: int  # labels or units that nobody asked for and that are not shown
     noise: dict[str, Any] | None = None
 
+    @property
+    def over(self) -> str:
+        """What of a unit's map is told."""
+        return "largest" if isinstance(self.rows[0].how, Phrases) else "sum"
+
     def facts(self) -> dict[str, Any]:
         """As JSON, without the inputs themselves."""
         rows = [{"how": asdict(how), "inputs": [each.facts() for each in inputs]} for how, inputs in self.rows]
