@@ -219,9 +219,8 @@ def imagined(series: Series, spell: Callable[[Any], str] | None = None) -> None:
             print(f"{each.what}: {spell(each.input) if spell else ''}  ({share})")
         if series.of != "labels":
             low, high = (pick(each.activation for each in inputs) for pick in (min, max))
-            print(
-                f"{how}: {len(inputs)} units of {series.of}, the {series.over} of their maps from {low:,.4g} to {high:,.4g}"
-            )
+            over = f"the {series.over} of their maps from {low:,.4g} to {high:,.4g}"
+            print(f"{how}: {len(inputs)} units of {series.of}, {over}")
             continue
         sure = sum(each.probability > 0.99 for each in inputs)
         taken = sum(each.label == each.what for each in inputs)
