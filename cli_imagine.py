@@ -187,9 +187,10 @@ def style(
     content_layer: Annotated[list[str] | None, flag("Where the content is seen: a layer's number.")] = None,
     style_layer: Annotated[list[str] | None, flag("Where the style is seen: a layer's number, several times.")] = None,
     steps: Annotated[int, typer.Option(help="Steps downhill.", min=1)] = 200,
-    strength: Annotated[float, typer.Option(help="How much the style counts against the content.")] = 20.0,
-    variation: Annotated[float, typer.Option(help="How much differences between neighbours cost.")] = 0.02,
+    strength: Annotated[float, typer.Option(help="How much the style counts against the content.")] = 300.0,
+    variation: Annotated[float, typer.Option(help="How much differences between neighbours cost.")] = 0.5,
     optimiser: Annotated[str, typer.Option(help="lbfgs, as in the paper, or adam.")] = "lbfgs",
+    fourier: Annotated[bool, typer.Option("--fourier/--pixels", help="Change waves rather than pixels.")] = True,
     colour: Annotated[str, typer.Option(help="style, or keep: the content's own.")] = "style",
     size: Annotated[int, typer.Option(help="Pixels of the longer side; larger pictures are scaled.")] = 256,
     every: EVERY = None,
@@ -216,7 +217,7 @@ def style(
     if colour not in ("style", "keep"):
         raise Problem(f"--colour is style or keep here; got {colour}", USAGE)
     sheet.free(out, force, photo.ENDINGS)
-    how = Style(steps, strength, variation, optimiser)
+    how = Style(steps, strength, variation, optimiser, fourier)
     found = _model(model, weights, device)
     wanted = sights.named(found.network, content_layer or []) or sights.content_of(found.network)
     manner = sights.named(found.network, style_layer or []) or sights.style_of(found.network)
@@ -224,8 +225,9 @@ def style(
     for place in (*wanted, *manner):
         for each in (values, painted):
             sights.fitting(found.network, place, *each.shape[2:])
-    words, front = words_of(found), canvas_of(found).see
-    going = Restyling(sights.see(words, wanted, front), sights.see(words, manner, front), values, painted, how)
+    words, canvas = words_of(found), canvas_of(found)
+    see_content, see_style = (sights.see(words, layers, canvas.see) for layers in (wanted, manner))
+    going = Restyling(see_content, see_style, values, painted, how, canvas.mix)
 
     def shown() -> Tensor:
         return recoloured(going.picture, values) if colour == "keep" else going.picture

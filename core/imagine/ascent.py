@@ -52,7 +52,7 @@ def climb(canvas: Canvas, goal: Goal, count: int, how: Ascent, watch: Watch = la
     Each climbs by itself, all at once. Raises Problem where the network's answer is not a number.
     """
     rng = torch.Generator().manual_seed(how.seed)
-    held = (Waves if how.fourier else Pixels)(canvas, count, rng, how.blur)
+    held = Waves.faint(canvas, count, rng) if how.fourier else Pixels(canvas, count, rng, how.blur)
     optimiser = torch.optim.Adam([held.held], how.rate)
     slope = _slope(canvas, goal, held.values().detach())
     for step in range(how.steps):

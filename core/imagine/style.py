@@ -1,5 +1,8 @@
 """Deep style: the content of one picture in the manner of another (Gatys, Ecker and Bethge 2016, CVPR, section 2).
 
+With the picture held as waves it works for networks other than VGG, too (Mordvintsev et al. 2018, "Differentiable Image
+Parameterizations", style transfer with non-VGG architectures).
+
 The content is what a layer answers, place by place; the style is which of a layer's filters answer together, wherever
 they do: their Gram matrix. Each loss is a share of what it would be of an empty answer, so that the weights mean the
 same for every network: content Σ(F − P)²/ΣP², style Σ(G − A)²/ΣA² as the mean over the layers.
@@ -17,6 +20,7 @@ from torch import Tensor
 from ..problem import USAGE, Problem
 from .ascent import variation
 from .dream import See
+from .values import Waves
 
 OPTIMISERS = ("lbfgs", "adam")
 LUMINANCE = (0.299, 0.587, 0.114)  # of red, green and blue: ITU-R BT.601
@@ -27,9 +31,10 @@ class Style:
     """How to restyle. `strength` weighs the style against the content, `variation` the differences of neighbours."""
 
     steps: int = 200
-    strength: float = 20.0
-    variation: float = 0.02
+    strength: float = 300.0
+    variation: float = 0.5
     optimiser: str = "lbfgs"
+    fourier: bool = True  # whether the picture is held as waves, which other networks than VGG need
     rate: float | None = None  # of the optimiser: 1 for L-BFGS, 0.02 for Adam
 
     def __post_init__(self) -> None:
@@ -57,7 +62,9 @@ def gram(answer: Tensor) -> Tensor:
 class Restyling:
     """A picture on its way from `content` to the manner of `style`: iterate over it, take `picture` when you like."""
 
-    def __init__(self, see_content: See, see_style: See, content: Tensor, style: Tensor, how: Style) -> None:
+    def __init__(
+        self, see_content: See, see_style: See, content: Tensor, style: Tensor, how: Style, mix: Tensor | None = None
+    ) -> None:
         self.see_content, self.see_style, self.how = see_content, see_style, how
         with torch.no_grad():
             self.wanted = see_content(content)
@@ -66,8 +73,12 @@ class Restyling:
             raise Problem(
                 "the network's answer is not a number: its weights are damaged (NaN or infinite); train it anew"
             )
-        self.held = content.clone().requires_grad_()
+        self.waves = Waves.of(content, mix) if how.fourier else None
+        self.held = content.clone().requires_grad_() if self.waves is None else self.waves.held
         self.optimiser = self._optimiser()
+
+    def _values(self) -> Tensor:
+        return self.held if self.waves is None else self.waves.values()
 
     def _optimiser(self) -> torch.optim.Optimizer:
         if self.how.optimiser == "adam":
@@ -77,7 +88,7 @@ class Restyling:
     @property
     def picture(self) -> Tensor:
         """(1, C, H, W) values from 0 to 1."""
-        return self.held.detach().clamp(0, 1)
+        return self._values().detach().clamp(0, 1)
 
     def __iter__(self) -> Iterator[Losses]:
         """A step each."""
@@ -85,24 +96,25 @@ class Restyling:
             told: list[Losses] = []
 
             def losses(told: list[Losses] = told) -> Tensor:
-                content, style = self._content(), self._style()
-                smooth = variation(self.held).sum() / self.held.numel()
+                values = self._values()
+                content, style = self._content(values), self._style(values)
+                smooth = variation(values).sum() / values.numel()
                 total = content + self.how.strength * style + self.how.variation * smooth
                 (self.held.grad,) = torch.autograd.grad(total, self.held)
                 told.append(Losses(*(float(each.detach()) for each in (content, style, total))))
                 return total
 
             self.optimiser.step(losses)  # type: ignore[arg-type]
-            with torch.no_grad():
-                self.held.clamp_(0, 1)
+            if self.waves is None:
+                self.held.detach().clamp_(0, 1)
             yield told[0]
 
-    def _content(self) -> Tensor:
-        answers = self.see_content(self.held)
+    def _content(self, values: Tensor) -> Tensor:
+        answers = self.see_content(values)
         return torch.stack([_share(a, p) for a, p in zip(answers, self.wanted, strict=True)]).mean()
 
-    def _style(self) -> Tensor:
-        answers = self.see_style(self.held)
+    def _style(self, values: Tensor) -> Tensor:
+        answers = self.see_style(values)
         return torch.stack([_share(gram(a), g) for a, g in zip(answers, self.grams, strict=True)]).mean()
 
 

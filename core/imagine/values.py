@@ -10,6 +10,7 @@ from .canvas import Canvas
 
 SPREAD = 0.2  # how far from the ground random values begin
 FAINT = 0.01  # deviation of a wave at the start
+EDGE = 0.01  # how near a picture's values may, where a sigmoid still has a way back
 SOFT = 0.1  # how near to 0 or 1 the ground of waves may lie, where a sigmoid is not yet flat
 
 
@@ -34,21 +35,32 @@ class Pixels:
 class Waves:
     """All values as the sum of waves, slow ones stronger than fast ones, as in natural pictures: 1/f.
 
-    The way uphill then leads past patterns that only a network sees (Olah, Mordvintsev and Schubert 2017, "Feature
+    The way then leads past patterns that only a network sees (Olah, Mordvintsev and Schubert 2017, "Feature
     Visualization", the enemy of feature visualization: preconditioning).
     """
 
-    def __init__(self, canvas: Canvas, count: int, rng: torch.Generator, blur: float) -> None:
-        channels, height, width = canvas.shape
-        device = canvas.ground.device
-        rows, columns = torch.fft.fftfreq(height)[:, None], torch.fft.rfftfreq(width)[None]
-        slowest = 1 / max(height, width)
-        strength = (height * width) ** 0.5 / rows.hypot(columns).clamp_min(slowest)
-        self.strength = strength.to(device)  # (H, W/2 + 1)
-        self.size, self.mix = (height, width), canvas.mix
-        self.level = canvas.ground.clamp(SOFT, 1 - SOFT).logit()
-        shape = (count, channels, *strength.shape, 2)
-        self.held = (FAINT * torch.randn(shape, generator=rng)).to(device).requires_grad_()
+    def __init__(self, held: Tensor, level: Tensor, size: tuple[int, int], mix: Tensor | None) -> None:
+        self.held = held.to(level.device).requires_grad_()  # (B, C, H, W/2 + 1, 2)
+        self.level, self.size, self.mix = level, size, mix
+        self.strength = strengths(*size).to(level.device)
+
+    @classmethod
+    def faint(cls, canvas: Canvas, count: int, rng: torch.Generator) -> Waves:
+        """Waves by chance, so faint that there is hardly more than the ground."""
+        channels, *size = canvas.shape
+        shape = (count, channels, *strengths(*size).shape, 2)
+        level = canvas.ground.clamp(SOFT, 1 - SOFT).logit()
+        return cls(FAINT * torch.randn(shape, generator=rng), level, (size[0], size[1]), canvas.mix)
+
+    @classmethod
+    def of(cls, picture: Tensor, mix: Tensor | None) -> Waves:
+        """The waves that (B, C, H, W) values from 0 to 1 are the sum of."""
+        size = (picture.shape[2], picture.shape[3])
+        inner = picture.clamp(EDGE, 1 - EDGE).logit()
+        if mix is not None:
+            inner = torch.einsum("bchw,dc->bdhw", inner, torch.linalg.inv(mix))
+        waves = torch.fft.rfft2(4 * inner) / strengths(*size).to(picture.device)
+        return cls(torch.view_as_real(waves).contiguous(), torch.zeros(1, 1, 1, device=picture.device), size, mix)
 
     def values(self) -> Tensor:
         waves = torch.fft.irfft2(torch.view_as_complex(self.held) * self.strength, s=self.size) / 4
@@ -58,6 +70,12 @@ class Waves:
 
     def settle(self) -> None:
         pass  # a sigmoid keeps them between 0 and 1
+
+
+def strengths(height: int, width: int) -> Tensor:
+    """(H, W/2 + 1): how strong the wave of each frequency is, 1/f; a constant counts as the slowest wave."""
+    rows, columns = torch.fft.fftfreq(height)[:, None], torch.fft.rfftfreq(width)[None]
+    return (height * width) ** 0.5 / rows.hypot(columns).clamp_min(1 / max(height, width))
 
 
 def blurred(values: Tensor, deviation: float) -> Tensor:
