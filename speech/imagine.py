@@ -18,6 +18,7 @@ from .spectrogram import filters, points_for
 ROUNDS = 64  # of Griffin–Lim: more change what is heard no longer
 LOUD = 0.5  # of full scale: the loudest sample, where loudness means nothing to the network
 ABOVE = 20.0  # dB of the loudest moment above the mean of the loudest band, where it does
+WAYS = ({}, {"penalty": 1.0})  # waves would blur a spectrogram, whose edges are what is heard
 PAUSE = 0.5  # seconds between two sounds
 
 
@@ -36,7 +37,9 @@ def canvas(facts: Facts, frontend: nn.Module) -> Canvas:
         return torch.randint(-most, most, (count, int(facts["samples"])), generator=rng).to(torch.int16)
 
     ground, still = torch.zeros(1, 1, 1, device=device), (False, True)
-    return Canvas(shape, see, lambda values: sounds(values, facts), ground, around=still, noise=noise)
+    return Canvas(
+        shape, see, lambda values: sounds(values, facts), ground, around=still, ways=WAYS, filters=WAYS[0], noise=noise
+    )
 
 
 def top(facts: Facts) -> float:

@@ -9,6 +9,8 @@ from ..core.domain import Facts
 from ..core.imagine.canvas import Canvas
 from .frontend import CHANNELS
 
+PHOTO = 96  # pixels: pictures from this side on are imagined in one way, for the time that each takes
+PHOTOS = {"jitter": 8, "fourier": True}
 END = 0.25  # a mean this near to black or white is of pictures drawn on it
 
 # The square root of the covariance of ImageNet's colours, its longest column 1: independent channels become colours as
@@ -22,7 +24,13 @@ def canvas(facts: Facts, frontend: nn.Module) -> Canvas:
     ground = torch.tensor([ground_of(mean) for mean in facts["mean"]], device=device)[:, None, None]
     mix = torch.tensor(NATURAL, device=device) if facts["colour"] == "rgb" else None
     shape = (CHANNELS[facts["colour"]], int(facts["size"][0]), int(facts["size"][1]))
-    return Canvas(shape, lambda values: frontend(values * 255), pixels, ground, mix)
+
+    def see(values: Tensor) -> Tensor:
+        return frontend(values * 255)  # type: ignore[no-any-return]
+
+    if min(shape[1:]) < PHOTO:
+        return Canvas(shape, see, pixels, ground, mix)
+    return Canvas(shape, see, pixels, ground, mix, ways=(PHOTOS,), filters=PHOTOS)
 
 
 def ground_of(mean: float) -> float:

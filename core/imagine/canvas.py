@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
+
+FREE: Mapping[str, Any] = {}
+LECTURES: Mapping[str, Any] = {"penalty": 2.0}
+CLEAR: Mapping[str, Any] = {"penalty": 1.0, "variation": 0.5, "jitter": 1, "fourier": True}
+WAVES: Mapping[str, Any] = {"jitter": 1, "fourier": True}  # a filter shows its pattern; a penalty would empty it
 
 
 @dataclass(frozen=True)
@@ -20,6 +25,9 @@ class Canvas:
     ground: Tensor  # (C, 1, 1) values where there is nothing: black, silence; what the penalty pulls towards
     mix: Tensor | None = None  # (C, C): how independent channels are put together, for natural colours
     around: tuple[bool, bool] = (True, True)  # whether height and width may be shifted without changing the meaning
+    # How to climb for labels, where nobody says: settings of Ascent, one row of a sheet each; and for a layer's units.
+    ways: Sequence[Mapping[str, Any]] = (FREE, LECTURES, CLEAR)
+    filters: Mapping[str, Any] = WAVES
     noise: Callable[[int, torch.Generator], Tensor] | None = None  # compact inputs of noise, where values would be slow
 
 

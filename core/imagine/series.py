@@ -16,10 +16,6 @@ from .growth import Growth
 from .imagined import Imagined, Progress, Way
 from .phrases import Phrases
 
-FREE = Ascent()
-LECTURES = Ascent(penalty=2.0)
-CLEAR = Ascent(penalty=1.0, variation=0.5, jitter=1, fourier=True)
-FILTERS = Ascent(jitter=1, fourier=True)  # a filter alone shows its pattern; a penalty would empty it
 MOST_LABELS, MOST_UNITS = 10, 64  # imagined where nobody says which
 
 
@@ -53,7 +49,7 @@ class Series:
 def of_labels(model: Model, names: Sequence[str], chosen: Mapping[str, Any], progress: Progress | None) -> Series:
     """The labels of these names, or the first ten: in the way that is `chosen`, else in all that there are."""
     asked = imagined.labels_of(model, names) or list(range(len(model.labels)))[:MOST_LABELS]
-    ways = _ways(model, chosen, (FREE, LECTURES, CLEAR))
+    ways = _ways(model, chosen, lambda canvas: canvas.ways)
     rows = [
         Row(way, imagined.imagine_labels(model, asked, way, _later(progress, at, len(ways))))
         for at, way in enumerate(ways)
@@ -69,14 +65,16 @@ def of_units(
     place = places.layer(model.network, layer)
     imagined.whole(place, model)
     asked = [places.unit(place, each) for each in units] or list(range(place.units))[:MOST_UNITS]
-    (way,) = _ways(model, chosen, (FILTERS,))
+    (way,) = _ways(model, chosen, lambda canvas: [canvas.filters])
     if isinstance(way, Phrases):
         way = replace(way, length=min(way.length, place.row.receptive_field[1]))
     left = 0 if units else place.units - len(asked)
     return Series(place.name, [Row(way, imagined.imagine_units(model, place, asked, way, progress))], left)
 
 
-def _ways(model: Model, chosen: Mapping[str, Any], usual: Sequence[Ascent]) -> Sequence[Way]:
+def _ways(
+    model: Model, chosen: Mapping[str, Any], usual: Callable[[Canvas], Sequence[Mapping[str, Any]]]
+) -> Sequence[Way]:
     """How to climb: as somebody has chosen, else as is usual. Raises Problem for what is not for its inputs."""
     kind = imagined.kind_of(model)
     if not isinstance(kind, Canvas):
@@ -91,7 +89,7 @@ def _ways(model: Model, chosen: Mapping[str, Any], usual: Sequence[Ascent]) -> S
     common = {name: value for name, value in chosen.items() if name in ("steps", "seed")}
     if chosen.keys() > common.keys():
         return [Ascent(**chosen)]
-    return [replace(way, **common) for way in usual]
+    return [Ascent(**{**way, **common}) for way in usual(kind)]
 
 
 def _later(progress: Progress | None, at: int, of: int) -> Callable[[int, int], object] | None:
