@@ -18,8 +18,10 @@ AUXILIARY = "aux"  # how the keys of GoogLeNet's auxiliary heads begin, which ou
 NOT_ONE = "is damaged or holds no state dict, names with tensors and nothing else; save model.state_dict()"
 KINDS = ("conv", "bn")  # a norm follows the convolution of its number
 # EfficientNet's names, in the network and within a block, in the order in which they run.
-EFFICIENTNET = ("_conv_stem", "_expand_conv", "_bn0", "_blocks", "_conv_head", "_depthwise_conv", "_bn1")
-EFFICIENTNET += ("_project_conv", "_bn2", "_fc")
+EFFICIENTNET = (
+    *("_conv_stem", "_expand_conv", "_bn0", "_blocks", "_conv_head", "_depthwise_conv", "_bn1", "_project_conv"),
+    *("_bn2", "_fc"),
+)
 ORDER = {"conv": 0, "bn": 0, "downsample": 2, "classifier": 3, "fc": 3}  # every other name is 1: features, layer1, …
 
 State = Mapping[str, Tensor]

@@ -40,9 +40,9 @@ def activation(words: nn.Module, place: Place, units: Sequence[int], leak: float
     return _of_unit(words, place, units, lambda own: F.leaky_relu(own, leak).sum((1, 2)))
 
 
-def strongest(words: nn.Module, place: Place, units: Sequence[int]) -> Goal:
-    """The k-th input's largest answer of the k-th unit: what a phrase as long as the unit sees is to be found by."""
-    return _of_unit(words, place, units, lambda own: own.amax((1, 2)))
+def beginning(words: nn.Module, place: Place, units: Sequence[int]) -> Goal:
+    """The k-th input's answer of the k-th unit at its first place, which sees a phrase of its width and nothing else."""
+    return _of_unit(words, place, units, lambda own: own[:, 0, 0])
 
 
 def _of_unit(words: nn.Module, place: Place, units: Sequence[int], over: Callable[[Tensor], Tensor]) -> Goal:

@@ -78,10 +78,10 @@ def imagine_labels(model: Model, asked: Sequence[int], how: Way, progress: Progr
 def imagine_units(
     model: Model, place: Place, units: Sequence[int], how: Way, progress: Progress | None = None
 ) -> list[Imagined]:
-    """An input for each unit of a layer: a filter's total activation (of texts its largest), or a number of a row."""
+    """An input for each unit of a layer: a filter's total activation (of texts its first), or a number of a row."""
 
     def goal_of(words: nn.Module, own: Sequence[int]) -> Goal:
-        return (goals.strongest if isinstance(how, Phrases) else goals.activation)(words, place, own)
+        return (goals.beginning if isinstance(how, Phrases) else goals.activation)(words, place, own)
 
     return _imagined(model, units, goal_of, how, progress, None)
 

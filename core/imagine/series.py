@@ -38,7 +38,7 @@ class Series:
     @property
     def over(self) -> str:
         """What of a unit's map is told."""
-        return "largest" if isinstance(self.rows[0].how, Phrases) else "sum"
+        return "first" if isinstance(self.rows[0].how, Phrases) else "sum"
 
     def facts(self) -> dict[str, Any]:
         """As JSON, without the inputs themselves."""

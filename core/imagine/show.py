@@ -34,4 +34,4 @@ def _note(series: Series, labels: bool) -> str:
     ways = [str(row.how) for row in series.rows]
     told = [f"row {at + 1}: {way}" for at, way in enumerate(ways)] if len(ways) > 1 else ways
     under = "the probability that the model gives the label" if labels else f"the {series.over} of the unit's map"
-    return "\n".join([*told, f"under each: {under}, measured on the input as a file holds it"])
+    return "\n".join([*told, f"under each: {under},", "measured on the input as a file holds it"])

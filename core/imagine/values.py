@@ -66,7 +66,8 @@ class Waves:
         waves = torch.fft.irfft2(torch.view_as_complex(self.held) * self.strength, s=self.size) / 4
         if self.mix is not None:
             waves = torch.einsum("bchw,dc->bdhw", waves, self.mix)
-        return torch.sigmoid(waves + self.level)
+        values: Tensor = torch.sigmoid(waves + self.level)
+        return values
 
     def settle(self) -> None:
         pass  # a sigmoid keeps them between 0 and 1
