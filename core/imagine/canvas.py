@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -27,7 +27,7 @@ class Canvas:
     around: tuple[bool, bool] = (True, True)  # whether height and width may be shifted without changing the meaning
     # How to climb for labels, where nobody says: settings of Ascent, one row of a sheet each; and for a layer's units.
     ways: Sequence[Mapping[str, Any]] = (FREE, LECTURES, CLEAR)
-    filters: Mapping[str, Any] = WAVES
+    filters: Mapping[str, Any] = field(default_factory=lambda: WAVES)
     noise: Callable[[int, torch.Generator], Tensor] | None = None  # compact inputs of noise, where values would be slow
 
 

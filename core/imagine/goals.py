@@ -41,7 +41,7 @@ def activation(words: nn.Module, place: Place, units: Sequence[int], leak: float
 
 
 def beginning(words: nn.Module, place: Place, units: Sequence[int]) -> Goal:
-    """The k-th input's answer of the k-th unit at its first place, which sees a phrase of its width and nothing else."""
+    """The k-th input's answer of the k-th unit at its first place, which sees a phrase of its width and no more."""
     return _of_unit(words, place, units, lambda own: own[:, 0, 0])
 
 
