@@ -3,15 +3,7 @@
 from __future__ import annotations
 
 from ..core.domain import Domain
-from . import augment, data, show
-from typing import Any
-
-import numpy as np
-from torch import Tensor
-
-from ..core.domain import Domain, Facts
-from ..core.problem import DATA, Problem
-from . import augment, data, imagine, picture
+from . import augment, data, imagine, show
 from .check import check
 from .drawing import drawing
 from .frontend import frontend, possible
