@@ -1,17 +1,21 @@
 """EfficientNet-Lite0 against a plain reading of its paper and code, and the models that others trained."""
 
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
 import neocog
 import pytest
 import torch
-from neocog.core.network import Network
+from neocog.core.explain.deeplift import deeplift
+from neocog.core.explain.lrp import lrp
+from neocog.core.explain.opened import Opened
+from neocog.core.network import Network, parse
 from neocog.core.problem import Problem
 from neocog.vision import pretrained
 from neocog.vision.models import RECIPES
 from neocog.vision.weights import layers, weights
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 # Blocks as Google's efficientnet_lite_builder.py writes them: repeats, window, stride, widening, filters in and out.
@@ -135,3 +139,15 @@ def test_it_knows_the_cat_of_the_demo_photos(shared: Path) -> None:
 def test_weights_are_for_recipes_for_photos(name: str, tmp_path: Path) -> None:
     with pytest.raises(Problem, match=f"--weights are of a recipe for photos, not {name}.*vgg16"):
         pretrained.from_weights(name, tmp_path / "weights.pth")
+
+
+@pytest.mark.parametrize("method", [deeplift, lrp])
+def test_its_rectifier_can_be_explained(method: Callable[[Opened, Tensor], Tensor]) -> None:
+    """What relu6 cuts off at both ends is nobody's: relevance still adds up to the score, where no bias has a share."""
+    network = Network((1, 6, 6), parse("conv(4, 3, bias=False), relu6, flatten, dense(2, bias=False)"))
+    words, maps = network.module().eval(), 3 * torch.randn(2, 1, 6, 6, generator=torch.Generator().manual_seed(0))
+    nn.init.normal_(words[0].weight, 0, 2, generator=torch.Generator().manual_seed(1))
+    found = method(Opened(words, maps), torch.tensor([0, 1]))
+    scores = words(maps).detach()
+    assert bool((words[1](words[0](maps)) == 6).any())  # the ceiling is reached
+    torch.testing.assert_close(found.sum((1, 2)), torch.stack((scores[0, 0], scores[1, 1])), atol=1e-3, rtol=1e-3)
