@@ -23,7 +23,7 @@ from .canvas import Canvas, Moves, Tokens
 from .growth import Growth, by_chance, grown
 from .phrases import Phrases, phrases
 
-TOGETHER = 2**21  # values that climb at once: 40 photos of 3×128×128
+TOGETHER = 2**19  # values that climb at once: 3 photos of 3×224×224, whose gradients take half a gigabyte
 SMALL = 64  # texts or positions that climb at once
 SURE = 0.99  # the probability above which a network is called certain
 LONG = 100  # moves of a position by chance, at most
@@ -148,7 +148,7 @@ def fooled(model: Model, seed: int = 0) -> dict[str, Any]:
     rng, answers, done = torch.Generator().manual_seed(seed), list[Tensor](), 0
     kind = kind_of(model)
     size = max(1, TOGETHER // prod(kind.shape)) if isinstance(kind, Canvas) else NOISE
-    count = min(NOISE, 8 * size)  # photos: fewer, which says as much
+    count = min(NOISE, 16 * size)  # photos: fewer, which says as much
     while done < count:
         inputs = noise(model, kind, min(size, count - done), rng)
         answers.append(model.scores(inputs).float().softmax(1).cpu())
