@@ -6,6 +6,7 @@ model = neocog.train("vision", "photos/", recipe="swift", epochs=8)
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from .core.model import Model
 
 DOMAINS = ("vision", "speech", "text", "go")
+PRETRAINED = {"efficientnet-lite0": "vision"}  # models that others trained, and whose they are
 
 __all__ = ["DOMAINS", "domain", "find", "load", "train"]
 
@@ -43,7 +45,8 @@ def find(model: str) -> Path:
 
 
 def load(model: str, device: str = "auto", symmetries: int | None = None) -> Model:
-    """The model in a file or a run's folder, or one that comes with the package by name, on a device.
+    """The model in a file or a run's folder, or one that has a name, on a device: one that comes with the package,
+    or one that others trained (Domain.pretrained).
 
     Answers are averaged over so many `symmetries` of each input that training showed alike; over as many as is usual
     in the domain where none is given.
@@ -51,6 +54,8 @@ def load(model: str, device: str = "auto", symmetries: int | None = None) -> Mod
     from .core import checkpoint
     from .core import model as models
 
+    if (whose := PRETRAINED.get(model)) and not os.path.exists(model):
+        return models.Model(domain(whose), *domain(whose).pretrained[model](), device, symmetries)
     path = find(model)
     return models.load(path, domain(checkpoint.card(path).domain), device, symmetries)
 

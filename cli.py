@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from . import cli_explain, cli_filters, cli_go_play, tell, typed
+from . import cli_explain, cli_filters, cli_go_play, cli_imagine, tell, typed
 from .core.problem import DATA, FAILED, INTERRUPTED, USAGE, Problem
 from .core.progress import TrainingProgress, progress, say
 from .flags import (
@@ -68,6 +68,7 @@ app = typer.Typer(
 )
 
 app.add_typer(cli_go_play.app, name="go")
+app.add_typer(cli_imagine.app)
 
 
 def _version(asked: bool) -> None:

@@ -14,7 +14,8 @@ def flag(help_text: str, panel: str | None = None, *names: str) -> Any:
 
 
 MODEL = Annotated[
-    str, typer.Argument(help="A model file, a run's folder, or go, which comes with neocog.", show_default=False)
+    str,
+    typer.Argument(help="A model file, a run's folder, go (comes with it) or efficientnet-lite0.", show_default=False),
 ]
 JSON = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 QUIET = Annotated[bool, typer.Option("--quiet", help="No progress and no remarks.")]

@@ -12,6 +12,8 @@ from typing import Any, Literal, NamedTuple, Protocol
 import torch
 from torch import Tensor, nn
 
+from .checkpoint import Card
+from .imagine.canvas import Canvas, Moves, Tokens
 from .layer import Layer
 from .made import Made, Named
 from .problem import Bad
@@ -238,6 +240,10 @@ class Domain:
     # A path or a file's bytes, what was answered, and the facts, as something to look at where words are not enough.
     drawing: Callable[[str | bytes, dict[str, Any], Facts], Drawing] | None = None
     spell: Callable[[Tensor, Facts], str] | None = None  # an input in words, where people read rather than look
+    # Facts and a frontend -> inputs as something that can be changed step by step; None where nobody has said how.
+    imagine: Callable[[Facts, nn.Module], Canvas | Tokens | Moves] | None = None
+    # Models by name whose weights others have trained: their card and weights.
+    pretrained: Mapping[str, Callable[[], tuple[Card, dict[str, Tensor]]]] = field(default_factory=dict)
     numbers: Callable[[Facts], Mapping[str, int]] = lambda facts: {}  # what words of a network text stand for: tokens
     # An input, and a row and a column of its maps -> what lies there, in the domain's words: "0.42 s, 1,200 Hz".
     place: Callable[[Tensor, int, int, Facts], str] = lambda inputs, row, column, facts: f"row {row}, column {column}"

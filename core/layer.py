@@ -156,12 +156,12 @@ def _pair(value: Size) -> Pair:
     return (value, value) if isinstance(value, int) else value
 
 
-def _sides(pad: Pad, size: Pair, dilation: Pair, stride: Pair) -> tuple[Pair, Pair]:
+def _sides(pad: Pad, size: Pair, dilation: Pair, stride: Pair, lengths: Shape) -> tuple[Pair, Pair]:
     if pad != "same":
         return ((_pair(pad)[0],) * 2, (_pair(pad)[1],) * 2)
-    if stride != (1, 1):
-        raise Problem('pad="same" keeps the size, which needs stride 1; give the pad as a number')
-    more = [(f - 1) * d for f, d in zip(size, dilation, strict=True)]
+    # As many windows as strides begin in the input, ⌈N/S⌉, as in Keras: with stride 1 the size stays.
+    each = zip(lengths, size, dilation, stride, strict=True)
+    more = [max(0, (up(n / s) - 1) * s + (f - 1) * d + 1 - n) for n, f, d, s in each]
     return ((more[0] // 2, more[0] - more[0] // 2), (more[1] // 2, more[1] - more[1] // 2))
 
 
@@ -182,9 +182,8 @@ class Windowed(Layer):
         size = _pair(self.size)
         stride = size if self.stride is None else _pair(self.stride)
         dilation = _pair(getattr(self, "dilation", 1))
-        window = Window(
-            size, stride, dilation, _sides(self.pad, size, dilation, stride), bool(getattr(self, "ceil", False))
-        )
+        sides = _sides(self.pad, size, dilation, stride, shape[1:])
+        window = Window(size, stride, dilation, sides, bool(getattr(self, "ceil", False)))
         for axis, name in enumerate(("high", "wide")):
             have = shape[1 + axis] + sum(window.sides[axis])
             if window.span(axis) > have:

@@ -124,6 +124,8 @@ class Pool(Windowed):
 
     def window(self, shape: Shape) -> Window:
         window = super().window(shape)
+        if any(before != after for before, after in window.sides):
+            raise Problem(f"a pool pads both sides alike, which pad={spelt(self.pad)} is not here; give it as a number")
         if any(2 * side > size for (side, _), size in zip(window.sides, window.size, strict=True)):
             raise Problem(f"a pool's pad is at most half its window; got {spelt(self.pad)} for {spelt(self.size)}")
         return window
@@ -296,6 +298,14 @@ class Relu(Layer):
 
     def module(self, shape: Shape) -> nn.Module:
         return nn.ReLU()
+
+
+@dataclass(frozen=True)
+class Relu6(Layer):
+    """min(max(0, x), 6): a rectifier with a ceiling, for arithmetic in few bits (Howard et al. 2017)."""
+
+    def module(self, shape: Shape) -> nn.Module:
+        return nn.ReLU6()
 
 
 @dataclass(frozen=True)
@@ -472,8 +482,8 @@ KINDS: dict[str, type[Layer]] = {
     kind.word: kind
     for kind in (
         *(AvgPool, Bag, BatchNorm, Bias, Conv, Dense, Dropout, Elu, Embed, Flatten, Gelu, GlobalAvg, GlobalBias),
-        *(GlobalMax, L2Pool, Leaky, Local, Lrn, MaxPool, Maxout, NGrams, Parallel, Relu, Residual, Scale, Sigmoid),
-        *(Tanh, Vote),
+        *(GlobalMax, L2Pool, Leaky, Local, Lrn, MaxPool, Maxout, NGrams, Parallel, Relu, Relu6, Residual, Scale),
+        *(Sigmoid, Tanh, Vote),
     )
 }
 
@@ -481,5 +491,5 @@ avgpool, bag, conv, dense, embed, l2pool, local = AvgPool, Bag, Conv, Dense, Emb
 maxout, maxpool, ngrams, parallel, residual, scale, vote = Maxout, MaxPool, NGrams, Parallel, Residual, Scale, Vote
 batchnorm, bias, dropout, elu, flatten, gelu = BatchNorm(), Bias(), Dropout(), Elu(), Flatten(), Gelu()
 globalavg, globalbias, globalmax = GlobalAvg(), GlobalBias(), GlobalMax()
-leaky, lrn, relu = Leaky(), Lrn(), Relu()
+leaky, lrn, relu, relu6 = Leaky(), Lrn(), Relu(), Relu6()
 sigmoid, tanh = Sigmoid(), Tanh()

@@ -37,7 +37,7 @@ def rises(module: nn.Module) -> bool:
         return module.negative_slope >= 0
     if isinstance(module, nn.ELU):
         return module.alpha >= 0
-    return isinstance(module, nn.ReLU | nn.Sigmoid | nn.Tanh)
+    return isinstance(module, nn.ReLU | nn.ReLU6 | nn.Sigmoid | nn.Tanh)
 
 
 class UnevenConv(nn.Conv2d):

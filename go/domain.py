@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..core.domain import Domain
-from . import augment, data, show
+from . import augment, data, imagine, show
 from .check import check
 from .drawing import drawing
 from .frontend import frontend, possible
@@ -31,4 +31,5 @@ DOMAIN = Domain(
     possible=possible,
     measures=measures,
     drawing=drawing,
+    imagine=imagine.moves,
 )

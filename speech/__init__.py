@@ -1,7 +1,7 @@
 """Speech."""
 
 from ..core.domain import Domain
-from . import augment, check, data, frontend, listen, models, options, show, timeline
+from . import augment, check, data, frontend, imagine, listen, models, options, show, timeline
 
 DOMAIN = Domain(
     name="speech",
@@ -18,6 +18,7 @@ DOMAIN = Domain(
     from_below=True,
     filter=show.filter,
     patch=show.patch,
+    imagine=imagine.canvas,
     recipes=models.RECIPES,
     default="swift",
     windows=data.windows,

@@ -47,11 +47,15 @@ class Frontend(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         with exactly(x):
-            maps = self.normalised(self.decibels(x))
-            if not self.deltas:
-                return maps[:, None]
-            first = delta(maps)
-            return torch.stack((maps, first, delta(first)), 1)
+            return self.seen(self.decibels(x))
+
+    def seen(self, decibels: Tensor) -> Tensor:
+        """What the network sees of levels in dB: (B, bands, frames) -> (B, C, bands, frames)."""
+        maps = self.normalised(decibels)
+        if not self.deltas:
+            return maps[:, None]
+        first = delta(maps)
+        return torch.stack((maps, first, delta(first)), 1)
 
     def power(self, x: Tensor) -> Tensor:
         """The power in each band of each frame: (B, N) -> (B, bands, frames)."""

@@ -28,6 +28,8 @@ LIGHT = [
         "cli.py",
         "cli_go.py",
         "cli_go_play.py",
+        "cli_imagine.py",
+        "painting.py",
         "typed.py",
         "flags.py",
         "tell.py",

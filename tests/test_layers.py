@@ -29,6 +29,7 @@ from neocog.core.layers import (
     ngrams,
     parallel,
     relu,
+    relu6,
     residual,
     scale,
     sigmoid,
@@ -46,6 +47,9 @@ ROWS: list[tuple[Layer, Shape, Shape]] = [
     (conv(8, 3, stride=2, pad=1), MAPS, (8, 6, 5)),
     (conv(8, (3, 1), stride=(2, 1), pad=(1, 0)), MAPS, (8, 6, 10)),
     (conv(8, 4, pad="same"), MAPS, (8, 12, 10)),
+    (conv(8, 3, stride=2, pad="same"), MAPS, (8, 6, 5)),
+    (conv(8, 5, stride=(2, 3), pad="same"), MAPS, (8, 6, 4)),
+    (conv(8, 1, stride=4, pad="same"), MAPS, (8, 3, 3)),
     (conv(8, 3, dilation=2), MAPS, (8, 8, 6)),
     (conv(12, 3, groups=3, bias=False), MAPS, (12, 10, 8)),
     (conv(100, 3), (20, 1, 50), (100, 1, 48)),
@@ -73,6 +77,7 @@ ROWS: list[tuple[Layer, Shape, Shape]] = [
     (dropout, MAPS, MAPS),
     (dropout(0.2), (30,), (30,)),
     (relu, MAPS, MAPS),
+    (relu6, MAPS, MAPS),
     (leaky, MAPS, MAPS),
     (leaky(0.2), (30,), (30,)),
     (elu, MAPS, MAPS),
@@ -247,7 +252,7 @@ MISFITS = [
     ((4, 5, 5), conv(6, 3, groups=4), "6 filters do not divide into 4 groups"),
     ((5, 5, 5), maxout(2), "layer 0, maxout(2): 5 channels do not divide into groups of 2"),
     ((1, 8, 8), maxpool(2, pad=2), "a pool's pad is at most half its window; got 2 for 2"),
-    ((1, 8, 8), conv(4, 3, stride=2, pad="same"), 'pad="same" keeps the size, which needs stride 1'),
+    ((1, 8, 8), maxpool(2, stride=1, pad="same"), 'a pool pads both sides alike, which pad="same" is not here'),
     ((3, 8, 8), vote((flatten, dense(3)), (flatten, dense(2))), "its branches give (3,), (2,), and only equal shapes"),
     ((3, 8, 8), embed(10, 2), "takes a row of token ids, (1, 1, length), got (3, 8, 8)"),
     ((3, 8, 8), residual(conv(4, 3)), "its body gives (4, 6, 6), its shortcut (3, 8, 8), and only equal shapes add up"),
@@ -269,7 +274,7 @@ def test_a_row_of_numbers_has_no_windows():
         Network((1, 8, 8), (flatten, maxpool(2)))
 
 
-@pytest.mark.parametrize("activation", ["relu", "leaky", "elu", "sigmoid", "tanh", "leaky(-0.2)", "gelu"])
+@pytest.mark.parametrize("activation", ["relu", "relu6", "leaky", "elu", "sigmoid", "tanh", "leaky(-0.2)", "gelu"])
 @pytest.mark.parametrize("pool", ["maxpool(2)", "maxpool(3, stride=2, pad=1)", "globalmax, dense(2)"])
 def test_training_pools_first_and_gives_the_same_numbers_and_gradients(activation, pool):
     """Whatever order training takes for speed, it computes what is written."""

@@ -23,7 +23,7 @@ assert PARAMETERS["mlp"] == (784 + 1) * 512 + (512 + 1) * 512 + (512 + 1) * 10
 
 def network(name: str, classes: int | None = None) -> Network:
     """The recipe with its own picture size: 1,000 labels for photos, 10 for digits."""
-    photo = name in PHOTOS
+    photo = name in (*PHOTOS, "efficientnet-lite0")
     side = RECIPES[name].options.get("size", 28)
     return Network((3 if photo else 1, side, side), RECIPES[name].layers(classes or (1000 if photo else 10)))
 

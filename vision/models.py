@@ -23,6 +23,7 @@ from ..core.layers import (
     maxpool,
     parallel,
     relu,
+    relu6,
     residual,
     scale,
 )
@@ -171,6 +172,40 @@ def _normed(filters: int, size: int, stride: int = 1, pad: int = 0) -> Layers:
     return (conv(filters, size, stride=stride, pad=pad, bias=False), batchnorm)
 
 
+def efficientnet_lite0(classes: int) -> Layers:
+    """EfficientNet-B0 (Tan and Le 2019, arXiv:1905.11946, table 1) as Google made it lighter: EfficientNet-Lite0.
+
+    Without squeeze and excitation, and with relu6 in place of swish. Its published weights want pixels from −1 to 1.
+    """
+    layers: list[Layer] = [*_limited(32, 3, stride=2)]
+    given = 32
+    for filters, count, size, stride, times in LITE0:
+        for index in range(count):
+            layers += _inverted(given, filters, size, stride if index == 0 else 1, times)
+            given = filters
+    return (*layers, *_limited(1280, 1), globalavg, dropout(0.2), dense(classes))
+
+
+LITE0 = (  # a stage's filters, blocks, window, stride of its first block, and how many times wider a block is inside
+    (16, 1, 3, 1, 1), (24, 2, 3, 2, 6), (40, 2, 5, 2, 6), (80, 3, 3, 2, 6), (112, 3, 5, 1, 6), (192, 4, 5, 2, 6),
+    (320, 1, 3, 1, 6),
+)  # fmt: skip
+LITE_NORM = batchnorm(eps=0.001, momentum=0.01)
+
+
+def _inverted(given: int, filters: int, size: int, stride: int, times: int) -> Layers:
+    """Widened, filtered channel by channel, and narrowed again (Sandler et al. 2018, arXiv:1801.04381, section 3.3)."""
+    wide = times * given
+    widened = _limited(wide, 1) if times > 1 else ()
+    narrowed = (conv(filters, 1, bias=False), LITE_NORM)
+    body = (*widened, *_limited(wide, size, stride, groups=wide), *narrowed)
+    return (residual(*body),) if stride == 1 and given == filters else body
+
+
+def _limited(filters: int, size: int, stride: int = 1, groups: int = 1) -> Layers:
+    return (conv(filters, size, stride=stride, pad="same", groups=groups, bias=False), LITE_NORM, relu6)
+
+
 # --- the table ------------------------------------------------------------------------------------------------------
 
 Numbers = dict[str, Any]
@@ -202,5 +237,8 @@ RECIPES: dict[str, Recipe] = {
     "googlenet": Recipe(googlenet, "GoogLeNet (Szegedy et al. 2015), as in torchvision", PHOTOS, LARGE, PHOTO),
     "resnet18": Recipe(resnet18, "ResNet-18 (He et al. 2016), as in torchvision", PHOTOS, LARGE, PHOTO),
     "resnet50": Recipe(resnet50, "ResNet-50 (He et al. 2016), as in torchvision", PHOTOS, LARGE, PHOTO),
+    "efficientnet-lite0": Recipe(
+        efficientnet_lite0, "EfficientNet-Lite0 (Tan and Le 2019): 4.7 M, for small devices", PHOTOS, LARGE, PHOTO
+    ),
     "mlp": Recipe(mlp, "the fully connected baseline: two hidden layers of 512", {**DIGITS, "lr": 0.001}, input=DIGIT),
 }

@@ -1,4 +1,4 @@
-"""Weights from elsewhere: a torchvision state dict into a recipe's network."""
+"""Weights from elsewhere: a torchvision state dict, or EfficientNet's, into a recipe's network."""
 
 from __future__ import annotations
 
@@ -17,6 +17,11 @@ from ..core.problem import DATA, Problem
 AUXILIARY = "aux"  # how the keys of GoogLeNet's auxiliary heads begin, which our recipe leaves out
 NOT_ONE = "is damaged or holds no state dict, names with tensors and nothing else; save model.state_dict()"
 KINDS = ("conv", "bn")  # a norm follows the convolution of its number
+# EfficientNet's names, in the network and within a block, in the order in which they run.
+EFFICIENTNET = (
+    *("_conv_stem", "_expand_conv", "_bn0", "_blocks", "_conv_head", "_depthwise_conv", "_bn1", "_project_conv"),
+    *("_bn2", "_fc"),
+)
 ORDER = {"conv": 0, "bn": 0, "downsample": 2, "classifier": 3, "fc": 3}  # every other name is 1: features, layer1, …
 
 State = Mapping[str, Tensor]
@@ -106,6 +111,8 @@ def _place(layer: str) -> tuple[tuple[int, int, int, str], ...]:
 
 
 def _part(part: str) -> tuple[int, int, int, str]:
+    if part in EFFICIENTNET:
+        return 0, EFFICIENTNET.index(part), 0, ""
     word, digits, letter = re.fullmatch(r"(.*?)(\d*)([a-z]?)", part).groups()  # type: ignore[union-attr]
     if not digits:
         word, letter = part, ""

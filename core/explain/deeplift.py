@@ -16,7 +16,7 @@ from .opened import Opened
 from .walk import passed, walk
 
 NEAR = 1e-7  # of an input to its reference: below it the slope is the gradient
-ELEMENTWISE = (nn.ReLU, nn.LeakyReLU, nn.ELU, nn.GELU, nn.Sigmoid, nn.Tanh)
+ELEMENTWISE = (nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.ELU, nn.GELU, nn.Sigmoid, nn.Tanh)
 LINEAR = (
     *(nn.Conv2d, nn.Linear, nn.AvgPool2d, nn.BatchNorm1d, nn.BatchNorm2d, nn.Flatten, nn.Dropout),
     *(modules.Local, modules.GlobalAvg, modules.Bias, modules.Scale, modules.NGrams),

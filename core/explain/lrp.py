@@ -26,7 +26,7 @@ from .walk import passed, walk
 TINY = 1e-9  # of a sum: nothing to share
 WEIGHED = (nn.Conv2d, modules.Local)
 HANDED_ON = (
-    *(nn.ReLU, nn.LeakyReLU, nn.ELU, nn.GELU, nn.Sigmoid, nn.Tanh, nn.BatchNorm1d, nn.BatchNorm2d),
+    *(nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.ELU, nn.GELU, nn.Sigmoid, nn.Tanh, nn.BatchNorm1d, nn.BatchNorm2d),
     *(nn.LocalResponseNorm, modules.Bias, modules.GlobalBias, modules.Scale),
 )  # one number in, one out: whatever it becomes is its own
 ROUTED = (nn.MaxPool2d, modules.GlobalMax, modules.Maxout, nn.Flatten, nn.Dropout, modules.NGrams)  # as gradients go

@@ -1,0 +1,258 @@
+"""What a network looks for: the way uphill, what keeps it plain, and what is said of it."""
+
+import json
+from dataclasses import replace
+
+import neocog
+import numpy as np
+import pytest
+import torch
+from neocog.cli import app
+from neocog.core import checkpoint
+from neocog.core.checkpoint import Card
+from neocog.core.explain import places
+from neocog.core.imagine import goals, imagined, series
+from neocog.core.imagine.ascent import Ascent, climb, variation
+from neocog.core.imagine.canvas import Canvas
+from neocog.core.imagine.show import sheet_of
+from neocog.core.imagine.values import blurred
+from neocog.core.model import Model
+from neocog.core.network import Network, parse
+from neocog.core.problem import Problem
+from neocog.core.start import start
+from typer.testing import CliRunner
+
+LABELS = ["left", "right", "low"]
+NETWORK = "conv(4, 3), relu, maxpool(2), residual(conv(4, 3, pad=1), relu), flatten, dense(3)"
+GREY = {"size": [8, 8], "colour": "grey", "fit": "crop", "mean": [0.1], "std": [0.3]}
+QUICK = Ascent(steps=30)
+
+
+def plain(count=1, size=5, ground=0.0):
+    """A canvas whose values are what the network sees."""
+    return Canvas((1, size, size), lambda values: values, lambda values: values, torch.full((1, 1, 1), ground))
+
+
+def model(text=NETWORK, change=None, labels=LABELS, facts=GREY):
+    network = Network((1, *facts["size"]), parse(text))
+    words = network.module()
+    start(words, 0)
+    if change:
+        change(words)
+    card = Card("vision", str(network), network.input, labels, facts)
+    return Model(neocog.domain("vision"), card, words.state_dict(), "cpu")
+
+
+def saved(tmp_path, **about):
+    found = model(**about)
+    path = tmp_path / "model.safetensors"
+    checkpoint.save(path, found.words.state_dict(), found.card)
+    return str(path)
+
+
+# --- the way uphill -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("how", [QUICK, replace(QUICK, fourier=True), replace(QUICK, jitter=1, blur=0.5)], ids=str)
+def test_the_way_leads_uphill(how):
+    """Whatever holds the values, a unit answers more strongly at the end than to what was there at the start."""
+    found = model()
+    goal = goals.score(imagined.words_of(found), [0, 1, 2])
+    canvas = imagined.canvas_of(found)
+    begun = climb(canvas, goal, 3, replace(how, steps=1, rate=1e-9))
+    ended = climb(canvas, goal, 3, how)
+    assert bool((goal(canvas.see(ended)) > goal(canvas.see(begun)) + 0.1).all())
+    assert float(ended.min()) >= 0 and float(ended.max()) <= 1
+
+
+@pytest.mark.parametrize("fourier", [False, True])
+def test_a_planted_template_is_found(fourier):
+    """A filter that knows one pattern imagines that pattern: bright where it adds, dark where it takes away."""
+    template = torch.tensor(
+        [[-1, -1, 1, -1, -1], [-1, 1, 1, -1, -1], [-1, -1, 1, -1, -1], [-1, -1, 1, -1, -1], [1] * 5]
+    )
+    words = Network((1, 5, 5), parse("conv(1, 5, bias=False)")).module()
+    with torch.no_grad():
+        words[0].weight.copy_(template)
+    place = places.layer(Network((1, 5, 5), parse("conv(1, 5, bias=False)")), "0")
+    found = climb(plain(), goals.activation(words, place, [0]), 1, Ascent(steps=200, fourier=fourier))
+    assert np.corrcoef(found.flatten(), template.flatten())[0, 1] > 0.95
+
+
+def test_each_climbs_by_itself():
+    """What stands beside an input in a batch changes nothing."""
+    found = model()
+    words, canvas = imagined.words_of(found), imagined.canvas_of(found)
+    both = climb(canvas, goals.score(words, [2, 1]), 2, QUICK)
+    alone = climb(canvas, goals.score(words, [2]), 1, QUICK)
+    torch.testing.assert_close(both[:1], alone)
+
+
+def test_the_same_seed_imagines_the_same():
+    found, how = model(), replace(QUICK, jitter=2)
+    first, again, other = (imagined.imagine_labels(found, [1], replace(how, seed=seed))[0].input for seed in (0, 0, 1))
+    assert torch.equal(first, again) and not torch.equal(first, other)
+
+
+def test_the_penalty_leaves_less_there():
+    """Σ|x| is smaller the heavier it is fined, and nothing is left under a fine that no pixel is worth."""
+    found = model()
+    sums = [
+        float(imagined.imagine_labels(found, [0], replace(QUICK, steps=100, penalty=fine))[0].input.float().sum())
+        for fine in (0, 1, 100)
+    ]
+    assert sums[0] > sums[1] > sums[2] == 0
+
+
+def test_the_penalty_pulls_towards_the_ground():
+    """Where pictures are drawn on white, nothing is white."""
+    found = model(facts={**GREY, "mean": [0.9]})
+    (each,) = imagined.imagine_labels(found, [0], replace(QUICK, steps=100, penalty=100))
+    assert bool((each.input == 255).all())
+
+
+def test_total_variation_is_the_sum_of_steps_between_neighbours():
+    values = torch.rand(2, 3, 5, 4, dtype=torch.float64)
+    own = values.numpy()
+    expected = np.abs(np.diff(own, axis=2)).sum((1, 2, 3)) + np.abs(np.diff(own, axis=3)).sum((1, 2, 3))
+    np.testing.assert_allclose(variation(values), expected)
+
+
+def test_a_blur_keeps_what_is_even_and_is_a_gaussian():
+    np.testing.assert_allclose(blurred(torch.full((1, 2, 6, 7), 0.3), 1.0), 0.3, rtol=1e-6)
+    dot = torch.zeros(1, 1, 15, 15)
+    dot[..., 7, 7] = 1
+    out = blurred(dot, 1.0)[0, 0].numpy()
+    places = np.arange(15) - 7
+    assert out.sum() == pytest.approx(1, abs=1e-5) and (out.sum(0) @ places**2) == pytest.approx(1, abs=0.03)
+    np.testing.assert_allclose(out, out.T, atol=1e-7)
+
+
+def test_a_silent_unit_is_woken():
+    """A filter that answers nothing where the ascent begins is climbed for all the same."""
+
+    def silence(words):
+        words[0].bias.data.fill_(-0.1)
+        words[0].weight.data.abs_()
+
+    found = model("conv(2, 3), flatten, dense(3)", silence, facts={**GREY, "mean": [0.0], "std": [1.0]})
+    place = places.layer(found.network, "0")
+    (each,) = imagined.imagine_units(found, place, [1], replace(QUICK, penalty=0))
+    assert each.activation > 0
+
+
+# --- what is asked for ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", ["0", "1", "2", "3", "3.0.0", "3.0.1", "4", "5"])
+def test_an_answer_is_what_the_layer_gives(number):
+    """Also inside a word that holds others; against the whole network run word by word."""
+    found = model()
+    words, maps = imagined.words_of(found), torch.randn(2, 1, 8, 8)
+    place = places.layer(found.network, number)
+    kept = {}
+    for word in words.modules():
+        word.register_forward_hook(lambda module, given, out: kept.update({module: out}))
+    words(maps)
+    assert torch.equal(goals.answer(words, place)(maps), kept[place.module(words)])
+    assert goals.answer(words, place)(maps).shape[1] == place.units
+
+
+def test_labels_are_imagined_in_three_ways_and_units_in_one():
+    found = model()
+    told = series.of_labels(found, [], {"steps": 5}, None)
+    assert [str(row.how) for row in told.rows] == [
+        "no constraint",
+        "penalty Σ|x| 2",
+        "penalty Σ|x| 1, total variation 0.5, jitter 1, Fourier",
+    ]
+    assert [each.what for each in told.rows[0].inputs] == LABELS
+    units = series.of_units(found, "0", [], {"steps": 5}, None)
+    assert [each.what for each in units.rows[0].inputs] == ["0", "1", "2", "3"] and units.left == 0
+    assert series.of_units(found, "0", [2], {"penalty": 1.0, "steps": 5}, None).rows[0].how == Ascent(5, penalty=1.0)
+
+
+def test_what_is_said_is_measured_on_the_picture_as_a_file_holds_it():
+    found = model()
+    (each,) = imagined.imagine_labels(found, [1], QUICK)
+    assert each.input.dtype == torch.uint8 and each.input.shape == (1, 8, 8)
+    with torch.inference_mode():
+        scores = found.scores(each.input[None])[0]
+    assert each.activation == pytest.approx(float(scores[1]))
+    assert each.probability == pytest.approx(float(scores.softmax(0)[1]))
+    assert each.label == LABELS[int(scores.argmax())]
+
+
+def test_a_network_that_is_sure_of_noise_is_called_so():
+    def certain(words):
+        words[-1].weight.data.zero_()
+        words[-1].bias.data.copy_(torch.tensor([0.0, 9.0, 0.0]))
+
+    assert imagined.fooled(model(change=certain)) == {"inputs": 1000, "certain": 1.0, "label": "right"}
+    assert imagined.fooled(model(change=lambda words: words[-1].weight.data.zero_()))["certain"] == 0
+
+
+def test_a_sheet_has_a_picture_for_each_and_says_how():
+    found = model()
+    sheet = sheet_of(found, series.of_labels(found, ["low"], {"steps": 5}, None))
+    assert (
+        len(sheet.panels) == 3 and sheet.panels[0].caption.startswith("low: ") and "row 1: no constraint" in sheet.note
+    )
+    units = sheet_of(found, series.of_units(found, "3", [], {"steps": 5}, None))
+    assert units.title.endswith("layer 3, residual(…)") and units.panels[3].caption.startswith("unit 3: ")
+
+
+# --- bad input ------------------------------------------------------------------------------------------------------
+
+
+def damaged(words):
+    words[0].weight.data[0] = float("nan")
+
+
+@pytest.mark.parametrize(
+    ("asked", "about", "told"),
+    [
+        (["--layer", "9"], {}, "the network has no layer 9; it has 0 conv(4, 3), 1 relu"),
+        (["--layer", "conb"], {}, "no layer conb (did you mean conv?)"),
+        (["--layer", "0", "--unit", "4"], {}, "its maps are 0 to 3; got unit 4"),
+        (["--label", "lef"], {}, "lef is not a label of this model (did you mean left?); it knows left, right, low"),
+        (["--label", "left", "--layer", "0"], {}, "give --label or --layer, not both"),
+        (["--unit", "0"], {}, "--unit is a unit of a layer; name the layer with --layer"),
+        ([], {"change": damaged}, "the network's answer is not a number: its weights are damaged"),
+        (["--layer", "1"], {"text": "flatten, dense(4), relu, dense(3)"}, "has no convolution up to it"),
+        (["--penalty", "-1"], {}, "--penalty is 0 or more; got -1"),
+        (["--blur", "1", "--fourier"], {}, "--blur is for values held each by itself"),
+        (["--out", "sheet.gif"], {}, "sheet.gif ends in none of .png, .svg"),
+    ],
+)
+def test_what_is_wrong_is_said(asked, about, told, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(app, ["imagine", saved(tmp_path, **about), "--steps", "2", "--json", *asked])
+    assert isinstance(result.exception, Problem) and told in str(result.exception)
+
+
+def test_a_file_that_is_there_is_kept(tmp_path):
+    (tmp_path / "sheet.png").write_text("mine")
+    result = CliRunner().invoke(app, ["imagine", saved(tmp_path), "--out", str(tmp_path / "sheet.png")])
+    assert "sheet.png exists; name another file, or replace it with --force" in str(result.exception)
+    assert (tmp_path / "sheet.png").read_text() == "mine"
+
+
+# --- the command ----------------------------------------------------------------------------------------------------
+
+
+def test_the_command_writes_a_sheet_and_one_document(tmp_path):
+    asked = ["imagine", saved(tmp_path), "--steps", "3", "--json", "--quiet", "--out", str(tmp_path / "sheet.png")]
+    result = CliRunner().invoke(app, asked, catch_exceptions=False)
+    told = json.loads(result.stdout)
+    assert told["of"] == "labels" and [len(row["inputs"]) for row in told["rows"]] == [3, 3, 3]
+    assert set(told["rows"][0]["inputs"][0]) == {"what", "activation", "label", "probability", "size"}
+    assert told["noise"]["inputs"] == 1000 and told["rows"][1]["how"]["penalty"] == 2
+    assert (tmp_path / "sheet.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_command_says_how_sure_the_network_is(tmp_path):
+    result = CliRunner().invoke(app, ["imagine", saved(tmp_path), "--steps", "3", "--out", str(tmp_path / "a.svg")])
+    assert "no constraint: " in result.stdout and "pure noise: of 1,000 inputs" in result.stdout
+    units = CliRunner().invoke(app, ["imagine", saved(tmp_path), "--steps", "3", "--layer", "0", "--json"])
+    assert json.loads(units.stdout)["of"] == "layer 0, conv(4, 3)"

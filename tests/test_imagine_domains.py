@@ -1,0 +1,193 @@
+"""What is imagined of recordings and of texts: heard, read, and still taken for what it was imagined as."""
+
+import json
+
+import neocog
+import numpy as np
+import pytest
+import soundfile
+import torch
+from neocog.cli import app
+from neocog.core import checkpoint
+from neocog.core.checkpoint import Card
+from neocog.core.explain import places
+from neocog.core.imagine import imagined, series
+from neocog.core.imagine.ascent import Ascent
+from neocog.core.imagine.phrases import Phrases
+from neocog.core.model import Model
+from neocog.core.network import Network, parse
+from neocog.core.problem import Problem
+from neocog.speech.frontend import frontend
+from neocog.speech.imagine import PAUSE, canvas, sounds, write
+from neocog.speech.spectrogram import middles
+from typer.testing import CliRunner
+
+SOUND = {"rate": 8000, "samples": 4000, "bands": 20, "frame": 25.0, "hop": 10.0, "deltas": False, "normalise": "clip"}
+TOKENS = ["a", "the", "very", "good", "bad", "film", "dull", "so"]
+TEXT = {"vocabulary": TOKENS, "tokens": "words", "lower": True, "max_length": 16, "tokens_known": 10}
+
+
+def levels(**loud):
+    """(1, 1, bands, frames) with silence everywhere but in the bands named: band_5=1.0."""
+    told = torch.zeros(1, 1, 20, 48)
+    for name, level in loud.items():
+        told[:, :, int(name.removeprefix("band_"))] = level
+    return told
+
+
+# --- recordings -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("deltas", [False, True])
+def test_levels_are_seen_as_the_recording_that_has_them(deltas):
+    """A recording's own levels give the maps that the frontend gives for the recording."""
+    facts = {**SOUND, "deltas": deltas}
+    front = frontend(facts)
+    x = (3000 * torch.randn(2, 4000, generator=torch.Generator().manual_seed(0))).to(torch.int16)
+    decibels = front.decibels(x)
+    own = (decibels - decibels.amax((1, 2), keepdim=True)) / 60 + 1
+    torch.testing.assert_close(canvas(facts, front).see(own[:, None]), front(x), atol=1e-3, rtol=1e-3)
+
+
+@pytest.mark.parametrize("band", [3, 10, 17])
+def test_a_loud_band_is_heard_at_its_pitch(band):
+    (heard,) = sounds(levels(**{f"band_{band}": 1.0}), SOUND)
+    assert heard.dtype == torch.int16 and heard.shape == (4000,)
+    spectrum = torch.fft.rfft(heard.float()).abs()
+    pitch = float(spectrum.argmax()) * 8000 / 4000
+    near = middles(20, 8000)
+    assert near[band - 1] < pitch < near[band + 1]
+
+
+def test_silence_is_silent_and_the_same_levels_are_the_same_sound():
+    assert not sounds(levels(), SOUND).any()
+    assert torch.equal(sounds(levels(band_4=0.8), SOUND), sounds(levels(band_4=0.8), SOUND))
+
+
+def test_a_recording_keeps_its_spectrogram_on_the_way_through_levels():
+    """Levels, sound, levels again: where it is loud it stays loud."""
+    told = torch.zeros(1, 1, 20, 48)
+    told[..., 5:8, 10:25], told[..., 12:15, 20:40] = 1.0, 0.9
+    back = frontend(SOUND).decibels(sounds(told, SOUND).float())[0]
+    assert (
+        np.corrcoef((back - back.max()).clamp_min(-40).flatten(), told.flatten())[0, 1] > 0.6
+    )  # edges are sharper than a window of 25 ms
+
+
+def listener():
+    """A model that says low or high by which half of the bands is louder."""
+    network = Network((1, 20, 48), parse("conv(2, (20, 1)), flatten, dense(2)"))
+    words = network.module()
+    with torch.no_grad():
+        for value in words.parameters():
+            value.zero_()
+        words[0].weight[0, 0, :10] = words[0].weight[1, 0, 10:] = 1.0
+        words[2].weight[0, :48] = words[2].weight[1, 48:] = 0.01
+    return Model(neocog.domain("speech"), Card("speech", str(network), network.input, ["low", "high"], SOUND),
+                 words.state_dict(), "cpu")  # fmt: skip
+
+
+def test_imagined_sounds_are_taken_for_their_labels():
+    """Also as they are heard: phases and all."""
+    found = imagined.imagine_labels(listener(), [0, 1], Ascent(30))
+    assert [each.label for each in found] == ["low", "high"]
+    pitches = [float(torch.fft.rfft(each.input.float()).abs().argmax()) * 2 for each in found]
+    assert pitches[0] < middles(20, 8000)[10] < pitches[1]
+
+
+def test_sounds_are_written_one_after_the_other(tmp_path):
+    write([torch.ones(4000, dtype=torch.int16), torch.ones(4000, dtype=torch.int16)], SOUND, tmp_path / "a.wav")
+    told, rate = soundfile.read(tmp_path / "a.wav", dtype="int16")
+    assert rate == 8000 and len(told) == 8000 + round(PAUSE * 8000) and told[4100] == 0 and told[-1] == 1
+
+
+def saved(found, tmp_path):
+    path = tmp_path / "model.safetensors"
+    checkpoint.save(path, found.words.state_dict(), found.card)
+    return str(path)
+
+
+def test_the_command_writes_what_is_to_be_heard(tmp_path):
+    asked = ["imagine", saved(listener(), tmp_path), "--steps", "2", "--json", "--listen", str(tmp_path / "a.wav")]
+    result = CliRunner().invoke(app, asked, catch_exceptions=False)
+    assert json.loads(result.stdout)["of"] == "labels"
+    assert len(soundfile.read(tmp_path / "a.wav")[0]) == 2 * 4000 + round(PAUSE * 8000)
+
+
+# --- texts ----------------------------------------------------------------------------------------------------------
+
+
+def reader(text="embed(10, 10), parallel((conv(2, 2), globalmax),), dense(2)"):
+    """A model whose first filter looks for `very good`, the second for `so dull`; the labels are good and bad."""
+    network = Network((1, 1, 16), parse(text))
+    words = network.module()
+    at = {token: place for place, token in enumerate(TOKENS, 2)}
+    with torch.no_grad():
+        for value in words.parameters():
+            value.zero_()
+        words[0].table.weight.copy_(torch.eye(10))
+        words[0].table.weight[0] = 0
+        filters = words[1].branches[0][0].weight  # (2, 10, 1, 2)
+        for k, pair in enumerate((("very", "good"), ("so", "dull"))):
+            for place, token in enumerate(pair):
+                filters[k, at[token], 0, place] = 3.0
+        words[2].weight.copy_(torch.eye(2) * 2)
+    return Model(neocog.domain("text"), Card("text", str(network), network.input, ["good", "bad"], TEXT),
+                 words.state_dict(), "cpu")  # fmt: skip
+
+
+def spelt(found, each):
+    return found.domain.spell(each.input, found.card.facts)
+
+
+def test_a_planted_phrase_is_found():
+    """For the label, somewhere in its text; for the filter, as long as the filter looks."""
+    found = reader()
+    good, bad = imagined.imagine_labels(found, [0, 1], Phrases())
+    assert "very good" in spelt(found, good) and "so dull" in spelt(found, bad)
+    assert (good.label, bad.label) == ("good", "bad") and good.probability > 0.99
+    units = series.of_units(found, "1.0.0", [], {}, None).rows[0].inputs
+    assert [spelt(found, each) for each in units] == ["very good", "so dull"]
+
+
+def test_texts_hold_tokens_and_behind_them_padding():
+    found = imagined.imagine_labels(reader(), [0, 1], Phrases(sweeps=2, length=5))
+    for each in found:
+        assert each.input.shape[:2] == (1, 1) and bool((each.input[..., :5] >= 2).all())
+        assert not each.input[..., 5:].any()
+
+
+def test_the_same_seed_finds_the_same_text():
+    first, again = (imagined.imagine_labels(reader(), [0], Phrases(sweeps=1, seed=3))[0].input for _ in range(2))
+    assert torch.equal(first, again)
+
+
+def test_exchanging_never_makes_it_worse():
+    reached = [imagined.imagine_labels(reader(), [0], Phrases(sweeps=n))[0].activation for n in (1, 2, 3)]
+    assert reached == sorted(reached)
+
+
+def test_the_command_prints_the_texts(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(app, ["imagine", saved(reader(), tmp_path), "--label", "good"], catch_exceptions=False)
+    assert result.stdout.startswith("good: ") and "very good" in result.stdout
+    assert (tmp_path / "imagined.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        (["--penalty", "1"], "--penalty is not for texts, whose tokens are exchanged one by one; leave it out"),
+        (["--listen", "a.wav"], "--listen is for models of speech; "),
+        (["--steps", "0"], "--steps is 1 or more; got 0"),
+        (["--layer", "0"], "has no convolution up to it"),
+    ],
+)
+def test_what_texts_do_not_know_is_said(asked, told, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(app, ["imagine", saved(reader(), tmp_path), "--json", *asked])
+    assert isinstance(result.exception, Problem) and told in str(result.exception)
+
+
+def test_a_layer_inside_branches_is_named_by_its_number():
+    assert places.layer(reader().network, "1.0.0").name.startswith("layer 1.0.0, conv(2, 2)")
