@@ -1,7 +1,7 @@
 """Pictures."""
 
 from ..core.domain import Domain
-from . import augment, check, data, frontend, models, options, show, weights
+from . import augment, check, corruptions, data, frontend, models, options, show, weights
 
 DOMAIN = Domain(
     name="vision",
@@ -18,4 +18,6 @@ DOMAIN = Domain(
     suited=augment.suited,
     views=augment.views,
     options=options.NAMES,
+    surfaces=corruptions.SURFACES,
+    corruptions=corruptions.corruptions,
 )
