@@ -1,7 +1,7 @@
 """Speech."""
 
 from ..core.domain import Domain
-from . import augment, check, data, frontend, listen, models, options, show, timeline
+from . import augment, check, corruptions, data, frontend, listen, models, options, show, timeline
 
 DOMAIN = Domain(
     name="speech",
@@ -24,4 +24,6 @@ DOMAIN = Domain(
     options=options.NAMES,
     numbers=models.numbers,
     timeline=timeline.timeline,
+    surfaces=corruptions.SURFACES,
+    corruptions=corruptions.corruptions,
 )

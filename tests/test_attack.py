@@ -1,19 +1,17 @@
 """An adversary finds what hurts, stays within ε and within what an input may be, and training learns from it."""
 
-import json
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 import toy
+from neocog.core.checkpoint import Card
 from neocog.core.domain import Surface
 from neocog.core.model import Model
-from neocog.core.checkpoint import Card
 from neocog.core.problem import Problem
 from neocog.core.robust import adversary
-from neocog.core.robust.attack import Attack, curve, sizes, surface_of
+from neocog.core.robust.attack import Attack, curve, sizes
 from neocog.core.robust.fooled import chosen, fooled
 from test_train import bits, finished
 from torch.nn import functional as F
@@ -123,9 +121,7 @@ def test_pgd_is_never_weaker_than_fgsm_for_any_example(epsilon, model):
 
 def test_an_attack_repeats_itself_with_its_seed_and_not_with_another(model):
     x, targets = batch()
-    one, same, other = (
-        adversary.pgd(model.scores, x, targets, 0.2, PIXELS, 3, rng(seed)) for seed in (1, 1, 2)
-    )
+    one, same, other = (adversary.pgd(model.scores, x, targets, 0.2, PIXELS, 3, rng(seed)) for seed in (1, 1, 2))
     assert torch.equal(one, same) and not torch.equal(one, other)
 
 

@@ -1,7 +1,7 @@
 """Texts."""
 
 from ..core.domain import Domain
-from . import augment, begin, check, data, frontend, models, options, show
+from . import augment, begin, check, corruptions, data, frontend, models, options, show
 
 DOMAIN = Domain(
     name="text",
@@ -24,4 +24,5 @@ DOMAIN = Domain(
     written=show.written,
     patch=show.patch,
     numbers=data.numbers,
+    corruptions=corruptions.corruptions,
 )
