@@ -45,6 +45,11 @@ def refused(*words: object) -> tuple[int, str]:
     return problem.code, str(problem)
 
 
+def side_of(path: Path) -> tuple[int, int]:
+    with Image.open(path) as picture:
+        return picture.size
+
+
 # --- the attack -------------------------------------------------------------------------------------------------------
 
 
@@ -87,7 +92,7 @@ def test_a_picture_shows_the_curve_and_the_examples(trained, name, tmp_path):
     model, data = trained(name)
     code, _, err = run("attack", model, data, "--out", tmp_path / "fooled.png", "--epsilon", "0.1")
     assert code == 0 and f"wrote {tmp_path / 'fooled.png'}" in err
-    assert min(Image.open(tmp_path / "fooled.png").size) > 600
+    assert min(side_of(tmp_path / "fooled.png")) > 600
     assert run("attack", model, data, "--out", tmp_path / "fooled.svg", "--epsilon", "0.1")[0] == 0
     assert "<svg" in (tmp_path / "fooled.svg").read_text()
 
@@ -139,7 +144,7 @@ def test_a_card_is_a_picture_too(trained, name, tmp_path):
     model, data = trained(name)
     code, _, err = run("attack", model, data, "--card", "--examples", "5", "--out", tmp_path / "card.png")
     assert code == 0, err
-    assert min(Image.open(tmp_path / "card.png").size) > 400
+    assert min(side_of(tmp_path / "card.png")) > 400
 
 
 # --- what it refuses --------------------------------------------------------------------------------------------------

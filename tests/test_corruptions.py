@@ -29,7 +29,7 @@ def some_pictures() -> torch.Tensor:
 
 def some_sounds() -> torch.Tensor:
     times = torch.arange(SAMPLES) / RATE
-    pitches = torch.arange(200, 1000, 100)[:, None]
+    pitches = torch.arange(207, 1000, 100)[:, None]
     return (8000 * torch.sin(2 * torch.pi * pitches * times)).short()
 
 
