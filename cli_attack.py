@@ -256,8 +256,8 @@ def card_table(told: Mapping[str, Any]) -> None:
         points = [f"{100 * above[name]:+.1f}" if name in above else "–"] if above else []
         strongest = f"{each['rows'][-1]['amount']:g} {each['unit']}"
         shown.add_row(name, *shares, f"{each['mean']:.1%}", *points, strongest)
-    tell.console().print(shown)
-    if told["mean"] is not None:
+    if told["corruptions"]:
+        tell.console().print(shown)
         better = f" ({100 * above['mean']:+.1f} points)" if above else ""
         print(f"\nmean of all          {told['mean']:.2%}{better}")
     if told["views"]:

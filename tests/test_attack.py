@@ -177,7 +177,7 @@ def test_the_examples_shown_are_those_that_the_curve_counted(model):
 def test_damaged_weights_are_said_to_be(model):
     broken = Model(DOMAIN, model.card, model.network.module().state_dict(), "cpu")
     with torch.no_grad():
-        next(broken.behind.parameters()).fill_(float("nan"))
+        next(broken.words.parameters()).fill_(float("nan"))
     with pytest.raises(Problem, match="not finite: its weights are damaged; train it anew"):
         curve(broken, toy.examples(6), Attack(PIXELS), [0.0, 0.1])
 

@@ -43,7 +43,7 @@ class Attack:
         """From compact inputs to the floats that are moved, and from these to the model's scores."""
         if self.surface.on == "inputs":
             return torch.Tensor.float, model.scores
-        return model.frontend, model.behind
+        return model.frontend, model.module.of_maps
 
     def rng(self, device: torch.device) -> torch.Generator:
         return torch.Generator(device).manual_seed(self.seed)

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from .. import feed
-from ..domain import Corruption, Data, Examples, Progress
-from ..model import Model
+from ..domain import Corruption, Data, Examples, Progress, View
+from ..model import NEVER, Model
 from ..problem import USAGE, Problem, did_you_mean
 from ..score import finite, interval
 from ..train import mixed
@@ -74,13 +74,21 @@ def _share(right: Tensor) -> dict[str, Any]:
 
 
 def agreement(model: Model, examples: Examples) -> list[float]:
-    """For each further view of the inputs (mirrored, turned), the share of answers that are those to the inputs as
-    they are. The network is asked by itself: a model answers with the mean over all views, which always agrees."""
-    bare, (first, *others) = model.module.module, model.module.views
+    """For each further way to see an input (mirrored, turned), the share of answers that are those to it as it is.
+
+    Of the ways that training showed. The network is asked for each by itself: the mean over all of them always agrees.
+    """
+    first, *others = model.domain.views(model.card.settings.get("augment", "none"))
+
+    def answers(view: View, maps: Tensor, inputs: Tensor) -> Tensor:
+        scores = view.back(model.module.network(view.see(maps)))
+        possible = model.domain.possible
+        return (scores if possible is None else scores.masked_fill(~possible(inputs), NEVER)).argmax(1)
 
     def work(inputs: Tensor, targets: Tensor) -> Tensor:
-        own = first.back(bare(first.see(inputs))).argmax(1)
-        return torch.stack([view.back(bare(view.see(inputs))).argmax(1) == own for view in others], 1)
+        maps = model.frontend(inputs)
+        own = answers(first, maps, inputs)
+        return torch.stack([answers(view, maps, inputs) == own for view in others], 1)
 
     if not others:
         return []

@@ -48,11 +48,14 @@ def fooled(model: Model, examples: Examples, curve: Curve, most: int = SHOWN) ->
     picks = chosen(curve, most)
     if not picks:
         return []
-    some = examples.keep(torch.tensor(picks))
+    originals, targets = examples.followed_by(None)[torch.tensor(picks)]
     see, score = curve.attack.of(model)
-    targets = some.targets.to(model.device)
     moved = curve.attack.examples(
-        score, see(some.inputs.to(model.device)), targets, curve.epsilons, curve.attack.rng(model.device)
+        score,
+        see(originals.to(model.device)),
+        targets.to(model.device),
+        curve.epsilons,
+        curve.attack.rng(model.device),
     )
     with torch.no_grad():
         sure = [score(each).float().softmax(1).max(1) for each in moved]
@@ -60,8 +63,8 @@ def fooled(model: Model, examples: Examples, curve: Curve, most: int = SHOWN) ->
     confidence = torch.stack([each.values for each in sure], 1).tolist()
     inside = torch.stack(moved, 1).cpu()
     return [
-        Fooled(name, model.labels[target], original, points, [model.labels[k] for k in said], shares)
-        for name, target, original, points, said, shares in zip(
-            some.names, some.targets.tolist(), some.inputs, inside, answers, confidence, strict=True
+        Fooled(examples.names[at], model.labels[target], original, points, [model.labels[k] for k in said], shares)
+        for at, target, original, points, said, shares in zip(
+            picks, targets.tolist(), originals.cpu(), inside, answers, confidence, strict=True
         )
     ]
