@@ -101,8 +101,9 @@ def attack(
     facts = {"model": model, "domain": found.domain.name, "recipe": found.card.recipe, "data": data, **facts}
     title = f"{found.card.recipe or found.domain.name} on {Path(data).name}"
     if asked:
+        drawing = out is not None and out.suffix.lower() != ".json"
         names = [name.strip() for name in corrupt.split(",")] if corrupt else None
-        told, draw = judged(found, loaded, some, names, plan, epsilons, seed, quiet, title, facts)
+        told, draw = judged(found, loaded, some, names, plan, epsilons, seed, quiet, title, facts, drawing)
         if other:
             from .core.robust.card import against as compared
 
@@ -147,12 +148,15 @@ def judged(
     quiet: bool,
     title: str,
     facts: Mapping[str, Any],
+    drawing: bool,
 ) -> Drawn:
     """The robustness card."""
     from .core.robust import card as cards
     from .core.robust.attack import curve
 
     corruptions = cards.corruptions_of(model, data, names)
+    if not corruptions and drawing:
+        raise Problem(f"{model.domain.name} knows no corruptions that could be drawn; name a .json with --out", USAGE)
     with progress("corrupting", "corruptions", quiet) as shown:
         told = {**facts, **cards.card(model, some, corruptions, seed, shown)}
     if plan:

@@ -163,6 +163,8 @@ def test_boards_under_all_symmetries_are_asked_whether_they_agree(trained, place
     assert told["views"] == [1.0] * 7 and told["corruptions"] == {} and told["mean"] is None
     code, text, _ = run("attack", out, data, "--card", "--part", "all", "--quiet")
     assert code == 0 and "agreement of views   100.00%" in text
+    told = refused("attack", out, data, "--card", "--part", "all", "--quiet", "--out", place / "card.png")
+    assert told == (USAGE, "go knows no corruptions that could be drawn; name a .json with --out")
 
 
 @pytest.mark.parametrize("name", ["vision", "speech", "text"])

@@ -36,7 +36,9 @@ def sheet(path: Path, title: str, domain: Domain, facts: Facts, curve: Curve, ex
     show = _shown(domain, facts, curve.attack.surface)
     columns = len(curve.epsilons)
     with style() as figure_class:
-        wide, high = max(LEAST, CELL * columns + 1.2), CURVE + (CELL + 0.3) * len(examples) + 0.3 * bool(examples)
+        wide = max(LEAST, CELL * columns + 1.2)
+        tall = _tall(domain, facts, examples[0].original, wide / columns) if examples else 0
+        high = CURVE + (tall + 0.3) * len(examples) + 0.3 * bool(examples)
         figure = figure_class(figsize=(wide, high), layout="constrained")
         figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
         if not examples:
@@ -57,8 +59,10 @@ def card(path: Path, title: str, domain: Domain, facts: Facts, told: Mapping[str
     """Accuracy against the strength of each corruption, and below it one input under all of them."""
     names = list(told["corruptions"])
     with style() as figure_class:
-        high = CURVE + (CELL + 0.3) * len(cases) + 0.3 * bool(cases)
-        figure = figure_class(figsize=(CELL * (len(STRENGTHS) + 1) + 1.2, high), layout="constrained")
+        wide = CELL * (len(STRENGTHS) + 1) + 1.2
+        tall = _tall(domain, facts, cases[names[0]][0][0], wide / (len(STRENGTHS) + 1)) if cases else 0
+        high = CURVE + (tall + 0.3) * len(cases) + 0.3 * bool(cases)
+        figure = figure_class(figsize=(wide, high), layout="constrained")
         figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
         above = figure
         if cases:
@@ -71,6 +75,12 @@ def card(path: Path, title: str, domain: Domain, facts: Facts, told: Mapping[str
             below.suptitle(WRONG, x=0.01, ha="left", fontsize=9, color=GREY)
         _strengths(above.subplots(), told)
         _write(figure, path)
+
+
+def _tall(domain: Domain, facts: Facts, inputs: Tensor, wide: float) -> float:
+    """How high an input is shown where it has so much room, in inches."""
+    width, height = domain.show(inputs, None, facts).size
+    return min(CELL, float(wide * height / width))
 
 
 def _strengths(axes: Axes, told: Mapping[str, Any]) -> None:
