@@ -17,7 +17,7 @@ from .augment import FULL
 from .warp import rotation, sample
 
 SURFACES = (Surface("pixels", "inputs", "shares of a pixel's range", (0.01, 0.02, 0.05, 0.1, 0.25), FULL, 0, FULL),)
-PIXELS = "of a pixel's range"
+PIXELS = "of the range"
 
 
 def corruptions(facts: Facts, extras: Mapping[str, Tensor]) -> Mapping[str, Corruption]:
@@ -77,5 +77,5 @@ CORRUPTIONS = {
     "shift": Corruption(shift, (0.03, 0.06, 0.1, 0.15, 0.2), "of the side"),
     "rotation": Corruption(rotate, (5, 10, 20, 30, 45), "degrees"),
     "brightness": Corruption(brightness, (0.1, 0.2, 0.3, 0.4, 0.5), PIXELS),
-    "contrast": Corruption(contrast, (0.2, 0.4, 0.6, 0.75, 0.9), "of the contrast lost"),
+    "contrast": Corruption(contrast, (0.2, 0.4, 0.6, 0.75, 0.9), "of it lost"),
 }
