@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from . import cli_explain, cli_filters, cli_go_play, cli_imagine, tell, typed
+from . import cli_attack, cli_explain, cli_filters, cli_go_play, cli_imagine, tell, typed
 from .core.problem import DATA, FAILED, INTERRUPTED, USAGE, Problem
 from .core.progress import TrainingProgress, progress, say
 from .flags import (
+    ADVERSARIAL,
     AUGMENT,
     BATCH,
     CACHE,
@@ -69,6 +70,7 @@ app = typer.Typer(
 
 app.add_typer(cli_go_play.app, name="go")
 app.add_typer(cli_imagine.app)
+app.command()(cli_attack.attack)
 
 
 def _version(asked: bool) -> None:
@@ -120,6 +122,7 @@ def train(
     lr: LR = None,
     optimiser: OPTIMISER = None,
     augment: AUGMENT = None,
+    adversarial: ADVERSARIAL = None,
     seed: SEED = None,
     device: DEVICE = None,
     precision: PRECISION = None,
@@ -158,7 +161,7 @@ def train(
     [bold]neocog train vision photos.zip --network "conv(16, 3), relu, globalmax, dense(classes)"[/bold]
     """
     changes = {"epochs": epochs, "batch": batch, "lr": lr, "optimiser": optimiser, "augment": augment, "seed": seed}
-    changes |= {"device": device, "precision": precision}
+    changes |= {"device": device, "precision": precision, "adversarial": adversarial}
     own = {"size": size, "colour": colour, "fit": fit, "cache": cache, "seconds": seconds, "rate": rate}
     own |= {"pattern": pattern, "test_where": test_where, "valid_where": valid_where}
     own |= {"text_column": text_column, "label_column": label_column, "label_level": label_level}

@@ -30,6 +30,13 @@ BATCH = Annotated[int | None, flag("Examples in a step.", "Training")]
 LR = Annotated[float | None, flag("The highest learning rate.", "Training")]
 OPTIMISER = Annotated[str | None, flag("adamw, sgd or muon.", "Training")]
 AUGMENT = Annotated[str | None, flag('Random changes: "flip, crop(4), rotate(10)", or none.', "Training")]
+ADVERSARIAL = Annotated[
+    float | None,
+    flag(
+        "Learn from inputs that an adversary moves by so much: 0.25 of a pixel's range, say. Twice the time.",
+        "Training",
+    ),
+]
 SEED = Annotated[int | None, flag("The number that all randomness comes from.", "Training")]
 PRECISION = Annotated[str | None, flag("auto, float32 or bfloat16.", "Training")]
 SET = Annotated[list[str] | None, flag("Any other setting: --set smoothing=0.1", "Training", "--set")]

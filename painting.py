@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import tell
 from .core.problem import INTERRUPTED, Problem
-from .core.progress import Progress, progress, say
+from .core.progress import Progress, duration, progress, say
 from .core.signals import Stop, stoppable
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Painting:
         if json:
             tell.document(facts | told)
         elif not quiet:
-            say(f"wrote {self.out}, {size[1]}×{size[0]}, after {self.done} steps in {tell.duration(seconds)}")
+            say(f"wrote {self.out}, {size[1]}×{size[0]}, after {self.done} steps in {duration(seconds)}")
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
+from math import inf
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol
 
@@ -179,6 +180,30 @@ class Drawing(Protocol):
     def png(self) -> Any: ...  # Pillow's
 
 
+class Surface(NamedTuple):
+    """What of an input an adversary may move, each number by at most ε, and what ε counts."""
+
+    name: str  # "pixels"
+    on: Literal["inputs", "maps"]  # the compact arrays, or what the frontend makes of them
+    unit: str  # of ε: "shares of a pixel's range"
+    epsilons: Sequence[float]  # the sizes that are tried where nobody names any
+    full: float = 1.0  # an ε of 1, as the arrays count
+    least: float = -inf  # where their numbers end
+    most: float = inf
+
+
+class Corruption(NamedTuple):
+    """A way that inputs go wrong without anybody's intent, in five strengths."""
+
+    change: Callable[[Tensor, float, torch.Generator], Tensor]  # a batch of compact inputs, on its device; how much
+    amounts: tuple[float, float, float, float, float]  # how much, at strengths 1 to 5
+    unit: str  # of the amounts: "degrees"
+
+    def __call__(self, inputs: Tensor, strength: int, rng: torch.Generator) -> Tensor:
+        """The batch at a strength from 1 to 5; as it is at 0."""
+        return self.change(inputs, self.amounts[strength - 1], rng) if strength else inputs
+
+
 class Windows(NamedTuple):
     """One input that is longer than an example, as overlapping windows shaped like examples."""
 
@@ -258,3 +283,6 @@ class Domain:
     patch: Callable[[Tensor, Tensor, slice, slice, Facts], Any] | None = None
     # An input, and relevance (H, W) -> what of it mattered, as a file that people hear.
     listen: Callable[[Tensor, Tensor, Facts, Path], None] | None = None
+    surfaces: Sequence[Surface] = ()  # what an adversary may move, the first where nobody names one
+    # From facts and the data's extras: the ways in which such inputs go wrong, by name.
+    corruptions: Callable[[Facts, Mapping[str, Tensor]], Mapping[str, Corruption]] = lambda facts, extras: {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
@@ -56,9 +57,17 @@ def batch(examples: Examples, picks: Tensor, device: torch.device) -> tuple[Tens
 
 
 def answers(model: Answers, examples: Examples, size: int = 500) -> NDArray[float32]:
-    """(N, K) probabilities in evaluation mode, in batches that halve where the memory does not hold them.
+    """(N, K) probabilities in evaluation mode."""
+    with model.answering():
+        found = of_each(model, examples, lambda inputs, _: model.scores(inputs).float().softmax(1), size)
+        return found.numpy()
 
-    Inputs of unequal length are answered with others of their length, the longest first.
+
+def of_each(model: Answers, examples: Examples, work: Callable[[Tensor, Tensor], Tensor], size: int = 500) -> Tensor:
+    """What `work` makes of the examples, a row for each: it is given batches of inputs and targets, on the device.
+
+    Batches halve where the memory does not hold them. Inputs of unequal length are with others of their length, the
+    longest first.
     """
     examples = examples.followed_by(model.margin)
     order = torch.arange(len(examples))
@@ -66,15 +75,13 @@ def answers(model: Answers, examples: Examples, size: int = 500) -> NDArray[floa
         order = examples.lengths.argsort(descending=True, stable=True)
         size = min(size, max(ALIKE, len(examples) // DIVIDED))
     parts, start = [], 0
-    with model.answering():
-        while start < len(examples):
-            try:
-                inputs, _ = batch(examples, order[start : start + size], model.device)
-                parts.append(model.scores(inputs).float().softmax(1).cpu())
-            except RuntimeError as error:
-                if size == 1 or not devices.out_of_memory(error):
-                    raise
-                size = (size + 1) // 2
-                continue
-            start += size
-    return torch.cat(parts)[order.argsort()].numpy()
+    while start < len(examples):
+        try:
+            parts.append(work(*batch(examples, order[start : start + size], model.device)).cpu())
+        except RuntimeError as error:
+            if size == 1 or not devices.out_of_memory(error):
+                raise
+            size = (size + 1) // 2
+            continue
+        start += size
+    return torch.cat(parts)[order.argsort()]

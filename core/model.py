@@ -43,9 +43,12 @@ class Answering(nn.Module):
         self.frontend, self.network, self.views, self.possible = frontend, network, tuple(views), possible
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        maps = self.frontend(x)
-        scores = torch.stack([view.back(self.network(view.see(maps))) for view in self.views]).mean(0)
+        scores = self.of_maps(self.frontend(x))
         return scores if self.possible is None else scores.masked_fill(~self.possible(x), NEVER)
+
+    def of_maps(self, maps: torch.Tensor) -> torch.Tensor:
+        """What the frontend makes of inputs, to scores: the mean over the views."""
+        return torch.stack([view.back(self.network(view.see(maps))) for view in self.views]).mean(0)
 
 
 class Model:

@@ -222,6 +222,9 @@ def resume(
 def _prepare(plan: Plan, data: Data, world: devices.World, device: torch.device) -> tuple[Network, Trainer]:
     frontend = plan.domain.frontend(data.facts)
     sample = frontend(data.train.inputs[:2])
+    surface = next(iter(plan.domain.surfaces), None)
+    if plan.settings.adversarial and surface is None:
+        raise Problem(f"--adversarial is not for {plan.domain.name}: its inputs cannot be moved by a little", USAGE)
     channels, height, width = sample.shape[1:]
     layers = plan.layers(len(data.labels), plan.domain.numbers(data.facts))
     network = Network((channels, height, width), layers)
@@ -243,7 +246,7 @@ def _prepare(plan: Plan, data: Data, world: devices.World, device: torch.device)
     plan.domain.augment(plan.settings.augment, data.extras)  # a word that it does not know is said now
     with torch.inference_mode():
         module.eval()(sample)  # whatever does not fit fails before a folder is made
-    return network, Trainer(frontend, module, plan.settings, device, world, network.margin)
+    return network, Trainer(frontend, module, plan.settings, device, world, network.margin, surface)
 
 
 def room_for(trainer: Trainer, folder: Path) -> None:

@@ -18,8 +18,7 @@ def scores(probabilities: Floats, targets: Ints, labels: list[str]) -> dict[str,
 
     A class without examples has recall None and is left out of the balanced accuracy.
     """
-    if not np.isfinite(probabilities).all():
-        raise Problem("the network answers with numbers that are not finite: its weights are damaged; train it anew")
+    finite(probabilities)
     table = confusion(probabilities.argmax(1), targets, len(labels))
     low, high = interval(int(table.trace()), len(targets))
     per_class = classes(table, labels)
@@ -35,6 +34,12 @@ def scores(probabilities: Floats, targets: Ints, labels: list[str]) -> dict[str,
         "classes": per_class,
         "confusion": table.tolist(),
     }
+
+
+def finite(probabilities: Floats) -> None:
+    """Raises Problem where a network's answers are not numbers."""
+    if not np.isfinite(probabilities).all():
+        raise Problem("the network answers with numbers that are not finite: its weights are damaged; train it anew")
 
 
 def confusion(answers: Ints, targets: Ints, labels: int) -> Ints:

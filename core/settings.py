@@ -32,6 +32,7 @@ class Settings:
     clip: float = 0.0  # the longest gradient; 0 leaves it as it is
     max_norm: float = 0.0  # the longest row of a dense layer's weights, restored after each step; 0 leaves them
     augment: str = "none"  # in the domain's words
+    adversarial: float = 0.0  # ε of the adversary that each step learns from; 0 has none
     seed: int = 0
     device: str = "auto"
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
@@ -66,7 +67,8 @@ class Settings:
 _RANGES = {
     "epochs": (1, 1e6), "batch": (1, 1e7), "examples": (0, 1e12), "checked": (0, 1e12), "lr": (1e-12, 1e6),
     "lr_other": (1e-12, 1e6), "momentum": (0, 0.9999), "weight_decay": (0, 1e3), "warmup": (0, 0.9),
-    "smoothing": (0, 0.9), "average": (0, 0.999999), "clip": (0, 1e9), "max_norm": (0, 1e9), "seed": (0, 2**62),
+    "smoothing": (0, 0.9), "average": (0, 0.999999), "clip": (0, 1e9), "max_norm": (0, 1e9), "adversarial": (0, 1e3),
+    "seed": (0, 2**62),
 }  # fmt: skip
 
 

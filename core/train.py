@@ -22,11 +22,12 @@ from torch.nn import functional as F
 from torch.nn.parallel import DistributedDataParallel
 
 from . import device as devices
-from .domain import Augment, Examples
+from .domain import Augment, Examples, Surface, same
 from .feed import ahead, answers, batch, settle
 from .made import AHEAD, Ahead
 from .optimise import Average, optimiser, rate, restrain
 from .problem import Problem
+from .robust.adversary import fast
 from .settings import Settings
 
 CHECK = 50  # steps between two looks at the loss: reading it makes a GPU wait
@@ -61,10 +62,12 @@ class Trainer:
         device: torch.device,
         world: devices.World,
         margin: int | None = None,
+        surface: Surface | None = None,
     ) -> None:
         devices.keep_memory(device)
         self.settings, self.device, self.world = settings, device, world
         self.margin = margin  # Network.margin
+        self.surface = surface if settings.adversarial else None  # what the adversary moves
         self.frontend = frontend.to(device)
         self.layout = devices.memory_format(network, device)
         self.dtype = devices.number_format(device, settings.precision)
@@ -119,7 +122,11 @@ class Trainer:
             inputs, targets = self.ahead(part) if self.ahead else batch(examples, part, self.device)
             with self.precision():
                 inputs, targets = augment.inputs(inputs, targets, rng)
+                if self.surface and self.surface.on == "inputs":
+                    inputs = self._fooled(inputs, targets, rng, self.frontend)
                 maps, targets = augment.maps(self.frontend(inputs), targets, rng)
+                if self.surface and self.surface.on == "maps":
+                    maps = self._fooled(maps, targets, rng)
                 scores = self._through(maps)
             loss = F.cross_entropy(scores.float(), targets, label_smoothing=self.settings.smoothing)
             (loss * (len(part) / len(own))).backward()
@@ -128,6 +135,17 @@ class Trainer:
         self.loss_sum += loss_sum
         self.right += right
         self.seen += len(own)
+
+    def _fooled(
+        self, x: Tensor, targets: Tensor, rng: torch.Generator, frontend: Callable[[Tensor], Tensor] = same
+    ) -> Tensor:
+        """Inputs or maps as an adversary would have them, who knows the network as it stands."""
+        assert self.surface is not None
+
+        def score(x: Tensor) -> Tensor:  # not through `runs`: processes that train together wait for a backward pass
+            return self.network(frontend(x).contiguous(memory_format=self.layout))  # type: ignore[no-any-return]
+
+        return fast(score, x.float(), targets, self.settings.adversarial, self.surface, rng)
 
     def precision(self) -> AbstractContextManager[Any]:
         """The context that multiplies in the number format of the device."""

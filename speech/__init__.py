@@ -1,7 +1,7 @@
 """Speech."""
 
 from ..core.domain import Domain
-from . import augment, check, data, frontend, imagine, listen, models, options, show, timeline
+from . import augment, check, corruptions, data, frontend, imagine, listen, models, options, show, timeline
 
 DOMAIN = Domain(
     name="speech",
@@ -25,4 +25,6 @@ DOMAIN = Domain(
     options=options.NAMES,
     numbers=models.numbers,
     timeline=timeline.timeline,
+    surfaces=corruptions.SURFACES,
+    corruptions=corruptions.corruptions,
 )

@@ -64,14 +64,19 @@ def pieces(long: Tensor, starts: Tensor, length: int) -> Tensor:
 
 
 def speed(x: Tensor, dice: Dice, share: float = 0.1) -> Tensor:
-    """Faster and higher, or slower and lower, by up to this share, about the middle of the clip (Ko et al. 2015).
+    """Faster and higher, or slower and lower, by up to this share, about the middle of the clip (Ko et al. 2015)."""
+    return played(x, 1 + dice.within(share))
+
+
+def played(x: Tensor, rates: Tensor) -> Tensor:
+    """(B, N) clips played at (B,) times their rate, about the middle of each; float32.
 
     Between two samples a straight line is drawn, which makes the highest frequencies a little quieter.
     """
     count = x.shape[1]
     silent = F.pad(x, (1, 1)).float()  # what lies outside the clip
     centred = torch.arange(count, device=x.device, dtype=torch.float32) - (count - 1) / 2
-    places = centred * (1 + dice.within(share))[:, None] + (count + 1) / 2
+    places = centred * rates[:, None] + (count + 1) / 2
     places = places.clamp_(0, count + 0.999)
     before = places.long()
     low, high = silent.gather(1, before), silent.gather(1, before + 1)

@@ -18,7 +18,10 @@ from .spectrogram import filters, points_for
 ROUNDS = 64  # of Griffin–Lim: more change what is heard no longer
 LOUD = 0.5  # of full scale: the loudest sample, where loudness means nothing to the network
 ABOVE = 20.0  # dB of the loudest moment above the mean of the loudest band, where it does
-WAYS = ({}, {"penalty": 1.0})  # waves would blur a spectrogram, whose edges are what is heard
+WAYS: tuple[dict[str, float], ...] = (
+    {},
+    {"penalty": 1.0},
+)  # waves would blur a spectrogram, whose edges are what is heard
 PAUSE = 0.5  # seconds between two sounds
 
 

@@ -26,6 +26,7 @@ HEAVY = {
 LIGHT = [
     *(
         "cli.py",
+        "cli_attack.py",
         "cli_go.py",
         "cli_go_play.py",
         "cli_imagine.py",

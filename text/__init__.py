@@ -1,7 +1,7 @@
 """Texts."""
 
 from ..core.domain import Domain
-from . import augment, begin, check, data, frontend, imagine, models, options, show
+from . import augment, begin, check, corruptions, data, frontend, imagine, models, options, show
 
 DOMAIN = Domain(
     name="text",
@@ -25,4 +25,5 @@ DOMAIN = Domain(
     patch=show.patch,
     numbers=data.numbers,
     imagine=imagine.tokens,
+    corruptions=corruptions.corruptions,
 )

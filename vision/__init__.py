@@ -1,7 +1,7 @@
 """Pictures."""
 
 from ..core.domain import Domain
-from . import augment, check, data, frontend, imagine, models, options, pretrained, show, weights
+from . import augment, check, corruptions, data, frontend, imagine, models, options, pretrained, show, weights
 
 DOMAIN = Domain(
     name="vision",
@@ -20,4 +20,6 @@ DOMAIN = Domain(
     options=options.NAMES,
     imagine=imagine.canvas,
     pretrained={"efficientnet-lite0": pretrained.efficientnet_lite0},
+    surfaces=corruptions.SURFACES,
+    corruptions=corruptions.corruptions,
 )

@@ -76,7 +76,8 @@ class Waves:
 def strengths(height: int, width: int) -> Tensor:
     """(H, W/2 + 1): how strong the wave of each frequency is, 1/f; a constant counts as the slowest wave."""
     rows, columns = torch.fft.fftfreq(height)[:, None], torch.fft.rfftfreq(width)[None]
-    return (height * width) ** 0.5 / rows.hypot(columns).clamp_min(1 / max(height, width))
+    strong: Tensor = (height * width) ** 0.5 / rows.hypot(columns).clamp_min(1 / max(height, width))
+    return strong
 
 
 def blurred(values: Tensor, deviation: float) -> Tensor:

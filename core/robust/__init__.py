@@ -1,0 +1,1 @@
+"""How a network is fooled: by an adversary, and by what happens to inputs anyway."""

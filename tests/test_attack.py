@@ -1,0 +1,226 @@
+"""An adversary finds what hurts, stays within ε and within what an input may be, and training learns from it."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+import toy
+from neocog.core.checkpoint import Card
+from neocog.core.domain import Surface
+from neocog.core.model import Model
+from neocog.core.problem import Problem
+from neocog.core.robust import adversary
+from neocog.core.robust.attack import Attack, curve, sizes
+from neocog.core.robust.fooled import chosen, fooled
+from test_train import bits, finished
+from torch.nn import functional as F
+
+PIXELS = Surface("pixels", "inputs", "shares of a pixel's range", (0.05, 0.1), 255, 0, 255)
+SAMPLES = Surface("samples", "inputs", "shares of full scale", (0.01,), 32768, -32768, 32767)
+MAPS = Surface("maps", "maps", "units", (0.1,))
+DOMAIN = replace(toy.DOMAIN, surfaces=(PIXELS, MAPS))
+TOY = "conv(4, 3), batchnorm, relu, conv(5, 2), relu, maxpool(2), flatten, dense(3)"
+
+
+def rng(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def linear(seed: int = 0):
+    """A network of one matrix, as a score, and its matrix (3, 64)."""
+    weight = torch.randn(3, 64, generator=rng(seed))
+    return (lambda x: x.flatten(1) @ weight.T), weight
+
+
+def batch(count: int = 12) -> tuple[torch.Tensor, torch.Tensor]:
+    some = toy.examples(count)
+    return some.inputs.float(), some.targets
+
+
+@pytest.fixture(scope="module")
+def model() -> Model:
+    trainer = toy.trainer(network=TOY, epochs=16, augment="none")
+    finished(trainer)
+    card = Card("toy", TOY, (1, 8, 8), toy.LABELS, {"scale": 255})
+    return Model(DOMAIN, card, trainer.network.state_dict(), "cpu")
+
+
+# --- the gradient, and one step along its sign -----------------------------------------------------------------------
+
+
+def test_fgsm_is_the_lectures_formula_on_a_linear_network():
+    """x + ε·sign ∇J, with ∇J = Wᵀ(p − y) written out by hand: no autograd."""
+    score, weight = linear()
+    x, targets = batch()
+    p = score(x / 255).softmax(1)
+    by_hand = (p - F.one_hot(targets, 3)) @ weight
+    expected = (x + 0.1 * 255 * by_hand.sign().view_as(x)).clamp(0, 255)
+    found = adversary.fgsm(lambda x: score(x / 255), x, targets, 0.1, PIXELS)
+    torch.testing.assert_close(found, expected)
+
+
+def test_the_margin_is_the_log_odds_against_the_true_label():
+    scores, targets = torch.randn(20, 5, generator=rng()), torch.arange(20) % 5
+    p = scores.softmax(1).gather(1, targets[:, None]).squeeze(1)
+    torch.testing.assert_close(adversary.margin(scores, targets), (1 / p - 1).log())
+
+
+def test_a_network_that_is_certain_still_has_a_gradient():
+    """The log loss of a probability that rounds to 1 has none: an attack on it would find a fortress."""
+    score, _ = linear()
+    x, _ = batch()
+    targets = score(x).argmax(1)
+    leaf = x.clone().requires_grad_()
+    (of_loss,) = torch.autograd.grad(F.cross_entropy(score(leaf), targets), leaf)
+    blind = (of_loss == 0).flatten(1).all(1)
+    assert blind.any() and (adversary.gradient(score, x, targets) != 0).flatten(1).all(1).all()
+
+
+# --- how far ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("surface", [PIXELS, SAMPLES, MAPS], ids=lambda surface: surface.name)
+@pytest.mark.parametrize("way", ["fgsm", "pgd", "fast", "scattered", "tossed"])
+def test_nothing_moves_further_than_epsilon_nor_out_of_range(way, surface):
+    score, _ = linear()
+    x = torch.randint(-300, 300, (12, 1, 8, 8), generator=rng()).float() * (surface.full / 255)
+    x.clamp_(surface.least, surface.most)
+    targets, epsilon = torch.arange(12) % 3, 0.2
+    far = epsilon * surface.full
+    point = {
+        "fgsm": lambda: adversary.fgsm(score, x, targets, epsilon, surface),
+        "pgd": lambda: adversary.pgd(score, x, targets, epsilon, surface, 7, rng()),
+        "fast": lambda: adversary.fast(score, x, targets, epsilon, surface, rng()),
+        "scattered": lambda: adversary.scattered(x, epsilon, surface, rng()),
+        "tossed": lambda: adversary.tossed(x, epsilon, surface, rng()),
+    }[way]()
+    assert not torch.equal(point, x)
+    assert float((point - x).abs().max()) <= far * (1 + 1e-5)
+    assert surface.least <= float(point.min()) and float(point.max()) <= surface.most
+
+
+@pytest.mark.parametrize("method", ["fgsm", "pgd"])
+def test_an_epsilon_of_nothing_changes_nothing(method, model):
+    x, targets = batch()
+    (same,) = Attack(PIXELS, method).examples(model.scores, x, targets, [0.0], rng())
+    assert torch.equal(same, x)
+
+
+@pytest.mark.parametrize("epsilon", [0.02, 0.1, 0.3])
+def test_pgd_is_never_weaker_than_fgsm_for_any_example(epsilon, model):
+    x, targets = batch(60)
+    margins = []
+    for steps in (1, 10):
+        point = adversary.pgd(model.scores, x, targets, epsilon, PIXELS, steps, rng())
+        margins.append(adversary.margin(model.scores(point), targets).detach())
+    one = adversary.fgsm(model.scores, x, targets, epsilon, PIXELS)
+    torch.testing.assert_close(margins[0], adversary.margin(model.scores(one), targets).detach())
+    assert (margins[1] >= margins[0] - 1e-6).all() and (margins[1] > margins[0]).any()
+
+
+def test_an_attack_repeats_itself_with_its_seed_and_not_with_another(model):
+    x, targets = batch()
+    one, same, other = (adversary.pgd(model.scores, x, targets, 0.2, PIXELS, 3, rng(seed)) for seed in (1, 1, 2))
+    assert torch.equal(one, same) and not torch.equal(one, other)
+
+
+# --- the curve --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("surface", [PIXELS, MAPS], ids=lambda surface: surface.name)
+def test_accuracy_falls_with_epsilon_and_chance_does_less(surface, model):
+    found = curve(model, toy.examples(60, 3), Attack(surface), sizes([0.05, 0.1, 0.2, 0.4]))
+    rows = found.facts()["rows"]
+    accuracies = [row["accuracy"] for row in rows]
+    assert accuracies[0] == 1.0 and accuracies == sorted(accuracies, reverse=True) and accuracies[-1] < 0.4
+    assert all(row["random"] >= row["accuracy"] for row in rows) and rows[2]["random"] > rows[2]["accuracy"]
+    assert all(row["interval"][0] <= row["accuracy"] <= row["interval"][1] for row in rows)
+
+
+def test_without_an_attack_the_curve_says_what_evaluate_says(model):
+    some = toy.examples(33, 3)
+    scores = model.evaluate(toy.data(), "test")
+    (row,) = curve(model, toy.data().test, Attack(PIXELS), [0.0]).facts()["rows"]
+    assert row["accuracy"] == row["random"] == scores["accuracy"] and row["interval"] == scores["interval"]
+    assert len(curve(model, some, Attack(PIXELS), [0.0]).targets) == 33
+
+
+def test_batches_that_halve_for_want_of_memory_give_the_same_answers(model, monkeypatch):
+    from neocog.core import feed
+
+    some, attack = toy.examples(40, 3), Attack(PIXELS)
+    whole = curve(model, some, attack, [0.0, 0.1])
+    real = feed.batch
+
+    def small(examples, picks, device):
+        if len(picks) > 7:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return real(examples, picks, device)
+
+    monkeypatch.setattr(feed, "batch", small)
+    assert np.array_equal(curve(model, some, attack, [0.0, 0.1]).answers, whole.answers)
+
+
+def test_the_examples_shown_are_those_that_the_curve_counted(model):
+    some = toy.examples(60, 3)
+    found = curve(model, some, Attack(PIXELS), [0.0, 0.1, 0.4])
+    cases = fooled(model, some, found)
+    assert len(cases) == 5 and {case.label for case in cases} == set(toy.LABELS)
+    for case, at in zip(cases, chosen(found), strict=True):
+        assert case.answers == [toy.LABELS[k] for k in found.answers[at]]
+        assert case.answers[0] == case.label and case.name == some.names[at]
+        np.testing.assert_allclose(case.confidence, found.confidence[at], rtol=1e-5)
+        assert torch.equal(case.moved[0], case.original.float())
+
+
+def test_damaged_weights_are_said_to_be(model):
+    broken = Model(DOMAIN, model.card, model.network.module().state_dict(), "cpu")
+    with torch.no_grad():
+        next(broken.words.parameters()).fill_(float("nan"))
+    with pytest.raises(Problem, match="not finite: its weights are damaged; train it anew"):
+        curve(broken, toy.examples(6), Attack(PIXELS), [0.0, 0.1])
+
+
+# --- training against it ----------------------------------------------------------------------------------------------
+
+
+def hardened(**changes):
+    trainer = toy.trainer(**{"network": TOY, "augment": "none", "adversarial": 0.1} | changes)
+    trainer.surface = PIXELS
+    return trainer
+
+
+def robust_accuracy(trainer) -> float:
+    card = Card("toy", TOY, (1, 8, 8), toy.LABELS, {"scale": 255})
+    found = Model(DOMAIN, card, trainer.network.state_dict(), "cpu")
+    return curve(found, toy.examples(150, 3), Attack(PIXELS), [0.1]).facts()["rows"][0]["accuracy"]
+
+
+def test_training_against_an_adversary_withstands_one():
+    plain, hard = toy.trainer(network=TOY, augment="none", epochs=20), hardened(epochs=20)
+    assert finished(plain)[-1].valid_accuracy == 1.0 and finished(hard)[-1].valid_accuracy > 0.9
+    assert robust_accuracy(hard) > robust_accuracy(plain) + 0.15
+
+
+@pytest.mark.parametrize("surface", [PIXELS, MAPS], ids=lambda surface: surface.name)
+def test_a_run_against_an_adversary_that_was_stopped_ends_as_one_that_was_not(surface):
+    whole, first, second = (hardened(network=toy.NETWORK, augment="noise") for _ in range(3))
+    for each in (whole, first, second):
+        each.surface = surface
+    finished(whole)
+    finished(first, watch=lambda trainer, steps: trainer.number == 5)
+    second.restore(*first.copy())
+    finished(second)
+    assert bits(second) == bits(whole)
+
+
+def test_no_adversary_leaves_training_as_it_was():
+    """Bit for bit: whatever surface there is, an ε of 0 draws no number and takes no gradient."""
+    from neocog.core.train import Trainer
+
+    plain, off = toy.trainer(), toy.trainer()
+    again = Trainer(off.frontend, off.network, off.settings, off.device, off.world, None, PIXELS)
+    assert again.surface is None
+    finished(plain), finished(again)
+    assert bits(plain) == bits(again)

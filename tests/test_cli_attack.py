@@ -1,0 +1,253 @@
+"""`neocog attack` as people and programs use it: figures, pictures, cards to compare, and what it refuses."""
+
+import json
+from pathlib import Path
+
+import neocog
+import pytest
+from neocog.cli import app
+from neocog.core import checkpoint
+from neocog.core.problem import DATA, FAILED, USAGE
+from PIL import Image
+from test_contract import MADE, SMALL
+from typer.testing import CliRunner
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory) -> Path:
+    """Where runs/ and data/ of each domain lie, made when they are asked for."""
+    return tmp_path_factory.mktemp("attacked")
+
+
+@pytest.fixture
+def trained(place, monkeypatch):
+    """A domain's tiny run and its data."""
+    monkeypatch.setenv("NEOCOG_CACHE", str(place / "cache"))
+
+    def of(name: str) -> tuple[Path, Path]:
+        run, data = place / "runs" / name, place / "data" / name
+        if not run.exists():
+            MADE[name](data)
+            neocog.train(name, str(data), network=SMALL[name], out=str(run), epochs=30, batch=8, lr=0.02)
+        return run, data
+
+    return of
+
+
+def run(*words: object) -> tuple[int, str, str]:
+    done = CliRunner().invoke(app, [str(word) for word in words])
+    return done.exit_code, done.stdout, done.stderr
+
+
+def refused(*words: object) -> tuple[int, str]:
+    """The exit code and the sentence of a command that raises a Problem."""
+    problem = CliRunner().invoke(app, [str(word) for word in words]).exception
+    return problem.code, str(problem)
+
+
+def side_of(path: Path) -> tuple[int, int]:
+    with Image.open(path) as picture:
+        return picture.size
+
+
+# --- the attack -------------------------------------------------------------------------------------------------------
+
+
+def test_the_table_has_a_row_for_each_epsilon(trained):
+    model, data = trained("vision")
+    code, out, err = run("attack", model, data, "--epsilon", "0.1,0.02", "--part", "all", "--quiet")
+    assert code == 0 and err == ""
+    head, count, _, columns, *rows = out.splitlines()
+    assert head == "FGSM on pixels, ε in shares of a pixel's range" and count == "30 examples (all)"
+    assert columns.split() == ["ε", "accuracy", "95%", "interval", "random", "signs", "confidence"]
+    assert [row.split()[0] for row in rows] == ["0", "0.02", "0.1"]
+
+
+def test_json_says_it_to_programs(trained):
+    model, data = trained("vision")
+    told = json.loads(run("attack", model, data, "--method", "pgd", "--steps", "3", "--json", "--quiet")[1])
+    assert told["method"] == "pgd" and told["steps"] == 3 and told["on"] == "pixels" and told["seed"] == 0
+    assert [row["epsilon"] for row in told["rows"]] == [0, 0.01, 0.02, 0.05, 0.1, 0.25]
+    assert all({"accuracy", "interval", "random", "confidence"} <= row.keys() for row in told["rows"])
+    assert len(told["fooled"][0]["answers"]) == 6 and {"answer", "confidence"} <= told["fooled"][0]["answers"][0].keys()
+
+
+def test_as_many_examples_as_asked_for_drawn_by_the_seed(trained):
+    model, data = trained("vision")
+    words = ("attack", model, data, "--part", "all", "--examples", "7", "--epsilon", "0.1", "--json", "--quiet")
+    one, same, other = (json.loads(run(*words, "--seed", seed)[1]) for seed in (0, 0, 1))
+    assert one["examples"] == 7 and one["of"] == 30 and one == same and one["fooled"] != other["fooled"]
+
+
+@pytest.mark.parametrize(("surface", "most"), [("spectrogram", "1"), ("samples", "0.05")])
+def test_sounds_are_attacked_as_spectrograms_and_as_samples(trained, surface, most):
+    model, data = trained("speech")
+    words = (
+        "--on",
+        surface,
+        "--epsilon",
+        most,
+        "--method",
+        "pgd",
+        "--steps",
+        "10",
+        "--part",
+        "all",
+        "--json",
+        "--quiet",
+    )
+    told = json.loads(run("attack", model, data, *words)[1])
+    first, last = told["rows"]
+    assert told["on"] == surface and first["accuracy"] > 0.9 and last["accuracy"] < 0.7 < last["random"]
+
+
+@pytest.mark.parametrize("name", ["vision", "speech"])
+def test_a_picture_shows_the_curve_and_the_examples(trained, name, tmp_path):
+    model, data = trained(name)
+    code, _, err = run("attack", model, data, "--out", tmp_path / "fooled.png", "--epsilon", "0.1")
+    assert code == 0 and f"wrote {tmp_path / 'fooled.png'}" in err
+    assert min(side_of(tmp_path / "fooled.png")) > 600
+    assert run("attack", model, data, "--out", tmp_path / "fooled.svg", "--epsilon", "0.1")[0] == 0
+    assert "<svg" in (tmp_path / "fooled.svg").read_text()
+
+
+# --- the card ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["vision", "speech", "text"])
+def test_a_card_holds_every_corruption_of_the_domain_in_five_strengths(trained, name, tmp_path):
+    model, data = trained(name)
+    code, out, _ = run("attack", model, data, "--card", "--part", "all", "--out", tmp_path / "card.json")
+    told = json.loads((tmp_path / "card.json").read_text())
+    known = neocog.domain(name).corruptions(neocog.load(str(model)).card.facts, {})
+    assert code == 0 and list(told["corruptions"]) == list(known) and told["accuracy"] > 0.9
+    for word, each in told["corruptions"].items():
+        assert [row["strength"] for row in each["rows"]] == [1, 2, 3, 4, 5] and word in out
+        assert each["mean"] == pytest.approx(sum(row["accuracy"] for row in each["rows"]) / 5)
+    assert told["mean"] == pytest.approx(sum(each["mean"] for each in told["corruptions"].values()) / len(known))
+    assert ("attack" in told) == (name != "text")
+
+
+def test_two_cards_are_compared(trained, tmp_path):
+    model, data = trained("vision")
+    words = ("attack", model, data, "--part", "all", "--quiet", "--corrupt", "noise,blur")
+    assert run(*words, "--out", tmp_path / "one.json")[0] == 0
+    one = json.loads((tmp_path / "one.json").read_text())
+    assert list(one["corruptions"]) == ["noise", "blur"]
+    one["corruptions"]["noise"]["mean"] -= 0.25
+    (tmp_path / "other.json").write_text(json.dumps(one))
+    told = json.loads(run(*words, "--against", tmp_path / "other.json", "--json")[1])
+    assert told["against"] == pytest.approx({"noise": 0.25, "blur": 0, "accuracy": 0, "mean": 0})
+    assert "+25.0" in run(*words, "--against", tmp_path / "other.json")[1]
+
+
+def test_views_that_training_saw_are_asked_whether_they_agree(trained, place, tmp_path):
+    _, data = trained("vision")
+    out = place / "runs" / "mirrored"
+    neocog.train(
+        "vision", str(data), network=SMALL["vision"], out=str(out), epochs=30, batch=8, lr=0.02, augment="flip"
+    )
+    told = json.loads(run("attack", out, data, "--card", "--corrupt", "noise", "--json", "--quiet")[1])
+    assert len(told["views"]) == 1 and 0.8 <= told["views"][0] <= 1
+    model, _ = trained("vision")
+    assert json.loads(run("attack", model, data, "--card", "--corrupt", "noise", "--json", "--quiet")[1])["views"] == []
+
+
+def test_boards_under_all_symmetries_are_asked_whether_they_agree(trained, place):
+    """Seven beside the board as it is: a network of which each window looks alike from all sides always agrees."""
+    data, out = place / "data" / "symmetric", place / "runs" / "symmetric"
+    MADE["go"](data)
+    network = "conv(1, 1), relu, conv(1, 1, bias=False), flatten"
+    neocog.train("go", str(data), network=network, out=str(out), epochs=1, batch=8, augment="symmetries")
+    told = json.loads(run("attack", out, data, "--card", "--part", "all", "--json", "--quiet")[1])
+    assert told["views"] == [1.0] * 7 and told["corruptions"] == {} and told["mean"] is None
+    code, text, _ = run("attack", out, data, "--card", "--part", "all", "--quiet")
+    assert code == 0 and "agreement of views   100.00%" in text
+    told = refused("attack", out, data, "--card", "--part", "all", "--quiet", "--out", place / "card.png")
+    assert told == (USAGE, "go knows no corruptions that could be drawn; name a .json with --out")
+
+
+@pytest.mark.parametrize("name", ["vision", "speech", "text"])
+def test_a_card_is_a_picture_too(trained, name, tmp_path):
+    model, data = trained(name)
+    code, _, err = run("attack", model, data, "--card", "--examples", "5", "--out", tmp_path / "card.png")
+    assert code == 0, err
+    assert min(side_of(tmp_path / "card.png")) > 400
+
+
+# --- what it refuses --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--epsilon", "-0.1"), "--epsilon is 0 or more, as in 0.05,0.1; got -0.1"),
+        (("--epsilon", "nan"), "--epsilon is 0 or more, as in 0.05,0.1; got nan"),
+        (("--epsilon", "a lot"), "--epsilon takes numbers with commas between them, as in 0.05,0.1; got a lot"),
+        (("--method", "fgsn"), "--method is fgsm or pgd (did you mean fgsm?); got fgsn"),
+        (("--steps", "0"), "--steps is 1 or more; got 0"),
+        (("--on", "pixel"), "--on is pixels (did you mean pixels?) for vision; got pixel"),
+        (("--part", "half"), "--part is test, valid, train or all; got half"),
+        (("--out", "fooled.gif"), "--out is a .png, .svg or .json file; got fooled.gif"),
+        (
+            ("--corrupt", "blurr"),
+            "blurr is not a corruption of vision (did you mean blur?); "
+            "it knows noise, blur, shift, rotation, brightness, contrast",
+        ),
+        (("--against", "nowhere.json"), "nowhere.json cannot be read: No such file or directory"),
+    ],
+)
+def test_what_was_typed_wrong_is_said(trained, words, message):
+    model, data = trained("vision")
+    assert refused("attack", model, data, "--quiet", *words) == (USAGE, message)
+
+
+def test_texts_cannot_be_moved_by_a_little(trained):
+    model, data = trained("text")
+    code, message = refused("attack", model, data, "--quiet")
+    assert code == USAGE and message == (
+        "text has nothing that could be moved by a little, so there is no gradient to follow; "
+        "see what it withstands with --card"
+    )
+    code, message = refused("train", "text", data, "--network", SMALL["text"], "--adversarial", "0.1", "--quiet")
+    assert code == USAGE and message == "--adversarial is not for text: its inputs cannot be moved by a little"
+
+
+def test_a_file_that_is_there_is_not_replaced_unasked(trained, tmp_path):
+    model, data = trained("vision")
+    (tmp_path / "card.json").write_text("mine")
+    words = ("attack", model, data, "--corrupt", "noise", "--quiet", "--out", tmp_path / "card.json")
+    message = f"{tmp_path / 'card.json'} exists; name another file, or replace it with --force"
+    assert refused(*words) == (USAGE, message) and (tmp_path / "card.json").read_text() == "mine"
+    assert run(*words, "--force")[0] == 0 and json.loads((tmp_path / "card.json").read_text())["mean"] > 0
+
+
+def test_a_card_of_something_else_is_not_compared(trained, tmp_path):
+    model, data = trained("vision")
+    words = ("attack", model, data, "--corrupt", "noise", "--quiet")
+    (tmp_path / "x.json").write_text("[]")
+    told = refused(*words, "--against", tmp_path / "x.json")
+    assert told == (USAGE, f"{tmp_path / 'x.json'} is not a robustness card; write one with --card --out x.json")
+    assert run(*words, "--out", tmp_path / "one.json")[0] == 0
+    told = refused(*words, "--part", "all", "--against", tmp_path / "one.json")
+    assert told[0] == USAGE and "the two cards cannot be compared: examples is " in told[1]
+
+
+def test_a_label_that_the_model_does_not_know_is_an_error(trained, tmp_path):
+    model, data = trained("vision")
+    for label in ("red", "mauve"):
+        (tmp_path / "set" / label).mkdir(parents=True)
+        for i, picture in enumerate((data / "red").glob("*.png")):
+            (tmp_path / "set" / label / f"{i}.png").write_bytes(picture.read_bytes() + label.encode())
+    code, message = refused("attack", model, tmp_path / "set", "--quiet")
+    assert code == DATA and "mauve" in message
+
+
+@pytest.mark.parametrize("words", [(), ("--card",)])
+def test_damaged_weights_are_said_to_be(trained, tmp_path, words):
+    model, data = trained("vision")
+    path = model / "model.safetensors"
+    weights = {name: value * float("nan") for name, value in checkpoint.read_tensors(path).items()}
+    checkpoint.save(tmp_path / "nan.safetensors", weights, checkpoint.card(path))
+    code, message = refused("attack", tmp_path / "nan.safetensors", data, "--quiet", *words)
+    assert code == FAILED and "not finite: its weights are damaged; train it anew" in message
