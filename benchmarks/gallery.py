@@ -12,7 +12,6 @@ import argparse
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,6 @@ from neocog.core.explain.sheet import Sheet
 from PIL import Image
 
 DOCS = Path(__file__).parents[1] / "docs"
-COLOURS = 128  # of a picture: small files
 
 
 @dataclass
@@ -150,15 +148,6 @@ def go(models: Models) -> tuple[Sheet, str]:
 # --- the page --------------------------------------------------------------------------------------------------------
 
 
-def small(sheet: Sheet) -> bytes:
-    """A sheet as a PNG of few colours."""
-    with Image.open(BytesIO(glimpse.png(sheet))) as image:
-        reduced = image.convert("RGB").quantize(COLOURS, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
-        encoded = BytesIO()
-        reduced.save(encoded, "PNG", optimize=True)
-    return encoded.getvalue()
-
-
 def write(models: Models) -> list[str]:
     """Draws every entry that there is a model for; the sections of the page."""
     (DOCS / "gallery").mkdir(exist_ok=True)
@@ -168,7 +157,7 @@ def write(models: Models) -> list[str]:
             continue
         sheet, told = each.draw(models)
         picture = DOCS / "gallery" / f"{each.name}.png"
-        picture.write_bytes(small(sheet))
+        picture.write_bytes(glimpse.png(sheet))
         print(f"{picture.name}: {picture.stat().st_size // 1024} KB")
         sections.append(
             f"## {each.heading}\n\n{told}\n\n![{each.heading}](gallery/{picture.name})\n\n    {each.command}\n"

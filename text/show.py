@@ -18,7 +18,7 @@ from .tokens import Token, placed
 from .vocabulary import PADDING, Vocabulary
 
 FOR, AGAINST = (200, 60, 30), (40, 90, 200)  # the colours of what speaks for an answer and against it
-WIDE, MARGIN, LINE = 640, 12, 22  # pixels
+WIDE, NARROW, MARGIN, LINE = 640, 200, 12, 22  # pixels
 SHOWN = 200  # tokens of a picture
 
 Strength = NDArray[np.float64]
@@ -40,7 +40,8 @@ def show(inputs: Tensor, relevance: Tensor | None = None, facts: Facts | None = 
     strength = np.zeros(len(words)) if relevance is None else strengths(relevance.flatten().tolist()[: len(words)])
     font = plot.font(13)
     places, height = _laid_out(words, font)
-    picture = Image.new("RGB", (WIDE, height), "white")
+    end = max((x + font.getlength(word) for word, (x, _) in zip(words, places, strict=True)), default=0)
+    picture = Image.new("RGB", (min(WIDE, max(NARROW, round(end) + MARGIN)), height), "white")
     pen = ImageDraw.Draw(picture)
     for word, (x, y), force in zip(words, places, strength, strict=True):
         width = pen.textlength(word, font)
