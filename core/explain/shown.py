@@ -26,7 +26,7 @@ def rows(model: Model, explanations: Sequence[Explanation]) -> list[list[str]]:
 
 
 def _figures(each: Explanation) -> list[str]:
-    like = "" if each.likeness is None else f"{each.likeness:.2f}{' *' if each.generic else ''}"
+    like = "" if each.likeness is None else f"{round(each.likeness, 2) + 0:.2f}{' *' if each.generic else ''}"
     if each.curves is None:
         return ["", "", like]
     gone, come = each.curves.areas
@@ -121,7 +121,7 @@ def _panel(model: Model, each: Explanation) -> Panel:
         gone, come = each.curves.areas
         lines.append(f"deletion {gone:.2f}, insertion {come:.2f}")
     if each.likeness is not None:
-        lines.append(f"like random networks: {each.likeness:.2f}")
+        lines.append(f"like random networks: {round(each.likeness, 2) + 0:.2f}")
     return Panel(shown, "\n".join(lines))
 
 
