@@ -27,3 +27,13 @@ def test_another_split_is_another_part_of_the_same_size():
     first, second = part_of(test_share=0.1), part_of(test_share=0.1, split=1)
     assert len(second) / 2000 == pytest.approx(0.1, abs=0.025)
     assert len(first & second) / len(first) < 0.25  # a tenth is expected
+
+
+def test_the_validation_part_is_a_share_of_what_is_not_for_the_test_and_may_be_none():
+    def parts(**told) -> list[str]:
+        return divide(ITEMS, HASHES, Source("d", test_share=0.1, **told))[0]
+
+    assert parts(valid_share=0.3).count("valid") == pytest.approx(0.3 * 0.9 * 2000, abs=60)
+    without = parts(valid_share=0.0)
+    assert set(without) == {"train", "test"}
+    assert [part == "test" for part in without] == [part == "test" for part in parts()]  # no other moves
