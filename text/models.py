@@ -50,7 +50,7 @@ def _windows(widths: tuple[int, ...], filters: int) -> Layer:
     return parallel(*((conv(filters, width), relu, globalmax) for width in widths))
 
 
-def swift(classes: int, tokens: int, runs: int, dim: int = 64, filters: int = 64) -> Layers:
+def swift(classes: int, tokens: int, runs: int, dim: int = 128, filters: int = 64) -> Layers:
     """Our own: a small convolutional network and a linear model over runs of 1, 2 and 3 words, which vote.
 
     The linear model is solved before the network learns (text/linear.py), and stays as it is.
