@@ -125,3 +125,12 @@ def test_some_texts_stand_for_all_where_the_memory_holds_no_more(monkeypatch):
     assert linear.judged(inputs, 2, 3) == 60
     monkeypatch.setattr(linear, "MOST_CELLS", 300)
     assert linear.judged(inputs, 30, 3) == 10
+
+
+@pytest.mark.parametrize("count", [2, 3, 20])
+def test_few_texts_and_no_letters_are_enough(count):
+    """Characters have no spelling; of two texts one is left out."""
+    inputs, targets = (each[:count] for each in texts())
+    keys = runs.known(inputs, 2)
+    said = solved(inputs, targets, 2, keys, 3, None, runs.places(keys, len(WORDS) + 2)[2:])
+    assert all(bool(torch.isfinite(each).all()) for each in said) and said.rows.shape == (len(keys), 2)

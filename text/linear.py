@@ -103,7 +103,7 @@ def solved(
     some = torch.randperm(len(inputs), generator=torch.Generator().manual_seed(0))[: judged(inputs, labels, longest)]
     own = targets[some]
     rows = Rows(occurrences(inputs[some], keys, longest), len(some), scales.weigh())
-    left, rest = torch.arange(len(some)).split((out := round(LEFT_OUT * len(some)), len(some) - out))
+    left, rest = torch.arange(len(some)).split((out := max(1, round(LEFT_OUT * len(some))), len(some) - out))
     without = rows.keep(left).through(scales.ratios(rows.keep(rest).counted(own[rest], labels)))
     trust = trusted(without, own[left])
     known = trust * (rows.left_out(counts, own) + rows.through(scales.by_letters(counts)))
