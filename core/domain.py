@@ -74,7 +74,7 @@ def joined(parts: Sequence[Examples]) -> Examples:
     if len(parts) == 1:
         return parts[0]
     lengths = [part.lengths for part in parts if part.lengths is not None]
-    whole = [part[torch.arange(len(part))] for part in parts]
+    whole = [part.followed_by(None)[torch.arange(len(part))] for part in parts]  # each of its full length
     return Examples(
         torch.cat([inputs for inputs, _ in whole]),
         torch.cat([targets for _, targets in whole]),
