@@ -51,6 +51,7 @@ from .flags import (
     TOKENS,
     UNKNOWN,
     VALID,
+    VALID_SHARE,
     VALID_WHERE,
     VECTORS,
     flag,
@@ -131,6 +132,7 @@ def train(
     valid: VALID = None,
     group_by: GROUP_BY = None,
     test_share: TEST_SHARE = None,
+    valid_share: VALID_SHARE = None,
     split: SPLIT = None,
     max_bad: MAX_BAD = None,
     unknown: UNKNOWN = None,
@@ -168,7 +170,7 @@ def train(
     own |= {"tokens": tokens, "max_length": max_length, "vectors": vectors.absolute() if vectors else None}
     own |= {"planes": planes}
     parts = {"test": test, "valid": valid, "group_by": group_by, "test_share": test_share, "split": split}
-    told = parts | {"unknown": unknown, "max_bad": max_bad}
+    told = parts | {"valid_share": valid_share, "unknown": unknown, "max_bad": max_bad}
     plan = typed.plan(settings, domain, data, recipe, network, weights, changes, set_ or [], own, told)
     _begin(plan, out, force, quiet, json)
 

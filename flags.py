@@ -48,6 +48,7 @@ GROUP_BY = Annotated[
     str | None, flag("What stays on one side: a column, a field of --pattern, or a regular expression.", "Data")
 ]
 TEST_SHARE = Annotated[float | None, flag("Share kept for the test where none is given; 0.15.", "Data")]
+VALID_SHARE = Annotated[float | None, flag("Share of the rest kept for validation; 0.1, 0 keeps none.", "Data")]
 SPLIT = Annotated[int | None, flag("A number: another one divides otherwise.", "Data")]
 UNKNOWN = Annotated[str | None, flag("stop (the default), or skip what has a label that is not known.", "Data")]
 MAX_BAD = Annotated[float | None, flag("Share of unusable files above which nothing starts; 0.05.", "Data")]

@@ -53,7 +53,7 @@ def source(data: str, options: dict[str, Any], **told: Any) -> Source:
 
     if told.get("unknown") not in (None, "stop", "skip"):
         raise Problem(f"--unknown is stop or skip; got {told['unknown']}", USAGE)
-    for name, most in (("max_bad", 1), ("test_share", 0.9)):
+    for name, most in (("max_bad", 1), ("test_share", 0.9), ("valid_share", 0.9)):
         if not 0 <= (told.get(name) or 0) <= most:
             raise Problem(f"--{name.replace('_', '-')} is a share from 0 to {most}; got {told[name]:g}", USAGE)
     own = {name: str(value) if isinstance(value, Path) else value for name, value in options.items()}

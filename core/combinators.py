@@ -123,10 +123,10 @@ class Parallel(Combinator):
 
 @dataclass(frozen=True, init=False)
 class Vote(Combinator):
-    """The sum of what all branches say; while learning, each example is answered by one of them alone, by chance.
+    """The mean of what all branches say; while learning, each example is answered by one of them alone, by chance.
 
     So each learns by itself, whatever the others know already: where they simply add up, one that knows the training
-    examples by heart leaves the others nothing to learn.
+    examples by heart leaves the others nothing to learn. A branch with nothing to learn takes no example.
     """
 
     branches: tuple[Layers, ...]

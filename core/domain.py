@@ -21,6 +21,7 @@ from .problem import Bad
 
 Progress = Callable[[int, int | None], object]  # is told how many files of how many are read
 ROUND = 8  # columns: a batch's width is a multiple of it, so that few different widths occur
+DIVISION = ("group_by", "test_share", "valid_share", "split")  # what of a Source decides how examples are divided
 Facts = dict[str, Any]  # what the frontend and `read` depend on and is not code; JSON, travels in the model file
 
 
@@ -74,7 +75,7 @@ def joined(parts: Sequence[Examples]) -> Examples:
     if len(parts) == 1:
         return parts[0]
     lengths = [part.lengths for part in parts if part.lengths is not None]
-    whole = [part[torch.arange(len(part))] for part in parts]
+    whole = [part.followed_by(None)[torch.arange(len(part))] for part in parts]  # each of its full length
     return Examples(
         torch.cat([inputs for inputs, _ in whole]),
         torch.cat([targets for _, targets in whole]),
@@ -131,6 +132,7 @@ class Source:
     group_by: str | None = None  # a column of a table, or a regular expression searched in each path
     unknown: Literal["stop", "skip"] = "stop"  # a label that the model does not know
     test_share: float = 0.15  # what is kept for the test where none is given: 150 of 1,000 tell 90% from 95%
+    valid_share: float | None = None  # of the rest, for validation; None is a tenth, 2,500 examples at most; 0 none
     split: int = 0  # another number divides otherwise
     max_bad: float = 0.05  # share of unusable files above which nothing starts
     options: Mapping[str, Any] = field(default_factory=dict)  # what only this domain understands

@@ -416,13 +416,16 @@ class NGrams(Layer):
 
 @dataclass(frozen=True)
 class Bag(Layer):
-    """The sum of the learned rows of `dim` numbers of all ids, each times a fixed weight of its id; id 0 is padding.
+    """The sum of the learned rows of `dim` numbers of all ids, each times a fixed weight of its id, and a bias.
 
-    The weights are 1 unless something is known of the ids before training (Domain.begin).
+    Id 0 is padding. The weights are 1 unless something is known of the ids before training (Domain.begin). With
+    `static`, the rows stay what they begin as; with `unit`, the weights of an input have squares that add up to 1.
     """
 
     tokens: int
     dim: int
+    static: bool = False
+    unit: bool = False
 
     def out(self, shape: Shape) -> Shape:
         need_maps(shape)
@@ -432,7 +435,7 @@ class Bag(Layer):
         return GlobalMax().see(shape, field)
 
     def module(self, shape: Shape) -> nn.Module:
-        return modules.Bag(self.tokens, self.dim)
+        return modules.Bag(self.tokens, self.dim, bool(self.static), bool(self.unit))
 
     def macs(self, shape: Shape) -> int:
         return prod(shape) * self.dim

@@ -13,7 +13,7 @@ from torch import nn
 from . import checkpoint, feed
 from . import device as devices
 from .checkpoint import Card
-from .domain import Data, Domain, Examples, Facts, Source, View, Windows, joined
+from .domain import DIVISION, Data, Domain, Examples, Facts, Source, View, Windows, joined
 from .network import Network, parse
 from .problem import DATA, FAILED, USAGE, Problem
 from .score import Floats, scores
@@ -79,7 +79,7 @@ class Model:
     @property
     def division(self) -> dict[str, Any]:
         """How the data of its training were divided, as Source takes it: they are divided so again."""
-        return {name: self.card.data[name] for name in ("group_by", "test_share", "split") if name in self.card.data}
+        return {name: self.card.data[name] for name in DIVISION if name in self.card.data}
 
     @property
     def margin(self) -> int | None:

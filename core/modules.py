@@ -173,20 +173,27 @@ class NGrams(nn.Module):
 
 
 class Bag(nn.Module):
-    """The weighted sum of the rows of all ids: (B, C, 1, L) -> (B, dim). Id 0 is padding, and zero."""
+    """The weighted sum of the rows of all ids, and a bias: (B, C, 1, L) -> (B, dim). Id 0 is padding, and zero."""
 
     weigh: Tensor
 
-    def __init__(self, tokens: int, dim: int) -> None:
+    def __init__(self, tokens: int, dim: int, static: bool = False, unit: bool = False) -> None:
         super().__init__()
+        self.unit = unit
         self.table = nn.Embedding(tokens, dim, padding_idx=0)
+        self.bias = nn.Parameter(torch.zeros(dim))
         self.register_buffer("weigh", torch.ones(tokens))
+        self.requires_grad_(not static)
 
     def forward(self, x: Tensor) -> Tensor:
         ids = x.flatten(1).long()
-        return F.embedding_bag(
-            ids, self.table.weight, mode="sum", per_sample_weights=self.weigh[ids], padding_idx=self.table.padding_idx
-        )
+        weigh = self.weigh[ids]
+        if self.unit:
+            weigh = weigh * (ids > 0)
+            weigh = weigh / (weigh * weigh).sum(1, keepdim=True).clamp_min(1e-12).sqrt()
+        padding = self.table.padding_idx
+        told = F.embedding_bag(ids, self.table.weight, mode="sum", per_sample_weights=weigh, padding_idx=padding)
+        return told + self.bias
 
 
 class Bias(nn.Module):
@@ -234,15 +241,18 @@ class Parallel(nn.Module):
 
 
 class Vote(nn.Module):
-    """The sum of all branches; in training each takes a part of the batch by chance, and answers for it alone."""
+    """The mean of all branches; in training each that learns takes a part of the batch by chance, and answers alone."""
 
     def __init__(self, branches: Sequence[nn.Module]) -> None:
         super().__init__()
         self.branches = nn.ModuleList(branches)
 
     def forward(self, x: Tensor) -> Tensor:
-        if not self.training or len(x) < len(self.branches):
-            return torch.stack([branch(x) for branch in self.branches]).sum(0)
+        learning = [branch for branch in self.branches if any(p.requires_grad for p in branch.parameters())]
+        if not self.training or not learning or len(x) < len(learning):
+            return torch.stack([branch(x) for branch in self.branches]).mean(0)
+        if len(learning) == 1:
+            return learning[0](x)  # type: ignore[no-any-return]
         order = torch.randperm(len(x)).to(x.device)  # drawn on the CPU: the same on every device
-        parts = [branch(x[own]) for branch, own in zip(self.branches, order.chunk(len(self.branches)), strict=True)]
+        parts = [branch(x[own]) for branch, own in zip(learning, order.chunk(len(learning)), strict=True)]
         return torch.cat(parts)[order.argsort()]

@@ -24,7 +24,7 @@ import torch
 from . import checkpoint, files, start, versions
 from . import device as devices
 from .checkpoint import Card
-from .domain import Data, Domain, Progress
+from .domain import DIVISION, Data, Domain, Progress
 from .network import Network
 from .plan import Plan, plan_from, read_settings
 from .problem import DATA, FAILED, USAGE, Problem
@@ -142,8 +142,7 @@ class Run:
         )
 
     def _division(self) -> dict[str, Any]:
-        source = self.plan.source
-        return {"group_by": source.group_by, "test_share": source.test_share, "split": source.split}
+        return {name: getattr(self.plan.source, name) for name in DIVISION}
 
     def save_model(self, scores: dict[str, Any]) -> None:
         weights = self.trainer.average.weights or self.trainer.network.state_dict()

@@ -1,7 +1,9 @@
 """How large the test part is, and another division of the same examples."""
 
 import pytest
+from neocog import typed
 from neocog.core.domain import Source
+from neocog.core.problem import Problem
 from neocog.core.sources.listing import Item
 from neocog.core.sources.survey import divide
 
@@ -27,3 +29,19 @@ def test_another_split_is_another_part_of_the_same_size():
     first, second = part_of(test_share=0.1), part_of(test_share=0.1, split=1)
     assert len(second) / 2000 == pytest.approx(0.1, abs=0.025)
     assert len(first & second) / len(first) < 0.25  # a tenth is expected
+
+
+def test_the_validation_part_is_a_share_of_what_is_not_for_the_test_and_may_be_none():
+    def parts(**told) -> list[str]:
+        return divide(ITEMS, HASHES, Source("d", test_share=0.1, **told))[0]
+
+    assert parts(valid_share=0.3).count("valid") == pytest.approx(0.3 * 0.9 * 2000, abs=60)
+    without = parts(valid_share=0.0)
+    assert set(without) == {"train", "test"}
+    assert [part == "test" for part in without] == [part == "test" for part in parts()]  # no other moves
+
+
+@pytest.mark.parametrize("share", ["test_share", "valid_share"])
+def test_a_share_that_leaves_nothing_to_train_on(share):
+    with pytest.raises(Problem, match=rf"--{share.replace('_', '-')} is a share from 0 to 0.9; got 2"):
+        typed.source("d", {}, **{share: 2.0})

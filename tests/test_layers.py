@@ -91,6 +91,7 @@ ROWS: list[tuple[Layer, Shape, Shape]] = [
     (vote((flatten, dense(4)), (globalmax, dense(4))), MAPS, (4,)),
     (ngrams(3, 500), (1, 1, 50), (3, 1, 50)),
     (bag(1000, 7), (1, 1, 50), (7,)),
+    (bag(1000, 7, static=True, unit=True), (1, 1, 50), (7,)),
     (bias, MAPS, MAPS),
     (scale(0.125), (30,), (30,)),
     (residual(conv(6, 3, pad=1), relu), MAPS, MAPS),
@@ -305,11 +306,19 @@ def test_looking_on_sees_the_words_in_their_order():
     assert shapes == [(8, 8), (6, 6), (6, 6)]
 
 
-def test_a_vote_sums_its_branches_and_lets_one_of_them_learn_from_each_example():
+def test_a_vote_is_the_mean_of_its_branches_and_lets_one_of_them_learn_from_each_example():
     module = Network(MAPS, (vote((flatten, dense(4)), (globalmax, dense(4))),)).module()
     x = examples(MAPS, 10)
     one, two = (branch(x) for branch in module[0].branches)
-    torch.testing.assert_close(module.eval()(x), one + two)
+    torch.testing.assert_close(module.eval()(x), (one + two) / 2)
     learned = module.train()(x)
     alone = torch.stack([torch.isclose(learned, each).all(1) for each in (one, two)])
     assert bool(alone.any(0).all()) and alone.sum(1).tolist() == [5, 5]
+
+
+def test_a_branch_with_nothing_to_learn_takes_no_example_of_a_vote():
+    ids = torch.randint(0, 50, (10, 1, 1, 8)).float()
+    module = Network((1, 1, 8), (vote((embed(50, 4), globalmax, dense(2)), bag(50, 2, static=True)),)).module()
+    learns, stays = (branch(ids) for branch in module[0].branches)
+    torch.testing.assert_close(module.train()(ids), learns)
+    torch.testing.assert_close(module.eval()(ids), (learns + stays) / 2)

@@ -178,3 +178,13 @@ def test_padding_begins_as_zero_and_stays_zero():
 def test_a_static_table_stays_as_it_is():
     module = Network((1, 1, 8), parse("embed(9, 4, static=True), conv(3, 2), globalmax, dense(2)")).module()
     assert [name for name, p in module.named_parameters() if not p.requires_grad] == ["0.table.weight"]
+
+
+def test_a_unit_bag_brings_the_weights_of_an_input_to_length_one():
+    module = Network((1, 1, 4), parse("bag(10, 3, unit=True)")).module()
+    table, weigh = module[0].table.weight, module[0].weigh
+    weigh[2], weigh[3] = 3.0, 4.0
+    ids = torch.tensor([[[[2.0, 3, 0, 0]]], [[[0.0, 0, 0, 0]]]])
+    answer = module(ids)
+    torch.testing.assert_close(answer[0], 0.6 * table[2] + 0.8 * table[3])
+    assert answer[1].abs().sum() == 0  # of an input with nothing known in it

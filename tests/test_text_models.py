@@ -100,8 +100,11 @@ def test_runs_are_counted_once_a_text():
         row = [at for at in row if at]
         for run in {tuple(row[i : i + n]) for n in (1, 2) for i in range(len(row) - n + 1)}:
             slow.setdefault(run, [0, 0])[target] += 1
-    assert len(keys) == len(slow)
+    often = {run: sum(counts) for run, counts in slow.items()}
+    assert len(keys) == sum(len(run) == 1 or often[run] > 1 for run in slow)  # "3 4" stands in one text
     for run, expected in slow.items():
+        if len(run) > 1 and often[run] == 1:
+            continue
         key = int(runs.numbers_of(torch.tensor([run]), len(run))[0, -1, 0])
         assert counts[int(np.searchsorted(keys, key))].tolist() == expected
 
@@ -112,13 +115,8 @@ def test_too_many_runs_leave_the_commoner_ones(monkeypatch):
     assert len(runs.known(inputs, 2)) == 3  # 2, 3 and "2 3" occur twice
 
 
-def test_words_that_share_letters_share_what_is_known():
+def test_letters_of_a_word_are_runs_of_three_to_five_with_its_bounds():
     assert letters("cat") == {"<ca", "cat", "at>", "<cat", "cat>", "<cat>"}
-    words = ["stirring", "stirringly", "dull", "dully", "zzz"]
-    counts = torch.tensor([[9.0, 0], [0, 0], [0, 9], [0, 0], [0, 0]])
-    told = Spelling(words).smoothed(counts, np.arange(2, 7))
-    assert told[1, 0] > 1 > -1 > told[3, 0] and told[4].abs().sum() == 0
-    torch.testing.assert_close(told[:, 0], -told[:, 1])
 
 
 def test_vectors_of_words_alike_begin_alike():
@@ -141,7 +139,7 @@ def data(tmp_path, monkeypatch):
     return DOMAIN.load(Source(str(tmp_path / "t.csv")), None, None)
 
 
-def test_swift_begins_as_naive_bayes_and_answers_before_it_has_learned(data):
+def test_swift_answers_before_it_has_learned(data):
     numbers = DOMAIN.numbers(data.facts)
     described = Network((1, 1, data.facts["length"]), models.swift(2, **numbers))
     module = described.module()
@@ -183,20 +181,6 @@ def test_vectors_go_into_every_table(data, tmp_path):
     tables = [p for name, p in module.named_parameters() if "table" in name]
     assert len(tables) == 2 and all(table[at].tolist() == [1.5, 2.5, 3.5] for table in tables)
     assert "vectors of 3 numbers for 2 of" in remarks[0]
-
-
-def test_naive_bayes_is_as_sure_as_it_is_right(data):
-    """Among labels drawn by chance, nothing that words say is worth anything."""
-    inputs = data.train.inputs[:, 0, 0]
-    keys = runs.known(inputs, 2)
-
-    def sureness(targets):
-        counts = runs.present(inputs, targets.tolist(), keys, 2, 3)
-        return runs.sureness(inputs, targets, keys, counts, 3)
-
-    rng = torch.Generator().manual_seed(0)
-    assert sureness(torch.randint(0, 2, (len(inputs),), generator=rng)) == min(runs.GRID)
-    assert sureness(data.train.targets) >= 0.3
 
 
 def test_a_run_of_swift_that_was_stopped_ends_with_the_same_weights(data):

@@ -11,12 +11,11 @@ from ..core.domain import Data, Source
 from ..core.modules import Bag, Embed, NGrams
 from ..core.problem import USAGE, Problem
 from . import runs, vectors
+from .linear import Said, solved
 from .spelling import Spelling
 from .vocabulary import FIRST
 
-ALIKE = 0.2  # what the spelling of a word counts for, beside its own ratio
 SPREAD = 0.1  # the deviation of a word vector's numbers
-PACE = 3.0  # how fast the bag learns, beside what has no weights
 
 
 def begin(network: nn.Module, data: Data, source: Source) -> list[str]:
@@ -51,35 +50,23 @@ def begin_by_spelling(tables: list[Tensor], data: Data) -> None:
 
 
 def tell_runs(ngrams: NGrams, bag: Bag | None, data: Data) -> None:
-    """Lets `ngrams` know the runs of the training texts; a bag of as many numbers as labels begins as naive Bayes.
-
-    Each run counts by how much it tells, max |r_k|, so that one that tells nothing is also never learnt by heart; the
-    learned rows begin as r / max |r_k|: their product is NBSVM's feature (Wang and Manning 2012, section 2.3).
-    """
+    """Lets `ngrams` know the runs of the training texts; a bag of as many numbers as labels becomes a linear model."""
     assert isinstance(data.train.inputs, Tensor), "texts are arrays"
-    inputs = data.train.inputs[:, 0, 0]
-    labels = len(data.labels)
+    inputs, labels = data.train.inputs[:, 0, 0], len(data.labels)
     keys = runs.known(inputs, labels, ngrams.longest)[: len(ngrams.keys)]
     told = torch.full_like(ngrams.keys, 2**62)
     told[: len(keys)] = torch.from_numpy(keys)
     ngrams.keys.copy_(told)
     if bag is not None and bag.table.weight.shape[1] == labels and len(bag.weigh) > len(keys):
-        counts = runs.present(inputs, data.train.targets.tolist(), keys, labels, ngrams.longest)
-        ratios = runs.log_ratios(counts)
-        lone, where = runs.single(keys, data.facts["tokens_known"])
-        if data.facts["tokens"] == "words":
-            spelt = Spelling(data.facts["vocabulary"])
-            ratios[where] += ALIKE * spelt.smoothed(counts[where], lone)
-        sure = runs.sureness(inputs, data.train.targets, keys, counts, ngrams.longest)
-        weigh, rows = weighed(ratios, sure)
-        with torch.no_grad():
-            bag.weigh.zero_()
-            bag.table.weight.zero_()
-            bag.weigh[1 : len(keys) + 1] = weigh
-            bag.table.weight[1 : len(keys) + 1] = rows
+        spelt = Spelling(data.facts["vocabulary"]) if data.facts["tokens"] == "words" else None
+        places = runs.places(keys, data.facts["tokens_known"])[FIRST:]
+        put(bag, solved(inputs, data.train.targets, labels, keys, ngrams.longest, spelt, places))
 
 
-def weighed(ratios: Tensor, sure: float) -> tuple[Tensor, Tensor]:
-    """(runs, labels) ratios as how much each run tells, (runs,), and rows that give `sure` times the ratios with it."""
-    weigh = PACE * ratios.abs().amax(1)
-    return weigh, sure * ratios / weigh.clamp_min(1e-6)[:, None]
+@torch.no_grad()
+def put(bag: Bag, said: Said) -> None:
+    """Lets the bag say what a linear model does."""
+    for whole, known in ((bag.weigh, said.weigh), (bag.table.weight, said.rows)):
+        whole.zero_()
+        whole[1 : len(known) + 1] = known
+    bag.bias.copy_(said.bias)

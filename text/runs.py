@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -25,18 +26,21 @@ def numbered(inputs: Tensor, longest: int = LONGEST) -> Iterator[NDArray[np.int6
 
 
 def known(inputs: Tensor, labels: int, longest: int = LONGEST) -> NDArray[np.int64]:
-    """The runs of (N, L) ids that a model may know, rising: all of them, or the commoner ones where that is too many.
+    """The runs of (N, L) ids that a model may know, rising: all tokens, and runs of several that occur twice or more.
 
-    Of the runs that occur once, few come back in another text; so the least count rises until the rest fits.
+    Of the runs that occur once, few come back in another text. Where there are too many, the least count rises for
+    tokens and runs alike until the rest fits.
     """
     most = min(MOST, MOST_WEIGHTS // max(1, labels))
     parts = [np.unique(part[part > 0], return_counts=True) for part in numbered(inputs, longest)]
     keys, place = np.unique(np.concatenate([own for own, _ in parts]), return_inverse=True)
     counts = np.bincount(place, np.concatenate([often for _, often in parts]), len(keys))
+    kept = (counts >= 2) | np.isin(keys, numbers_of(torch.unique(inputs)[:, None].long(), 1).numpy())
     least = 1
-    while (counts >= least).sum() > most:
+    while kept.sum() > most:
         least += 1
-    return keys[counts >= least]
+        kept = counts >= least
+    return keys[kept]
 
 
 def present(inputs: Tensor, targets: Sequence[int], keys: NDArray[np.int64], labels: int, longest: int) -> Tensor:
@@ -57,13 +61,33 @@ def present(inputs: Tensor, targets: Sequence[int], keys: NDArray[np.int64], lab
     return torch.from_numpy(counts)
 
 
-def single(keys: NDArray[np.int64], tokens: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The ids of tokens that are known runs by themselves, and where they stand among the keys."""
-    ids = torch.arange(1, tokens)
-    own = numbers_of(ids[:, None], 1)[:, 0, 0].numpy()
+class Found(NamedTuple):
+    """Which known runs stand in which texts, and how often."""
+
+    texts: Tensor  # (M,) rising
+    runs: Tensor  # (M,)
+    often: Tensor  # (M,)
+
+
+def occurrences(inputs: Tensor, keys: NDArray[np.int64], longest: int) -> Found:
+    """Where each of the runs `keys` stands in (N, L) ids."""
+    texts, places, often, start = [], [], [], 0
+    for part in numbered(inputs, longest):
+        at = np.searchsorted(keys, part).clip(max=len(keys) - 1)
+        rows, columns = np.nonzero(keys[at] == part)
+        cells, times = np.unique(rows * len(keys) + at[rows, columns], return_counts=True)
+        texts.append(start + cells // len(keys))
+        places.append(cells % len(keys))
+        often.append(times)
+        start += len(part)
+    return Found(*(torch.from_numpy(np.concatenate(each)) for each in (texts, places, often)))
+
+
+def places(keys: NDArray[np.int64], tokens: int) -> Tensor:
+    """Where each token stands among the known runs by itself, −1 where it does not: (tokens,)."""
+    own = numbers_of(torch.arange(tokens)[:, None], 1)[:, 0, 0].numpy()
     at = np.searchsorted(keys, own).clip(max=len(keys) - 1)
-    there = keys[at] == own
-    return ids.numpy()[there], at[there]
+    return torch.from_numpy(np.where(keys[at] == own, at, -1))
 
 
 def log_ratios(counts: Tensor, smoothing: float = 1.0) -> Tensor:
@@ -75,32 +99,3 @@ def log_ratios(counts: Tensor, smoothing: float = 1.0) -> Tensor:
     own = counts + smoothing
     others = counts.sum(1, keepdim=True) - counts + smoothing
     return (own / own.sum(0)).log() - (others / others.sum(0)).log()
-
-
-def sureness(inputs: Tensor, targets: Tensor, keys: NDArray[np.int64], counts: Tensor, longest: int) -> float:
-    """What the sum of a text's log-count ratios is best multiplied by, for its scores to be as sure as they are right.
-
-    Judged on some training texts, each taken out of the counts first: with its own words counted, naive Bayes knows
-    it by heart. The factor of a grid with the lowest log loss.
-    """
-    some = torch.randperm(len(inputs), generator=torch.Generator().manual_seed(0))[:JUDGED]
-    own, others = counts + 1, counts.sum(1, keepdim=True) - counts + 1
-    base = own.sum(0).log() - others.sum(0).log()  # (labels,)
-    scores, start = torch.zeros(len(some), counts.shape[1]), 0
-    for part in numbered(inputs[some], longest):
-        found = np.sort(part, 1)
-        first = np.ones_like(found, bool)
-        first[:, 1:] = found[:, 1:] != found[:, :-1]
-        at = np.searchsorted(keys, found).clip(max=len(keys) - 1)
-        rows, columns = np.nonzero(first & (keys[at] == found))
-        runs, text = torch.from_numpy(at[rows, columns]), torch.from_numpy(start + rows)
-        mine = torch.nn.functional.one_hot(targets[some[text]], counts.shape[1])
-        ratios = (own[runs] - mine).log() - (others[runs] - (1 - mine)).log() - base
-        scores.index_add_(0, text, ratios)
-        start += len(part)
-    losses = [float(torch.nn.functional.cross_entropy(scores * by, targets[some])) for by in GRID]
-    return GRID[losses.index(min(losses))]
-
-
-JUDGED = 2000  # texts
-GRID = (0.02, 0.03, 0.05, 0.07, 0.1, 0.14, 0.2, 0.3, 0.4, 0.6)

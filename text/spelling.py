@@ -10,11 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
-
-from .runs import log_ratios
-from .vocabulary import FIRST
 
 SHORTEST, LONGEST = 3, 5  # letters of a run, the word's bounds among them
 SHARED = 2  # a run says something of other words where so many have it
@@ -46,20 +42,6 @@ class Spelling:
     def to_words(self, values: Tensor) -> Tensor:
         """(runs, K) summed over the runs that each word holds: (words, K)."""
         return torch.zeros(self.words, values.shape[1]).index_add_(0, self.at, values[self.run])
-
-    def smoothed(self, counts: Tensor, ids: NDArray[np.int64]) -> Tensor:
-        """What the letters of some words, by their ids, say of each label: the sum of their runs' log-count ratios.
-
-        `counts` (words, labels) say in how many texts of each label the words stand.
-        """
-        places = torch.from_numpy(ids) - FIRST
-        known = places >= 0
-        whole = torch.zeros(self.words, counts.shape[1])
-        whole[places[known]] = counts[known]
-        ratios = self.to_words(log_ratios(self.to_runs(whole)))
-        told = torch.zeros_like(counts)
-        told[known] = ratios[places[known]]
-        return told
 
     def vectors(self, dim: int, rng: torch.Generator) -> Tensor:
         """Random vectors of which those of words alike are alike: (words, dim), each number of variance 1 or so."""

@@ -175,7 +175,8 @@ def divide(items: Sequence[Item], hashes: Sequence[bytes], source: Source) -> tu
     parts = [item.part or "train" for item in items]
     free = [at for at, part in enumerate(parts) if part == "train"]
     test = 0.0 if "test" in parts else source.test_share
-    valid = 0.0 if "valid" in parts else valid_share(len(free) * (1 - test)) * (1 - test)
+    share = valid_share(len(free) * (1 - test)) if source.valid_share is None else source.valid_share
+    valid = 0.0 if "valid" in parts else share * (1 - test)
     own, rare = split([keys[at] for at in free], [items[at].label for at in free], valid, test)
     for at, part in zip(free, own, strict=True):
         parts[at] = part
@@ -184,7 +185,7 @@ def divide(items: Sequence[Item], hashes: Sequence[bytes], source: Source) -> tu
 
 def divided_by(source: Source) -> tuple[object, ...]:
     """All that decides which part an example is for, and is not in the examples: a part of a cache's key."""
-    return source.group_by, source.test_share, source.split
+    return source.group_by, source.test_share, source.valid_share, source.split
 
 
 def valid_share(examples: float) -> float:
