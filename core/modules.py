@@ -186,14 +186,19 @@ class Bag(nn.Module):
         self.requires_grad_(not static)
 
     def forward(self, x: Tensor) -> Tensor:
-        ids = x.flatten(1).long()
-        weigh = self.weigh[ids]
-        if self.unit:
-            weigh = weigh * (ids > 0)
-            weigh = weigh / (weigh * weigh).sum(1, keepdim=True).clamp_min(1e-12).sqrt()
+        ids, weights = x.flatten(1).long(), self.weights(x)
         padding = self.table.padding_idx
-        told = F.embedding_bag(ids, self.table.weight, mode="sum", per_sample_weights=weigh, padding_idx=padding)
+        told = F.embedding_bag(ids, self.table.weight, mode="sum", per_sample_weights=weights, padding_idx=padding)
         return told + self.bias
+
+    def weights(self, x: Tensor) -> Tensor:
+        """(B, C, 1, L) ids -> the weight of each, (B, C · L)."""
+        ids = x.flatten(1).long()
+        weights = self.weigh[ids]
+        if not self.unit:
+            return weights
+        weights = weights * (ids > 0)
+        return weights / (weights * weights).sum(1, keepdim=True).clamp_min(1e-12).sqrt()
 
 
 class Bias(nn.Module):

@@ -233,7 +233,7 @@ def test_padding_has_no_relevance():
     for method in methods.fitting(subject.network, subject.words):
         found = method.compute(subject, likeliest(subject))
         if method.name not in ("gradcam",):
-            assert not bool(found[..., 9:].any()), method.name
+            assert float(found[..., 9:].abs().max()) < 1e-6, method.name  # what batches of other sizes round apart
 
 
 def test_an_opened_network_answers_as_the_closed_one():

@@ -57,9 +57,9 @@ def _rule(module: nn.Module, x: Tensor) -> Tensor:
     if isinstance(module, modules.L2Pool):
         sums = module(x.detach()).square()
         return passed(sums.sqrt(), lambda arriving: _squares(module, x.detach(), sums, arriving), x)
-    if isinstance(module, Rows) and module.pooled:
+    if isinstance(module, Rows) and isinstance(module.table, modules.Bag):
         assert module.given is not None
-        return _pooled(module.given)
+        return _pooled(module.given, module.table.bias)
     if isinstance(module, HANDED_ON):
         return passed(module(x.detach()), lambda arriving: arriving, x)
     return module(x)  # type: ignore[no-any-return]
@@ -142,10 +142,16 @@ def _dense(module: nn.Linear, x: Tensor) -> Tensor:
     return passed(y, back, x)
 
 
-def _pooled(rows: Tensor) -> Tensor:
-    """(B, C, L, dim) rows of a bag -> their sum (B, dim)."""
-    y = rows.detach().sum((1, 2))
-    return passed(y, lambda arriving: rows.detach() * (arriving / _away_from_zero(y))[:, None, None], rows)
+def _pooled(rows: Tensor, bias: Tensor) -> Tensor:
+    """(B, C, L, dim) rows of a bag and its bias -> their sum (B, dim); the rows share what the bias says by size."""
+    values = rows.detach()
+    y, sizes = values.sum((1, 2)) + bias.detach(), values.abs().sum((1, 2)).clamp_min(TINY)
+
+    def back(arriving: Tensor) -> Tensor:
+        share = arriving / _away_from_zero(y)
+        return values * share[:, None, None] + values.abs() * (share * bias.detach() / sizes)[:, None, None]
+
+    return passed(y, back, rows)
 
 
 def _away_from_zero(y: Tensor) -> Tensor:

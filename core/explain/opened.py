@@ -26,13 +26,13 @@ class Rows(nn.Module):
         if self.given is None:
             self.looked_up = self.look_up(ids).detach()
         rows = self.looked_up if self.given is None else self.given
-        return rows.sum((1, 2)) if self.pooled else rows
+        return rows.sum((1, 2)) + self.table.bias if isinstance(self.table, modules.Bag) else rows
 
     def look_up(self, ids: Tensor) -> Tensor:
         """(B, C, 1, L) ids -> the rows of a bag, (B, C, L, dim), or those of an embedding, (B, dim, 1, L)."""
         if isinstance(self.table, modules.Bag):
             at = ids.long().squeeze(2)
-            return self.table.table(at) * self.table.weigh[at].unsqueeze(-1)  # type: ignore[no-any-return]
+            return self.table.table(at) * self.table.weights(ids).view_as(at).unsqueeze(-1)  # type: ignore[no-any-return]
         return self.table(ids)  # type: ignore[no-any-return]
 
 

@@ -49,5 +49,6 @@ def walk(module: nn.Module, x: Tensor, rule: Rule, add: Sum = plain_sum) -> Tens
     if isinstance(module, modules.Parallel):
         return torch.cat([walk(branch, x, rule, add) for branch in module.branches], 1)
     if isinstance(module, modules.Vote):
-        return add([walk(branch, x, rule, add) for branch in module.branches])
+        mean = modules.Scale(1 / len(module.branches))
+        return rule(mean, add([walk(branch, x, rule, add) for branch in module.branches]))
     return rule(module, x)
