@@ -69,10 +69,6 @@ app = typer.Typer(
     epilog="Exit codes: 0 done, 1 failed, 2 wrong use, 3 the data cannot be used, 130 interrupted.",
 )
 
-app.add_typer(cli_go_play.app, name="go")
-app.add_typer(cli_imagine.app)
-app.command()(cli_attack.attack)
-
 
 def _version(asked: bool) -> None:
     if asked:
@@ -464,8 +460,12 @@ def demo(
     show_demo(quick, out)
 
 
-app.command()(cli_explain.explain)
-app.command()(cli_filters.filters)
+for command in (
+    *(cli_explain.explain, cli_filters.filters, cli_imagine.imagine, cli_attack.attack),
+    *(cli_imagine.dream, cli_imagine.style),
+):
+    app.command(rich_help_panel="Understand")(command)
+app.add_typer(cli_go_play.app, name="go", rich_help_panel="Go")
 
 
 def main() -> None:

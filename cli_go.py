@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .core.problem import Bad
     from .go.game import Game
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich", help="Go: boards, planes and collections of games.")
+app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich", help="Boards, records, an engine, matches.")
 
 GAMES = Annotated[list[str], typer.Argument(help="SGF files, folders, globs, zip and tar archives, or -.")]
 FORCE = Annotated[bool, typer.Option("--force", help="Replace what is there.")]

@@ -18,13 +18,11 @@ if TYPE_CHECKING:
 
     from .core.model import Model
 
-app = typer.Typer()
 
 FORCE = Annotated[bool, flag("Replace what is there.", None, "--force")]
 LOOK = "What keeps it like an input that people know"
 
 
-@app.command()
 def imagine(
     model: MODEL,
     label: Annotated[list[str] | None, flag("A label, or several. Default: the first ten.")] = None,
@@ -131,7 +129,6 @@ def _photo(path: str, size: int, model: Model, quiet: bool) -> Tensor:
     return read.values.to(model.device)
 
 
-@app.command()
 def dream(
     model: MODEL,
     picture: Annotated[str, typer.Argument(help=PICTURE, show_default=False)],
@@ -178,7 +175,6 @@ def dream(
     going_on.end(ended, told, json, quiet)
 
 
-@app.command()
 def style(
     content: Annotated[str, typer.Argument(help="The picture whose content stays.", show_default=False)],
     style: Annotated[str, typer.Argument(help="The picture in whose manner.", show_default=False)],
