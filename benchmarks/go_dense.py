@@ -18,7 +18,7 @@ from neocog.core.run import _prepare
 from neocog.core.score import scores
 from neocog.core.train import train
 
-RECIPES = ("dense", "dense(units=2048)", "alphago-raw(filters=64, depth=6)", "alphago(filters=64, depth=6)", "swift")
+RECIPES = ("dense", "alphago-raw(filters=64, depth=6)", "alphago(filters=64, depth=6)", "swift")
 TIMED = 30  # steps
 
 
@@ -43,6 +43,7 @@ def main() -> None:
     parser.add_argument("--judged", type=int, default=20_000)
     options = parser.parse_args()
     print(machine())
+    trained("dense", options.data, options.test, 128, 10)  # compiles the board
     for recipe in RECIPES:
         timed, _ = trained(recipe, options.data, options.test, TIMED * 128, 10)
         positions = int(TIMED * 128 * options.seconds / timed)

@@ -55,7 +55,7 @@ RECIPES: dict[str, Recipe] = {
         alphago, "the same, shown the stones and nothing else", PLAIN, {"planes": "stones"}, input=STONES
     ),
     "dense": Recipe(
-        fully_connected, "the lectures' fully connected baseline, on a matrix of 1, −1 and 0", PLAIN,
-        {"planes": "matrix"}, input=MATRIX,
+        fully_connected, "the lectures' fully connected baseline, on a matrix of 1, −1 and 0",
+        {**PLAIN, "lr": 0.002}, {"planes": "matrix"}, input=MATRIX,
     ),
 }  # fmt: skip
