@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection as Several
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -20,6 +21,7 @@ from ..core.sources.content import Unreadable, fetched
 from ..core.sources.gather import gather as gathered
 from ..core.split import PARTS, split
 from . import pack, sgf
+from .collection import Collection
 from .coords import vertex
 from .frontend import SIZE, seen_of
 from .game import Game
@@ -110,7 +112,7 @@ def divided(source: Source) -> Division:
     for at, part in zip(free, mine, strict=True):
         part_of["train"][at] = part
     bad = [each for _, left in usable.values() for each in left]
-    enough(source, bad, sum(len(each.games) + len(each.bad) for each in found.values()), len(free))
+    enough(source, found.values(), bad, len(free))
     chosen = [
         (PARTS.index(part), name, at)
         for name, (picks, _) in usable.items()
@@ -131,14 +133,17 @@ def shares_of(source: Source, games: int) -> dict[str, float]:
     return {"valid": min(VALID, VALID_GAMES / most), "test": min(source.test_share, TEST_GAMES / most)}
 
 
-def enough(source: Source, bad: Sequence[Bad], records: int, usable: int) -> None:
-    """Raises Problem where too many records are no use."""
-    first = "; ".join(f"{each.file} {each.reason}" for each in bad[:3])
+def enough(source: Source, found: Several[Collection], left: Sequence[Bad], usable: int) -> None:
+    """Raises Problem where too many records are no games; other sizes and second copies are left out, no more."""
     if not usable:
+        first = "; ".join(f"{each.file} {each.reason}" for each in left[:3])
         raise Problem(f"{source.data} holds no game on {SIZE}×{SIZE} to learn from ({first or 'no records'})", DATA)
-    if len(bad) > source.max_bad * records:
+    broken = [bad for each in found for bad in each.bad]
+    records = sum(len(each.games) + len(each.bad) for each in found)
+    if len(broken) > source.max_bad * records:
+        first = "; ".join(f"{each.file} {each.reason}" for each in broken[:3])
         raise Problem(
-            f"{len(bad):,} of {records:,} records cannot be used, more than --max-bad {source.max_bad:.0%}: {first}",
+            f"{len(broken):,} of {records:,} records cannot be used, more than --max-bad {source.max_bad:.0%}: {first}",
             DATA,
         )
 

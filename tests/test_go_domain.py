@@ -248,7 +248,7 @@ def test_records_that_are_no_use_are_counted_and_too_many_stop(records, tmp_path
     found = data.load(Source(str(records), max_bad=0.1), None, None)
     assert [bad.file.partition("!")[2] for bad in found.bad] == ["broken.sgf", "small.sgf"]
     with pytest.raises(
-        Problem, match=r"2 of 42 records cannot be used, more than --max-bad 1%: .*small.sgf"
+        Problem, match=r"1 of 42 records cannot be used, more than --max-bad 1%: .*broken.sgf"
     ) as problem:
         data.load(Source(str(records), max_bad=0.01), None, None)
     assert problem.value.code == DATA

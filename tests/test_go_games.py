@@ -357,11 +357,6 @@ def test_a_record_becomes_the_input_and_the_frontend_its_planes(collection):
     assert len(domain.gather([str(collection)])) == 17
 
 
-def test_training_says_that_it_is_not_there_yet(collection):
-    with pytest.raises(Problem, match="no policy network to train on games yet; pack them with: neocog go pack"):
-        neocog.domain("go").load(Source(str(collection)), None, None)
-
-
 # --- names of points -----------------------------------------------------------------------------------------------
 
 

@@ -7,8 +7,8 @@ from neocog.core.problem import USAGE, Problem
 from neocog.core.settings import Settings
 
 NAMES = (
-    "adversarial, augment, average, batch, clip, compile, device, dirac, epochs, lr, lr_other, max_norm, momentum, "
-    "optimiser, precision, schedule, seed, smoothing, warmup, weight_decay, whiten"
+    "adversarial, augment, average, batch, checked, clip, compile, device, dirac, epochs, examples, lr, lr_other, "
+    "max_norm, momentum, optimiser, precision, schedule, seed, smoothing, warmup, weight_decay, whiten"
 )
 
 
