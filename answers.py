@@ -67,8 +67,7 @@ def check_picture(domain: Domain, path: Path, force: bool) -> None:
         raise Problem(f"--out is not for {domain.name}", USAGE)
     if path.suffix.lower() not in (".svg", ".png"):
         raise Problem(f"--out is a .svg or a .png; got {path.name}", USAGE)
-    if path.exists() and not force:
-        raise Problem(f"{path} exists; name another file, or replace it with --force", USAGE)
+    files.free(path, force)
 
 
 def draw(

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from . import tell, typed
+from .core import files
 from .core.problem import USAGE, Problem
 from .core.progress import progress, say
 from .flags import (
     CACHE,
     DEVICE,
+    FORCE,
     JSON,
     LABEL_COLUMN,
     LABEL_LEVEL,
@@ -68,7 +70,7 @@ def attack(
     label_level: LABEL_LEVEL = None,
     cache: CACHE = None,
     out: OUT = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace what is there.")] = False,
+    force: FORCE = False,
     device: DEVICE = None,
     json: JSON = False,
     quiet: QUIET = False,
@@ -176,8 +178,7 @@ def free(path: Path | None, force: bool) -> None:
     """Refuses a file that is there already, or of a kind that is not written."""
     if path and path.suffix.lower() not in WRITTEN:
         raise Problem(f"--out is a .png, .svg or .json file; got {path}", USAGE)
-    if path and path.exists() and not force:
-        raise Problem(f"{path} exists; name another file, or replace it with --force", USAGE)
+    files.free(path, force)
 
 
 def numbers(text: str) -> list[float]:
@@ -224,7 +225,6 @@ def drawn(model: Model, data: Data, part: str | None, most: int, seed: int) -> t
 
 
 def write(path: Path, told: dict[str, Any], draw: Callable[[Path], None]) -> None:
-    from .core import files
 
     if path.suffix.lower() == ".json":
         files.write_text(path, json_format.dumps(told, indent=1, ensure_ascii=False) + "\n")

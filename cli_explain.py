@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator
 from itertools import count
@@ -14,18 +13,13 @@ import typer
 from . import tell, typed
 from .core.problem import DATA, USAGE, Problem
 from .core.progress import progress, say
-from .flags import DEVICE, JSON, MODEL, MOVE, QUIET, flag
+from .flags import DEVICE, FORCE, JSON, MODEL, MOVE, QUIET, flag
 
 if TYPE_CHECKING:
     from .core.explain.explained import Explanation
     from .core.model import Model
 
-FORCE = Annotated[bool, flag("Replace what is there.", None, "--force")]
 OUT = Annotated[Path | None, flag("Write a sheet: FILE.png or FILE.svg.")]
-
-
-def in_colour() -> bool:
-    return sys.stdout.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
 
 
 def explain(
@@ -122,7 +116,7 @@ def tell_explanations(model: Model, explanations: list[Explanation]) -> None:
             print(f"{each.name}: {each.label} {sure(each.probability)}\n{lines[0]}")
             before = (id(each.inputs), each.label)
         print(line)
-        if model.domain.written and in_colour():
+        if model.domain.written and tell.in_colour():
             relevance = each.relevance.flatten().tolist()
             print("    " + model.domain.written(each.source, relevance, model.card.facts, "terminal"))
     print("\n".join(["", *shown.legend(explanations)]).rstrip())

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from . import tell, typed
-from .cli_explain import FORCE, OUT
+from .cli_explain import OUT
 from .core.problem import USAGE, Problem
 from .core.progress import progress, say
-from .flags import DEVICE, JSON, MODEL, MOVE, QUIET, flag
+from .flags import DEVICE, FORCE, JSON, MODEL, MOVE, QUIET, flag
 
 if TYPE_CHECKING:
     from .core.explain.filters import Phrases

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from . import tell
+from .core.files import free
 from .core.problem import DATA, INTERRUPTED, USAGE, Problem
 from .core.progress import progress, say
-from .flags import JSON, QUIET
+from .flags import FORCE, JSON, QUIET
 
 if TYPE_CHECKING:
     from .core.problem import Bad
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich", help="Boards, records, an engine, matches.")
 
 GAMES = Annotated[list[str], typer.Argument(help="SGF files, folders, globs, zip and tar archives, or -.")]
-FORCE = Annotated[bool, typer.Option("--force", help="Replace what is there.")]
 NAMED = 5  # records left out that are named
 
 
@@ -60,12 +60,6 @@ def show(
         from .go.terminal import text
 
         tell.drawing(partial(text, drawn))
-
-
-def free(path: Path | None, force: bool) -> None:
-    """Refuses a file that is there already."""
-    if path and path.exists() and not force:
-        raise Problem(f"{path} exists; name another file, or replace it with --force", USAGE)
 
 
 def one_game(argument: str) -> Game:

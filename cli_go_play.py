@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from . import tell
-from .cli_go import FORCE, free, one_record
 from .cli_go import app as app  # its commands go on here
+from .cli_go import one_record
+from .core.files import free
 from .core.problem import INTERRUPTED, Problem
 from .core.progress import progress, say
-from .flags import DEVICE, JSON, QUIET, SEED, SYMMETRIES, flag
+from .flags import DEVICE, FORCE, JSON, QUIET, SEED, SYMMETRIES, flag
 
 if TYPE_CHECKING:
     from .go.policy import Policy

@@ -10,7 +10,7 @@ import typer
 from . import tell
 from .core.problem import USAGE, Problem
 from .core.progress import progress, say
-from .flags import DEVICE, JSON, MODEL, QUIET, flag
+from .flags import DEVICE, FORCE, JSON, MODEL, QUIET, flag
 from .painting import painting
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from .core.model import Model
 
 
-FORCE = Annotated[bool, flag("Replace what is there.", None, "--force")]
 LOOK = "What keeps it like an input that people know"
 
 

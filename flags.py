@@ -19,6 +19,7 @@ MODEL = Annotated[
 ]
 JSON = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 QUIET = Annotated[bool, typer.Option("--quiet", help="No progress and no remarks.")]
+FORCE = Annotated[bool, flag("Replace what is there.", None, "--force")]
 SYMMETRIES = Annotated[
     int | None, flag("Average over so many ways to turn or mirror the input; 8 for a board, 2 for a picture.")
 ]

@@ -26,8 +26,12 @@ def document(value: Any) -> None:
 
 def drawing(text: Callable[[bool, bool], str]) -> None:
     """What `text(colour, unicode)` draws, as the terminal can show it."""
-    colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
-    print(text(colour, "utf" in (sys.stdout.encoding or "").lower()))
+    print(text(in_colour(), "utf" in (sys.stdout.encoding or "").lower()))
+
+
+def in_colour() -> bool:
+    """Whether stdout is a terminal that takes colours, and nobody has asked for none."""
+    return sys.stdout.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
 
 
 class Items:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from .problem import FAILED, Problem
+from .problem import FAILED, USAGE, Problem
 
 
 def write(path: Path, fill: Callable[[Path], object]) -> None:
@@ -32,6 +32,12 @@ def write(path: Path, fill: Callable[[Path], object]) -> None:
     finally:
         if beside.exists():  # a read-only disk refuses to remove even what is not there
             beside.unlink()
+
+
+def free(path: Path | None, force: bool) -> None:
+    """Raises Problem for a file that is there already, unless `force` says to replace it."""
+    if path and path.exists() and not force:
+        raise Problem(f"{path} exists; name another file, or replace it with --force", USAGE)
 
 
 def write_text(path: Path, text: str) -> None:

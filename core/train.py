@@ -270,24 +270,28 @@ def train(
     valid = valid.thinned(settings.checked)
     total, good, start = steps * settings.epochs, trainer.copy(), time.perf_counter() - trainer.seconds
     trainer.network.train()
-    while trainer.number < total:
-        epoch, index = divmod(trainer.number, steps)
-        order = order_of(epoch, where, examples.lengths)
+    try:
+        while trainer.number < total:
+            epoch, index = divmod(trainer.number, steps)
+            order = order_of(epoch, where, examples.lengths)
+            if trainer.ahead:
+                trainer.ahead.soon([trainer.world.share(picks) for picks in order[index : index + AHEAD]])
+            trainer.step(examples, augment, order[index], trainer.number / total)
+            trainer.seconds = time.perf_counter() - start
+            last = trainer.number % steps == 0
+            if last or trainer.number % CHECK == 0:
+                if not trainer.finite():
+                    trainer.go_back(good)
+                    continue
+                good = trainer.copy() if not last else good
+            if last:
+                yield end_epoch(trainer, valid, start)
+                start, good = time.perf_counter(), trainer.copy()
+            if watch(trainer, steps):
+                return
+    finally:
         if trainer.ahead:
-            trainer.ahead.soon([trainer.world.share(picks) for picks in order[index : index + AHEAD]])
-        trainer.step(examples, augment, order[index], trainer.number / total)
-        trainer.seconds = time.perf_counter() - start
-        last = trainer.number % steps == 0
-        if last or trainer.number % CHECK == 0:
-            if not trainer.finite():
-                trainer.go_back(good)
-                continue
-            good = trainer.copy() if not last else good
-        if last:
-            yield end_epoch(trainer, valid, start)
-            start, good = time.perf_counter(), trainer.copy()
-        if watch(trainer, steps):
-            return
+            trainer.ahead.close()
 
 
 def end_epoch(trainer: Trainer, valid: Examples, start: float) -> Epoch:
