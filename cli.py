@@ -10,10 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from . import cli_attack, cli_explain, cli_filters, cli_go_play, cli_imagine, tell, typed
-from .core.problem import DATA, FAILED, INTERRUPTED, USAGE, Problem
-from .core.progress import TrainingProgress, progress, say
-from .flags import (
+from .commands import attack, explain, filters, imagine, play, tell, typed
+from .commands.flags import (
     ADVERSARIAL,
     AUGMENT,
     BATCH,
@@ -56,6 +54,8 @@ from .flags import (
     VECTORS,
     flag,
 )
+from .core.problem import DATA, FAILED, INTERRUPTED, USAGE, Problem
+from .core.progress import TrainingProgress, progress, say
 
 if TYPE_CHECKING:
     from .core.plan import Plan
@@ -320,8 +320,8 @@ def predict(
     [bold]tail -f log | neocog predict runs/text-… -[/bold]
     [bold]neocog predict game.sgf --move 57 --top 5 --symmetries 8[/bold]
     """
-    from . import answers as special
     from . import load
+    from .commands import answers as special
 
     model, inputs = typed.model_and_inputs(model, inputs or [])
     found = load(model, device or "auto", symmetries)
@@ -368,7 +368,7 @@ def describe(
     [bold]neocog describe "conv(25, 3), relu, maxpool(2), flatten, dense(10)" --input 1x28x28[/bold]
     [bold]neocog describe resnet18 --svg resnet18.svg[/bold]
     """
-    from .named import card_of, network_of
+    from .commands.named import card_of, network_of
 
     found, name = network_of(network, input_, classes, domain)
     card = card_of(network)
@@ -461,11 +461,11 @@ def demo(
 
 
 for command in (
-    *(cli_explain.explain, cli_filters.filters, cli_imagine.imagine, cli_attack.attack),
-    *(cli_imagine.dream, cli_imagine.style),
+    *(explain.explain, filters.filters, imagine.imagine, attack.attack),
+    *(imagine.dream, imagine.style),
 ):
     app.command(rich_help_panel="Understand")(command)
-app.add_typer(cli_go_play.app, name="go", rich_help_panel="Go")
+app.add_typer(play.app, name="go", rich_help_panel="Go")
 
 
 def main() -> None:

@@ -8,7 +8,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from . import domain, load, tell
+from . import domain, load
+from .commands import tell
 from .core import device as devices
 from .core import diagram
 from .core import run as runs
@@ -184,8 +185,8 @@ def text_act(quick: bool, out: str, console: Any) -> None:
 def go_act(quick: bool, out: str, console: Any) -> None:
     """The policy network that comes with the package plays an opening against itself, and says what it expects next."""
     from .go.board import Board
-    from .go.player import Player
-    from .go.policy import Policy
+    from .go.play.player import Player
+    from .go.play.policy import Policy
     from .go.writer import written
 
     model = load("go", "cpu")

@@ -25,7 +25,7 @@ from neocog.go.board import Board
 from neocog.go.data import LABELS
 from neocog.go.models import BOARD, alphago
 from neocog.go.planes import packed
-from neocog.go.policy import Policy
+from neocog.go.play.policy import Policy
 
 
 def untrained(filters: int, folder: str) -> str:

@@ -16,8 +16,8 @@ from ..core.problem import DATA, Problem
 from .coords import vertex
 from .game import COLOURS, Game
 from .planes import packed
-from .player import Move
-from .policy import SIZE, Opinion
+from .play.player import Move
+from .play.policy import SIZE, Opinion
 from .writer import letters
 
 BEST = 5  # moves that are named for each position

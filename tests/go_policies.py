@@ -9,7 +9,7 @@ from neocog.core.network import Network, parse
 from neocog.core.start import start
 from neocog.go.board import Board
 from neocog.go.coords import vertex
-from neocog.go.policy import legal_moves
+from neocog.go.play.policy import legal_moves
 
 POINTS = [vertex(place, 19) for place in range(361)]
 NETWORK = "conv(4, 3, pad=1), relu, conv(1, 1, bias=False), bias, flatten"

@@ -1,7 +1,7 @@
 """How large the test part is, and another division of the same examples."""
 
 import pytest
-from neocog import typed
+from neocog.commands import typed
 from neocog.core.domain import Source
 from neocog.core.problem import Problem
 from neocog.core.sources.listing import Item

@@ -230,7 +230,7 @@ def test_pictures_on_the_way_are_kept_where_asked(tmp_path):
 
 @pytest.mark.parametrize("command", ["dream", "style"])
 def test_stopped_it_keeps_the_last_picture(command, tmp_path, monkeypatch):
-    from neocog import painting
+    from neocog.commands import painting
 
     step = painting.Painting.step
 

@@ -11,9 +11,9 @@ from go_policies import by_hand, divided_board, model_file
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from neocog import cli
-from neocog.go.engine import COMMANDS, Engine
-from neocog.go.gtp import Analysis, Failure, Script, Stream, formatted, parsed, serve
-from neocog.go.player import Player
+from neocog.go.play.engine import COMMANDS, Engine
+from neocog.go.play.gtp import Analysis, Failure, Script, Stream, formatted, parsed, serve
+from neocog.go.play.player import Player
 
 ISSUE = (
     "protocol_version", "name", "version", "known_command", "list_commands", "quit", "boardsize", "clear_board", "komi",

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 from neocog.core.problem import USAGE, Problem
-from neocog.go import match as matches
 from neocog.go import sgf
-from neocog.go.client import Client, Fault
 from neocog.go.game import Game
-from neocog.go.match import Match, begin, openings_of, play_on, rows_in
-from neocog.go.referee import Terms
-from neocog.go.standing import remarks, sentences, standing, wilson
+from neocog.go.play import match as matches
+from neocog.go.play.client import Client, Fault
+from neocog.go.play.match import Match, begin, openings_of, play_on, rows_in
+from neocog.go.play.referee import Terms
+from neocog.go.play.standing import remarks, sentences, standing, wilson
 
 PLAYERS = Path(__file__).with_name("go_players.py")
 TERMS = Terms(size=5, komi=0.5, timeout=30, most=200)

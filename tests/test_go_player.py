@@ -12,9 +12,9 @@ from neocog.go.coords import PASS, place
 from neocog.go.eyes import is_eye
 from neocog.go.game import point
 from neocog.go.planes import bytes_of, packed
-from neocog.go.player import RESIGN, Player, is_finished
-from neocog.go.playouts import outlook
-from neocog.go.policy import Policy
+from neocog.go.play.player import RESIGN, Player, is_finished
+from neocog.go.play.playouts import outlook
+from neocog.go.play.policy import Policy
 from neocog.go.symmetry import moved
 
 RECORD = b"(;SZ[19];B[pd];W[dd];B[pq];W[dp];B[qk];W[nc];B[pf];W[jd];B[fq];W[cn];B[jp];W[qn])"

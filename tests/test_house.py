@@ -14,11 +14,13 @@ import neocog
 import pytest
 
 ROOT = Path(neocog.__file__).parent
-NOT_DOMAINS = {"core", "tests", "benchmarks", "build", "dist"}
+NOT_DOMAINS = {"core", "commands", "tests", "benchmarks", "build", "dist"}
 DOMAINS = sorted(
     folder.name for folder in ROOT.iterdir() if (folder / "__init__.py").exists() and folder.name not in NOT_DOMAINS
 )
-FILES = sorted([*ROOT.glob("*.py"), *(path for name in ("core", *DOMAINS) for path in (ROOT / name).rglob("*.py"))])
+FILES = sorted(
+    [*ROOT.glob("*.py"), *(path for name in ("commands", "core", *DOMAINS) for path in (ROOT / name).rglob("*.py"))]
+)
 HEAVY = {
     *("torch", "torchvision", "torchaudio", "numpy", "scipy", "sklearn", "matplotlib", "rich", "PIL", "jinja2"),
     *("safetensors", "tomlkit", "numba", "soundfile", "captum", "torchmetrics", "onnx", "onnxruntime"),
@@ -26,14 +28,7 @@ HEAVY = {
 LIGHT = [
     *(
         "cli.py",
-        "cli_attack.py",
-        "cli_go.py",
-        "cli_go_play.py",
-        "cli_imagine.py",
-        "painting.py",
-        "typed.py",
-        "flags.py",
-        "tell.py",
+        *(str(path.relative_to(ROOT)) for path in sorted((ROOT / "commands").glob("*.py"))),
         "__init__.py",
         "__main__.py",
         "core/__init__.py",
@@ -42,6 +37,7 @@ LIGHT = [
     ),
     *("core/files.py", "core/versions.py", "core/progress.py", "core/signals.py", "core/settings.py", "core/split.py"),
 ]
+COMMAND_LINE = ("neocog.cli", "neocog.commands", "neocog.demo")
 UNPICKLERS = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "marshal", "shelve"}
 UNPICKLING = {"load", "loads", "open", "Unpickler", "_Unpickler"}
 
@@ -182,18 +178,18 @@ def test_all_domains_are_known_and_packaged():
     assert sorted(packages) == sorted(".".join(package_of(folder / "x.py")) for folder in folders)
 
 
-@pytest.mark.parametrize("path", [path for path in FILES if path.parent == ROOT / "core"], ids=named)
+@pytest.mark.parametrize("path", [path for path in FILES if package_of(path)[1:2] == ("core",)], ids=named)
 def test_the_core_imports_no_domain_and_no_command(path):
     found = imports(tree(path), package_of(path))
     assert of_domains(found) == set()
-    assert not {name for name in found if name.startswith(("neocog.cli", "neocog.demo"))}
+    assert not {name for name in found if name.startswith(COMMAND_LINE)}
 
 
-@pytest.mark.parametrize("path", [path for path in FILES if package_of(path)[1:2] not in ((), ("core",))], ids=named)
+@pytest.mark.parametrize("path", [path for path in FILES if {*package_of(path)[1:2]} & {*DOMAINS}], ids=named)
 def test_domains_do_not_import_each_other(path):
     found = imports(tree(path), package_of(path))
     assert of_domains(found) <= {package_of(path)[1]}
-    assert not {name for name in found if name.startswith(("neocog.cli", "neocog.demo"))}
+    assert not {name for name in found if name.startswith(COMMAND_LINE)}
 
 
 @pytest.mark.parametrize("path", [path for path in FILES if path.parent != ROOT], ids=named)

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..core.files import free
+from ..core.problem import DATA, INTERRUPTED, USAGE, Problem
+from ..core.progress import progress, say
 from . import tell
-from .core.files import free
-from .core.problem import DATA, INTERRUPTED, USAGE, Problem
-from .core.progress import progress, say
 from .flags import FORCE, JSON, QUIET
 
 if TYPE_CHECKING:
-    from .core.problem import Bad
-    from .go.game import Game
+    from ..core.problem import Bad
+    from ..go.game import Game
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich", help="Boards, records, an engine, matches.")
 
@@ -41,13 +41,13 @@ def show(
     """
     free(svg, force)
     free(png, force)
-    from .go.diagram import diagram
+    from ..go.diagram import diagram
 
     found = one_game(game)
     drawn = diagram(found, move, plane)
     if svg or png:
-        from .core import files
-        from .go import picture
+        from ..core import files
+        from ..go import picture
 
         if svg:
             files.write_text(svg, picture.svg(drawn))
@@ -57,7 +57,7 @@ def show(
     if json:
         tell.document(as_data(found, drawn))
     elif not (svg or png):
-        from .go.terminal import text
+        from ..go.terminal import text
 
         tell.drawing(partial(text, drawn))
 
@@ -69,9 +69,9 @@ def one_game(argument: str) -> Game:
 
 def one_record(argument: str) -> tuple[Game, bytes]:
     """The same, with the bytes of its file."""
-    from .core.sources.content import Unreadable
-    from .go.records import record_files
-    from .go.sgf import BadRecord, records
+    from ..core.sources.content import Unreadable
+    from ..go.records import record_files
+    from ..go.sgf import BadRecord, records
 
     files = record_files([argument])
     name, content = next(files)
@@ -88,7 +88,7 @@ def one_record(argument: str) -> tuple[Game, bytes]:
 
 def as_data(game: Game, drawn: Any) -> dict[str, Any]:
     """A position for programs."""
-    from .go.coords import vertex
+    from ..go.coords import vertex
 
     return {
         "game": game.name,
@@ -117,9 +117,9 @@ def planes(
     [bold]neocog go planes games.zip --out planes.npz --moves last[/bold]
     """
     free(out, force)
-    from .core.sources.parallel import processors
-    from .go.collection import read_collection
-    from .go.export import Choice, export
+    from ..core.sources.parallel import processors
+    from ..go.collection import read_collection
+    from ..go.export import Choice, export
 
     choice = Choice.parse(moves)
     with progress("reading", "games", quiet) as reading:
@@ -152,8 +152,8 @@ def pack(
     for name, share in (("--valid", valid), ("--test", test)):
         if not 0 <= share <= 1 or valid + test > 1:
             raise Problem(f"{name} is a share from 0 to 1, both together at most 1; got {share:g}", USAGE)
-    from .core.sources.parallel import processors
-    from .go import pack as packs
+    from ..core.sources.parallel import processors
+    from ..go import pack as packs
 
     count = workers or processors()
     with progress("reading", "games", quiet) as reading:

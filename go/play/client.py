@@ -14,7 +14,7 @@ import threading
 import time
 from typing import IO
 
-from ..core.problem import USAGE, Problem
+from ...core.problem import USAGE, Problem
 
 GRACE = 3.0  # seconds that a program has to end once it is told to
 LONGEST = 1 << 20  # characters of a line

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..core.problem import USAGE, Problem
+from ..core.progress import progress, say
 from . import tell
-from .core.problem import USAGE, Problem
-from .core.progress import progress, say
 from .flags import DEVICE, FORCE, JSON, MODEL, QUIET, flag
 from .painting import painting
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from .core.model import Model
+    from ..core.model import Model
 
 
 LOOK = "What keeps it like an input that people know"
@@ -51,10 +51,10 @@ def imagine(
     [bold]neocog imagine runs/vision-… --label 7 --penalty 2 --jitter 1[/bold]
     [bold]neocog imagine runs/speech-… --label seven --listen seven.wav[/bold]
     """
-    from . import load
-    from .core.explain import sheet
-    from .core.imagine import series
-    from .core.imagine.show import sheet_of
+    from .. import load
+    from ..core.explain import sheet
+    from ..core.imagine import series
+    from ..core.imagine.show import sheet_of
 
     if layer and label:
         raise Problem("give --label or --layer, not both", USAGE)
@@ -84,7 +84,7 @@ def imagine(
     if path is not None:
         sheet.write(sheet_of(found, told), path, force)
     if listen:
-        from .speech.imagine import write
+        from ..speech.imagine import write
 
         write([each.input for each in told.rows[-1].inputs], found.card.facts, listen)
     if json:
@@ -104,11 +104,11 @@ PHOTO_MODEL = "efficientnet-lite0"
 
 def _model(name: str, weights: Path | None, device: str | None) -> Model:
     """A model of pictures: ours, or a recipe for photos with weights from elsewhere."""
-    from . import domain, load
+    from .. import domain, load
 
     if weights:
-        from .core.model import Model
-        from .vision.pretrained import from_weights
+        from ..core.model import Model
+        from ..vision.pretrained import from_weights
 
         return Model(domain("vision"), *from_weights(name, weights), device or "auto")
     found = load(name, device or "auto")
@@ -119,7 +119,7 @@ def _model(name: str, weights: Path | None, device: str | None) -> Model:
 
 def _photo(path: str, size: int, model: Model, quiet: bool) -> Tensor:
     """A picture file as values, on the model's device; that it was scaled is said."""
-    from .vision import photo
+    from ..vision import photo
 
     photo.check_size(size)
     read = photo.read(path, size, model.card.facts["colour"])
@@ -153,12 +153,12 @@ def dream(
     [bold]neocog dream efficientnet-lite0 clouds.jpg --layer 30 --octaves 5 --out towers.png[/bold]
     [bold]neocog dream vgg16 clouds.jpg --weights vgg16-397923af.pth --guide flowers.jpg[/bold]
     """
-    from .core.explain import sheet
-    from .core.imagine import sights
-    from .core.imagine.dream import Dream
-    from .core.imagine.dream import dream as dreamt
-    from .core.imagine.imagined import canvas_of, words_of
-    from .vision import photo
+    from ..core.explain import sheet
+    from ..core.imagine import sights
+    from ..core.imagine.dream import Dream
+    from ..core.imagine.dream import dream as dreamt
+    from ..core.imagine.imagined import canvas_of, words_of
+    from ..vision import photo
 
     sheet.free(out, force, photo.ENDINGS)
     how = Dream(steps, octaves, rate=rate, jitter=jitter, seed=seed)
@@ -203,11 +203,11 @@ def style(
     [bold]neocog style cat.jpg painting.jpg --size 512 --colour keep --out cat-painted.png[/bold]
     [bold]neocog style cat.jpg painting.jpg --model vgg16 --weights vgg16-397923af.pth[/bold]
     """
-    from .core.explain import sheet
-    from .core.imagine import sights
-    from .core.imagine.imagined import canvas_of, words_of
-    from .core.imagine.style import Restyling, Style, recoloured
-    from .vision import photo
+    from ..core.explain import sheet
+    from ..core.imagine import sights
+    from ..core.imagine.imagined import canvas_of, words_of
+    from ..core.imagine.style import Restyling, Style, recoloured
+    from ..vision import photo
 
     if colour not in ("style", "keep"):
         raise Problem(f"--colour is style or keep here; got {colour}", USAGE)

@@ -11,18 +11,19 @@ import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from ..core.versions import own
-from . import analysis, sgf
+from ...core.versions import own
+from .. import sgf
+from ..board import Board, result
+from ..coords import PASS, place, vertex
+from ..diagram import board_diagram
+from ..position import BLACK, WHITE
+from ..records import LARGEST_FILE
+from ..terminal import text
+from . import analysis
 from .analysis import COLOURS, Wish
-from .board import Board, result
-from .coords import PASS, place, vertex
-from .diagram import board_diagram
 from .gtp import Analysis, Failure
 from .player import RESIGN, Move, Player
 from .playouts import outlook
-from .position import BLACK, WHITE
-from .records import LARGEST_FILE
-from .terminal import text
 
 SIZE = 19  # the network's board
 # The protocol's fixed places, in its order; an odd number of 5 or more stones has the last one.

@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..core import files, stream
+from ..core.problem import USAGE, Problem
+from ..core.progress import say
 from . import tell
-from .core import files, stream
-from .core.problem import USAGE, Problem
-from .core.progress import say
 
 if TYPE_CHECKING:
-    from .core.domain import Domain
-    from .core.model import Model
+    from ..core.domain import Domain
+    from ..core.model import Model
 
 
 def answered(

@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from .coords import place, vertex
+from ..coords import place, vertex
+from ..position import BLACK
 from .gtp import Failure
 from .player import Move
 from .playouts import Outlook
-from .position import BLACK
 
 VISITS = 1000  # that are shared out among the moves
 MOST = 50  # moves that are told where nobody says how many

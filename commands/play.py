@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..core.files import free
+from ..core.problem import INTERRUPTED, Problem
+from ..core.progress import progress, say
 from . import tell
-from .cli_go import app as app  # its commands go on here
-from .cli_go import one_record
-from .core.files import free
-from .core.problem import INTERRUPTED, Problem
-from .core.progress import progress, say
 from .flags import DEVICE, FORCE, JSON, QUIET, SEED, SYMMETRIES, flag
+from .go import app as app  # its commands go on here
+from .go import one_record
 
 if TYPE_CHECKING:
-    from .go.policy import Policy
+    from ..go.play.policy import Policy
 
 PLAYED = Annotated[str, flag("A model file, a run's folder, or go: the one that comes along.")]
 PLAYS = Annotated[str, typer.Argument(help="A model file, a run's folder, or go: the one that comes along.")]
@@ -27,8 +27,8 @@ RESIGN = Annotated[float | None, flag("Give up below this share of random games 
 
 def policy_of(model: str, symmetries: int | None, device: str | None) -> Policy:
     """The policy in a model, by its name. Raises Problem where there is none."""
-    from . import load
-    from .go.policy import Policy
+    from .. import load
+    from ..go.play.policy import Policy
 
     return Policy(load(model, device or "auto", symmetries))
 
@@ -50,9 +50,9 @@ def gtp(
     It passes when you have passed and it is ahead by area or nothing is left to play for, and resigns only with
     --resign. Dead stones in final_score and final_status_list are those that random games leave to the other side.
     """
-    from .go.engine import Engine
-    from .go.gtp import on_standard_streams
-    from .go.player import Player
+    from ..go.play.engine import Engine
+    from ..go.play.gtp import on_standard_streams
+    from ..go.play.player import Player
 
     on_standard_streams(Engine(Player(policy_of(model, symmetries, device), temperature, resign, seed)))
 
@@ -83,9 +83,9 @@ def match(
     dead stones: those that both programs name, or that --referee names; where the two disagree on the winner, random
     games decide. Suicide is illegal, simple ko holds. Every game is kept as SGF.
     """
-    from .go import match as matches
-    from .go.referee import Terms
-    from .go.standing import brief, remarks, sentences, standing
+    from ..go.play import match as matches
+    from ..go.play.referee import Terms
+    from ..go.play.standing import brief, remarks, sentences, standing
 
     terms = Terms(size, komi, timeout, limit or 2 * size * size)
     told = matches.Match(a, b, terms, referee or "", opened(openings, opening_moves, size))
@@ -124,10 +124,10 @@ def opened(openings: list[str] | None, moves: int, size: int) -> tuple[tuple[int
     """The openings that records give; one that is empty where there are no records."""
     if not openings:
         return ((),)
-    from .go.game import Game
-    from .go.match import openings_of
-    from .go.records import record_files
-    from .go.sgf import records
+    from ..go.game import Game
+    from ..go.play.match import openings_of
+    from ..go.records import record_files
+    from ..go.sgf import records
 
     found = (
         each
@@ -157,12 +157,12 @@ def annotate(
     played as labels 1 to 5. Its own comments, marks and branches stay.
     """
     free(out, force)
-    from .go import annotate as notes
+    from ..go import annotate as notes
 
     found, content = one_record(game)
     moves = notes.seen(found, policy_of(model, symmetries, device))
     if out:
-        from .core import files
+        from ..core import files
 
         written = notes.annotated(content, moves, model)
         files.write(out, lambda beside: beside.write_bytes(written))

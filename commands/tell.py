@@ -8,12 +8,12 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from .core.progress import duration, say
+from ..core.progress import duration, say
 
 if TYPE_CHECKING:
-    from .core.checkpoint import Card
-    from .core.imagine.series import Series
-    from .core.run import Run
+    from ..core.checkpoint import Card
+    from ..core.imagine.series import Series
+    from ..core.run import Run
 
 
 MOST_LABELS = 100  # whose figures people read one by one
@@ -57,7 +57,7 @@ def console() -> Any:
 
 def introduction(run: Run) -> None:
     """What is about to be trained, on what, where to."""
-    from .core.device import describe
+    from ..core.device import describe
 
     data, network = run.data, run.network
     counts = ", ".join(f"{count:,} {name}" for name, count in data.counts.items())

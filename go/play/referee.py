@@ -12,12 +12,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ..core.problem import FAILED, Problem
-from .board import Board, result
+from ...core.problem import FAILED, Problem
+from ..board import Board, result
+from ..coords import PASS, place, vertex
+from ..position import BLACK, WHITE
 from .client import Client, Fault
-from .coords import PASS, place, vertex
 from .playouts import outlook
-from .position import BLACK, WHITE
 
 START = 300.0  # seconds at least that a program has for its first answer
 BOTH = (BLACK, WHITE)

@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..core.problem import INTERRUPTED, Problem
+from ..core.progress import Progress, duration, progress, say
+from ..core.signals import Stop, stoppable
 from . import tell
-from .core.problem import INTERRUPTED, Problem
-from .core.progress import Progress, duration, progress, say
-from .core.signals import Stop, stoppable
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -26,7 +26,7 @@ class Painting:
 
     def step(self, done: int, picture: Tensor | Callable[[], Tensor], note: str = "") -> bool:
         """So many steps are done; the picture is written where it is to be kept. True where somebody asks to stop."""
-        from .vision import photo
+        from ..vision import photo
 
         self.done = done
         self.shown(done, self.total, note)
@@ -36,7 +36,7 @@ class Painting:
 
     def end(self, picture: Tensor, told: dict[str, Any], json: bool, quiet: bool) -> None:
         """Write the last picture and tell of it. Raises Problem, with the picture kept, where it was stopped."""
-        from .vision import photo
+        from ..vision import photo
 
         seconds = time.perf_counter() - self.began
         photo.write(picture, self.out)

@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from .board import Board, owners
-from .compiled import compiled
-from .eyes import is_spoilt, may_be_eye
-from .position import BLACK, EMPTY, PASS, POINTS, POSITION, WHITE, WIDTH, legal, play
-from .prospect import prospect
+from ..board import Board, owners
+from ..compiled import compiled
+from ..eyes import is_spoilt, may_be_eye
+from ..position import BLACK, EMPTY, PASS, POINTS, POSITION, WHITE, WIDTH, legal, play
+from ..prospect import prospect
 
 GAMES = 200  # about a tenth of a second
 LONGEST = 1200  # turns of a random game

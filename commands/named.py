@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from . import DOMAINS, find
-from . import domain as domain_of
-from .core import checkpoint
-from .core.checkpoint import Card
-from .core.domain import Source
-from .core.network import Network, parse
-from .core.plan import Plan, find_recipe
-from .core.problem import USAGE, Problem
+from .. import DOMAINS, find
+from .. import domain as domain_of
+from ..core import checkpoint
+from ..core.checkpoint import Card
+from ..core.domain import Source
+from ..core.network import Network, parse
+from ..core.plan import Plan, find_recipe
+from ..core.problem import USAGE, Problem
 
 
 def network_of(text: str, shape: str | None, classes: int, whose: str | None) -> tuple[Network, str]:

@@ -17,14 +17,14 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..core import files
-from ..core.problem import INTERRUPTED, USAGE, Problem
+from ...core import files
+from ...core.problem import INTERRUPTED, USAGE, Problem
+from ..coords import PASS, vertex
+from ..game import Game
+from ..position import BLACK, WHITE
+from ..writer import written
 from .client import Client, Fault
-from .coords import PASS, vertex
-from .game import Game
-from .position import BLACK, WHITE
 from .referee import START, Played, Terms, play_game
-from .writer import written
 
 Row = dict[str, Any]  # a game as games.jsonl keeps it
 Watch = Callable[[dict[int, int]], object]  # is told the moves so far of each game that is being played

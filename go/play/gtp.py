@@ -13,8 +13,8 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from typing import BinaryIO, NamedTuple, Protocol
 
-from ..core.problem import Problem
-from ..core.progress import say
+from ...core.problem import Problem
+from ...core.progress import say
 
 LONGEST = 1 << 16  # bytes of a line; what is longer is taken as several
 CONTROL = {code: None for code in [*range(32), 127] if chr(code) not in "\t\n"} | {9: " "}

@@ -12,13 +12,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..core.problem import USAGE, Problem
-from .board import Board
-from .coords import PASS
-from .planes import packed
+from ...core.problem import USAGE, Problem
+from ..board import Board
+from ..coords import PASS
+from ..planes import packed
+from ..position import BLACK, EMPTY
 from .playouts import outlook
 from .policy import Opinion, legal_moves, sensible_moves
-from .position import BLACK, EMPTY
 
 RESIGN = -2  # beside places and PASS
 EARLIEST = 60  # turns before a player resigns: random games know nothing of an opening

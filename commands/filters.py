@@ -5,18 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+from ..core.problem import USAGE, Problem
+from ..core.progress import progress, say
 from . import tell, typed
-from .cli_explain import OUT
-from .core.problem import USAGE, Problem
-from .core.progress import progress, say
+from .explain import OUT
 from .flags import DEVICE, FORCE, JSON, MODEL, MOVE, QUIET, flag
 
 if TYPE_CHECKING:
-    from .core.explain.filters import Phrases
-    from .core.explain.places import Place
-    from .core.explain.responses import Excited
-    from .core.explain.sheet import Sheet
-    from .core.model import Model
+    from ..core.explain.filters import Phrases
+    from ..core.explain.places import Place
+    from ..core.explain.responses import Excited
+    from ..core.explain.sheet import Sheet
+    from ..core.model import Model
 
 SHOWN = 20  # filters over words, and units, that a terminal is told of
 
@@ -40,9 +40,9 @@ def filters(
     [bold]neocog filters runs/vision-… --maps cat.jpg --layer 3 --out maps.png[/bold]
     [bold]neocog filters runs/vision-… --top photos/ --layer 5 --unit 12 --out top.png[/bold]
     """
-    from . import load
-    from .core.explain import places, sheet
-    from .core.explain.filters import place_of
+    from .. import load
+    from ..core.explain import places, sheet
+    from ..core.explain.filters import place_of
 
     sheet.free(out, force)
     if maps is not None and top is not None:
@@ -70,7 +70,7 @@ def filters(
 
 
 def _filters(model: Model, place: Place | None, json: bool) -> Sheet | None:
-    from .core.explain import filters
+    from ..core.explain import filters
 
     words = [each for each in filters.over_words(model) if place is None or each.number == place.number]
     if words:
@@ -104,7 +104,7 @@ def tell_phrases(every: list[Phrases]) -> None:
 
 
 def _maps(model: Model, source: str, place: Place, json: bool, reading: dict[str, Any]) -> Sheet | None:
-    from .core.explain import responses
+    from ..core.explain import responses
 
     found = model.domain.gather([source])
     if len(found) != 1:
@@ -124,7 +124,7 @@ def _maps(model: Model, source: str, place: Place, json: bool, reading: dict[str
 def _top(model: Model, data: str, place: Place, unit: int | None, json: bool, quiet: bool) -> Sheet | None:
     from dataclasses import replace
 
-    from .core.explain import responses
+    from ..core.explain import responses
 
     source = typed.source(data, {}, **model.division)
     with progress("reading", "files", quiet) as reading:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..core import files
+from ..core.problem import USAGE, Problem
+from ..core.progress import progress, say
 from . import tell, typed
-from .core import files
-from .core.problem import USAGE, Problem
-from .core.progress import progress, say
 from .flags import (
     CACHE,
     DEVICE,
@@ -32,9 +32,9 @@ from .flags import (
 )
 
 if TYPE_CHECKING:
-    from .core.domain import Data, Examples
-    from .core.model import Model
-    from .core.robust.attack import Attack
+    from ..core.domain import Data, Examples
+    from ..core.model import Model
+    from ..core.robust.attack import Attack
 
 DATA = Annotated[str, typer.Argument(help="As for train; its test part is used where it has one.", show_default=False)]
 EPSILON = Annotated[str | None, flag("Sizes of the attack: 0.05,0.1,0.25.", "Attack")]
@@ -87,8 +87,8 @@ def attack(
     """
     free(out, force)
     other = read_card(against) if against else None
-    from . import load
-    from .core.robust.attack import Attack, sizes, surface_of
+    from .. import load
+    from ..core.robust.attack import Attack, sizes, surface_of
 
     found = load(model, device or "auto")
     asked = card or corrupt is not None or other is not None
@@ -107,7 +107,7 @@ def attack(
         names = [name.strip() for name in corrupt.split(",")] if corrupt else None
         told, draw = judged(found, loaded, some, names, plan, epsilons, seed, quiet, title, facts, drawing)
         if other:
-            from .core.robust.card import against as compared
+            from ..core.robust.card import against as compared
 
             told["against"] = compared(told, other)
     else:
@@ -124,15 +124,15 @@ Drawn = tuple[dict[str, Any], Callable[[Path], None]]  # the figures, and what d
 
 def attacked(model: Model, some: Examples, plan: Attack, epsilons: list[float], quiet: bool, title: str) -> Drawn:
     """The accuracy under attack, and some of what fooled the network."""
-    from .core.robust.attack import curve
-    from .core.robust.fooled import fooled
+    from ..core.robust.attack import curve
+    from ..core.robust.fooled import fooled
 
     with progress("attacking", "examples", quiet) as shown:
         found = curve(model, some, plan, epsilons, shown)
     cases = fooled(model, some, found)
 
     def draw(path: Path) -> None:
-        from .core.robust import picture
+        from ..core.robust import picture
 
         picture.sheet(path, title, model.domain, model.card.facts, found, cases)
 
@@ -153,8 +153,8 @@ def judged(
     drawing: bool,
 ) -> Drawn:
     """The robustness card."""
-    from .core.robust import card as cards
-    from .core.robust.attack import curve
+    from ..core.robust import card as cards
+    from ..core.robust.attack import curve
 
     corruptions = cards.corruptions_of(model, data, names)
     if not corruptions and drawing:
@@ -166,7 +166,7 @@ def judged(
             told["attack"] = curve(model, some, plan, epsilons, shown).facts()
 
     def draw(path: Path) -> None:
-        from .core.robust import picture
+        from ..core.robust import picture
 
         seen = {} if model.domain.spell else cards.shown(model, some.inputs[0], corruptions, seed)
         picture.card(path, title, model.domain, model.card.facts, told, seen)

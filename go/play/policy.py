@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..core.model import Model
-from ..core.problem import FAILED, USAGE, Problem
-from . import coords
-from .planes import AT, unpacked
+from ...core.model import Model
+from ...core.problem import FAILED, USAGE, Problem
+from .. import coords
+from ..planes import AT, unpacked
 
 SIZE = 19
 TOGETHER = 64  # positions that a network sees at once: what a CPU's caches like, and little memory

@@ -6,11 +6,11 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .core.problem import USAGE, Problem
+from ..core.problem import USAGE, Problem
 
 if TYPE_CHECKING:
-    from .core.domain import Domain, Source
-    from .core.plan import Plan
+    from ..core.domain import Domain, Source
+    from ..core.plan import Plan
 
 
 def plan(
@@ -30,8 +30,8 @@ def plan(
     `changes` are settings of training, `own` options of the domain, `assignments` what --set says of both, and `told`
     how the data are divided. Raises Problem where they do not go together.
     """
-    from . import domain as domain_of
-    from .core.plan import Plan, plan_from, read_settings
+    from .. import domain as domain_of
+    from ..core.plan import Plan, plan_from, read_settings
 
     assigned = assigned_by(assignments)
     if settings is not None:
@@ -49,7 +49,7 @@ def plan(
 
 def source(data: str, options: dict[str, Any], **told: Any) -> Source:
     """Where examples come from; what is None was not typed. `options` are the domain's own."""
-    from .core.domain import Source
+    from ..core.domain import Source
 
     if told.get("unknown") not in (None, "stop", "skip"):
         raise Problem(f"--unknown is stop or skip; got {told['unknown']}", USAGE)

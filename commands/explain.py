@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..core.problem import DATA, USAGE, Problem
+from ..core.progress import progress, say
 from . import tell, typed
-from .core.problem import DATA, USAGE, Problem
-from .core.progress import progress, say
 from .flags import DEVICE, FORCE, JSON, MODEL, MOVE, QUIET, flag
 
 if TYPE_CHECKING:
-    from .core.explain.explained import Explanation
-    from .core.model import Model
+    from ..core.explain.explained import Explanation
+    from ..core.model import Model
 
 OUT = Annotated[Path | None, flag("Write a sheet: FILE.png or FILE.svg.")]
 
@@ -58,9 +58,9 @@ def explain(
     [bold]neocog explain runs/speech-… yes.wav --method lrp --out yes.png --listen heard.wav[/bold]
     [bold]neocog explain runs/text-… "What a waste of time" --method deeplift[/bold]
     """
-    from . import load
-    from .core.explain import explained, sheet, shown
-    from .core.explain.places import layer as layer_of
+    from .. import load
+    from ..core.explain import explained, sheet, shown
+    from ..core.explain.places import layer as layer_of
 
     sheet.free(out, force, shown.ENDINGS)
     sheet.free(listen, force, (".wav",))
@@ -106,8 +106,8 @@ def gathered(model: Model, inputs: list[str]) -> list[str | bytes]:
 
 def tell_explanations(model: Model, explanations: list[Explanation]) -> None:
     """A line for each map under the line of its input and label; of a text, also its words, coloured."""
-    from .core.explain import shown
-    from .core.report import sure
+    from ..core.explain import shown
+    from ..core.report import sure
 
     lines = tell.columns(shown.rows(model, explanations))
     before: Any = None
