@@ -107,7 +107,8 @@ def divided(source: Source) -> Division:
     held = {opening for name in given for opening in openings[name]}
     free = [at for at, opening in enumerate(openings["train"]) if opening not in held]
     shares = [0.0 if name in given else share for name, share in shares_of(source, len(free)).items()]
-    mine = split([openings["train"][at] for at in free], ["game"] * len(free), shares[0], shares[1])[0]
+    salt = str(source.split).encode() if source.split else b""
+    mine = split([salt + openings["train"][at] for at in free], ["game"] * len(free), shares[0], shares[1])[0]
     part_of["train"] = ["twin"] * len(openings["train"])  # also in what was given: of no use here
     for at, part in zip(free, mine, strict=True):
         part_of["train"][at] = part
@@ -128,9 +129,11 @@ def divided(source: Source) -> Division:
 
 
 def shares_of(source: Source, games: int) -> dict[str, float]:
-    """The shares of games that choose the best epoch and that are only scored on, each enough and no more."""
+    """The shares of games that choose the best epoch and that are only scored on: as asked for, or what is enough."""
     most = max(1, games)
-    return {"valid": min(VALID, VALID_GAMES / most), "test": min(source.test_share, TEST_GAMES / most)}
+    test = source.test_share if asked_for(source, "test_share") else min(source.test_share, TEST_GAMES / most)
+    valid = source.valid_share
+    return {"valid": min(VALID, VALID_GAMES / most) if valid is None else valid * (1 - test), "test": test}
 
 
 def enough(source: Source, found: Several[Collection], left: Sequence[Bad], usable: int) -> None:
@@ -148,11 +151,18 @@ def enough(source: Source, found: Several[Collection], left: Sequence[Bad], usab
         )
 
 
+def asked_for(source: Source, name: str) -> bool:
+    """Whether a field was given, rather than left as it is by default."""
+    return bool(getattr(source, name) != getattr(Source, name))
+
+
 def packed_games(source: Source) -> Division:
     """The games of a folder that neocog go pack made, in its parts."""
     folder = Path(source.data)
-    if source.test or source.valid:
-        raise Problem(f"{folder} is a pack, which is divided already; leave --test and --valid out", USAGE)
+    flags = [name for name in ("test", "valid", "test_share", "valid_share", "split") if asked_for(source, name)]
+    if flags:
+        flag = f"--{flags[0].replace('_', '-')}"
+        raise Problem(f"{folder} is a pack, which is divided already; leave {flag} out", USAGE)
     index = pack.begun_in(folder)
     games = Games.load(folder / "games.npz")
     part = np.repeat(np.arange(len(PARTS), dtype=np.int8), [index["games"][name] for name in PARTS])

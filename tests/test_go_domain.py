@@ -208,6 +208,15 @@ def test_a_game_is_on_one_side(records):
     assert sum(map(len, games)) == len(set.union(*games)) == 40
 
 
+def test_the_shares_are_as_asked_for_and_another_split_divides_otherwise(records):
+    one, other = (
+        data.load(Source(str(records), test_share=0.5, valid_share=0, split=split), None, None) for split in (0, 1)
+    )
+    assert one.counts["valid"] == other.counts["valid"] == 0
+    assert 0.25 < one.counts["test"] / (40 * 60) < 0.75
+    assert set(map(str, one.test.names)) != set(map(str, other.test.names))
+
+
 def test_positions_and_moves_are_those_of_the_records(records):
     part = data.load(Source(str(records)), None, None).train
     for at in (0, 17, len(part) - 1):
@@ -229,8 +238,13 @@ def test_a_pack_has_the_parts_that_it_was_packed_in(records, tmp_path):
     found = data.load(Source(str(tmp_path / "packed")), None, None)
     assert found.counts == {name: end - begin for name, (begin, end) in index["rows"].items()}
     assert found.given == {"test", "valid"}
-    with pytest.raises(Problem, match="is a pack, which is divided already; leave --test and --valid out"):
-        data.load(Source(str(tmp_path / "packed"), test=str(records)), None, None)
+    for given, flag in (
+        ({"test": str(records)}, "--test"),
+        ({"valid_share": 0.1}, "--valid-share"),
+        ({"split": 1}, "--split"),
+    ):
+        with pytest.raises(Problem, match=f"is a pack, which is divided already; leave {flag} out"):
+            data.load(Source(str(tmp_path / "packed"), **given), None, None)
 
 
 def test_a_training_game_that_is_also_test_is_left_out(records, tmp_path):
