@@ -37,7 +37,7 @@ def policy_of(model: str, symmetries: int | None, device: str | None) -> Policy:
 def gtp(
     model: PLAYS = "go",
     temperature: TEMPERATURE = 0,
-    symmetries: SYMMETRIES = None,
+    symmetries: SYMMETRIES = 8,
     resign: RESIGN = None,
     seed: SEED = None,
     device: DEVICE = None,
@@ -45,7 +45,7 @@ def gtp(
     """Play in Sabaki, GoGui and other programs, over the Go Text Protocol, version 2, on 19×19.
 
     [bold]neocog go gtp[/bold]                           as the program's engine command
-    [bold]neocog go gtp runs/go-… --temperature 0.5 --symmetries 8[/bold]
+    [bold]neocog go gtp runs/go-… --temperature 0.5 --symmetries 1[/bold]
 
     It passes when you have passed and it is ahead by area or nothing is left to play for, and resigns only with
     --resign. Dead stones in final_score and final_status_list are those that random games leave to the other side.

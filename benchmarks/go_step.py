@@ -1,0 +1,99 @@
+"""A training step of a policy network: how much of the device it uses, and whether the planes keep it waiting.
+
+    python benchmarks/go_step.py GAMES [--recipe "alphago(filters=192)"] [--batch 1024] [--steps 30] [--rounds 5]
+
+Bare is the network and the optimiser on one batch of maps that lies on the device; ours fetches positions, computes
+their planes in threads, turns them by the symmetries and unpacks them. Arithmetic counts three times the
+multiply-accumulates of the network (forward, and backward to inputs and weights), two operations each; the peak is what
+one large matrix product reaches on the same device in the same number format, in the same run.
+"""
+
+import argparse
+import statistics
+import time
+
+import torch
+from machine import machine
+from neocog.core import device as devices
+from neocog.core.domain import Source
+from neocog.core.feed import ahead
+from neocog.core.made import AHEAD
+from neocog.core.network import Network
+from neocog.core.plan import find_recipe
+from neocog.core.settings import Settings
+from neocog.core.start import start
+from neocog.core.train import Trainer, batches
+from neocog.go import DOMAIN
+from step import bare
+
+
+def peak(device: torch.device, dtype: torch.dtype, rounds: int = 20) -> float:
+    """Operations a second of a product of two large square matrices."""
+    size = 8192 if device.type == "cuda" else 2048
+    a = torch.randn(size, size, device=device, dtype=dtype)
+    a @ a
+    devices.finish(device)
+    begin = time.perf_counter()
+    for _ in range(rounds):
+        a @ a
+    devices.finish(device)
+    return 2 * size**3 * rounds / (time.perf_counter() - begin)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("games")
+    parser.add_argument("--recipe", default="alphago(filters=192)")
+    parser.add_argument("--batch", type=int, default=1024)
+    parser.add_argument("--steps", type=int, default=30)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--compile", action="store_true")
+    options = parser.parse_args()
+    device = devices.choose(options.device)
+    data = DOMAIN.load(Source(options.games), None, None)
+    recipe, given, named = find_recipe(DOMAIN, options.recipe)
+    network = Network(recipe.input, recipe.layers(len(data.labels), *given, **named))
+    module = network.module()
+    settings = Settings().changed(recipe.settings, {"batch": options.batch, "compile": options.compile})
+    start(module, 0, settings.dirac)
+    trainer = Trainer(DOMAIN.frontend(data.facts), module, settings, device, devices.World())
+    trainer.network.train()
+    augment = DOMAIN.augment(settings.augment, data.facts)
+    order = batches(len(data.train), options.batch, 0, 0)
+    inputs, y = (each.to(device) for each in data.train[order[0]])
+    x = trainer.frontend(inputs).contiguous(memory_format=trainer.layout)
+    at = 0
+
+    def whole() -> float:
+        nonlocal at
+        begin = time.perf_counter()
+        for _ in range(options.steps):
+            if trainer.ahead is not None:
+                trainer.ahead.soon(order[at : at + AHEAD])
+            trainer.step(data.train, augment, order[at], 0.5)
+            at += 1
+        devices.finish(device)
+        return (time.perf_counter() - begin) / options.steps
+
+    trainer.ahead = ahead(data.train, device)
+    bare(trainer, x, y, options.steps), whole()
+    pairs = [(bare(trainer, x, y, options.steps), whole()) for _ in range(options.rounds)]
+    most = peak(device, trainer.dtype)
+    base, own = (statistics.median(each) for each in zip(*pairs, strict=True))
+    work = 6 * network.macs * options.batch
+    print(f"{options.recipe}, batch {options.batch}, {trainer.dtype}, {options.rounds} rounds of {options.steps} steps")
+    for name, seconds in (("bare", base), ("ours", own)):
+        print(
+            f"{name}: {seconds * 1000:.1f} ms a step, {options.batch / seconds:,.0f} positions/s, "
+            f"{work / seconds / 1e12:.3g} TFLOP/s, {work / seconds / most:.0%} of the peak"
+        )
+    ratios = sorted(one / other for other, one in pairs)
+    print(f"ours / bare: median {statistics.median(ratios):.3f}, from {ratios[0]:.3f} to {ratios[-1]:.3f}")
+    print(f"peak: {most / 1e12:.3g} TFLOP/s; {machine()}")
+    if trainer.ahead:
+        trainer.ahead.close()
+
+
+if __name__ == "__main__":
+    main()
