@@ -19,6 +19,7 @@ from .problem import DATA, FAILED, USAGE, Problem
 from .score import Floats, scores
 
 TOGETHER = 100  # inputs that are in memory at once while files are predicted
+SMALL = 64  # maps that all views together may have, to be answered as one batch: beyond, it saves no time
 NEVER = -1e4  # the score of what cannot be: its probability is 0 in float32, and no sum becomes infinite
 
 Possible = Callable[[torch.Tensor], torch.Tensor] | None
@@ -48,7 +49,12 @@ class Answering(nn.Module):
 
     def of_maps(self, maps: torch.Tensor) -> torch.Tensor:
         """What the frontend makes of inputs, to scores: the mean over the views."""
-        return torch.stack([view.back(self.network(view.see(maps))) for view in self.views]).mean(0)
+        seen = [view.see(maps) for view in self.views]
+        if len(maps) * len(seen) <= SMALL:
+            answers = self.network(torch.cat(seen)).chunk(len(seen))
+        else:
+            answers = [self.network(each) for each in seen]
+        return torch.stack([view.back(each) for view, each in zip(self.views, answers, strict=True)]).mean(0)
 
 
 class Model:

@@ -12,7 +12,7 @@ from drawn_go import board
 from neocog import cli
 from neocog.core.checkpoint import Card, save
 from neocog.core.domain import Source
-from neocog.core.model import Model, load
+from neocog.core.model import SMALL, Model, load
 from neocog.core.network import Network, parse
 from neocog.core.plan import Plan, find_recipe
 from neocog.core.problem import DATA, USAGE, Problem
@@ -185,6 +185,14 @@ def test_answers_over_all_symmetries_turn_with_the_board(rows):
     boards = [each.unflatten(1, (19, 19)) for each in (scores, turned_scores)]
     assert torch.allclose(torch.rot90(boards[0], 1, (-2, -1)), boards[1], atol=1e-5)
     assert not torch.allclose(one, scores, atol=1e-3)
+
+
+def test_a_few_positions_in_all_views_at_once_are_answered_as_one_view_after_the_other(rows):
+    every = model(symmetries=8)
+    few, many = rows, rows.repeat(SMALL // len(rows) + 1, 1)
+    with every.answering():
+        assert len(few) * 8 <= SMALL < len(many) * 8
+        torch.testing.assert_close(every.scores(few), every.scores(many)[: len(few)], rtol=1e-5, atol=1e-5)
 
 
 def test_how_many_symmetries_there_are_is_said():
