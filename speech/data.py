@@ -24,7 +24,7 @@ from ..core.sources.usable import data_of, none_usable, surveyed
 from .audio import RECORDINGS, Samples, fitted, sound, starts
 from .build import COVERED, LONGEST, RATE, Form, build, decoded, form_of, noise_of
 from .options import FORM, NAMED, Options, options_of
-from .sources import Chosen, origins, same_case
+from .sources import noise_in, origins, same_case
 from .spectrogram import middles
 
 TOLD = ("mean", "std")  # facts that only normalisation over the set has
@@ -85,11 +85,10 @@ def built(
 
 def background(placed: Sequence[Placed], form: Form, path: Path, index: Index) -> None:
     """Writes the noise that the first origin has, where it has some, and tells the index of it."""
-    origin = placed[0].origin
-    names = origin.noise() if isinstance(origin, Chosen) else []
+    names = noise_in(placed)
     if not names:
         return
-    contents: list[Content] = [content for _, content in origin.contents([Item(name, "") for name in names])]
+    contents: list[Content] = [content for _, content in placed[0].origin.contents([Item(name, "") for name in names])]
     bad, remark = noise_of(contents, form, path)
     index.bad += [(0, names[at], reason) for at, reason in bad]
     index.remarks.append(remark)

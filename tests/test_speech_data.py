@@ -332,8 +332,8 @@ def test_names_that_do_not_follow_the_pattern_are_bad(tmp_path: Path) -> None:
     ("options", "told"),
     [
         ({"colour": "grey"}, "colour is not an option of speech; the options are rate, seconds, bands"),
-        ({"rate": 100}, "rate is a whole number from 1000 to 192000; got 100"),
-        ({"rate": 8000.5}, "rate is a whole number from 1000 to 192000; got 8000.5"),
+        ({"rate": 100}, "rate is a whole number from 1,000 to 192,000; got 100"),
+        ({"rate": 8000.5}, "rate is a whole number from 1,000 to 192,000; got 8000.5"),
         ({"seconds": "long"}, "seconds is a number from 0.05 to 600; got long"),
         ({"bands": 2}, "bands is a whole number from 4 to 256; got 2"),
         ({"deltas": "yes"}, "deltas is true or false; got yes"),
