@@ -70,6 +70,7 @@ class Model:
     ) -> None:
         self.domain, self.card = domain, card
         self.device = devices.choose(device)
+        devices.keep_memory(self.device)
         self.network = Network(card.input, parse(card.network))
         layers = self.network.module()
         _put(layers, weights)
@@ -134,7 +135,7 @@ class Model:
         lengths = [windows.lengths for windows in read if windows.lengths is not None]
         nothing = torch.zeros(len(whole), dtype=torch.int64)
         examples = Examples(whole, nothing, [""] * len(whole), torch.cat(lengths) if lengths else None)
-        rows = torch.from_numpy(feed.answers(self, examples)).split([len(windows.inputs) for windows in read])
+        rows = torch.from_numpy(feed.answers(self, examples, TOGETHER)).split([len(windows.inputs) for windows in read])
         for (answer, windows), own in zip(waiting, rows, strict=True):
             answer["predictions"] = self._likeliest(own.mean(0) if len(own) > 1 else own[0], top)
             if len(own) > 1 or self.domain.timeline is not None:

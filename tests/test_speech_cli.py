@@ -85,7 +85,9 @@ def test_many_recordings_get_the_answers_that_each_gets_alone(
     sizes: list[int] = []
     answers = feed.answers
     monkeypatch.setattr("neocog.core.model.TOGETHER", 4)
-    monkeypatch.setattr(feed, "answers", lambda model, given: sizes.append(len(given)) or answers(model, given))
+    monkeypatch.setattr(
+        feed, "answers", lambda model, given, size: sizes.append(len(given)) or answers(model, given, size)
+    )
     model = neocog.load(trained / "run")
     lengths = (0.2, 2.0, 0.2, 0.3, 0.4, 0.5, 0.2)
     paths = [write(tmp_path / f"{k}.wav", tone(300 + 50 * k, each)) for k, each in enumerate(lengths)]
