@@ -124,6 +124,16 @@ def test_a_bad_recording_is_told_and_the_others_are_answered(trained: Path, tmp_
     assert code == 3 and "high" in out and err.count("empty.wav") == 1 and "empty.wav is empty (0 bytes)" in err
 
 
+def test_a_misspelt_option_of_recordings_after_set_is_told_what_was_meant(trained: Path) -> None:
+    from neocog.core.problem import Problem
+
+    done = CliRunner().invoke(app, ["train", "speech", str(trained / "set"), "--set", "band=64"])
+    assert isinstance(done.exception, Problem)
+    told = str(done.exception)
+    assert told.startswith("band is not a setting (did you mean bands?); the settings are adversarial, augment, ")
+    assert "; speech has bands, cache, deltas, frame, hop, normalise, pattern, rate, seconds, " in told
+
+
 def test_check_says_what_is_there(trained: Path) -> None:
     code, out, _ = run("check", "speech", trained / "set", "--pattern", PATTERN, "--quiet")
     assert code == 0 and "rates: 8000 Hz 36" in out and "speakers: ann train+" in out
