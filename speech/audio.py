@@ -118,13 +118,12 @@ def sound(content: bytes | Path, rate: int | None, span: Span = None) -> tuple[A
 
 
 def opened(content: bytes | Path) -> Any:
-    path = content if isinstance(content, Path) else None
-    size = size_of(path) if path else len(content)
+    size = len(content) if isinstance(content, bytes) else size_of(content)
     if not size:
         raise Unreadable("is empty (0 bytes)")
-    first = beginning(path, LOOK) if path else content
+    first = content[:LOOK] if isinstance(content, bytes) else beginning(content, LOOK)
     try:
-        file = soundfile.SoundFile(path or io.BytesIO(content))
+        file = soundfile.SoundFile(io.BytesIO(content) if isinstance(content, bytes) else content)
     except (soundfile.LibsndfileError, RuntimeError, ValueError, TypeError) as error:
         raise Unreadable(strange(first, error)) from error
     if (there := share_of(first, size)) < WHOLE:
