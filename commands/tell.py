@@ -207,6 +207,8 @@ def _brief(value: Any) -> str:
         return f"{value:,}"
     if isinstance(value, list):
         return ("+" if isinstance(value[0], str) else "×").join(map(str, value)) if value else "none"
+    if isinstance(value, dict) and value.keys() == {"file", "reason"}:
+        return f"{value['file']} {value['reason']}"
     if isinstance(value, dict):
         return "; ".join(f"{key} {', '.join(each) if isinstance(each, list) else each}" for key, each in value.items())
     return str(value)

@@ -137,5 +137,6 @@ def test_a_misspelt_option_of_recordings_after_set_is_told_what_was_meant(traine
 def test_check_says_what_is_there(trained: Path) -> None:
     code, out, _ = run("check", "speech", trained / "set", "--pattern", PATTERN, "--quiet")
     assert code == 0 and "rates: 8000 Hz 36" in out and "speakers: ann train+" in out
-    code, out, _ = run("check", "speech", words(trained / "folders"), "--quiet")
-    assert code == 0 and "speakers: none" in out
+    (words(trained / "folders") / "low" / "empty.wav").touch()
+    code, out, _ = run("check", "speech", trained / "folders", "--quiet")
+    assert code == 0 and "speakers: none" in out and "low/empty.wav is empty (0 bytes)\n" in out
