@@ -307,7 +307,7 @@ def predict(
     move: MOVE = None,
     symmetries: SYMMETRIES = None,
     out: Annotated[Path | None, flag("The board with the likeliest moves, as .svg or .png.", "Boards")] = None,
-    force: Annotated[bool, flag("Replace the file in --out.", None, "--force")] = False,
+    force: Annotated[bool, flag("Replace the file in --labels or --out.", None, "--force")] = False,
     device: DEVICE = None,
     json: JSON = False,
 ) -> None:
@@ -336,6 +336,8 @@ def predict(
     for what, file in (("--labels is for one recording", labels), ("--out is for one record", out)):
         if file and len(given) != 1:
             raise Problem(f"{what}; got {len(given)}", USAGE)
+    if labels:
+        special.check_labels(found.domain, labels, force)
     if out:
         special.check_picture(found.domain, out, force)
     answers = found.predict(given, top, **reading)
@@ -349,7 +351,7 @@ def predict(
     else:
         tell.answers([answer for answer in answers if "predictions" in answer])
     for answer in failed:
-        say(f"{answer['input']}: {answer['problem']}")
+        special.tell_problem(answer)
     if failed:
         raise typer.Exit(DATA)
 

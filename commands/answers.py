@@ -53,12 +53,25 @@ def answer_lines(model: Model, top: int, json: bool) -> int:
     return failed
 
 
+def tell_problem(answer: Mapping[str, Any]) -> None:
+    """Why an input has no answer, its name said once."""
+    name, problem = answer["input"], answer["problem"]
+    say(problem if problem.startswith(f"{name} ") else f"{name}: {problem}")
+
+
 def write_labels(domain: Domain, answer: dict[str, Any], path: Path) -> None:
     """A recording's answers in time, as a file that other programs show."""
-    if domain.timeline is None:
-        raise Problem(f"--labels is not for {domain.name}", USAGE)
+    assert domain.timeline is not None, "check_labels has been asked"
     files.write_text(path, domain.timeline(answer, path))
     say(f"wrote {path}")
+
+
+def check_labels(domain: Domain, path: Path, force: bool) -> None:
+    """Raises Problem where labels cannot be written, before hours are listened to."""
+    if domain.timeline is None:
+        raise Problem(f"--labels is not for {domain.name}", USAGE)
+    domain.timeline({"windows": [{"start": 0, "end": 0, "label": "", "probability": 0}]}, path)
+    files.free(path, force)
 
 
 def check_picture(domain: Domain, path: Path, force: bool) -> None:

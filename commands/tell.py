@@ -191,7 +191,7 @@ def check(told: dict[str, Any], most: int = 10) -> None:
             each = [f"{key} {_brief(item)}" for key, item in value.items()]
             if len(each) > MOST_LABELS:
                 each[most:] = [f"… and {len(each) - most:,} more; all of them with --json"]
-            print(f"{name}: " + ", ".join(each))
+            print(f"{name}: " + (", ".join(each) or "none"))
         elif isinstance(value, list):
             print(f"{name}: {len(value) or 'none'}")
             for item in value[:most]:
@@ -206,7 +206,9 @@ def _brief(value: Any) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     if isinstance(value, list):
-        return "×".join(map(str, value))
+        return ("+" if isinstance(value[0], str) else "×").join(map(str, value)) if value else "none"
+    if isinstance(value, dict) and value.keys() == {"file", "reason"}:
+        return f"{value['file']} {value['reason']}"
     if isinstance(value, dict):
         return "; ".join(f"{key} {', '.join(each) if isinstance(each, list) else each}" for key, each in value.items())
     return str(value)

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..core.problem import USAGE, Problem
+from ..core.problem import USAGE, Problem, did_you_mean
 
 if TYPE_CHECKING:
     from ..core.domain import Domain, Source
@@ -42,6 +42,7 @@ def plan(
     if domain is None or data is None:
         raise Problem("train takes a domain and data, as in: neocog train vision photos/", USAGE)
     found = domain_of(domain)
+    known(assigned, found)
     own |= {name: assigned.pop(name) for name in set(assigned) & set(found.options)}
     where = source(data, own, **told)
     return Plan.of(found, where, recipe, network, changes | assigned, str(weights.absolute()) if weights else None)
@@ -76,6 +77,20 @@ def assigned_by(texts: list[str]) -> dict[str, Any]:
         except ValueError:
             told[name.strip()] = value.strip()
     return told
+
+
+def known(assigned: dict[str, Any], domain: Domain) -> None:
+    """Raises Problem for a name after --set that is neither a setting of training nor an option of the domain."""
+    from dataclasses import fields
+
+    from ..core.settings import Settings
+
+    settings = sorted(each.name for each in fields(Settings))
+    for name in assigned:
+        if name not in (*settings, *domain.options):
+            hint = did_you_mean(name, (*settings, *domain.options))
+            own = f"; {domain.name} has {', '.join(sorted(domain.options))}" if domain.options else ""
+            raise Problem(f"{name} is not a setting{hint}; the settings are {', '.join(settings)}{own}", USAGE)
 
 
 def model_and_inputs(model: str, inputs: list[str]) -> tuple[str, list[str]]:

@@ -209,7 +209,7 @@ class Corruption(NamedTuple):
 class Windows(NamedTuple):
     """One input that is longer than an example, as overlapping windows shaped like examples."""
 
-    inputs: Tensor  # (W, ...)
+    inputs: Tensor | Made  # (W, ...)
     spans: Sequence[tuple[float, float]]  # where each begins and ends: seconds of a recording, tokens of a text
     lengths: Tensor | None = None  # (W,) int64: how much of each is there, where the rest is padding
 

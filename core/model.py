@@ -18,7 +18,7 @@ from .network import Network, parse
 from .problem import DATA, FAILED, USAGE, Problem
 from .score import Floats, scores
 
-TOGETHER = 100  # inputs that are in memory at once while files are predicted
+TOGETHER = 100  # windows of files that are answered at once; a file that has more is answered by itself
 SMALL = 64  # maps that all views together may have, to be answered as one batch: beyond, it saves no time
 NEVER = -1e4  # the score of what cannot be: its probability is 0 in float32, and no sum becomes infinite
 
@@ -70,6 +70,7 @@ class Model:
     ) -> None:
         self.domain, self.card = domain, card
         self.device = devices.choose(device)
+        devices.keep_memory(self.device)
         self.network = Network(card.input, parse(card.network))
         layers = self.network.module()
         _put(layers, weights)
@@ -107,39 +108,41 @@ class Model:
         domain has a timeline, a short one has its single window too. `reading` says what of a file is meant, where
         the domain knows such names (Domain.reading).
         """
+        facts = self.card.facts | reading
         told: list[dict[str, Any]] = []
-        for start in range(0, len(inputs), TOGETHER):
-            told += self._predict(inputs[start : start + TOGETHER], top, self.card.facts | reading)
-        return told
-
-    def _predict(self, inputs: Sequence[str | Path | bytes], top: int, facts: Facts) -> list[dict[str, Any]]:
-        told: list[dict[str, Any]] = []
-        read: list[Windows] = []
+        waiting: list[tuple[dict[str, Any], Windows]] = []
         for each in inputs:
-            answer: dict[str, Any] = {"input": "-" if isinstance(each, bytes) else str(each)}
+            source = each if isinstance(each, bytes) else str(each)
+            answer: dict[str, Any] = {"input": "-" if isinstance(each, bytes) else source}
+            told.append(answer)
             try:
-                read.append(self._windows(each if isinstance(each, bytes) else str(each), facts))
-                answer["predictions"] = []
+                windows = self._windows(source, facts)
             except Problem as problem:
                 answer["problem"] = str(problem)
-            told.append(answer)
-        if not read:
-            return told
-        whole = torch.cat([windows.inputs for windows in read])
+                continue
+            if waiting and sum(len(held.inputs) for _, held in waiting) + len(windows.inputs) > TOGETHER:
+                self._answer(waiting, top)
+                waiting = []
+            waiting.append((answer, windows))
+        if waiting:
+            self._answer(waiting, top)
+        return told
+
+    def _answer(self, waiting: Sequence[tuple[dict[str, Any], Windows]], top: int) -> None:
+        """Puts into each answer what the network says of its windows."""
+        read = [windows for _, windows in waiting]
+        whole = read[0].inputs if len(read) == 1 else torch.cat([windows.inputs[:] for windows in read])
         lengths = [windows.lengths for windows in read if windows.lengths is not None]
         nothing = torch.zeros(len(whole), dtype=torch.int64)
         examples = Examples(whole, nothing, [""] * len(whole), torch.cat(lengths) if lengths else None)
-        counts = [len(windows.inputs) for windows in read]
-        rows = torch.from_numpy(feed.answers(self, examples)).split(counts)
-        good = (answer for answer in told if "predictions" in answer)
-        for answer, windows, own in zip(good, read, rows, strict=True):
+        rows = torch.from_numpy(feed.answers(self, examples, TOGETHER)).split([len(windows.inputs) for windows in read])
+        for (answer, windows), own in zip(waiting, rows, strict=True):
             answer["predictions"] = self._likeliest(own.mean(0) if len(own) > 1 else own[0], top)
             if len(own) > 1 or self.domain.timeline is not None:
                 answer["windows"] = [
                     {"start": start, "end": end, **self._likeliest(row, 1)[0]}
                     for (start, end), row in zip(windows.spans, own, strict=True)
                 ]
-        return told
 
     def _windows(self, source: str | bytes, facts: Facts) -> Windows:
         if self.domain.windows is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,7 +13,7 @@ import numpy.typing as npt
 import soundfile
 import soxr
 
-from ..core.sources.content import Kind, Unreadable, is_text
+from ..core.sources.content import Kind, Unreadable, beginning, is_text, size_of
 
 Samples = npt.NDArray[np.int16]  # (N,)
 Block = npt.NDArray[np.float32]  # (frames, channels), full scale is 1
@@ -28,10 +29,13 @@ RECORDINGS = Kind(
     FOREIGN,
 )
 READABLE = "readable are WAV, FLAC, OGG, Opus, MP3, AIFF"
+LOOK = 1 << 12  # bytes that tell what kind of file it is
 BLOCK = 1 << 20  # frames decoded at once: three hours must not be in memory as floating point numbers
 SHORTEST = 0.01  # seconds: what is shorter holds no sound that has a pitch
 LOUDEST = 32767
 CLIPPED = 0.001  # share of samples at full scale from which a recording sounds broken
+WHOLE = 0.99  # of the samples that a header promises: what has less was cut short
+UNKNOWN = 0x7FFFF000  # bytes that a header names where nobody knew how many would come
 SILENT = 0.001  # of full scale (−60 dB): what never gets louder is silence
 
 
@@ -86,37 +90,61 @@ def seconds(frames: int, about: About) -> str:
 Span = tuple[float, float] | None  # from and to in seconds, where only a part of a recording is meant
 
 
-def header(content: bytes) -> Header:
+def header(content: bytes | Path) -> Header:
     """What a recording is, from its first bytes. Raises Unreadable."""
     with opened(content) as file:
         return header_of(file)
 
 
-def sound(content: bytes, rate: int | None, span: Span = None) -> tuple[About, Samples]:
+def sound(content: bytes | Path, rate: int | None, span: Span = None) -> tuple[About, Samples]:
     """A recording, or a part of it, as samples at `rate` Hz (its own where that is None), mixed over its channels.
 
+    A file is decoded as it is read, block by block: three hours take no more memory than their samples at `rate`.
     Raises Unreadable with the reason, in words that can follow its name.
     """
     with opened(content) as file:
         told = header_of(file)
         start, stop = part(told, span)
         about = About(told, (stop - start) / told.rate)
-        pieces = list(resampled(blocks(file, start, stop, about), told.rate, rate or told.rate))
-    samples = np.concatenate([*pieces, np.zeros(0, np.int16)])
+        heard = bytearray()  # grows where it lies, as a list of blocks that are joined would not
+        for block in resampled(blocks(file, start, stop, about), told.rate, rate or told.rate):
+            heard += block.tobytes()
+        about.seconds = about.count / (told.rate * told.channels)  # an MP3's header only guesses
     if about.count < max(2, SHORTEST * told.rate) * told.channels:
         count = about.count // told.channels
         noun = "sample" if count == 1 else "samples"
         raise Unreadable(f"has {count} {noun}; a recording lasts at least {SHORTEST * 1000:.0f} ms")
-    return about, samples
+    return about, np.frombuffer(heard, np.int16)
 
 
-def opened(content: bytes) -> Any:
-    if not content:
+def opened(content: bytes | Path) -> Any:
+    size = len(content) if isinstance(content, bytes) else size_of(content)
+    if not size:
         raise Unreadable("is empty (0 bytes)")
+    first = content[:LOOK] if isinstance(content, bytes) else beginning(content, LOOK)
     try:
-        return soundfile.SoundFile(io.BytesIO(content))
-    except (soundfile.LibsndfileError, RuntimeError, ValueError) as error:
-        raise Unreadable(strange(content, error)) from error
+        file = soundfile.SoundFile(io.BytesIO(content) if isinstance(content, bytes) else content)
+    except (soundfile.LibsndfileError, RuntimeError, ValueError, TypeError) as error:
+        raise Unreadable(strange(first, error)) from error
+    if (there := share_of(first, size)) < WHOLE:
+        file.close()
+        raise Unreadable(f"is cut short: {there:.0%} of the samples that its header promises are there")
+    return file
+
+
+def share_of(first: bytes, size: int) -> float:
+    """How much of the samples that a WAV or AIFF file promises is in it: libsndfile takes what there is for all.
+
+    Programs that write into a pipe promise nothing, or more than any file of 2 GB holds: 1 for those and other formats.
+    """
+    order: Any = {b"RIFF": "little", b"FORM": "big"}.get(first[:4])
+    at = 12
+    while order and at + 8 <= len(first):
+        length = int.from_bytes(first[at + 4 : at + 8], order)
+        if first[at : at + 4] in (b"data", b"SSND"):
+            return (size - at - 8) / length if 0 < length < UNKNOWN else 1.0
+        at += 8 + length + length % 2
+    return 1.0
 
 
 def header_of(file: Any) -> Header:
@@ -149,8 +177,16 @@ def blocks(file: Any, start: int, stop: int, about: About) -> Iterator[Block]:
             yield block
             at += len(block)
     except (soundfile.LibsndfileError, RuntimeError) as error:
-        where = f"{seconds(at, about)} of {about.header.seconds:.2f} s"
+        where = f"{seconds(max(at, reached(file)), about)} of {about.header.seconds:.2f} s"
         raise Unreadable(f"is damaged: the decoder fails after {where} ({reason(error)})") from error
+
+
+def reached(file: Any) -> int:
+    """The frame up to which a decoder came before it failed."""
+    try:
+        return int(file.tell())
+    except (soundfile.LibsndfileError, RuntimeError):
+        return 0
 
 
 def resampled(found: Iterator[Block], old: int, new: int) -> Iterator[Samples]:
@@ -218,13 +254,10 @@ def loudest(samples: Samples, length: int) -> int:
     return int(power.argmax())
 
 
-def cut(samples: Samples, length: int) -> tuple[Samples, list[int]]:
-    """All of a recording as windows that overlap by half, (W, length), and the sample where each begins.
+def starts(count: int, length: int) -> list[int]:
+    """Where windows of `length` samples begin that overlap by half and hear all of `count` samples.
 
     The last one ends with the recording; one that fits the window is a single one.
     """
-    if len(samples) <= length:
-        return fitted(samples, length)[None], [0]
-    last = len(samples) - length
-    starts = [*range(0, last, max(1, length // 2)), last]
-    return np.stack([samples[start : start + length] for start in starts]), starts
+    last = count - length
+    return [0] if last <= 0 else [*range(0, last, max(1, length // 2)), last]

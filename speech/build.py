@@ -14,7 +14,7 @@ import torch
 
 from ..core.problem import DATA, Problem
 from ..core.sources.cache import Index, write_array
-from ..core.sources.content import Content, Unreadable, digest_of, fetched
+from ..core.sources.content import Content, Unreadable, counted, digest_of, fetched
 from ..core.sources.parallel import in_parallel
 from ..core.sources.rows import Decoded, Rows, decode_all, index_of
 from ..core.sources.survey import Placed, Survey
@@ -72,7 +72,8 @@ class Heard:
         if self.cut:
             told.append(
                 f"{self.cut:,} of {count:,} recordings are longer than {self.form.seconds:g} s and cut to their "
-                f"loudest stretch: {self.lost / self.seconds:.1%} of all sound is not heard; --seconds sets the length"
+                f"loudest stretch: {self.lost / self.seconds:.1%} of all sound is not heard; train's --seconds sets "
+                "the length, and predict hears all of it"
             )
         if self.silent:
             told.append(f"{self.silent:,} of {count:,} recordings are silent; check lists them")
@@ -113,7 +114,7 @@ def headers_in(found: Survey, placed: Sequence[Placed]) -> Iterator[tuple[int, f
 
 def heading(content: Content, span: Span) -> tuple[int, float] | None:
     try:
-        told: Header = header(bytes_of(content))
+        told: Header = header(content if isinstance(content, Path) else bytes_of(content))
     except Unreadable:
         return None
     return told.rate, told.seconds if span is None else max(0.0, min(span[1], told.seconds) - span[0])
@@ -189,8 +190,11 @@ def measured(inputs: np.ndarray[Any, Any], facts: dict[str, Any], together: int 
     return {"mean": [round(each, 3) for each in mean.tolist()], "std": [round(each, 3) for each in std.tolist()]}
 
 
-def noise_of(contents: Sequence[Content], form: Form, path: Path) -> list[tuple[int, str]]:
-    """The background recordings, one after the other, as the array at `path`; those that cannot be used, and why."""
+def noise_of(contents: Sequence[Content], form: Form, path: Path) -> tuple[list[tuple[int, str]], str]:
+    """The background recordings, one after the other, as the array at `path`, where they are longer than a window.
+
+    Gives those that cannot be used, and why, and a remark.
+    """
     pieces: list[Samples] = []
     bad = []
     for at, content in enumerate(contents):
@@ -198,6 +202,9 @@ def noise_of(contents: Sequence[Content], form: Form, path: Path) -> list[tuple[
             pieces.append(sound(bytes_of(content), form.rate)[1])
         except Unreadable as problem:
             bad.append((at, str(problem)))
-    if sum(map(len, pieces)) > form.samples:
-        np.save(path, np.concatenate(pieces))
-    return bad
+    count = sum(map(len, pieces))
+    told = f"background noise: {counted(len(pieces), 'recording')}, {count / form.rate:.1f} s"
+    if count <= form.samples:
+        return bad, f"{told}, which is not used: a window has {form.seconds:g} s"
+    np.save(path, np.concatenate(pieces))
+    return bad, told

@@ -10,14 +10,13 @@ import numpy as np
 
 from ..core.domain import Source
 from ..core.sources.content import Content, Unreadable, counted, digest_of
-from ..core.sources.doubts import Seen, doubts, duplicates, examined, refusals
-from ..core.sources.survey import NAMED, Placed, Survey, in_groups, in_labels, in_order, survey
-from ..core.sources.usable import enough_good, trainable
+from ..core.sources.doubts import Seen, examined, refusals, report
+from ..core.sources.survey import NAMED, Placed, Survey, in_groups, in_labels, survey
 from ..core.split import PARTS
 from .audio import RECORDINGS, About, Span, sound
 from .build import bytes_of, form_of
 from .options import options_of
-from .sources import origins, same_case
+from .sources import noise_in, origins, same_case
 
 
 def check(source: Source) -> dict[str, Any]:
@@ -31,18 +30,8 @@ def check(source: Source) -> dict[str, Any]:
     heard, bad, rare = examined(
         found, placed, lambda at, content: examine(content, found.items[at].span), options.progress
     )
-    labels = Counter(each.item.label for each in heard)
-    parts = Counter(each.part for each in heard)
-    twins = duplicates(heard)
-    trained = {each.item.label for each in heard if each.part == "train"}
-    refused += refusals(lambda: enough_good(bad, len(heard), source.max_bad))
-    refused += refusals(lambda: trainable(sorted(trained), parts["train"], source.data, RECORDINGS)) if heard else []
     abouts: list[About] = [each.about for each in heard]
-    return {
-        "examples": len(heard),
-        "labels": {label: labels[label] for label in in_order(labels, found.order)},
-        "splits": {part: parts[part] for part in PARTS},
-        "given": found.given,
+    own = {
         "seconds": lengths([about.seconds for about in abouts]),
         "rates": {f"{rate} Hz": count for rate, count in counts(about.header.rate for about in abouts)},
         "channels": {str(number): count for number, count in counts(about.header.channels for about in abouts)},
@@ -51,12 +40,9 @@ def check(source: Source) -> dict[str, Any]:
         "clipped": [each.file for each in heard if each.about.clipped],
         "silent": [each.file for each in heard if each.about.silent],
         "speakers": speakers(heard),
-        "bad": [each._asdict() for each in bad],
-        "ignored": found.ignored.total(),
-        "duplicates": twins,
-        "problems": refused + doubts(labels, twins, rare, RECORDINGS) + own_doubts(heard),
-        "remarks": found.remarks,
+        "noise": noise_in(placed),
     }
+    return report(RECORDINGS, found, heard, bad, rare, own, refused, own_doubts(heard))
 
 
 def examine(content: Content, span: Span) -> tuple[bytes, About | None, str]:

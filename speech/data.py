@@ -6,23 +6,25 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import soundfile
 import soxr
 import torch
 from torch import Tensor
 
 from ..core.domain import Data, Facts, Source, Windows
+from ..core.made import Made
 from ..core.problem import DATA, Problem
 from ..core.sources import gather as files
 from ..core.sources.cache import Arrays, Cache, Index, key_of
-from ..core.sources.content import Content, Unreadable, fetched
+from ..core.sources.content import Content, Unreadable
 from ..core.sources.listing import Item
 from ..core.sources.survey import Placed, Survey, divided_by, full_bad
 from ..core.sources.usable import data_of, none_usable, surveyed
-from .audio import RECORDINGS, Samples, cut, fitted, sound
+from .audio import RECORDINGS, Samples, fitted, sound, starts
 from .build import COVERED, LONGEST, RATE, Form, build, decoded, form_of, noise_of
 from .options import FORM, NAMED, Options, options_of
-from .sources import Chosen, origins, same_case
+from .sources import noise_in, origins, same_case
 from .spectrogram import middles
 
 TOLD = ("mean", "std")  # facts that only normalisation over the set has
@@ -76,19 +78,20 @@ def built(
         if not rows.items:
             raise none_usable(source.data, full_bad(placed, found.bad + rows.bad))
         index = build(found, rows, heard, options, folder / "inputs.npy")
-        index.bad += background(placed, form, folder / "background.npy")
+        background(placed, form, folder / "background.npy", index)
         (folder / "rows").unlink()
         return cache.keep(folder, key, index)
 
 
-def background(placed: Sequence[Placed], form: Form, path: Path) -> list[tuple[int, str, str]]:
-    """Writes the noise that the first origin has, where it has some; what of it cannot be used."""
-    origin = placed[0].origin
-    names = origin.noise() if isinstance(origin, Chosen) else []
+def background(placed: Sequence[Placed], form: Form, path: Path, index: Index) -> None:
+    """Writes the noise that the first origin has, where it has some, and tells the index of it."""
+    names = noise_in(placed)
     if not names:
-        return []
-    contents: list[Content] = [content for _, content in origin.contents([Item(name, "") for name in names])]
-    return [(0, names[at], reason) for at, reason in noise_of(contents, form, path)]
+        return
+    contents: list[Content] = [content for _, content in placed[0].origin.contents([Item(name, "") for name in names])]
+    bad, remark = noise_of(contents, form, path)
+    index.bad += [(0, names[at], reason) for at, reason in bad]
+    index.remarks.append(remark)
 
 
 def read(source: str | bytes, facts: Facts) -> Tensor:
@@ -99,18 +102,23 @@ def read(source: str | bytes, facts: Facts) -> Tensor:
 def windows(source: str | bytes, facts: Facts) -> Windows:
     """All of a recording, in windows that overlap by half where it is longer than one."""
     samples = samples_of(source, facts)
-    inputs, starts = cut(samples, int(facts["samples"]))
-    rate, end = int(facts["rate"]), min(len(samples), int(facts["samples"]))
-    return Windows(torch.from_numpy(inputs), [(start / rate, (start + end) / rate) for start in starts])
+    rate, length = int(facts["rate"]), int(facts["samples"])
+    begin = starts(len(samples), length)
+    spans = [(start / rate, (start + min(len(samples), length)) / rate) for start in begin]
+    if len(begin) == 1:
+        return Windows(torch.from_numpy(fitted(samples, length).copy())[None], spans)
+
+    def cut(found: Sequence[int]) -> Tensor:
+        return torch.from_numpy(np.stack([samples[start : start + length] for start in found]))
+
+    return Windows(Made(cut, torch.tensor(begin), torch.int16), spans)  # all at once would weigh twice the recording
 
 
 def samples_of(source: str | bytes, facts: Facts) -> Samples:
     """The samples of one recording at the model's rate. Raises Problem where it is not one."""
     name = "the recording" if isinstance(source, bytes) else source
     try:
-        content = fetched(source if isinstance(source, bytes) else Path(source))
-        assert isinstance(content, bytes)
-        return sound(content, int(facts["rate"]))[1]
+        return sound(source if isinstance(source, bytes) else Path(source), int(facts["rate"]))[1]
     except Unreadable as problem:
         if isinstance(source, str) and not os.path.lexists(source):
             raise files.missing(source) from problem

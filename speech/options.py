@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.domain import Facts, Progress, Source
-from ..core.problem import USAGE, Problem, did_you_mean
-from ..core.sources.cache import default_cache
+from ..core.options import cache_in, number, one_of, said, truth, whole
 from ..core.sources.fields import Condition, Pattern
 from .frontend import NORMALISE
 
@@ -51,31 +50,23 @@ class Options:
 
 def options_of(source: Source, facts: Facts | None) -> Options:
     """What the source says; where a model's facts are at hand, they decide what its network hears."""
-    said = {name: value for name, value in known(source.options).items() if value is not None}
-    typed = bool(said.keys() & set(NAMED)) or facts is None
-    form = said if facts is None else facts | {"seconds": facts["samples"] / facts["rate"]}
-    names = said if typed or facts is None else facts
-    numbers = {name: number(name, form.get(name, DEFAULTS.get(name))) for name in RANGES}
+    given = said(source.options, NAMES, "speech")
+    typed = bool(given.keys() & set(NAMED)) or facts is None
+    form = given if facts is None else facts | {"seconds": facts["samples"] / facts["rate"]}
+    names = given if typed or facts is None else facts
+    numbers = {name: in_range(name, form.get(name, DEFAULTS.get(name))) for name in RANGES}
     pattern = names.get("pattern")
     return Options(
         **numbers,
-        deltas=truth(form.get("deltas", DEFAULTS["deltas"])),
+        deltas=truth("deltas", form.get("deltas", DEFAULTS["deltas"])),
         normalise=one_of("normalise", form.get("normalise", DEFAULTS["normalise"]), NORMALISE),
         pattern=Pattern(str(pattern)) if pattern else None,
         test_where=condition(names, "test_where"),
         valid_where=condition(names, "valid_where"),
         lenient=not typed,
-        cache=Path(said["cache"]).expanduser() if said.get("cache") else default_cache(),
+        cache=cache_in(given),
         progress=source.progress,
     )
-
-
-def known(options: Mapping[str, Any]) -> Mapping[str, Any]:
-    for name in options:
-        if name not in NAMES:
-            hint = did_you_mean(name, NAMES)
-            raise Problem(f"{name} is not an option of speech; the options are {', '.join(NAMES)}{hint}", USAGE)
-    return options
 
 
 def condition(names: Mapping[str, Any], name: str) -> Condition | None:
@@ -83,29 +74,9 @@ def condition(names: Mapping[str, Any], name: str) -> Condition | None:
     return Condition(str(text), f"--{name.replace('_', '-')}") if text else None
 
 
-def number(name: str, value: Any) -> Any:
-    """A number in its range, whole where it must be; None where it is left to the recordings."""
+def in_range(name: str, value: Any) -> Any:
+    """A number in its range; None where it is left to the recordings."""
     if value is None:
         return None
     least, most = RANGES[name]
-    what = "a whole number" if name in WHOLE else "a number"
-    try:
-        found = float(value) if not isinstance(value, bool) else float("nan")
-    except (TypeError, ValueError):
-        found = float("nan")
-    if not least <= found <= most or (name in WHOLE and found != int(found)):
-        raise Problem(f"{name} is {what} from {least:g} to {most:g}; got {value}", USAGE)
-    return int(found) if name in WHOLE else found
-
-
-def truth(value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise Problem(f"deltas is true or false; got {value}", USAGE)
-    return value
-
-
-def one_of(option: str, value: Any, choices: tuple[str, ...]) -> str:
-    if value not in choices:
-        hint = did_you_mean(str(value), choices)
-        raise Problem(f"{option} {value} is not known; it can be {', '.join(choices)}{hint}", USAGE)
-    return str(value)
+    return whole(name, value, int(least), int(most)) if name in WHOLE else number(name, value, least, most)

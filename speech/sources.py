@@ -218,6 +218,12 @@ def from_path(text: str, path: Path, options: Options) -> Corpus | Table:
     raise Problem(f"{text} is {found}; expected {RECORDINGS.expected}", DATA)
 
 
+def noise_in(placed: Sequence[Placed]) -> list[str]:
+    """The background noise that the first place has, by its path within it."""
+    origin = placed[0].origin
+    return origin.noise() if isinstance(origin, Chosen) else []
+
+
 def same_case(found: Survey) -> None:
     """One group for spellings that differ only in case: a person must not be on both sides. Labels are only told."""
     groups = alike({item.group for item in found.items if item.group})

@@ -1,8 +1,6 @@
-"""Hertz and mels, the filters between them, and the Fourier transform written as one matrix."""
+"""Hertz and mels, and the filters between them."""
 
 from __future__ import annotations
-
-from math import pi
 
 import torch
 from torch import Tensor
@@ -46,13 +44,3 @@ def points_for(bands: int, rate: int, frame: int) -> int:
     while not bool((filters(bands, rate, points).amax(0) > 0).all()):
         points *= 2
     return points
-
-
-def fourier(frame: int, points: int) -> Tensor:
-    """Hann's window and the Fourier transform of it: (frame, 2·(points/2 + 1)), the cosines, then the sines; float64.
-
-    A frame of samples times this matrix, squared, is its power spectrum in two halves that add up.
-    """
-    window = torch.hann_window(frame, periodic=True, dtype=torch.float64)[:, None]
-    turns = torch.arange(frame, dtype=torch.float64)[:, None] * torch.arange(points // 2 + 1) / points
-    return torch.cat((window * torch.cos(2 * pi * turns), window * torch.sin(2 * pi * turns)), 1)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 from neocog.core.sources.content import Unreadable
-from neocog.speech.audio import FOREIGN, RECORDINGS, cut, fitted, header, loudest, sound
+from neocog.speech.audio import FOREIGN, RECORDINGS, fitted, header, loudest, share_of, sound, starts
 from recorded import hiss, tone, write
 
 CHIRP = 0.5 * np.sin(2 * np.pi * (200 + 1500 * np.arange(8000) / 8000) * np.arange(8000) / 8000)
@@ -112,9 +112,52 @@ def refused(content: bytes, **more: object) -> str:
 
 
 def test_the_damaged_files_say_where_they_break(shared: Path) -> None:
-    for name, words in (("alexa_34.flac", "lost sync"), ("alexa_129.flac", "unknown error in flac decoder")):
+    for name, where, words in (
+        ("alexa_34.flac", "0.79 s of 1.74 s", "lost sync"),
+        ("alexa_129.flac", "1.01 s of 2.46 s", "unknown error in flac decoder"),
+    ):
         told = refused((shared / "speech/damaged" / name).read_bytes())
-        assert "is damaged: the decoder fails after 0.00 s of" in told and words in told
+        assert told.startswith(f"is damaged: the decoder fails after {where}") and words in told
+
+
+@pytest.mark.parametrize(("suffix", "subtype"), [("wav", "PCM_16"), ("wav", "ULAW"), ("aiff", "PCM_24")])
+def test_a_file_that_was_cut_short_is_not_taken_for_a_whole_one(tmp_path: Path, suffix: str, subtype: str) -> None:
+    """libsndfile gives what there is and says nothing."""
+    content = write(tmp_path / f"a.{suffix}", tone(440, 1), 8000, subtype).read_bytes()
+    told = refused(content[: len(content) * 6 // 10])
+    assert told.startswith("is cut short: ") and told.endswith("of the samples that its header promises are there")
+    assert 55 <= int(told.removeprefix("is cut short: ").partition("%")[0]) <= 60
+
+
+@pytest.mark.parametrize("length", [0, 0x7FFFF000, 0xFFFFFFFF])
+def test_a_wav_file_that_came_through_a_pipe_promises_nothing(tmp_path: Path, length: int) -> None:
+    content = bytearray(write(tmp_path / "a.wav", tone(440, 1)).read_bytes())
+    at = content.index(b"data") + 4
+    content[at : at + 4] = length.to_bytes(4, "little")
+    assert share_of(bytes(content), len(content)) == 1
+    if length:
+        assert len(sound(bytes(content), None)[1]) == 8000
+
+
+def test_a_path_gives_what_its_bytes_give(tmp_path: Path) -> None:
+    path = write(tmp_path / "é 日本.flac", tone(440, 1))
+    assert np.array_equal(sound(path, 16000)[1], sound(path.read_bytes(), 16000)[1])
+    assert header(path) == header(path.read_bytes())
+    for name, told in (("empty.wav", "is empty"), ("text.wav", "holds text"), ("x.raw", "is not a recording that can")):
+        (tmp_path / name).write_bytes({"empty.wav": b"", "text.wav": b"words\n"}.get(name, b"\x00\xff" * 99))
+        with pytest.raises(Unreadable, match=told):
+            sound(tmp_path / name, None)
+    with pytest.raises(Unreadable, match="is not a file"):
+        sound(tmp_path, None)
+    with pytest.raises(Unreadable, match="does not exist"):
+        header(tmp_path / "nothing.wav")
+
+
+def test_a_recording_lasts_as_long_as_what_is_heard(tmp_path: Path) -> None:
+    """The header of an MP3 that was cut short still counts what is lost."""
+    content = write(tmp_path / "a.mp3", tone(440, 2, 16000), 16000).read_bytes()
+    about, samples = sound(content[: len(content) // 2], 16000)
+    assert about.header.seconds == 2 and about.seconds == pytest.approx(len(samples) / 16000) and about.seconds < 1.5
 
 
 def test_an_empty_file_is_called_empty() -> None:
@@ -199,8 +242,8 @@ def test_the_loudest_stretch_is_that_of_a_slow_search() -> None:
 @pytest.mark.parametrize("count", [1, 50, 100, 101, 149, 150, 151, 999])
 def test_windows_cover_all_of_a_recording_and_overlap_by_half(count: int) -> None:
     samples = np.arange(1, count + 1).astype(np.int16)
-    windows, starts = cut(samples, 100)
-    assert windows.shape == (len(starts), 100) and starts[0] == 0
-    assert set(range(1, count + 1)) <= set(windows.ravel().tolist())
-    assert all(0 < b - a <= 50 for a, b in pairwise(starts))
-    assert starts[-1] == max(0, count - 100)
+    found = starts(count, 100)
+    heard = {sample for start in found for sample in samples[start : start + 100].tolist()}
+    assert found[0] == 0 and heard == set(range(1, count + 1))
+    assert all(0 < b - a <= 50 for a, b in pairwise(found))
+    assert found[-1] == max(0, count - 100)

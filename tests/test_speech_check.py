@@ -91,3 +91,10 @@ def test_only_where_there_is_nothing_it_stops(tmp_path: Path) -> None:
     with pytest.raises(Problem, match="holds nothing"):
         checked(tmp_path / "empty")
     assert any("one class, low" in each for each in checked(words(tmp_path / "one", labels=("low",)))["problems"])
+
+
+def test_background_noise_is_listed_and_is_no_word(tmp_path: Path) -> None:
+    root = words(tmp_path / "set")
+    write(root / "_background_noise_" / "fan.wav", hiss(3))
+    told = check(Source(str(root)))
+    assert told["noise"] == ["_background_noise_/fan.wav"] and set(told["labels"]) == {"high", "low"}

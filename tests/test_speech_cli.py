@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from neocog.cli import app
-from recorded import hiss, spoken, tone, write
+from recorded import hiss, spoken, tone, words, write
 from typer.testing import CliRunner
 
 NETWORK = "conv(4, (8, frames)), relu, maxpool((3, 1)), flatten, dense(classes)"
@@ -60,6 +60,47 @@ def test_a_long_recording_gives_a_timeline(trained: Path, tmp_path: Path) -> Non
     assert "low" in out and "0.00 to" in out.splitlines()[1]
 
 
+def test_labels_that_cannot_be_written_are_said_before_anything_is_heard(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from neocog.core.model import Model
+    from neocog.core.problem import Problem
+
+    monkeypatch.setattr(Model, "predict", lambda *told, **more: pytest.fail("it listened"))
+    path = write(tmp_path / "a.wav", tone(300))
+    (tmp_path / "mine.txt").write_text("corrected by hand")
+    for name, told in (("a.lab", "a.lab is neither a .TextGrid"), ("mine.txt", "mine.txt exists; name another file")):
+        done = CliRunner().invoke(app, ["predict", str(trained / "run"), str(path), "--labels", str(tmp_path / name)])
+        assert isinstance(done.exception, Problem) and told in str(done.exception)
+    assert (tmp_path / "mine.txt").read_text() == "corrected by hand"
+
+
+def test_many_recordings_get_the_answers_that_each_gets_alone(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many windows are answered at once, and however long one recording among them is."""
+    import neocog
+    from neocog.core import feed
+
+    sizes: list[int] = []
+    answers = feed.answers
+    monkeypatch.setattr("neocog.core.model.TOGETHER", 4)
+    monkeypatch.setattr(
+        feed, "answers", lambda model, given, size: sizes.append(len(given)) or answers(model, given, size)
+    )
+    model = neocog.load(trained / "run")
+    lengths = (0.2, 2.0, 0.2, 0.3, 0.4, 0.5, 0.2)
+    paths = [write(tmp_path / f"{k}.wav", tone(300 + 50 * k, each)) for k, each in enumerate(lengths)]
+    paths.insert(3, tmp_path / "nothing.wav")
+    together, each = model.predict(paths), [model.predict([path])[0] for path in paths]
+    assert [told["input"] for told in together] == list(map(str, paths)) and "does not exist" in together[3]["problem"]
+    assert max(sizes[:4]) == len(together[1]["windows"]) > 4 and sorted(sizes[:4])[-2] <= 4
+    for one, other in zip(together, each, strict=True):
+        assert one.keys() == other.keys() and len(one.get("windows", [])) == len(other.get("windows", []))
+        for mine, own in zip(one.get("predictions", []), other.get("predictions", []), strict=True):
+            assert mine == {**own, "probability": pytest.approx(own["probability"], abs=1e-5)}
+
+
 def test_labels_are_for_one_recording(trained: Path, tmp_path: Path) -> None:
     from neocog.core.problem import Problem
 
@@ -80,9 +121,22 @@ def test_a_bad_recording_is_told_and_the_others_are_answered(trained: Path, tmp_
     (tmp_path / "empty.wav").touch()
     good = write(tmp_path / "good.wav", tone(600) + hiss())
     code, out, err = run("predict", trained / "run", good, tmp_path / "empty.wav")
-    assert code == 3 and "high" in out and "empty.wav is empty (0 bytes)" in err
+    assert code == 3 and "high" in out and err.count("empty.wav") == 1 and "empty.wav is empty (0 bytes)" in err
+
+
+def test_a_misspelt_option_of_recordings_after_set_is_told_what_was_meant(trained: Path) -> None:
+    from neocog.core.problem import Problem
+
+    done = CliRunner().invoke(app, ["train", "speech", str(trained / "set"), "--set", "band=64"])
+    assert isinstance(done.exception, Problem)
+    told = str(done.exception)
+    assert told.startswith("band is not a setting (did you mean bands?); the settings are adversarial, augment, ")
+    assert "; speech has bands, cache, deltas, frame, hop, normalise, pattern, rate, seconds, " in told
 
 
 def test_check_says_what_is_there(trained: Path) -> None:
     code, out, _ = run("check", "speech", trained / "set", "--pattern", PATTERN, "--quiet")
-    assert code == 0 and "rates: 8000 Hz 36" in out and "speakers: ann train" in out
+    assert code == 0 and "rates: 8000 Hz 36" in out and "speakers: ann train+" in out
+    (words(trained / "folders") / "low" / "empty.wav").touch()
+    code, out, _ = run("check", "speech", trained / "folders", "--quiet")
+    assert code == 0 and "speakers: none" in out and "low/empty.wav is empty (0 bytes)\n" in out

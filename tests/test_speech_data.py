@@ -68,6 +68,15 @@ def test_speech_commands_lists_decide_the_parts_and_noise_is_no_word(tmp_path: P
     assert {str(Path(n).relative_to(root)) for n in data.test.names} == {"low/0.wav", "high/1.wav"}
     assert data.extras["background"].dtype == torch.int16 and len(data.extras["background"]) == 24000
     assert len(loaded(root).extras["background"]) == 24000  # from the cache too
+    assert "background noise: 1 recording, 3.0 s" in data.remarks
+
+
+def test_too_little_background_noise_is_said_to_be_of_no_use(tmp_path: Path) -> None:
+    root = words(tmp_path / "set")
+    write(root / "_background_noise_" / "fan.wav", hiss(0.2))
+    data = loaded(root)
+    told = "background noise: 1 recording, 0.2 s, which is not used: a window has 0.3 s"
+    assert "background" not in data.extras and told in data.remarks
 
 
 def test_a_changed_list_is_seen(tmp_path: Path) -> None:
@@ -196,7 +205,7 @@ def test_the_set_can_be_measured_for_its_normalisation(tmp_path: Path) -> None:
 def test_a_long_recording_is_read_in_windows(tmp_path: Path) -> None:
     facts = {"rate": 8000, "samples": 8000}
     found = windows(str(write(tmp_path / "long.wav", tone(300, 2.75))), facts)
-    assert found.inputs.shape == (5, 8000)
+    assert found.inputs[:].shape == (5, 8000) and torch.equal(found.inputs[:][1, :4000], found.inputs[:][0, 4000:])
     assert list(found.spans) == [(0, 1), (0.5, 1.5), (1, 2), (1.5, 2.5), (1.75, 2.75)]
     short = windows(write(tmp_path / "short.wav", tone(300, 0.5)).read_bytes(), facts)
     assert list(short.spans) == [(0, 0.5)] and torch.equal(short.inputs[0], read(str(tmp_path / "short.wav"), facts))
@@ -323,8 +332,8 @@ def test_names_that_do_not_follow_the_pattern_are_bad(tmp_path: Path) -> None:
     ("options", "told"),
     [
         ({"colour": "grey"}, "colour is not an option of speech; the options are rate, seconds, bands"),
-        ({"rate": 100}, "rate is a whole number from 1000 to 192000; got 100"),
-        ({"rate": 8000.5}, "rate is a whole number from 1000 to 192000; got 8000.5"),
+        ({"rate": 100}, "rate is a whole number from 1,000 to 192,000; got 100"),
+        ({"rate": 8000.5}, "rate is a whole number from 1,000 to 192,000; got 8000.5"),
         ({"seconds": "long"}, "seconds is a number from 0.05 to 600; got long"),
         ({"bands": 2}, "bands is a whole number from 4 to 256; got 2"),
         ({"deltas": "yes"}, "deltas is true or false; got yes"),

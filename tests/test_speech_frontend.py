@@ -5,7 +5,7 @@ import pytest
 import torch
 from neocog.core.domain import Facts
 from neocog.speech.frontend import DEPTH, Frontend, delta, frames_of, frontend
-from neocog.speech.spectrogram import LOWEST, corners, filters, fourier, hertz, mels, middles, points_for
+from neocog.speech.spectrogram import LOWEST, corners, filters, hertz, mels, middles, points_for
 from recorded import hiss, tone
 
 BASE: Facts = {
@@ -65,13 +65,17 @@ def test_no_band_is_deaf(rate: int, bands: int) -> None:
     assert points >= rate // 40 and bool((filters(bands, rate, points).amax(0) > 0).all())
 
 
-def test_the_matrix_is_the_fourier_transform() -> None:
-    """Against NumPy's, of a windowed frame with zeros behind it."""
-    frame = np.random.default_rng(0).standard_normal(200)
-    window = torch.hann_window(200, dtype=torch.float64).numpy()
-    wanted = np.abs(np.fft.rfft(frame * window, 256)) ** 2
-    parts = (torch.from_numpy(frame) @ fourier(200, 256)).square().view(2, -1)
-    assert np.allclose(parts.sum(0).numpy(), wanted)
+@pytest.mark.parametrize("bands", [40, 128])
+def test_the_power_is_that_of_numpys_fourier_transform(bands: int) -> None:
+    """Of each windowed frame, with zeros behind it where many bands ask for a longer transform."""
+    facts = {**BASE, "bands": bands}
+    samples = np.random.default_rng(0).integers(-9000, 9000, 1000).astype(np.int16)
+    frames = np.stack([samples[start : start + 400] for start in range(0, 601, 160)]) / 32768
+    window = torch.hann_window(400, dtype=torch.float64).numpy()
+    points = points_for(bands, 16000, 400)
+    wanted = np.abs(np.fft.rfft(frames * window, points)) ** 2 @ filters(bands, 16000, points).numpy()
+    assert points > 400 or bands == 40
+    np.testing.assert_allclose(frontend(facts).power(torch.from_numpy(samples)[None])[0].T, wanted, rtol=1e-4)
 
 
 @pytest.mark.parametrize("pitch", [200, 500, 1000, 3000])

@@ -8,10 +8,8 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from ..core.domain import Source
-from ..core.sources.doubts import Seen, doubts, duplicates, refusals
-from ..core.sources.survey import divide, full_bad, in_groups, in_labels, in_order, survey
-from ..core.sources.usable import enough_good, trainable
-from ..core.split import PARTS
+from ..core.sources.doubts import Seen, refusals, report
+from ..core.sources.survey import divide, full_bad, in_groups, in_labels, survey
 from .build import Texts, alike, fits_labels, rows_of
 from .options import options_of
 from .sources import TEXTS, origins
@@ -44,25 +42,13 @@ def check(source: Source) -> dict[str, Any]:
             items, whose, parts, texts.rows.hashes, texts.numbers, strict=True
         )
     ]
-    labels = Counter(item.label for item in items)
-    twins = duplicates(seen)
-    trained = {each.item.label for each in seen if each.part == "train"}
-    refused += refusals(lambda: enough_good(bad, len(seen), source.max_bad))
-    refused += refusals(lambda: trainable(sorted(trained), parts.count("train"), source.data, TEXTS))
-    return {
-        "examples": len(seen),
-        "labels": {label: labels[label] for label in in_order(labels, found.order)},
-        "splits": {part: parts.count(part) for part in PARTS},
-        "given": found.given,
+    own = {
         "lengths": lengths([each.about.tokens for each in seen]),
         "vocabulary": len(texts.interned.tokens),
         "scripts": scripts(texts),
-        "bad": [each._asdict() for each in bad],
-        "ignored": found.ignored.total(),
-        "duplicates": twins,
-        "problems": refused + doubts(labels, twins, rare, TEXTS) + alike(found),
-        "remarks": found.remarks + [each for each in texts.remarks if each not in alike(found)],
     }
+    found.remarks += [each for each in texts.remarks if each not in alike(found)]
+    return report(TEXTS, found, seen, bad, rare, own, refused, alike(found))
 
 
 def lengths(counts: Sequence[int]) -> dict[str, int]:

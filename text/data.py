@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from ..core.domain import Data, Facts, Source, Table, Windows
+from ..core.options import said
 from ..core.problem import DATA, Problem
 from ..core.sources import gather as files
 from ..core.sources.cache import Arrays, Cache, Index, key_of
@@ -22,7 +23,7 @@ from ..core.sources.usable import data_of, surveyed
 from . import table
 from .build import build, fits_labels, rows_of
 from .decode import decoded
-from .options import Options, cutting_of, known, options_of, reading_of
+from .options import NAMES, Options, cutting_of, options_of, reading_of
 from .roles import TABLES
 from .rows import Written, joined
 from .sources import TEXTS, origins
@@ -174,7 +175,7 @@ def table_in(file: str, facts: Facts, options: Mapping[str, Any]) -> Table | Non
     """The rows of a CSV or TSV file with the texts in them; a row that cannot be read has an empty text."""
     if Path(file).suffix.lower() not in TABLES or not os.path.isfile(file):
         return None
-    reading = reading_of({**facts["reading"], **known(options), "label_column": None})
+    reading = reading_of({**facts["reading"], **said(options, NAMES, "text"), "label_column": None})
     try:
         text, _ = decoded(Path(file).read_bytes(), reading.encoding)
     except OSError as error:

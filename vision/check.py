@@ -9,10 +9,8 @@ from typing import Any
 
 from ..core.domain import Source
 from ..core.sources.content import Content, Unreadable, digest_of, fetched
-from ..core.sources.doubts import doubts, duplicates, examined, refusals
-from ..core.sources.survey import in_groups, in_labels, in_order, survey
-from ..core.sources.usable import enough_good, trainable
-from ..core.split import PARTS
+from ..core.sources.doubts import examined, refusals, report
+from ..core.sources.survey import in_groups, in_labels, survey
 from .options import options_of
 from .picture import PICTURES, Header, pixels
 from .sources import origins
@@ -26,27 +24,13 @@ def check(source: Source) -> dict[str, Any]:
     in_groups(found, placed, source.group_by)
     refused = refusals(lambda: in_labels(found, None, source))
     pictures, bad, rare = examined(found, placed, examine, options.progress)
-    labels = Counter(picture.item.label for picture in pictures)
-    parts = Counter(picture.part for picture in pictures)
-    twins = duplicates(pictures)
-    trained = {picture.item.label for picture in pictures if picture.part == "train"}
-    refused += refusals(lambda: enough_good(bad, len(pictures), source.max_bad))
-    refused += refusals(lambda: trainable(sorted(trained), parts["train"], source.data, PICTURES)) if pictures else []
-    return {
-        "examples": len(pictures),
-        "labels": {label: labels[label] for label in in_order(labels, found.order)},
-        "splits": {part: parts[part] for part in PARTS},
-        "given": found.given,
+    own = {
         "sizes": sizes([picture.about.size for picture in pictures]),
         "modes": dict(Counter(picture.about.mode for picture in pictures).most_common()),
         "formats": dict(Counter(picture.about.format for picture in pictures).most_common()),
-        "bad": [each._asdict() for each in bad],
-        "ignored": found.ignored.total(),
-        "duplicates": twins,
         "rotated": [picture.file for picture in pictures if picture.about.orientation != 1],
-        "problems": refused + doubts(labels, twins, rare, PICTURES),
-        "remarks": found.remarks,
     }
+    return report(PICTURES, found, pictures, bad, rare, own, refused)
 
 
 def examine(at: int, content: Content) -> tuple[bytes, Header | None, str]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeGuard
 
 from ..core.domain import Facts, Progress, Source
-from ..core.problem import USAGE, Problem, did_you_mean
-from ..core.sources.cache import default_cache
+from ..core.options import cache_in, one_of, said
+from ..core.problem import USAGE, Problem
 
 FITS = ("crop", "stretch", "pad")
 COLOURS = ("auto", "grey", "rgb")
@@ -30,26 +29,18 @@ class Options:
 
 def options_of(source: Source, facts: Facts | None) -> Options:
     """What the source says; where a model's facts are at hand, they decide how its pictures look."""
-    said = known(source.options)
-    cache = Path(said["cache"]).expanduser() if said.get("cache") else default_cache()
+    given = said(source.options, NAMES, "vision")
+    cache = cache_in(given)
     if facts is not None:
         size = (int(facts["size"][0]), int(facts["size"][1]))
         return Options(size, str(facts["colour"]), str(facts["fit"]), cache, source.progress)
     return Options(
-        side(said.get("size")),
-        one_of("colour", said.get("colour") or "auto", COLOURS),
-        one_of("fit", said.get("fit") or "crop", FITS),
+        side(given.get("size")),
+        one_of("colour", given.get("colour") or "auto", COLOURS),
+        one_of("fit", given.get("fit") or "crop", FITS),
         cache,
         source.progress,
     )
-
-
-def known(options: Mapping[str, Any]) -> Mapping[str, Any]:
-    for name in options:
-        if name not in NAMES:
-            hint = did_you_mean(name, NAMES)
-            raise Problem(f"{name} is not an option of vision; the options are {', '.join(NAMES)}{hint}", USAGE)
-    return options
 
 
 def side(size: Any) -> tuple[int, int] | None:
@@ -63,10 +54,3 @@ def side(size: Any) -> tuple[int, int] | None:
 
 def is_whole(value: Any) -> TypeGuard[int | str]:
     return (isinstance(value, int) and not isinstance(value, bool)) or (isinstance(value, str) and value.isdecimal())
-
-
-def one_of(option: str, value: Any, choices: tuple[str, ...]) -> str:
-    if value not in choices:
-        hint = did_you_mean(str(value), choices)
-        raise Problem(f"{option} {value} is not known; it can be {', '.join(choices)}{hint}", USAGE)
-    return str(value)

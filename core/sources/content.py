@@ -49,15 +49,29 @@ def fetched(content: Content, largest: int = LARGEST_FILE) -> Array | bytes:
         raise content
     if not isinstance(content, Path):
         return content
+    if (size := size_of(content)) > largest:
+        raise too_large(size, largest)
+    return beginning(content, -1)
+
+
+def size_of(path: Path) -> int:
+    """The bytes that a file has. Raises Unreadable where it is none, or a pipe that never ends."""
     try:
-        facts = content.stat()
-        if not stat.S_ISREG(facts.st_mode):
-            raise Unreadable("is not a file")
-        if facts.st_size > largest:
-            raise too_large(facts.st_size, largest)
-        return content.read_bytes()
+        facts = path.stat()
     except OSError as error:
-        raise Unreadable(file_reason(content, error)) from error
+        raise Unreadable(file_reason(path, error)) from error
+    if not stat.S_ISREG(facts.st_mode):
+        raise Unreadable("is not a file")
+    return facts.st_size
+
+
+def beginning(path: Path, count: int) -> bytes:
+    """The first bytes of a file, all of them where `count` is −1. Raises Unreadable."""
+    try:
+        with path.open("rb") as file:
+            return file.read(count)
+    except OSError as error:
+        raise Unreadable(file_reason(path, error)) from error
 
 
 def too_large(size: int, largest: int = LARGEST_FILE) -> Unreadable:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ..domain import Progress
 from ..problem import Bad, Problem
+from ..split import PARTS
 from .content import Content, Kind
 from .listing import Item
 from .parallel import in_parallel
 from .rows import TOLD
-from .survey import NAMED, Placed, Survey, divide, full_bad
+from .survey import NAMED, Placed, Survey, divide, full_bad, in_order
+from .usable import enough_good, trainable
 
 UNEVEN = 10  # times as many examples in the largest class as in the smallest: a network may learn to name the large one
 
@@ -50,6 +52,42 @@ def examined(
         for (at, digest, about), part in zip(good, parts, strict=True)
     ]
     return seen, full_bad(placed, bad), rare
+
+
+def report(
+    kind: Kind,
+    found: Survey,
+    seen: Sequence[Seen],
+    bad: Sequence[Bad],
+    rare: Sequence[str],
+    own: Mapping[str, Any],
+    refused: Sequence[str] = (),
+    spoilt: Sequence[str] = (),
+) -> dict[str, Any]:
+    """What is told of any examples around the domain's `own` facts: counts, parts, what is bad or there twice.
+
+    Problems are what would stop training (`refused`, by what was asked before), then what spoils it, at last what the
+    domain knows to spoil it.
+    """
+    labels = Counter(each.item.label for each in seen)
+    parts = Counter(each.part for each in seen)
+    twins, source = duplicates(seen), found.source
+    trained = sorted({each.item.label for each in seen if each.part == "train"})
+    refused = [*refused, *refusals(lambda: enough_good(bad, len(seen), source.max_bad))]
+    if seen:
+        refused += refusals(lambda: trainable(trained, parts["train"], source.data, kind))
+    return {
+        "examples": len(seen),
+        "labels": {label: labels[label] for label in in_order(labels, found.order)},
+        "splits": {part: parts[part] for part in PARTS},
+        "given": found.given,
+        **own,
+        "bad": [each._asdict() for each in bad],
+        "ignored": found.ignored.total(),
+        "duplicates": twins,
+        "problems": [*refused, *doubts(labels, twins, rare, kind), *spoilt],
+        "remarks": found.remarks,
+    }
 
 
 def refusals(question: Callable[[], Any]) -> list[str]:
