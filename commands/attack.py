@@ -85,7 +85,9 @@ def attack(
     pixel, so that 0.1 is a tenth of it (25.5 of 255), and pixels stay in their range; for samples it is full scale;
     for a spectrogram the unit that the network sees, a deviation. Random signs move as far, but by chance.
     """
-    free(out, force)
+    from ..core.explain import sheet
+
+    sheet.free(out, force, WRITTEN)
     other = read_card(against) if against else None
     from .. import load
     from ..core.robust.attack import Attack, sizes, surface_of
@@ -174,13 +176,6 @@ def judged(
     return told, draw
 
 
-def free(path: Path | None, force: bool) -> None:
-    """Refuses a file that is there already, or of a kind that is not written."""
-    if path and path.suffix.lower() not in WRITTEN:
-        raise Problem(f"--out is a .png, .svg or .json file; got {path}", USAGE)
-    files.free(path, force)
-
-
 def numbers(text: str) -> list[float]:
     try:
         return [float(each) for each in text.split(",")]
@@ -225,7 +220,6 @@ def drawn(model: Model, data: Data, part: str | None, most: int, seed: int) -> t
 
 
 def write(path: Path, told: dict[str, Any], draw: Callable[[Path], None]) -> None:
-
     if path.suffix.lower() == ".json":
         files.write_text(path, json_format.dumps(told, indent=1, ensure_ascii=False) + "\n")
     else:

@@ -254,8 +254,8 @@ class Domain:
     windows: Callable[[str | bytes, Facts], Windows] | None = None  # an input that may be longer than an example
     options: Sequence[str] = ()  # the names that Source.options may have
     reading: Sequence[str] = ()  # further names that `read` looks up in the facts, as somebody asks for them: move
-    # Compact inputs (B, …) -> bool (B, K): the answers that can be right, whatever a network says.
-    possible: Callable[[Tensor], Tensor] | None = None
+    # Labels -> compact inputs (B, …) -> bool (B, K): which of the labels can be right, whatever a network says.
+    possible: Callable[[Sequence[str]], Callable[[Tensor], Tensor]] | None = None
     # Probabilities (N, K), targets (N,) and names of examples -> scores that only this domain knows.
     measures: Callable[[Any, Any, Any], dict[str, Any]] = lambda probabilities, targets, names: {}
     timeline: Callable[[Mapping[str, Any], Path], str] | None = None  # an answer in windows -> text for such a file
@@ -283,6 +283,8 @@ class Domain:
     from_below: bool = False  # whether people look at the rows of its maps from below: frequencies
     # An input, its maps (C, H, W), rows and columns of them -> that part as a picture (Pillow's), or in words.
     patch: Callable[[Tensor, Tensor, slice, slice, Facts], Any] | None = None
+    # Draws an input, or its maps (C, H, W), on matplotlib's axes with their units; None where a picture needs none.
+    graph: Callable[[Any, Tensor, Facts], None] | None = None
     # An input, and relevance (H, W) -> what of it mattered, as a file that people hear.
     listen: Callable[[Tensor, Tensor, Facts, Path], None] | None = None
     surfaces: Sequence[Surface] = ()  # what an adversary may move, the first where nobody names one

@@ -77,7 +77,8 @@ class Model:
         layout = devices.memory_format(layers, self.device)
         self.frontend, self.words = domain.frontend(card.facts), devices.lay_out(layers, layout)
         network, seen = nn.Sequential(Laid(layout), self.words), views(domain, card, symmetries)
-        self.module = Answering(self.frontend, network, seen, domain.possible).eval().to(self.device)
+        possible = None if domain.possible is None else domain.possible(card.labels)
+        self.module = Answering(self.frontend, network, seen, possible).eval().to(self.device)
 
     @property
     def labels(self) -> list[str]:

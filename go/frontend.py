@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import torch
 from torch import Tensor, nn
 
 from ..core.domain import Facts
 from ..core.problem import USAGE, Problem, did_you_mean
+from .coords import place
 from .planes import AT, COUNT
 
 SIZE = 19
@@ -41,7 +44,19 @@ def planes_in(rows: Tensor, shifts: Tensor) -> Tensor:
     return bits.reshape(len(rows), COUNT, SIZE, SIZE)
 
 
-def possible(rows: Tensor) -> Tensor:
+def possible(labels: Sequence[str]) -> Callable[[Tensor], Tensor]:
+    """From packed positions (B, 2166) to bool (B, K), the labels whose points are legal.
+
+    Raises Problem for a label that is no point.
+    """
+    try:
+        places = [place(label, SIZE) for label in labels]
+    except ValueError as error:
+        raise Problem(f"the model's labels are not those of a board: {error}; train it anew") from None
+    return legal if places == list(range(SIZE * SIZE)) else lambda rows: legal(rows)[:, places]
+
+
+def legal(rows: Tensor) -> Tensor:
     """The legal points of packed positions, bool (B, 361): those where a move captures 0, 1, … stones."""
     shifts = torch.arange(7, -1, -1, dtype=torch.uint8, device=rows.device)
     return planes_in(rows, shifts)[:, AT["capture size"]].bool().any(1).flatten(1)

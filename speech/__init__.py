@@ -12,6 +12,7 @@ DOMAIN = Domain(
     augment=augment.augment,
     check=check.check,
     show=show.show,
+    graph=show.graph,
     place=show.place,
     empty=frontend.silence,
     listen=listen.listen,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from io import BytesIO
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +16,15 @@ from .frontend import DEPTH, Frontend, samples_in
 from .options import DEFAULTS
 from .spectrogram import middles
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.image import AxesImage
+
 SIZE, DPI = (4.8, 2.6), 100  # inches, and dots in one
 MARKS = (125, 250, 500, 1000, 2000, 4000, 8000, 16000)  # Hz: octaves
+APART = MARKS[2:]  # those that are apart on small axes too: on the mel scale the lowest lie close together
 STRONG = 0.995  # the share of points that may be no stronger than full colour: one outlier must not pale all others
+PLACED: dict[str, Any] = {"aspect": "auto", "origin": "lower", "interpolation": "nearest"}
 OTHER: Facts = {"rate": 16000, **DEFAULTS}
 
 
@@ -28,24 +35,40 @@ def show(inputs: Tensor, relevance: Tensor | None = None, facts: Facts | None = 
     """
     from matplotlib.figure import Figure  # 0.3 s that nobody else should wait for
 
-    facts = {**OTHER, **(facts or {})}
-    maps = Frontend({**facts, "normalise": "none", "deltas": False})(inputs.detach().cpu()[None])[0, 0].numpy()
+    facts = {**OTHER, **(facts or {}), "samples": inputs.shape[-1]}
+    maps = levels(inputs, facts)
     figure = Figure(SIZE, DPI, layout="constrained")
     axes = figure.subplots()
-    extent = (0.0, inputs.shape[-1] / int(facts["rate"]), -0.5, len(maps) - 0.5)
-    placed: dict[str, Any] = {"aspect": "auto", "origin": "lower", "extent": extent, "interpolation": "nearest"}
-    drawn = axes.imshow(maps, cmap="magma" if relevance is None else "gray", vmin=maps.max() - DEPTH, **placed)
+    drawn = placed(axes, maps, "magma" if relevance is None else "gray", facts)
+    drawn.set_clim(float(maps.max()) - DEPTH, float(maps.max()))
     if relevance is not None:
-        laid(axes, relevance.detach().cpu().float().numpy(), placed)
+        laid(axes, relevance.detach().cpu().float().numpy(), drawn.get_extent())
     else:
         figure.colorbar(drawn, ax=axes, label="dB", pad=0.01)
-    axes.set_xlabel("seconds")
-    axes.set_ylabel("hertz")
-    at, names = marks(int(facts["bands"]), int(facts["rate"]))
-    axes.set_yticks(at, names)
     file = BytesIO()
     figure.savefig(file, format="png")
     return Image.open(file).convert("RGB")
+
+
+def graph(axes: Axes, seen: Tensor, facts: Facts) -> None:
+    """(samples,) int16, or maps (C, bands, frames) as a network sees them, over seconds and hertz; may be small."""
+    placed(axes, levels(seen, facts) if seen.ndim == 1 else seen[0].detach().cpu(), "magma", facts)
+    axes.set_yticks(*marks(int(facts["bands"]), int(facts["rate"]), APART))
+
+
+def levels(inputs: Tensor, facts: Facts) -> Tensor:
+    """(samples,) int16 -> (bands, frames) in dB, at most DEPTH below the loudest."""
+    return Frontend({**facts, "normalise": "none", "deltas": False})(inputs.detach().cpu()[None])[0, 0]  # type: ignore[no-any-return]
+
+
+def placed(axes: Axes, maps: Tensor, colours: str, facts: Facts) -> AxesImage:
+    """(bands, frames) on axes in seconds and hertz."""
+    extent = (0.0, int(facts["samples"]) / int(facts["rate"]), -0.5, len(maps) - 0.5)
+    drawn = axes.imshow(maps.numpy(), cmap=colours, extent=extent, **PLACED)
+    axes.set_xlabel("seconds")
+    axes.set_ylabel("hertz")
+    axes.set_yticks(*marks(int(facts["bands"]), int(facts["rate"])))
+    return drawn
 
 
 def place(inputs: Tensor, row: int, column: int, facts: Facts) -> str:
@@ -71,7 +94,7 @@ def patch(inputs: Tensor, maps: Tensor, rows: slice, columns: slice, facts: Fact
     return Image.fromarray(pixels.repeat(4, 0).repeat(4, 1))
 
 
-def laid(axes: Any, relevance: NDArray[np.float32], placed: dict[str, Any]) -> None:
+def laid(axes: Axes, relevance: NDArray[np.float32], extent: tuple[float, float, float, float]) -> None:
     """Relevance in colour; the stronger it is, the more it covers."""
     relevance = np.nan_to_num(relevance, posinf=0, neginf=0)
     top = float(np.quantile(np.abs(relevance), STRONG)) or float(np.abs(relevance).max()) or 1.0
@@ -83,12 +106,13 @@ def laid(axes: Any, relevance: NDArray[np.float32], placed: dict[str, Any]) -> N
         vmin=-1 if signed else 0,
         vmax=1,
         alpha=np.abs(strength) * 0.85,
-        **placed,
+        extent=extent,
+        **PLACED,
     )
 
 
-def marks(bands: int, rate: int) -> tuple[list[float], list[str]]:
+def marks(bands: int, rate: int, pitches: Sequence[int] = MARKS) -> tuple[list[float], list[str]]:
     """Where on the axis of bands whole octaves lie, and what they are called."""
     centres = middles(bands, rate).numpy()
-    inside = [mark for mark in MARKS if centres[0] <= mark <= centres[-1]]
+    inside = [mark for mark in pitches if centres[0] <= mark <= centres[-1]]
     return [float(np.interp(mark, centres, np.arange(bands))) for mark in inside], [f"{mark:,}" for mark in inside]

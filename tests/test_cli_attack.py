@@ -188,7 +188,11 @@ def test_a_card_is_a_picture_too(trained, name, tmp_path):
         (("--steps", "0"), "--steps is 1 or more; got 0"),
         (("--on", "pixel"), "--on is pixels (did you mean pixels?) for vision; got pixel"),
         (("--part", "half"), "--part is test, valid, train or all; got half"),
-        (("--out", "fooled.gif"), "--out is a .png, .svg or .json file; got fooled.gif"),
+        (("--out", "fooled.gif"), "fooled.gif ends in none of .png, .svg, .json: the ending says what is written"),
+        (
+            ("--out", "nowhere/fooled.png"),
+            "nowhere is not a folder that is there; make it, or name another file",
+        ),
         (
             ("--corrupt", "blurr"),
             "blurr is not a corruption of vision (did you mean blur?); "

@@ -29,10 +29,14 @@ TEXT = (
     "vote((embed(40, 8), parallel((conv(3, 2), relu, globalmax), (conv(3, 3), relu, globalmax)), dropout, dense(3)), "
     "(ngrams(3, 50), bag(50, 3)))"
 )
+CLIPPED = (
+    "conv(6, 3), scale(9), relu6, conv(8, 3), batchnorm, residual(conv(8, 3, pad=1), relu6), relu, globalavg, dense(3)"
+)
 BAGGED = "bag(40, 8), relu, dense(3)"
 NETWORKS = {
     "plain": (PLAIN, (1, 16, 16)),
     "normed": (NORMED, (3, 16, 16)),
+    "clipped": (CLIPPED, (3, 12, 12)),
     "odd": (ODD, (3, 12, 12)),
     "pooled": (POOLED, (2, 15, 15)),
     "text": (TEXT, (1, 1, 12)),
@@ -77,7 +81,7 @@ def own(scores: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
 
 
 def reference(subject: Subject, targets: torch.Tensor, kind: str) -> torch.Tensor:
-    """Saliency, guided back-propagation and deconvnet by hooks on the relus, in a few lines."""
+    """Saliency, guided back-propagation and deconvnet by hooks on the relus and relu6s, in a few lines."""
 
     def hook(module, sent, arriving):
         if kind == "guided-backprop":
@@ -86,7 +90,8 @@ def reference(subject: Subject, targets: torch.Tensor, kind: str) -> torch.Tenso
             return (arriving[0].clamp_min(0),)
         return sent
 
-    handles = [m.register_full_backward_hook(hook) for m in subject.words.modules() if isinstance(m, nn.ReLU)]
+    rectifiers = [m for m in subject.words.modules() if isinstance(m, nn.ReLU | nn.ReLU6)]
+    handles = [m.register_full_backward_hook(hook) for m in rectifiers]
     x = subject.maps.clone().requires_grad_()
     own(subject.words(x), targets).sum().backward()
     for handle in handles:
@@ -94,7 +99,13 @@ def reference(subject: Subject, targets: torch.Tensor, kind: str) -> torch.Tenso
     return x.grad.abs().amax(1)
 
 
-@pytest.mark.parametrize("network", ["plain", "normed"])
+def test_the_clipped_network_is_clipped():
+    """Or the reference would say of relu6 what it says of relu."""
+    subject = subject_of("clipped")
+    assert 0.05 < float((subject.words[:2](subject.maps) > 6).float().mean()) < 0.5
+
+
+@pytest.mark.parametrize("network", ["plain", "normed", "clipped"])
 @pytest.mark.parametrize("kind", ["saliency", "guided-backprop", "deconvnet"])
 def test_the_three_gradients_agree_with_hooks_written_here(network, kind):
     subject = subject_of(network)
@@ -267,7 +278,7 @@ def test_all_means_all_that_fit():
 @pytest.mark.parametrize(
     ("network", "method", "reason"),
     [
-        ("conv(4, 3), gelu, flatten, dense(2)", "deconvnet", "it changes what relu hands back, and the network has no"),
+        ("conv(4, 3), gelu, flatten, dense(2)", "deconvnet", "what relu and relu6 hand back, and the network has n"),
         ("flatten, dense(2)", "gradcam", "the model has no convolution"),
         ("conv(4, 3), lrn, flatten, dense(2)", "deeplift", "it has no rule for layer 1, lrn"),
     ],

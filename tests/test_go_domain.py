@@ -22,7 +22,7 @@ from neocog.go.augment import augment, symmetries, views
 from neocog.go.coords import place, vertex
 from neocog.go.data import LABELS, read
 from neocog.go.domain import DOMAIN
-from neocog.go.frontend import Frontend, possible
+from neocog.go.frontend import Frontend, legal, possible
 from neocog.go.measures import measures
 from neocog.go.planes import packed, planes
 from neocog.go.symmetry import moved, turned
@@ -124,16 +124,29 @@ def test_no_recipe_ever_pools_the_board():
 
 
 def test_what_is_possible_is_what_the_rules_allow(rows):
-    legal = possible(rows)
     games = [board(KO, 19), board("X . O\nO . .\n. . X", 19), board(". X .", 19, black="O")]
-    for row, each in zip(legal, games, strict=True):
+    for row, each in zip(possible(LABELS)(rows), games, strict=True):
         assert row.tolist() == [each.legal(at) for at in range(361)]
+
+
+def test_what_is_possible_goes_by_the_name_of_a_label(rows):
+    """A model whose labels stand in another order may answer the same points."""
+    order = torch.randperm(361, generator=torch.Generator().manual_seed(0)).tolist()
+    assert torch.equal(possible([LABELS[at] for at in order])(rows), legal(rows)[:, order])
+
+
+def test_a_label_that_is_no_point_is_told():
+    with pytest.raises(Problem) as told:
+        possible([*LABELS[:-1], "Z99"])
+    assert str(told.value) == (
+        "the model's labels are not those of a board: Z99 is no point of a board of 19×19; train it anew"
+    )
 
 
 def test_no_answer_is_illegal(rows):
     with torch.inference_mode():
         shares = model().scores(rows).softmax(1)
-    assert (shares[~possible(rows)] == 0).all() and torch.allclose(shares.sum(1), torch.ones(3))
+    assert (shares[~legal(rows)] == 0).all() and torch.allclose(shares.sum(1), torch.ones(3))
 
 
 def test_a_position_without_a_legal_move_is_told(tmp_path):
@@ -321,7 +334,7 @@ def test_a_record_without_moves_is_its_first_position():
 def test_the_move_asked_for_is_the_one_to_be_predicted():
     before, after = read(RECORD, {"move": 5}), read(RECORD, {})
     fq = place("F3", 19)
-    assert possible(before[None])[0, fq] and not possible(after[None])[0, fq]
+    assert legal(before[None])[0, fq] and not legal(after[None])[0, fq]
 
 
 # --- the command line ----------------------------------------------------------------------------------------------

@@ -2,7 +2,8 @@
 
 import numpy as np
 import torch
-from neocog.speech.show import marks, show
+from matplotlib.figure import Figure
+from neocog.speech.show import graph, marks, show
 from recorded import tone
 
 FACTS = {"rate": 8000, "samples": 8000, "bands": 40, "frame": 25.0, "hop": 10.0, "deltas": False, "normalise": "clip"}
@@ -22,6 +23,16 @@ def test_a_higher_tone_is_drawn_higher() -> None:
 def test_octaves_are_marked_where_their_band_is() -> None:
     at, names = marks(40, 8000)
     assert names == ["125", "250", "500", "1,000", "2,000"] and at == sorted(at) and at[0] >= 0 and at[-1] <= 39
+
+
+def test_maps_and_samples_are_drawn_over_the_same_seconds_and_hertz() -> None:
+    """What an adversary made of a spectrogram is looked at as the recording is."""
+    for seen in (torch.zeros(8000, dtype=torch.int16), torch.rand(3, 40, 98)):
+        axes = Figure().subplots()
+        graph(axes, seen, FACTS)
+        assert (axes.get_xlabel(), axes.get_ylabel()) == ("seconds", "hertz")
+        assert axes.get_xlim() == (0.0, 1.0) and axes.get_ylim() == (-0.5, 39.5)
+        assert [tick.get_text() for tick in axes.get_yticklabels()] == ["500", "1,000", "2,000"]
 
 
 def test_relevance_is_the_only_colour() -> None:

@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn import functional as F
 
 from .opened import Opened
 
@@ -64,20 +65,37 @@ def integrated_gradients(opened: Opened, targets: Tensor) -> Tensor:
 
 
 def guided_backprop(opened: Opened, targets: Tensor) -> Tensor:
-    """|gradient|, of which relu lets only what is positive through, both ways (Springenberg et al. 2015, 1412.6806)."""
+    """|gradient|, of which relu lets only what is positive through, both ways (Springenberg et al. 2015, 1412.6806).
+
+    relu6 hands back what is positive where it did not cut off at 6 either.
+    """
     from captum.attr import GuidedBackprop
 
     return _hooked(GuidedBackprop, opened, targets)
 
 
 def deconvnet(opened: Opened, targets: Tensor) -> Tensor:
-    """|gradient|, with relu applied to what comes back (Zeiler and Fergus 2014, arXiv:1311.2901, section 2.1)."""
+    """|gradient|, with relu applied to what comes back (Zeiler and Fergus 2014, arXiv:1311.2901, section 2.1).
+
+    So it is at relu6: the 6 is of the numbers on their way forth, and means nothing on the way back.
+    """
     from captum.attr import Deconvolution
 
     return _hooked(Deconvolution, opened, targets)
 
 
+class Clipped(nn.ReLU):
+    """relu6 as captum knows a rectifier when it sees one: both rules are the same, but the mask has an upper end."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu6(x)
+
+
 def _hooked(method: Any, opened: Opened, targets: Tensor) -> Tensor:
+    for holder in list(opened.words.modules()):
+        for name, word in holder.named_children():
+            if isinstance(word, nn.ReLU6):
+                setattr(holder, name, Clipped())
     with quiet():
         return opened.folded(method(opened).attribute(opened.leaves, target=targets), "largest")
 

@@ -64,9 +64,9 @@ def _occlusion(subject: Subject, targets: Tensor) -> Tensor:
 
 
 def _no_relu(network: Network, words: nn.Module) -> str:
-    if any(isinstance(each, nn.ReLU) for each in words.modules()):
+    if any(isinstance(each, nn.ReLU | nn.ReLU6) for each in words.modules()):
         return ""
-    return "it changes what relu hands back, and the network has no relu"
+    return "it changes what relu and relu6 hand back, and the network has neither"
 
 
 def _no_convolution(network: Network, words: nn.Module) -> str:

@@ -82,7 +82,7 @@ def agreement(model: Model, examples: Examples) -> list[float]:
 
     def answers(view: View, maps: Tensor, inputs: Tensor) -> Tensor:
         scores = view.back(model.module.network(view.see(maps)))
-        possible = model.domain.possible
+        possible = model.module.possible
         return (scores if possible is None else scores.masked_fill(~possible(inputs), NEVER)).argmax(1)
 
     def work(inputs: Tensor, targets: Tensor) -> Tensor:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Cases = Mapping[str, Sequence[Any]]  # of each corruption, what core/robust/card.py shows
-Show = Callable[["Axes", "Tensor", "Tensor"], None]  # where, what was moved, and the original as the domain keeps it
+Show = Callable[["Axes", "Tensor"], None]  # where, and an input or its maps
 
 RED = "#b3362b"  # a wrong answer
 COLOURS = (BLUE, "#d9822b", "#3b9670", "#7d62bd", "#b3362b", "#6b7785", "#b0568a")
@@ -33,7 +33,7 @@ NAMED = 14  # letters of an answer
 
 def sheet(path: Path, title: str, domain: Domain, facts: Facts, curve: Curve, examples: Sequence[Fooled]) -> None:
     """The curve, and below it a row for each example with a column for each size: PNG or SVG, by the file's name."""
-    show = _shown(domain, facts, curve.attack.surface)
+    show = _shown(domain, facts)
     columns = len(curve.epsilons)
     with style() as figure_class:
         wide = max(LEAST, CELL * columns + 1.2)
@@ -48,7 +48,8 @@ def sheet(path: Path, title: str, domain: Domain, facts: Facts, curve: Curve, ex
             _curve(above.subplots(), curve)
             grid = below.subplots(len(examples), columns, squeeze=False)
             for row, example in zip(grid, examples, strict=True):
-                _example(row, example, show)
+                _example(row, example, show, curve.attack.surface)
+            _outside(grid)
             below.suptitle(WRONG, x=0.01, ha="left", fontsize=9, color=GREY)
             for axes, epsilon in zip(grid[0], curve.epsilons, strict=True):
                 _heading(axes, f"ε = {epsilon:g}" if epsilon else "as it is")
@@ -69,7 +70,8 @@ def card(path: Path, title: str, domain: Domain, facts: Facts, told: Mapping[str
             above, below = figure.subfigures(2, 1, squeeze=False, height_ratios=[CURVE, high - CURVE])[:, 0]
             grid = below.subplots(len(names), len(STRENGTHS) + 1, squeeze=False)
             for row, name in zip(grid, names, strict=True):
-                _case(row, name, cases[name], domain, facts)
+                _case(row, name, cases[name], _shown(domain, facts))
+            _outside(grid)
             for axes, strength in zip(grid[0], (0, *STRENGTHS), strict=True):
                 _heading(axes, str(strength) if strength else "as it is")
             below.suptitle(WRONG, x=0.01, ha="left", fontsize=9, color=GREY)
@@ -93,12 +95,27 @@ def _strengths(axes: Axes, told: Mapping[str, Any]) -> None:
     axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
 
 
-def _case(row: Sequence[Axes], name: str, cases: Sequence[Any], domain: Domain, facts: Facts) -> None:
+def _case(row: Sequence[Axes], name: str, cases: Sequence[Any], show: Show) -> None:
     """One input under one corruption; what it is taken for as it is, is taken for right."""
     for axes, (inputs, answer, sure) in zip(row, cases, strict=True):
-        axes.imshow(np.asarray(domain.show(inputs, None, facts)))
+        show(axes, inputs)
         _titled(axes, answer, sure, right=answer == cases[0][1])
-    row[0].set_ylabel(name, color=INK)
+    _named(row[0], name)
+
+
+def _named(axes: Axes, name: str) -> None:
+    """The name of a row at its first axes, before the unit that they have."""
+    unit = axes.get_ylabel()
+    axes.set_ylabel(f"{name}\n{unit}" if unit else name, color=INK, fontsize=8 if unit else None)
+
+
+def _outside(grid: Sequence[Sequence[Axes]]) -> None:
+    """Ticks and units only at the left and at the foot: all axes of a grid are alike."""
+    for row in grid:
+        for axes in row:
+            axes.tick_params(labelsize=6, length=2)
+            axes.set_xlabel(axes.get_xlabel(), fontsize=7)
+            axes.label_outer()
 
 
 def _heading(axes: Axes, text: str) -> None:
@@ -106,8 +123,6 @@ def _heading(axes: Axes, text: str) -> None:
 
 
 def _titled(axes: Axes, answer: str, sure: float, right: bool) -> None:
-    axes.set_xticks([])
-    axes.set_yticks([])
     for spine in axes.spines.values():
         spine.set_visible(False)
     (name,) = shown([answer], NAMED)
@@ -143,22 +158,25 @@ def _share(axes: Axes) -> None:
     axes.legend(frameon=False)
 
 
-def _example(row: Sequence[Axes], example: Fooled, show: Show) -> None:
+def _example(row: Sequence[Axes], example: Fooled, show: Show, surface: Surface) -> None:
     for axes, moved, answer, sure in zip(row, example.moved, example.answers, example.confidence, strict=True):
-        show(axes, moved, example.original)
+        kept = moved.round().clamp(surface.least, surface.most).to(example.original.dtype)
+        show(axes, kept if surface.on == "inputs" else moved)
         _titled(axes, answer, sure, right=answer == example.label)
     (label,) = shown([example.label], NAMED)
-    row[0].set_ylabel(label, color=INK)
+    _named(row[0], label)
 
 
-def _shown(domain: Domain, facts: Facts, surface: Surface) -> Show:
-    """How what was moved is drawn: inputs as the domain shows them, maps as they are."""
+def _shown(domain: Domain, facts: Facts) -> Show:
+    """How an input, or what the network sees of it, is drawn: over its units, or as the picture that it is."""
 
-    def inputs(axes: Axes, moved: Tensor, like: Tensor) -> None:
-        whole = moved.round().clamp(surface.least, surface.most).to(like.dtype)
-        axes.imshow(np.asarray(domain.show(whole, None, facts)))
+    def plain(axes: Axes, seen: Tensor) -> None:
+        axes.imshow(np.asarray(domain.show(seen, None, facts)))
+        axes.set_xticks([])
+        axes.set_yticks([])
 
-    def maps(axes: Axes, moved: Tensor, like: Tensor) -> None:
-        axes.imshow(moved[0].numpy(), cmap="magma", origin="lower", aspect="auto", interpolation="nearest")
+    def graph(axes: Axes, seen: Tensor) -> None:
+        assert domain.graph is not None
+        domain.graph(axes, seen, facts)
 
-    return inputs if surface.on == "inputs" else maps
+    return plain if domain.graph is None else graph
