@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +19,17 @@ from .spectrogram import filters, points_for
 ROUNDS = 64  # of Griffin–Lim: more change what is heard no longer
 LOUD = 0.5  # of full scale: the loudest sample, where loudness means nothing to the network
 ABOVE = 20.0  # dB of the loudest moment above the mean of the loudest band, where it does
-WAYS: tuple[dict[str, float], ...] = (
-    {},
-    {"penalty": 1.0},
-)  # waves would blur a spectrogram, whose edges are what is heard
+# Waves would blur a spectrogram, whose edges are what is heard. Neighbours that differ wildly are of no sound at all:
+# frames overlap, and Griffin and Lim can only come near. With little variation what is heard is what was imagined.
+WAYS: tuple[dict[str, float], ...] = ({}, {"penalty": 0.5}, {"variation": 0.5})
 PAUSE = 0.5  # seconds between two sounds
 
 
 def canvas(facts: Facts, frontend: nn.Module) -> Canvas:
-    """Values are levels: 1 is the loudest moment, 0 is DEPTH dB below it, which the frontend takes for silence."""
+    """Values are levels: 1 is the loudest moment, 0 is DEPTH dB below it, which the frontend takes for silence.
+
+    Something of every sound is at 1: the frontend counts from there, so a penalty may not make all of it quiet instead.
+    """
     assert isinstance(frontend, Frontend)
     device = frontend.mel.device
     shape = (1, int(facts["bands"]), frames_of(facts))
@@ -40,9 +43,8 @@ def canvas(facts: Facts, frontend: nn.Module) -> Canvas:
         return torch.randint(-most, most, (count, int(facts["samples"])), generator=rng).to(torch.int16)
 
     ground, still = torch.zeros(1, 1, 1, device=device), (False, True)
-    return Canvas(
-        shape, see, lambda values: sounds(values, facts), ground, around=still, ways=WAYS, filters=WAYS[0], noise=noise
-    )
+    heard, how = partial(sounds, facts=facts), {"ways": WAYS, "filters": WAYS[0]}
+    return Canvas(shape, see, heard, ground, around=still, peaked=True, noise=noise, **how)
 
 
 def top(facts: Facts) -> float:

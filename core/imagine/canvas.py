@@ -25,6 +25,7 @@ class Canvas:
     ground: Tensor  # (C, 1, 1) values where there is nothing: black, silence; what the penalty pulls towards
     mix: Tensor | None = None  # (C, C): how independent channels are put together, for natural colours
     around: tuple[bool, bool] = (True, True)  # whether height and width may be shifted without changing the meaning
+    peaked: bool = False  # whether values count from the largest of an input, which is always 1: loudness
     # How to climb for labels, where nobody says: settings of Ascent, one row of a sheet each; and for a layer's units.
     ways: Sequence[Mapping[str, Any]] = (FREE, LECTURES, CLEAR)
     filters: Mapping[str, Any] = field(default_factory=lambda: WAVES)

@@ -20,7 +20,7 @@ class Pixels:
     def __init__(self, canvas: Canvas, count: int, rng: torch.Generator, blur: float) -> None:
         noise = torch.rand((count, *canvas.shape), generator=rng).to(canvas.ground.device)
         self.held = (canvas.ground * (1 - SPREAD) + SPREAD * noise).requires_grad_()
-        self.blur = blur
+        self.blur, self.peaked = blur, canvas.peaked
 
     def values(self) -> Tensor:
         return self.held
@@ -30,6 +30,8 @@ class Pixels:
         if self.blur:
             self.held.copy_(blurred(self.held, self.blur))
         self.held.clamp_(0, 1)
+        if self.peaked:
+            self.held.div_(peak(self.held))
 
 
 class Waves:
@@ -39,9 +41,11 @@ class Waves:
     Visualization", the enemy of feature visualization: preconditioning).
     """
 
-    def __init__(self, held: Tensor, level: Tensor, size: tuple[int, int], mix: Tensor | None) -> None:
+    def __init__(
+        self, held: Tensor, level: Tensor, size: tuple[int, int], mix: Tensor | None, peaked: bool = False
+    ) -> None:
         self.held = held.to(level.device).requires_grad_()  # (B, C, H, W/2 + 1, 2)
-        self.level, self.size, self.mix = level, size, mix
+        self.level, self.size, self.mix, self.peaked = level, size, mix, peaked
         self.strength = strengths(*size).to(level.device)
 
     @classmethod
@@ -50,7 +54,8 @@ class Waves:
         channels, *size = canvas.shape
         shape = (count, channels, *strengths(*size).shape, 2)
         level = canvas.ground.clamp(SOFT, 1 - SOFT).logit()
-        return cls(FAINT * torch.randn(shape, generator=rng), level, (size[0], size[1]), canvas.mix)
+        held = FAINT * torch.randn(shape, generator=rng)
+        return cls(held, level, (size[0], size[1]), canvas.mix, canvas.peaked)
 
     @classmethod
     def of(cls, picture: Tensor, mix: Tensor | None) -> Waves:
@@ -67,10 +72,15 @@ class Waves:
         if self.mix is not None:
             waves = torch.einsum("bchw,dc->bdhw", waves, self.mix)
         values: Tensor = torch.sigmoid(waves + self.level)
-        return values
+        return values / peak(values) if self.peaked else values
 
     def settle(self) -> None:
         pass  # a sigmoid keeps them between 0 and 1
+
+
+def peak(values: Tensor) -> Tensor:
+    """(B, 1, 1, 1) the largest value of each, hardly ever so small that dividing by it would matter."""
+    return values.amax((1, 2, 3), keepdim=True).clamp_min(FAINT)
 
 
 def strengths(height: int, width: int) -> Tensor:
