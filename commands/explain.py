@@ -113,17 +113,19 @@ def tell_explanations(model: Model, explanations: list[Explanation]) -> None:
     before: Any = None
     for each, line in zip(explanations, lines[1:], strict=True):
         if before != (id(each.inputs), each.label):
-            print(f"{each.name}: {each.label} {sure(each.probability)}\n{lines[0]}")
+            window = f", explained by {each.part}" if each.part else ""
+            print(f"{each.name}: {each.label} {sure(each.probability)}{window}\n{lines[0]}")
             before = (id(each.inputs), each.label)
         print(line)
         if model.domain.written and tell.in_colour():
-            relevance = each.relevance.flatten().tolist()
-            print("    " + model.domain.written(each.source, relevance, model.card.facts, "terminal"))
+            print("    " + model.domain.written(each.source, each.of_tokens, model.card.facts, "terminal"))
     print("\n".join(["", *shown.legend(explanations)]).rstrip())
 
 
 def remarks(explanations: list[Explanation], out: Path | None, json: bool, check: bool) -> Iterator[str]:
-    """What to do next."""
+    """What to know, and what to do next."""
+    if any(each.part for each in explanations):
+        yield "a long input is explained by its window that is surest of the label; places count from its beginning"
     if not check and explanations[0].curves is None:
         yield "how far to trust it takes some seconds more: --check"
     if out is None and not json:

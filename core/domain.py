@@ -212,6 +212,7 @@ class Windows(NamedTuple):
     inputs: Tensor | Made  # (W, ...)
     spans: Sequence[tuple[float, float]]  # where each begins and ends: seconds of a recording, tokens of a text
     lengths: Tensor | None = None  # (W,) int64: how much of each is there, where the rest is padding
+    unit: str = ""  # of the spans
 
 
 class Table(NamedTuple):

@@ -117,7 +117,7 @@ class Model:
             answer: dict[str, Any] = {"input": "-" if isinstance(each, bytes) else source}
             told.append(answer)
             try:
-                windows = self._windows(source, facts)
+                windows = self.windows(source, facts)
             except Problem as problem:
                 answer["problem"] = str(problem)
                 continue
@@ -145,7 +145,8 @@ class Model:
                     for (start, end), row in zip(windows.spans, own, strict=True)
                 ]
 
-    def _windows(self, source: str | bytes, facts: Facts) -> Windows:
+    def windows(self, source: str | bytes, facts: Facts) -> Windows:
+        """One input as the windows that it is answered in, mostly a single one."""
         if self.domain.windows is not None:
             return self.domain.windows(source, facts)
         return Windows(self.domain.read(source, facts)[None], [(0, 0)])

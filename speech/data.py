@@ -106,12 +106,13 @@ def windows(source: str | bytes, facts: Facts) -> Windows:
     begin = starts(len(samples), length)
     spans = [(start / rate, (start + min(len(samples), length)) / rate) for start in begin]
     if len(begin) == 1:
-        return Windows(torch.from_numpy(fitted(samples, length).copy())[None], spans)
+        return Windows(torch.from_numpy(fitted(samples, length).copy())[None], spans, unit="s")
 
     def cut(found: Sequence[int]) -> Tensor:
         return torch.from_numpy(np.stack([samples[start : start + length] for start in found]))
 
-    return Windows(Made(cut, torch.tensor(begin), torch.int16), spans)  # all at once would weigh twice the recording
+    made = Made(cut, torch.tensor(begin), torch.int16)  # all at once would weigh twice the recording
+    return Windows(made, spans, unit="s")
 
 
 def samples_of(source: str | bytes, facts: Facts) -> Samples:

@@ -125,6 +125,39 @@ def test_a_page_holds_a_text_and_never_its_tags(neocog, tmp_path):
     assert "&lt;" in page and "<b>" not in page and "background: rgb(" in page and "http" not in page
 
 
+def test_a_long_recording_is_explained_by_the_window_that_is_surest_of_the_label(neocog, tmp_path):
+    """Which it is, is said; the probability is that of the whole, as predict gives it."""
+    rng = np.random.default_rng(1)
+    soundfile.write(tmp_path / "long.wav", rng.normal(0, 0.1, 10_000) * np.linspace(0, 1, 10_000), 8000)
+    _, out, _ = neocog("predict", "speech.safetensors", tmp_path / "long.wav", "--json", "--top", "3")
+    (whole,) = json.loads(out)
+    _, out, err = neocog("explain", "speech.safetensors", tmp_path / "long.wav", "--json")
+    (told,) = json.loads(out)
+    assert told["label"] == whole["predictions"][0]["label"]
+    assert told["probability"] == pytest.approx(whole["predictions"][0]["probability"], abs=1e-5)
+    window = told["window"]
+    assert window["count"] == len(whole["windows"]) == 4 and window["unit"] == "s"
+    shares = {each["start"]: each["probability"] for each in whole["windows"] if each["label"] == told["label"]}
+    assert window["start"] == max(shares, key=shares.get)
+    assert "a long input is explained by its window that is surest of the label; places count from its beg" in err
+    _, out, _ = neocog("explain", "speech.safetensors", tmp_path / "long.wav", "--out", tmp_path / "long.png")
+    assert re.search(r"explained by window \d of 4, [\d.]+ to [\d.]+ s\n", out) and (tmp_path / "long.png").exists()
+
+
+def test_a_long_text_is_coloured_where_its_window_lies(neocog, tmp_path):
+    """Words before the window that decides are plain, and it begins where the sentence says."""
+    text = " ".join([*["film"] * 20, "good", *["bad"] * 20, "very"])
+    _, out, _ = neocog("explain", "text.safetensors", text, "--label", "bad", "--method", "saliency", "--json")
+    (told,) = json.loads(out)
+    start, end = (int(told["window"][name]) for name in ("start", "end"))
+    assert end - start == len(told["tokens"]) == 14 and told["tokens"] == text.split()[start:end]
+    neocog("explain", "text.safetensors", text, "--label", "bad", "--method", "saliency", "--out", tmp_path / "a.html")
+    page = (tmp_path / "a.html").read_text(encoding="utf-8")
+    before = page.split("<span", 1)[0].rsplit("<p>", 1)[1]
+    assert before.split() == text.split()[: len(before.split())] and len(before.split()) >= start
+    assert f"(window {told['window']['number']} of {told['window']['count']}, {start} to {end} tokens)" in page
+
+
 def test_several_labels_and_methods_stand_side_by_side(neocog):
     words = ("--label", "cat", "--label", "owl", "--method", "saliency,gradcam", "--json")
     _, out, _ = neocog("explain", "vision.safetensors", "a.png", *words)

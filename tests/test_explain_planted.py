@@ -35,9 +35,9 @@ class Planted:
     places: Tensor
 
 
-def a_patch() -> Planted:
+def a_patch(seed: int) -> Planted:
     """Grey noise, and somewhere a patch of 7×7 with stripes: lying or standing."""
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     count = LEARNED + ASKED
     inputs = rng.integers(120, 136, (count, 1, 20, 20)).astype(np.uint8)
     places = np.zeros((count, 20, 20), bool)
@@ -52,11 +52,11 @@ def a_patch() -> Planted:
     return Planted("vision", facts, network, *map(torch.from_numpy, (inputs, targets, places)))
 
 
-def a_tone() -> Planted:
+def a_tone(seed: int) -> Planted:
     """Noise, and at some moment a tone of 0.08 seconds: low or high."""
     from neocog.speech.options import DEFAULTS
 
-    rng, rate, samples = np.random.default_rng(0), 8000, 4000
+    rng, rate, samples = np.random.default_rng(seed), 8000, 4000
     facts = {**DEFAULTS, "rate": rate, "samples": samples, "bands": 24}
     count, burst = LEARNED + ASKED, 640
     inputs = rng.normal(0, 300, (count, samples))
@@ -74,9 +74,9 @@ def a_tone() -> Planted:
     return Planted("speech", facts, network, sounds, torch.from_numpy(targets), torch.from_numpy(places))
 
 
-def a_word() -> Planted:
+def a_word(seed: int) -> Planted:
     """Ten to sixteen words by chance, and among them one of two that decides."""
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     count = LEARNED + ASKED
     inputs, places = np.zeros((count, 1, 1, 20), np.int32), np.zeros((count, 1, 20), bool)
     targets = np.arange(count) % 2
@@ -90,9 +90,9 @@ def a_word() -> Planted:
     return Planted("text", {}, network, *map(torch.from_numpy, (inputs, targets, places)))
 
 
-def a_stone() -> Planted:
+def a_stone(seed: int) -> Planted:
     """Forty own stones and one of the opponent's: the move is the point to the right of it."""
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     count = 4 * (LEARNED + ASKED)
     planes, places = np.zeros((count, COUNT, 19, 19), np.uint8), np.zeros((count, 19, 19), bool)
     targets = np.zeros(count, np.int64)
@@ -113,17 +113,21 @@ def a_stone() -> Planted:
 SETS = {"vision": a_patch, "speech": a_tone, "text": a_word, "go": a_stone}
 
 
-@pytest.fixture(scope="module", params=SETS)
+DRAWN = [pytest.param((name, seed), marks=[pytest.mark.slow] * (seed > 0)) for seed in range(3) for name in SETS]
+
+
+@pytest.fixture(scope="module", params=DRAWN, ids=lambda drawn: f"{drawn[0]}-{drawn[1]}")
 def learned(request) -> tuple[Subject, Tensor, Tensor]:
-    """A network that knows the set, inputs that it has not seen, their labels and their places."""
-    made = SETS[request.param]()
+    """A network that knows the set, inputs that it has not seen, their labels and their places; by a seed."""
+    name, seed = request.param
+    made = SETS[name](seed)
     domain = neocog.domain(made.domain)
     frontend = domain.frontend(made.facts)
     with torch.no_grad():
         maps = frontend(made.inputs)
     network = Network(tuple(maps.shape[1:]), parse(made.network))
-    words, rng = network.module(), torch.Generator().manual_seed(0)
-    start(words, 0)
+    words, rng = network.module(), torch.Generator().manual_seed(seed)
+    start(words, seed)
     optimiser = torch.optim.AdamW(words.parameters(), 0.02, weight_decay=0.01)
     first = len(maps) - ASKED
     for _ in range(120):

@@ -89,7 +89,7 @@ def windows(source: str | bytes, facts: Facts) -> Windows:
     for row, start, length in zip(inputs, starts, lengths, strict=True):
         row[0, 0, :length] = ids[start : start + length]
     spans = [(float(start), float(start + length)) for start, length in zip(starts, lengths, strict=True)]
-    return Windows(torch.from_numpy(inputs), spans, torch.from_numpy(lengths))
+    return Windows(torch.from_numpy(inputs), spans, torch.from_numpy(lengths), "tokens")
 
 
 def tokens(source: str | bytes, facts: Facts) -> list[str]:

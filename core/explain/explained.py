@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from .. import modules
-from ..domain import Facts
+from ..domain import Facts, Windows
 from ..model import Model
 from ..problem import FAILED, USAGE, Problem, did_you_mean
 from . import trust
@@ -19,6 +19,19 @@ from .methods import methods as chosen
 from .places import Place
 
 CHEAP = 3e10  # multiply-accumulates, about a second: curves that take more are drawn only where they are asked for
+
+
+class Part(NamedTuple):
+    """The window of a long input that is explained, counted from 1."""
+
+    number: int
+    count: int
+    start: float
+    end: float
+    unit: str
+
+    def __str__(self) -> str:
+        return f"window {self.number} of {self.count}, {self.start:g} to {self.end:g} {self.unit}"
 
 
 @dataclass(frozen=True)
@@ -35,6 +48,7 @@ class Explanation:
     relevance: Tensor
     curves: trust.Curves | None = None
     likeness: float | None = None  # to the maps of random networks
+    part: Part | None = None  # of an input that is longer than a window
 
     @property
     def peak(self) -> tuple[int, int]:
@@ -46,6 +60,11 @@ class Explanation:
     def generic(self) -> bool:
         """Whether random weights give the same map: then it shows the input rather than the network."""
         return self.likeness is not None and abs(self.likeness) >= trust.ALIKE
+
+    @property
+    def of_tokens(self) -> list[float]:
+        """Relevance of each token of a text from its first on, where the places are tokens; before the window 0."""
+        return [0.0] * (int(self.part.start) if self.part else 0) + self.relevance.flatten().tolist()
 
     def facts(self, place: Callable[[Tensor, int, int, Facts], str], facts: Facts, tokens: bool) -> dict[str, Any]:
         """As `explain --json` promises it."""
@@ -60,6 +79,8 @@ class Explanation:
             "peak": list(self.peak),
             "at": place(self.inputs, *self.peak, facts),
         }
+        if self.part:
+            told["window"] = self.part._asdict()
         if tokens:
             told["tokens"] = [place(self.inputs, 0, at, facts) for at in range(self.relevance.shape[1])]
         told["relevance"] = self.relevance.tolist()
@@ -91,42 +112,67 @@ def explain(
     """Every input by every method for every label, by default the likeliest; `wait` is called as the work goes on.
 
     `asked` is `saliency,occlusion` or `all`; `check` compares with random networks; `layers` are those that gradcam
-    looks at; `reading` says what of a file is meant, where the domain knows such names (Domain.reading). Raises Problem
-    before anything is computed.
+    looks at; `reading` says what of a file is meant, where the domain knows such names (Domain.reading). An input of
+    several windows is explained by the one that is surest of the label. Raises Problem before anything is computed.
     """
     checked(model.words)
     methods = chosen(asked, model.network, model.words)
     targets = [label_index(label, model.labels) for label in labels]
-    read = [model.domain.read(source, model.card.facts | (reading or {})) for source in sources]
-    for source, inputs in zip(sources, read, strict=True):
-        with model.answering():
-            probabilities = model.scores(inputs[None].to(model.device))[0].softmax(0).cpu()
-        subject, there = seen(model, inputs, layers)
-        with torch.inference_mode():
-            scores = subject.words(subject.maps)[0].cpu()
-        for target in targets or [int(probabilities.argmax())]:
+    read = [model.windows(source, model.card.facts | (reading or {})) for source in sources]
+    for source, windows in zip(sources, read, strict=True):
+        shares = probabilities(model, windows)
+        every: dict[int, Tensor] = {}
+        for target in targets or [int(shares.mean(0).argmax())]:
+            at = int(shares[:, target].argmax())
+            inputs = every.setdefault(at, windows.inputs[at])
+            subject, there = seen(model, inputs, layers)
+            with torch.inference_mode():
+                score = float(subject.words(subject.maps)[0, target])
             for method in methods:
-                relevance = method.compute(subject, torch.tensor([target], device=model.device))[0].cpu()
-                wait()
-                if not bool(torch.isfinite(relevance).all()):
-                    raise Problem(f"{method.name} gives numbers that are not finite for {named(source)}", FAILED)
-                curves, likeness = None, None
-                if check or trust.PASSES * model.network.macs < CHEAP:
-                    curves = trust.curves(subject, target, relevance, there)
-                if check:
-                    likeness = trust.likeness(subject, target, method, relevance, there, wait)
+                relevance, curves, likeness = _mapped(subject, there, method, target, check, source, wait)
                 yield Explanation(
                     named(source),
                     source,
                     inputs,
                     model.labels[target],
-                    float(probabilities[target]),
-                    float(scores[target]),
+                    float(shares[:, target].mean()),
+                    score,
                     method,
                     relevance[:, : int(there.any(0).sum())],
                     curves,
                     likeness,
+                    Part(at + 1, len(shares), *windows.spans[at], windows.unit) if len(shares) > 1 else None,
                 )
+
+
+def probabilities(model: Model, windows: Windows) -> Tensor:
+    """(W, K) what the model says of each window."""
+    with model.answering():
+        starts = range(0, len(windows.inputs), trust.TOGETHER)
+        parts = (windows.inputs[start : start + trust.TOGETHER].to(model.device) for start in starts)
+        return torch.cat([model.scores(part).float().softmax(1).cpu() for part in parts])
+
+
+def _mapped(
+    subject: Subject,
+    there: Tensor,
+    method: Method,
+    target: int,
+    check: bool,
+    source: str | bytes,
+    wait: Callable[[], object],
+) -> tuple[Tensor, trust.Curves | None, float | None]:
+    """Relevance (H, W), and how far to trust it: curves where they are cheap, likeness where it is asked for."""
+    relevance = method.compute(subject, torch.tensor([target], device=subject.maps.device))[0].cpu()
+    wait()
+    if not bool(torch.isfinite(relevance).all()):
+        raise Problem(f"{method.name} gives numbers that are not finite for {named(source)}", FAILED)
+    curves, likeness = None, None
+    if check or trust.PASSES * subject.network.macs < CHEAP:
+        curves = trust.curves(subject, target, relevance, there)
+    if check:
+        likeness = trust.likeness(subject, target, method, relevance, there, wait)
+    return relevance, curves, likeness
 
 
 def seen(model: Model, inputs: Tensor, layers: Sequence[Place] = ()) -> tuple[Subject, Tensor]:

@@ -99,7 +99,10 @@ def sheet(model: Model, explanations: Sequence[Explanation]) -> Sheet:
         row = list(group)
         first = row[0]
         shown = model.domain.show(first.inputs, None, model.card.facts)
-        drawn.append([Panel(shown, _short(Path(first.name).name)), *(_panel(model, each) for each in row)])
+        name = _short(Path(first.name).name)
+        drawn.append(
+            [Panel(shown, f"{name}\n{first.part}" if first.part else name), *(_panel(model, each) for each in row)]
+        )
     widest = max(panel.picture.width for row in drawn for panel in row if panel.picture)
     longest, most = max(map(len, drawn)), max(1, ROOM // widest)
     columns = -(-longest // -(-longest // most))  # rows of nearly equal length
@@ -159,7 +162,7 @@ def page(model: Model, explanations: Sequence[Explanation]) -> str:
     """One HTML page that needs nothing beside it: texts with coloured words, all else as pictures."""
     parts = [
         f"<section><h2>{escape(each.label)} {report.sure(each.probability)}, by {each.method.name}</h2>"
-        f'<p class="quiet">{escape(_short(each.name, 100))}</p>{_body(model, each)}'
+        f'<p class="quiet">{escape(_short(each.name, 100))}{f" ({each.part})" if each.part else ""}</p>{_body(model, each)}'
         f'<p class="quiet">{escape(sentence(model, each))}</p></section>'
         for each in explanations
     ]
@@ -175,7 +178,7 @@ def page(model: Model, explanations: Sequence[Explanation]) -> str:
 def _body(model: Model, each: Explanation) -> str:
     facts = model.card.facts
     if model.domain.written is not None:
-        return f"<p>{model.domain.written(each.source, each.relevance.flatten().tolist(), facts, 'html')}</p>"
+        return f"<p>{model.domain.written(each.source, each.of_tokens, facts, 'html')}</p>"
     shown = [model.domain.show(each.inputs, relevance, facts) for relevance in (None, each.relevance)]
     return "".join(f'<img src="{address(picture)}" alt=""> ' for picture in shown)
 
