@@ -130,7 +130,7 @@ def learned(request) -> tuple[Subject, Tensor, Tensor]:
     start(words, seed)
     optimiser = torch.optim.AdamW(words.parameters(), 0.02, weight_decay=0.01)
     first = len(maps) - ASKED
-    for _ in range(120):
+    for _ in range(200):
         picks = torch.randint(first, (32,), generator=rng)
         loss = F.cross_entropy(words(maps[picks]), made.targets[picks])
         optimiser.zero_grad()

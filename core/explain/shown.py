@@ -162,7 +162,7 @@ def page(model: Model, explanations: Sequence[Explanation]) -> str:
     """One HTML page that needs nothing beside it: texts with coloured words, all else as pictures."""
     parts = [
         f"<section><h2>{escape(each.label)} {report.sure(each.probability)}, by {each.method.name}</h2>"
-        f'<p class="quiet">{escape(_short(each.name, 100))}{f" ({each.part})" if each.part else ""}</p>{_body(model, each)}'
+        f'<p class="quiet">{escape(_of(each))}</p>{_body(model, each)}'
         f'<p class="quiet">{escape(sentence(model, each))}</p></section>'
         for each in explanations
     ]
@@ -173,6 +173,10 @@ def page(model: Model, explanations: Sequence[Explanation]) -> str:
         "colour says how much it matters."
     )
     return f'{head}<h1>{title}</h1><p class="quiet">{told}</p>{"".join(parts)}</html>\n'
+
+
+def _of(each: Explanation) -> str:
+    return _short(each.name, 100) + (f" ({each.part})" if each.part else "")
 
 
 def _body(model: Model, each: Explanation) -> str:
