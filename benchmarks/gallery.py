@@ -28,7 +28,6 @@ from neocog.core.robust.attack import Attack, sizes, surface_of
 from PIL import Image
 
 DOCS = Path(__file__).parents[1] / "docs"
-COLOURS = 128  # of a picture: fewer than its file would hold, more than an eye would miss
 Picture = Sheet | Callable[[Path], None]  # or what writes it
 
 
@@ -269,14 +268,14 @@ def go_turned(models: Models) -> tuple[Sheet, str]:
 
 
 def save(picture: Picture, path: Path) -> None:
-    """As a PNG of few colours: a gallery travels with the source."""
+    """As a PNG that is as small as it can be: a gallery travels with the source."""
     if isinstance(picture, Sheet):
         path.write_bytes(glimpse.png(picture))
     else:
         picture(path)
     with Image.open(path) as image:
-        small = image.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
-    small.save(path, optimize=True)
+        whole = image.convert("RGB")
+    whole.save(path, optimize=True)
 
 
 def write(models: Models, only: list[str]) -> list[str]:

@@ -69,7 +69,7 @@ def a_tone(seed: int) -> Planted:
         sound[begin : begin + burst] += 6000 * np.sin(2 * np.pi * pitch * np.arange(burst) / rate)
         band = (6, 14)[target]
         place[band - 3 : band + 4, max(0, begin // 80 - 2) : (begin + burst) // 80 + 1] = True
-    network = "conv(8, 3), relu, conv(4, 3), relu, globalmax, dense(2)"
+    network = "conv(8, 3), relu, conv(8, 3), relu, globalmax, dense(2)"
     sounds = torch.from_numpy(inputs.round().astype(np.int16))
     return Planted("speech", facts, network, sounds, torch.from_numpy(targets), torch.from_numpy(places))
 
