@@ -195,7 +195,7 @@ def words_imagined(models: Models) -> tuple[Sheet, str]:
 @entry("texts-imagined", "Names, imagined", "neocog imagine RUN --label Finnish --label French --out names.png")
 def texts_imagined(models: Models) -> tuple[Sheet, str]:
     model = models.model("text")
-    found = series.of_labels(model, ["Finnish", "French", "Polish", "Welsh"], {}, None)
+    found = series.of_labels(model, ["Finnish", "French", "Polish", "Italian"], {}, None)
     return sheet_of(model, found), "Characters, exchanged one by one as long as that helps: what says most for each."
 
 
@@ -235,8 +235,8 @@ def word_attack(models: Models) -> tuple[Picture, str]:
 @entry("card", "What a network withstands", "neocog attack RUN digits --card --out card.png")
 def card(models: Models) -> tuple[Picture, str]:
     model, data = models.model("vision"), models.digits()
-    some, _ = drawn(model, data, None, 500, 0)
-    _, draw = judged(model, data, some, None, None, [0.0], 0, True, "keras-digits on digits", {}, True)
+    some, facts = drawn(model, data, None, 500, 0)
+    _, draw = judged(model, data, some, None, None, [0.0], 0, True, "keras-digits on digits", facts, True)
     return draw, "Six ways in which pictures go wrong without anybody's intent, in five strengths."
 
 

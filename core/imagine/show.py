@@ -10,7 +10,7 @@ from .imagined import Imagined
 from .series import Series
 
 ACROSS, MOST_COLUMNS = 8, 10  # pictures of units in a row, and of labels
-ROOM, FEW = 1500, 5  # pixels that a row may take; how many larger pictures share them
+ROOM, FEW = 1700, 5  # pixels that a row may take; how many larger pictures share them
 
 
 def sheet_of(model: Model, series: Series) -> Sheet:
