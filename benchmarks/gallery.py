@@ -203,7 +203,8 @@ def texts_imagined(models: Models) -> tuple[Sheet, str]:
 def go_imagined(models: Models) -> tuple[Sheet, str]:
     model = models.model("go")
     found = series.of_labels(model, ["D4", "C3", "K10"], {"steps": 20}, None)
-    return sheet_of(model, found), "Stones put down one by one, as the rules allow, so that Black wants to play there."
+    told = "Stones put down one by one, as the rules allow, as long as each makes the move likelier; Black is to move."
+    return sheet_of(model, found), told
 
 
 # --- how they are fooled ---------------------------------------------------------------------------------------------
