@@ -43,8 +43,8 @@ def canvas(facts: Facts, frontend: nn.Module) -> Canvas:
         return torch.randint(-most, most, (count, int(facts["samples"])), generator=rng).to(torch.int16)
 
     ground, still = torch.zeros(1, 1, 1, device=device), (False, True)
-    heard, how = partial(sounds, facts=facts), {"ways": WAYS, "filters": WAYS[0]}
-    return Canvas(shape, see, heard, ground, around=still, peaked=True, noise=noise, **how)
+    heard = partial(sounds, facts=facts)
+    return Canvas(shape, see, heard, ground, around=still, peaked=True, ways=WAYS, filters=WAYS[0], noise=noise)
 
 
 def top(facts: Facts) -> float:

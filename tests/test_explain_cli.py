@@ -136,7 +136,7 @@ def test_a_long_recording_is_explained_by_the_window_that_is_surest_of_the_label
     assert told["label"] == whole["predictions"][0]["label"]
     assert told["probability"] == pytest.approx(whole["predictions"][0]["probability"], abs=1e-5)
     window = told["window"]
-    assert window["count"] == len(whole["windows"]) == 4 and window["unit"] == "s"
+    assert window["of"] == len(whole["windows"]) == 4 and window["unit"] == "s"
     shares = {each["start"]: each["probability"] for each in whole["windows"] if each["label"] == told["label"]}
     assert window["start"] == max(shares, key=shares.get)
     assert "a long input is explained by its window that is surest of the label; places count from its beg" in err
@@ -155,7 +155,7 @@ def test_a_long_text_is_coloured_where_its_window_lies(neocog, tmp_path):
     page = (tmp_path / "a.html").read_text(encoding="utf-8")
     before = page.split("<span", 1)[0].rsplit("<p>", 1)[1]
     assert before.split() == text.split()[: len(before.split())] and len(before.split()) >= start
-    assert f"(window {told['window']['number']} of {told['window']['count']}, {start} to {end} tokens)" in page
+    assert f"(window {told['window']['number']} of {told['window']['of']}, {start} to {end} tokens)" in page
 
 
 def test_several_labels_and_methods_stand_side_by_side(neocog):

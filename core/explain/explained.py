@@ -25,13 +25,13 @@ class Part(NamedTuple):
     """The window of a long input that is explained, counted from 1."""
 
     number: int
-    count: int
+    of: int
     start: float
     end: float
     unit: str
 
     def __str__(self) -> str:
-        return f"window {self.number} of {self.count}, {self.start:g} to {self.end:g} {self.unit}"
+        return f"window {self.number} of {self.of}, {self.start:g} to {self.end:g} {self.unit}"
 
 
 @dataclass(frozen=True)
