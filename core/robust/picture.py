@@ -25,6 +25,7 @@ Show = Callable[["Axes", "Tensor"], None]  # where, and an input or its maps
 
 RED = "#b3362b"  # a wrong answer
 COLOURS = (BLUE, "#d9822b", "#3b9670", "#7d62bd", "#b3362b", "#6b7785", "#b0568a")
+SUBTITLE: Any = {"loc": "left", "fontsize": 9, "fontweight": "normal", "color": GREY}
 WRONG = "what the network takes each for; wrong in red"
 CELL, CURVE = 1.35, 3.1  # inches: the side of an example, the height of the curve
 LEAST = 7.0  # inches: the width of a sheet with few examples
@@ -89,7 +90,7 @@ def _strengths(axes: Axes, told: Mapping[str, Any]) -> None:
     for (name, each), colour in zip(told["corruptions"].items(), cycle(COLOURS), strict=False):
         found = [told["accuracy"], *(row["accuracy"] for row in each["rows"])]
         axes.plot((0, *STRENGTHS), found, color=colour, marker="o", markersize=4, label=name)
-    axes.set_title(f"accuracy under corruptions, {told['examples']:,} examples", loc="left")
+    axes.set_title(f"accuracy under corruptions, {told['examples']:,} examples", **SUBTITLE)
     axes.set_xlabel("strength")
     _share(axes)
     axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
@@ -143,7 +144,7 @@ def _curve(axes: Axes, curve: Curve) -> None:
     axes.plot(
         curve.epsilons, [row["random"] for row in rows], color=GREY, marker="o", markersize=3, label="random signs"
     )
-    axes.set_title(f"accuracy under attack, {len(curve.targets):,} examples", loc="left")
+    axes.set_title(f"accuracy under attack, {len(curve.targets):,} examples", **SUBTITLE)
     axes.set_xlabel(f"ε, {curve.attack.surface.unit}")
     _share(axes)
 
