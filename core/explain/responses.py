@@ -59,13 +59,14 @@ def maps_sheet(model: Model, inputs: Tensor, place: Place, name: str) -> Sheet:
     if not np.isfinite([low, high]).all():
         raise Problem(f"{place.name} gives numbers that are not finite for {name}", FAILED)
     scale = Scale(f"what {place.name} gives", low, high if high > low else low + 1, "viridis")
-    panels = [Panel(model.domain.show(inputs, None, model.card.facts), name)]
+    head = Panel(model.domain.show(inputs, None, model.card.facts), name)
     if values.ndim == 1:
         padded = torch.full((-(-len(values) // ROW) * ROW,), float("nan"))
         padded[: len(values)] = values
         picture = enlarged(coloured(padded.view(-1, ROW).numpy(), scale), 12 * ROW)
-        return Sheet(f"{place.name}, for {name}", [*panels, Panel(picture, f"{len(values)} numbers")], 2, scale)
+        return Sheet(f"{place.name}, for {name}", [Panel(picture, f"{len(values)} numbers")], 1, scale, head=head)
     side = max(88, min(160, values.shape[-1]))
+    panels = []
     for number, each in enumerate(values[:MOST]):
         drawn = coloured(_upright(model, each).numpy(), scale)
         drawn = enlarged(drawn, side)
@@ -74,7 +75,7 @@ def maps_sheet(model: Model, inputs: Tensor, place: Place, name: str) -> Sheet:
         panels.append(Panel(drawn, f"{number}: {float(each.max()):.2g}"))
     more = f", the first {MOST}" if len(values) > MOST else ""
     note = "Under each map its number and its largest answer."
-    return Sheet(f"The {len(values)} maps of {place.name}{more}, for {name}", panels, 8, scale, note)
+    return Sheet(f"The {len(values)} maps of {place.name}{more}, for {name}", panels, 8, scale, note, head)
 
 
 def _upright(model: Model, values: Tensor) -> Tensor:

@@ -48,13 +48,14 @@ class Panel:
 
 @dataclass(frozen=True)
 class Sheet:
-    """Pictures in rows of `columns`, all drawn at one size of pixel, under a title."""
+    """Pictures in rows of `columns`, all drawn at one size of pixel, under a title and perhaps a picture of its own."""
 
     title: str
     panels: Sequence[Panel]
     columns: int = 4
     scale: Scale | None = None
     note: str = ""  # small print below
+    head: Panel | None = None  # in a row by itself, above the others
 
 
 SIGNED = Scale("relevance, as a share of the strongest: against ← 0 → for the label")
@@ -122,17 +123,21 @@ def drawn(sheet: Sheet, figure_class: type[Figure]) -> Figure:
     rows = [sheet.panels[at : at + columns] for at in range(0, len(sheet.panels), columns)]
     across = [max(_inches(row[at])[0] for row in rows if at < len(row)) for at in range(columns)]
     down = [max(_inches(panel)[1] for panel in row) for row in rows]
-    wide = max(sum(across) + 0.3, 5.2)
+    head_wide, head_tall = _inches(sheet.head) if sheet.head else (0.0, 0.0)
+    wide = max(sum(across) + 0.3, head_wide + 0.3, 5.2)
     top, bottom = (
         0.42,
         0.1 + (0.62 if sheet.scale else 0) + (LINE * (sheet.note.count("\n") + 1.3) if sheet.note else 0),
     )
-    tall = sum(down) + top + bottom
+    tall = head_tall + sum(down) + top + bottom
     if tall > TALLEST:
         raise Problem(f"{len(sheet.panels):,} pictures are too many for a sheet; ask for fewer", USAGE)
     figure = figure_class(figsize=(wide, tall))
     figure.text(0.15 / wide, 1 - 0.26 / tall, sheet.title, fontsize=11, fontweight="bold", va="center")
     y = tall - top
+    if sheet.head:
+        _place(figure, sheet.head, (wide / 2, y), (wide, tall))
+        y -= head_tall
     for row, height in zip(rows, down, strict=True):
         x = max(0.15, (wide - sum(across)) / 2)
         for panel, width in zip(row, across, strict=False):
