@@ -31,7 +31,7 @@ from .tokens import strings
 from .vocabulary import Ids, Vocabulary
 
 OVERLAP = 4  # a window shares one part of so many with the one before it
-VERSION = 2  # of how texts are cut and runs counted: a change of it makes every cache a stale one
+VERSION = 3  # of how texts are cut and runs counted: a change of it makes every cache a stale one
 
 
 def load(source: Source, labels: list[str] | None = None, facts: Facts | None = None) -> Data:
