@@ -1,7 +1,7 @@
 """What fastText and scikit-learn reach on the same training and test texts as `benchmarks/text_accuracy.py`.
 
     pip install fasttext-wheel
-    python benchmarks/text_peers.py DATA... [--seeds 3]
+    python benchmarks/text_peers.py DATA... [--peers linear fastText] [--seeds 3]
 
 The texts are those of neocog's own division, as words in lower case joined by blanks; the validation part is added to
 training.
@@ -16,7 +16,6 @@ import statistics
 import tempfile
 import time
 
-import fasttext
 from machine import machine
 from neocog import domain
 from neocog.core.domain import Examples, Source
@@ -57,6 +56,8 @@ def texts(parts: list[Examples], told: dict[str, str]) -> Texts:
 
 def fast(train: Texts, test: Texts, settings: dict[str, float]) -> tuple[float, float]:
     """Accuracy and CPU seconds of one fastText setting."""
+    import fasttext
+
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
         file.writelines(f"__label__{y} {text}\n" for text, y in zip(*train, strict=True))
         file.flush()
@@ -66,6 +67,10 @@ def fast(train: Texts, test: Texts, settings: dict[str, float]) -> tuple[float, 
     answers, _ = model.predict(test[0])
     right = sum(answer[0] == f"__label__{y}" for answer, y in zip(answers, test[1], strict=True))
     return right / len(test[1]), spent
+
+
+def best_fast(train: Texts, test: Texts) -> tuple[float, float]:
+    return max(fast(train, test, settings) for settings in FASTTEXT)
 
 
 def linear(train: Texts, test: Texts) -> tuple[float, float]:
@@ -80,9 +85,13 @@ def linear(train: Texts, test: Texts) -> tuple[float, float]:
     return best, time.process_time() - begin
 
 
+PEERS = {"linear": linear, "fastText": best_fast}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", nargs="+")
+    parser.add_argument("--peers", nargs="+", choices=["linear", "fastText"], default=["linear", "fastText"])
     parser.add_argument("--seeds", type=int, default=3)
     options = parser.parse_args()
     for data in options.data:
@@ -92,9 +101,8 @@ def main() -> None:
             loaded = domain("text").load(Source(data, test_share=0.1, split=seed), None, None)
             train = texts([loaded.train, loaded.valid], own)
             test = texts([loaded.test], own)
-            found.setdefault("linear", []).append(linear(train, test))
-            each = [fast(train, test, settings) for settings in FASTTEXT]
-            found.setdefault("fastText", []).append(max(each))
+            for peer in options.peers:
+                found.setdefault(peer, []).append(PEERS[peer](train, test))
             if "test" in loaded.given:
                 break  # the same division again: nothing of this is random but fastText's beginning
         for name, each in found.items():
