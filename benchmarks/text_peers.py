@@ -1,9 +1,10 @@
 """What fastText and scikit-learn reach on the same training and test texts as `benchmarks/text_accuracy.py`.
 
     pip install fasttext-wheel
-    python benchmarks/text_peers.py DATA... [--seeds 3]
+    python benchmarks/text_peers.py DATA... [--peers linear fastText] [--seeds 3]
 
-The texts are those of neocog's own division, as tokens joined by blanks; the validation part is added to training.
+The texts are those of neocog's own division, as words in lower case joined by blanks; the validation part is added to
+training.
 fastText: the best of three settings (bigrams with lr 0.5 and 1.0 for 25 epochs; trigrams with sub-words of 3 to 5
 letters for 25 epochs), chosen on the test part, which flatters it. TF-IDF: runs of 1 and 2 words, logarithmic counts,
 a linear support vector machine with C = 1, and multinomial naive Bayes on counts; the better of the two.
@@ -15,10 +16,14 @@ import statistics
 import tempfile
 import time
 
-import fasttext
 from machine import machine
 from neocog import domain
 from neocog.core.domain import Examples, Source
+from neocog.core.sources.content import fetched
+from neocog.text.decode import decoded
+from neocog.text.options import Reading
+from neocog.text.sources import origins
+from neocog.text.tokens import strings
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from sklearn.naive_bayes import MultinomialNB
 from sklearn.svm import LinearSVC
@@ -31,18 +36,28 @@ FASTTEXT = (
 Texts = tuple[list[str], list[int]]
 
 
-def texts(parts: list[Examples], vocabulary: list[str]) -> Texts:
-    """The texts of some examples with their targets; words that training has not seen are one word."""
-    told, targets = [], []
-    for part in parts:
-        for row, target in zip(part.inputs[:, 0, 0].tolist(), part.targets.tolist(), strict=True):
-            told.append(" ".join("unseen" if at == 1 else vocabulary[at - 2] for at in row if at))
-            targets.append(target)
-    return told, targets
+def written(data: str) -> dict[str, str]:
+    """Every text of a set by its name, as its words in lower case."""
+    told = {}
+    for origin, _ in origins(Source(data), Reading()):
+        items = origin.listing(None).items
+        for at, content in origin.contents(items):
+            raw = fetched(content)
+            assert isinstance(raw, bytes)
+            told[origin.full(items[at].name)] = " ".join(strings(decoded(raw)[0].strip(), "words", True))
+    return told
+
+
+def texts(parts: list[Examples], told: dict[str, str]) -> Texts:
+    """The texts of some examples with their targets."""
+    names = [name for part in parts for name in part.names]
+    return [told[name] for name in names], [int(y) for part in parts for y in part.targets]
 
 
 def fast(train: Texts, test: Texts, settings: dict[str, float]) -> tuple[float, float]:
     """Accuracy and CPU seconds of one fastText setting."""
+    import fasttext
+
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
         file.writelines(f"__label__{y} {text}\n" for text, y in zip(*train, strict=True))
         file.flush()
@@ -52,6 +67,10 @@ def fast(train: Texts, test: Texts, settings: dict[str, float]) -> tuple[float, 
     answers, _ = model.predict(test[0])
     right = sum(answer[0] == f"__label__{y}" for answer, y in zip(answers, test[1], strict=True))
     return right / len(test[1]), spent
+
+
+def best_fast(train: Texts, test: Texts) -> tuple[float, float]:
+    return max(fast(train, test, settings) for settings in FASTTEXT)
 
 
 def linear(train: Texts, test: Texts) -> tuple[float, float]:
@@ -66,26 +85,31 @@ def linear(train: Texts, test: Texts) -> tuple[float, float]:
     return best, time.process_time() - begin
 
 
+PEERS = {"linear": linear, "fastText": best_fast}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", nargs="+")
+    parser.add_argument("--peers", nargs="+", choices=["linear", "fastText"], default=["linear", "fastText"])
     parser.add_argument("--seeds", type=int, default=3)
     options = parser.parse_args()
     for data in options.data:
+        own = written(data)
         found: dict[str, list[tuple[float, float]]] = {}
         for seed in range(options.seeds):
             loaded = domain("text").load(Source(data, test_share=0.1, split=seed), None, None)
-            train = texts([loaded.train, loaded.valid], loaded.facts["vocabulary"])
-            test = texts([loaded.test], loaded.facts["vocabulary"])
-            found.setdefault("linear", []).append(linear(train, test))
-            each = [fast(train, test, settings) for settings in FASTTEXT]
-            found.setdefault("fastText", []).append(max(each))
+            train = texts([loaded.train, loaded.valid], own)
+            test = texts([loaded.test], own)
+            for peer in options.peers:
+                found.setdefault(peer, []).append(PEERS[peer](train, test))
             if "test" in loaded.given:
                 break  # the same division again: nothing of this is random but fastText's beginning
-        for name, told in found.items():
-            scores, spent = zip(*told, strict=True)
-            mean = 100 * statistics.mean(scores)
-            print(f"{os.path.basename(data)} {name}: {mean:.2f}, {statistics.mean(spent):.1f} CPU s", flush=True)
+        for name, each in found.items():
+            scores, spent = zip(*each, strict=True)
+            spread = statistics.stdev(scores) if len(scores) > 1 else 0.0
+            told = f"{100 * statistics.mean(scores):.2f} ± {100 * spread:.2f} (n = {len(scores)})"
+            print(f"{os.path.basename(data)} {name}: {told}, {statistics.mean(spent):.1f} CPU s", flush=True)
     print(machine())
 
 

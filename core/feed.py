@@ -16,6 +16,7 @@ from .domain import Examples
 from .made import AHEAD, Ahead, Made
 
 ALIKE, DIVIDED = 25, 100  # inputs of unequal length at once, at least; and batches that they make, at most
+COLUMNS = 5000  # of inputs of unequal length at once, where that is more: 100 sentences cost little more than 25
 
 
 class Answers(Protocol):
@@ -73,15 +74,17 @@ def of_each(model: Answers, examples: Examples, work: Callable[[Tensor, Tensor],
     order = torch.arange(len(examples))
     if examples.lengths is not None:
         order = examples.lengths.argsort(descending=True, stable=True)
-        size = min(size, max(ALIKE, len(examples) // DIVIDED))
-    parts, start = [], 0
+    parts, start, most = [], 0, size
     while start < len(examples):
+        if examples.lengths is not None:
+            longest = max(1, int(examples.lengths[order[start]]))
+            size = min(most, max(ALIKE, len(examples) // DIVIDED, COLUMNS // longest))
         try:
             parts.append(work(*batch(examples, order[start : start + size], model.device)).cpu())
         except RuntimeError as error:
             if size == 1 or not devices.out_of_memory(error):
                 raise
-            size = (size + 1) // 2
+            size = most = (size + 1) // 2
             continue
         start += size
     return torch.cat(parts)[order.argsort()]

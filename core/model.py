@@ -19,6 +19,7 @@ from .problem import DATA, FAILED, USAGE, Problem
 from .score import Floats, scores
 
 TOGETHER = 100  # windows of files that are answered at once; a file that has more is answered by itself
+LINES = 500  # where inputs are lines, which are short
 SMALL = 64  # maps that all views together may have, to be answered as one batch: beyond, it saves no time
 NEVER = -1e4  # the score of what cannot be: its probability is 0 in float32, and no sum becomes infinite
 
@@ -100,6 +101,11 @@ class Model:
     def scores(self, inputs: torch.Tensor) -> torch.Tensor:
         return self.module(inputs)  # type: ignore[no-any-return]
 
+    @property
+    def together(self) -> int:
+        """How many windows are answered at once."""
+        return LINES if self.domain.by_line else TOGETHER
+
     def predict(self, inputs: Sequence[str | Path | bytes], top: int = 5, **reading: Any) -> list[dict[str, Any]]:
         """The likeliest labels of each input: {"input", "predictions": [{"label", "probability"}, …]}.
 
@@ -112,6 +118,7 @@ class Model:
         facts = self.card.facts | reading
         told: list[dict[str, Any]] = []
         waiting: list[tuple[dict[str, Any], Windows]] = []
+        count = 0  # of the windows that wait
         for each in inputs:
             source = each if isinstance(each, bytes) else str(each)
             answer: dict[str, Any] = {"input": "-" if isinstance(each, bytes) else source}
@@ -121,10 +128,11 @@ class Model:
             except Problem as problem:
                 answer["problem"] = str(problem)
                 continue
-            if waiting and sum(len(held.inputs) for _, held in waiting) + len(windows.inputs) > TOGETHER:
+            if waiting and count + len(windows.inputs) > self.together:
                 self._answer(waiting, top)
-                waiting = []
+                waiting, count = [], 0
             waiting.append((answer, windows))
+            count += len(windows.inputs)
         if waiting:
             self._answer(waiting, top)
         return told
@@ -136,14 +144,15 @@ class Model:
         lengths = [windows.lengths for windows in read if windows.lengths is not None]
         nothing = torch.zeros(len(whole), dtype=torch.int64)
         examples = Examples(whole, nothing, [""] * len(whole), torch.cat(lengths) if lengths else None)
-        rows = torch.from_numpy(feed.answers(self, examples, TOGETHER)).split([len(windows.inputs) for windows in read])
-        for (answer, windows), own in zip(waiting, rows, strict=True):
-            answer["predictions"] = self._likeliest(own.mean(0) if len(own) > 1 else own[0], top)
-            if len(own) > 1 or self.domain.timeline is not None:
-                answer["windows"] = [
-                    {"start": start, "end": end, **self._likeliest(row, 1)[0]}
-                    for (start, end), row in zip(windows.spans, own, strict=True)
-                ]
+        counts = [len(windows.inputs) for windows in read]
+        rows = torch.from_numpy(feed.answers(self, examples, self.together))
+        means = rows if len(rows) == len(read) else torch.stack([own.mean(0) for own in rows.split(counts)])
+        best = iter(self._likeliest(rows, 1))
+        for (answer, windows), own in zip(waiting, self._likeliest(means, top), strict=True):
+            answer["predictions"] = own
+            told_of = [{"start": start, "end": end, **next(best)[0]} for start, end in windows.spans]
+            if len(told_of) > 1 or self.domain.timeline is not None:
+                answer["windows"] = told_of
 
     def windows(self, source: str | bytes, facts: Facts) -> Windows:
         """One input as the windows that it is answered in, mostly a single one."""
@@ -151,11 +160,12 @@ class Model:
             return self.domain.windows(source, facts)
         return Windows(self.domain.read(source, facts)[None], [(0, 0)])
 
-    def _likeliest(self, probabilities: torch.Tensor, top: int) -> list[dict[str, Any]]:
+    def _likeliest(self, probabilities: torch.Tensor, top: int) -> list[list[dict[str, Any]]]:
+        """The likeliest labels of each row of (N, K)."""
         best = probabilities.topk(min(top, len(self.labels)))
         return [
-            {"label": self.labels[k], "probability": p}
-            for p, k in zip(best.values.tolist(), best.indices.tolist(), strict=True)
+            [{"label": self.labels[k], "probability": p} for p, k in zip(values, places, strict=True)]
+            for values, places in zip(best.values.tolist(), best.indices.tolist(), strict=True)
         ]
 
     def evaluate(self, data: str | Data, part: str | None = None) -> dict[str, Any]:

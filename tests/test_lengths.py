@@ -87,6 +87,16 @@ def test_answers_come_back_in_the_order_of_the_examples():
     )
 
 
+def test_the_shorter_inputs_are_the_more_are_answered_at_once(monkeypatch):
+    """As many as make COLUMNS, at least ALIKE, and never more than were asked for."""
+    monkeypatch.setattr(feed, "COLUMNS", 300)
+    model, examples = Answering("bag(50, 4), dense(2)"), texts(300)
+    counts: list[int] = []
+    feed.of_each(model, examples, lambda inputs, _: counts.append(len(inputs)) or inputs[:, :1], size=40)
+    assert sum(counts) == 300 and counts[0] == feed.ALIKE and max(counts) == 40
+    assert counts[:-1] == sorted(counts[:-1])
+
+
 @given(st.integers(2, 300), st.integers(1, 40), st.integers(0, 3))
 def test_batches_by_length_hold_every_example_once_and_never_one_alone(count, size, epoch):
     lengths = torch.arange(count) % 17

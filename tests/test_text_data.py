@@ -51,6 +51,19 @@ def test_ids_are_followed_by_padding_and_lengths_say_where_it_begins(tmp_path):
         assert torch.equal(part.inputs[:, 0, 0] > 0, there)
 
 
+def test_nothing_is_kept_for_validation_where_nobody_wants_it(tmp_path):
+    """Its own validation part is trained on too, unless somebody names one."""
+    rows = [("train", "purr one", 0), ("train", "bark two", 1), ("valid", "purr three", 0), ("test", "bark four", 1)]
+    path = tmp_path / "t.csv"
+    path.write_text("split,text,label\n" + "".join(f"{part},{text},{label}\n" for part, text, label in rows))
+    assert load(str(path)).counts == {"train": 2, "valid": 1, "test": 1}
+    without = load(str(path), valid_share=0.0)
+    assert without.counts == {"train": 3, "valid": 0, "test": 1} and without.given == {"test"}
+    assert f"trained on 1 text for validation in {path} too: --valid-share 0" in without.remarks
+    named = load(str(path), valid_share=0.0, valid=table(tmp_path, [("purr five", 0)], "valid.csv"))
+    assert named.counts == {"train": 2, "valid": 1, "test": 1}
+
+
 def test_the_vocabulary_is_that_of_the_training_part_alone(tmp_path):
     data = load(table(tmp_path, pairs()))
     trained = {int(at) for at in data.train.inputs.unique()} - {0}

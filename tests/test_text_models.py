@@ -94,7 +94,7 @@ def test_runs_are_counted_once_a_text():
     inputs = torch.tensor([[2, 3, 2, 3, 0, 0], [3, 2, 0, 0, 0, 0], [2, 3, 4, 0, 0, 0]], dtype=torch.int32)
     targets = [0, 1, 1]
     keys = runs.known(inputs, 2, longest=2)
-    counts = runs.present(inputs, targets, keys, 2, longest=2)
+    counts = runs.present(inputs, torch.tensor(targets), keys, 2, longest=2)
     slow: dict[tuple[int, ...], list[int]] = {}
     for row, target in zip(inputs.tolist(), targets, strict=True):
         row = [at for at in row if at]

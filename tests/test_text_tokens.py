@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from neocog.text.spelling import ALIKE, NEARBY, Beginnings, alike
 from neocog.text.tokens import CUTS, placed, strings
 from neocog.text.vocabulary import FIRST, UNKNOWN, Interned, Vocabulary
 
@@ -69,3 +70,19 @@ def test_the_vocabulary_is_that_of_training_the_commonest_first():
     assert ids[other].tolist() == [UNKNOWN, FIRST, UNKNOWN, UNKNOWN]
     vocabulary, ids = interned.vocabulary([training], min_count=2)
     assert vocabulary.tokens == ["a"] and ids[training].tolist() == [UNKNOWN, FIRST, FIRST, UNKNOWN]
+
+
+def test_a_word_that_training_has_not_seen_reads_as_one_that_begins_alike():
+    """The nearest by the share of letters, the commonest of equals; happy is not unhappy, and four letters are few."""
+    vocabulary = Vocabulary(["happy", "unhappier", "goods", "goody", "filmed", "the", "2001"])
+    strange = ["unhappily", "goodx", "filmes", "films", "then", "20012", "HAPPY", "unhappily"]
+    known = ["unhappier", "goods", "filmed", "▢", "▢", "▢", "▢", "unhappier"]
+    assert vocabulary.words(vocabulary.ids(strange).tolist()) == known
+
+
+@given(st.lists(st.text("abc", min_size=1, max_size=8), min_size=1), st.text("abc", max_size=8))
+def test_no_known_word_begins_more_alike_than_the_one_found(words, word):
+    """A slow look at all words agrees, as long as they are few."""
+    found = Beginnings(words[:NEARBY]).nearest(word)
+    best = max((alike(word, each) for each in words[:NEARBY]), default=0)
+    assert best < ALIKE if found is None else alike(word, words[found]) == best >= ALIKE

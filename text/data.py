@@ -23,7 +23,7 @@ from ..core.sources.usable import data_of, surveyed
 from . import table
 from .build import build, fits_labels, rows_of
 from .decode import decoded
-from .options import NAMES, Options, cutting_of, options_of, reading_of
+from .options import NAMES, Options, options_of, reading_of
 from .roles import TABLES
 from .rows import Written, joined
 from .sources import TEXTS, origins
@@ -31,7 +31,7 @@ from .tokens import strings
 from .vocabulary import Ids, Vocabulary
 
 OVERLAP = 4  # a window shares one part of so many with the one before it
-VERSION = 2  # of how texts are cut and runs counted: a change of it makes every cache a stale one
+VERSION = 3  # of how texts are cut and runs counted: a change of it makes every cache a stale one
 
 
 def load(source: Source, labels: list[str] | None = None, facts: Facts | None = None) -> Data:
@@ -97,11 +97,10 @@ def tokens(source: str | bytes, facts: Facts) -> list[str]:
 
     Raises Problem where there are none.
     """
-    cutting = cutting_of(facts)
-    found = strings(text_of(source), cutting.tokens, cutting.lower)
+    found = strings(text_of(source), facts["tokens"], facts["lower"])
     if not found:
         name = "the text" if isinstance(source, bytes) else repr(source)
-        raise Problem(f"{name} is empty: it holds no {cutting.tokens}; expected a text", DATA)
+        raise Problem(f"{name} is empty: it holds no {facts['tokens']}; expected a text", DATA)
     return found
 
 

@@ -27,7 +27,8 @@ ALIKE = 0.2  # what the spelling of a word counts for, beside its own ratio
 HELD = (10.0, 3.0, 1.0, 0.3, 0.1, 0.03)  # what the squares of all weights cost, beside the loss of one text
 LEFT_OUT = 0.2  # of the texts, to choose among these
 STEPS, REMEMBERED = 20, 8  # of the solver for each, and how many it looks back on
-MOST_CELLS = 1 << 24  # texts times labels, and runs in texts: 64 MB of each; beyond that some texts stand for all
+MOST_CELLS = 3 << 23  # texts times labels, and runs in texts: 100 MB of each; beyond that some texts stand for all
+FEW_CELLS = 1 << 22  # of those that choose among HELD: what all of a large set would choose, in a quarter of the time
 
 
 class Said(NamedTuple):
@@ -83,9 +84,17 @@ def rarity(holding: Tensor, texts: int) -> Tensor:
 
 
 def sparse(rows: Tensor, columns: Tensor, values: Tensor, size: tuple[int, int]) -> Tensor:
+    """Values at rows and columns, in any order, as a sparse matrix."""
+    order = torch.argsort(rows.int(), stable=True)
+    starts = F.pad(torch.bincount(rows, minlength=size[0]).cumsum(0, dtype=torch.int32), (1, 0))
+    return compressed(starts, columns.int()[order], values[order], size)
+
+
+def compressed(starts: Tensor, columns: Tensor, values: Tensor, size: tuple[int, int]) -> Tensor:
+    """Values in the order of their rows as a sparse matrix, numbered by int32: what the multiplication wants."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # that rows so kept are new to torch, and are not checked
-        return torch.sparse_coo_tensor(torch.stack((rows, columns)), values, size).to_sparse_csr()
+        return torch.sparse_csr_tensor(starts, columns, values, size)
 
 
 def solved(
@@ -98,13 +107,16 @@ def solved(
     places: Tensor,
 ) -> Said:
     """The linear model of (N, L) ids with (N,) targets over the runs `keys`; `places` as in Scales.of."""
-    counts = present(inputs, targets.tolist(), keys, labels, longest)
+    some = judged(inputs, labels, longest)
+    found, own = occurrences(inputs[some], keys, longest), targets[some]
+    held = found.held(own, len(keys), labels)
+    counts = held if len(some) == len(inputs) else present(inputs, targets, keys, labels, longest)
     scales = Scales.of(len(inputs), counts.sum(1), spelt, places)
-    some = torch.randperm(len(inputs), generator=torch.Generator().manual_seed(0))[: judged(inputs, labels, longest)]
-    own = targets[some]
-    rows = Rows(occurrences(inputs[some], keys, longest), len(some), scales.weigh())
-    left, rest = torch.arange(len(some)).split((out := max(1, round(LEFT_OUT * len(some))), len(some) - out))
-    without = rows.keep(left).through(scales.ratios(rows.keep(rest).counted(own[rest], labels)))
+    rows = Rows(found, scales.weigh())
+    order = torch.randperm(len(some), generator=torch.Generator().manual_seed(0))
+    left, rest = order.split((out := max(1, round(LEFT_OUT * len(some))), len(some) - out))
+    apart = rows.keep(left)
+    without = apart.through(scales.ratios(held - apart.found.held(own[left], len(keys), labels)))
     trust = trusted(without, own[left])
     known = trust * (rows.left_out(counts, own) + rows.through(scales.by_letters(counts)))
     known[left] = trust * without
@@ -113,10 +125,13 @@ def solved(
     return Said(rows.weigh, said / rows.weigh[:, None], bias)
 
 
-def judged(inputs: Tensor, labels: int, longest: int) -> int:
-    """How many texts the memory holds as rows."""
-    tokens = int((inputs > 0).sum()) / max(1, len(inputs))
-    return max(2, min(len(inputs), int(MOST_CELLS / max(labels, longest * tokens))))
+def judged(inputs: Tensor, labels: int, longest: int) -> Tensor:
+    """The texts that the memory holds as rows, rising: all of them, or as many by chance."""
+    cells = max(labels, longest * int((inputs > 0).sum()) // len(inputs))
+    most = max(2, MOST_CELLS // max(1, cells))
+    if most >= len(inputs):
+        return torch.arange(len(inputs))
+    return torch.randperm(len(inputs), generator=torch.Generator().manual_seed(0))[:most].sort().values
 
 
 def trusted(told: Tensor, targets: Tensor) -> float:
@@ -128,12 +143,16 @@ def trusted(told: Tensor, targets: Tensor) -> float:
 class Rows:
     """Texts as sparse rows over known runs, each brought to length 1."""
 
-    def __init__(self, found: Found, texts: int, weigh: Tensor) -> None:
-        self.found, self.texts, self.weigh, self.runs = found, texts, weigh, len(weigh)
-        square = torch.zeros(texts).index_add_(0, found.texts, weigh[found.runs] ** 2 * found.often)
-        self.length = square.sqrt().clamp_min(1e-6)
-        self.values = found.often / self.length[found.texts]
-        self.counts = sparse(found.texts, found.runs, self.values, (texts, self.runs))
+    def __init__(self, found: Found, weigh: Tensor) -> None:
+        self.found, self.weigh = found, weigh
+        self.texts, self.runs = len(found.starts) - 1, len(weigh)
+        square = self._with(found.often) @ (weigh**2)[:, None]
+        self.length = square[:, 0].sqrt().clamp_min(1e-6)
+        self.values = found.often / self.length.repeat_interleave(found.starts.diff())
+        self.counts = self._with(self.values)
+
+    def _with(self, values: Tensor) -> Tensor:
+        return compressed(self.found.starts, self.found.runs, values, (self.texts, self.runs))
 
     def through(self, says: Tensor) -> Tensor:
         """(R, K) that each run says -> (N, K) scores."""
@@ -141,19 +160,14 @@ class Rows:
 
     def turned(self) -> Tensor:
         """(R, N), sparse: what gives slopes by run from slopes by text."""
-        return sparse(self.found.runs, self.found.texts, self.values, (self.runs, self.texts))
+        return sparse(self.found.runs, self.found.texts(), self.values, (self.runs, self.texts))
 
-    def counted(self, targets: Tensor, labels: int) -> Tensor:
-        """How many texts of each label hold each run: (R, K)."""
-        cells = self.found.runs * labels + targets[self.found.texts]
-        return torch.bincount(cells, minlength=self.runs * labels).view(self.runs, labels).float()
+    def few(self, share: float) -> int:
+        """How many texts are that share of FEW_CELLS."""
+        return max(1, int(share * FEW_CELLS * self.texts / max(1, len(self.values))))
 
     def keep(self, picks: Tensor) -> Rows:
-        place = torch.full((self.texts,), -1)
-        place[picks] = torch.arange(len(picks))
-        mine = place[self.found.texts] >= 0
-        texts, runs, often = (each[mine] for each in self.found)
-        return Rows(Found(place[texts], runs, often), len(picks), self.weigh)
+        return Rows(self.found.keep(picks), self.weigh)
 
     def left_out(self, counts: Tensor, targets: Tensor) -> Tensor:
         """What naive Bayes says of each text when it is taken out of the (R, K) counts: (N, K).
@@ -163,11 +177,12 @@ class Rows:
         own, others = counts + 1, counts.sum(1, keepdim=True) - counts + 1
         base = own.sum(0).log() - others.sum(0).log()
         scores = self.through(own.log() - (others - 1).clamp_min(1).log() - base)  # of labels that are not its own
-        texts, runs = self.found.texts, self.found.runs
-        label = targets[texts]
-        ratios = (own[runs, label] - 1).clamp_min(1).log() - others[runs, label].log() - base[label]
-        mine = torch.zeros(self.texts).index_add_(0, texts, self.values * ratios)
-        return scores.scatter_(1, targets[:, None], mine[:, None])
+        ratios = (own - 1).clamp_min(1).log() - others.log() - base  # of its own
+        texts = self.found.texts()
+        label = targets.int()[texts]
+        mine = self.values * ratios.flatten()[self.found.runs * counts.shape[1] + label]
+        told = torch.zeros(self.texts).index_add_(0, texts, mine)
+        return scores.scatter_(1, targets[:, None], told[:, None])
 
 
 Weights = tuple[Tensor, Tensor, Tensor]  # of runs (R, K), of letters (P, K), and the bias (K,)
@@ -182,6 +197,7 @@ class Regression:
 
     def solved(self, rows: Rows, left: Tensor, rest: Tensor) -> tuple[Tensor, Tensor]:
         """What each run says beside what is known, (R, K), and the bias, (K,); `left` are the texts left out."""
+        left, rest = (picks[: rows.few(share)] for picks, share in ((left, LEFT_OUT), (rest, 1 - LEFT_OUT)))
         seen, unseen = rows.keep(rest), rows.keep(left)
         weights, best, chosen = self.nothing(), float("inf"), (HELD[0], self.nothing())
         for held in HELD:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional as F
 
 from ..core.modules import runs as numbers_of
 
@@ -43,44 +44,62 @@ def known(inputs: Tensor, labels: int, longest: int = LONGEST) -> NDArray[np.int
     return keys[kept]
 
 
-def present(inputs: Tensor, targets: Sequence[int], keys: NDArray[np.int64], labels: int, longest: int) -> Tensor:
-    """In how many texts of each label every known run occurs: (runs, labels) float32."""
-    counts = np.zeros((len(keys), labels), np.float32)
-    told = np.asarray(targets)
-    start = 0
-    for part in numbered(inputs, longest):
-        own = np.sort(part, 1)
-        first = np.ones_like(own, bool)
-        first[:, 1:] = own[:, 1:] != own[:, :-1]  # once a text, however often it stands there
-        rows, _ = np.nonzero(first)
-        at = np.searchsorted(keys, own[first]).clip(max=len(keys) - 1)
-        there = keys[at] == own[first]
-        cells = at[there] * labels + told[start + rows[there]]
-        counts += np.bincount(cells, minlength=len(keys) * labels).reshape(counts.shape)
-        start += len(part)
-    return torch.from_numpy(counts)
-
-
 class Found(NamedTuple):
-    """Which known runs stand in which texts, and how often."""
+    """Which known runs stand in which texts, and how often: text i has those at starts[i] … starts[i + 1]."""
 
-    texts: Tensor  # (M,) rising
-    runs: Tensor  # (M,)
-    often: Tensor  # (M,)
+    starts: Tensor  # (N + 1,) int32
+    runs: Tensor  # (M,) int32, rising in each text
+    often: Tensor  # (M,) float32
+
+    def texts(self) -> Tensor:
+        """The text of each: (M,) int32, rising."""
+        counts = self.starts.diff()
+        return torch.arange(len(counts), dtype=torch.int32).repeat_interleave(counts)
+
+    def keep(self, picks: Tensor) -> Found:
+        """Those of the texts at `picks`, in that order."""
+        counts, starts = self.starts.diff()[picks], self.starts[picks]
+        after = F.pad(counts.cumsum(0, dtype=torch.int32), (1, 0))
+        at = torch.arange(int(after[-1]), dtype=torch.int32) + (starts - after[:-1]).repeat_interleave(counts)
+        return Found(after, self.runs[at], self.often[at])
+
+    def held(self, targets: Tensor, runs: int, labels: int) -> Tensor:
+        """How many texts of each label hold each of so many runs: (runs, labels) float32."""
+        cells = self.runs * labels + targets.int()[self.texts()]
+        return torch.bincount(cells, minlength=runs * labels).view(runs, labels).float()
 
 
 def occurrences(inputs: Tensor, keys: NDArray[np.int64], longest: int) -> Found:
     """Where each of the runs `keys` stands in (N, L) ids."""
-    texts, places, often, start = [], [], [], 0
+    counts, places, often = zip(*_each_part(inputs, keys, longest), strict=True)
+    starts = F.pad(torch.cat(counts).cumsum(0, dtype=torch.int32), (1, 0))
+    return Found(starts, torch.cat(places), torch.cat(often))
+
+
+def present(inputs: Tensor, targets: Tensor, keys: NDArray[np.int64], labels: int, longest: int) -> Tensor:
+    """In how many texts of each label every known run occurs: (runs, labels) float32."""
+    held, start = torch.zeros(len(keys), labels), 0
+    for counts, places, often in _each_part(inputs, keys, longest):
+        found = Found(F.pad(counts.cumsum(0, dtype=torch.int32), (1, 0)), places, often)
+        held += found.held(targets[start : start + len(counts)], len(keys), labels)
+        start += len(counts)
+    return held
+
+
+def _each_part(inputs: Tensor, keys: NDArray[np.int64], longest: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """Of some thousand texts after the other: how many known runs each holds, which, and how often."""
+    known = torch.from_numpy(keys)
     for part in numbered(inputs, longest):
-        at = np.searchsorted(keys, part).clip(max=len(keys) - 1)
-        rows, columns = np.nonzero(keys[at] == part)
-        cells, times = np.unique(rows * len(keys) + at[rows, columns], return_counts=True)
-        texts.append(start + cells // len(keys))
-        places.append(cells % len(keys))
-        often.append(times)
-        start += len(part)
-    return Found(*(torch.from_numpy(np.concatenate(each)) for each in (texts, places, often)))
+        own = np.sort(part, 1)  # a run's places come to stand side by side, once for all its lookups
+        first = np.ones_like(own, bool)
+        first[:, 1:] = own[:, 1:] != own[:, :-1]
+        places = np.flatnonzero(first)
+        numbers = torch.from_numpy(own.ravel()[places])
+        at = torch.searchsorted(known, numbers).clamp_max_(len(keys) - 1)
+        there = known[at] == numbers
+        often = torch.from_numpy(np.diff(places, append=own.size))[there]
+        texts = torch.from_numpy(places)[there] // max(1, own.shape[1])
+        yield torch.bincount(texts, minlength=len(own)), at[there].int(), often.float()
 
 
 def places(keys: NDArray[np.int64], tokens: int) -> Tensor:

@@ -1,14 +1,18 @@
-"""The vocabulary: which token has which id. 0 is padding, 1 any token that training has not seen."""
+"""The vocabulary: which token has which id. 0 is padding, 1 a token that is like none that training has seen."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .spelling import LEAST, Beginnings
+
 PADDING, UNKNOWN, FIRST = 0, 1, 2
+MOST_STRANGE = 1 << 16  # words that training has not seen, whose ids are kept
 Ids = NDArray[np.int32]
 
 
@@ -18,14 +22,30 @@ class Vocabulary:
     def __init__(self, tokens: Sequence[str]) -> None:
         self.tokens = list(tokens)
         self._place = {token: at for at, token in enumerate(self.tokens, FIRST)}
+        self._strange: dict[str, int] = {}
 
     def __len__(self) -> int:
         """How many ids there are, padding and unknown among them."""
         return len(self.tokens) + FIRST
 
     def ids(self, tokens: Iterable[str]) -> Ids:
+        """The id of each token; one that training has not seen has that of a known one that begins alike."""
         place = self._place
-        return np.array([place.get(token, UNKNOWN) for token in tokens], np.int32)
+        return np.array([place.get(token) or self._like(token) for token in tokens], np.int32)
+
+    def _like(self, token: str) -> int:
+        if len(token) < LEAST:
+            return UNKNOWN
+        if token not in self._strange:
+            if len(self._strange) >= MOST_STRANGE:
+                self._strange.clear()
+            near = self._beginnings.nearest(token)
+            self._strange[token] = UNKNOWN if near is None else FIRST + near
+        return self._strange[token]
+
+    @cached_property
+    def _beginnings(self) -> Beginnings:
+        return Beginnings(self.tokens)
 
     def words(self, ids: Iterable[int]) -> list[str]:
         """The tokens of ids, "▢" for unknown ones; padding is left out."""
@@ -53,6 +73,5 @@ class Interned:
         counts = np.bincount(np.concatenate(training), minlength=len(tokens))
         order = np.argsort(-counts, kind="stable")
         chosen = order[counts[order] >= min_count]
-        ids = np.full(len(tokens), UNKNOWN, np.int32)
-        ids[chosen] = np.arange(FIRST, FIRST + len(chosen), dtype=np.int32)
-        return Vocabulary([tokens[at] for at in chosen]), ids
+        vocabulary = Vocabulary([tokens[at] for at in chosen])
+        return vocabulary, vocabulary.ids(tokens)

@@ -108,6 +108,10 @@ def besides(items: list[Item], source: Source, found: Survey) -> list[Item]:
             "there is no test part, so its validation part is the test; a new validation part is split off training"
         )
         return [item._replace(part="test") if item.part == "valid" else item for item in items]
+    if "valid" in parts and source.valid_share == 0:
+        spare = found.kind.counted(sum(item.part == "valid" for item in items))
+        found.remarks.append(f"trained on {spare} for validation in {source.data} too: --valid-share 0")
+        return [item._replace(part="train") if item.part == "valid" else item for item in items]
     return items
 
 
