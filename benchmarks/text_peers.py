@@ -12,6 +12,7 @@ a linear support vector machine with C = 1, and multinomial naive Bayes on count
 
 import argparse
 import os
+import random
 import statistics
 import tempfile
 import time
@@ -59,7 +60,9 @@ def fast(train: Texts, test: Texts, settings: dict[str, float]) -> tuple[float, 
     import fasttext
 
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
-        file.writelines(f"__label__{y} {text}\n" for text, y in zip(*train, strict=True))
+        lines = [f"__label__{y} {text}\n" for text, y in zip(*train, strict=True)]
+        random.Random(0).shuffle(lines)  # fastText takes them in their order, and one label after the other is no set
+        file.writelines(lines)
         file.flush()
         begin = time.process_time()
         model = fasttext.train_supervised(file.name, thread=1, verbose=0, dim=100, bucket=2_000_000, **settings)
