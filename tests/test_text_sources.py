@@ -295,6 +295,21 @@ def test_an_empty_folder_and_an_empty_table(tmp_path):
     assert refused(write(tmp_path / "t.csv", "\n\n")) == "t.csv is empty; expected rows of text and label"
 
 
+def test_a_folder_with_nothing_but_an_archive_names_it(tmp_path):
+    write(tmp_path / "set" / "README.md", "what it is")
+    (tmp_path / "set" / "texts.tar.gz").write_bytes(b"\x1f\x8b")
+    assert refused(tmp_path / "set").endswith("holds no texts but in texts.tar.gz; unpack it, or name it as the data")
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.jsonl"])
+def test_a_split_may_be_called_dev(tmp_path, name):
+    rows = [("a", "x", "train"), ("b", "y", "train"), ("c", "x", "dev"), ("d", "y", "test")]
+    table = "text,label,split\n" + "".join(f"{','.join(row)}\n" for row in rows)
+    lines = "".join(json.dumps(dict(zip(("text", "label", "split"), row, strict=True))) + "\n" for row in rows)
+    path = write(tmp_path / name, table if name.endswith("csv") else lines)
+    assert not bad(path)
+
+
 def test_a_damaged_parquet_file(tmp_path):
     pytest.importorskip("pyarrow")
     assert "t.parquet is not a Parquet file that can be read" in refused(write(tmp_path / "t.parquet", "PAR1 no"))

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..core.problem import DATA, Bad, Problem, did_you_mean
-from ..core.sources.listing import PART_OF, same_label
+from ..core.sources.listing import same_label
 from .options import Reading
+from .roles import PARTS
 from .rows import Row, Written, joined, shown
 from .table import LABEL_NAMES, SPLIT_NAMES, TEXT_NAMES
 
@@ -71,7 +72,7 @@ class Fields:
             return Bad(where, f"has no {'label' if text else 'text'}: {shown(told)}")
         part = file.part
         if part is None and self.split is not None and told.get(self.split) is not None:
-            part = PART_OF.get(str(told[self.split]).strip().lower())
+            part = PARTS.get(str(told[self.split]).strip().lower())
             if part is None:
                 return Bad(where, f"has the split {shown(told[self.split])}; expected train, valid or test")
         group = str(told[self.group]) if self.group and self.group in told else None

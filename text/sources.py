@@ -204,7 +204,10 @@ def among(place: Place, reading: Reading) -> Whole | Rows:
     classes = in_class_folders(inner)
     if len({split_name(name)[:-1] for name in classes}) > 1:
         return Whole(place, classes)
-    found = roles(place.where, place.names)
+    archives = [name for name in place.names if name.lower().endswith(ARCHIVES)]
+    found = roles(place.where, [name for name in place.names if name not in archives])
+    if not found and archives:
+        raise Problem(f"{place.where} holds no texts but in {archives[0]}; unpack it, or name it as the data", DATA)
     if not found:
         raise Problem(f"{place.where} holds nothing that texts could be in; expected {EXPECTED}", DATA)
     return Rows(place, found, reading)

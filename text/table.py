@@ -10,8 +10,9 @@ from statistics import median
 from typing import NamedTuple
 
 from ..core.problem import DATA, Bad, Problem, did_you_mean
-from ..core.sources.listing import PART_OF, same_label
+from ..core.sources.listing import same_label
 from .options import Reading
+from .roles import PARTS
 from .rows import Row, Written, joined, shown
 
 TEXT_NAMES = (
@@ -88,7 +89,7 @@ def row_of(row: Cells, columns: Columns, file: Written) -> Row | Bad:
         return Bad(where, f"has no {'label' if text else 'text'}: {shown(' | '.join(row.cells))}")
     part = file.part
     if columns.split is not None and part is None:
-        part = PART_OF.get(row.cells[columns.split].strip().lower())
+        part = PARTS.get(row.cells[columns.split].strip().lower())
         if part is None:
             found = row.cells[columns.split]
             return Bad(where, f"has the split {shown(found)}; expected train, valid or test")
