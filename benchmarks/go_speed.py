@@ -20,7 +20,8 @@ from neocog.go.eyes import is_spoilt, may_be_eye
 from neocog.go.game import replay
 from neocog.go.games import Games
 from neocog.go.pack import ROW, positions_of, rows_of
-from neocog.go.position import EMPTY, PASS, clear, empty_positions, legal, play
+from neocog.go.play.playouts import list_empty
+from neocog.go.position import PASS, clear, empty_positions, legal, play
 from neocog.go.records import record_files
 from neocog.go.sgf import records
 from sgfmill import sgf as sgfmill
@@ -64,18 +65,6 @@ def replay_all(b, stone_starts, stones, stone_colours, starts, moves, colours):
         begin, end, first, last = stone_starts[game], stone_starts[game + 1], starts[game], starts[game + 1]
         played += replay(b, stones[begin:end], stone_colours[begin:end], moves[first:last], colours[first:last])
     return played
-
-
-@compiled
-def list_empty(b, points):
-    """Fills in the empty points and gives their number."""
-    count = 0
-    for row in range(b.size):
-        for p in range((row + 1) * 20 + 1, (row + 1) * 20 + 1 + b.size):
-            if b.colour[p] == EMPTY:
-                points[count] = p
-                count += 1
-    return count
 
 
 @compiled
