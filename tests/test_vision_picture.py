@@ -3,6 +3,7 @@
 import io
 import os
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pytest
@@ -215,10 +216,10 @@ def test_what_is_not_a_file_is_not_read(tmp_path: Path) -> None:
 def test_a_file_that_may_not_be_read_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a.png").write_bytes(b"x")
 
-    def refuse(path: Path) -> bytes:
+    def refuse(path: Path, mode: str) -> BinaryIO:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "read_bytes", refuse)
+    monkeypatch.setattr(Path, "open", refuse)
     with pytest.raises(Unreadable, match="may not be read"):
         fetched(tmp_path / "a.png")
 
