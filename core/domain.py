@@ -214,6 +214,11 @@ class Windows(NamedTuple):
     lengths: Tensor | None = None  # (W,) int64: how much of each is there, where the rest is padding
     unit: str = ""  # of the spans
 
+    def examples(self) -> Examples:
+        """They as examples of which no label is known."""
+        count = len(self.inputs)
+        return Examples(self.inputs, torch.zeros(count, dtype=torch.int64), [""] * count, self.lengths)
+
 
 class Table(NamedTuple):
     """A table of inputs for prediction: its rows go out again with the answers beside them."""

@@ -45,7 +45,10 @@ class Answering(nn.Module):
         self.frontend, self.network, self.views, self.possible = frontend, network, tuple(views), possible
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        scores = self.of_maps(self.frontend(x))
+        return self.allowed(self.of_maps(self.frontend(x)), x)
+
+    def allowed(self, scores: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+        """Scores of inputs without those of what cannot be."""
         return scores if self.possible is None else scores.masked_fill(~self.possible(x), NEVER)
 
     def of_maps(self, maps: torch.Tensor) -> torch.Tensor:
@@ -142,8 +145,7 @@ class Model:
         read = [windows for _, windows in waiting]
         whole = read[0].inputs if len(read) == 1 else torch.cat([windows.inputs[:] for windows in read])
         lengths = [windows.lengths for windows in read if windows.lengths is not None]
-        nothing = torch.zeros(len(whole), dtype=torch.int64)
-        examples = Examples(whole, nothing, [""] * len(whole), torch.cat(lengths) if lengths else None)
+        examples = Windows(whole, (), torch.cat(lengths) if lengths else None).examples()
         counts = [len(windows.inputs) for windows in read]
         rows = torch.from_numpy(feed.answers(self, examples, self.together))
         means = rows if len(rows) == len(read) else torch.stack([own.mean(0) for own in rows.split(counts)])

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from .. import modules
-from ..domain import Facts, Windows
+from .. import feed, modules
+from ..domain import Facts
 from ..model import Model
 from ..problem import FAILED, USAGE, Problem, did_you_mean
 from . import trust
@@ -120,7 +120,7 @@ def explain(
     targets = [label_index(label, model.labels) for label in labels]
     read = [model.windows(source, model.card.facts | (reading or {})) for source in sources]
     for source, windows in zip(sources, read, strict=True):
-        shares = probabilities(model, windows)
+        shares = torch.from_numpy(feed.answers(model, windows.examples(), trust.TOGETHER))
         every: dict[int, Tensor] = {}
         for target in targets or [int(shares.mean(0).argmax())]:
             at = int(shares[:, target].argmax())
@@ -143,14 +143,6 @@ def explain(
                     likeness,
                     Part(at + 1, len(shares), *windows.spans[at], windows.unit) if len(shares) > 1 else None,
                 )
-
-
-def probabilities(model: Model, windows: Windows) -> Tensor:
-    """(W, K) what the model says of each window."""
-    with model.answering():
-        starts = range(0, len(windows.inputs), trust.TOGETHER)
-        parts = (windows.inputs[start : start + trust.TOGETHER].to(model.device) for start in starts)
-        return torch.cat([model.scores(part).float().softmax(1).cpu() for part in parts])
 
 
 def _mapped(

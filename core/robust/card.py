@@ -10,7 +10,7 @@ from torch import Tensor
 
 from .. import feed
 from ..domain import Corruption, Data, Examples, Progress, View
-from ..model import NEVER, Model
+from ..model import Model
 from ..problem import USAGE, Problem, did_you_mean
 from ..score import finite, interval
 from ..train import mixed
@@ -81,9 +81,7 @@ def agreement(model: Model, examples: Examples) -> list[float]:
     first, *others = model.domain.views(model.card.settings.get("augment", "none"))
 
     def answers(view: View, maps: Tensor, inputs: Tensor) -> Tensor:
-        scores = view.back(model.module.network(view.see(maps)))
-        possible = model.module.possible
-        return (scores if possible is None else scores.masked_fill(~possible(inputs), NEVER)).argmax(1)
+        return model.module.allowed(view.back(model.module.network(view.see(maps))), inputs).argmax(1)
 
     def work(inputs: Tensor, targets: Tensor) -> Tensor:
         maps = model.frontend(inputs)
