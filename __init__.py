@@ -65,6 +65,7 @@ def train(
     data: str,
     recipe: str | None = None,
     network: str | None = None,
+    weights: str | None = None,
     out: str | None = None,
     force: bool = False,
     options: dict[str, Any] | None = None,
@@ -72,6 +73,7 @@ def train(
 ) -> Model:
     """Train a network of a domain on `data` and give the best one; the run is kept in the folder `out`.
 
+    `weights` is a model to begin from; without a recipe or a network, its network is trained further.
     `settings` are those of core/settings.py (epochs, batch, lr, …), `options` the domain's own (size, colour, …).
     """
     from .core import device as devices
@@ -79,7 +81,7 @@ def train(
     from .core.domain import Source
     from .core.plan import Plan
 
-    plan = Plan.of(domain(name), Source(data, options=options or {}), recipe, network, settings)
+    plan = Plan.of(domain(name), Source(data, options=options or {}), recipe, network, settings, weights)
     device = devices.choose(plan.settings.device)
     with devices.world(device) as world:
         run = runs.begin(plan, out, force, world, device)

@@ -111,7 +111,7 @@ def train(
     recipe: Annotated[str | None, flag('A network by name: neocog recipes. Or "mlp(units=64)".')] = None,
     network: Annotated[str | None, flag('A network in words: "conv(25, 3), relu, …, dense(classes)".')] = None,
     settings: Annotated[Path | None, flag("A run's settings.toml, to run it again.")] = None,
-    weights: Annotated[Path | None, flag("A torchvision state_dict to begin from.")] = None,
+    weights: Annotated[str | None, flag("A model to begin from, or a torchvision state_dict.")] = None,
     out: Annotated[str | None, flag("The run's folder; default runs/DOMAIN-RECIPE-TIME.")] = None,
     force: Annotated[bool, flag("Replace the run in --out.", None, "--force")] = False,
     epochs: EPOCHS = None,
@@ -157,6 +157,7 @@ def train(
     [bold]neocog train vision mnist --recipe keras-digits --epochs 5[/bold]
     [bold]neocog train speech words/ --pattern '{label}_{speaker}_{take}' --group-by speaker[/bold]
     [bold]neocog train vision photos.zip --network "conv(16, 3), relu, globalmax, dense(classes)"[/bold]
+    [bold]neocog train go games/ --weights go[/bold]
     """
     changes = {"epochs": epochs, "batch": batch, "lr": lr, "optimiser": optimiser, "augment": augment, "seed": seed}
     changes |= {"device": device, "precision": precision, "adversarial": adversarial}

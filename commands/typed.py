@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .. import DOMAINS, find
 from ..core.problem import USAGE, Problem, did_you_mean
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ def plan(
     data: str | None,
     recipe: str | None,
     network: str | None,
-    weights: Path | None,
+    weights: str | None,
     changes: dict[str, Any],
     assignments: list[str],
     own: dict[str, Any],
@@ -45,7 +46,14 @@ def plan(
     known(assigned, found)
     own |= {name: assigned.pop(name) for name in set(assigned) & set(found.options)}
     where = source(data, own, **told)
-    return Plan.of(found, where, recipe, network, changes | assigned, str(weights.absolute()) if weights else None)
+    return Plan.of(found, where, recipe, network, changes | assigned, weights and weights_of(weights))
+
+
+def weights_of(text: str) -> str:
+    """The file that --weights means: a model by its file, its run's folder or its name, or others' weights."""
+    if text in DOMAINS or Path(text).is_dir():
+        return str(find(text).absolute())
+    return str(Path(text).absolute())
 
 
 def source(data: str, options: dict[str, Any], **told: Any) -> Source:

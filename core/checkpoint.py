@@ -110,6 +110,14 @@ def card(path: Path) -> Card:
     return Card(**{**vars(found), "input": (channels, height, width)})
 
 
+def is_model(path: Path) -> bool:
+    """Whether a file is a model of neocog's: other files of weights have no card."""
+    try:
+        return KEY in header(path)
+    except Problem:
+        return False
+
+
 def save(path: Path, weights: dict[str, Tensor], about: Card) -> None:
     """Write a model file in one step."""
     write_tensors(path, weights, {KEY: json.dumps(asdict(about))})

@@ -77,7 +77,7 @@ class Model:
         devices.keep_memory(self.device)
         self.network = Network(card.input, parse(card.network))
         layers = self.network.module()
-        _put(layers, weights)
+        put(layers, weights)
         layout = devices.memory_format(layers, self.device)
         self.frontend, self.words = domain.frontend(card.facts), devices.lay_out(layers, layout)
         network, seen = nn.Sequential(Laid(layout), self.words), views(domain, card, symmetries)
@@ -207,7 +207,7 @@ def views(domain: Domain, card: Card, symmetries: int | None) -> Sequence[View]:
     return all_of_them[: symmetries or domain.usual_views]
 
 
-def _put(network: nn.Module, weights: dict[str, torch.Tensor]) -> None:
+def put(network: nn.Module, weights: dict[str, torch.Tensor]) -> None:
     try:
         network.load_state_dict(weights)
     except RuntimeError as error:

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from . import transfer
 from .domain import Domain, Recipe, Source
 from .layer import Layers
 from .network import call, parse
@@ -16,6 +17,7 @@ from .settings import Settings
 from .versions import own
 
 STEPS, LARGE, MOST_EPOCHS = 25, 20_000, 60  # steps an epoch at least; a large set; where more epochs end
+FURTHER = 0.2  # of a recipe's learning rates, for a network that begins with what another has learnt
 
 
 @dataclass(frozen=True)
@@ -40,9 +42,14 @@ class Plan:
         changes: dict[str, Any] | None = None,
         weights: str | None = None,
     ) -> Plan:
-        """The plan for a recipe or a network text; `changes` are the settings typed, None where nothing was."""
+        """The plan for a recipe or a network text; `changes` are the settings typed, None where nothing was.
+
+        Where neither is given, the network is the one of the model after `weights`, or the domain's default.
+        """
         if network is not None and recipe is not None:
             raise Problem("give --recipe or --network, not both", USAGE)
+        if weights is not None and network is None and recipe is None:
+            recipe, network = transfer.same_network(Path(weights))
         typed = {name: value for name, value in source.options.items() if value is not None}
         if network is not None:
             return cls(
@@ -51,7 +58,10 @@ class Plan:
         recipe = recipe or domain.default
         found, _, _ = find_recipe(domain, recipe)
         changes = {name: value for name, value in (changes or {}).items() if value is not None}
-        settings = Settings().changed(found.settings, changes)
+        settings = Settings().changed(found.settings)
+        if weights is not None:  # what is learnt already would be lost at the rate of a new start
+            settings = replace(settings, lr=settings.lr * FURTHER, lr_other=settings.lr_other * FURTHER)
+        settings = settings.changed(changes)
         free = frozenset({"batch", "epochs", "augment"} - changes.keys())
         return cls(domain, replace(source, options={**found.options, **typed}), settings, recipe, None, weights, free)
 

@@ -21,7 +21,7 @@ from typing import Any
 
 import torch
 
-from . import checkpoint, files, start, versions
+from . import checkpoint, files, start, transfer, versions
 from . import device as devices
 from .checkpoint import Card
 from .domain import DIVISION, Data, Domain, Progress
@@ -210,7 +210,8 @@ def resume(
     """The run in `folder` as its state left it, with `changes` (epochs, device) to its settings."""
     plan = plan_from(read_settings(folder / "settings.toml"), domain, changes)
     data = load_data(plan, world, progress)
-    network, trainer = _prepare(plan, data, world, devices.choose(plan.settings.device))
+    anew = not (folder / "state.safetensors").exists()  # else the file that it began from may be gone
+    network, trainer = _prepare(plan, data, world, devices.choose(plan.settings.device), anew)
     run = Run(plan, folder, data, network, trainer)
     run.load_state()
     if world.rank == 0:
@@ -218,7 +219,9 @@ def resume(
     return run
 
 
-def _prepare(plan: Plan, data: Data, world: devices.World, device: torch.device) -> tuple[Network, Trainer]:
+def _prepare(
+    plan: Plan, data: Data, world: devices.World, device: torch.device, anew: bool = True
+) -> tuple[Network, Trainer]:
     frontend = plan.domain.frontend(data.facts)
     sample = frontend(data.train.inputs[:2])
     surface = next(iter(plan.domain.surfaces), None)
@@ -238,10 +241,8 @@ def _prepare(plan: Plan, data: Data, world: devices.World, device: torch.device)
         picks = torch.randperm(len(data.train), generator=torch.Generator().manual_seed(plan.settings.seed))[:2000]
         start.whiten(module, frontend(data.train[picks][0]))
     data.remarks += plan.domain.begin(module, data, plan.source)
-    if plan.weights:
-        if plan.domain.weights is None:
-            raise Problem(f"--weights is not for {plan.domain.name}", USAGE)
-        data.remarks += plan.domain.weights(module, Path(plan.weights))
+    if plan.weights and anew:
+        data.remarks += transfer.begin(network, module, plan.domain, data, Path(plan.weights))
     plan.domain.augment(plan.settings.augment, data.extras)  # a word that it does not know is said now
     with torch.inference_mode():
         module.eval()(sample)  # whatever does not fit fails before a folder is made

@@ -1,0 +1,111 @@
+"""A new network that begins with what a trained one has learnt: for other labels, for more data, or made deeper."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from difflib import SequenceMatcher
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from . import checkpoint
+from .checkpoint import Card
+from .domain import Data, Domain
+from .model import put
+from .modules import Residual, Words
+from .network import Network, parse
+from .problem import USAGE, Problem
+
+Signs = list[tuple[object, ...]]  # of each word, what makes its weights fit another: its text, and their shapes
+
+
+def begin(network: Network, module: Words, domain: Domain, data: Data, file: Path) -> list[str]:
+    """Put the weights in `file`, a model of neocog's or what else the domain takes, into a new network's module.
+
+    Gives remarks on what was not taken over. Raises Problem where the file cannot be read or nothing in it fits.
+    """
+    if checkpoint.is_model(file):
+        card = checkpoint.card(file)
+        if card.domain != domain.name:
+            raise Problem(f"{file} is a model of {card.domain}, and begins no network of {domain.name}", USAGE)
+        return take_over(network, module, card, checkpoint.read_tensors(file), data)
+    if domain.weights is None:
+        checkpoint.card(file)  # says what is wrong with it
+    assert domain.weights is not None
+    return domain.weights(module, file)
+
+
+def same_network(file: Path) -> tuple[str | None, str | None]:
+    """A model's recipe, or the text of its network for other labels where it has none; nothing of another file."""
+    if not checkpoint.is_model(file):
+        return None, None
+    card = checkpoint.card(file)
+    if card.recipe:
+        return card.recipe, None
+    *words, last = parse(card.network)
+    text = str(last).replace(f"({len(card.labels)}", "(classes", 1)
+    return None, ", ".join([*map(str, words), text])
+
+
+@torch.no_grad()
+def take_over(network: Network, module: Words, card: Card, weights: dict[str, Tensor], data: Data) -> list[str]:
+    """Copy into `module` the words that its network shares with a trained one, in their order, and say which are new.
+
+    The last word with weights is shared where the labels are the same, word vectors where the vocabulary is. A new
+    residual(…) among them that ends with a norm begins as the identity, so that a network made deeper answers at first
+    what the shallow one did (Chen et al. 2016, arXiv:1511.05641, section 2.4). Raises Problem where nothing is shared.
+    """
+    old = Network(card.input, parse(card.network))
+    donor = old.module()
+    put(donor, weights)
+    theirs, ours = _signs(old, donor), _signs(network, module)
+    if card.labels != data.labels:
+        theirs[_last(donor)] += ("other labels",)
+    shared = dict(_matches(theirs, ours))
+    for at, place in enumerate(donor):
+        if _has_vectors(place) and card.facts != data.facts:
+            shared = {mine: its for mine, its in shared.items() if its != at}
+    taken = [mine for mine in shared if _weighs(module[mine])]
+    if not taken:
+        raise Problem("the model after --weights shares no layer that has weights with this network", USAGE)
+    for mine in taken:
+        module[mine].load_state_dict(donor[shared[mine]].state_dict())
+    new = [at for at in range(len(module)) if at not in shared and _weighs(module[at])]
+    for at in new:
+        _begin_as_identity(module[at])
+    return [_remark(network, len(taken), new)] if new else []
+
+
+def _signs(network: Network, module: Words) -> Signs:
+    shapes = [tuple((name, value.shape) for name, value in word.state_dict().items()) for word in module]
+    return [(str(layer), *each) for layer, each in zip(network.layers, shapes, strict=True)]
+
+
+def _matches(theirs: Signs, ours: Signs) -> list[tuple[int, int]]:
+    blocks = SequenceMatcher(None, theirs, ours, autojunk=False).get_matching_blocks()
+    return [(block.b + step, block.a + step) for block in blocks for step in range(block.size)]
+
+
+def _last(words: Words) -> int:
+    return max((at for at, word in enumerate(words) if _weighs(word)), default=0)
+
+
+def _weighs(word: nn.Module) -> bool:
+    return bool(word.state_dict())
+
+
+def _has_vectors(word: nn.Module) -> bool:
+    return any(isinstance(each, nn.Embedding) for each in word.modules())
+
+
+def _begin_as_identity(word: nn.Module) -> None:
+    if isinstance(word, Residual) and not len(word.shortcut) and isinstance(word.body[-1], nn.BatchNorm2d):
+        nn.init.zeros_(word.body[-1].weight)
+
+
+def _remark(network: Network, taken: int, new: Sequence[int]) -> str:
+    counts = Counter(network.layers[at].word for at in new)
+    named = ", ".join(f"{count} {word}" for word, count in counts.items())
+    return f"--weights: {taken} layers go on from the trained model, {sum(counts.values())} begin anew ({named})"

@@ -1,0 +1,150 @@
+"""A new network goes on from a trained one: what they share is taken over, what is new begins anew, and is told."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+import toy
+from neocog.commands.typed import weights_of
+from neocog.core import checkpoint, transfer
+from neocog.core.checkpoint import Card
+from neocog.core.domain import Data, Source
+from neocog.core.network import Network, parse
+from neocog.core.plan import Plan
+from neocog.core.problem import Problem
+from neocog.core.run import begin, resume
+from neocog.core.start import start
+
+BLOCK = "residual(conv(6, 3, pad=1), batchnorm, relu, conv(6, 3, pad=1), batchnorm), relu"
+SHALLOW = f"conv(6, 3, pad=1), batchnorm, relu, {BLOCK}, globalavg, dense(3)"
+DEEP = f"conv(6, 3, pad=1), batchnorm, relu, {BLOCK}, {BLOCK}, {BLOCK}, globalavg, dense(3)"
+SHAPE = (1, 8, 8)
+
+
+def saved(file: Path, text: str = SHALLOW, labels: list[str] = toy.LABELS, domain: str = "toy") -> Path:
+    """A model of random weights whose norms have seen something."""
+    module = Network(SHAPE, parse(text)).module()
+    start(module, seed=7)
+    with torch.no_grad():
+        module.train()(torch.randn(64, *SHAPE, generator=torch.Generator().manual_seed(0)))
+    checkpoint.save(file, module.state_dict(), Card(domain, text, SHAPE, labels, {"scale": 255}))
+    return file
+
+
+def begun(text: str, file: Path, data: Data | None = None) -> tuple[torch.nn.Module, list[str]]:
+    network = Network(SHAPE, parse(text))
+    module = network.module()
+    start(module, seed=1)
+    return module.eval(), transfer.begin(network, module, toy.DOMAIN, data or toy.data(), file)
+
+
+def answers(file: Path) -> torch.Tensor:
+    module = Network(SHAPE, parse(checkpoint.card(file).network)).module()
+    module.load_state_dict(checkpoint.read_tensors(file))
+    return module.eval()(inputs())
+
+
+def inputs() -> torch.Tensor:
+    return torch.randn(5, *SHAPE, generator=torch.Generator().manual_seed(3))
+
+
+def test_the_same_network_goes_on_as_it_was(tmp_path):
+    module, remarks = begun(SHALLOW, saved(tmp_path / "m.safetensors"))
+    assert torch.equal(module(inputs()), answers(tmp_path / "m.safetensors")) and remarks == []
+
+
+def test_a_network_made_deeper_answers_at_first_as_the_shallow_one(tmp_path):
+    """New residual blocks end in a norm whose scale is 0; behind a rectifier, the next one changes nothing."""
+    module, remarks = begun(DEEP, saved(tmp_path / "m.safetensors"))
+    assert torch.equal(module(inputs()), answers(tmp_path / "m.safetensors"))
+    assert remarks == ["--weights: 4 layers go on from the trained model, 2 begin anew (2 residual)"]
+
+
+def test_new_blocks_learn(tmp_path):
+    """The gradient of a scale of 0 is not 0, and with the first step the rest of the block has one too."""
+    module, _ = begun(DEEP, saved(tmp_path / "m.safetensors"))
+    optimiser = torch.optim.SGD(module.train().parameters(), 0.1)
+    before = {name: value.clone() for name, value in module.state_dict().items()}
+    for _ in range(2):
+        optimiser.zero_grad()
+        module(inputs()).square().sum().backward()
+        optimiser.step()
+    after = module.state_dict()
+    assert not [name for name, value in before.items() if name.endswith("weight") and torch.equal(value, after[name])]
+
+
+def test_other_labels_get_a_last_layer_of_their_own(tmp_path):
+    """As many labels with other names are other labels; everything before the last layer is taken over."""
+    trained = saved(tmp_path / "m.safetensors", labels=["cat", "cow", "dog"])
+    module, remarks = begun(SHALLOW, trained)
+    theirs = checkpoint.read_tensors(trained)
+    differs = [name for name, value in module.state_dict().items() if not torch.equal(value, theirs[name])]
+    assert differs == ["6.weight"]  # both biases are 0
+    assert remarks == ["--weights: 3 layers go on from the trained model, 1 begin anew (1 dense)"]
+
+
+def test_word_vectors_are_taken_over_with_their_vocabulary_only(tmp_path):
+    text = "embed(9, 4), conv(6, 3), globalmax, dense(3)"
+    card = Card("toy", text, (1, 1, 8), toy.LABELS, {"vocabulary": "of another text"})
+    checkpoint.save(tmp_path / "m.safetensors", Network((1, 1, 8), parse(text)).module().state_dict(), card)
+    theirs = checkpoint.read_tensors(tmp_path / "m.safetensors")
+    network = Network((1, 1, 8), parse(text))
+    for facts, shared in (({"vocabulary": "of this"}, False), (card.facts, True)):
+        module = network.module()
+        transfer.begin(network, module, toy.DOMAIN, replace(toy.data(), facts=facts), tmp_path / "m.safetensors")
+        assert torch.equal(module[0].table.weight, theirs["0.table.weight"]) == shared
+        assert torch.equal(module[1].weight, theirs["1.weight"])
+
+
+@pytest.mark.parametrize(
+    ("told", "text", "message"),
+    [
+        ({"domain": "speech"}, SHALLOW, "is a model of speech, and begins no network of toy"),
+        ({}, "conv(5, 3), globalmax, dense(3)", "shares no layer that has weights with this network"),
+    ],
+)
+def test_what_cannot_be_taken_over_is_said(tmp_path, told, text, message):
+    with pytest.raises(Problem, match=message):
+        begun(text, saved(tmp_path / "m.safetensors", **told))
+
+
+def test_a_file_that_is_no_model_is_said_where_a_domain_takes_no_other(tmp_path):
+    (tmp_path / "notes.txt").write_text("weights")
+    with pytest.raises(Problem, match=r"notes\.txt is not a model file"):
+        begun(SHALLOW, tmp_path / "notes.txt")
+    with pytest.raises(Problem, match=r"gone\.safetensors cannot be read: No such file"):
+        begun(SHALLOW, tmp_path / "gone.safetensors")
+
+
+def test_without_a_recipe_the_models_own_network_is_trained_further(tmp_path):
+    """Its recipe where it has one, at a fifth of the recipe's rate; else its words, ready for other labels."""
+    trained = saved(tmp_path / "m.safetensors", labels=["one", "two", "six"])
+    further = Plan.of(toy.DOMAIN, Source("files"), weights=str(trained))
+    assert further.layers(5)[-1].units == 5 and further.layers(3) == parse(SHALLOW)
+    card = replace(checkpoint.card(trained), recipe="small(width=6)")
+    checkpoint.save(trained, checkpoint.read_tensors(trained), card)
+    further = Plan.of(toy.DOMAIN, Source("files"), weights=str(trained))
+    assert (further.recipe, further.settings.lr) == ("small(width=6)", 0.002)
+    typed = Plan.of(toy.DOMAIN, Source("files"), weights=str(trained), changes={"lr": 0.5})
+    assert typed.settings.lr == 0.5
+
+
+def test_models_are_named_by_file_by_run_and_by_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("run").mkdir()
+    saved(Path("run/model.safetensors"))
+    assert weights_of("run") == str(tmp_path / "run/model.safetensors")
+    assert weights_of("vgg16.pth") == str(tmp_path / "vgg16.pth")
+    assert checkpoint.card(Path(weights_of("go"))).domain == "go"
+
+
+def test_a_run_goes_on_when_the_model_that_it_began_from_is_gone(tmp_path):
+    trained = saved(tmp_path / "m.safetensors")
+    plan = Plan.of(toy.DOMAIN, Source("files"), weights=str(trained), changes={"epochs": 1, "batch": 16})
+    world, device = toy.World(), torch.device("cpu")
+    run = begin(plan, str(tmp_path / "run"), False, world, device)
+    list(run.go())
+    trained.unlink()
+    again = resume(tmp_path / "run", toy.DOMAIN, {"epochs": 2}, world)
+    assert [epoch.epoch for epoch in again.go()] == [2]
