@@ -101,8 +101,10 @@ def _has_vectors(word: nn.Module) -> bool:
 
 
 def _begin_as_identity(word: nn.Module) -> None:
-    if isinstance(word, Residual) and not len(word.shortcut) and isinstance(word.body[-1], nn.BatchNorm2d):
-        nn.init.zeros_(word.body[-1].weight)
+    if not isinstance(word, Residual) or list(word.shortcut.children()):
+        return
+    if isinstance(last := list(word.body.children())[-1], nn.BatchNorm2d):
+        nn.init.zeros_(last.weight)
 
 
 def _remark(network: Network, taken: int, new: Sequence[int]) -> str:
