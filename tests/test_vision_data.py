@@ -8,9 +8,11 @@ import os
 import shutil
 import threading
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+import photos
 import pytest
 import torch
 from neocog.core.domain import Data, Source
@@ -18,23 +20,10 @@ from neocog.core.problem import DATA, FAILED, USAGE, Problem
 from neocog.core.sources import cache, survey
 from neocog.vision import build, data
 from neocog.vision.data import load, read
+from photos import png
 from PIL import Image
 
-
-def png(seed: int, size: tuple[int, int] = (6, 6), grey: bool = False) -> bytes:
-    shape = size if grey else (*size, 3)
-    file = io.BytesIO()
-    Image.fromarray(np.random.default_rng(seed).integers(0, 256, shape, np.uint8)).save(file, "PNG")
-    return file.getvalue()
-
-
-def files(root: Path, *folders: str, each: int = 20, size: tuple[int, int] = (6, 6), grey: bool = False) -> Path:
-    """Some pictures in each of the folders, no two alike."""
-    for number, name in enumerate(folders):
-        (root / name).mkdir(parents=True, exist_ok=True)
-        for k in range(each):
-            (root / name / f"{k}.png").write_bytes(png(1000 * number + k, size, grey))
-    return root
+files = partial(photos.files, each=20)
 
 
 @pytest.fixture
