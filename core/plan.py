@@ -49,7 +49,7 @@ class Plan:
         if network is not None and recipe is not None:
             raise Problem("give --recipe or --network, not both", USAGE)
         if weights is not None and network is None and recipe is None:
-            recipe, network = transfer.same_network(Path(weights))
+            recipe, network = transfer.same_network(Path(weights), domain)
         typed = {name: value for name, value in source.options.items() if value is not None}
         if network is not None:
             return cls(

@@ -1,4 +1,4 @@
-"""A new network that begins with what a trained one has learnt: for other labels, for more data, or made deeper."""
+"""A new network that begins with what a trained one has learnt: for more data, other labels or inputs, or deeper."""
 
 from __future__ import annotations
 
@@ -27,22 +27,19 @@ def begin(network: Network, module: Words, domain: Domain, data: Data, file: Pat
     Gives remarks on what was not taken over. Raises Problem where the file cannot be read or nothing in it fits.
     """
     if checkpoint.is_model(file):
-        card = checkpoint.card(file)
-        if card.domain != domain.name:
-            raise Problem(f"{file} is a model of {card.domain}, and begins no network of {domain.name}", USAGE)
-        return take_over(network, module, card, checkpoint.read_tensors(file), data)
+        return take_over(network, module, checkpoint.card(file), checkpoint.read_tensors(file), data)
     if domain.weights is None:
         checkpoint.card(file)  # says what is wrong with it
     assert domain.weights is not None
     return domain.weights(module, file)
 
 
-def same_network(file: Path) -> tuple[str | None, str | None]:
-    """A model's recipe, or the text of its network for other labels where it has none; nothing of another file."""
+def same_network(file: Path, domain: Domain) -> tuple[str | None, str | None]:
+    """A model's recipe, or its network's text for other labels where the domain has none; nothing of other files."""
     if not checkpoint.is_model(file):
         return None, None
     card = checkpoint.card(file)
-    if card.recipe:
+    if card.recipe and card.domain == domain.name:
         return card.recipe, None
     *words, last = parse(card.network)
     text = str(last).replace(f"({len(card.labels)}", "(classes", 1)
@@ -75,7 +72,7 @@ def take_over(network: Network, module: Words, card: Card, weights: dict[str, Te
     new = [at for at in range(len(module)) if at not in shared and _weighs(module[at])]
     for at in new:
         _begin_as_identity(module[at])
-    return [_remark(network, len(taken), new)] if new else []
+    return [_remark(network, card, len(taken), new)] if new else []
 
 
 def _signs(network: Network, module: Words) -> Signs:
@@ -107,7 +104,7 @@ def _begin_as_identity(word: nn.Module) -> None:
         nn.init.zeros_(last.weight)
 
 
-def _remark(network: Network, taken: int, new: Sequence[int]) -> str:
+def _remark(network: Network, card: Card, taken: int, new: Sequence[int]) -> str:
     counts = Counter(network.layers[at].word for at in new)
     named = ", ".join(f"{count} {word}" for word, count in counts.items())
-    return f"--weights: {taken} layers go on from the trained model, {sum(counts.values())} begin anew ({named})"
+    return f"--weights: {taken} layers go on from a model of {card.domain}, {sum(counts.values())} begin anew ({named})"

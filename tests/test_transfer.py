@@ -58,7 +58,7 @@ def test_a_network_made_deeper_answers_at_first_as_the_shallow_one(tmp_path):
     """New residual blocks end in a norm whose scale is 0; behind a rectifier, the next one changes nothing."""
     module, remarks = begun(DEEP, saved(tmp_path / "m.safetensors"))
     assert torch.equal(module(inputs()), answers(tmp_path / "m.safetensors"))
-    assert remarks == ["--weights: 4 layers go on from the trained model, 2 begin anew (2 residual)"]
+    assert remarks == ["--weights: 4 layers go on from a model of toy, 2 begin anew (2 residual)"]
 
 
 def test_new_blocks_learn(tmp_path):
@@ -81,7 +81,7 @@ def test_other_labels_get_a_last_layer_of_their_own(tmp_path):
     theirs = checkpoint.read_tensors(trained)
     differs = [name for name, value in module.state_dict().items() if not torch.equal(value, theirs[name])]
     assert differs == ["6.weight"]  # both biases are 0
-    assert remarks == ["--weights: 3 layers go on from the trained model, 1 begin anew (1 dense)"]
+    assert remarks == ["--weights: 3 layers go on from a model of toy, 1 begin anew (1 dense)"]
 
 
 def test_word_vectors_are_taken_over_with_their_vocabulary_only(tmp_path):
@@ -97,16 +97,19 @@ def test_word_vectors_are_taken_over_with_their_vocabulary_only(tmp_path):
         assert torch.equal(module[1].weight, theirs["1.weight"])
 
 
-@pytest.mark.parametrize(
-    ("told", "text", "message"),
-    [
-        ({"domain": "speech"}, SHALLOW, "is a model of speech, and begins no network of toy"),
-        ({}, "conv(5, 3), globalmax, dense(3)", "shares no layer that has weights with this network"),
-    ],
-)
-def test_what_cannot_be_taken_over_is_said(tmp_path, told, text, message):
-    with pytest.raises(Problem, match=message):
-        begun(text, saved(tmp_path / "m.safetensors", **told))
+def test_a_trunk_of_one_domain_begins_another(tmp_path):
+    """Another domain has other labels, and perhaps other channels: the rest goes on, in the words that it has."""
+    trained = saved(tmp_path / "m.safetensors", f"conv(6, 1), {SHALLOW}", ["a", "b", "c"], domain="sound")
+    plan = Plan.of(toy.DOMAIN, Source("files"), weights=str(trained))
+    module, remarks = begun(", ".join(map(str, plan.layers(3))), trained)
+    theirs = checkpoint.read_tensors(trained)
+    assert all(torch.equal(value, theirs[name]) for name, value in module.state_dict().items() if name[0] != "7")
+    assert remarks == ["--weights: 4 layers go on from a model of sound, 1 begin anew (1 dense)"]
+
+
+def test_a_network_that_shares_nothing_is_refused(tmp_path):
+    with pytest.raises(Problem, match="shares no layer that has weights with this network"):
+        begun("conv(5, 3), globalmax, dense(3)", saved(tmp_path / "m.safetensors"))
 
 
 def test_a_file_that_is_no_model_is_said_where_a_domain_takes_no_other(tmp_path):
