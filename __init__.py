@@ -77,6 +77,7 @@ def train(
     `settings` are those of core/settings.py (epochs, batch, lr, …), `options` the domain's own (size, colour, …).
     """
     from .core import device as devices
+    from .core import outcome
     from .core import run as runs
     from .core.domain import Source
     from .core.plan import Plan
@@ -87,5 +88,5 @@ def train(
         run = runs.begin(plan, out, force, world, device)
         for _ in run.go():
             pass
-        run.close()
+        outcome.close(run)
     return load(str(run.folder))

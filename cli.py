@@ -205,7 +205,9 @@ def _go(run: Run, quiet: bool, json: bool) -> None:
     if run.stopped:
         raise Problem(f"stopped at step {run.trainer.number}; go on with: neocog resume {run.folder}", INTERRUPTED)
     if run.leads:
-        summary = run.close()
+        from .core import outcome  # draws pictures: not needed before there is something to draw
+
+        summary = outcome.close(run)
         tell.document(summary) if json else tell.conclusion(run, summary)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from . import domain, load
 from .commands import tell
 from .core import device as devices
-from .core import diagram
+from .core import diagram, outcome
 from .core import run as runs
 from .core.domain import Source
 from .core.plan import Plan
@@ -50,7 +50,7 @@ def trained(plan: Plan, out: str, console: Any, introduction: str, table: bool =
                 shown.epoch(epoch)
         finally:
             shown.close()
-        summary = run.close()
+        summary = outcome.close(run)
     low, high = summary["interval"]
     score = f"(95% interval {low:.1%} to {high:.1%}), after {duration(summary['seconds'])} of training"
     return run, f"\n[bold]{summary['accuracy']:.1%}[/bold] of {summary['examples']} {{what}} {score}.\n"

@@ -13,12 +13,11 @@ from . import device as devices
 from .domain import Examples
 from .explain.glimpse import glimpse
 from .model import Model
+from .run import Run
 from .score import Floats
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-    from .run import Run
 
 MOST_MISTAKES = 24  # on the page
 

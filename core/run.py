@@ -1,4 +1,4 @@
-"""The run folder: what `train` writes, and how a run is begun, interrupted, resumed and closed.
+"""The run folder: what `train` writes, and how a run is begun, interrupted and resumed; core/outcome.py closes it.
 
 model.safetensors   the best weights on validation, with their card
 settings.toml       everything resolved; `neocog train --settings FILE` runs it again
@@ -73,7 +73,7 @@ def load_data(plan: Plan, world: devices.World, progress: Progress | None) -> Da
 
 @dataclass
 class Run:
-    """A training in its folder. `go` yields the epochs; `close` scores the best weights and writes the rest."""
+    """A training in its folder. `go` yields the epochs; outcome.close scores the best weights and writes the rest."""
 
     plan: Plan
     folder: Path
@@ -174,12 +174,6 @@ class Run:
             )
         self.best, self.seconds = facts.pop("best"), facts.pop("total_seconds")
         self.trainer.restore(checkpoint.read_tensors(path), facts)
-
-    def close(self) -> dict[str, Any]:
-        """Score the best weights and write what a finished run has to show; its summary."""
-        from .outcome import close  # draws pictures: not needed before there is something to draw
-
-        return close(self)
 
     def next_commands(self) -> list[str]:
         return [f"neocog predict {self.folder} FILE...", f"neocog evaluate {self.folder} {self.plan.source.data}"]
