@@ -1,5 +1,6 @@
 """What the tests share: a folder with real data where there is one, and the toy world."""
 
+import io
 import sys
 from pathlib import Path
 
@@ -11,6 +12,25 @@ sys.path.insert(0, str(Path(__file__).parent))  # tests/toy.py
 torch.set_num_threads(1)  # tiny networks: threads would only wait for each other
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture
+def command(capsys, monkeypatch):
+    """A command line in this process, with what it reads: its exit code, stdout and stderr."""
+    from neocog import cli
+
+    def call(*arguments, stdin: bytes = b"") -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["neocog", *map(str, arguments)])
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
+        code = 0
+        try:
+            cli.main()
+        except SystemExit as end:
+            code = int(end.code or 0)
+        told = capsys.readouterr()
+        return code, told.out, told.err
+
+    return call
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from neocog import cli
 from neocog.core.problem import DATA, INTERRUPTED, USAGE
 from PIL import Image
 
@@ -18,23 +17,11 @@ TINY = "conv(4, 3), batchnorm, relu, globalmax, dense(classes)"
 COLOURS = {"blue": (20, 30, 200), "green": (20, 180, 30), "red": (200, 30, 20)}
 
 
-def call(capsys, monkeypatch, *arguments: str) -> tuple[int, str, str]:
-    """Exit code, stdout and stderr of a command, in this process."""
-    monkeypatch.setattr(sys, "argv", ["neocog", *map(str, arguments)])
-    try:
-        cli.main()
-        code = 0
-    except SystemExit as end:
-        code = int(end.code or 0)
-    told = capsys.readouterr()
-    return code, told.out, told.err
-
-
 @pytest.fixture
-def neocog(capsys, monkeypatch, tmp_path):
+def neocog(command, monkeypatch, tmp_path):
     monkeypatch.setenv("NEOCOG_CACHE", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
-    return lambda *arguments: call(capsys, monkeypatch, *arguments)
+    return command
 
 
 def paint(folder: Path, label: str, count: int, seed: int = 0) -> None:

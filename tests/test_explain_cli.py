@@ -15,7 +15,6 @@ from neocog.core.network import Network, parse
 from neocog.go.data import LABELS as POINTS
 from neocog.speech.options import DEFAULTS
 from PIL import Image
-from test_cli import call
 
 VOCABULARY = ["the", "film", "is", "good", "bad", "<b>", "very", "not"]
 FACTS = {
@@ -65,10 +64,10 @@ SIZES = {"vision": [12, 12], "speech": [24, 48], "text": [1, 14], "go": [19, 19]
 
 
 @pytest.fixture
-def neocog(capsys, monkeypatch, tmp_path, models):
+def neocog(command, monkeypatch, tmp_path, models):
     monkeypatch.setenv("NEOCOG_CACHE", str(tmp_path / "cache"))
     monkeypatch.chdir(models)
-    return lambda *arguments: call(capsys, monkeypatch, *arguments)
+    return command
 
 
 # --- explain ---------------------------------------------------------------------------------------------------------

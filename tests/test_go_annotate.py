@@ -1,13 +1,10 @@
 """A game seen by a policy, written into its record; and boards with moves marked by their probability."""
 
-import io
 import json
-import sys
 
 import numpy as np
 import pytest
 from go_policies import by_hand, model_file
-from neocog import cli
 from neocog.core.problem import DATA, USAGE, Problem
 from neocog.go import picture, sgf
 from neocog.go.annotate import annotated, seen, summaries, surprising
@@ -136,24 +133,14 @@ def test_heat_as_a_sign(heat, sign):
 
 
 @pytest.fixture
-def annotate(capsys, monkeypatch, tmp_path):
+def annotate(command, monkeypatch, tmp_path):
     """`neocog go annotate` in this process: its exit code, stdout and stderr."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "a.sgf").write_bytes(RECORD)
     (tmp_path / "none.sgf").write_bytes(b"(;SZ[19])")
     model_file(tmp_path / "m.safetensors")
 
-    def call(*arguments: str):
-        monkeypatch.setattr(sys, "argv", ["neocog", "go", "annotate", *arguments, "--model", "m.safetensors"])
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(RECORD)))
-        try:
-            cli.main()
-            code = 0
-        except SystemExit as end:
-            code = int(end.code or 0)
-        return code, *capsys.readouterr()
-
-    return call
+    return lambda *arguments: command("go", "annotate", *arguments, "--model", "m.safetensors", stdin=RECORD)
 
 
 def test_the_command_lists_surprises_and_writes_a_record(annotate, tmp_path):

@@ -10,7 +10,6 @@ import pytest
 from go_policies import by_hand, divided_board, model_file
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from neocog import cli
 from neocog.go.play.engine import COMMANDS, Engine
 from neocog.go.play.gtp import Analysis, Failure, Script, Stream, formatted, parsed, serve
 from neocog.go.play.player import Player
@@ -331,21 +330,11 @@ def test_a_stream_that_says_nothing_has_not_arrived():
 
 
 @pytest.fixture
-def gtp(capsys, monkeypatch, tmp_path):
+def gtp(command, tmp_path):
     """`neocog go gtp` in this process: its exit code, stdout and stderr."""
     model = model_file(tmp_path / "m.safetensors")
 
-    def call(stdin: bytes, *arguments: str):
-        monkeypatch.setattr(sys, "argv", ["neocog", "go", "gtp", *(arguments or [model])])
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
-        try:
-            cli.main()
-            code = 0
-        except SystemExit as end:
-            code = int(end.code or 0)
-        return code, *capsys.readouterr()
-
-    return call
+    return lambda stdin, *arguments: command("go", "gtp", *(arguments or [model]), stdin=stdin)
 
 
 def test_the_command_plays_until_its_input_ends(gtp):

@@ -1,13 +1,10 @@
 """What people see: boards in the terminal and as pictures, and the commands of Go with their messages."""
 
-import io
 import json
-import sys
 import zipfile
 
 import numpy as np
 import pytest
-from neocog import cli
 from neocog.core.problem import DATA, USAGE, Problem
 from neocog.go import picture, sgf
 from neocog.go.diagram import Diagram, diagram
@@ -126,24 +123,12 @@ def test_marks_of_planes_are_drawn(game):
 
 
 @pytest.fixture
-def neocog(capsys, monkeypatch, tmp_path):
+def neocog(command, monkeypatch, tmp_path):
     """A command in this process: its exit code, stdout and stderr."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "a.sgf").write_bytes(GAME)
     (tmp_path / "b.sgf").write_bytes(b"(;SZ[19];B[pd];W[dd];B[pq])(;SZ[19];B[aa];W[aa])")
-
-    def call(*arguments, stdin=b""):
-        monkeypatch.setattr(sys, "argv", ["neocog", *arguments])
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
-        try:
-            cli.main()
-            code = 0
-        except SystemExit as end:
-            code = int(end.code or 0)
-        told = capsys.readouterr()
-        return code, told.out, told.err
-
-    return call
+    return command
 
 
 def test_show_draws_on_stdout(neocog):

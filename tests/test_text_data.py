@@ -1,11 +1,9 @@
 """Loading, reading and predicting texts: what is usable is used, and what is not is counted and named."""
 
 import json
-import sys
 
 import pytest
 import torch
-from neocog import cli
 from neocog.core import stream
 from neocog.core.domain import Source
 from neocog.core.problem import DATA, Problem
@@ -208,18 +206,8 @@ def trained(tmp_path):
 
 
 @pytest.fixture
-def neocog(capsys, monkeypatch):
-    def call(*arguments, stdin=b""):
-        monkeypatch.setattr(sys, "argv", ["neocog", *map(str, arguments)])
-        code = 0
-        try:
-            cli.main()
-        except SystemExit as end:
-            code = int(end.code or 0)
-        told = capsys.readouterr()
-        return code, told.out, told.err
-
-    return call
+def neocog(command):
+    return command
 
 
 def test_predict_takes_texts(neocog, trained, tmp_path):
