@@ -36,8 +36,10 @@ def plan(
 
     assigned = assigned_by(assignments)
     if settings is not None:
-        if domain or data or recipe or network:
-            raise Problem("--settings names the domain, the data and the network; leave the others out", USAGE)
+        fixed = {"DOMAIN": domain, "DATA": data, "--recipe": recipe, "--network": network, "--weights": weights}
+        fixed |= {f"--{name.replace('_', '-')}": value for name, value in (own | told).items()}
+        if typed := ", ".join(given(fixed)):
+            raise Problem(f"--settings says all of the data and the network: leave out {typed}", USAGE)
         tables = read_settings(settings)
         return plan_from(tables, domain_of(tables["domain"]), changes | assigned)
     if domain is None or data is None:

@@ -336,6 +336,11 @@ WRONG = [
     (("train", "vision", "PHOTOS", "--unknown", "drop"), USAGE, "--unknown is stop or skip; got drop"),
     (("train", "vision", "PHOTOZ"), USAGE, "does not exist"),
     (("train", "--settings", "none.toml"), USAGE, "none.toml does not exist; expected the settings.toml of a run"),
+    (
+        ("train", "--settings", "one.toml", "--recipe", "swift", "--test-share", "0.2"),
+        USAGE,
+        "--settings says all of the data and the network: leave out --recipe, --test-share",
+    ),
     (("resume", "nothing"), USAGE, "expected the settings.toml of a run"),
     (("predict", "nothing", "x.png"), USAGE, "nothing does not exist; expected a model file or a run's folder"),
     (("predict", "PHOTOS", "x.png"), USAGE, "has no model.safetensors in it"),
