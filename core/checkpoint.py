@@ -7,7 +7,7 @@ reading the card needs no torch.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -120,7 +120,7 @@ def is_model(path: Path) -> bool:
 
 def save(path: Path, weights: dict[str, Tensor], about: Card) -> None:
     """Write a model file in one step."""
-    write_tensors(path, weights, {KEY: json.dumps(asdict(about))})
+    write_tensors(path, weights, {KEY: json.dumps(vars(about))})
 
 
 def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:

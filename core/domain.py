@@ -95,7 +95,7 @@ class Data:
     facts: Facts
     bad: list[Bad] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)  # what a person should know: rare classes, skipped labels
-    extras: dict[str, Tensor] = field(default_factory=dict)  # what augmentation draws from: background noise
+    extras: dict[str, Tensor] = field(default_factory=dict)  # what augmentation and a beginning draw from: noise
     given: frozenset[str] = frozenset()  # the parts that came as such ("test", "valid"), not split off by us
 
     @property

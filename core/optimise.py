@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from . import device as devices
 from .settings import Settings
 
+MANY_ROWS = 4096  # of a table: of fewer, a batch names so many that all of them may move
+
 
 def rate(settings: Settings, share: float) -> float:
     """The learning rate as a share of its peak, `share` of the way through the run: up in the warm-up, then down."""
@@ -25,20 +27,62 @@ def rate(settings: Settings, share: float) -> float:
 def optimiser(network: nn.Module, settings: Settings) -> torch.optim.Optimizer:
     """The optimiser that the settings name. A group keeps its highest rate as `peak`; biases and norms do not decay."""
     free = [(name, p) for name, p in network.named_parameters() if p.requires_grad]
+    tables = [table.weight for table in large_tables(network)] if settings.optimiser == "adamw" else []
     if settings.optimiser == "muon":
         filters = [p for _, p in free if p.ndim == 4]
         others = [p for _, p in free if p.ndim != 4]
         return Muon(_groups((filters, settings.lr, 0.0), (others, settings.lr_other, 0.0)), settings.momentum)
-    weights = [p for name, p in free if p.ndim > 1 and not name.endswith("bias")]
+    weights = [p for name, p in free if p.ndim > 1 and not name.endswith("bias") and not any(p is t for t in tables)]
     others = [p for name, p in free if p.ndim <= 1 or name.endswith("bias")]
     groups = _groups((weights, settings.lr, settings.weight_decay), (others, settings.lr, 0.0))
     if settings.optimiser == "sgd":
         return torch.optim.SGD(groups, settings.lr, settings.momentum, nesterov=settings.momentum > 0)
-    return torch.optim.AdamW(groups, settings.lr, (settings.momentum, 0.999), fused=True)
+    groups += [group | {"rows": True} for group in _groups((tables, settings.lr, 0.0))]
+    return AdamW(groups, settings.lr, (settings.momentum, 0.999), fused=True)
 
 
 def _groups(*told: tuple[list[nn.Parameter], float, float]) -> list[dict[str, object]]:
     return [{"params": params, "peak": lr, "lr": lr, "weight_decay": decay} for params, lr, decay in told if params]
+
+
+def large_tables(network: nn.Module) -> list[nn.Embedding]:
+    """The tables that learn and have so many rows that a batch names few of them."""
+    tables = [module for module in network.modules() if isinstance(module, nn.Embedding)]
+    return [table for table in tables if table.weight.requires_grad and table.num_embeddings >= MANY_ROWS]
+
+
+class AdamW(torch.optim.AdamW):
+    """AdamW (Loshchilov and Hutter 2019), but of large tables only the rows that a batch names move, and cost.
+
+    They move by Adam without its first moment: in the end as far as with it, but at once. They do not decay.
+    """
+
+    @torch.no_grad()
+    def step(self, closure: None = None) -> None:  # type: ignore[override, unused-ignore]
+        for group in self.param_groups:
+            for p in group["params"] if group.get("rows") else ():
+                if p.grad is not None:
+                    self._move_rows(p, *named(p.grad), group)
+                    p.grad = None  # torch's own step passes over what has none
+        super().step()
+
+    def _move_rows(self, p: Tensor, rows: Tensor, slopes: Tensor, group: dict[str, Any]) -> None:
+        if not (state := self.state[p]):
+            state |= {"step": torch.zeros(()), "square": torch.zeros_like(p), "named": p.new_zeros(len(p), 1)}
+        state["step"] += 1
+        step, beta = int(state["step"]), group["betas"][1]
+        square = state["square"][rows] * beta ** (step - state["named"][rows]) + (1 - beta) * slopes**2
+        state["square"][rows], state["named"][rows] = square, float(step)
+        p.index_add_(0, rows, slopes / (square / (1 - beta**step)).sqrt_().add_(group["eps"]), alpha=-group["lr"])
+
+
+def named(grad: Tensor) -> tuple[Tensor, Tensor]:
+    """The rows of a table that a gradient is not zero for, each once, and their slopes."""
+    if grad.is_sparse:
+        grad = grad.coalesce()
+        return grad.indices()[0], grad.values()
+    rows = grad.any(1).nonzero()[:, 0]
+    return rows, grad[rows]
 
 
 class Muon(torch.optim.Optimizer):

@@ -21,8 +21,8 @@ class Settings:
     lr: float = 0.001  # the highest learning rate, reached after the warm-up
     lr_other: float = 0.01  # of what Muon leaves to Adam: dense layers, biases and norms
     optimiser: Literal["adamw", "sgd", "muon"] = "adamw"
-    momentum: float = 0.9  # of SGD (Nesterov's) and Muon; AdamW's first beta
-    weight_decay: float = 0.01  # on weights, not on biases and norms; Muon keeps the norm of filters instead
+    momentum: float = 0.9  # of SGD (Nesterov's) and Muon; AdamW's first beta, but for the rows of large tables
+    weight_decay: float = 0.01  # on weights, not on biases, norms and large tables; Muon keeps filters' norms instead
     schedule: Literal["linear", "cosine", "constant"] = "linear"  # after the warm-up, down to 0
     warmup: float = 0.2  # share of the steps in which the rate rises
     smoothing: float = 0.0  # of the labels

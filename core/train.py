@@ -25,7 +25,7 @@ from . import device as devices
 from .domain import Augment, Examples, Surface, same
 from .feed import ahead, answers, batch, settle
 from .made import AHEAD, Ahead
-from .optimise import Average, optimiser, rate, restrain
+from .optimise import Average, large_tables, optimiser, rate, restrain
 from .problem import Problem
 from .robust.adversary import fast
 from .settings import Settings
@@ -74,6 +74,10 @@ class Trainer:
         self.network = devices.lay_out(network.to(device), self.layout)
         self.runs = self._wrapped()
         self.optimiser = optimiser(self.network, settings)
+        for table in large_tables(
+            self.network
+        ):  # whose gradient may say which rows it is for, and nothing of the others
+            table.sparse = settings.optimiser == "adamw" and not settings.clip and self.runs is self.network
         self.average = Average(self.network, settings.average)
         self.loss_sum, self.right = torch.zeros((), device=device), torch.zeros((), device=device)
         self.seen = self.number = self.retries = 0  # examples of this epoch; steps done; rates lowered

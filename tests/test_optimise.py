@@ -5,7 +5,7 @@ import copy
 import pytest
 import torch
 from neocog.core.network import Network, parse
-from neocog.core.optimise import Average, Muon, optimiser, orthogonal, rate, restrain
+from neocog.core.optimise import MANY_ROWS, Average, Muon, optimiser, orthogonal, rate, restrain
 from neocog.core.settings import Settings
 from neocog.core.start import start
 from torch import nn
@@ -126,6 +126,61 @@ def test_sgd_looks_ahead_along_its_momentum():
         before = module.weight.detach().clone()
         step.step()
     torch.testing.assert_close(before - module.weight.detach(), 0.1 * (h + 0.6 * (0.6 * g + h)))
+
+
+# --- large tables -------------------------------------------------------------------------------------------------
+
+
+def stepped(sparse: bool, steps: list[list[int]]) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    """A table of vectors after steps on rows of these numbers, and what the optimiser keeps of it."""
+    torch.manual_seed(0)
+    table = nn.Embedding(MANY_ROWS, 3, sparse=sparse)
+    step = optimiser(nn.Sequential(table), Settings(lr=0.1, weight_decay=0.5))
+    for rows in steps:
+        step.zero_grad()
+        (table(torch.tensor(rows)) * torch.arange(1.0, 4.0)).square().sum().backward()
+        step.step()
+    return table.weight.detach(), step.state[table.weight]
+
+
+STEPS = [[1, 2, 2], [2, 3], [5], [1, 1, 3], [2]]
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+def test_rows_of_a_large_table_move_as_under_torchs_adam_without_momentum(sparse):
+    """Those that no step names stay, bit for bit: without a first moment, Adam moves nothing without a slope."""
+    torch.manual_seed(0)
+    theirs = nn.Embedding(MANY_ROWS, 3)
+    before = theirs.weight.detach().clone()
+    step = torch.optim.Adam(theirs.parameters(), 0.1, betas=(0.0, 0.999))
+    for rows in STEPS:
+        step.zero_grad()
+        (theirs(torch.tensor(rows)) * torch.arange(1.0, 4.0)).square().sum().backward()
+        step.step()
+    ours, _ = stepped(sparse, STEPS)
+    torch.testing.assert_close(ours, theirs.weight.detach())
+    assert torch.equal(ours[6:], before[6:])
+    assert not torch.isclose(ours[[1, 2, 3, 5]], before[[1, 2, 3, 5]]).any()
+
+
+def test_a_gradient_of_some_rows_moves_a_table_as_a_whole_one_does():
+    (some, kept), (whole, same) = stepped(True, STEPS), stepped(False, STEPS)
+    torch.testing.assert_close(some, whole)
+    assert torch.equal(kept["named"], same["named"])
+    assert kept["named"][:6, 0].tolist() == [0, 4, 5, 4, 0, 3]
+
+
+def test_a_small_table_moves_as_any_weight():
+    module = nn.Sequential(nn.Embedding(MANY_ROWS - 1, 2))
+    assert [group.get("rows") for group in optimiser(module, Settings()).param_groups] == [None]
+    large = nn.Sequential(nn.Embedding(MANY_ROWS, 2), nn.Linear(2, 2))
+    groups = optimiser(large, Settings(weight_decay=0.1)).param_groups
+    assert [(group.get("rows"), group["weight_decay"]) for group in groups] == [(None, 0.1), (None, 0), (True, 0)]
+
+
+def test_a_table_that_does_not_learn_is_nobodys():
+    module = nn.Sequential(nn.Embedding(MANY_ROWS, 2).requires_grad_(False), nn.Linear(2, 2))
+    assert len(optimiser(module, Settings()).param_groups) == 2
 
 
 # --- Muon ---------------------------------------------------------------------------------------------------------

@@ -5,13 +5,15 @@ import math
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from neocog.core.domain import Source
 from neocog.core.modules import Bag, NGrams
 from neocog.core.network import Network
 from neocog.core.problem import Problem
 from neocog.core.start import start
 from neocog.text import DOMAIN, begin, models, runs
-from neocog.text.spelling import Spelling, letters
+from neocog.text.spelling import LONGEST_WORD, Spelling, letters
 
 TOKENS = 1000
 
@@ -115,8 +117,37 @@ def test_too_many_runs_leave_the_commoner_ones(monkeypatch):
     assert len(runs.known(inputs, 2)) == 3  # 2, 3 and "2 3" occur twice
 
 
+def runs_of(word: str) -> set[str]:
+    """The runs of letters of a word, one after the other."""
+    marked = f"<{word[:LONGEST_WORD]}>"
+    return {marked[start : start + length] for length in (3, 4, 5) for start in range(len(marked) - length + 1)}
+
+
 def test_letters_of_a_word_are_runs_of_three_to_five_with_its_bounds():
-    assert letters("cat") == {"<ca", "cat", "at>", "<cat", "cat>", "<cat>"}
+    assert runs_of("cat") == {"<ca", "cat", "at>", "<cat", "cat>", "<cat>"}
+
+
+@given(st.lists(st.text(st.sampled_from("ab<é𝔸\ud800"), max_size=45), min_size=1, max_size=6))
+def test_words_hold_the_same_run_where_its_number_is_the_same(words):
+    """Whatever the letters, and however the runs of one word go on in the next."""
+    holder, held = letters(words)
+    slow = [(at, run) for at, word in enumerate(words) for run in runs_of(word)]
+    assert np.all(np.diff(holder) >= 0)
+    assert len(set(zip(holder, held, strict=True))) == len(holder) == len(slow)
+    by_number, by_run = ({} for _ in range(2))
+    for at, number in zip(holder.tolist(), held.tolist(), strict=True):
+        by_number.setdefault(number, set()).add(at)
+    for at, run in slow:
+        by_run.setdefault(run, set()).add(at)
+    assert sorted(map(sorted, by_number.values())) == sorted(map(sorted, by_run.values()))
+
+
+def test_runs_of_letters_are_numbered_alike_in_every_process():
+    """By length and by letter: an order of Python's sets would be another each time."""
+    holder, held = letters(["at", "tat"])
+    assert holder.tolist() == [0, 0, 0, 1, 1, 1, 1, 1, 1]
+    # <at at> <at>, and <ta at> tat <tat tat> <tat>; runs from one word into the other have numbers too
+    assert held.tolist() == [0, 3, 6, 1, 3, 5, 7, 11, 13]
 
 
 def test_vectors_of_words_alike_begin_alike():

@@ -1,5 +1,6 @@
 """Every form that a set of texts comes in is read as what it is; what is wrong is said with file and line."""
 
+import io
 import json
 import tarfile
 import zipfile
@@ -8,7 +9,7 @@ from collections import Counter
 import pytest
 from neocog.core.domain import Source
 from neocog.core.problem import Problem
-from neocog.text import DOMAIN
+from neocog.text import DOMAIN, places
 from neocog.text.options import Reading
 from neocog.text.sources import origin
 
@@ -180,6 +181,23 @@ def test_an_archive_of_any_of_them(tmp_path, form, inside):
         with tarfile.open(path, "w:gz") as archive:
             archive.add(root, "set")
     assert counts(path) == TWO
+
+
+@pytest.mark.parametrize("kept", [0, 40, 1 << 20])
+def test_an_archive_gives_the_same_files_however_much_of_it_the_memory_holds(tmp_path, monkeypatch, kept):
+    """Each once, the first of two of one name, what is asked for alone, and again when asked again."""
+    monkeypatch.setattr(places, "KEPT", kept)
+    told = {"a/1.txt": b"x" * 30, "a/2.txt": b"y" * 30, "b/3.txt": b"z" * 50}
+    with tarfile.open(tmp_path / "set.tar.gz", "w:gz") as archive:
+        for name, content in [*told.items(), ("a/1.txt", b"again")]:
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            archive.addfile(entry, io.BytesIO(content))
+    packed = places.Packed(str(tmp_path / "set.tar.gz"))
+    assert packed.names == list(told)
+    assert sum(map(len, packed.kept.values())) <= kept + 30
+    for wanted in (["b/3.txt", "a/1.txt"], ["a/1.txt", "a/2.txt"]):
+        assert dict(packed.read(wanted)) == {name: told[name] for name in wanted}
 
 
 # --- what is wrong, said with file and line --------------------------------------------------------------------------

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from neocog.text.spelling import ALIKE, NEARBY, Beginnings, alike
-from neocog.text.tokens import CUTS, placed, strings
+from neocog.text.tokens import CUTS, PLAIN, WORDS, placed, strings
 from neocog.text.vocabulary import FIRST, UNKNOWN, Interned, Vocabulary
 
 CUT = [
@@ -44,6 +44,11 @@ def test_each_token_knows_its_place_in_the_text_as_it_was(kind, text, lower):
 @given(st.text(st.characters(exclude_categories=["Zs", "Zl", "Zp", "Cc"]), max_size=60).filter(lambda t: "<" not in t))
 def test_words_leave_out_nothing_but_blanks(text):
     assert "".join(strings(text, "words", lower=False)) == "".join(text.split())
+
+
+@given(st.text(st.characters(codec="ascii"), max_size=60))
+def test_words_of_ascii_alone_are_found_in_another_way_and_are_the_same(text):
+    assert PLAIN.findall(text) == WORDS.findall(text)
 
 
 def test_bytes_are_those_of_utf_8():

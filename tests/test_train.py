@@ -9,10 +9,17 @@ import toy
 from hypothesis import given
 from hypothesis import strategies as st
 from neocog.core import train as training
-from neocog.core.domain import UNCHANGED
+from neocog.core.checkpoint import read_tensors, write_tensors
+from neocog.core.device import World
+from neocog.core.domain import UNCHANGED, Data, Examples
 from neocog.core.feed import answers
+from neocog.core.network import Network, parse
+from neocog.core.optimise import MANY_ROWS
 from neocog.core.problem import Problem
-from neocog.core.train import batches, mixed, train
+from neocog.core.settings import Settings
+from neocog.core.start import start
+from neocog.core.train import Trainer, batches, mixed, train
+from torch import nn
 
 MUON = {"optimiser": "muon", "lr": 0.1, "whiten": True, "average": 0.9}
 
@@ -67,8 +74,6 @@ def test_another_seed_gives_other_weights():
 @pytest.mark.parametrize("stop", [1, 3, 4, 7, 11])
 def test_a_run_stopped_at_any_step_ends_as_one_never_stopped(stop, changes, tmp_path):
     """Bit for bit, history included, through a state that went to the disk and back."""
-    from neocog.core.checkpoint import read_tensors, write_tensors
-
     whole, first, second = (toy.trainer(**changes) for _ in range(3))
     finished(whole)
     finished(first, watch=lambda trainer, steps: trainer.number == stop)
@@ -84,6 +89,33 @@ def test_a_run_stopped_at_any_step_ends_as_one_never_stopped(stop, changes, tmp_
             b.valid_loss,
             b.valid_accuracy,
         )
+
+
+def with_a_table() -> Trainer:
+    """A trainer on rows of ids, of which a large table knows more than a batch names."""
+    settings = Settings(epochs=2, batch=16, lr=0.01, device="cpu")
+    module = Network((1, 1, 12), parse(f"embed({MANY_ROWS}, 4), conv(6, 2), relu, globalmax, dense(3)")).module()
+    start(module, 0)
+    return Trainer(nn.Identity(), module, settings, torch.device("cpu"), World())
+
+
+def rows_of_ids(count: int = 60) -> Data:
+    inputs = torch.randint(1, MANY_ROWS, (count, 1, 1, 12), generator=torch.Generator().manual_seed(0)).int()
+    part = Examples(inputs, torch.arange(count) % 3, [str(at) for at in range(count)])
+    return Data(part, part.keep(torch.arange(9)), part.keep(torch.arange(0)), toy.LABELS, {})
+
+
+def test_a_run_with_a_large_table_goes_on_as_one_never_stopped(tmp_path):
+    """What the optimiser keeps of each row goes to the disk and back, and a gradient of some rows is no whole one."""
+    whole, first, second = (with_a_table() for _ in range(3))
+    assert whole.network[0].table.sparse
+    data = rows_of_ids()
+    finished(whole, data)
+    finished(first, data, watch=lambda trainer, steps: trainer.number == 3)
+    write_tensors(tmp_path / "state.safetensors", first.tensors(), {})
+    second.restore(read_tensors(tmp_path / "state.safetensors"), first.facts())
+    finished(second, data)
+    assert bits(second) == bits(whole)
 
 
 def test_a_finished_run_does_nothing_when_asked_again():

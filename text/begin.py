@@ -11,6 +11,7 @@ from ..core.domain import Data, Source
 from ..core.modules import Bag, Embed, NGrams
 from ..core.problem import USAGE, Problem
 from . import runs, vectors
+from .build import KNOWN
 from .linear import Said, solved
 from .spelling import Spelling
 from .vocabulary import FIRST
@@ -22,6 +23,8 @@ def begin(network: nn.Module, data: Data, source: Source) -> list[str]:
     """Fills the network's tables with what is known; gives remarks. Raises Problem where vectors do not fit."""
     remarks = []
     modules = list(network.modules())
+    wanted = data.facts["tokens"] == "words" and any(isinstance(module, Embed | NGrams) for module in modules)
+    spelt = Spelling(data.facts["vocabulary"]) if wanted else None
     if path := source.options.get("vectors"):
         tables = [module.table.weight for module in modules if isinstance(module, Embed)]
         if not tables:
@@ -31,34 +34,36 @@ def begin(network: nn.Module, data: Data, source: Source) -> list[str]:
         for table in tables:
             vectors.fill(table, found, rng)
         remarks += found.remarks
-    elif data.facts["tokens"] == "words":
-        begin_by_spelling([module.table.weight for module in modules if isinstance(module, Embed)], data)
+    elif spelt is not None:
+        begin_by_spelling([module.table.weight for module in modules if isinstance(module, Embed)], spelt)
     for before, after in pairwise(modules):
         if isinstance(before, NGrams):
-            tell_runs(before, after if isinstance(after, Bag) else None, data)
+            tell_runs(before, after if isinstance(after, Bag) else None, data, spelt)
     return remarks
 
 
-def begin_by_spelling(tables: list[Tensor], data: Data) -> None:
+def begin_by_spelling(tables: list[Tensor], spelt: Spelling) -> None:
     """Lets the vectors of words that are spelt alike begin alike."""
-    spelt = Spelling(data.facts["vocabulary"]) if tables else None
     rng = torch.Generator().manual_seed(0)
     for table in tables:
-        if spelt is not None and len(table) == spelt.words + FIRST:
+        if len(table) == spelt.words + FIRST:
             with torch.no_grad():
                 table[FIRST:] = spelt.vectors(table.shape[1], rng) * SPREAD
 
 
-def tell_runs(ngrams: NGrams, bag: Bag | None, data: Data) -> None:
+def tell_runs(ngrams: NGrams, bag: Bag | None, data: Data, spelt: Spelling | None) -> None:
     """Lets `ngrams` know the runs of the training texts; a bag of as many numbers as labels becomes a linear model."""
     assert isinstance(data.train.inputs, Tensor), "texts are arrays"
     inputs, labels = data.train.inputs[:, 0, 0], len(data.labels)
-    keys = runs.known(inputs, labels, ngrams.longest)[: len(ngrams.keys)]
+    if ngrams.longest == runs.LONGEST and KNOWN in data.extras:
+        keys = data.extras[KNOWN].numpy()
+    else:
+        keys = runs.known(inputs, labels, ngrams.longest)
+    keys = keys[: len(ngrams.keys)]
     told = torch.full_like(ngrams.keys, 2**62)
     told[: len(keys)] = torch.from_numpy(keys)
     ngrams.keys.copy_(told)
     if bag is not None and bag.table.weight.shape[1] == labels and len(bag.weigh) > len(keys):
-        spelt = Spelling(data.facts["vocabulary"]) if data.facts["tokens"] == "words" else None
         places = runs.places(keys, data.facts["tokens_known"])[FIRST:]
         put(bag, solved(inputs, data.train.targets, labels, keys, ngrams.longest, spelt, places))
 

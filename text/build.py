@@ -29,6 +29,7 @@ from .vocabulary import Ids, Interned, Vocabulary
 MOST_LABELS = 5000  # a table of who is mistaken for whom has their square
 ROOM = 8  # columns of padding behind the longest text: windows of a short text need some
 MANY = 3  # of many labels that a sentence names
+KNOWN = "runs"  # the array of the runs that training holds (text/runs.py)
 
 
 @dataclass
@@ -102,10 +103,9 @@ def build(
     np.save(folder / "lengths.npy", lengths)
     index.remarks += texts.remarks + cut([len(texts.numbers[at]) for at in order], longest)
     if facts is None:
-        rows = from_numpy(inputs[: len(training), 0, 0])
-        index.facts = facts_of(options, vocabulary, longest, length) | {
-            "runs_known": len(known(rows, len(index.labels))) + 1
-        }
+        keys = known(from_numpy(inputs[: len(training), 0, 0]), len(index.labels))
+        np.save(folder / f"{KNOWN}.npy", keys)
+        index.facts = facts_of(options, vocabulary, longest, length) | {"runs_known": len(keys) + 1}
     return index
 
 

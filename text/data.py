@@ -21,7 +21,7 @@ from ..core.sources.content import Unreadable, fetched, file_reason
 from ..core.sources.survey import Placed, divided_by
 from ..core.sources.usable import data_of, surveyed
 from . import table
-from .build import build, fits_labels, rows_of
+from .build import KNOWN, build, fits_labels, rows_of
 from .decode import decoded
 from .options import NAMES, Options, options_of, reading_of
 from .roles import TABLES
@@ -31,7 +31,7 @@ from .tokens import strings
 from .vocabulary import Ids, Vocabulary
 
 OVERLAP = 4  # a window shares one part of so many with the one before it
-VERSION = 3  # of how texts are cut and runs counted: a change of it makes every cache a stale one
+VERSION = 4  # of how texts are cut and runs counted: a change of it makes every cache a stale one
 
 
 def load(source: Source, labels: list[str] | None = None, facts: Facts | None = None) -> Data:
@@ -44,7 +44,9 @@ def load(source: Source, labels: list[str] | None = None, facts: Facts | None = 
     placed = origins(source, options.reading)
     cache = Cache(options.cache, TEXTS)
     index, arrays = cached(source, labels, options, facts, placed, cache)
-    return data_of(source, labels, placed, index, arrays, facts or index.facts, TEXTS, cache.remarks)
+    data = data_of(source, labels, placed, index, arrays, facts or index.facts, TEXTS, cache.remarks)
+    data.extras |= {name: torch.from_numpy(arrays[name]) for name in (KNOWN,) if name in arrays}
+    return data
 
 
 def cached(

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Protocol
 
 from ..core.problem import Bad
-from ..core.sources.archive import is_shown, names_in, read_members, split_name
+from ..core.sources.archive import careful, is_shown, members, read_members, split_name
 from ..core.sources.content import Content
 from ..core.sources.folder import stamp_of, walk
 from ..core.sources.listing import is_hidden
+
+KEPT = 1 << 27  # bytes of an archive, unpacked, that the memory holds until they are asked for
 
 
 class Place(Protocol):
@@ -60,20 +62,39 @@ class Disk:
 
 
 class Packed:
-    """A zip or tar, read without unpacking it to the disk."""
+    """A zip or tar, read without unpacking it to the disk; what it holds is kept from the look at its names on.
+
+    An archive is gone through from front to back, and twice would take twice as long.
+    """
 
     bad: Sequence[Bad] = ()
 
     def __init__(self, where: str) -> None:
         self.where, self.path = where, Path(where)
-        self.names = [name for name in names_in(self.path) if is_shown(split_name(name))]
+        self.kept: dict[str, bytes] = {}
+        self.names = list(dict.fromkeys(self._looked_at()))
+
+    def _looked_at(self) -> Iterator[str]:
+        room = KEPT
+        for name, read in members(self.path, largest=KEPT):
+            if is_shown(split_name(name)):
+                content = careful(read) if room > 0 and name not in self.kept else None
+                if isinstance(content, bytes):
+                    self.kept[name] = content
+                    room -= len(content)
+                yield name
 
     def stamp(self, names: Sequence[str]) -> Iterator[Hashable]:
         yield str(self.path.resolve())
         yield stamp_of(self.path.parent, self.path.name)
 
     def read(self, names: Sequence[str]) -> Iterator[tuple[str, Content]]:
-        yield from read_members(self.path, names)
+        wanted = set(names)
+        for name in [name for name in self.kept if name in wanted]:
+            wanted.remove(name)
+            yield name, self.kept.pop(name)
+        if wanted:
+            yield from read_members(self.path, wanted)
 
     def full(self, name: str) -> str:
         return f"{self.where}!{name}"

@@ -19,11 +19,15 @@ MOST_WEIGHTS = 1 << 24  # known runs times labels: a table of 64 MB
 TOGETHER = 2000  # texts whose runs are numbered at once
 
 
-def numbered(inputs: Tensor, longest: int = LONGEST) -> Iterator[NDArray[np.int64]]:
-    """The numbers of all runs of 1 … `longest` ids of some thousand texts after the other; 0 where there is none."""
-    for part in inputs.split(TOGETHER):
-        width = int((part > 0).sum(1).max()) if len(part) else 0
-        yield numbers_of(part[:, :width].long(), longest).flatten(1).numpy()
+def numbered(inputs: Tensor, longest: int = LONGEST) -> Iterator[tuple[Tensor, NDArray[np.int64]]]:
+    """Some thousand texts after the other, of like length: which, and the numbers of their runs of 1 … `longest` ids.
+
+    0 stands where there is no run.
+    """
+    lengths = (inputs > 0).sum(1)
+    for picks in lengths.argsort(stable=True).split(TOGETHER):
+        width = int(lengths[picks].max()) if len(picks) else 0
+        yield picks, numbers_of(inputs[picks, :width].long(), longest).flatten(1).numpy()
 
 
 def known(inputs: Tensor, labels: int, longest: int = LONGEST) -> NDArray[np.int64]:
@@ -33,15 +37,25 @@ def known(inputs: Tensor, labels: int, longest: int = LONGEST) -> NDArray[np.int
     tokens and runs alike until the rest fits.
     """
     most = min(MOST, MOST_WEIGHTS // max(1, labels))
-    parts = [np.unique(part[part > 0], return_counts=True) for part in numbered(inputs, longest)]
-    keys, place = np.unique(np.concatenate([own for own, _ in parts]), return_inverse=True)
-    counts = np.bincount(place, np.concatenate([often for _, often in parts]), len(keys))
-    kept = (counts >= 2) | np.isin(keys, numbers_of(torch.unique(inputs)[:, None].long(), 1).numpy())
+    keys, counts = counted(inputs, longest)
+    kept = counts >= 2
+    at = places(keys, int(inputs.max()) + 1)
+    kept[at[at >= 0]] = True
     least = 1
     while kept.sum() > most:
         least += 1
         kept = counts >= least
     return keys[kept]
+
+
+def counted(inputs: Tensor, longest: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """All runs of (N, L) ids, rising, and how often each occurs."""
+    parts = [np.unique(part[part > 0], return_counts=True) for _, part in numbered(inputs, longest)]
+    numbers, often = (np.concatenate(each) for each in zip(*parts, strict=True))
+    order = np.argsort(numbers)
+    numbers = numbers[order]
+    first = np.flatnonzero(np.diff(numbers, prepend=-1))
+    return numbers[first], np.add.reduceat(often[order], first)
 
 
 class Found(NamedTuple):
@@ -71,25 +85,25 @@ class Found(NamedTuple):
 
 def occurrences(inputs: Tensor, keys: NDArray[np.int64], longest: int) -> Found:
     """Where each of the runs `keys` stands in (N, L) ids."""
-    counts, places, often = zip(*_each_part(inputs, keys, longest), strict=True)
-    starts = F.pad(torch.cat(counts).cumsum(0, dtype=torch.int32), (1, 0))
-    return Found(starts, torch.cat(places), torch.cat(often))
+    texts, parts = zip(*_each_part(inputs, keys, longest), strict=True)
+    counts = torch.cat([part.starts.diff() for part in parts])
+    starts = F.pad(counts.cumsum(0, dtype=torch.int32), (1, 0))
+    found = Found(starts, torch.cat([part.runs for part in parts]), torch.cat([part.often for part in parts]))
+    return found.keep(torch.cat(texts).argsort())
 
 
 def present(inputs: Tensor, targets: Tensor, keys: NDArray[np.int64], labels: int, longest: int) -> Tensor:
     """In how many texts of each label every known run occurs: (runs, labels) float32."""
-    held, start = torch.zeros(len(keys), labels), 0
-    for counts, places, often in _each_part(inputs, keys, longest):
-        found = Found(F.pad(counts.cumsum(0, dtype=torch.int32), (1, 0)), places, often)
-        held += found.held(targets[start : start + len(counts)], len(keys), labels)
-        start += len(counts)
+    held = torch.zeros(len(keys), labels)
+    for texts, part in _each_part(inputs, keys, longest):
+        held += part.held(targets[texts], len(keys), labels)
     return held
 
 
-def _each_part(inputs: Tensor, keys: NDArray[np.int64], longest: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    """Of some thousand texts after the other: how many known runs each holds, which, and how often."""
+def _each_part(inputs: Tensor, keys: NDArray[np.int64], longest: int) -> Iterator[tuple[Tensor, Found]]:
+    """Some thousand texts after the other, and the known runs in them."""
     known = torch.from_numpy(keys)
-    for part in numbered(inputs, longest):
+    for picks, part in numbered(inputs, longest):
         own = np.sort(part, 1)  # a run's places come to stand side by side, once for all its lookups
         first = np.ones_like(own, bool)
         first[:, 1:] = own[:, 1:] != own[:, :-1]
@@ -98,8 +112,8 @@ def _each_part(inputs: Tensor, keys: NDArray[np.int64], longest: int) -> Iterato
         at = torch.searchsorted(known, numbers).clamp_max_(len(keys) - 1)
         there = known[at] == numbers
         often = torch.from_numpy(np.diff(places, append=own.size))[there]
-        texts = torch.from_numpy(places)[there] // max(1, own.shape[1])
-        yield torch.bincount(texts, minlength=len(own)), at[there].int(), often.float()
+        counts = torch.bincount(torch.from_numpy(places)[there] // max(1, own.shape[1]), minlength=len(own))
+        yield picks, Found(F.pad(counts.cumsum(0, dtype=torch.int32), (1, 0)), at[there].int(), often.float())
 
 
 def places(keys: NDArray[np.int64], tokens: int) -> Tensor:

@@ -15,7 +15,7 @@ from ..core.domain import Facts
 from .data import text_of, vocabulary_of
 from .options import cutting_of
 from .tokens import Token, placed
-from .vocabulary import PADDING, Vocabulary
+from .vocabulary import PADDING
 
 FOR, AGAINST = (200, 60, 30), (40, 90, 200)  # the colours of what speaks for an answer and against it
 WIDE, NARROW, MARGIN, LINE = 640, 200, 12, 22  # pixels
@@ -26,7 +26,7 @@ Strength = NDArray[np.float64]
 
 def spell(inputs: Tensor, facts: Facts) -> str:
     """The tokens of (1, 1, L) ids as a line of text."""
-    words = Vocabulary(facts["vocabulary"]).words(inputs.flatten().tolist())
+    words = vocabulary_of(facts).words(inputs.flatten().tolist())
     return (" " if facts["tokens"] == "words" else "").join(words)
 
 
@@ -36,7 +36,7 @@ def show(inputs: Tensor, relevance: Tensor | None = None, facts: Facts | None = 
     Red words speak for the answer and blue ones against it, the stronger the more.
     """
     ids = [int(at) for at in inputs.flatten() if at != PADDING][:SHOWN]
-    words = [f"#{at}" for at in ids] if facts is None else Vocabulary(facts["vocabulary"]).words(ids)
+    words = [f"#{at}" for at in ids] if facts is None else vocabulary_of(facts).words(ids)
     strength = np.zeros(len(words)) if relevance is None else strengths(relevance.flatten().tolist()[: len(words)])
     font = plot.font(13)
     places, height = _laid_out(words, font)

@@ -11,11 +11,14 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional as F
 
 SHORTEST, LONGEST = 3, 5  # letters of a run, the word's bounds among them
 SHARED = 2  # a run says something of other words where so many have it
 LONGEST_WORD = 40  # letters that are looked at
+SIGN, RUN = 21, 32  # bits of a sign of Unicode, and of the number of a run
 ALIKE, LEAST = 0.7, 4  # share and number of a word's letters, from its first on, that make two words alike
 NEARBY = 8  # words on either side, in the order of the alphabet, among which one that begins alike stands
 
@@ -24,44 +27,46 @@ class Spelling:
     """Which runs of letters each word of a vocabulary holds: pairs of a word's place and a run's number."""
 
     def __init__(self, words: Sequence[str]) -> None:
-        number: dict[str, int] = {}
-        places, runs = [], []
-        for at, word in enumerate(words):
-            for run in letters(word):
-                places.append(at)
-                runs.append(number.setdefault(run, len(number)))
-        self.words = len(words)
-        holder, held = np.array(places, np.int64), np.array(runs, np.int64)
-        shared = np.bincount(held, minlength=len(number)) >= SHARED
-        renumbered = np.cumsum(shared) - 1
+        holder, held = letters(words)
+        shared = np.bincount(held) >= SHARED
         kept = shared[held]
-        self.at, self.run = torch.from_numpy(holder[kept]), torch.from_numpy(renumbered[held[kept]])
-        self.runs = int(shared.sum())
-
-    def to_runs(self, values: Tensor) -> Tensor:
-        """(words, K) summed over the words that hold each run: (runs, K)."""
-        return torch.zeros(self.runs, values.shape[1]).index_add_(0, self.run, values[self.at])
-
-    def to_words(self, values: Tensor) -> Tensor:
-        """(runs, K) summed over the runs that each word holds: (words, K)."""
-        return torch.zeros(self.words, values.shape[1]).index_add_(0, self.at, values[self.run])
+        self.words, self.runs = len(words), int(shared.sum())
+        self.at = torch.from_numpy(holder[kept])  # rising
+        self.run = torch.from_numpy((np.cumsum(shared) - 1)[held[kept]])
 
     def vectors(self, dim: int, rng: torch.Generator) -> Tensor:
         """Random vectors of which those of words alike are alike: (words, dim), each number of variance 1 or so."""
-        runs = self.to_words(torch.randn(self.runs, dim, generator=rng))
-        held = torch.bincount(self.at, minlength=self.words).clamp_min(1)[:, None]
+        runs = torch.randn(self.runs, dim, generator=rng)
+        held = torch.bincount(self.at, minlength=self.words)
+        starts = F.pad(held.cumsum(0), (1, 0))
+        sums = F.embedding_bag(self.run, runs, starts, mode="sum", include_last_offset=True)
         own = torch.randn(self.words, dim, generator=rng)
-        return (runs / held.sqrt() + own) / 2**0.5
+        return (sums / held.clamp_min(1)[:, None].sqrt() + own) / 2**0.5
 
 
-def letters(word: str) -> set[str]:
-    """The runs of 3 to 5 letters of a word, its bounds marked: <wo, wor, word, …"""
-    marked = f"<{word[:LONGEST_WORD]}>"
-    return {
-        marked[start : start + length]
-        for length in range(SHORTEST, LONGEST + 1)
-        for start in range(len(marked) - length + 1)
-    }
+Numbers = NDArray[np.int64]
+
+
+def letters(words: Sequence[str]) -> tuple[Numbers, Numbers]:
+    """The runs of 3 to 5 letters of words, their bounds marked: <wo, wor, word, …
+
+    Pairs of the place of a word, rising, and the number of a run that it holds, each once. The number of a run is that
+    of the run without its last letter, and that letter, numbered anew: no two runs share one.
+    """
+    marked = [f"<{word[:LONGEST_WORD]}>" for word in words]
+    signs = np.frombuffer("".join(marked).encode("utf-32-le", "surrogatepass"), np.uint32).astype(np.int64)
+    word = np.repeat(np.arange(len(words)), [len(each) for each in marked])
+    number, found, first = signs, [], 0
+    for length in range(2, LONGEST + 1):
+        beginning, last = number[: len(signs) - length + 1], signs[length - 1 :]
+        kinds, number = np.unique(beginning << SIGN | last, return_inverse=True)
+        whole = word[: len(number)] == word[length - 1 :]
+        if length >= SHORTEST:
+            found.append(word[: len(number)][whole] << RUN | first + number[whole])
+            first += len(kinds)
+    pairs = np.sort(np.concatenate(found))  # np.unique takes a hundred times as long
+    pairs = pairs[np.diff(pairs, prepend=-1) > 0]
+    return pairs >> RUN, pairs & ((1 << RUN) - 1)
 
 
 class Beginnings:

@@ -15,6 +15,7 @@ WORDS = regex.compile(
     r"|\p{N}+"
     r"|[^\s\p{Cc}](?:[\p{M}\p{Emoji_Modifier}\u200d]+(?:(?<=\u200d)[^\s])?)*"
 )
+PLAIN = re.compile(r"[A-Za-z]+(?:'[A-Za-z]+)*|[0-9]+|[!-/:-@\[-`{-~]")  # the same of ASCII alone, in half the time
 BREAKS = re.compile(r"<br\s*/?>", re.IGNORECASE)  # left in texts that were once web pages
 TAKEN = 1_000_000  # characters of a text that are looked at; a book is one text no longer
 
@@ -53,7 +54,7 @@ def prepared(text: str, lower: bool) -> str:
 
 
 def _words(text: str) -> list[str]:
-    return WORDS.findall(text)  # type: ignore[no-any-return]
+    return (PLAIN if text.isascii() else WORDS).findall(text)  # type: ignore[no-any-return]
 
 
 def _characters(text: str) -> list[str]:

@@ -52,20 +52,27 @@ class Vocabulary:
         return ["▢" if at == UNKNOWN else self.tokens[at - FIRST] for at in ids if at != PADDING]
 
 
+class Numbers(dict[str, int]):
+    """Tokens numbered as they are met."""
+
+    def __missing__(self, token: str) -> int:
+        self[token] = number = len(self)
+        return number
+
+
 class Interned:
     """Texts as numbers of tokens that are still being met: what a vocabulary is chosen from."""
 
     def __init__(self) -> None:
-        self._number: dict[str, int] = {}
+        self._number = Numbers()
 
     @property
     def tokens(self) -> list[str]:
         """All tokens that were met, by their numbers."""
         return list(self._number)
 
-    def __call__(self, tokens: Iterable[str]) -> Ids:
-        number = self._number
-        return np.array([number.setdefault(token, len(number)) for token in tokens], np.int32)
+    def __call__(self, tokens: Sequence[str]) -> Ids:
+        return np.fromiter(map(self._number.__getitem__, tokens), np.int32, len(tokens))
 
     def vocabulary(self, training: Sequence[Ids], min_count: int) -> tuple[Vocabulary, NDArray[Any]]:
         """The tokens that occur so often in training, the commonest first, and the id of every number."""

@@ -11,7 +11,7 @@ import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -93,7 +93,7 @@ class Cache:
     def keep(self, folder: Path, key: str, index: Index) -> tuple[Index, Arrays]:
         """Puts a finished cache in its place, all of it at once; if another run was first, its cache stays."""
         index.shapes = shapes_of({path.stem: np.load(path, mmap_mode="r") for path in folder.glob("*.npy")})
-        (folder / "index.json").write_text(json.dumps(asdict(index)))
+        (folder / "index.json").write_text(json.dumps(vars(index)))
         try:
             folder.rename(self.folder / key)
         except OSError as error:
