@@ -37,7 +37,7 @@ def trainer_for(recipe: str, batch: int | None, shape: tuple[int, int, int], dev
 def bare(trainer: Trainer, x: torch.Tensor, y: torch.Tensor, steps: int) -> float:
     begin = time.perf_counter()
     for _ in range(steps):
-        trainer.optimiser.zero_grad(set_to_none=True)
+        trainer.optimiser.zero_grad()
         with trainer.precision():
             scores = trainer.runs(x)
         F.cross_entropy(scores.float(), y, label_smoothing=trainer.settings.smoothing).backward()

@@ -60,7 +60,7 @@ def step_ratios(run: str, data: str, steps: int, rounds: int) -> list[float]:
     for _ in range(rounds):
         begin = time.process_time()
         for x, y in ready:
-            trainer.optimiser.zero_grad(set_to_none=True)
+            trainer.optimiser.zero_grad()
             F.cross_entropy(trainer.runs(x), y).backward()
             trainer.optimiser.step()
         bare = time.process_time() - begin

@@ -118,7 +118,7 @@ class Trainer:
         self.average.update(self.number)
 
     def _gradients(self, examples: Examples, augment: Augment, picks: Tensor) -> None:
-        self.optimiser.zero_grad(set_to_none=True)
+        self.optimiser.zero_grad()
         rng = self._seeded()
         loss_sum, right = torch.zeros_like(self.loss_sum), torch.zeros_like(self.right)
         own = self.world.share(picks)
@@ -185,7 +185,7 @@ class Trainer:
         if 2 * self.parts > size:
             raise Problem("not even one example fits into memory; take smaller inputs or a smaller network")
         self.parts *= 2
-        self.optimiser.zero_grad(set_to_none=True)
+        self.optimiser.zero_grad()
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
         self.remarks.append(f"out of memory: each batch of {size} now goes through in {self.parts} parts")
@@ -196,8 +196,8 @@ class Trainer:
         """All that a step changes, by name, as it stands (not copied)."""
         state = {f"network.{name}": value for name, value in self.network.state_dict().items()}
         state |= {f"average.{name}": value for name, value in self.average.weights.items()}
-        for index, numbers in self.optimiser.state_dict()["state"].items():
-            state |= {f"optimiser.{index}.{name}": value for name, value in numbers.items() if value is not None}
+        for index, numbers in self.optimiser.remembered().items():
+            state |= {f"optimiser.{index}.{name}": value for name, value in numbers.items()}
         return state | {"loss_sum": self.loss_sum, "right": self.right}
 
     def facts(self) -> dict[str, Any]:
@@ -220,14 +220,11 @@ class Trainer:
 
         self.network.load_state_dict(under("network."))
         self.average.weights = {name: t.to(self.device, copy=True) for name, t in under("average.").items()}
-        params = [p for group in self.optimiser.param_groups for p in group["params"]]
-        numbers: dict[int, dict[str, Tensor]] = {}
+        numbers: dict[int, Tensors] = {}
         for name, value in under("optimiser.").items():
             index, _, key = name.partition(".")
-            like = params[int(index)] if value.shape == params[int(index)].shape else value
-            # In the memory format of its parameter: the fused optimisers pair numbers by their place in memory.
-            numbers.setdefault(int(index), {})[key] = torch.empty_like(like).copy_(value)
-        self.optimiser.load_state_dict({**self.optimiser.state_dict(), "state": numbers})
+            numbers.setdefault(int(index), {})[key] = value
+        self.optimiser.remember(numbers)
         self.loss_sum, self.right = (tensors[name].to(self.device, copy=True) for name in ("loss_sum", "right"))
         for name in ("number", "seen", "slower", "retries", "parts", "seconds"):
             setattr(self, name, facts[name])

@@ -1,6 +1,8 @@
 """The rate rises and falls as told; every optimiser goes downhill; Muon's step has singular values near 1."""
 
 import copy
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -115,6 +117,53 @@ def test_forty_steps_halve_a_toy_loss(told):
         loss.backward()
         step.step()
     assert losses[-1] < losses[0] / 2
+
+
+TORCHS = {
+    "adamw": lambda groups: torch.optim.AdamW(groups, betas=(0.9, 0.999), fused=True),
+    "sgd": lambda groups: torch.optim.SGD(groups, momentum=0.9, nesterov=True),
+    "sgd without momentum": lambda groups: torch.optim.SGD(groups, momentum=0.0),
+}
+
+
+@pytest.mark.parametrize("name", TORCHS)
+def test_every_step_is_torchs_own_bit_for_bit(name):
+    """With weight decay, over steps at different rates, in the layout of a network that trains."""
+    torch.manual_seed(0)
+    ours = network().to(memory_format=torch.channels_last)
+    theirs = copy.deepcopy(ours)
+    told = Settings(optimiser=name.split()[0], lr=0.05, weight_decay=0.1, momentum=0.0 if "without" in name else 0.9)
+    step, free = optimiser(ours, told), dict(theirs.named_parameters())
+    groups = [{"params": [free[n] for n in free if n in names(ours, g)], **told_of(g)} for g in step.param_groups]
+    other = TORCHS[name](groups)
+    for number, x in enumerate(torch.randn(5, 16, 2, 7, 7)):
+        for module, each in ((ours, step), (theirs, other)):
+            for group in each.param_groups:
+                group["lr"] = 0.05 / (1 + number)
+            each.zero_grad()
+            module(x).square().sum().backward()
+            each.step()
+    assert bits(ours) == bits(theirs)
+
+
+def told_of(group: dict[str, object]) -> dict[str, object]:
+    return {"lr": group["lr"], "weight_decay": group["weight_decay"]}
+
+
+def test_an_optimiser_needs_nothing_of_torchs_compiler():
+    """Whose import costs 1.5 s of processor time, which the first of torch's own optimisers spends."""
+    code = (
+        "import sys, torch\n"
+        "from neocog.core.optimise import optimiser\n"
+        "from neocog.core.settings import Settings\n"
+        "for name in ('adamw', 'sgd', 'muon'):\n"
+        "    module = torch.nn.Linear(2, 2)\n"
+        "    module(torch.ones(1, 2)).sum().backward()\n"
+        "    optimiser(module, Settings(optimiser=name)).step()\n"
+        "assert 'torch._dynamo' not in sys.modules"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_sgd_looks_ahead_along_its_momentum():
