@@ -13,8 +13,8 @@ from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 from torch import nn
 
-from .modules import Words
 from .problem import Problem
+from .words import Words
 
 Shape = tuple[int, ...]
 Pair = tuple[int, int]

@@ -2,53 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .largest import fits, largest
-
 Pair = tuple[int, int]
-Word = Callable[[Tensor], Tensor]  # a module, or what stands for several
-
-
-class Words(nn.Sequential):
-    """One module a word, in order.
-
-    In training a max-pool goes before the activation in front of it, which then has a quarter of the numbers to look
-    at. An activation never falls where its input rises, so that the largest of its values is the value of the largest:
-    the numbers and their gradients are the same. A convolution and the maximum over its whole maps become one
-    (core/largest.py). In evaluation mode all stay as written, for whoever looks on.
-    """
-
-    def forward(self, x: Tensor) -> Tensor:
-        for word in quicker(list(self)) if self.training else self:
-            x = word(x)
-        return x
-
-
-def quicker(words: list[Word]) -> list[Word]:
-    """Words that give the same numbers and gradients with less work."""
-    for at in range(len(words) - 1):
-        if rises(words[at]) and isinstance(words[at + 1], nn.MaxPool2d | GlobalMax):
-            words[at : at + 2] = words[at + 1], words[at]
-    for at in reversed(range(len(words) - 1)):
-        if fits(words[at]) and isinstance(words[at + 1], GlobalMax):
-            words[at : at + 2] = [partial(largest, words[at])]
-    return words
-
-
-def rises(module: Word) -> bool:
-    """Whether a module is an activation of each number alone that never falls."""
-    if isinstance(module, nn.LeakyReLU):
-        return module.negative_slope >= 0
-    if isinstance(module, nn.ELU):
-        return module.alpha >= 0
-    return isinstance(module, nn.ReLU | nn.ReLU6 | nn.Sigmoid | nn.Tanh)
 
 
 class UnevenConv(nn.Conv2d):

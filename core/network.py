@@ -18,8 +18,8 @@ import torch
 
 from .layer import Field, Layer, Layers, Shape, behind, sequence
 from .layers import KINDS
-from .modules import Words
 from .problem import USAGE, Problem, did_you_mean
+from .words import Words
 
 
 class Row(NamedTuple):

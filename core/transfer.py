@@ -14,9 +14,10 @@ from . import checkpoint
 from .checkpoint import Card
 from .domain import Data, Domain
 from .model import put
-from .modules import Residual, Words
+from .modules import Residual
 from .network import Network, parse
 from .problem import USAGE, Problem
+from .words import Words
 
 Signs = list[tuple[object, ...]]  # of each word, what makes its weights fit another: its text, and their shapes
 

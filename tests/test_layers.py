@@ -38,7 +38,9 @@ from neocog.core.layers import (
 )
 from neocog.core.network import Network, parse
 from neocog.core.problem import Problem
+from neocog.core.words import needed
 from torch.nn import functional as F
+from torch.utils.flop_counter import FlopCounterMode
 
 MAPS = (6, 12, 10)
 OF_IDS = (type(embed(1, 1)), type(bag(1, 1)), type(ngrams(1, 1)))  # whole numbers go in: no gradient comes out
@@ -276,24 +278,66 @@ def test_a_row_of_numbers_has_no_windows():
 
 
 @pytest.mark.parametrize("activation", ["relu", "relu6", "leaky", "elu", "sigmoid", "tanh", "leaky(-0.2)", "gelu"])
-@pytest.mark.parametrize("pool", ["maxpool(2)", "maxpool(3, stride=2, pad=1)", "globalmax, dense(2)"])
+@pytest.mark.parametrize("pool", ["maxpool(2)", "maxpool(3, stride=2, pad=1)", "globalmax, dense(2)", "flatten"])
 def test_training_pools_first_and_gives_the_same_numbers_and_gradients(activation, pool):
     """Whatever order training takes for speed, it computes what is written."""
+    check_training(f"conv(5, 3), {activation}, {pool}", (2, 9, 9))
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "conv(5, 3), relu, maxpool(2), conv(4, 3), relu, maxpool(2)",
+        "conv(5, 3, pad=1), maxpool(2), relu",
+        "conv(5, 3, pad=(0, 1)), maxpool((2, 3)), relu",
+        "conv(5, 3, stride=2, pad=1), gelu, avgpool(2)",
+        "conv(4, 3, dilation=2, groups=2), maxpool(3, stride=2)",
+        'conv(5, 2, pad="same"), maxpool(2), relu',
+        "conv(5, 3), batchnorm, maxpool(2)",
+        "conv(5, 3), dropout(0), maxpool(2), flatten, dense(3)",
+        "conv(5, 2), maxpool(2, ceil=True), relu",
+        "maxpool(2), conv(5, 3), maxpool(5, stride=2), conv(3, 3, pad=1)",
+        "residual(conv(4, 3, pad=1)), maxpool(2)",
+    ],
+)
+def test_training_leaves_out_only_what_no_word_looks_at(text, layout):
+    check_training(text, (4, 15, 14), layout)
+
+
+def check_training(text: str, shape: tuple[int, int, int], layout: torch.memory_format = torch.contiguous_format):
     torch.manual_seed(0)
-    module = Network((2, 9, 9), parse(f"conv(5, 3), {activation}, {pool}")).module().train()
-    x = torch.randn(4, 2, 9, 9)
+    module = Network(shape, parse(text)).module().train().to(memory_format=layout)
+    x = torch.randn(4, *shape).contiguous(memory_format=layout).requires_grad_()
     fast = module(x)
     written = x
     for word in module:
         written = word(written)
     torch.testing.assert_close(fast, written)
-    weights = list(module.parameters())
+    leaves = [x, *module.parameters()]
     for quick, plain in zip(
-        torch.autograd.grad(fast.square().sum(), weights),
-        torch.autograd.grad(written.square().sum(), weights),
+        torch.autograd.grad(fast.square().sum(), leaves),
+        torch.autograd.grad(written.square().sum(), leaves),
         strict=True,
     ):
-        torch.testing.assert_close(quick, plain)
+        torch.testing.assert_close(quick, plain, rtol=0, atol=1e-5 * (1 + float(plain.abs().max())))
+
+
+def test_what_pools_leave_unseen_is_known_in_front_of_the_first_convolution():
+    """Of 28 rows the lectures' network looks at 26: its second pool sees 10 of 11, so its first gives 12 of 13."""
+    words = list(Network((1, 28, 28), parse("conv(25, 3), relu, maxpool(2), conv(50, 3), relu, maxpool(2)")).module())
+    assert [needed(words[at:], 0, length) for at, length in ((0, 28), (2, 26), (3, 13), (5, 11))] == [26, 24, 12, 10]
+    assert needed(words[:2], 0, 28) == 28
+
+
+def test_training_multiplies_only_for_what_is_looked_at():
+    module = Network((1, 28, 28), parse("conv(25, 3), relu, maxpool(2), conv(50, 3), relu, maxpool(2)")).module()
+    counts = []
+    for training in (True, False):
+        with FlopCounterMode(display=False) as counted:
+            module.train(training)(torch.randn(1, 1, 28, 28))
+        counts.append(counted.get_total_flops() // 2)
+    assert counts == [25 * 9 * 24**2 + 50 * 225 * 10**2, 25 * 9 * 26**2 + 50 * 225 * 11**2]
 
 
 def test_looking_on_sees_the_words_in_their_order():

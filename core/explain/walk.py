@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from .. import modules
+from ..words import Words
 
 Rule = Callable[[nn.Module, Tensor], Tensor]
 Back = Callable[[Tensor], Tensor | tuple[Tensor, ...]]
@@ -40,7 +41,7 @@ def plain_sum(parts: Sequence[Tensor]) -> Tensor:
 
 def walk(module: nn.Module, x: Tensor, rule: Rule, add: Sum = plain_sum) -> Tensor:
     """What `module` gives for x, where `rule` answers for every word that holds no others, and `add` for every sum."""
-    if isinstance(module, modules.Words):
+    if isinstance(module, Words):
         for word in module:
             x = walk(word, x, rule, add)
         return x
