@@ -213,6 +213,12 @@ class Muon(Optimiser):
         torch._foreach_addcdiv_(params, means, down, -lr / (1 - one**step))
 
 
+class Lbfgs(torch.optim.LBFGS):
+    """torch's L-BFGS (Nocedal 1980), which of torch's compiler needs nothing either but for one wrapper."""
+
+    add_param_group = torch.optim.Optimizer.add_param_group.__wrapped__  # type: ignore[attr-defined]
+
+
 def orthogonal(matrix: Tensor, steps: int = 3) -> Tensor:
     """`matrix` with its singular values brought near 1, by a quintic Newton–Schulz iteration in few bits if fast."""
     x: Tensor = matrix.to(devices.number_format(matrix.device, "auto"))

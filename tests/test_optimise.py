@@ -154,12 +154,18 @@ def test_an_optimiser_needs_nothing_of_torchs_compiler():
     """Whose import costs 1.5 s of processor time, which the first of torch's own optimisers spends."""
     code = (
         "import sys, torch\n"
-        "from neocog.core.optimise import optimiser\n"
+        "from neocog.core.optimise import Lbfgs, optimiser\n"
         "from neocog.core.settings import Settings\n"
         "for name in ('adamw', 'sgd', 'muon'):\n"
         "    module = torch.nn.Linear(2, 2)\n"
         "    module(torch.ones(1, 2)).sum().backward()\n"
         "    optimiser(module, Settings(optimiser=name)).step()\n"
+        "x = torch.zeros(3, requires_grad=True)\n"
+        "def loss():\n"
+        "    x.grad = 2 * (x.detach() - 1)\n"
+        "    return float((x.detach() - 1).square().sum())\n"
+        "Lbfgs([x]).step(loss)\n"
+        "assert torch.allclose(x, torch.ones(3)), x\n"
         "assert 'torch._dynamo' not in sys.modules"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

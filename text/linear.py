@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..core.optimise import Lbfgs
 from .runs import Found, log_ratios, occurrences, present
 from .spelling import Spelling
 
@@ -222,7 +223,7 @@ class Regression:
         weights = [each.clone() for each in begin]
         wanted = F.one_hot(self.targets[picks], self.labels).float()
         back, cost = rows.turned(), held / len(picks)
-        solver = torch.optim.LBFGS(
+        solver = Lbfgs(
             weights, max_iter=STEPS, history_size=REMEMBERED, line_search_fn="strong_wolfe", tolerance_change=1e-6
         )
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..optimise import AdamW
 from ..problem import USAGE, Problem
 from .canvas import Canvas
 from .values import Pixels, Waves
@@ -53,7 +54,7 @@ def climb(canvas: Canvas, goal: Goal, count: int, how: Ascent, watch: Watch = la
     """
     rng = torch.Generator().manual_seed(how.seed)
     held = Waves.faint(canvas, count, rng) if how.fourier else Pixels(canvas, count, rng, how.blur)
-    optimiser = torch.optim.Adam([held.held], how.rate)
+    optimiser = AdamW([{"params": [held.held], "lr": how.rate, "weight_decay": 0.0}], 0.9)
     slope = _slope(canvas, goal, held.values().detach())
     for step in range(how.steps):
         values = held.values()

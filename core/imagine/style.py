@@ -17,6 +17,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from ..optimise import Lbfgs
 from ..problem import USAGE, Problem
 from .ascent import variation
 from .dream import See
@@ -83,7 +84,7 @@ class Restyling:
     def _optimiser(self) -> torch.optim.Optimizer:
         if self.how.optimiser == "adam":
             return torch.optim.Adam([self.held], self.how.rate or 0.02)
-        return torch.optim.LBFGS([self.held], self.how.rate or 1.0, max_iter=1, history_size=10)
+        return Lbfgs([self.held], self.how.rate or 1.0, max_iter=1, history_size=10)
 
     @property
     def picture(self) -> Tensor:
