@@ -96,12 +96,23 @@ class Maxout(nn.Module):
         return x.unflatten(1, (-1, self.pieces)).amax(2)  # type: ignore[no-any-return]
 
 
+def table(tokens: int, dim: int) -> nn.Embedding:
+    """Rows of `dim` numbers by id, of deviation 1 before `start` draws them anew. Id 0 is padding, and zero.
+
+    `nn.Embedding` draws normal numbers, which on the meta device, where networks are measured, imports torch's
+    compiler: 1.2 s of the processor for each command that knows words.
+    """
+    rows = torch.empty(tokens, dim).uniform_(-(3**0.5), 3**0.5)
+    rows[0] = 0
+    return nn.Embedding.from_pretrained(rows, freeze=False, padding_idx=0)
+
+
 class Embed(nn.Module):
     """A row of token ids to a picture of height 1: (B, 1, 1, L) -> (B, dim, 1, L). Id 0 is padding, and zero."""
 
     def __init__(self, tokens: int, dim: int, static: bool = False) -> None:
         super().__init__()
-        self.table = nn.Embedding(tokens, dim, padding_idx=0)
+        self.table = table(tokens, dim)
         self.table.weight.requires_grad_(not static)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -152,7 +163,7 @@ class Bag(nn.Module):
     def __init__(self, tokens: int, dim: int, static: bool = False, unit: bool = False) -> None:
         super().__init__()
         self.unit = unit
-        self.table = nn.Embedding(tokens, dim, padding_idx=0)
+        self.table = table(tokens, dim)
         self.bias = nn.Parameter(torch.zeros(dim))
         self.register_buffer("weigh", torch.ones(tokens))
         self.requires_grad_(not static)
