@@ -104,7 +104,7 @@ def table(tokens: int, dim: int) -> nn.Embedding:
     """
     rows = torch.empty(tokens, dim).uniform_(-(3**0.5), 3**0.5)
     rows[0] = 0
-    return nn.Embedding.from_pretrained(rows, freeze=False, padding_idx=0)
+    return nn.Embedding.from_pretrained(rows, freeze=False, padding_idx=0)  # type: ignore[no-any-return]
 
 
 class Embed(nn.Module):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -43,8 +43,9 @@ def optimiser(network: nn.Module, settings: Settings) -> Optimiser:
     return {"sgd": Sgd, "adamw": AdamW}[settings.optimiser](groups, settings.momentum)
 
 
-def _groups(*told: tuple[list[nn.Parameter], float, float]) -> list[Group]:
-    return [{"params": params, "peak": lr, "lr": lr, "weight_decay": decay} for params, lr, decay in told if params]
+def _groups(*told: tuple[Sequence[Tensor], float, float]) -> list[Group]:
+    known = [(list(params), lr, decay) for params, lr, decay in told if params]
+    return [{"params": params, "peak": lr, "lr": lr, "weight_decay": decay} for params, lr, decay in known]
 
 
 def large_tables(network: nn.Module) -> list[nn.Embedding]:
@@ -191,8 +192,8 @@ class Muon(Optimiser):
         for p, gradient in zip(params, gradients, strict=True):
             if p.ndim == 4:
                 self._turn(p, gradient, group["lr"])
-        if others := [(p, g) for p, g in zip(params, gradients, strict=True) if p.ndim != 4]:
-            self._adam(*map(list, zip(*others, strict=True)), group["lr"])
+        if others := [p for p in params if p.ndim != 4]:
+            self._adam(others, [g for g in gradients if g.ndim != 4], group["lr"])
 
     def _turn(self, p: Tensor, gradient: Tensor, lr: float) -> None:
         momentum = self.state[p]["momentum"].mul_(self.momentum).add_(gradient)

@@ -17,7 +17,7 @@ from .modules import GlobalMax
 
 ALONE = nn.ReLU | nn.ReLU6 | nn.LeakyReLU | nn.ELU | nn.Sigmoid | nn.Tanh | nn.GELU  # each number from one number
 
-Word = Callable[[Tensor], Tensor]  # a module, or what stands for several
+Word = nn.Module | Callable[[Tensor], Tensor]  # a module, or what stands for several
 Window = tuple[int, int]  # span and stride along an axis
 
 
@@ -25,7 +25,7 @@ class Words(nn.Sequential):
     """One module a word, in order."""
 
     def forward(self, x: Tensor) -> Tensor:
-        words = quicker(list(self)) if self.training else list(self)
+        words: list[Word] = quicker(list(self)) if self.training else list(self)
         for at, word in enumerate(words):
             if self.training and x.device.type == "cpu":
                 x = trimmed(words[at:], x)
@@ -44,8 +44,9 @@ def quicker(words: list[Word]) -> list[Word]:
         if rises(words[at]) and isinstance(words[at + 1], nn.MaxPool2d | GlobalMax):
             words[at : at + 2] = words[at + 1], words[at]
     for at in reversed(range(len(words) - 1)):
-        if fits(words[at]) and isinstance(words[at + 1], GlobalMax):
-            words[at : at + 2] = [partial(largest, words[at])]
+        conv = words[at]
+        if isinstance(conv, nn.Conv2d) and fits(conv) and isinstance(words[at + 1], GlobalMax):
+            words[at : at + 2] = [partial(largest, conv)]
     return words
 
 
@@ -96,12 +97,17 @@ def reach(word: Word, axis: int) -> Window | None:
     """The window of a word; None where it may look at everything, or there is padding."""
     if isinstance(word, ALONE):
         return 1, 1
-    pools = isinstance(word, nn.MaxPool2d | nn.AvgPool2d) and not word.ceil_mode
-    if (pools or type(word) is nn.Conv2d) and _pair(word.padding) == (0, 0):
-        numbers = (word.kernel_size, word.stride, getattr(word, "dilation", 1))
-        size, stride, dilation = (_pair(each)[axis] for each in numbers)
-        return (size - 1) * dilation + 1, stride
-    return None
+    if isinstance(word, nn.MaxPool2d | nn.AvgPool2d):
+        return None if word.ceil_mode else _window(word, axis)
+    return _window(word, axis) if type(word) is nn.Conv2d else None
+
+
+def _window(word: Any, axis: int) -> Window | None:
+    if _pair(word.padding) != (0, 0):
+        return None
+    numbers = (word.kernel_size, word.stride, getattr(word, "dilation", 1))
+    size, stride, dilation = (_pair(each)[axis] for each in numbers)
+    return (size - 1) * dilation + 1, stride
 
 
 def _pair(number: Any) -> tuple[int, int]:
