@@ -130,7 +130,7 @@ class AdamW(Optimiser):
         torch._foreach_add_(steps, 1)
         if group.get("rows"):
             for p, gradient in zip(params, gradients, strict=True):
-                self._move_rows(p, *named(gradient), group["lr"])
+                self._move_rows(p, gradient, group["lr"])
             return
         means, squares = self.of(params, "exp_avg"), self.of(params, "exp_avg_sq")
         torch._fused_adamw_(
@@ -139,21 +139,26 @@ class AdamW(Optimiser):
             amsgrad=False, maximize=False,
         )  # fmt: skip
 
-    def _move_rows(self, p: Tensor, rows: Tensor, slopes: Tensor, lr: float) -> None:
+    def _move_rows(self, p: Tensor, gradient: Tensor, lr: float) -> None:
         state = self.state[p]
-        step, beta = int(state["step"]), self.BETA
-        square = state["square"][rows] * beta ** (step - state["named"][rows]) + (1 - beta) * slopes**2
-        state["square"][rows], state["named"][rows] = square, float(step)
-        p.index_add_(0, rows, slopes / (square / (1 - beta**step)).sqrt_().add_(self.EPS), alpha=-lr)
+        if gradient.is_sparse:
+            gradient = gradient.coalesce()
+            rows, slopes = gradient.indices()[0], gradient.values()
+            state["square"][rows], down = self._seen(state, state["square"][rows], state["named"][rows], slopes)
+            state["named"][rows] = float(state["step"])
+            p.index_add_(0, rows, slopes / down, alpha=-lr)
+            return
+        has = gradient.any(1, keepdim=True)  # which rows these are is not asked: the answer would make a GPU wait
+        square, down = self._seen(state, state["square"], state["named"], gradient)
+        state["square"].copy_(torch.where(has, square, state["square"]))
+        state["named"].masked_fill_(has, float(state["step"]))
+        p.addcdiv_(gradient, down, value=-lr)
 
-
-def named(grad: Tensor) -> tuple[Tensor, Tensor]:
-    """The rows of a table that a gradient is not zero for, each once, and their slopes."""
-    if grad.is_sparse:
-        grad = grad.coalesce()
-        return grad.indices()[0], grad.values()
-    rows = grad.any(1).nonzero()[:, 0]
-    return rows, grad[rows]
+    def _seen(self, state: Tensors, square: Tensor, named: Tensor, slopes: Tensor) -> tuple[Tensor, Tensor]:
+        """The second moment of rows that were last named at step `named`, and what their slopes are divided by."""
+        step = int(state["step"])
+        square = square * self.BETA ** (step - named) + (1 - self.BETA) * slopes**2
+        return square, (square / (1 - self.BETA**step)).sqrt_().add_(self.EPS)
 
 
 class Sgd(Optimiser):

@@ -74,10 +74,9 @@ class Trainer:
         self.network = devices.lay_out(network.to(device), self.layout)
         self.runs = self._wrapped()
         self.optimiser = optimiser(self.network, settings)
-        for table in large_tables(
-            self.network
-        ):  # whose gradient may say which rows it is for, and nothing of the others
-            table.sparse = settings.optimiser == "adamw" and not settings.clip and self.runs is self.network
+        some = settings.optimiser == "adamw" and not settings.clip and self.runs is self.network
+        for table in large_tables(self.network):  # whose gradient may be of the rows that it is not zero for
+            table.sparse = some and device.type == "cpu"
         self.average = Average(self.network, settings.average)
         self.loss_sum, self.right = torch.zeros((), device=device), torch.zeros((), device=device)
         self.seen = self.number = self.retries = 0  # examples of this epoch; steps done; rates lowered
