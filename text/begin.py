@@ -16,7 +16,7 @@ from .linear import Said, solved
 from .spelling import Spelling
 from .vocabulary import FIRST
 
-SPREAD = 0.1  # the deviation of a word vector's numbers
+SPREAD = 0.05  # the deviation of a word vector's numbers
 
 
 def begin(network: nn.Module, data: Data, source: Source) -> list[str]:
