@@ -117,7 +117,7 @@ def _block(filters: int, before: int) -> Layer:
 Numbers = dict[str, Any]
 
 KIM: Numbers = {
-    "optimiser": "adamw", "lr": 0.004, "weight_decay": 0.0, "batch": 64, "epochs": 2, "max_norm": 3.0, "warmup": 0.0,
+    "optimiser": "adamw", "lr": 0.002, "weight_decay": 0.0, "batch": 64, "epochs": 2, "max_norm": 3.0, "warmup": 0.0,
 }  # fmt: skip
 SWIFT: Numbers = {
     "optimiser": "adamw", "lr": 0.004, "weight_decay": 0.01, "batch": 64, "epochs": 2, "warmup": 0.1,
