@@ -54,7 +54,7 @@ def prepared(text: str, lower: bool) -> str:
 
 
 def _words(text: str) -> list[str]:
-    return (PLAIN if text.isascii() else WORDS).findall(text)  # type: ignore[no-any-return]
+    return (PLAIN if text.isascii() else WORDS).findall(text)
 
 
 def _characters(text: str) -> list[str]:
