@@ -6,7 +6,7 @@ zeros of all the others too, which is two thirds of the work of a step; here sum
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
 from torch import Tensor, nn
@@ -64,7 +64,7 @@ def rows_of_x(shape: torch.Size, weight: Tensor, seen: Tensor, each: Tensor) -> 
     return told.view(shape[0], shape[2], shape[3], shape[1]).permute(0, 3, 1, 2)
 
 
-def fits(conv: object) -> bool:
+def fits(conv: object) -> TypeGuard[nn.Conv2d]:
     """Whether a module is a convolution whose windows are next to each other, without padding and in one group."""
     if type(conv) is not nn.Conv2d or torch.compiler.is_compiling():  # a compiler makes gradients of its own
         return False

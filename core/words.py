@@ -45,7 +45,7 @@ def quicker(words: list[Word]) -> list[Word]:
             words[at : at + 2] = words[at + 1], words[at]
     for at in reversed(range(len(words) - 1)):
         conv = words[at]
-        if isinstance(conv, nn.Conv2d) and fits(conv) and isinstance(words[at + 1], GlobalMax):
+        if fits(conv) and isinstance(words[at + 1], GlobalMax):
             words[at : at + 2] = [partial(largest, conv)]
     return words
 

@@ -4,14 +4,13 @@ Read from the syntax trees, so that a new file is watched from the day it is the
 """
 
 import ast
-import subprocess
-import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
 import neocog
 import pytest
+from fresh import loaded_by
 
 ROOT = Path(neocog.__file__).parent
 NOT_DOMAINS = {"core", "commands", "tests", "benchmarks", "build", "dist"}
@@ -209,13 +208,6 @@ def test_nothing_heavy_at_the_top_of_what_must_be_quick(name):
 @pytest.mark.parametrize("path", FILES, ids=named)
 def test_nothing_that_a_file_says_is_run(path):
     assert list(dangers(tree(path))) == []
-
-
-def loaded_by(program: str) -> set[str]:
-    """The modules that a fresh Python has imported at the end of a program."""
-    report = f"{program}\nimport sys; print(); print(*sys.modules)"
-    done = subprocess.run([sys.executable, "-c", report], capture_output=True, text=True, check=True)
-    return set(done.stdout.splitlines()[-1].split())
 
 
 def test_help_loads_no_torch():

@@ -205,21 +205,16 @@ def trained(tmp_path):
     )
 
 
-@pytest.fixture
-def neocog(command):
-    return command
-
-
-def test_predict_takes_texts(neocog, trained, tmp_path):
-    code, out, _ = neocog("predict", tmp_path / "run", "purr and some words", "bark and some words", "--json")
+def test_predict_takes_texts(command, trained, tmp_path):
+    code, out, _ = command("predict", tmp_path / "run", "purr and some words", "bark and some words", "--json")
     assert code == 0
     assert [each["predictions"][0]["label"] for each in json.loads(out)] == ["cat", "dog"]
 
 
-def test_a_table_comes_back_with_the_answers_beside_its_rows(neocog, trained, tmp_path):
+def test_a_table_comes_back_with_the_answers_beside_its_rows(command, trained, tmp_path):
     path = tmp_path / "new.csv"
     path.write_text('id,text\n7,"purr, and words"\n8,bark and words\n9,\n')
-    code, out, err = neocog("predict", tmp_path / "run", path)
+    code, out, err = command("predict", tmp_path / "run", path)
     lines = out.splitlines()
     assert lines[0] == "id,text,predicted,probability"
     assert lines[1].startswith('7,"purr, and words",cat,0.') and lines[2].startswith("8,bark and words,dog,0.")
@@ -227,10 +222,10 @@ def test_a_table_comes_back_with_the_answers_beside_its_rows(neocog, trained, tm
     assert code == DATA and "1 row(s) hold no input and have no answer" in err
 
 
-def test_a_table_with_json_is_a_document_of_its_rows(neocog, trained, tmp_path):
+def test_a_table_with_json_is_a_document_of_its_rows(command, trained, tmp_path):
     path = tmp_path / "new.csv"
     path.write_text('id,text\n7,"purr, and words"\n8,bark and words\n')
-    code, out, _ = neocog("predict", tmp_path / "run", path, "--json", "--top", "2")
+    code, out, _ = command("predict", tmp_path / "run", path, "--json", "--top", "2")
     told = json.loads(out)
     assert code == 0 and [each["input"] for each in told] == ["purr, and words", "bark and words"]
     assert [each["predictions"][0]["label"] for each in told] == ["cat", "dog"]
