@@ -61,10 +61,9 @@ def take_over(network: Network, module: Words, card: Card, weights: dict[str, Te
     theirs, ours = _signs(old, donor), _signs(network, module)
     if card.labels != data.labels:
         theirs[_last(donor)] += ("other labels",)
-    shared = dict(_matches(theirs, ours))
-    for at, place in enumerate(donor):
-        if _has_vectors(place) and card.facts != data.facts:
-            shared = {mine: its for mine, its in shared.items() if its != at}
+    for at in (at for at, word in enumerate(donor) if _has_vectors(word) and card.facts != data.facts):
+        theirs[at] += ("another vocabulary",)
+    shared = _shared(ours, theirs)
     taken = [mine for mine in shared if _weighs(module[mine])]
     if not taken:
         raise Problem("the model after --weights shares no layer that has weights with this network", USAGE)
@@ -81,9 +80,10 @@ def _signs(network: Network, module: Words) -> Signs:
     return [(str(layer), *each) for layer, each in zip(network.layers, shapes, strict=True)]
 
 
-def _matches(theirs: Signs, ours: Signs) -> list[tuple[int, int]]:
+def _shared(ours: Signs, theirs: Signs) -> dict[int, int]:
+    """The places of our words whose like is among theirs, in the same order, and the place of each there."""
     blocks = SequenceMatcher(None, theirs, ours, autojunk=False).get_matching_blocks()
-    return [(block.b + step, block.a + step) for block in blocks for step in range(block.size)]
+    return {block.b + step: block.a + step for block in blocks for step in range(block.size)}
 
 
 def _last(words: Words) -> int:
