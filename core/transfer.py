@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from difflib import SequenceMatcher
@@ -42,9 +43,7 @@ def same_network(file: Path, domain: Domain) -> tuple[str | None, str | None]:
     card = checkpoint.card(file)
     if card.recipe and card.domain == domain.name:
         return card.recipe, None
-    *words, last = parse(card.network)
-    text = str(last).replace(f"({len(card.labels)}", "(classes", 1)
-    return None, ", ".join([*map(str, words), text])
+    return None, re.sub(rf"(.*\bdense\(){len(card.labels)}\b", r"\1classes", card.network)  # the last, as .* is greedy
 
 
 @torch.no_grad()

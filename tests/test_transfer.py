@@ -125,6 +125,10 @@ def test_without_a_recipe_the_models_own_network_is_trained_further(tmp_path):
     trained = saved(tmp_path / "m.safetensors", labels=["one", "two", "six"])
     further = Plan.of(toy.DOMAIN, Source("files"), weights=str(trained))
     assert further.layers(5)[-1].units == 5 and further.layers(3) == parse(SHALLOW)
+    scaled = f"{SHALLOW.replace('globalavg', 'globalavg, dense(3), relu')}, scale(0.5)"
+    spread = saved(tmp_path / "s.safetensors", scaled, labels=["one", "two", "six"])
+    *before, last, _ = Plan.of(toy.DOMAIN, Source("files"), weights=str(spread)).layers(5)
+    assert last.units == 5 and before[-2].units == 3  # the last dense layer, whatever follows it
     card = replace(checkpoint.card(trained), recipe="small(width=6)")
     checkpoint.save(trained, checkpoint.read_tensors(trained), card)
     further = Plan.of(toy.DOMAIN, Source("files"), weights=str(trained))
