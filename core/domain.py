@@ -278,6 +278,8 @@ class Domain:
     # Models by name whose weights others have trained: their card and weights.
     pretrained: Mapping[str, Callable[[], tuple[Card, dict[str, Tensor]]]] = field(default_factory=dict)
     numbers: Callable[[Facts], Mapping[str, int]] = lambda facts: {}  # what words of a network text stand for: tokens
+    tokens: Callable[[Facts], Sequence[str]] = lambda facts: ()  # what the rows of an embed stand for; "": for none
+    form: Callable[[Facts], Mapping[str, Any]] = lambda facts: {}  # the options that give inputs the form of a model's
     # An input, and a row and a column of its maps -> what lies there, in the domain's words: "0.42 s, 1,200 Hz".
     place: Callable[[Tensor, int, int, Facts], str] = lambda inputs, row, column, facts: f"row {row}, column {column}"
     # A source in words with relevance over them, for "terminal" or "html"; None where people look rather than read.

@@ -44,26 +44,29 @@ class Plan:
     ) -> Plan:
         """The plan for a recipe or a network text; `changes` are the settings typed, None where nothing was.
 
-        Where neither is given, the network is the one of the model after `weights`, or the domain's default.
+        Where neither is given, the network is the one of the model after `weights`, or the domain's default. Options
+        of the domain are as typed, or else as that model had them, where a typed recipe has none of its own.
         """
         if network is not None and recipe is not None:
             raise Problem("give --recipe or --network, not both", USAGE)
-        if weights is not None and network is None and recipe is None:
-            recipe, network = transfer.same_network(Path(weights), domain)
+        origin = transfer.origin(Path(weights), domain) if weights is not None else transfer.Origin()
+        named = recipe is not None
+        if network is None and recipe is None:
+            recipe, network = origin.recipe, origin.network
         typed = {name: value for name, value in source.options.items() if value is not None}
         if network is not None:
-            return cls(
-                domain, replace(source, options=typed), Settings().changed(changes or {}), None, network, weights
-            )
+            source = replace(source, options={**origin.options, **typed})
+            return cls(domain, source, Settings().changed(changes or {}), None, network, weights)
         recipe = recipe or domain.default
         found, _, _ = find_recipe(domain, recipe)
+        usual = {**origin.options, **found.options} if named else {**found.options, **origin.options}
         changes = {name: value for name, value in (changes or {}).items() if value is not None}
         settings = Settings().changed(found.settings)
         if weights is not None:  # what is learnt already would be lost at the rate of a new start
             settings = replace(settings, lr=settings.lr * FURTHER, lr_other=settings.lr_other * FURTHER)
         settings = settings.changed(changes)
         free = frozenset({"batch", "epochs", "augment"} - changes.keys())
-        return cls(domain, replace(source, options={**found.options, **typed}), settings, recipe, None, weights, free)
+        return cls(domain, replace(source, options={**usual, **typed}), settings, recipe, None, weights, free)
 
     def fitted(self, examples: int, labels: list[str]) -> Plan:
         """The plan for so many training examples of these labels, where nobody has typed otherwise.

@@ -4,97 +4,145 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from difflib import SequenceMatcher
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from . import checkpoint
 from .checkpoint import Card
+from .combinators import Parallel, Vote
 from .domain import Data, Domain
+from .layer import Layer
 from .model import put
-from .modules import Residual
+from .modules import Bag, Embed, NGrams, Residual
 from .network import Network, parse
 from .problem import USAGE, Problem
-from .words import Words
 
-Signs = list[tuple[object, ...]]  # of each word, what makes its weights fit another: its text, and their shapes
+OF_TOKENS = Embed | Bag | NGrams  # what of a network depends on a vocabulary
 
 
-def begin(network: Network, module: Words, domain: Domain, data: Data, file: Path) -> list[str]:
+class Origin(NamedTuple):
+    """What a new network is where nobody says: as the one that it begins from."""
+
+    recipe: str | None = None
+    network: str | None = None  # its text, where it has no recipe of the domain's
+    options: Mapping[str, Any] = {}  # of the domain, which bring inputs to the form that it has learnt
+
+
+class Piece(NamedTuple):
+    """A word whose weights are taken over together: one of the network's, or of a branch of a parallel or a vote."""
+
+    layer: Layer
+    module: nn.Module
+    scores: bool  # whether it gives the scores of labels: nothing with weights follows it
+
+    @property
+    def weighs(self) -> bool:
+        return bool(self.module.state_dict())
+
+    @property
+    def sign(self) -> tuple[object, ...]:
+        """What makes its weights fit another: its text, and their shapes."""
+        return (str(self.layer), *((name, value.shape) for name, value in self.module.state_dict().items()))
+
+
+def begin(network: Network, module: nn.Module, domain: Domain, data: Data, file: Path) -> list[str]:
     """Put the weights in `file`, a model of neocog's or what else the domain takes, into a new network's module.
 
     Gives remarks on what was not taken over. Raises Problem where the file cannot be read or nothing in it fits.
     """
     if checkpoint.is_model(file):
-        return take_over(network, module, checkpoint.card(file), checkpoint.read_tensors(file), data)
+        return take_over(network, module, checkpoint.card(file), checkpoint.read_tensors(file), domain, data)
     if domain.weights is None:
         checkpoint.card(file)  # says what is wrong with it
     assert domain.weights is not None
     return domain.weights(module, file)
 
 
-def same_network(file: Path, domain: Domain) -> tuple[str | None, str | None]:
-    """A model's recipe, or its network's text for other labels where the domain has none; nothing of other files."""
+def origin(file: Path, domain: Domain) -> Origin:
+    """What a model's network is, ready for other labels; nothing of others' files."""
     if not checkpoint.is_model(file):
-        return None, None
+        return Origin()
     card = checkpoint.card(file)
-    if card.recipe and card.domain == domain.name:
-        return card.recipe, None
-    return None, re.sub(rf"(.*\bdense\(){len(card.labels)}\b", r"\1classes", card.network)  # the last, as .* is greedy
+    network = re.sub(rf"(.*\bdense\(){len(card.labels)}\b", r"\1classes", card.network)  # the last, as .* is greedy
+    if card.domain != domain.name:
+        return Origin(network=network)
+    form = domain.form(card.facts)
+    if card.recipe:
+        return Origin(recipe=card.recipe, options=form)
+    return Origin(network=with_names(network, domain.numbers(card.facts)), options=form)
+
+
+def with_names(network: str, numbers: Mapping[str, int]) -> str:
+    """A network's text with the names of the domain's numbers for them, where words take a number of tokens."""
+    names = {str(number): name for name, number in numbers.items()}
+    return re.sub(
+        r"\b(embed\(|bag\(|ngrams\(\d+, )(\d+)", lambda found: found[1] + names.get(found[2], found[2]), network
+    )
 
 
 @torch.no_grad()
-def take_over(network: Network, module: Words, card: Card, weights: dict[str, Tensor], data: Data) -> list[str]:
+def take_over(
+    network: Network, module: nn.Module, card: Card, weights: dict[str, Tensor], domain: Domain, data: Data
+) -> list[str]:
     """Copy into `module` the words that its network shares with a trained one, in their order, and say which are new.
 
-    The last word with weights is shared where the labels are the same, word vectors where the vocabulary is. A new
-    residual(…) among them that ends with a norm begins as the identity, so that a network made deeper answers at first
-    what the shallow one did (Chen et al. 2016, arXiv:1511.05641, section 2.4). Raises Problem where nothing is shared.
+    What gives the scores of labels is shared where the labels are the same, what depends on a vocabulary where that is;
+    the vectors of tokens that two vocabularies have go on. A new residual(…) that ends with a norm begins as the
+    identity, so that a network made deeper answers at first what the shallow one did (Chen et al. 2016,
+    arXiv:1511.05641, section 2.4). Raises Problem where nothing is shared.
     """
     old = Network(card.input, parse(card.network))
     donor = old.module()
     put(donor, weights)
-    theirs, ours = _signs(old, donor), _signs(network, module)
-    if card.labels != data.labels:
-        theirs[_last(donor)] += ("other labels",)
-    for at in (at for at, word in enumerate(donor) if _has_vectors(word) and card.facts != data.facts):
-        theirs[at] += ("another vocabulary",)
-    shared = _shared(ours, theirs)
-    taken = [mine for mine in shared if _weighs(module[mine])]
+    ours, theirs = pieces(network.layers, module), pieces(old.layers, donor)
+    shared = _shared([piece.sign for piece in ours], _signs(theirs, card, data))
+    taken = [mine for mine in shared if ours[mine].weighs]
     if not taken:
         raise Problem("the model after --weights shares no layer that has weights with this network", USAGE)
     for mine in taken:
-        module[mine].load_state_dict(donor[shared[mine]].state_dict())
-    new = [at for at in range(len(module)) if at not in shared and _weighs(module[at])]
-    for at in new:
-        _begin_as_identity(module[at])
-    return [_remark(network, card, len(taken), new)] if new else []
+        ours[mine].module.load_state_dict(theirs[shared[mine]].module.state_dict())
+    new = [piece for at, piece in enumerate(ours) if at not in shared and piece.weighs]
+    for piece in new:
+        _begin_as_identity(piece.module)
+    rest = [piece for at, piece in enumerate(theirs) if at not in shared.values()]
+    known = _vectors(new, rest, domain.tokens(data.facts), domain.tokens(card.facts))
+    return [_remark(card, len(taken), new, known)] if new else []
 
 
-def _signs(network: Network, module: Words) -> Signs:
-    shapes = [tuple((name, value.shape) for name, value in word.state_dict().items()) for word in module]
-    return [(str(layer), *each) for layer, each in zip(network.layers, shapes, strict=True)]
+def pieces(layers: Sequence[Layer], module: nn.Module, end: bool = True) -> list[Piece]:
+    """The words of a network, or of a part that ends it or not; those of branches in the place of what holds them."""
+    words = list(module.children())
+    last = max((at for at, word in enumerate(words) if word.state_dict()), default=0)
+    found = []
+    for at, (layer, word) in enumerate(zip(layers, words, strict=True)):
+        scores = end and at == last
+        if isinstance(layer, Parallel | Vote):
+            for branch, own in zip(layer.branches, word.get_submodule("branches").children(), strict=True):
+                found += pieces(branch, own, scores)
+        else:
+            found.append(Piece(layer, word, scores))
+    return found
 
 
-def _shared(ours: Signs, theirs: Signs) -> dict[int, int]:
+def _signs(theirs: Sequence[Piece], card: Card, data: Data) -> list[tuple[object, ...]]:
+    """The signs of a trained network's words, which fit none of ours where they mean other labels or tokens."""
+    labels, tokens = card.labels != data.labels, card.facts != data.facts
+    signs = []
+    for piece in theirs:
+        other = (labels and piece.scores, tokens and isinstance(piece.module, OF_TOKENS))
+        signs.append((*piece.sign, *(other if any(other) else ())))
+    return signs
+
+
+def _shared(ours: Sequence[object], theirs: Sequence[object]) -> dict[int, int]:
     """The places of our words whose like is among theirs, in the same order, and the place of each there."""
     blocks = SequenceMatcher(None, theirs, ours, autojunk=False).get_matching_blocks()
     return {block.b + step: block.a + step for block in blocks for step in range(block.size)}
-
-
-def _last(words: Words) -> int:
-    return max((at for at, word in enumerate(words) if _weighs(word)), default=0)
-
-
-def _weighs(word: nn.Module) -> bool:
-    return bool(word.state_dict())
-
-
-def _has_vectors(word: nn.Module) -> bool:
-    return any(isinstance(each, nn.Embedding) for each in word.modules())
 
 
 def _begin_as_identity(word: nn.Module) -> None:
@@ -104,7 +152,22 @@ def _begin_as_identity(word: nn.Module) -> None:
         nn.init.zeros_(last.weight)
 
 
-def _remark(network: Network, card: Card, taken: int, new: Sequence[int]) -> str:
-    counts = Counter(network.layers[at].word for at in new)
+def _vectors(new: Sequence[Piece], rest: Sequence[Piece], ours: Sequence[str], theirs: Sequence[str]) -> int:
+    """Take over the vectors of tokens that two vocabularies share, table by table; gives how many tokens those are."""
+    place = {token: at for at, token in enumerate(theirs) if token}
+    both = [(at, place[token]) for at, token in enumerate(ours) if token in place]
+    tables, known = (
+        [each.module.table.weight for each in few if isinstance(each.module, Embed)] for few in (new, rest)
+    )
+    pairs = [(mine, own) for mine, own in zip(tables, known, strict=False) if mine.shape[1] == own.shape[1]]
+    for mine, own in pairs if both else ():
+        to, origin = torch.tensor(both).T
+        mine[to] = own[origin]
+    return len(both) if pairs else 0
+
+
+def _remark(card: Card, taken: int, new: Sequence[Piece], known: int) -> str:
+    counts = Counter(piece.layer.word for piece in new)
     named = ", ".join(f"{count} {word}" for word, count in counts.items())
-    return f"--weights: {taken} layers go on from a model of {card.domain}, {sum(counts.values())} begin anew ({named})"
+    told = f"--weights: {taken} layers go on from a model of {card.domain}, {len(new)} begin anew ({named})"
+    return told + (f", in them the vectors of {known:,} tokens go on" if known else "")

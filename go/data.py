@@ -89,6 +89,11 @@ def load(source: Source, labels: list[str] | None, facts: Facts | None) -> Data:
     return Data(train, valid, test, labels, facts, found.bad, found.remarks, given=found.given)
 
 
+def form(facts: Facts) -> dict[str, str]:
+    """The options that show other positions as a model sees them, whose facts these are."""
+    return {"planes": seen_of(facts)}
+
+
 def examples(positions: Positions, picks: Any, number: Any) -> Examples:
     """The positions at `picks`; `number` gives each point's label."""
     made = Made(lambda at: torch.from_numpy(positions.rows(at)), torch.from_numpy(picks))

@@ -27,6 +27,7 @@ DOMAIN = Domain(
     views=augment.views,
     usual_views=1,
     options=("planes", "cache"),
+    form=data.form,
     reading=("move",),
     possible=possible,
     measures=measures,

@@ -24,6 +24,7 @@ DOMAIN = Domain(
     default="swift",
     windows=data.windows,
     options=options.NAMES,
+    form=options.form,
     numbers=models.numbers,
     timeline=timeline.timeline,
     surfaces=corruptions.SURFACES,

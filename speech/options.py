@@ -52,14 +52,14 @@ def options_of(source: Source, facts: Facts | None) -> Options:
     """What the source says; where a model's facts are at hand, they decide what its network hears."""
     given = said(source.options, NAMES, "speech")
     typed = bool(given.keys() & set(NAMED)) or facts is None
-    form = given if facts is None else facts | {"seconds": facts["samples"] / facts["rate"]}
+    shape = given if facts is None else form(facts)
     names = given if typed or facts is None else facts
-    numbers = {name: in_range(name, form.get(name, DEFAULTS.get(name))) for name in RANGES}
+    numbers = {name: in_range(name, shape.get(name, DEFAULTS.get(name))) for name in RANGES}
     pattern = names.get("pattern")
     return Options(
         **numbers,
-        deltas=truth("deltas", form.get("deltas", DEFAULTS["deltas"])),
-        normalise=one_of("normalise", form.get("normalise", DEFAULTS["normalise"]), NORMALISE),
+        deltas=truth("deltas", shape.get("deltas", DEFAULTS["deltas"])),
+        normalise=one_of("normalise", shape.get("normalise", DEFAULTS["normalise"]), NORMALISE),
         pattern=Pattern(str(pattern)) if pattern else None,
         test_where=condition(names, "test_where"),
         valid_where=condition(names, "valid_where"),
@@ -67,6 +67,12 @@ def options_of(source: Source, facts: Facts | None) -> Options:
         cache=cache_in(given),
         progress=source.progress,
     )
+
+
+def form(facts: Facts) -> dict[str, Any]:
+    """The options that bring other recordings to the form of a model's, whose facts these are."""
+    told = {name: facts[name] for name in FORM if name != "samples"}
+    return {**told, "seconds": facts["samples"] / facts["rate"]}
 
 
 def condition(names: Mapping[str, Any], name: str) -> Condition | None:

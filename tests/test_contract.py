@@ -117,6 +117,13 @@ def test_loading_twice_gives_the_same(domain, files, data):
     assert again.fingerprint() == data.fingerprint() and torch.equal(again.train.inputs[:], data.train.inputs[:])
 
 
+def test_the_form_of_a_model_is_options_that_give_it_again(domain, files, data):
+    form = dict(domain.form(data.facts))
+    assert form and form.keys() <= set(domain.options)
+    again = domain.load(Source(str(files), options=form), None, None)
+    assert torch.equal(again.train.inputs[:], data.train.inputs[:]) and domain.form(again.facts) == form
+
+
 def test_read_gives_what_load_gave(domain, data):
     for part in data.parts.values():
         for i, name in enumerate(part.names):

@@ -97,6 +97,72 @@ def test_word_vectors_are_taken_over_with_their_vocabulary_only(tmp_path):
         assert torch.equal(module[1].weight, theirs["1.weight"])
 
 
+WORDY = "vote((embed({0}, 4), parallel((conv(6, 2), globalmax), (conv(6, 3), globalmax)), dense(3)), (bag({0}, 3),))"
+
+
+def wordy(tokens: list[str], labels: list[str], rng: int) -> tuple[Network, torch.nn.Module, Data]:
+    """A vote like the recipe `swift` of text, at random, and data of such tokens."""
+    network = Network((1, 1, 8), parse(WORDY.format(len(tokens))))
+    module = network.module()
+    start(module, seed=rng)
+    return network, module, replace(toy.data(), labels=labels, facts={"vocabulary": tokens})
+
+
+def test_branches_go_on_and_so_do_the_vectors_of_tokens_that_both_know(tmp_path):
+    """In a vote both ends give the scores of labels; a bag counts tokens, and begins anew with another vocabulary."""
+    domain = replace(toy.DOMAIN, tokens=lambda facts: facts["vocabulary"])
+    network, donor, data = wordy(["", "", "good", "bad", "film"], toy.LABELS, 1)
+    card = Card("toy", str(network), (1, 1, 8), data.labels, data.facts)
+    checkpoint.save(tmp_path / "m.safetensors", donor.state_dict(), card)
+    for labels, anew in ((toy.LABELS, "1 embed, 1 bag"), (["a", "b", "c"], "1 embed, 1 dense, 1 bag")):
+        network, module, data = wordy(["", "", "film", "new", "good", "one"], labels, 2)
+        before = {name: value.clone() for name, value in module.state_dict().items()}
+        (remark,) = transfer.begin(network, module, domain, data, tmp_path / "m.safetensors")
+        count = anew.count("1")
+        assert remark == (
+            f"--weights: {5 - count} layers go on from a model of toy, {count} begin anew ({anew}), "
+            "in them the vectors of 2 tokens go on"
+        )
+        (learnt, _), (went_on, bag) = donor[0].branches, module[0].branches
+        for mine, own in zip(went_on[1].branches, learnt[1].branches, strict=True):
+            assert torch.equal(mine[0].weight, own[0].weight)
+        assert torch.equal(went_on[0].table.weight[[2, 4]], learnt[0].table.weight[[4, 2]])
+        kept = before["0.branches.0.0.table.weight"]
+        assert torch.equal(went_on[0].table.weight[[0, 1, 3, 5]], kept[[0, 1, 3, 5]])
+        assert torch.equal(went_on[2].weight, learnt[2].weight) == (labels == toy.LABELS)
+        assert torch.equal(bag[0].table.weight, before["0.branches.1.0.table.weight"])
+
+
+def test_a_network_of_tokens_is_made_for_the_tokens_of_the_new_data(tmp_path):
+    """A text without a recipe holds the numbers of its own vocabulary and labels."""
+    text = "embed(50, 4), globalmax, dense(3)"
+    card = Card("toy", text, (1, 1, 8), toy.LABELS, {"known": 50})
+    checkpoint.save(tmp_path / "m.safetensors", Network((1, 1, 8), parse(text)).module().state_dict(), card)
+    domain = replace(toy.DOMAIN, numbers=lambda facts: {"tokens": facts["known"], "runs": 7})
+    plan = Plan.of(domain, Source("files"), weights=str(tmp_path / "m.safetensors"))
+    assert plan.network == "embed(tokens, 4), globalmax, dense(classes)"
+    assert transfer.with_names("ngrams(3, 7), bag(7, 2)", {"tokens": 50, "runs": 7}) == "ngrams(3, runs), bag(runs, 2)"
+
+
+def test_inputs_are_brought_to_the_form_that_the_model_has_learnt(tmp_path):
+    """Before a recipe's own options where nobody names one, behind them where somebody does; typed ones come first."""
+    small = replace(toy.DOMAIN.recipes["small"], options={"size": 28})
+    domain = replace(toy.DOMAIN, recipes={"small": small}, form=lambda facts: facts)
+    card = Card("toy", SHALLOW, SHAPE, toy.LABELS, {"size": 8, "fit": "pad"}, recipe="small")
+    weights = Network(SHAPE, parse(SHALLOW)).module().state_dict()
+    file = str(tmp_path / "m.safetensors")
+
+    def options(card: Card, recipe: str | None = None, **typed: object) -> object:
+        checkpoint.save(Path(file), weights, card)
+        return Plan.of(domain, Source("files", options=typed), recipe, weights=file).source.options
+
+    assert options(card) == {"size": 8, "fit": "pad"}
+    assert options(card, recipe="small") == {"size": 28, "fit": "pad"}
+    assert options(card, size=9, fit=None) == {"size": 9, "fit": "pad"}
+    assert options(replace(card, recipe=None)) == {"size": 8, "fit": "pad"}
+    assert options(replace(card, domain="other")) == {}
+
+
 def test_a_trunk_of_one_domain_begins_another(tmp_path):
     """Another domain has other labels, and perhaps other channels: the rest goes on, in the words that it has."""
     trained = saved(tmp_path / "m.safetensors", f"conv(6, 1), {SHALLOW}", ["a", "b", "c"], domain="sound")

@@ -16,6 +16,7 @@ DOMAIN = Domain(
     default="swift",
     windows=data.windows,
     options=options.NAMES,
+    form=options.form,
     begin=begin.begin,
     by_line=True,
     table=data.table_in,
@@ -24,6 +25,7 @@ DOMAIN = Domain(
     written=show.written,
     patch=show.patch,
     numbers=data.numbers,
+    tokens=data.tokens_by_id,
     imagine=imagine.tokens,
     corruptions=corruptions.corruptions,
 )

@@ -28,7 +28,7 @@ from .roles import TABLES
 from .rows import Written, joined
 from .sources import TEXTS, origins
 from .tokens import strings
-from .vocabulary import Ids, Vocabulary
+from .vocabulary import FIRST, Ids, Vocabulary
 
 OVERLAP = 4  # a window shares one part of so many with the one before it
 VERSION = 4  # of how texts are cut and runs counted: a change of it makes every cache a stale one
@@ -170,6 +170,11 @@ def looks_like_a_path(text: str) -> bool:
 def numbers(facts: Facts) -> dict[str, int]:
     """What words of a network stand for: `tokens` ids and `runs` known runs; some, where there are no facts yet."""
     return {"tokens": int(facts.get("tokens_known", 20_000)), "runs": int(facts.get("runs_known", 200_000))}
+
+
+def tokens_by_id(facts: Facts) -> list[str]:
+    """The tokens of a model by their ids; "" where an id stands for none."""
+    return [*[""] * FIRST, *facts["vocabulary"]]
 
 
 def table_in(file: str, facts: Facts, options: Mapping[str, Any]) -> Table | None:

@@ -56,6 +56,11 @@ def options_of(source: Source, facts: Facts | None = None) -> Options:
     return Options(reading_of({**before, **given}), cutting_of(given if facts is None else facts), cache_in(given))
 
 
+def form(facts: Facts) -> dict[str, Any]:
+    """The options that cut other texts as a model does, whose facts these are."""
+    return {name: facts[name] for name in ("tokens", "lower")}
+
+
 def reading_of(given: Mapping[str, Any]) -> Reading:
     columns = given.get("text_column")
     if isinstance(columns, str | int):

@@ -18,6 +18,7 @@ DOMAIN = Domain(
     suited=augment.suited,
     views=augment.views,
     options=options.NAMES,
+    form=options.form,
     imagine=imagine.canvas,
     pretrained={"efficientnet-lite0": pretrained.efficientnet_lite0},
     surfaces=corruptions.SURFACES,

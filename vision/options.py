@@ -43,6 +43,13 @@ def options_of(source: Source, facts: Facts | None) -> Options:
     )
 
 
+def form(facts: Facts) -> dict[str, Any]:
+    """The options that bring other pictures to the form of a model's, whose facts these are."""
+    height, width = facts["size"]
+    square = {"size": int(height)} if height == width else {}
+    return {**square, "colour": facts["colour"], "fit": facts["fit"]}
+
+
 def side(size: Any) -> tuple[int, int] | None:
     """A side in pixels as (height, width) of a square."""
     if size is None:
