@@ -10,14 +10,14 @@ same for every network: content Σ(F − P)²/ΣP², style Σ(G − A)²/ΣA² a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from ..optimise import Lbfgs
+from ..optimise import AdamW, Lbfgs
 from ..problem import USAGE, Problem
 from .ascent import variation
 from .dream import See
@@ -76,15 +76,17 @@ class Restyling:
             )
         self.waves = Waves.of(content, mix) if how.fourier else None
         self.held = content.clone().requires_grad_() if self.waves is None else self.waves.held
-        self.optimiser = self._optimiser()
+        self.move = self._mover()
 
     def _values(self) -> Tensor:
         return self.held if self.waves is None else self.waves.values()
 
-    def _optimiser(self) -> torch.optim.Optimizer:
-        if self.how.optimiser == "adam":
-            return torch.optim.Adam([self.held], self.how.rate or 0.02)
-        return Lbfgs([self.held], self.how.rate or 1.0, max_iter=1, history_size=10)
+    def _mover(self) -> Callable[[Callable[[], Tensor]], object]:
+        """What takes a step by what the losses leave in `held.grad`, which it asks them for."""
+        if self.how.optimiser == "lbfgs":
+            return Lbfgs([self.held], self.how.rate or 1.0, max_iter=1, history_size=10).step
+        adam = AdamW([{"params": [self.held], "lr": self.how.rate or 0.02, "weight_decay": 0.0}], 0.9)
+        return lambda losses: (losses(), adam.step())
 
     @property
     def picture(self) -> Tensor:
@@ -105,7 +107,7 @@ class Restyling:
                 told.append(Losses(*(float(each.detach()) for each in (content, style, total))))
                 return total
 
-            self.optimiser.step(losses)  # type: ignore[arg-type]
+            self.move(losses)
             if self.waves is None:
                 self.held.detach().clamp_(0, 1)
             yield told[0]
