@@ -170,6 +170,7 @@ class View(NamedTuple):
 
     see: Callable[[Tensor], Tensor] = same  # a batch of maps (B, C, H, W) -> a batch of the same shape
     back: Callable[[Tensor], Tensor] = same  # its scores (B, K) -> scores for the inputs as they were
+    usual: bool = True  # whether answers are averaged over it where nobody says over how many
 
 
 class Drawing(Protocol):
@@ -256,7 +257,6 @@ class Domain:
     weights: Callable[[nn.Module, Path], list[str]] | None = None  # others' weights into a network; remarks
     suited: Callable[[str, list[str]], str] = lambda augment, labels: augment  # augmentation that fits the labels
     views: Callable[[str], Sequence[View]] = lambda augment: (View(),)  # an answer may be the mean over these
-    usual_views: int | None = None  # over how many of them it is where nobody asks; None: all
     windows: Callable[[str | bytes, Facts], Windows] | None = None  # an input that may be longer than an example
     options: Sequence[str] = ()  # the names that Source.options may have
     reading: Sequence[str] = ()  # further names that `read` looks up in the facts, as somebody asks for them: move

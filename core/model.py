@@ -200,11 +200,11 @@ def views(domain: Domain, card: Card, symmetries: int | None) -> Sequence[View]:
     all_of_them = domain.views(card.settings.get("augment", "none"))
     if symmetries is not None and not 1 <= symmetries <= len(all_of_them):
         raise Problem(
-            f"--symmetries is from 1 to {len(all_of_them)} for this model, the ways to turn or mirror an input that "
-            f"its training showed; got {symmetries}",
+            f"--symmetries is from 1 to {len(all_of_them)} for this model, the ways to turn, mirror or move an input "
+            f"that its training showed; got {symmetries}",
             USAGE,
         )
-    return all_of_them[: symmetries or domain.usual_views]
+    return all_of_them[:symmetries] if symmetries else [view for view in all_of_them if view.usual]
 
 
 def put(network: nn.Module, weights: dict[str, torch.Tensor]) -> None:

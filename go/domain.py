@@ -25,7 +25,6 @@ DOMAIN = Domain(
     recipes=RECIPES,
     default="swift",
     views=augment.views,
-    usual_views=1,
     options=("planes", "cache"),
     form=data.form,
     reading=("move",),

@@ -238,10 +238,24 @@ def test_what_cannot_be_read_is_a_problem(text: str) -> None:
 
 
 def test_answers_are_averaged_over_mirror_images_where_training_mirrored() -> None:
-    assert [len(views(text)) for text in ("none", "crop(2)", "flip, crop(2)")] == [1, 1, 2]
+    usual = [sum(view.usual for view in views(text)) for text in ("none", "crop(2)", "flip, crop(2)")]
+    assert usual == [1, 1, 2]
     x = pictures(2, 3, 8, 8)
     once, twice = (view.back(view.see(x)) for view in views("flip"))
     assert torch.equal(once, x) and torch.equal(twice, x.flip(3))
+
+
+@pytest.mark.parametrize("size", [(8, 6), (1, 1)])
+def test_who_asks_for_all_ways_sees_pictures_moved_by_a_pixel_where_training_moved_them(size: tuple[int, int]) -> None:
+    x = pictures(2, 3, *size)
+    padded = torch.nn.functional.pad(x.float(), (1, 1, 1, 1), mode="replicate").to(x.dtype)
+    up, down = padded[..., 2:, 2:], padded[..., :-2, :-2]
+    for text, expected in (
+        ("crop(2)", [x, up, down]),
+        ("flip, crop(2)", [x, x.flip(3), up, padded.flip(3)[..., 2:, 2:], down, padded.flip(3)[..., :-2, :-2]]),
+    ):
+        seen = [view.see(x) for view in views(text)]
+        assert len(seen) == len(expected) and all(map(torch.equal, seen, expected))
 
 
 def test_signs_are_not_mirrored_and_things_are() -> None:

@@ -11,13 +11,14 @@ Flip, flipud, crop and cutout leave uint8 as it is; the others give float32, fro
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from ..core.changes import Vocabulary, parts_of
-from ..core.domain import Augment, View
+from ..core.domain import Augment, View, same
 from .warp import Dice, centred, perspective, rotate, scale, skew, translate, warp
 
 FULL = 255.0  # full scale of a pixel
@@ -171,9 +172,25 @@ def suited(text: str, labels: list[str]) -> str:
 
 
 def views(text: str) -> Sequence[View]:
-    """A picture, and its mirror image where training mirrored pictures: answers are averaged over both."""
-    return (View(), View(mirrored)) if "flip" in VOCABULARY.read(text) else (View(),)
+    """A picture, and its mirror image where training mirrored pictures: answers are averaged over both.
+
+    Where it moved them, there are also the same moved by a pixel along the diagonal, either way, for those who
+    ask for all (Jordan 2024, arXiv:2404.00498, "Multi-crop evaluation").
+    """
+    words = VOCABULARY.read(text)
+    seen = [same, mirrored] if "flip" in words else [same]
+    steps = (-1, 1) if "crop" in words else ()
+    further = [partial(moved, each, step) for step in steps for each in seen]
+    return [View(each) for each in seen] + [View(each, usual=False) for each in further]
 
 
 def mirrored(pictures: Tensor) -> Tensor:
     return pictures.flip(-1)
+
+
+def moved(see: Callable[[Tensor], Tensor], step: int, pictures: Tensor) -> Tensor:
+    """What `see` makes of pictures, moved by `step` pixels down and to the right; the border is repeated."""
+    height, width = pictures.shape[2:]
+    rows = torch.arange(height, device=pictures.device).sub(step).clamp(0, height - 1)
+    columns = torch.arange(width, device=pictures.device).sub(step).clamp(0, width - 1)
+    return see(pictures)[:, :, rows][..., columns]

@@ -74,7 +74,7 @@ def _share(right: Tensor) -> dict[str, Any]:
 
 
 def agreement(model: Model, examples: Examples) -> list[float]:
-    """For each further way to see an input (mirrored, turned), the share of answers that are those to it as it is.
+    """For each further way to see an input (mirrored, turned, moved), the share of answers that stay the same.
 
     Of the ways that training showed. The network is asked for each by itself: the mean over all of them always agrees.
     """
