@@ -120,6 +120,28 @@ def test_random_games_change_nothing(board):
     assert board.position.tobytes() == before.tobytes()
 
 
+def drawn_board(drawn: str) -> Board:
+    """A board of 9×9 from its signs, Black to move."""
+    signs = [".XO".index(sign) for sign in drawn.split()]
+    stones = [each for each, colour in enumerate(signs) if colour]
+    return Board(9, stones=stones, stone_colours=[signs[each] for each in stones])
+
+
+def test_a_chain_that_an_answer_saves_lives():
+    """Black can give atari to the three white stones on top; unanswered, they would be lost every third time."""
+    drawn = """
+        X . X O . . . . .
+        X X O O . O . . .
+        . X X X O . . . .
+        X X . X O . . . .
+        . X X X O . . O .
+        X X X X O . . . .
+        X . X X O . . . .
+        X X X X O . O . .
+        . X X X O . . . ."""
+    assert outlook(drawn_board(drawn)).owned[1, 3] < -0.6
+
+
 def test_two_chains_in_seki_live():
     """Neither may play on the two liberties that they share; whoever gave large chains away would lose one."""
     drawn = """
@@ -132,9 +154,7 @@ def test_two_chains_in_seki_live():
         . . . X O . . . .
         . . . X O . . . .
         . . . X O . . . ."""
-    signs = [".XO".index(sign) for sign in drawn.split()]
-    stones = [each for each, colour in enumerate(signs) if colour]
-    found = outlook(Board(9, stones=stones, stone_colours=[signs[each] for each in stones]))
+    found = outlook(drawn_board(drawn))
     assert found.dead() == []
     assert found.owned[0, 1] < -0.5 and found.owned[0, 4] > 0.5
 

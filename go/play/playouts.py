@@ -1,9 +1,10 @@
 """What random games from a position say of it: whose each point will be, who is ahead, which stones are dead.
 
 Both sides play random moves that fill no true eye of their own and put no more than `OFFERED` of their own stones into
-atari, until both pass; the area is counted. A stone is dead where its point ends as the other colour's in most games
-(as deadstones of Sabaki has it). That is an estimate: it is right about most finished positions, sees no seki but the
-plain ones, and knows nothing of how strong players would go on.
+atari, until both pass; a chain that was just put into atari is saved where it can be. The area is counted. A stone is
+dead where its point ends as the other colour's in most games (as deadstones of Sabaki has it). That is an estimate: it
+is right about most finished positions, sees no seki but the plain ones, and knows nothing of how strong players would
+go on.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy as np
 from ..board import Board, owners
 from ..compiled import compiled
 from ..eyes import is_spoilt, may_be_eye
+from ..ladder import two_liberties
 from ..position import BLACK, EMPTY, PASS, POINTS, POSITION, WHITE, WIDTH, legal, play
 from ..prospect import prospect
 
@@ -96,9 +98,14 @@ def play_out(start, work, seed, owned, leads):  # type: ignore[no-untyped-def]
 def finish(b, points):  # type: ignore[no-untyped-def]
     """Plays random moves until both pass."""
     count = list_empty(b, points)
-    passes, turns = 0, 0
+    passes, turns, found = 0, 0, PASS
     while passes < 2 and turns < LONGEST:
-        left, found = count, PASS
+        found = rescue(b, found)
+        if found != PASS:
+            play(b, found)
+            passes, turns, count = 0, turns + 1, list_empty(b, points)
+            continue
+        left = count
         while left:  # the points in a random order, as far as it is needed
             at = np.random.randint(left)
             p = points[at]
@@ -113,6 +120,21 @@ def finish(b, points):  # type: ignore[no-untyped-def]
         turns += 1
         if play(b, found):
             count = list_empty(b, points)
+
+
+@compiled
+def rescue(b, last):  # type: ignore[no-untyped-def]
+    """Where a chain that the last move put into atari gains liberties, or takes stones; PASS where none can."""
+    if last == PASS:
+        return PASS
+    for q in (last - WIDTH, last - 1, last + 1, last + WIDTH):
+        if b.colour[q] == b.turn and b.liberties[b.head[q]] == 1:
+            p, _ = two_liberties(b, b.head[q])
+            if legal(b, p):
+                captured, _, liberties = prospect(b, p, b.turn)
+                if captured > 0 or liberties > 1:
+                    return p
+    return PASS
 
 
 @compiled
