@@ -21,7 +21,7 @@ JSON = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.
 QUIET = Annotated[bool, typer.Option("--quiet", help="No progress and no remarks.")]
 FORCE = Annotated[bool, flag("Replace what is there.", None, "--force")]
 SYMMETRIES = Annotated[
-    int | None, flag("Average over so many ways to turn, mirror or move it; up to 8 for a board, 6 for a picture.")
+    int | None, flag("Average over so many ways to turn, mirror or move the input; 8 for a board, 6 for a picture.")
 ]
 DEVICE = Annotated[str | None, flag("auto, cpu, cuda, cuda:1 or mps.")]
 

@@ -134,8 +134,8 @@ def _signs(theirs: Sequence[Piece], card: Card, data: Data) -> list[tuple[object
     labels, tokens = card.labels != data.labels, card.facts != data.facts
     signs = []
     for piece in theirs:
-        other = (labels and piece.scores, tokens and isinstance(piece.module, OF_TOKENS))
-        signs.append((*piece.sign, *(other if any(other) else ())))
+        differs = (labels and piece.scores) or (tokens and isinstance(piece.module, OF_TOKENS))
+        signs.append((*piece.sign, "differs") if differs else piece.sign)
     return signs
 
 
@@ -161,8 +161,8 @@ def _vectors(new: Sequence[Piece], rest: Sequence[Piece], ours: Sequence[str], t
     )
     pairs = [(mine, own) for mine, own in zip(tables, known, strict=False) if mine.shape[1] == own.shape[1]]
     for mine, own in pairs if both else ():
-        to, origin = torch.tensor(both).T
-        mine[to] = own[origin]
+        here, there = torch.tensor(both).T
+        mine[here] = own[there]
     return len(both) if pairs else 0
 
 

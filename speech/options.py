@@ -71,7 +71,7 @@ def options_of(source: Source, facts: Facts | None) -> Options:
 
 def form(facts: Facts) -> dict[str, Any]:
     """The options that bring other recordings to the form of a model's, whose facts these are."""
-    told = {name: facts[name] for name in FORM if name != "samples"}
+    told = {name: facts[name] for name in FORM if name in facts and name != "samples"}
     return {**told, "seconds": facts["samples"] / facts["rate"]}
 
 

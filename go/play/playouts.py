@@ -101,11 +101,8 @@ def finish(b, points):  # type: ignore[no-untyped-def]
     passes, turns, found = 0, 0, PASS
     while passes < 2 and turns < LONGEST:
         found = rescue(b, found)
-        if found != PASS:
-            play(b, found)
-            passes, turns, count = 0, turns + 1, list_empty(b, points)
-            continue
-        left = count
+        saved = found != PASS
+        left = 0 if saved else count
         while left:  # the points in a random order, as far as it is needed
             at = np.random.randint(left)
             p = points[at]
@@ -118,7 +115,7 @@ def finish(b, points):  # type: ignore[no-untyped-def]
                 break
         passes = passes + 1 if found == PASS else 0
         turns += 1
-        if play(b, found):
+        if play(b, found) or saved:
             count = list_empty(b, points)
 
 
