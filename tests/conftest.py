@@ -1,15 +1,18 @@
 """What the tests share: a folder with real data where there is one, and the toy world."""
 
 import io
+import os
 import sys
 from pathlib import Path
 
 import pytest
-import torch
+from hypothesis import settings
 
 sys.path.insert(0, str(Path(__file__).parent))  # tests/toy.py
 
-torch.set_num_threads(1)  # tiny networks: threads would only wait for each other
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # tiny networks: threads would only wait for each other
+settings.register_profile("neocog", deadline=None)  # on a shared machine an example may take long and be right
+settings.load_profile("neocog")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 

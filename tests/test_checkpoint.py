@@ -87,7 +87,7 @@ def test_any_memory_format_and_any_gradient_may_be_saved(tmp_path):
 
 
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"])), max_size=4))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_any_labels_come_back(tmp_path_factory, labels):
     path = tmp_path_factory.getbasetemp() / "labels.safetensors"
     save(path, {}, replace(CARD, labels=labels))
@@ -282,7 +282,7 @@ NAMED_CARDS = CARDS.map(lambda told: {"__metadata__": {KEY: json.dumps(told)}})
 
 
 @given(st.binary(max_size=200) | (JSON | HEADERS | NAMED_CARDS).map(framed))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_no_content_gives_anything_but_a_problem(tmp_path_factory, content):
     path = tmp_path_factory.getbasetemp() / "random"
     path.write_bytes(content)
@@ -293,7 +293,7 @@ def test_no_content_gives_anything_but_a_problem(tmp_path_factory, content):
 
 
 @given(st.data())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_a_damaged_model_gives_its_card_and_weights_or_a_problem(tmp_path_factory, data):
     path = tmp_path_factory.getbasetemp() / "damaged.safetensors"
     save(path, WEIGHTS, CARD)

@@ -57,7 +57,7 @@ def done(told: tuple[int, str, str]) -> None:
 
 
 def environment(tmp_path: Path) -> dict[str, str]:
-    return os.environ | {"NEOCOG_CACHE": str(tmp_path / "cache"), "OMP_NUM_THREADS": "1"}
+    return os.environ | {"NEOCOG_CACHE": str(tmp_path / "cache")}
 
 
 # --- the main job ----------------------------------------------------------------------------------------------------
@@ -193,8 +193,7 @@ def wait_for(path: Path, lines: int) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_a_stopped_run_resumes_to_the_weights_of_one_never_stopped(number, photos, tmp_path, neocog, monkeypatch):
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+def test_a_stopped_run_resumes_to_the_weights_of_one_never_stopped(number, photos, tmp_path, neocog):
     running = start(tmp_path, photos)
     wait_for(tmp_path / "run/metrics.jsonl", 4)
     running.send_signal(number)

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from neocog.core import device as devices
 from neocog.core.device import World, choose
@@ -130,7 +130,6 @@ def test_want_of_memory_is_told_from_other_errors(error, memory):
 
 
 @given(st.integers(0, 100), st.integers(1, 9))
-@settings(deadline=None)
 def test_the_shares_of_a_world_are_the_whole_batch_once(examples, size):
     """And none has more than one example more than another."""
     picks = torch.randperm(examples)

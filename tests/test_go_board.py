@@ -115,7 +115,7 @@ def state(b):
     return told
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 2**32), st.integers(1, 9))
 def test_taking_moves_back_leaves_the_position_as_it_was(seed, size):
     """On random legal play with captures and passes, after each of up to 60 moves."""
@@ -134,7 +134,7 @@ def test_taking_moves_back_leaves_the_position_as_it_was(seed, size):
             np.testing.assert_array_equal(now[name], then[name], err_msg=name)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 2**32), st.integers(2, 9))
 def test_chains_and_liberties_are_those_that_are_on_the_board(seed, size):
     """After random legal play: sizes, liberties and rings, counted anew from the stones."""
@@ -278,7 +278,7 @@ def test_taking_is_no_suicide():
     assert board(". O X\nO X X\nX X .", 3).legal(0)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 2**32))
 def test_superko_forbids_just_what_brings_a_position_back(seed):
     """Random play on 3×3, every place asked after every move."""

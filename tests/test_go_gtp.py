@@ -219,7 +219,7 @@ ANYTHING = st.text(st.characters(exclude_characters="\n", exclude_categories=["C
 LINES = st.lists(st.one_of(st.lists(WORDS, max_size=4).map(" ".join), ANYTHING), max_size=12)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(LINES)
 def test_whatever_comes_has_an_answer(lines):
     """One answer, = or ?, for each line with a command up to `quit`; never an error of ours."""

@@ -84,7 +84,7 @@ def random_game(seed: int, size: int, most: int):
             plain = plain.played((row, column))
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.integers(0, 2**32), st.integers(2, 7))
 def test_planes_are_the_plain_ones_in_random_play(seed, size):
     """On crowded boards: snapbacks, ko, shared liberties, suicide threats, false eyes."""

@@ -3,7 +3,7 @@
 import pytest
 import torch
 from fresh import loaded_by
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from neocog.core.layers import batchnorm, conv, dense, flatten, leaky, maxpool, parallel, relu, residual
 from neocog.core.network import Network, call, parse
@@ -93,7 +93,6 @@ def test_a_pool_after_a_filter_sees_p_plus_k_minus_1(p, k):
     assert measured(f"conv(1, {k}), maxpool({p})", 1, 32, 32).receptive_field == (p + k - 1,) * 2
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(1, 5), st.integers(1, 3)), min_size=1, max_size=4))
 def test_the_receptive_field_grows_by_f_minus_1_times_all_strides_before(windows):
     text = ", ".join(f"conv(1, {f}, stride={s})" for f, s in windows)
@@ -197,7 +196,6 @@ def test_a_text_read_is_the_network_printed(layers):
 
 
 @given(st.text(max_size=40) | st.text("conv(),123 relu=", max_size=40))
-@settings(deadline=None)
 def test_any_text_is_layers_or_a_problem(text):
     try:
         assert isinstance(parse(text), tuple)

@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from neocog.core.score import calibration_error, classes, confusion, interval, log_loss, scores, top
 from sklearn import metrics
@@ -80,7 +80,6 @@ def test_a_class_without_examples_has_no_recall_and_does_not_count():
 
 
 @given(st.integers(1, 5000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
-@settings(deadline=None)
 def test_the_interval_contains_the_accuracy(counts):
     right, examples = counts
     low, high = interval(right, examples, draws=1000)

@@ -3,7 +3,7 @@
 from collections import Counter
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from neocog.core.split import PARTS, place, split
 
@@ -54,7 +54,6 @@ def test_a_share_of_nothing_gives_nothing():
     st.permutations(range(150)),
     st.sampled_from([(0.1, 0.2), (0.2, 0.0), (0.3, 0.3)]),
 )
-@settings(deadline=None)
 def test_adding_examples_moves_no_others(more, order, shares):
     """As long as each class has a member on each side of the cuts of its own; the order does not matter."""
     first = keys(150)
@@ -66,7 +65,6 @@ def test_adding_examples_moves_no_others(more, order, shares):
 
 
 @given(st.lists(st.tuples(st.integers(0, 15), st.sampled_from("abcd")), max_size=60))
-@settings(deadline=None)
 def test_what_is_equal_or_of_one_group_stays_together(examples):
     """Whatever its labels: a duplicate under two labels, a patient with two diagnoses."""
     parts, _ = split([b"%d" % key for key, _ in examples], [label for _, label in examples], 0.2, 0.2)

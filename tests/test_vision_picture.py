@@ -150,7 +150,7 @@ def test_pad_keeps_all_of_it_and_its_shape_between_black_bars() -> None:
     assert not got[:, :2].any() and not got[:, 6:].any() and got[0, 4, 0] > 200 and got[2, 4, 7] > 200
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     size=st.tuples(st.integers(1, 300), st.integers(1, 300)),
     form=st.tuples(st.integers(1, 20), st.integers(1, 20)),
@@ -194,7 +194,7 @@ def test_a_decompression_bomb_is_refused_before_it_is_unpacked() -> None:
 
 
 @pytest.mark.filterwarnings("ignore")
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(st.binary(max_size=40), st.integers(0, 600), st.sampled_from(["PNG", "JPEG", "GIF", "TIFF", "WEBP", "BMP"]))
 def test_damage_is_a_reason_and_never_a_crash(noise: bytes, at: int, format: str) -> None:
     content = encoded(Image.fromarray(HALVES), format)
