@@ -17,7 +17,6 @@ from machine import machine
 from neocog.core import device as devices
 from neocog.core.domain import Source
 from neocog.core.feed import ahead
-from neocog.core.made import AHEAD
 from neocog.core.network import Network
 from neocog.core.plan import find_recipe
 from neocog.core.settings import Settings
@@ -70,7 +69,7 @@ def main() -> None:
         begin = time.perf_counter()
         for _ in range(options.steps):
             if trainer.ahead is not None:
-                trainer.ahead.soon(order[at : at + AHEAD])
+                trainer.ahead.soon(order[at : at + trainer.ahead.depth])
             trainer.step(data.train, augment, order[at], 0.5)
             at += 1
         devices.finish(device)

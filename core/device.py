@@ -76,6 +76,12 @@ def keep_memory(device: torch.device) -> None:
     libc.mallopt(-1, ctypes.c_int(2**31 - 1))
 
 
+def try_kernels(device: torch.device, alike: bool) -> None:
+    """Let cuDNN time its ways to convolve and keep the fastest for each shape; of use where batches are `alike`."""
+    if device.type == "cuda":
+        torch.backends.cudnn.benchmark = alike
+
+
 def finish(device: torch.device) -> None:
     """Wait until the device has done what it was asked for, so that a clock tells the truth."""
     if device.type == "cuda":
@@ -135,6 +141,11 @@ class World:
 
 def local_rank() -> int:
     return int(os.environ.get("LOCAL_RANK", "0"))
+
+
+def local_size() -> int:
+    """How many processes of this machine train together."""
+    return int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
 
 
 @contextmanager

@@ -13,9 +13,11 @@ from torch import Tensor
 
 from . import device as devices
 from .domain import Examples
-from .made import AHEAD, Ahead, Made
+from .made import Ahead, Made
+from .sources.parallel import processors
 
 ALIKE, DIVIDED = 25, 100  # inputs of unequal length at once, at least; and batches that they make, at most
+COPYING = 4  # threads that pick batches out of an array in memory for a device that cannot hold it
 COLUMNS = 5000  # of inputs of unequal length at once, where that is more: 100 sentences cost little more than 25
 
 
@@ -44,8 +46,11 @@ def settle(examples: Examples, device: torch.device) -> Examples:
 
 def ahead(examples: Examples, device: torch.device) -> Ahead | None:
     """Threads that fetch the next batches while the device is busy; None where batches lie ready."""
-    if isinstance(examples.inputs, Made) or (device.type == "cuda" and examples.targets.device != device):
-        return Ahead(lambda picks: batch(examples, picks, device), AHEAD if device.type == "cuda" else 1)
+    made = isinstance(examples.inputs, Made)
+    if made or (device.type == "cuda" and examples.targets.device != device):
+        own = processors() // devices.local_size()
+        workers = 1 if device.type == "cpu" else max(1, own - 1) if made else COPYING
+        return Ahead(lambda picks: batch(examples, picks, device), workers)
     return None
 
 
@@ -74,17 +79,24 @@ def of_each(model: Answers, examples: Examples, work: Callable[[Tensor, Tensor],
     order = torch.arange(len(examples))
     if examples.lengths is not None:
         order = examples.lengths.argsort(descending=True, stable=True)
-    parts, start, most = [], 0, size
-    while start < len(examples):
-        if examples.lengths is not None:
-            longest = max(1, int(examples.lengths[order[start]]))
-            size = min(most, max(ALIKE, len(examples) // DIVIDED, COLUMNS // longest))
-        try:
-            parts.append(work(*batch(examples, order[start : start + size], model.device)).cpu())
-        except RuntimeError as error:
-            if size == 1 or not devices.out_of_memory(error):
-                raise
-            size = most = (size + 1) // 2
-            continue
-        start += size
+    parts, start, most, early = [], 0, size, ahead(examples, model.device)
+    try:
+        while start < len(examples):
+            if examples.lengths is not None:
+                longest = max(1, int(examples.lengths[order[start]]))
+                size = min(most, max(ALIKE, len(examples) // DIVIDED, COLUMNS // longest))
+            picks = order[start : start + size]
+            if early:
+                early.soon(order[start : start + size * early.depth].split(size))
+            try:
+                parts.append(work(*(early(picks) if early else batch(examples, picks, model.device))).cpu())
+            except RuntimeError as error:
+                if size == 1 or not devices.out_of_memory(error):
+                    raise
+                size = most = (size + 1) // 2
+                continue
+            start += size
+    finally:
+        if early:
+            early.close()
     return torch.cat(parts)[order.argsort()]

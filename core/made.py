@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-AHEAD = 4  # batches that are computed before a step asks for them
+SPARE = 3  # batches that lie ready or wait, beside one for each thread
 
 Key = tuple[int, int, int]
 
@@ -53,12 +53,13 @@ class Ahead:
 
     def __init__(self, fetch: Callable[[Tensor], tuple[Tensor, Tensor]], workers: int) -> None:
         self.fetch = fetch
+        self.depth = workers + SPARE  # how many are foreseen
         self.pool = ThreadPoolExecutor(workers, thread_name_prefix="neocog-batch")
         self.waiting: dict[Key, Future[tuple[Tensor, Tensor]]] = {}
 
     def soon(self, batches: Sequence[Tensor]) -> None:
         """These are the next; what else was foreseen is not wanted any more."""
-        wanted = {key_of(picks): picks for picks in batches[:AHEAD]}
+        wanted = {key_of(picks): picks for picks in batches[: self.depth]}
         for key in self.waiting.keys() - wanted.keys():
             self.waiting.pop(key).cancel()
         for key, picks in wanted.items():

@@ -194,17 +194,25 @@ class Muon(Optimiser):
         return {"mean": torch.zeros_like(p), "square": torch.zeros_like(p), "step": torch.zeros(())}
 
     def move(self, params: list[Tensor], gradients: list[Tensor], group: Group) -> None:
+        alike: dict[torch.Size, list[tuple[Tensor, Tensor]]] = {}
         for p, gradient in zip(params, gradients, strict=True):
             if p.ndim == 4:
-                self._turn(p, gradient, group["lr"])
+                alike.setdefault(p.shape, []).append((p, gradient))
+        for pairs in alike.values():
+            self._turn(*map(list, zip(*pairs, strict=True)), group["lr"])
         if others := [p for p in params if p.ndim != 4]:
             self._adam(others, [g for g in gradients if g.ndim != 4], group["lr"])
 
-    def _turn(self, p: Tensor, gradient: Tensor, lr: float) -> None:
-        momentum = self.state[p]["momentum"].mul_(self.momentum).add_(gradient)
-        ahead = torch.add(gradient, momentum, alpha=self.momentum)
-        p.mul_(len(p) ** 0.5 / p.norm().clamp_min(1e-12))
-        p.sub_(orthogonal(ahead.flatten(1)).view_as(p), alpha=lr)
+    def _turn(self, params: list[Tensor], gradients: list[Tensor], lr: float) -> None:
+        """One step of filters of one shape, together: a GPU is kept waiting by many small products, not by their size."""
+        momenta = self.of(params, "momentum")
+        torch._foreach_mul_(momenta, self.momentum)
+        torch._foreach_add_(momenta, gradients)
+        ahead = torch._foreach_add(gradients, momenta, alpha=self.momentum)
+        turned = orthogonal(torch.stack([each.flatten(1) for each in ahead]))
+        norms = torch._foreach_maximum(torch._foreach_norm(params), 1e-12)
+        torch._foreach_mul_(params, torch._foreach_mul(torch._foreach_reciprocal(norms), len(params[0]) ** 0.5))
+        torch._foreach_sub_(params, [each.view_as(p) for each, p in zip(turned, params, strict=True)], alpha=lr)
 
     def _adam(self, params: list[Tensor], gradients: list[Tensor], lr: float) -> None:
         one, two = self.BETAS
@@ -226,15 +234,15 @@ class Lbfgs(torch.optim.LBFGS):
 
 
 def orthogonal(matrix: Tensor, steps: int = 3) -> Tensor:
-    """`matrix` with its singular values brought near 1, by a quintic Newton–Schulz iteration in few bits if fast."""
+    """Matrices (…, M, N), their singular values brought near 1 by a quintic Newton–Schulz iteration in few bits if fast."""
     x: Tensor = matrix.to(devices.number_format(matrix.device, "auto"))
-    tall = x.shape[0] > x.shape[1]
-    x = x.T if tall else x
-    x = x / (x.norm() + 1e-7)
+    tall = x.shape[-2] > x.shape[-1]
+    x = x.mT if tall else x
+    x = x / (torch.linalg.matrix_norm(x, keepdim=True) + 1e-7)
     for _ in range(steps):
-        square = x @ x.T
+        square = x @ x.mT
         x = 3.4445 * x + (-4.7750 * square + 2.0315 * (square @ square)) @ x
-    return (x.T if tall else x).to(matrix.dtype)
+    return (x.mT if tall else x).to(matrix.dtype)
 
 
 @torch.no_grad()

@@ -24,7 +24,7 @@ from torch.nn.parallel import DistributedDataParallel
 from . import device as devices
 from .domain import Augment, Examples, Surface, same
 from .feed import ahead, answers, batch, settle
-from .made import AHEAD, Ahead
+from .made import Ahead
 from .optimise import Average, large_tables, optimiser, rate, restrain
 from .problem import Problem
 from .robust.adversary import fast
@@ -270,6 +270,7 @@ def train(
     order_of = partial(batches, len(examples), settings.batch, settings.seed, most=seen)
     steps = len(order_of(0, where))
     trainer.ahead = ahead(examples, device)
+    devices.try_kernels(device, alike=examples.lengths is None)
     valid = valid.thinned(settings.checked)
     total, good, start = steps * settings.epochs, trainer.copy(), time.perf_counter() - trainer.seconds
     trainer.network.train()
@@ -278,7 +279,8 @@ def train(
             epoch, index = divmod(trainer.number, steps)
             order = order_of(epoch, where, examples.lengths)
             if trainer.ahead:
-                trainer.ahead.soon([trainer.world.share(picks) for picks in order[index : index + AHEAD]])
+                soon = order[index : index + trainer.ahead.depth]
+                trainer.ahead.soon([trainer.world.share(picks) for picks in soon])
             trainer.step(examples, augment, order[index], trainer.number / total)
             trainer.seconds = time.perf_counter() - start
             last = trainer.number % steps == 0

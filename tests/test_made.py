@@ -7,7 +7,7 @@ import torch
 import toy
 from neocog.core.domain import UNCHANGED, Examples, joined
 from neocog.core.feed import ahead, settle
-from neocog.core.made import AHEAD, Ahead, Made
+from neocog.core.made import Ahead, Made
 from neocog.core.train import batches, train
 
 CPU = torch.device("cpu")
@@ -56,7 +56,7 @@ def test_batches_are_ready_before_their_step_and_forgotten_when_unwanted():
     order = list(torch.arange(40).split(4))
     feed = Ahead(fetch, 1)
     feed.soon(order[:6])
-    assert len(feed.waiting) == AHEAD
+    assert len(feed.waiting) == feed.depth == 4
     allowed.set()
     assert torch.equal(feed(order[0])[0], order[0]) and asked[0][1].startswith("neocog-batch")
     feed.soon(order[5:7])

@@ -64,4 +64,4 @@ def trainer(network: str = NETWORK, world: World | None = None, **changes) -> Tr
     settings = Settings(**{"epochs": 3, "batch": 16, "lr": 0.01, "device": "cpu", "augment": "noise"} | changes)
     module = Network((1, 8, 8), parse(network)).module()
     start(module, settings.seed, settings.dirac)
-    return Trainer(Frontend(), module, settings, torch.device("cpu"), world or World())
+    return Trainer(Frontend(), module, settings, torch.device(settings.device), world or World())

@@ -1,0 +1,127 @@
+"""The same on an accelerator as on the processor: scores, steps, what is remembered of them, and no waiting for data."""
+
+import copy
+
+import pytest
+import torch
+import toy
+from neocog.core import device as devices
+from neocog.core.domain import UNCHANGED
+from neocog.core.feed import ahead, answers, batch, settle
+from neocog.core.network import Network
+from neocog.core.optimise import MANY_ROWS, optimiser
+from neocog.core.settings import Settings
+from neocog.core.start import start
+from neocog.core.train import train
+from neocog.go import DOMAIN as GO
+from neocog.go import augment as go_augment
+from neocog.vision import DOMAIN as VISION
+from test_made import made
+from torch import nn
+
+GPU = devices.choose("auto")
+CPU = torch.device("cpu")
+pytestmark = pytest.mark.skipif(GPU.type == "cpu", reason="needs an accelerator")
+
+
+@pytest.mark.parametrize(
+    ("domain", "recipe", "shape", "labels"),
+    [
+        (GO, "swift", (48, 19, 19), 361),
+        (GO, "alphago", (48, 19, 19), 361),
+        (VISION, "swift", (3, 32, 32), 10),
+        (VISION, "keras-digits", (1, 28, 28), 10),
+    ],
+)
+def test_a_network_gives_the_scores_that_it_gives_on_the_processor(domain, recipe, shape, labels):
+    module = Network(shape, domain.recipes[recipe].layers(labels)).module().eval()
+    start(module, 0)
+    x = torch.rand(6, *shape, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        wanted = module(x)
+        found = devices.lay_out(copy.deepcopy(module).to(GPU), devices.memory_format(module, GPU))(x.to(GPU)).cpu()
+        spread = wanted.std()
+        assert (found - wanted).abs().max() < 0.02 * spread  # convolutions are in TF32 on newer GPUs
+        if devices.number_format(GPU, "auto") == torch.bfloat16:
+            with torch.autocast(GPU.type, torch.bfloat16):
+                assert (module.to(GPU)(x.to(GPU)).float().cpu() - wanted).abs().max() < 0.2 * spread
+
+
+def network_with_a_table() -> nn.Sequential:
+    torch.manual_seed(0)
+    return nn.Sequential(
+        nn.Embedding(MANY_ROWS, 6), nn.Unflatten(1, (2, 1)), nn.Conv2d(2, 3, (1, 3)), nn.BatchNorm2d(3), nn.Flatten(),
+        nn.Linear(12, 4),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["adamw", "sgd", "muon"])
+def test_steps_are_those_of_the_processor(name):
+    """Muon multiplies in bfloat16 where the accelerator does: its steps agree to some percent of their length."""
+    settings = Settings(optimiser=name, lr=0.02, lr_other=0.01, weight_decay=0.1)
+    here = network_with_a_table()
+    before = copy.deepcopy(here)
+    there = copy.deepcopy(here).to(GPU)
+    pairs = [(module, optimiser(module, settings)) for module in (here, there)]
+    ids = torch.randint(0, MANY_ROWS, (5, 8, 2), generator=torch.Generator().manual_seed(0))
+    for own in ids:
+        for module, step in pairs:
+            step.zero_grad()
+            module(own.to(next(module.parameters()).device)).square().sum().backward()
+            step.step()
+    near = 0.1 if name == "muon" else 0.01
+    for (told, a), b, began in zip(here.named_parameters(), there.parameters(), before.parameters(), strict=True):
+        moved = (a - began).norm()
+        assert (b.cpu() - a).norm() <= near * moved + 1e-5, told
+    kept = pairs[1][1].remembered()
+    again = optimiser(there, settings)
+    again.remember({at: {n: v.cpu() for n, v in values.items()} for at, values in kept.items()})
+    for at, values in again.remembered().items():
+        for key, value in values.items():
+            assert torch.equal(value, kept[at][key]) and value.device == kept[at][key].device
+
+
+def test_it_learns_from_examples_that_are_computed_and_goes_on_from_its_state():
+    whole = toy.examples(120)
+    first = toy.trainer(epochs=6, lr=0.02, device=str(GPU), augment="none")
+    for epoch in train(first, made(whole), toy.examples(30, 1), UNCHANGED):
+        if epoch.epoch == 2:
+            state = {name: value.cpu() for name, value in first.copy()[0].items()}, first.facts()
+    assert first.history[-1].valid_accuracy > 0.9
+    second = toy.trainer(epochs=6, lr=0.02, device=str(GPU), augment="none")
+    second.restore(*state)
+    assert len(list(train(second, made(whole), toy.examples(30, 1), UNCHANGED))) == 4
+    assert abs(second.history[-1].loss - first.history[-1].loss) < 0.1
+
+
+def test_answers_are_the_same_whether_examples_lie_there_or_are_computed():
+    trainer = toy.trainer(device=str(GPU), precision="float32")
+    whole = toy.examples(70)
+    assert settle(whole, GPU).targets.device == GPU
+    for examples in (whole, made(whole), settle(whole, GPU)):
+        assert torch.allclose(
+            torch.from_numpy(answers(trainer, examples, 16)), torch.from_numpy(answers(trainer, whole, 70)), atol=1e-5
+        )
+
+
+def test_batches_that_are_computed_come_to_the_device_ahead_of_their_step():
+    whole = toy.examples(40)
+    feed = ahead(made(whole), GPU)
+    assert feed is not None
+    order = torch.arange(40).split(8)
+    feed.soon(order)
+    for picks in order:
+        inputs, targets = feed(picks)
+        assert inputs.device.type == targets.device.type == GPU.type
+        assert torch.equal(inputs.cpu(), whole.inputs[picks])
+    feed.close()
+    assert batch(whole, order[0], GPU)[0].device.type == GPU.type
+
+
+def test_positions_are_turned_alike():
+    maps = torch.rand(20, 3, 19, 19, generator=torch.Generator().manual_seed(0))
+    targets = torch.arange(20) * 18
+    turned, moved = go_augment.symmetries(maps.to(GPU), targets.to(GPU), torch.Generator(GPU).manual_seed(1))
+    for board, before, at, place in zip(turned.cpu(), maps, moved.cpu(), targets, strict=True):
+        assert board.flatten(1)[:, at].equal(before.flatten(1)[:, place])
+        assert any(view.see(before[None])[0].equal(board) for view in go_augment.views("symmetries"))
