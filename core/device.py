@@ -30,7 +30,7 @@ def choose(name: str) -> torch.device:
     if (device.index or 0) >= there:
         found = f"{there} of them" if there else "none"
         raise Problem(f"{name} is not here: torch finds {found}; --device cpu always works", USAGE)
-    return device
+    return torch.device("cuda", device.index or 0) if device.type == "cuda" else device
 
 
 def describe(device: torch.device) -> str:

@@ -194,17 +194,19 @@ class Muon(Optimiser):
         return {"mean": torch.zeros_like(p), "square": torch.zeros_like(p), "step": torch.zeros(())}
 
     def move(self, params: list[Tensor], gradients: list[Tensor], group: Group) -> None:
-        alike: dict[torch.Size, list[tuple[Tensor, Tensor]]] = {}
+        alike: dict[torch.Size, tuple[list[Tensor], list[Tensor]]] = {}
         for p, gradient in zip(params, gradients, strict=True):
             if p.ndim == 4:
-                alike.setdefault(p.shape, []).append((p, gradient))
-        for pairs in alike.values():
-            self._turn(*map(list, zip(*pairs, strict=True)), group["lr"])
+                filters, slopes = alike.setdefault(p.shape, ([], []))
+                filters.append(p)
+                slopes.append(gradient)
+        for filters, slopes in alike.values():
+            self._turn(filters, slopes, group["lr"])
         if others := [p for p in params if p.ndim != 4]:
             self._adam(others, [g for g in gradients if g.ndim != 4], group["lr"])
 
     def _turn(self, params: list[Tensor], gradients: list[Tensor], lr: float) -> None:
-        """One step of filters of one shape, together: a GPU is kept waiting by many small products, not by their size."""
+        """One step of filters of one shape, in products of them all: many small ones keep a GPU waiting."""
         momenta = self.of(params, "momentum")
         torch._foreach_mul_(momenta, self.momentum)
         torch._foreach_add_(momenta, gradients)
@@ -234,7 +236,7 @@ class Lbfgs(torch.optim.LBFGS):
 
 
 def orthogonal(matrix: Tensor, steps: int = 3) -> Tensor:
-    """Matrices (…, M, N), their singular values brought near 1 by a quintic Newton–Schulz iteration in few bits if fast."""
+    """Matrices (…, M, N) with singular values near 1, by a quintic Newton–Schulz iteration, in few bits if fast."""
     x: Tensor = matrix.to(devices.number_format(matrix.device, "auto"))
     tall = x.shape[-2] > x.shape[-1]
     x = x.mT if tall else x

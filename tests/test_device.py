@@ -60,7 +60,7 @@ def test_a_device_that_is_not_here(name, gpus, found, machine):
 
 
 @pytest.mark.parametrize(
-    ("gpus", "mps", "chosen"), [(0, False, "cpu"), (0, True, "mps"), (2, False, "cuda"), (1, True, "cuda")]
+    ("gpus", "mps", "chosen"), [(0, False, "cpu"), (0, True, "mps"), (2, False, "cuda:0"), (1, True, "cuda:0")]
 )
 def test_auto_is_the_fastest_that_is_here(gpus, mps, chosen, machine):
     machine(gpus, mps)
@@ -77,10 +77,16 @@ def test_each_process_of_a_launcher_has_a_gpu_of_its_own(machine, monkeypatch):
     assert choose("auto") == torch.device("cpu")
 
 
-@pytest.mark.parametrize(("name", "gpus"), [("cpu", 0), ("cuda", 1), ("cuda:1", 2)])
+@pytest.mark.parametrize(("name", "gpus"), [("cpu", 0), ("cuda:0", 1), ("cuda:1", 2)])
 def test_a_device_that_is_here_is_taken_by_its_name(name, gpus, machine):
     machine(gpus)
     assert choose(name) == torch.device(name)
+
+
+def test_a_gpu_has_its_number_as_tensors_say_it(machine):
+    """A tensor on "cuda" says that it is on "cuda:0", which torch takes for another device."""
+    machine(gpus=2)
+    assert choose("cuda") == torch.device("cuda:0") != torch.device("cuda")
 
 
 def test_a_device_in_words(monkeypatch):
