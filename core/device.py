@@ -76,12 +76,6 @@ def keep_memory(device: torch.device) -> None:
     libc.mallopt(-1, ctypes.c_int(2**31 - 1))
 
 
-def try_kernels(device: torch.device, alike: bool) -> None:
-    """Let cuDNN time its ways to convolve and keep the fastest for each shape; of use where batches are `alike`."""
-    if device.type == "cuda":
-        torch.backends.cudnn.benchmark = alike
-
-
 def finish(device: torch.device) -> None:
     """Wait until the device has done what it was asked for, so that a clock tells the truth."""
     if device.type == "cuda":

@@ -270,7 +270,6 @@ def train(
     order_of = partial(batches, len(examples), settings.batch, settings.seed, most=seen)
     steps = len(order_of(0, where))
     trainer.ahead = ahead(examples, device)
-    devices.try_kernels(device, alike=examples.lengths is None)
     valid = valid.thinned(settings.checked)
     total, good, start = steps * settings.epochs, trainer.copy(), time.perf_counter() - trainer.seconds
     trainer.network.train()

@@ -6,7 +6,7 @@ import pytest
 import torch
 import toy
 from neocog.core.domain import UNCHANGED, Examples, joined
-from neocog.core.feed import ahead, settle
+from neocog.core.feed import COPYING, ahead, answers, settle
 from neocog.core.made import Ahead, Made
 from neocog.core.train import batches, train
 
@@ -78,6 +78,33 @@ def test_a_failure_in_a_thread_is_the_steps_failure():
 def test_only_what_does_not_lie_ready_is_fetched_ahead():
     assert ahead(toy.examples(5), CPU) is None and ahead(made(toy.examples(5)), CPU) is not None
     assert settle(some := made(toy.examples(5)), CPU) is some
+
+
+@pytest.mark.parametrize(("processors", "processes", "threads"), [(16, 1, 15), (16, 4, 3), (2, 4, 1), (1, 1, 1)])
+def test_a_gpu_is_fed_by_all_processors_but_the_one_that_leads_it(processors, processes, threads, monkeypatch):
+    monkeypatch.setattr("neocog.core.feed.processors", lambda: processors)
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", str(processes))
+    gpu = torch.device("cuda:0")
+    assert ahead(made(toy.examples(5)), gpu).pool._max_workers == threads
+    assert ahead(toy.examples(5), gpu).pool._max_workers == COPYING  # does not lie there, but has to be picked only
+    assert ahead(made(toy.examples(5)), CPU).pool._max_workers == 1
+
+
+def test_answers_to_computed_inputs_are_those_to_an_array_in_batches_that_fit():
+    trainer, whole, sizes = toy.trainer(), toy.examples(53), []
+    wanted = answers(trainer, whole, 53)
+    scores = trainer.scores
+
+    def tight(inputs: torch.Tensor) -> torch.Tensor:
+        sizes.append(len(inputs))
+        if len(inputs) > 6:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return scores(inputs)
+
+    trainer.scores = tight
+    found = answers(trainer, made(whole), 20)
+    assert sizes == [20, 10, *[5] * 10, 3]
+    torch.testing.assert_close(torch.from_numpy(found), torch.from_numpy(wanted))
 
 
 def weights(examples: Examples, **settings: object) -> torch.Tensor:
