@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
@@ -10,7 +9,7 @@ from itertools import chain, islice
 
 from ..core.problem import Bad
 from ..core.sources.content import Unreadable
-from ..core.sources.parallel import ahead, pieces
+from ..core.sources.parallel import Workers, ahead, pieces
 from .game import Game, check_legal
 from .games import OPENING, Games, digest
 from .records import Record, record_files
@@ -55,7 +54,7 @@ def read_pieces(arguments: Sequence[str], workers: int) -> Iterator[Collection]:
         yield from map(read_piece, pieces(chain(head, found), TOGETHER))
         return
     check_legal(Game.of(9, [0]))  # compiled here once, not by each of the others
-    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"))
+    pool = ProcessPoolExecutor(workers, Workers())
     yield from ahead(pool, read_piece, pieces(chain(head, found), TOGETHER), 2 * workers)
 
 

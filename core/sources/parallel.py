@@ -1,11 +1,16 @@
-"""Work on many files at once, in threads: decoders and the hash let go of the interpreter while they compute."""
+"""Work on many files at once, in threads: decoders and the hash let go of the interpreter while they compute.
+
+What does not let go of it is for processes.
+"""
 
 from __future__ import annotations
 
 import os
+import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from multiprocessing.context import SpawnContext, SpawnProcess
 from typing import Any, TypeVar
 
 from .content import Content
@@ -61,3 +66,22 @@ def pieces(contents: Iterable[Named], together: int = TOGETHER) -> Iterator[list
 def processors() -> int:
     """The processors that this process may use, which in a container are fewer than there are."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class Worker(SpawnProcess):
+    """A process that imports what its work needs, but not the script that asked for it, which then needs no guard."""
+
+    def start(self) -> None:
+        script = vars(sys.modules["__main__"])
+        file = script.pop("__file__", None)
+        try:
+            super().start()
+        finally:
+            if file is not None:
+                script["__file__"] = file
+
+
+class Workers(SpawnContext):
+    """What a ProcessPoolExecutor takes for its workers to be such processes."""
+
+    Process = Worker
