@@ -34,7 +34,7 @@ def choose(name: str) -> torch.device:
 
 
 def describe(device: torch.device) -> str:
-    """The device in words, for summaries: "cuda: NVIDIA H200", "cpu: 2 threads"."""
+    """The device in words, for summaries: "cuda:0: NVIDIA H200", "cpu: 2 threads"."""
     if device.type == "cuda":
         return f"{device}: {torch.cuda.get_device_name(device)}"
     threads = torch.get_num_threads()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import Any, Protocol
 
 import torch
@@ -46,12 +47,13 @@ def settle(examples: Examples, device: torch.device) -> Examples:
 
 def ahead(examples: Examples, device: torch.device) -> Ahead | None:
     """Threads that fetch the next batches while the device is busy; None where batches lie ready."""
-    made = isinstance(examples.inputs, Made)
-    if made or (device.type == "cuda" and examples.targets.device != device):
-        own = processors() // devices.local_size()
-        workers = 1 if device.type == "cpu" else max(1, own - 1) if made else COPYING
-        return Ahead(lambda picks: batch(examples, picks, device), workers)
-    return None
+    if isinstance(examples.inputs, Made):
+        workers = 1 if device.type == "cpu" else max(1, processors() // devices.local_size() - 1)
+    elif device.type == "cuda" and examples.targets.device != device:
+        workers = COPYING
+    else:
+        return None
+    return Ahead(partial(batch, examples, device=device), workers)
 
 
 def batch(examples: Examples, picks: Tensor, device: torch.device) -> tuple[Tensor, Tensor]:
@@ -79,7 +81,9 @@ def of_each(model: Answers, examples: Examples, work: Callable[[Tensor, Tensor],
     order = torch.arange(len(examples))
     if examples.lengths is not None:
         order = examples.lengths.argsort(descending=True, stable=True)
-    parts, start, most, early = [], 0, size, ahead(examples, model.device)
+    early = ahead(examples, model.device) if examples.lengths is None else None  # else sizes change on the way
+    fetch = early or partial(batch, examples, device=model.device)
+    parts, start, most = [], 0, size
     try:
         while start < len(examples):
             if examples.lengths is not None:
@@ -89,7 +93,7 @@ def of_each(model: Answers, examples: Examples, work: Callable[[Tensor, Tensor],
             if early:
                 early.soon(order[start : start + size * early.depth].split(size))
             try:
-                parts.append(work(*(early(picks) if early else batch(examples, picks, model.device))).cpu())
+                parts.append(work(*fetch(picks)).cpu())
             except RuntimeError as error:
                 if size == 1 or not devices.out_of_memory(error):
                     raise

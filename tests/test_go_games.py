@@ -246,7 +246,8 @@ def test_positions_by_their_number_are_the_rows_of_the_pack(collection, tmp_path
     assert positions.rows([]).shape[0] == 0
 
 
-def test_a_script_that_reads_many_records_needs_no_guard(collection, tmp_path):
+@pytest.mark.parametrize("called", [["mine.py"], ["-m", "mine"]], ids=" ".join)
+def test_a_script_that_reads_many_records_needs_no_guard(called, collection, tmp_path):
     """Processes that share the work do not run it anew."""
     script = tmp_path / "mine.py"
     script.write_text(
@@ -256,7 +257,7 @@ def test_a_script_that_reads_many_records_needs_no_guard(collection, tmp_path):
         f"print(len(collection.read_collection([{str(collection)!r}], 2).games))\n"
         "print(__file__)\n"
     )
-    told = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=True)
+    told = subprocess.run([sys.executable, *called], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert told.stdout.split() == ["begins", str(len(read_collection([str(collection)]).games)), str(script)]
     assert not told.stderr
 

@@ -16,8 +16,8 @@ from neocog.core.train import train
 from neocog.go import DOMAIN as GO
 from neocog.go import augment as go_augment
 from neocog.vision import DOMAIN as VISION
-from test_made import made
 from torch import nn
+from toy import made
 
 GPU = devices.choose("auto")
 NUMBERS = torch.float32 if GPU.type == "mps" else torch.float64

@@ -7,20 +7,11 @@ import torch
 import toy
 from neocog.core.domain import UNCHANGED, Examples, joined
 from neocog.core.feed import COPYING, ahead, answers, settle
-from neocog.core.made import Ahead, Made
+from neocog.core.made import Ahead
 from neocog.core.train import batches, train
+from toy import made
 
 CPU = torch.device("cpu")
-
-
-def made(whole: Examples, picks: torch.Tensor | None = None) -> Examples:
-    """The same examples, computed when they are asked for."""
-    picks = torch.arange(len(whole)) if picks is None else picks
-    return Examples(
-        Made(lambda at: whole.inputs[torch.from_numpy(at)], picks),
-        whole.targets[picks],
-        [whole.names[i] for i in picks.tolist()],
-    )
 
 
 def test_computed_inputs_are_picked_like_an_array():

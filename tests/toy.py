@@ -4,6 +4,7 @@ import torch
 from neocog.core.device import World
 from neocog.core.domain import UNCHANGED, Augment, Data, Domain, Examples, Recipe
 from neocog.core.layers import batchnorm, conv, dense, dropout, flatten, maxpool, relu
+from neocog.core.made import Made
 from neocog.core.network import Network, parse
 from neocog.core.settings import Settings
 from neocog.core.start import start
@@ -22,6 +23,16 @@ def examples(count: int, seed: int = 0) -> Examples:
         y, x = ((0, 0), (0, 5), (5, 2))[int(target)]
         picture[0, y : y + 3, x : x + 3] += 100
     return Examples(inputs, targets, [f"{seed}/{i}.png" for i in range(count)])
+
+
+def made(whole: Examples, picks: torch.Tensor | None = None) -> Examples:
+    """The same examples, computed when they are asked for."""
+    picks = torch.arange(len(whole)) if picks is None else picks
+    return Examples(
+        Made(lambda at: whole.inputs[torch.from_numpy(at)], picks),
+        whole.targets[picks],
+        [whole.names[i] for i in picks.tolist()],
+    )
 
 
 def data(train: int = 60, valid: int = 15, test: int = 15) -> Data:

@@ -69,16 +69,19 @@ def processors() -> int:
 
 
 class Worker(SpawnProcess):
-    """A process that imports what its work needs, but not the script that asked for it, which then needs no guard."""
+    """A process that imports what its work needs, but not the script that asked for it, which then needs no guard.
+
+    Spawned processes find the script by its file or its name (`multiprocessing.spawn.get_preparation_data`).
+    """
 
     def start(self) -> None:
         script = vars(sys.modules["__main__"])
-        file = script.pop("__file__", None)
+        told: dict[str, Any] = {name: script[name] for name in ("__file__", "__spec__") if name in script}
+        script.update(dict.fromkeys(told))
         try:
             super().start()
         finally:
-            if file is not None:
-                script["__file__"] = file
+            script.update(told)
 
 
 class Workers(SpawnContext):
