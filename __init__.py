@@ -77,16 +77,16 @@ def train(
     `settings` are those of core/settings.py (epochs, batch, lr, …), `options` the domain's own (size, colour, …).
     """
     from .core import device as devices
-    from .core import outcome
+    from .core import finalize
     from .core import run as runs
-    from .core.domain import Source
+    from .core.domain import DataSpec
     from .core.plan import Plan
 
-    plan = Plan.of(domain(name), Source(data, options=options or {}), recipe, network, settings, weights)
+    plan = Plan.of(domain(name), DataSpec(data, options=options or {}), recipe, network, settings, weights)
     device = devices.choose(plan.settings.device)
     with devices.world(device) as world:
         run = runs.begin(plan, out, force, world, device)
         for _ in run.go():
             pass
-        outcome.close(run)
+        finalize.finalize(run)
     return load(str(run.folder))

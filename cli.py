@@ -205,9 +205,9 @@ def _go(run: Run, quiet: bool, json: bool) -> None:
     if run.stopped:
         raise Problem(f"stopped at step {run.trainer.number}; go on with: neocog resume {run.folder}", INTERRUPTED)
     if run.leads:
-        from .core import outcome  # draws pictures: not needed before there is something to draw
+        from .core import finalize  # draws pictures: not needed before there is something to draw
 
-        summary = outcome.close(run)
+        summary = finalize.finalize(run)
         tell.document(summary) if json else tell.conclusion(run, summary)
 
 
@@ -283,7 +283,7 @@ def evaluate(
     own |= {"text_column": text_column, "label_column": label_column, "label_level": label_level}
     source = typed.source(data, own, test=test, unknown=unknown, max_bad=max_bad, **found.division)
     with progress("reading", "files", quiet) as reading:
-        loaded = found.domain.load(replace(source, progress=reading), found.labels, found.card.facts)
+        loaded = found.domain.load(replace(source, progress=reading), found.labels, found.card.preprocessing)
     began = time.perf_counter()
     scores = found.evaluate(loaded, part) | {"seconds": round(time.perf_counter() - began, 2), "model": model}
     for remark in [] if quiet else loaded.remarks:
@@ -383,7 +383,7 @@ def describe(
         files.write_text(svg, diagram.svg(found, name))
         say(f"wrote {svg}")
     if json:
-        tell.document(found.facts() | ({"card": asdict(card)} if card else {}))
+        tell.document(found.to_dict() | ({"card": asdict(card)} if card else {}))
     else:
         from .core import diagram
 

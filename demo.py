@@ -11,9 +11,9 @@ from typing import Any
 from . import domain, load
 from .commands import tell
 from .core import device as devices
-from .core import diagram, outcome
+from .core import diagram, finalize
 from .core import run as runs
-from .core.domain import Source
+from .core.domain import DataSpec
 from .core.plan import Plan
 from .core.problem import Problem
 from .core.progress import TrainingProgress, duration
@@ -50,7 +50,7 @@ def trained(plan: Plan, out: str, console: Any, introduction: str, table: bool =
                 shown.epoch(epoch)
         finally:
             shown.close()
-        summary = outcome.close(run)
+        summary = finalize.finalize(run)
     low, high = summary["interval"]
     score = f"(95% interval {low:.1%} to {high:.1%}), after {duration(summary['seconds'])} of training"
     return run, f"\n[bold]{summary['accuracy']:.1%}[/bold] of {summary['examples']} {{what}} {score}.\n"
@@ -67,7 +67,7 @@ def next_steps(console: Any, *commands: str) -> None:
 
 def vision_act(quick: bool, out: str, console: Any) -> None:
     """Handwritten digits: scikit-learn's 1,797 (UCI, 1998), with the lectures' network."""
-    plan = Plan.of(domain("vision"), Source("digits"), "keras-digits", changes={"epochs": 3 if quick else 12})
+    plan = Plan.of(domain("vision"), DataSpec("digits"), "keras-digits", changes={"epochs": 3 if quick else 12})
     told = "[bold]Pictures.[/bold] 1,797 handwritten digits of 8×8 pixels, scaled to 28×28:"
     run, score = trained(plan, out, console, told, table=True)
     console.print(score.format(what="test digits are read rightly"))
@@ -81,7 +81,7 @@ def _gallery(run: runs.Run, console: Any, count: int = 3) -> None:
     from .core import feed
 
     model, test = load(str(run.folder), "cpu"), run.data.test
-    answers = feed.answers(model, test)
+    answers = feed.predict_proba(model, test)
     sure = answers.max(1)
     shown = [int(sure.argmax()), int(abs(sure - 0.9).argmin()), int(sure.argmin())]
     drawings = [_drawn(test.inputs[i]) for i in shown[:count]]
@@ -124,7 +124,7 @@ def speech_act(quick: bool, out: str, console: Any) -> None:
         for part, voices in (("train", VOICES), ("test", UNHEARD)):
             speak(Path(folder) / part, WORDS, voices, (130, 180) if quick else (120, 150, 180))
         options = {"pattern": "{label}_{voice}_{speed}", "cache": f"{folder}/cache"}
-        source = Source(f"{folder}/train", test=f"{folder}/test", options=options)
+        source = DataSpec(f"{folder}/train", test=f"{folder}/test", options=options)
         plan = Plan.of(domain("speech"), source, "swift(width=16)", changes={"epochs": 4 if quick else 8})
         told = (
             f"\n[bold]Speech.[/bold] {', '.join(WORDS)}: synthetic, spoken by eSpeak NG in {len(VOICES)} voices, "
@@ -168,7 +168,7 @@ def text_act(quick: bool, out: str, console: Any) -> None:
         table = Path(folder) / "languages.csv"
         codes = QUICK if quick else tuple(languages.LANGUAGES)
         count = languages.write(table, codes, 400)
-        source = Source(str(table), options={"tokens": "characters", "cache": folder})
+        source = DataSpec(str(table), options={"tokens": "characters", "cache": folder})
         plan = Plan.of(domain("text"), source, "swift", changes={"epochs": 6 if quick else 12})
         told = f"\n[bold]Texts.[/bold] {count:,} names of countries and languages in {len(codes)} languages"
         _, score = trained(plan, out, console, f"{told} (Unicode's CLDR). Whose are they?")
@@ -190,7 +190,7 @@ def go_act(quick: bool, out: str, console: Any) -> None:
     from .go.writer import written
 
     model = load("go", "cpu")
-    scores = model.card.scores
+    scores = model.card.metrics
     console.print(
         f"\n[bold]Go.[/bold] A policy network of {model.network.parameters:,} parameters comes along. It expects "
         f"{scores['accuracy']:.1%} of the moves of {scores['examples']:,} positions that it never saw.\n"
@@ -204,5 +204,5 @@ def go_act(quick: bool, out: str, console: Any) -> None:
     file.write_bytes(written(19, board.moves, {"PB": "neocog", "PW": "neocog"}))
     (answer,) = model.predict([str(file)], 5)
     assert model.domain.drawing is not None
-    tell.drawing(model.domain.drawing(str(file), answer, model.card.facts).text)
+    tell.drawing(model.domain.drawing(str(file), answer, model.card.preprocessing).text)
     next_steps(console, f"neocog go annotate {file}", "neocog predict YOUR-GAME.sgf --move 57", "neocog go gtp")

@@ -5,8 +5,8 @@ import time
 import torch
 from machine import machine
 from neocog.core.explain.methods import Subject, fitting
+from neocog.core.initialize import initialize
 from neocog.core.network import Network
-from neocog.core.start import start
 from neocog.vision.models import resnet18
 
 
@@ -14,7 +14,7 @@ def main() -> None:
     torch.set_num_threads(1)
     network = Network((3, 224, 224), resnet18(1000))
     words = network.module()
-    start(words, 0)
+    initialize(words, 0)
     maps = torch.randn(1, 3, 224, 224, generator=torch.Generator().manual_seed(0))
     subject, target = Subject(network, words.eval(), maps, torch.zeros_like(maps)), torch.tensor([3])
     print(machine())

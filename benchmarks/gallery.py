@@ -19,8 +19,8 @@ import neocog
 import numpy as np
 import torch
 from neocog.commands.attack import attacked, drawn, judged
-from neocog.core.domain import Data, Source
-from neocog.core.explain import explained, filters, glimpse, places, responses, shown
+from neocog.core.domain import Data, DataSpec
+from neocog.core.explain import explained, filters, places, report_examples, responses, shown
 from neocog.core.explain.sheet import Panel, Sheet
 from neocog.core.imagine import series
 from neocog.core.imagine.show import sheet_of
@@ -45,14 +45,14 @@ class Models:
     def digit(self) -> str:
         """A digit of the demo's test part, as a file."""
         found = self.model("vision")
-        test = found.domain.load(Source("digits"), found.labels, found.card.facts).test
+        test = found.domain.load(DataSpec("digits"), found.labels, found.card.preprocessing).test
         at = int((test.targets == found.labels.index("5")).nonzero()[0])
         Image.fromarray(test.inputs[at][0].numpy()).save(self.folder / "five.png")
         return str(self.folder / "five.png")
 
     def digits(self) -> Data:
         found = self.model("vision")
-        return found.domain.load(Source("digits", **found.division), found.labels, found.card.facts)
+        return found.domain.load(DataSpec("digits", **found.division), found.labels, found.card.preprocessing)
 
     def words(self) -> Data:
         """The demo's five words, by voices that nobody in training has."""
@@ -63,8 +63,8 @@ class Models:
             speak(self.folder / "heard", WORDS, UNHEARD, (120, 150, 180))
         found = self.model("speech")
         options = {"pattern": "{label}_{voice}_{speed}", "cache": str(self.folder / "cache")}
-        source = Source(str(self.folder / "heard"), options=options)
-        return found.domain.load(source, found.labels, found.card.facts)
+        source = DataSpec(str(self.folder / "heard"), options=options)
+        return found.domain.load(source, found.labels, found.card.preprocessing)
 
     def game(self) -> str:
         """The opening that the demo played."""
@@ -236,8 +236,8 @@ def word_attack(models: Models) -> tuple[Picture, str]:
 @entry("card", "What a network withstands", "neocog attack RUN digits --card --out card.png")
 def card(models: Models) -> tuple[Picture, str]:
     model, data = models.model("vision"), models.digits()
-    some, facts = drawn(model, data, None, 500, 0)
-    _, draw = judged(model, data, some, None, None, [0.0], 0, True, "keras-digits on digits", facts, True)
+    some, preprocessing = drawn(model, data, None, 500, 0)
+    _, draw = judged(model, data, some, None, None, [0.0], 0, True, "keras-digits on digits", preprocessing, True)
     return draw, "Six ways in which pictures go wrong without anybody's intent, in five strengths."
 
 
@@ -249,13 +249,15 @@ def go_turned(models: Models) -> tuple[Sheet, str]:
     from neocog.go.symmetry import COUNT, INVERSE, moved, turned
 
     model = models.model("go")
-    planes = unpacked(model.domain.read(models.game(), model.card.facts).numpy())
+    planes = unpacked(model.domain.read(models.game(), model.card.preprocessing).numpy())
     rows = torch.stack([torch.from_numpy(np.packbits(turned(planes, s).ravel())) for s in range(COUNT)])
-    with model.answering():
-        sure = model.scores(rows).softmax(1).max(1)
+    with model.inference():
+        sure = model.logits(rows).softmax(1).max(1)
     back = [LABELS[int(moved(int(at), INVERSE[s]))] for s, at in enumerate(sure.indices)]
     panels = [
-        Panel(model.domain.show(row, None, model.card.facts), f"{LABELS[int(at)]} {share:.0%}\nas it lay: {point}")
+        Panel(
+            model.domain.show(row, None, model.card.preprocessing), f"{LABELS[int(at)]} {share:.0%}\nas it lay: {point}"
+        )
         for row, at, share, point in zip(rows, sure.indices, sure.values.tolist(), back, strict=True)
     ]
     agree = sum(point == back[0] for point in back)
@@ -271,7 +273,7 @@ def go_turned(models: Models) -> tuple[Sheet, str]:
 def save(picture: Picture, path: Path) -> None:
     """As a PNG that is as small as it can be: a gallery travels with the source."""
     if isinstance(picture, Sheet):
-        path.write_bytes(glimpse.png(picture))
+        path.write_bytes(report_examples.png(picture))
     else:
         picture(path)
     with Image.open(path) as image:

@@ -13,11 +13,11 @@ import torch
 from machine import machine
 from neocog import domain
 from neocog.core.device import World
-from neocog.core.domain import Source
-from neocog.core.feed import answers
+from neocog.core.domain import DataSpec
+from neocog.core.feed import predict_proba
+from neocog.core.metrics import classification_metrics
 from neocog.core.plan import Plan
 from neocog.core.run import _prepare
-from neocog.core.score import scores
 from neocog.core.train import train
 
 RECIPES = ("dense", "alphago-raw(filters=64, depth=6)", "alphago(filters=64, depth=6)", "swift")
@@ -26,15 +26,17 @@ BATCH, TIMED = 128, (10, 40)  # steps: what they differ by is free of what a sta
 
 def trained(recipe: str, data: str, test: str, positions: int, judged: int) -> tuple[float, float]:
     """CPU seconds of training on so many positions, and the accuracy on `judged` others."""
-    plan = Plan.of(domain("go"), Source(data, test=test), recipe, None, {"epochs": 1, "examples": positions})
+    plan = Plan.of(domain("go"), DataSpec(data, test=test), recipe, None, {"epochs": 1, "examples": positions})
     loaded = plan.domain.load(plan.source, None, None)
     _, trainer = _prepare(plan, loaded, World(), torch.device("cpu"))
     began = time.process_time()
-    for _ in train(trainer, loaded.train, loaded.valid.thinned(100), plan.domain.augment("symmetries", {})):
+    for _ in train(trainer, loaded.train, loaded.valid.subsample(100), plan.domain.augment("symmetries", {})):
         pass
     seconds = time.process_time() - began
-    test_part = loaded.test.thinned(judged)
-    return seconds, scores(answers(trainer, test_part), test_part.targets.numpy(), loaded.labels)["accuracy"]
+    test_part = loaded.test.subsample(judged)
+    return seconds, classification_metrics(predict_proba(trainer, test_part), test_part.targets.numpy(), loaded.labels)[
+        "accuracy"
+    ]
 
 
 def positions_in(seconds: float, recipe: str, data: str, test: str) -> int:

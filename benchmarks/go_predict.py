@@ -19,8 +19,8 @@ import torch
 from go_machine import machine
 from neocog.core import checkpoint
 from neocog.core.checkpoint import Card
+from neocog.core.initialize import initialize
 from neocog.core.network import Network
-from neocog.core.start import start
 from neocog.go.board import Board
 from neocog.go.data import LABELS
 from neocog.go.models import BOARD, alphago
@@ -32,7 +32,7 @@ def untrained(filters: int, folder: str) -> str:
     """A model file of AlphaGo's network with random weights."""
     network = Network(BOARD, alphago(len(LABELS), filters))
     module = network.module()
-    start(module, 0, False)
+    initialize(module, 0, False)
     path = Path(folder) / "model.safetensors"
     card = Card("go", str(network), BOARD, LABELS, {}, settings={"augment": "symmetries"})
     checkpoint.save(path, module.state_dict(), card)

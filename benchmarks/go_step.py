@@ -15,12 +15,12 @@ import time
 import torch
 from machine import machine
 from neocog.core import device as devices
-from neocog.core.domain import Source
-from neocog.core.feed import ahead
+from neocog.core.domain import DataSpec
+from neocog.core.feed import prefetcher
+from neocog.core.initialize import initialize
 from neocog.core.network import Network
 from neocog.core.plan import find_recipe
 from neocog.core.settings import Settings
-from neocog.core.start import start
 from neocog.core.train import Trainer, batches
 from neocog.go import DOMAIN
 from step import bare
@@ -50,15 +50,15 @@ def main() -> None:
     parser.add_argument("--compile", action="store_true")
     options = parser.parse_args()
     device = devices.choose(options.device)
-    data = DOMAIN.load(Source(options.games), None, None)
+    data = DOMAIN.load(DataSpec(options.games), None, None)
     recipe, given, named = find_recipe(DOMAIN, options.recipe)
     network = Network(recipe.input, recipe.layers(len(data.labels), *given, **named))
     module = network.module()
     settings = Settings().changed(recipe.settings, {"batch": options.batch, "compile": options.compile})
-    start(module, 0, settings.dirac)
-    trainer = Trainer(DOMAIN.frontend(data.facts), module, settings, device, devices.World())
+    initialize(module, 0, settings.dirac)
+    trainer = Trainer(DOMAIN.frontend(data.preprocessing), module, settings, device, devices.World())
     trainer.network.train()
-    augment = DOMAIN.augment(settings.augment, data.facts)
+    augment = DOMAIN.augment(settings.augment, data.preprocessing)
     order = batches(len(data.train), options.batch, 0, 0)
     inputs, y = (each.to(device) for each in data.train[order[0]])
     x = trainer.frontend(inputs).contiguous(memory_format=trainer.layout)
@@ -68,14 +68,14 @@ def main() -> None:
         nonlocal at
         begin = time.perf_counter()
         for _ in range(options.steps):
-            if trainer.ahead is not None:
-                trainer.ahead.soon(order[at : at + trainer.ahead.depth])
+            if trainer.prefetcher is not None:
+                trainer.prefetcher.prefetch(order[at : at + trainer.prefetcher.depth])
             trainer.step(data.train, augment, order[at], 0.5)
             at += 1
         devices.finish(device)
         return (time.perf_counter() - begin) / options.steps
 
-    trainer.ahead = ahead(data.train, device)
+    trainer.prefetcher = prefetcher(data.train, device)
     bare(trainer, x, y, options.steps), whole()
     pairs = [(bare(trainer, x, y, options.steps), whole()) for _ in range(options.rounds)]
     most = peak(device, trainer.dtype)
@@ -90,8 +90,8 @@ def main() -> None:
     ratios = sorted(one / other for other, one in pairs)
     print(f"ours / bare: median {statistics.median(ratios):.3f}, from {ratios[0]:.3f} to {ratios[-1]:.3f}")
     print(f"peak: {most / 1e12:.3g} TFLOP/s; {machine()}")
-    if trainer.ahead:
-        trainer.ahead.close()
+    if trainer.prefetcher:
+        trainer.prefetcher.close()
 
 
 if __name__ == "__main__":

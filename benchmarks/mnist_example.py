@@ -25,10 +25,10 @@ from pathlib import Path
 import torch
 from machine import machine
 from neocog.core import device as devices
-from neocog.core.domain import Examples, Source
+from neocog.core.domain import DataSpec, Examples
+from neocog.core.initialize import initialize
 from neocog.core.network import Network
 from neocog.core.settings import Settings
-from neocog.core.start import start
 from neocog.core.train import Trainer, train
 from neocog.vision import DOMAIN
 from step import bare
@@ -40,7 +40,7 @@ WARM = 20  # steps before a clock runs
 
 def network() -> torch.nn.Module:
     module = Network((1, 28, 28), DOMAIN.recipes["keras-digits"].layers(10)).module()
-    start(module, 0)
+    initialize(module, 0)
     return module
 
 
@@ -76,23 +76,23 @@ def alone(mnist: Path) -> float:
     return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
-def trainer_for(facts: dict, options: argparse.Namespace) -> Trainer:
+def trainer_for(preprocessing: dict, options: argparse.Namespace) -> Trainer:
     settings = Settings(epochs=1, batch=options.batch, lr=0.002)
-    return Trainer(DOMAIN.frontend(facts), network(), settings, devices.choose(options.device), devices.World())
+    return Trainer(DOMAIN.frontend(preprocessing), network(), settings, devices.choose(options.device), devices.World())
 
 
-def ours(examples: Examples, facts: dict, options: argparse.Namespace) -> float:
+def ours(examples: Examples, preprocessing: dict, options: argparse.Namespace) -> float:
     """Seconds of one epoch of our loop on the same pictures, without augmentation, as the example has none."""
-    trainer = trainer_for(facts, options)
+    trainer = trainer_for(preprocessing, options)
     begin = options.clock()
     for _ in train(trainer, examples, examples.keep(torch.arange(0)), DOMAIN.augment("none", {})):
         pass
     return options.clock() - begin
 
 
-def steps(examples: Examples, facts: dict, options: argparse.Namespace) -> float:
+def steps(examples: Examples, preprocessing: dict, options: argparse.Namespace) -> float:
     """Seconds of an epoch's bare steps of our network and optimiser on one batch."""
-    trainer = trainer_for(facts, options)
+    trainer = trainer_for(preprocessing, options)
     inputs, targets = (each.to(trainer.device) for each in examples[torch.arange(options.batch)])
     maps = trainer.frontend(inputs).contiguous(memory_format=trainer.layout)
     trainer.network.train()
@@ -117,18 +117,18 @@ def told(values: list[float]) -> str:
 
 
 def compare(options: argparse.Namespace) -> None:
-    data = DOMAIN.load(Source(str(options.mnist)), None, None)
+    data = DOMAIN.load(DataSpec(str(options.mnist)), None, None)
     both = (data.train, data.valid)
     inputs, targets = (torch.cat([getattr(e, name) for e in both]) for name in ("inputs", "targets"))
     examples = Examples(inputs[: options.pictures], targets[: options.pictures], [])
     few = Examples(inputs[: WARM * options.batch], targets[: WARM * options.batch], [])
-    ours(few, data.facts, options)
+    ours(few, data.preprocessing, options)
     rounds = []
     with tempfile.TemporaryDirectory() as where:
         mnist = unpacked(options.mnist, Path(where))
         for _ in range(options.rounds):
-            theirs, own = alone(mnist), ours(examples, data.facts, options)
-            given, least = example(mnist, network(), options), steps(examples, data.facts, options)
+            theirs, own = alone(mnist), ours(examples, data.preprocessing, options)
+            given, least = example(mnist, network(), options), steps(examples, data.preprocessing, options)
             rounds.append((theirs / own, given / own, theirs / least, own / least))
             speeds = {"example": theirs, "neocog": own, "example with ours": given, "the network alone": least}
             told_speeds = ", ".join(f"{name} {len(examples) / each:,.0f}/s" for name, each in speeds.items())

@@ -14,11 +14,11 @@ import torch
 from machine import machine
 from neocog.core import device as devices
 from neocog.core import feed
-from neocog.core.domain import Source
+from neocog.core.domain import DataSpec
+from neocog.core.initialize import initialize
+from neocog.core.metrics import interval
 from neocog.core.network import Network, parse
-from neocog.core.score import interval
 from neocog.core.settings import Settings
-from neocog.core.start import start
 from neocog.core.train import Trainer, train
 from neocog.speech import DOMAIN
 from speech_unseen import values_of
@@ -55,15 +55,15 @@ def sized(way: str, parameters: int, shape: tuple[int, int, int], classes: int) 
 def right_answers(way: str, data, options, seed: int) -> tuple[int, Network]:
     """How many test recordings the trained network names rightly, after the last epoch."""
     settings = Settings().changed(LEARNING, {"epochs": options.epochs, "seed": seed})
-    frontend = DOMAIN.frontend(data.facts)
+    frontend = DOMAIN.frontend(data.preprocessing)
     channels, bands, frames = frontend(data.train.inputs[:1]).shape[1:]
     found = sized(way, options.parameters, (channels, bands, frames), len(data.labels))
     module = found.module()
-    start(module, seed)
+    initialize(module, seed)
     trainer = Trainer(frontend, module, settings, torch.device("cpu"), devices.World())
     for _ in train(trainer, data.train, data.valid, DOMAIN.augment(settings.augment, data.extras)):
         pass
-    answers = feed.answers(trainer, data.test)
+    answers = feed.predict_proba(trainer, data.test)
     return int((answers.argmax(1) == data.test.targets.numpy()).sum()), found
 
 
@@ -82,7 +82,7 @@ def main() -> None:
     sizes = {}
     for name in speakers:
         where = {"pattern": options.pattern, "test_where": f"speaker={name}"}
-        data = DOMAIN.load(Source(options.data, options=where), None, None)
+        data = DOMAIN.load(DataSpec(options.data, options=where), None, None)
         total[name] = len(data.test) * options.seeds
         for way in WRITTEN:
             for seed in range(options.seeds):

@@ -25,7 +25,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     model = neocog.load(options.model, "cpu")
-    rate, seconds = model.card.facts["rate"], 60 * options.minutes
+    rate, seconds = model.card.preprocessing["rate"], 60 * options.minutes
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "long.wav"
         rng, times = np.random.default_rng(0), np.arange(int(seconds * rate)) / rate
@@ -38,7 +38,10 @@ def main() -> None:
             took.append(time.perf_counter() - begin)
     faster = sorted(seconds / each for each in took)
     windows = len(answer["windows"])
-    print(f"{options.minutes:g} minutes in {windows:,} windows of {model.card.facts['samples'] / rate:g} s: ", end="")
+    print(
+        f"{options.minutes:g} minutes in {windows:,} windows of {model.card.preprocessing['samples'] / rate:g} s: ",
+        end="",
+    )
     print(f"{statistics.median(faster):,.0f}× real time (from {faster[0]:,.0f} to {faster[-1]:,.0f}), {machine()}")
 
 

@@ -22,11 +22,11 @@ import soundfile
 import torch
 from machine import machine
 from neocog.core import device as devices
-from neocog.core.domain import Examples, Source
+from neocog.core.domain import DataSpec, Examples
+from neocog.core.initialize import initialize
 from neocog.core.network import Network
 from neocog.core.plan import find_recipe
 from neocog.core.settings import Settings
-from neocog.core.start import start
 from neocog.core.train import Trainer, batches, train
 from neocog.speech import DOMAIN
 from neocog.speech.spectrogram import points_for
@@ -40,11 +40,16 @@ PATTERN = "{label}_{speaker}_{take}"
 class Recordings(torch.utils.data.Dataset):
     """The usual one."""
 
-    def __init__(self, names, targets, facts) -> None:
-        self.names, self.targets, self.samples = names, targets, facts["samples"]
-        frame, hop = round(facts["frame"] * facts["rate"] / 1000), round(facts["hop"] * facts["rate"] / 1000)
-        points = points_for(facts["bands"], facts["rate"], frame)
-        mel = transforms.MelSpectrogram(facts["rate"], points, frame, hop, n_mels=facts["bands"], center=False)
+    def __init__(self, names, targets, preprocessing) -> None:
+        self.names, self.targets, self.samples = names, targets, preprocessing["samples"]
+        frame, hop = (
+            round(preprocessing["frame"] * preprocessing["rate"] / 1000),
+            round(preprocessing["hop"] * preprocessing["rate"] / 1000),
+        )
+        points = points_for(preprocessing["bands"], preprocessing["rate"], frame)
+        mel = transforms.MelSpectrogram(
+            preprocessing["rate"], points, frame, hop, n_mels=preprocessing["bands"], center=False
+        )
         self.features = torch.nn.Sequential(mel, transforms.AmplitudeToDB(top_db=60))
 
     def __len__(self) -> int:
@@ -61,13 +66,13 @@ class Recordings(torch.utils.data.Dataset):
 def network(recipe: str, shape, classes: int) -> torch.nn.Module:
     found, given, named = find_recipe(DOMAIN, recipe)
     module = Network(tuple(shape), found.layers(classes, *given, **{"frames": shape[2], **named})).module()
-    start(module, 0)
+    initialize(module, 0)
     return module
 
 
-def usual(examples: Examples, facts: dict, options, classes: int) -> float:
+def usual(examples: Examples, preprocessing: dict, options, classes: int) -> float:
     """Seconds of one epoch."""
-    data = Recordings(examples.names, examples.targets, facts)
+    data = Recordings(examples.names, examples.targets, preprocessing)
     loader = torch.utils.data.DataLoader(data, batch_size=options.batch, shuffle=True, num_workers=options.workers)
     module = network(options.recipe, data[0][0].shape, classes)
     optimiser = torch.optim.AdamW(module.parameters(), lr=0.002)
@@ -80,45 +85,45 @@ def usual(examples: Examples, facts: dict, options, classes: int) -> float:
     return time.process_time() - begin
 
 
-def trainer_for(examples: Examples, facts: dict, options, classes: int) -> Trainer:
-    frontend = DOMAIN.frontend(facts)
+def trainer_for(examples: Examples, preprocessing: dict, options, classes: int) -> Trainer:
+    frontend = DOMAIN.frontend(preprocessing)
     module = network(options.recipe, frontend(examples.inputs[:1]).shape[1:], classes)
     settings = Settings(epochs=1, batch=options.batch, lr=0.002)
     return Trainer(frontend, module, settings, torch.device("cpu"), devices.World())
 
 
-def ours(examples: Examples, facts: dict, options, classes: int) -> float:
+def ours(examples: Examples, preprocessing: dict, options, classes: int) -> float:
     """Seconds of one epoch."""
-    trainer = trainer_for(examples, facts, options, classes)
+    trainer = trainer_for(examples, preprocessing, options, classes)
     begin = time.process_time()
     for _ in train(trainer, examples, examples.keep(torch.arange(0)), DOMAIN.augment("none", {})):
         pass
     return time.process_time() - begin
 
 
-def alone(examples: Examples, facts: dict, options, classes: int) -> float:
+def alone(examples: Examples, preprocessing: dict, options, classes: int) -> float:
     """Seconds of an epoch's bare steps, in our layout and with our optimiser, on maps that lie ready."""
-    trainer = trainer_for(examples, facts, options, classes)
+    trainer = trainer_for(examples, preprocessing, options, classes)
     inputs = examples[torch.arange(len(examples))][0]
     maps = torch.cat([trainer.frontend(part) for part in inputs.split(500)]).contiguous(memory_format=trainer.layout)
     trainer.network.train()
     begin = time.process_time()
-    for picks in batches(len(examples), options.batch, 0, 0):
-        bare(trainer, maps[picks], examples.targets[picks], 1)
+    for indices in batches(len(examples), options.batch, 0, 0):
+        bare(trainer, maps[indices], examples.targets[indices], 1)
     return time.process_time() - begin
 
 
-def features(examples: Examples, facts: dict, options) -> tuple[float, float]:
+def features(examples: Examples, preprocessing: dict, options) -> tuple[float, float]:
     """Seconds for the features of all recordings alone: the usual way, and ours."""
     begin = time.process_time()
-    data = Recordings(examples.names, examples.targets, facts)
+    data = Recordings(examples.names, examples.targets, preprocessing)
     for _ in torch.utils.data.DataLoader(data, batch_size=options.batch, num_workers=options.workers):
         pass
     middle = time.process_time()
-    frontend = DOMAIN.frontend(facts)
+    frontend = DOMAIN.frontend(preprocessing)
     with torch.inference_mode():
-        for picks in torch.arange(len(examples)).split(options.batch):
-            frontend(examples[picks][0])
+        for indices in torch.arange(len(examples)).split(options.batch):
+            frontend(examples[indices][0])
     return middle - begin, time.process_time() - middle
 
 
@@ -131,13 +136,13 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=0)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as cache:
-        source = Source(str(Path(options.recordings)), options={"pattern": PATTERN, "cache": cache})
+        source = DataSpec(str(Path(options.recordings)), options={"pattern": PATTERN, "cache": cache})
         begin = time.process_time()
         data = DOMAIN.load(source, None, None)
         print(f"decoding {sum(data.counts.values()):,} recordings once: {time.process_time() - begin:.1f} s")
         examples, classes = data.train, len(data.labels)
-        ours(examples.keep(torch.arange(256)), data.facts, options, classes)  # a warm-up
-        rounds = [measured(examples, data.facts, options, classes) for _ in range(options.rounds)]
+        ours(examples.keep(torch.arange(256)), data.preprocessing, options, classes)  # a warm-up
+        rounds = [measured(examples, data.preprocessing, options, classes) for _ in range(options.rounds)]
     ratios, bounds, overs, sounds = zip(*rounds, strict=True)
     print(
         f"{options.recipe}, batch {options.batch}: an epoch {told(ratios)}, at most {told(bounds)} with this network "
@@ -145,10 +150,10 @@ def main() -> None:
     )
 
 
-def measured(examples: Examples, facts: dict, options, classes: int) -> tuple[float, float, float, float]:
+def measured(examples: Examples, preprocessing: dict, options, classes: int) -> tuple[float, float, float, float]:
     """One round: usual/ours, usual/the network alone, ours/the network alone, and the ratio of features alone."""
-    theirs, own, least = (each(examples, facts, options, classes) for each in (usual, ours, alone))
-    slow, fast = features(examples, facts, options)
+    theirs, own, least = (each(examples, preprocessing, options, classes) for each in (usual, ours, alone))
+    slow, fast = features(examples, preprocessing, options)
     speeds = {"usual": theirs, "neocog": own, "the network alone": least, "usual features": slow, "ours": fast}
     print(", ".join(f"{name} {len(examples) / each:,.0f}/s" for name, each in speeds.items()), flush=True)
     return theirs / own, theirs / least, own / least, slow / fast

@@ -14,9 +14,9 @@ import torch
 from machine import machine
 from neocog.core import device as devices
 from neocog.core.domain import Examples
+from neocog.core.initialize import initialize
 from neocog.core.network import Network
 from neocog.core.settings import Settings
-from neocog.core.start import start
 from neocog.core.train import Trainer, batches
 from neocog.speech import DOMAIN
 from neocog.speech.options import DEFAULTS
@@ -35,27 +35,27 @@ def main() -> None:
     parser.add_argument("--augment", help="instead of the recipe's")
     options = parser.parse_args()
     recipe, samples = DOMAIN.recipes[options.recipe], round(options.seconds * options.rate)
-    facts = {**DEFAULTS, "rate": options.rate, "samples": samples, **recipe.options}
+    preprocessing = {**DEFAULTS, "rate": options.rate, "samples": samples, **recipe.options}
     changes = {"batch": options.batch, "augment": options.augment}
     settings = Settings().changed(recipe.settings, changes)
     sounds = (torch.randn(10 * options.batch, samples) * 3000).to(torch.int16)
     examples = Examples(sounds, torch.randint(0, 10, (len(sounds),)), [""] * len(sounds))
-    frontend = DOMAIN.frontend(facts)
+    frontend = DOMAIN.frontend(preprocessing)
     x = torch.randn_like(frontend(sounds[: options.batch]))
     module = Network(tuple(x.shape[1:]), recipe.layers(10, frames=x.shape[3])).module()
-    start(module, 0, settings.dirac)
+    initialize(module, 0, settings.dirac)
     if settings.whiten:
         module[0].weight.requires_grad_(False)
     trainer = Trainer(frontend, module, settings, torch.device("cpu"), devices.World())
     trainer.network.train()
-    augment = DOMAIN.augment(settings.augment, {"bands": middles(facts["bands"], options.rate).float()})
-    picks = batches(len(examples), options.batch, 0, 0)
+    augment = DOMAIN.augment(settings.augment, {"bands": middles(preprocessing["bands"], options.rate).float()})
+    indices = batches(len(examples), options.batch, 0, 0)
     x, y = x.contiguous(memory_format=trainer.layout), examples.targets[: options.batch]
 
     def both() -> tuple[float, float]:
         begin = time.perf_counter()
         for step in range(options.steps):
-            trainer.step(examples, augment, picks[step % len(picks)], 0.5)
+            trainer.step(examples, augment, indices[step % len(indices)], 0.5)
         own = (time.perf_counter() - begin) / options.steps
         return bare(trainer, x, y, options.steps), own
 

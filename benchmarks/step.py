@@ -14,10 +14,10 @@ import torch
 from machine import machine
 from neocog.core import device as devices
 from neocog.core.domain import Examples
-from neocog.core.feed import settle
+from neocog.core.feed import to_device_if_fits
+from neocog.core.initialize import initialize
 from neocog.core.network import Network
 from neocog.core.settings import Settings
-from neocog.core.start import start
 from neocog.core.train import Trainer, batches
 from neocog.vision import DOMAIN
 from torch.nn import functional as F
@@ -27,11 +27,11 @@ def trainer_for(recipe: str, batch: int | None, shape: tuple[int, int, int], dev
     found = DOMAIN.recipes[recipe]
     settings = Settings().changed(found.settings, {"batch": batch})
     module = Network(shape, found.layers(10)).module()
-    start(module, 0, settings.dirac)
+    initialize(module, 0, settings.dirac)
     if settings.whiten:
         module[0].weight.requires_grad_(False)
-    facts = {"colour": "grey" if shape[0] == 1 else "rgb", "mean": [0.5] * shape[0], "std": [0.25] * shape[0]}
-    return Trainer(DOMAIN.frontend(facts), module, settings, device, devices.World())
+    preprocessing = {"colour": "grey" if shape[0] == 1 else "rgb", "mean": [0.5] * shape[0], "std": [0.25] * shape[0]}
+    return Trainer(DOMAIN.frontend(preprocessing), module, settings, device, devices.World())
 
 
 def bare(trainer: Trainer, x: torch.Tensor, y: torch.Tensor, steps: int) -> float:
@@ -48,10 +48,10 @@ def bare(trainer: Trainer, x: torch.Tensor, y: torch.Tensor, steps: int) -> floa
 
 def whole(trainer: Trainer, examples: Examples, steps: int) -> float:
     augment = DOMAIN.augment(trainer.settings.augment, {})
-    picks = batches(len(examples), trainer.settings.batch, 0, 0)
+    indices = batches(len(examples), trainer.settings.batch, 0, 0)
     begin = time.perf_counter()
     for step in range(steps):
-        trainer.step(examples, augment, picks[step % len(picks)], 0.5)
+        trainer.step(examples, augment, indices[step % len(indices)], 0.5)
     devices.finish(trainer.device)
     return (time.perf_counter() - begin) / steps
 
@@ -71,7 +71,7 @@ def main() -> None:
     trainer.network.train()
     count = max(10_000, 2 * trainer.settings.batch)
     pictures = torch.randint(0, 256, (count, channels, height, width), dtype=torch.uint8)
-    examples = settle(Examples(pictures, torch.randint(0, 10, (count,)), [""] * count), device)
+    examples = to_device_if_fits(Examples(pictures, torch.randint(0, 10, (count,)), [""] * count), device)
     x = torch.randn(trainer.settings.batch, channels, height, width, device=device)
     x, y = x.contiguous(memory_format=trainer.layout), examples.targets[: trainer.settings.batch]
     bare(trainer, x, y, options.steps // 4), whole(trainer, examples, options.steps // 4)

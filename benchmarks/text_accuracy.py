@@ -21,14 +21,14 @@ from machine import machine
 from neocog import domain, load
 from neocog.core import run as running
 from neocog.core.device import World
-from neocog.core.domain import Source
+from neocog.core.domain import DataSpec
 from neocog.core.plan import Plan
 
 
 def run(data: str, recipe: str, seed: int, valid_share: float | None, told: dict[str, Any]) -> tuple[float, ...]:
     """Accuracy, log loss, and CPU seconds."""
     begin = time.process_time()
-    source = Source(data, test_share=0.1, split=seed, valid_share=valid_share)
+    source = DataSpec(data, test_share=0.1, split=seed, valid_share=valid_share)
     plan = Plan.of(domain("text"), source, recipe, changes={**told, "seed": seed})
     with tempfile.TemporaryDirectory() as folder:
         going = running.begin(plan, f"{folder}/run", False, World(), torch.device("cpu"))

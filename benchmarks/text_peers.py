@@ -20,7 +20,7 @@ import time
 
 from machine import machine
 from neocog import domain
-from neocog.core.domain import Examples, Source
+from neocog.core.domain import DataSpec, Examples
 from neocog.core.sources.content import fetched
 from neocog.text.decode import decoded
 from neocog.text.options import Reading
@@ -41,7 +41,7 @@ Texts = tuple[list[str], list[int]]
 def written(data: str) -> dict[str, str]:
     """Every text of a set by its name, as its words in lower case."""
     told = {}
-    for origin, _ in origins(Source(data), Reading()):
+    for origin, _ in origins(DataSpec(data), Reading()):
         items = origin.listing(None).items
         for at, content in origin.contents(items):
             raw = fetched(content)
@@ -109,7 +109,7 @@ def main() -> None:
         own = written(data)
         found: dict[str, list[tuple[float, float]]] = {}
         for seed in range(options.seeds):
-            loaded = domain("text").load(Source(data, test_share=0.1, split=seed), None, None)
+            loaded = domain("text").load(DataSpec(data, test_share=0.1, split=seed), None, None)
             train = texts([loaded.train, loaded.valid], own)
             test = texts([loaded.test], own)
             for peer in options.peers:

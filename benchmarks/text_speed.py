@@ -16,7 +16,7 @@ from machine import machine
 from neocog import domain, load
 from neocog.core import device as devices
 from neocog.core import stream
-from neocog.core.domain import Source
+from neocog.core.domain import DataSpec
 from neocog.core.network import Network, parse
 from neocog.core.settings import Settings
 from neocog.core.train import Trainer, batches
@@ -28,7 +28,7 @@ from torch.nn import functional as F
 def predictions(run: str, data: str, rounds: int) -> list[float]:
     """Texts a second, a core's CPU seconds, through what `neocog predict RUN -` runs."""
     model = load(run, "cpu")
-    (placed,) = origins(Source(data), Reading())
+    (placed,) = origins(DataSpec(data), Reading())
     listed = placed.origin.listing(None)
     lines = [content for _, content in placed.origin.contents(listed.items)]
     found = []
@@ -43,18 +43,18 @@ def trainer_of(run: str) -> tuple[Trainer, Network]:
     card = load(run, "cpu").card
     network = Network(card.input, parse(card.network))
     settings = Settings().changed(card.settings)
-    frontend = domain("text").frontend(card.facts)
+    frontend = domain("text").frontend(card.preprocessing)
     device = torch.device("cpu")
-    return Trainer(frontend, network.module(), settings, device, devices.World(), network.margin), network
+    return Trainer(frontend, network.module(), settings, device, devices.World(), network.right_context), network
 
 
 def step_ratios(run: str, data: str, steps: int, rounds: int) -> list[float]:
     """CPU seconds of our steps over those of bare steps, on the same batches."""
     trainer, network = trainer_of(run)
-    examples = domain("text").load(Source(data), None, None).train.followed_by(network.margin)
+    examples = domain("text").load(DataSpec(data), None, None).train.with_right_context(network.right_context)
     augment = domain("text").augment("none", {})
-    picks = batches(len(examples), trainer.settings.batch, 0, 0, None, examples.lengths)[: steps + 5]
-    ready = [(x.float(), y) for x, y in (examples[each] for each in picks)]
+    indices = batches(len(examples), trainer.settings.batch, 0, 0, None, examples.lengths)[: steps + 5]
+    ready = [(x.float(), y) for x, y in (examples[each] for each in indices)]
     trainer.network.train()
     ratios = []
     for _ in range(rounds):
@@ -65,7 +65,7 @@ def step_ratios(run: str, data: str, steps: int, rounds: int) -> list[float]:
             trainer.optimiser.step()
         bare = time.process_time() - begin
         begin = time.process_time()
-        for each in picks:
+        for each in indices:
             trainer.step(examples, augment, each, 0.5)
         ratios.append((time.process_time() - begin) / bare)
     return ratios

@@ -24,7 +24,7 @@ def answered(
     if model.domain.by_line and list(inputs) == ["-"]:
         return answer_lines(model, top, json)
     typed = {name: value for name, value in options.items() if value is not None}
-    if len(inputs) != 1 or (table := model.domain.table(inputs[0], model.card.facts, typed)) is None:
+    if len(inputs) != 1 or (table := model.domain.table(inputs[0], model.card.preprocessing, typed)) is None:
         return None
     if json:
         told = [answer for _, answer in stream.rows(model, table, top)]
@@ -89,7 +89,7 @@ def draw(
     """The one input with its answer, where the domain has a drawing of it: in the terminal, and as a file."""
     if model.domain.drawing is None:
         return
-    drawn = model.domain.drawing(source, answer, model.card.facts | reading)
+    drawn = model.domain.drawing(source, answer, model.card.preprocessing | reading)
     if show:
         tell.drawing(drawn.text)
     if out:

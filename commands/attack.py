@@ -95,19 +95,25 @@ def attack(
     found = load(model, device or "auto")
     asked = card or corrupt is not None or other is not None
     plan, epsilons = None, [0.0]
-    if not asked or (card and found.domain.surfaces):
+    if not asked or (card and found.domain.perturbation_spaces):
         plan = Attack(surface_of(found.domain, on), method, steps, seed)
-        epsilons = sizes(numbers(epsilon) if epsilon is not None else plan.surface.epsilons)
+        epsilons = sizes(numbers(epsilon) if epsilon is not None else plan.space.epsilons)
     own = {"cache": cache, "pattern": pattern, "test_where": test_where}
     own |= {"text_column": text_column, "label_column": label_column, "label_level": label_level}
     loaded = loaded_by(found, data, own, {"test": test, "unknown": unknown}, quiet)
-    some, facts = drawn(found, loaded, part, examples, seed)
-    facts = {"model": model, "domain": found.domain.name, "recipe": found.card.recipe, "data": data, **facts}
+    some, preprocessing = drawn(found, loaded, part, examples, seed)
+    preprocessing = {
+        "model": model,
+        "domain": found.domain.name,
+        "recipe": found.card.recipe,
+        "data": data,
+        **preprocessing,
+    }
     title = f"{found.card.recipe or found.domain.name} on {Path(data).name}"
     if asked:
         drawing = out is not None and out.suffix.lower() != ".json"
         names = [name.strip() for name in corrupt.split(",")] if corrupt else None
-        told, draw = judged(found, loaded, some, names, plan, epsilons, seed, quiet, title, facts, drawing)
+        told, draw = judged(found, loaded, some, names, plan, epsilons, seed, quiet, title, preprocessing, drawing)
         if other:
             from ..core.robust.card import against as compared
 
@@ -115,7 +121,7 @@ def attack(
     else:
         assert plan is not None
         told, draw = attacked(found, some, plan, epsilons, quiet, title)
-        told = {**facts, **told}
+        told = {**preprocessing, **told}
     if out:
         write(out, told, draw)
     tell.document(told) if json else card_table(told) if asked else attack_table(told)
@@ -136,9 +142,9 @@ def attacked(model: Model, some: Examples, plan: Attack, epsilons: list[float], 
     def draw(path: Path) -> None:
         from ..core.robust import picture
 
-        picture.sheet(path, title, model.domain, model.card.facts, found, cases)
+        picture.sheet(path, title, model.domain, model.card.preprocessing, found, cases)
 
-    return {**found.facts(), "fooled": [case.facts(found) for case in cases]}, draw
+    return {**found.to_dict(), "fooled": [case.to_dict(found) for case in cases]}, draw
 
 
 def judged(
@@ -151,7 +157,7 @@ def judged(
     seed: int,
     quiet: bool,
     title: str,
-    facts: Mapping[str, Any],
+    preprocessing: Mapping[str, Any],
     drawing: bool,
 ) -> Drawn:
     """The robustness card."""
@@ -162,16 +168,16 @@ def judged(
     if not corruptions and drawing:
         raise Problem(f"{model.domain.name} knows no corruptions that could be drawn; name a .json with --out", USAGE)
     with progress("corrupting", "corruptions", quiet) as shown:
-        told = {**facts, **cards.card(model, some, corruptions, seed, shown)}
+        told = {**preprocessing, **cards.card(model, some, corruptions, seed, shown)}
     if plan:
         with progress("attacking", "examples", quiet) as shown:
-            told["attack"] = curve(model, some, plan, epsilons, shown).facts()
+            told["attack"] = curve(model, some, plan, epsilons, shown).to_dict()
 
     def draw(path: Path) -> None:
         from ..core.robust import picture
 
         seen = {} if model.domain.spell else cards.shown(model, some.inputs[0], corruptions, seed)
-        picture.card(path, title, model.domain, model.card.facts, told, seen)
+        picture.card(path, title, model.domain, model.card.preprocessing, told, seen)
 
     return told, draw
 
@@ -199,7 +205,7 @@ def read_card(path: Path) -> dict[str, Any]:
 def loaded_by(model: Model, data: str, own: dict[str, Any], told: dict[str, Any], quiet: bool) -> Data:
     source = typed.source(data, own, **told, **model.division)
     with progress("reading", "files", quiet) as reading:
-        loaded = model.domain.load(replace(source, progress=reading), model.labels, model.card.facts)
+        loaded = model.domain.load(replace(source, progress=reading), model.labels, model.card.preprocessing)
     for remark in [] if quiet else loaded.remarks:
         say(remark)
     return loaded

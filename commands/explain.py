@@ -79,14 +79,14 @@ def explain(
         )
     if json:
         place, tokens = found.domain.place, found.domain.written is not None
-        tell.document([each.facts(place, found.card.facts, tokens) for each in told])
+        tell.document([each.to_dict(place, found.card.preprocessing, tokens) for each in told])
     else:
         tell_explanations(found, told)
     if out:
         shown.save(found, told, out, force)
         say(f"wrote {out}")
     if listen and found.domain.listen:
-        found.domain.listen(told[0].inputs, told[0].relevance, found.card.facts, listen)
+        found.domain.listen(told[0].inputs, told[0].relevance, found.card.preprocessing, listen)
         say(f"wrote {listen}: what speaks for {told[0].label}, by {told[0].method.name}")
     if not quiet:
         for remark in remarks(told, out, json, check):
@@ -118,7 +118,7 @@ def tell_explanations(model: Model, explanations: list[Explanation]) -> None:
             before = (id(each.inputs), each.label)
         print(line)
         if model.domain.written and tell.in_colour():
-            print("    " + model.domain.written(each.source, each.of_tokens, model.card.facts, "terminal"))
+            print("    " + model.domain.written(each.source, each.of_tokens, model.card.preprocessing, "terminal"))
     print("\n".join(["", *shown.legend(explanations)]).rstrip())
 
 

@@ -109,7 +109,7 @@ def _maps(model: Model, source: str, place: Place, json: bool, reading: dict[str
     found = model.domain.gather([source])
     if len(found) != 1:
         raise Problem(f"--maps takes one input; {source} is {len(found)}", USAGE)
-    inputs = model.domain.read(found[0], model.card.facts | reading)
+    inputs = model.domain.read(found[0], model.card.preprocessing | reading)
     values = responses.responses(model, inputs, place)
     if json:
         tell.document({"input": source, "layer": place.number, "size": list(values.shape), "maps": values.tolist()})
@@ -128,12 +128,12 @@ def _top(model: Model, data: str, place: Place, unit: int | None, json: bool, qu
 
     source = typed.source(data, {}, **model.division)
     with progress("reading", "files", quiet) as reading:
-        loaded = model.domain.load(replace(source, progress=reading), model.labels, model.card.facts)
+        loaded = model.domain.load(replace(source, progress=reading), model.labels, model.card.preprocessing)
     examples, _ = model.examples(loaded)
     with progress("looking", "inputs", quiet) as looking:
         told = responses.excited(model, examples, place, unit, looking)
     if json:
-        tell.document([each.facts() for row in told for each in row])
+        tell.document([each.to_dict() for row in told for each in row])
     else:
         tell_excited(model, told, [[responses.part(model, examples, each) for each in row] for row in told])
     return None if model.domain.spell is not None else responses.top_sheet(model, examples, place, told)

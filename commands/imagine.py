@@ -86,12 +86,12 @@ def imagine(
     if listen:
         from ..speech.imagine import write
 
-        write([each.input for each in told.rows[-1].inputs], found.card.facts, listen)
+        write([each.input for each in told.rows[-1].inputs], found.card.preprocessing, listen)
     if json:
-        tell.document({"model": model} | told.facts())
+        tell.document({"model": model} | told.to_dict())
     else:
         spell = found.domain.spell
-        tell.imagined(told, (lambda ids: spell(ids, found.card.facts)) if spell else None)
+        tell.imagined(told, (lambda ids: spell(ids, found.card.preprocessing)) if spell else None)
     if path is not None and not quiet:
         say(f"wrote {path}" + (f" and {listen}" if listen else ""))
 
@@ -122,7 +122,7 @@ def _photo(path: str, size: int, model: Model, quiet: bool) -> Tensor:
     from ..vision import photo
 
     photo.check_size(size)
-    read = photo.read(path, size, model.card.facts["colour"])
+    read = photo.read(path, size, model.card.preprocessing["colour"])
     if read.remark and not quiet:
         say(f"{path}: {read.remark}")
     return read.values.to(model.device)

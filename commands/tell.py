@@ -93,11 +93,11 @@ def card(card: Card) -> None:
     told = card.training
     if told:
         print(f"trained on {told['data']} ({counts}), {duration(told['seconds'])} on {told['device']}")
-    if "accuracy" in card.scores:
-        low, high = card.scores["interval"]
+    if "accuracy" in card.metrics:
+        low, high = card.metrics["interval"]
         print(
-            f"accuracy {card.scores['accuracy']:.2%} ({low:.2%} to {high:.2%}) on {card.scores['examples']:,} "
-            f"{card.scores['scored_on']} examples"
+            f"accuracy {card.metrics['accuracy']:.2%} ({low:.2%} to {high:.2%}) on {card.metrics['examples']:,} "
+            f"{card.metrics['scored_on']} examples"
         )
 
 

@@ -10,7 +10,7 @@ from .. import DOMAINS, find
 from ..core.problem import USAGE, Problem, did_you_mean
 
 if TYPE_CHECKING:
-    from ..core.domain import Domain, Source
+    from ..core.domain import DataSpec, Domain
     from ..core.plan import Plan
 
 
@@ -58,9 +58,9 @@ def weights_of(text: str) -> str:
     return str(Path(text).absolute())
 
 
-def source(data: str, options: dict[str, Any], **told: Any) -> Source:
+def source(data: str, options: dict[str, Any], **told: Any) -> DataSpec:
     """Where examples come from; what is None was not typed. `options` are the domain's own."""
-    from ..core.domain import Source
+    from ..core.domain import DataSpec
 
     if told.get("unknown") not in (None, "stop", "skip"):
         raise Problem(f"--unknown is stop or skip; got {told['unknown']}", USAGE)
@@ -68,7 +68,7 @@ def source(data: str, options: dict[str, Any], **told: Any) -> Source:
         if not 0 <= (told.get(name) or 0) <= most:
             raise Problem(f"--{name.replace('_', '-')} is a share from 0 to {most}; got {told[name]:g}", USAGE)
     own = {name: str(value) if isinstance(value, Path) else value for name, value in options.items()}
-    return Source(data, options=given(own), **given(told))
+    return DataSpec(data, options=given(own), **given(told))
 
 
 def given(told: dict[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ reading the card needs no torch.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,8 @@ from .problem import FAILED, USAGE, Problem, did_you_mean
 if TYPE_CHECKING:
     from torch import Tensor
 
-FORMAT = 1  # raised when an older neocog would misread a newer file
+FORMAT = 2  # raised when an older neocog would misread a newer file
+FORMAT_1_NAMES = {"facts": "preprocessing", "scores": "metrics"}  # what format 1 called these fields of the card
 KEY = "neocog"
 _HEADER_LIMIT = 100_000_000  # bytes, as safetensors itself allows
 
@@ -30,13 +31,14 @@ class Card:
     network: str  # its text
     input: tuple[int, int, int]  # channels, height, width
     labels: list[str]
-    facts: dict[str, Any]  # of the domain: what `read` and the frontend depend on
-    task: str = "class"  # one label for each input
+    preprocessing: dict[str, Any]  # of the domain: what `read` and the frontend depend on
+    task: str = "classify"  # a name of core/tasks
+    task_state: dict[str, Any] = field(default_factory=dict)  # thresholds, scales: what the task found in training
     recipe: str | None = None
     settings: dict[str, Any] = field(default_factory=dict)
     data: dict[str, Any] = field(default_factory=dict)  # how many examples, how divided, and their fingerprint
     training: dict[str, Any] = field(default_factory=dict)  # on what, how long, on what device
-    scores: dict[str, Any] = field(default_factory=dict)
+    metrics: dict[str, Any] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
     format: int = FORMAT
 
@@ -92,22 +94,27 @@ def _cut_short(path: Path) -> Problem:
 
 def card(path: Path) -> Card:
     """The card of a model file. Raises Problem for a file that is not one, or of a newer format."""
-    told = header(path)
-    if KEY not in told:
+    metadata = header(path)
+    if KEY not in metadata:
         raise Problem(f"{path} holds weights but no neocog card; expected a model.safetensors that neocog train wrote")
     try:
-        facts = json.loads(told[KEY])
-        if (newer := int(facts["format"])) > FORMAT:
-            raise Problem(f"{path} has format {newer}, this neocog reads up to {FORMAT}; pip install --upgrade neocog")
-        known = {each.name for each in fields(Card)}
-        found = Card(**{name: value for name, value in facts.items() if name in known})
-        channels, height, width = map(int, found.input)
-        texts = (found.domain, found.network, *found.labels)
-        if not all(isinstance(text, str) for text in texts) or not isinstance(found.facts, dict):
+        values = json.loads(metadata[KEY])
+        if (version := int(values["format"])) > FORMAT:
+            raise Problem(
+                f"{path} has format {version}, this neocog reads up to {FORMAT}; pip install --upgrade neocog"
+            )
+        if version == 1:
+            values = {FORMAT_1_NAMES.get(name, name): value for name, value in values.items()} | {"task": "classify"}
+        known = {field.name for field in fields(Card)}
+        card = Card(**{name: value for name, value in values.items() if name in known})
+        channels, height, width = map(int, card.input)
+        texts = (card.domain, card.network, card.task, *card.labels)
+        tables = (card.preprocessing, card.task_state)
+        if not all(isinstance(text, str) for text in texts) or not all(isinstance(table, dict) for table in tables):
             raise TypeError
     except (ValueError, LookupError, TypeError, OverflowError, RecursionError):
         raise Problem(f"the card of {path} cannot be read; the file was not written by neocog or is damaged") from None
-    return Card(**{**vars(found), "input": (channels, height, width)})
+    return replace(card, input=(channels, height, width))
 
 
 def is_model(path: Path) -> bool:

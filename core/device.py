@@ -105,9 +105,9 @@ class World:
     rank: int = 0
     size: int = 1
 
-    def share(self, picks: Tensor) -> Tensor:
+    def share(self, indices: Tensor) -> Tensor:
         """This process's part of a batch."""
-        return picks[self.rank :: self.size]
+        return indices[self.rank :: self.size]
 
     @contextmanager
     def first(self) -> Iterator[None]:

@@ -16,44 +16,46 @@ from torch import Tensor, nn
 from .checkpoint import Card
 from .imagine.canvas import Canvas, Moves, Tokens
 from .layer import Layer
-from .made import Made, Named
+from .lazy import LazyInputs, LazyNames
 from .problem import Bad
 
 Progress = Callable[[int, int | None], object]  # is told how many files of how many are read
 ROUND = 8  # columns: a batch's width is a multiple of it, so that few different widths occur
-DIVISION = ("group_by", "test_share", "valid_share", "split")  # what of a Source decides how examples are divided
-Facts = dict[str, Any]  # what the frontend and `read` depend on and is not code; JSON, travels in the model file
+SPLIT_FIELDS = ("group_by", "test_share", "valid_share", "split")  # what of a Source decides how examples are divided
+Preprocessing = dict[
+    str, Any
+]  # what the frontend and `read` depend on and is not code; JSON, travels in the model file
 
 
 @dataclass
 class Examples:
     """Inputs as compact as the domain keeps them, and their targets: arrays that an index tensor picks a batch from."""
 
-    inputs: Tensor | Made  # (N, ...) uint8, int16 or int32; resident, memory-mapped, or computed for each batch
+    inputs: Tensor | LazyInputs  # (N, ...) uint8, int16 or int32; resident, memory-mapped, or computed for each batch
     targets: Tensor  # (N,) int64
-    names: Sequence[str] | Named  # where each example came from, for people
+    names: Sequence[str] | LazyNames  # where each example came from, for people
     lengths: Tensor | None = None  # (N,) int64, on the CPU: how much of each input is there; the rest is padding
-    margin: int | None = None  # padding that stays behind the longest of a batch; None keeps every batch whole
+    right_context: int | None = None  # padding that stays behind the longest of a batch; None keeps every batch whole
 
     def __len__(self) -> int:
         return len(self.targets)
 
-    def __getitem__(self, picks: Tensor) -> tuple[Tensor, Tensor]:
-        """The batch at `picks`, on the device where the arrays are, cut behind its longest where it may be."""
-        inputs, there = self.inputs, picks.to(self.targets.device, non_blocking=True)
-        if self.lengths is not None and self.margin is not None and len(picks):
+    def __getitem__(self, indices: Tensor) -> tuple[Tensor, Tensor]:
+        """The batch at `indices`, on the device where the arrays are, cut behind its longest where it may be."""
+        inputs, there = self.inputs, indices.to(self.targets.device, non_blocking=True)
+        if self.lengths is not None and self.right_context is not None and len(indices):
             assert isinstance(inputs, Tensor), "what is computed is of one length"
-            longest = int(self.lengths[picks.cpu()].max())
-            inputs = inputs[..., : -(-(longest + self.margin) // ROUND) * ROUND]
+            longest = int(self.lengths[indices.cpu()].max())
+            inputs = inputs[..., : -(-(longest + self.right_context) // ROUND) * ROUND]
         return inputs.index_select(0, there), self.targets.index_select(0, there)
 
-    def keep(self, picks: Tensor) -> Examples:
-        """The examples at `picks`, as a set of their own."""
-        lengths = None if self.lengths is None else self.lengths[picks]
-        inputs, targets = self.followed_by(None)[picks]  # whole, however short those at `picks` are
-        return Examples(inputs, targets, [self.names[i] for i in picks.tolist()], lengths, self.margin)
+    def keep(self, indices: Tensor) -> Examples:
+        """The examples at `indices`, as a set of their own."""
+        lengths = None if self.lengths is None else self.lengths[indices]
+        inputs, targets = self.with_right_context(None)[indices]  # whole, however short those at `indices` are
+        return Examples(inputs, targets, [self.names[i] for i in indices.tolist()], lengths, self.right_context)
 
-    def thinned(self, most: int) -> Examples:
+    def subsample(self, most: int) -> Examples:
         """At most so many of them, from all parts of the set alike; 0 takes all."""
         if not 0 < most < len(self):
             return self
@@ -61,21 +63,21 @@ class Examples:
 
     def to(self, device: torch.device) -> Examples:
         """The same on a device; what is computed for each batch stays where that is done."""
-        if isinstance(self.inputs, Made):
+        if isinstance(self.inputs, LazyInputs):
             return self
         return replace(self, inputs=self.inputs.to(device), targets=self.targets.to(device))
 
-    def followed_by(self, margin: int | None) -> Examples:
-        """The same, each batch cut `margin` columns behind its longest input (Network.margin)."""
-        return self if margin == self.margin else replace(self, margin=margin)
+    def with_right_context(self, right_context: int | None) -> Examples:
+        """The same, each batch cut `margin` columns behind its longest input (Network.right_context)."""
+        return self if right_context == self.right_context else replace(self, right_context=right_context)
 
 
-def joined(parts: Sequence[Examples]) -> Examples:
+def concatenate(parts: Sequence[Examples]) -> Examples:
     """Several sets of examples as one, in order."""
     if len(parts) == 1:
         return parts[0]
     lengths = [part.lengths for part in parts if part.lengths is not None]
-    whole = [part.followed_by(None)[torch.arange(len(part))] for part in parts]  # each of its full length
+    whole = [part.with_right_context(None)[torch.arange(len(part))] for part in parts]  # each of its full length
     return Examples(
         torch.cat([inputs for inputs, _ in whole]),
         torch.cat([targets for _, targets in whole]),
@@ -92,7 +94,7 @@ class Data:
     valid: Examples
     test: Examples
     labels: list[str]
-    facts: Facts
+    preprocessing: Preprocessing
     bad: list[Bad] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)  # what a person should know: rare classes, skipped labels
     extras: dict[str, Tensor] = field(default_factory=dict)  # what augmentation and a beginning draw from: noise
@@ -115,7 +117,7 @@ class Data:
         return told.hexdigest()
 
 
-def digest(names: Sequence[str] | Named) -> bytes:
+def digest(names: Sequence[str] | LazyNames) -> bytes:
     """What names say, wherever the set now lies."""
     if not isinstance(names, Sequence):
         return names.digest()
@@ -123,7 +125,7 @@ def digest(names: Sequence[str] | Named) -> bytes:
 
 
 @dataclass(frozen=True)
-class Source:
+class DataSpec:
     """Where examples come from and how they are divided; the same in every domain."""
 
     data: str
@@ -170,7 +172,7 @@ class View(NamedTuple):
 
     see: Callable[[Tensor], Tensor] = same  # a batch of maps (B, C, H, W) -> a batch of the same shape
     back: Callable[[Tensor], Tensor] = same  # its scores (B, K) -> scores for the inputs as they were
-    usual: bool = True  # whether answers are averaged over it where nobody says over how many
+    default: bool = True  # whether answers are averaged over it where nobody says over how many
 
 
 class Drawing(Protocol):
@@ -183,7 +185,7 @@ class Drawing(Protocol):
     def png(self) -> Any: ...  # Pillow's
 
 
-class Surface(NamedTuple):
+class PerturbationSpace(NamedTuple):
     """What of an input an adversary may move, each number by at most ε, and what ε counts."""
 
     name: str  # "pixels"
@@ -210,7 +212,7 @@ class Corruption(NamedTuple):
 class Windows(NamedTuple):
     """One input that is longer than an example, as overlapping windows shaped like examples."""
 
-    inputs: Tensor | Made  # (W, ...)
+    inputs: Tensor | LazyInputs  # (W, ...)
     spans: Sequence[tuple[float, float]]  # where each begins and ends: seconds of a recording, tokens of a text
     lengths: Tensor | None = None  # (W,) int64: how much of each is there, where the rest is padding
     unit: str = ""  # of the spans
@@ -245,19 +247,25 @@ class Domain:
     """One kind of input, as a value: how files become arrays, arrays a network's input, and inputs pictures."""
 
     name: str
-    load: Callable[[Source, list[str] | None, Facts | None], Data]  # labels and facts of a model, when there is one
-    read: Callable[[str | bytes, Facts], Tensor]  # a path or a file's bytes -> one input, shaped like an example
+    load: Callable[
+        [DataSpec, list[str] | None, Preprocessing | None], Data
+    ]  # labels and facts of a model, when there is one
+    read: Callable[
+        [str | bytes, Preprocessing], Tensor
+    ]  # a path or a file's bytes -> one input, shaped like an example
     gather: Callable[[Sequence[str]], list[str]]  # files, folders and globs -> the files in them that `read` takes
-    frontend: Callable[[Facts], nn.Module]  # arrays on the device -> (B, C, H, W)
+    frontend: Callable[[Preprocessing], nn.Module]  # arrays on the device -> (B, C, H, W)
     augment: Callable[[str, Mapping[str, Tensor]], Augment]  # "flip, crop(4)", the data's extras -> changes
-    check: Callable[[Source], dict[str, Any]]  # what training would meet
+    check: Callable[[DataSpec], dict[str, Any]]  # what training would meet
     show: Callable[..., Any]  # an input, relevance over it or None, and the facts, as a picture (Pillow's)
     recipes: Mapping[str, Recipe]
     default: str  # the recipe to use where none is named
     weights: Callable[[nn.Module, Path], list[str]] | None = None  # others' weights into a network; remarks
     suited: Callable[[str, list[str]], str] = lambda augment, labels: augment  # augmentation that fits the labels
     views: Callable[[str], Sequence[View]] = lambda augment: (View(),)  # an answer may be the mean over these
-    windows: Callable[[str | bytes, Facts], Windows] | None = None  # an input that may be longer than an example
+    windows: Callable[[str | bytes, Preprocessing], Windows] | None = (
+        None  # an input that may be longer than an example
+    )
     options: Sequence[str] = ()  # the names that Source.options may have
     reading: Sequence[str] = ()  # further names that `read` looks up in the facts, as somebody asks for them: move
     # Labels -> compact inputs (B, …) -> bool (B, K): which of the labels can be right, whatever a network says.
@@ -266,35 +274,49 @@ class Domain:
     measures: Callable[[Any, Any, Any], dict[str, Any]] = lambda probabilities, targets, names: {}
     timeline: Callable[[Mapping[str, Any], Path], str] | None = None  # an answer in windows -> text for such a file
     # What a new network begins with beside its random weights (word vectors, say); gives remarks.
-    begin: Callable[[nn.Module, Data, Source], list[str]] = lambda network, data, source: []
+    begin: Callable[[nn.Module, Data, DataSpec], list[str]] = lambda network, data, source: []
     by_line: bool = False  # whether "-" holds an input a line, to be answered as they arrive, or one input
     # A file that is a table of inputs, with options of the domain's own; None for any other file.
-    table: Callable[[str, Facts, Mapping[str, Any]], Table | None] = lambda file, facts, options: None
+    table: Callable[[str, Preprocessing, Mapping[str, Any]], Table | None] = lambda file, preprocessing, options: None
     # A path or a file's bytes, what was answered, and the facts, as something to look at where words are not enough.
-    drawing: Callable[[str | bytes, dict[str, Any], Facts], Drawing] | None = None
-    spell: Callable[[Tensor, Facts], str] | None = None  # an input in words, where people read rather than look
+    drawing: Callable[[str | bytes, dict[str, Any], Preprocessing], Drawing] | None = None
+    spell: Callable[[Tensor, Preprocessing], str] | None = None  # an input in words, where people read rather than look
     # Facts and a frontend -> inputs as something that can be changed step by step; None where nobody has said how.
-    imagine: Callable[[Facts, nn.Module], Canvas | Tokens | Moves] | None = None
+    imagine: Callable[[Preprocessing, nn.Module], Canvas | Tokens | Moves] | None = None
     # Models by name whose weights others have trained: their card and weights.
     pretrained: Mapping[str, Callable[[], tuple[Card, dict[str, Tensor]]]] = field(default_factory=dict)
-    numbers: Callable[[Facts], Mapping[str, int]] = lambda facts: {}  # what words of a network text stand for: tokens
-    tokens: Callable[[Facts], Sequence[str]] = lambda facts: ()  # what the rows of an embed stand for; "": for none
-    form: Callable[[Facts], Mapping[str, Any]] = lambda facts: {}  # the options that give inputs the form of a model's
+    numbers: Callable[[Preprocessing], Mapping[str, int]] = (
+        lambda preprocessing: {}
+    )  # what words of a network text stand for: tokens
+    tokens: Callable[[Preprocessing], Sequence[str]] = (
+        lambda preprocessing: ()
+    )  # what the rows of an embed stand for; "": for none
+    form: Callable[[Preprocessing], Mapping[str, Any]] = (
+        lambda preprocessing: {}
+    )  # the options that give inputs the form of a model's
     # An input, and a row and a column of its maps -> what lies there, in the domain's words: "0.42 s, 1,200 Hz".
-    place: Callable[[Tensor, int, int, Facts], str] = lambda inputs, row, column, facts: f"row {row}, column {column}"
+    place: Callable[[Tensor, int, int, Preprocessing], str] = lambda inputs, row, column, preprocessing: (
+        f"row {row}, column {column}"
+    )
     # A source in words with relevance over them, for "terminal" or "html"; None where people look rather than read.
-    written: Callable[[str | bytes, Sequence[float], Facts, str], str] | None = None
+    written: Callable[[str | bytes, Sequence[float], Preprocessing, str], str] | None = None
     # Maps (B, C, H, W) -> those of an input with nothing in it, which explanations compare with.
     empty: Callable[[Tensor], Tensor] = torch.zeros_like
     # The weights of a first layer's filter (C, h, w) -> what people see of it, (h, w) or (3, h, w).
-    filter: Callable[[Tensor, Facts], Tensor] = lambda weight, facts: weight if len(weight) in (1, 3) else weight.sum(0)
+    filter: Callable[[Tensor, Preprocessing], Tensor] = lambda weight, preprocessing: (
+        weight if len(weight) in (1, 3) else weight.sum(0)
+    )
     from_below: bool = False  # whether people look at the rows of its maps from below: frequencies
     # An input, its maps (C, H, W), rows and columns of them -> that part as a picture (Pillow's), or in words.
-    patch: Callable[[Tensor, Tensor, slice, slice, Facts], Any] | None = None
+    patch: Callable[[Tensor, Tensor, slice, slice, Preprocessing], Any] | None = None
     # Draws an input, or its maps (C, H, W), on matplotlib's axes with their units; None where a picture needs none.
-    graph: Callable[[Any, Tensor, Facts], None] | None = None
+    graph: Callable[[Any, Tensor, Preprocessing], None] | None = None
     # An input, and relevance (H, W) -> what of it mattered, as a file that people hear.
-    listen: Callable[[Tensor, Tensor, Facts, Path], None] | None = None
-    surfaces: Sequence[Surface] = ()  # what an adversary may move, the first where nobody names one
+    listen: Callable[[Tensor, Tensor, Preprocessing, Path], None] | None = None
+    perturbation_spaces: Sequence[
+        PerturbationSpace
+    ] = ()  # what an adversary may move, the first where nobody names one
     # From facts and the data's extras: the ways in which such inputs go wrong, by name.
-    corruptions: Callable[[Facts, Mapping[str, Tensor]], Mapping[str, Corruption]] = lambda facts, extras: {}
+    corruptions: Callable[[Preprocessing, Mapping[str, Tensor]], Mapping[str, Corruption]] = (
+        lambda preprocessing, extras: {}
+    )

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from . import device as devices
 from .domain import Examples
-from .made import Ahead, Made
+from .lazy import LazyInputs, Prefetcher
 from .sources.parallel import processors
 
 ALIKE, DIVIDED = 25, 100  # inputs of unequal length at once, at least; and batches that they make, at most
@@ -22,66 +22,68 @@ COPYING = 4  # threads that pick batches out of an array in memory for a device 
 COLUMNS = 5000  # of inputs of unequal length at once, where that is more: 100 sentences cost little more than 25
 
 
-class Answers(Protocol):
+class Predictor(Protocol):
     """What gives scores: a trainer in the middle of its work, or a model from its file."""
 
     device: torch.device
 
     @property
-    def margin(self) -> int | None:
-        """Network.margin: where a batch may be cut behind its longest input."""
+    def right_context(self) -> int | None:
+        """Network.right_context: where a batch may be cut behind its longest input."""
 
-    def answering(self) -> AbstractContextManager[Any]:
+    def inference(self) -> AbstractContextManager[Any]:
         """Evaluation mode, without gradients, for as long as scores are asked for."""
 
-    def scores(self, inputs: Tensor) -> Tensor:
+    def logits(self, inputs: Tensor) -> Tensor:
         """(B, …) compact inputs on the device -> (B, K) scores."""
 
 
-def settle(examples: Examples, device: torch.device) -> Examples:
+def to_device_if_fits(examples: Examples, device: torch.device) -> Examples:
     """The examples on the device where they fit there, so that no batch has to travel."""
-    if isinstance(examples.inputs, Made):
+    if isinstance(examples.inputs, LazyInputs):
         return examples
     return examples.to(device) if devices.fits(examples.inputs.nbytes, device) else examples
 
 
-def ahead(examples: Examples, device: torch.device) -> Ahead | None:
+def prefetcher(examples: Examples, device: torch.device) -> Prefetcher | None:
     """Threads that fetch the next batches while the device is busy; None where batches lie ready."""
-    if isinstance(examples.inputs, Made):
+    if isinstance(examples.inputs, LazyInputs):
         workers = 1 if device.type == "cpu" else max(1, processors() // devices.local_size() - 1)
     elif device.type == "cuda" and examples.targets.device != device:
         workers = COPYING
     else:
         return None
-    return Ahead(partial(batch, examples, device=device), workers)
+    return Prefetcher(partial(batch, examples, device=device), workers)
 
 
-def batch(examples: Examples, picks: Tensor, device: torch.device) -> tuple[Tensor, Tensor]:
-    """The examples at `picks`, on the device, wherever they live."""
-    inputs, targets = examples[picks]
+def batch(examples: Examples, indices: Tensor, device: torch.device) -> tuple[Tensor, Tensor]:
+    """The examples at `indices`, on the device, wherever they live."""
+    inputs, targets = examples[indices]
     if inputs.device != device and device.type == "cuda":
         return inputs.pin_memory().to(device, non_blocking=True), targets.to(device, non_blocking=True)
     return inputs.to(device), targets.to(device)
 
 
-def answers(model: Answers, examples: Examples, size: int = 500) -> NDArray[float32]:
+def predict_proba(model: Predictor, examples: Examples, size: int = 500) -> NDArray[float32]:
     """(N, K) probabilities in evaluation mode."""
-    with model.answering():
-        found = of_each(model, examples, lambda inputs, _: model.scores(inputs).float().softmax(1), size)
+    with model.inference():
+        found = map_batches(model, examples, lambda inputs, _: model.logits(inputs).float().softmax(1), size)
         return found.numpy()
 
 
-def of_each(model: Answers, examples: Examples, work: Callable[[Tensor, Tensor], Tensor], size: int = 500) -> Tensor:
+def map_batches(
+    model: Predictor, examples: Examples, work: Callable[[Tensor, Tensor], Tensor], size: int = 500
+) -> Tensor:
     """What `work` makes of the examples, a row for each: it is given batches of inputs and targets, on the device.
 
     Batches halve where the memory does not hold them. Inputs of unequal length are with others of their length, the
     longest first.
     """
-    examples = examples.followed_by(model.margin)
+    examples = examples.with_right_context(model.right_context)
     order = torch.arange(len(examples))
     if examples.lengths is not None:
         order = examples.lengths.argsort(descending=True, stable=True)
-    early = ahead(examples, model.device) if examples.lengths is None else None  # else sizes change on the way
+    early = prefetcher(examples, model.device) if examples.lengths is None else None  # else sizes change on the way
     fetch = early or partial(batch, examples, device=model.device)
     parts, start, most = [], 0, size
     try:
@@ -89,11 +91,11 @@ def of_each(model: Answers, examples: Examples, work: Callable[[Tensor, Tensor],
             if examples.lengths is not None:
                 longest = max(1, int(examples.lengths[order[start]]))
                 size = min(most, max(ALIKE, len(examples) // DIVIDED, COLUMNS // longest))
-            picks = order[start : start + size]
+            indices = order[start : start + size]
             if early:
-                early.soon(order[start : start + size * early.depth].split(size))
+                early.prefetch(order[start : start + size * early.depth].split(size))
             try:
-                parts.append(work(*fetch(picks)).cpu())
+                parts.append(work(*fetch(indices)).cpu())
             except RuntimeError as error:
                 if size == 1 or not devices.out_of_memory(error):
                     raise

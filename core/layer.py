@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Literal, NamedTuple, Self
 from torch import nn
 
 from .problem import Problem
-from .words import Words
+from .sequential import Sequential
 
 Shape = tuple[int, ...]
 Pair = tuple[int, int]
@@ -215,9 +215,9 @@ def through(layers: Layers, shape: Shape) -> Shape:
     return shape
 
 
-def sequence(layers: Layers, shape: Shape) -> Words:
+def sequence(layers: Layers, shape: Shape) -> Sequential:
     """One module a word, in order."""
-    built = Words()
+    built = Sequential()
     for layer in layers:
         built.append(layer.module(shape))
         shape = layer.out(shape)

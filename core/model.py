@@ -13,10 +13,10 @@ from torch import nn
 from . import checkpoint, feed
 from . import device as devices
 from .checkpoint import Card
-from .domain import DIVISION, Data, Domain, Examples, Facts, Source, View, Windows, joined
+from .domain import SPLIT_FIELDS, Data, DataSpec, Domain, Examples, Preprocessing, View, Windows, concatenate
+from .metrics import Floats, classification_metrics
 from .network import Network, parse
 from .problem import DATA, FAILED, USAGE, Problem
-from .score import Floats, scores
 
 TOGETHER = 100  # windows of files that are answered at once; a file that has more is answered by itself
 LINES = 500  # where inputs are lines, which are short
@@ -37,7 +37,7 @@ class Laid(nn.Module):
         return x.contiguous(memory_format=self.layout)
 
 
-class Answering(nn.Module):
+class InferenceModule(nn.Module):
     """Compact inputs, as `read` gives them, to scores: the mean over several views, of what is possible at all."""
 
     def __init__(self, frontend: nn.Module, network: nn.Module, views: Sequence[View], possible: Possible) -> None:
@@ -79,10 +79,10 @@ class Model:
         layers = self.network.module()
         put(layers, weights)
         layout = devices.memory_format(layers, self.device)
-        self.frontend, self.words = domain.frontend(card.facts), devices.lay_out(layers, layout)
+        self.frontend, self.words = domain.frontend(card.preprocessing), devices.lay_out(layers, layout)
         network, seen = nn.Sequential(Laid(layout), self.words), views(domain, card, symmetries)
         possible = None if domain.possible is None else domain.possible(card.labels)
-        self.module = Answering(self.frontend, network, seen, possible).eval().to(self.device)
+        self.module = InferenceModule(self.frontend, network, seen, possible).eval().to(self.device)
 
     @property
     def labels(self) -> list[str]:
@@ -91,17 +91,17 @@ class Model:
     @property
     def division(self) -> dict[str, Any]:
         """How the data of its training were divided, as Source takes it: they are divided so again."""
-        return {name: self.card.data[name] for name in DIVISION if name in self.card.data}
+        return {name: self.card.data[name] for name in SPLIT_FIELDS if name in self.card.data}
 
     @property
-    def margin(self) -> int | None:
-        return self.network.margin
+    def right_context(self) -> int | None:
+        return self.network.right_context
 
-    def answering(self) -> AbstractContextManager[Any]:
+    def inference(self) -> AbstractContextManager[Any]:
         self.module.eval()
         return torch.inference_mode()
 
-    def scores(self, inputs: torch.Tensor) -> torch.Tensor:
+    def logits(self, inputs: torch.Tensor) -> torch.Tensor:
         return self.module(inputs)  # type: ignore[no-any-return]
 
     @property
@@ -118,7 +118,7 @@ class Model:
         domain has a timeline, a short one has its single window too. `reading` says what of a file is meant, where
         the domain knows such names (Domain.reading).
         """
-        facts = self.card.facts | reading
+        preprocessing = self.card.preprocessing | reading
         told: list[dict[str, Any]] = []
         waiting: list[tuple[dict[str, Any], Windows]] = []
         count = 0  # of the windows that wait
@@ -127,7 +127,7 @@ class Model:
             answer: dict[str, Any] = {"input": "-" if isinstance(each, bytes) else source}
             told.append(answer)
             try:
-                windows = self.windows(source, facts)
+                windows = self.windows(source, preprocessing)
             except Problem as problem:
                 answer["problem"] = str(problem)
                 continue
@@ -147,7 +147,7 @@ class Model:
         lengths = [windows.lengths for windows in read if windows.lengths is not None]
         examples = Windows(whole, (), torch.cat(lengths) if lengths else None).examples()
         counts = [len(windows.inputs) for windows in read]
-        rows = torch.from_numpy(feed.answers(self, examples, self.together))
+        rows = torch.from_numpy(feed.predict_proba(self, examples, self.together))
         means = rows if len(rows) == len(read) else torch.stack([own.mean(0) for own in rows.split(counts)])
         best = iter(self._likeliest(rows, 1))
         for (answer, windows), own in zip(waiting, self._likeliest(means, top), strict=True):
@@ -156,11 +156,11 @@ class Model:
             if len(told_of) > 1 or self.domain.timeline is not None:
                 answer["windows"] = told_of
 
-    def windows(self, source: str | bytes, facts: Facts) -> Windows:
+    def windows(self, source: str | bytes, preprocessing: Preprocessing) -> Windows:
         """One input as the windows that it is answered in, mostly a single one."""
         if self.domain.windows is not None:
-            return self.domain.windows(source, facts)
-        return Windows(self.domain.read(source, facts)[None], [(0, 0)])
+            return self.domain.windows(source, preprocessing)
+        return Windows(self.domain.read(source, preprocessing)[None], [(0, 0)])
 
     def _likeliest(self, probabilities: torch.Tensor, top: int) -> list[list[dict[str, Any]]]:
         """The likeliest labels of each row of (N, K)."""
@@ -173,26 +173,26 @@ class Model:
     def evaluate(self, data: str | Data, part: str | None = None) -> dict[str, Any]:
         """Every score of core/score.py on `data`: its test part where it has one, else all of it (or `part`)."""
         examples, named = self.examples(data, part)
-        return self.scored(feed.answers(self, examples), examples) | {"scored_on": named}
+        return self.scored(feed.predict_proba(self, examples), examples) | {"scored_on": named}
 
     def scored(self, probabilities: Floats, examples: Examples) -> dict[str, Any]:
         """Every score of such answers to the examples: those of all domains, and its own domain's."""
         targets = examples.targets.numpy()
         own = self.domain.measures(probabilities, targets, examples.names)
-        return scores(probabilities, targets, self.labels) | own
+        return classification_metrics(probabilities, targets, self.labels) | own
 
     def examples(self, data: str | Data, part: str | None = None) -> tuple[Examples, str]:
         """The examples to be judged by, and what they are called."""
         if isinstance(data, str):
-            source = Source(data, **self.division)
-            data = self.domain.load(source, self.labels, self.card.facts)
+            source = DataSpec(data, **self.division)
+            data = self.domain.load(source, self.labels, self.card.preprocessing)
         trained_on_it = data.fingerprint() == self.card.data.get("fingerprint")
         part = part or ("test" if "test" in data.given or trained_on_it else "all")
         chosen = [each for name, each in data.parts.items() if part in (name, "all") and len(each)]
         if not chosen:
             found = ", ".join(f"{count} {name}" for name, count in data.counts.items())
             raise Problem(f"there are no {part} examples in it: found {found}; name another part with --part", DATA)
-        return joined(chosen), part
+        return concatenate(chosen), part
 
 
 def views(domain: Domain, card: Card, symmetries: int | None) -> Sequence[View]:
@@ -204,7 +204,7 @@ def views(domain: Domain, card: Card, symmetries: int | None) -> Sequence[View]:
             f"that its training showed; got {symmetries}",
             USAGE,
         )
-    return all_of_them[:symmetries] if symmetries else [view for view in all_of_them if view.usual]
+    return all_of_them[:symmetries] if symmetries else [view for view in all_of_them if view.default]
 
 
 def put(network: nn.Module, weights: dict[str, torch.Tensor]) -> None:

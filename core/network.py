@@ -19,7 +19,7 @@ import torch
 from .layer import Field, Layer, Layers, Shape, behind, sequence
 from .layers import KINDS
 from .problem import USAGE, Problem, did_you_mean
-from .words import Words
+from .sequential import Sequential
 
 
 class Row(NamedTuple):
@@ -35,9 +35,9 @@ class Row(NamedTuple):
     misfit: str  # the sentence for a stride that does not end with its input, or ""
     inside: tuple[tuple[Row, ...], ...] = ()
 
-    def facts(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """The row as JSON, as `describe --json` promises it."""
-        facts: dict[str, Any] = {
+        preprocessing: dict[str, Any] = {
             "layer": str(self.layer),
             "output": list(self.output),
             "parameters": self.parameters,
@@ -46,8 +46,8 @@ class Row(NamedTuple):
             "unseen": list(self.unseen),
         }
         if self.inside:
-            facts["inside"] = [[row.facts() for row in rows] for rows in self.inside]
-        return facts
+            preprocessing["inside"] = [[row.to_dict() for row in rows] for rows in self.inside]
+        return preprocessing
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ class Network:
         return self.rows[-1].receptive_field
 
     @cached_property
-    def margin(self) -> int | None:
+    def right_context(self) -> int | None:
         """How many columns of padding (zeros) must stay behind an input for its answer to ignore how many follow.
 
         None where the answer depends on how much padding there is: where a word counts positions or looks at a border.
@@ -108,16 +108,16 @@ class Network:
         widest = max((row.receptive_field[1] for row in maps), default=1)
         return widest * (1 + strides)  # a window of nothing but padding begins at a multiple of the strides
 
-    def module(self) -> Words:
+    def module(self) -> Sequential:
         """The network as torch runs it: `module[3]` is the fourth word."""
         return sequence(self.laid, self.input)
 
-    def facts(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """The measurements as JSON, as `describe --json` promises them."""
         return {
             "network": str(self),
             "input": list(self.input),
-            "layers": [row.facts() for row in self.rows],
+            "layers": [row.to_dict() for row in self.rows],
             "output": list(self.output),
             "parameters": self.parameters,
             "macs": self.macs,

@@ -15,7 +15,7 @@ from . import device as devices
 from .settings import Settings
 
 Tensors = dict[str, Tensor]
-Group = dict[str, Any]  # params, lr, its peak, weight_decay; rows, where only those that a batch names move
+Group = dict[str, Any]  # params, lr, its max_lr, weight_decay; rows, where only those that a batch names move
 
 MANY_ROWS = 4096  # of a table: of fewer, a batch names so many that all of them may move
 
@@ -29,13 +29,13 @@ def rate(settings: Settings, share: float) -> float:
 
 
 def optimiser(network: nn.Module, settings: Settings) -> Optimiser:
-    """The optimiser that the settings name. A group keeps its highest rate as `peak`; biases and norms do not decay."""
+    """The optimiser that the settings name. `max_lr` is the peak rate of a group; biases and norms do not decay."""
     free = [(name, p) for name, p in network.named_parameters() if p.requires_grad]
     tables = [table.weight for table in large_tables(network)] if settings.optimiser == "adamw" else []
     if settings.optimiser == "muon":
         filters = [p for _, p in free if p.ndim == 4]
         others = [p for _, p in free if p.ndim != 4]
-        return Muon(_groups((filters, settings.lr, 0.0), (others, settings.lr_other, 0.0)), settings.momentum)
+        return Muon(_groups((filters, settings.lr, 0.0), (others, settings.adam_lr, 0.0)), settings.momentum)
     weights = [p for name, p in free if p.ndim > 1 and not name.endswith("bias") and not any(p is t for t in tables)]
     others = [p for name, p in free if p.ndim <= 1 or name.endswith("bias")]
     groups = _groups((weights, settings.lr, settings.weight_decay), (others, settings.lr, 0.0))
@@ -45,7 +45,7 @@ def optimiser(network: nn.Module, settings: Settings) -> Optimiser:
 
 def _groups(*told: tuple[Sequence[Tensor], float, float]) -> list[Group]:
     known = [(list(params), lr, decay) for params, lr, decay in told if params]
-    return [{"params": params, "peak": lr, "lr": lr, "weight_decay": decay} for params, lr, decay in known]
+    return [{"params": params, "max_lr": lr, "lr": lr, "weight_decay": decay} for params, lr, decay in known]
 
 
 def large_tables(network: nn.Module) -> list[nn.Embedding]:
@@ -248,14 +248,14 @@ def orthogonal(matrix: Tensor, steps: int = 3) -> Tensor:
 
 
 @torch.no_grad()
-def restrain(network: nn.Module, most: float) -> None:
+def apply_max_norm(network: nn.Module, most: float) -> None:
     """Scale the rows of dense layers' weights that are longer than `most` back to it (Kim 2014, section 2.1)."""
     for module in network.modules():
         if isinstance(module, nn.Linear):
             module.weight.copy_(torch.renorm(module.weight, 2, 0, most))
 
 
-class Average:
+class EMA:
     """The running mean of a network's weights: smoother than the last step's."""
 
     def __init__(self, network: nn.Module, decay: float) -> None:

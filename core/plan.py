@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from . import transfer
-from .domain import Domain, Recipe, Source
+from .domain import DataSpec, Domain, Recipe
 from .layer import Layers
 from .network import call, parse
 from .problem import USAGE, Problem
@@ -25,7 +25,7 @@ class Plan:
     """A training, resolved. The network is a recipe's, or a text in which `classes` is the number of labels."""
 
     domain: Domain
-    source: Source
+    source: DataSpec
     settings: Settings
     recipe: str | None = None  # "swift", "mlp(units=64)"
     network: str | None = None  # its text, where it is not the recipe's
@@ -36,7 +36,7 @@ class Plan:
     def of(
         cls,
         domain: Domain,
-        source: Source,
+        source: DataSpec,
         recipe: str | None = None,
         network: str | None = None,
         changes: dict[str, Any] | None = None,
@@ -63,7 +63,7 @@ class Plan:
         changes = {name: value for name, value in (changes or {}).items() if value is not None}
         settings = Settings().changed(found.settings)
         if weights is not None:  # what is learnt already would be lost at the rate of a new start
-            settings = replace(settings, lr=settings.lr * FURTHER, lr_other=settings.lr_other * FURTHER)
+            settings = replace(settings, lr=settings.lr * FURTHER, adam_lr=settings.adam_lr * FURTHER)
         settings = settings.changed(changes)
         free = frozenset({"batch", "epochs", "augment"} - changes.keys())
         return cls(domain, replace(source, options={**usual, **typed}), settings, recipe, None, weights, free)
@@ -132,6 +132,6 @@ def read_settings(path: Path) -> dict[str, Any]:
 
 def plan_from(told: dict[str, Any], domain: Domain, changes: dict[str, Any] | None = None) -> Plan:
     """The plan that a settings.toml holds, with `changes` to its training settings."""
-    source = Source(**told["source"], options=told.get("options", {}))
+    source = DataSpec(**told["source"], options=told.get("options", {}))
     settings = Settings().changed(told.get("train", {}), changes or {})
     return Plan(domain, source, settings, told.get("recipe"), told["network"], told.get("weights"))

@@ -1,4 +1,4 @@
-"""The run folder: what `train` writes, and how a run is begun, interrupted and resumed; core/outcome.py closes it.
+"""The run folder: what `train` writes, and how a run is begun, interrupted and resumed; core/finalize.py closes it.
 
 model.safetensors   the best weights on validation, with their card
 settings.toml       everything resolved; `neocog train --settings FILE` runs it again
@@ -21,10 +21,11 @@ from typing import Any
 
 import torch
 
-from . import checkpoint, files, start, transfer, versions
+from . import checkpoint, files, transfer, versions
 from . import device as devices
 from .checkpoint import Card
-from .domain import DIVISION, Data, Domain, Progress
+from .domain import SPLIT_FIELDS, Data, Domain, Progress
+from .initialize import initialize, whiten
 from .network import Network
 from .plan import Plan, plan_from, read_settings
 from .problem import DATA, FAILED, USAGE, Problem
@@ -73,7 +74,7 @@ def load_data(plan: Plan, world: devices.World, progress: Progress | None) -> Da
 
 @dataclass
 class Run:
-    """A training in its folder. `go` yields the epochs; outcome.close scores the best weights and writes the rest."""
+    """A training in its folder. `go` yields the epochs; finalize.close scores the best weights and writes the rest."""
 
     plan: Plan
     folder: Path
@@ -133,16 +134,16 @@ class Run:
             network=str(self.network),
             input=(self.network.input[0], self.network.input[1], self.network.input[2]),
             labels=self.data.labels,
-            facts=self.data.facts,
+            preprocessing=self.data.preprocessing,
             recipe=self.plan.recipe,
             settings=asdict(self.plan.settings),
             data={**self.data.counts, **self._division(), "fingerprint": self.fingerprint},
-            scores=scores,
+            metrics=scores,
             versions=versions.all_of_them(),
         )
 
     def _division(self) -> dict[str, Any]:
-        return {name: getattr(self.plan.source, name) for name in DIVISION}
+        return {name: getattr(self.plan.source, name) for name in SPLIT_FIELDS}
 
     def save_model(self, scores: dict[str, Any]) -> None:
         weights = self.trainer.average.weights or self.trainer.network.state_dict()
@@ -153,10 +154,10 @@ class Run:
         if not self.leads:
             return
         began = time.perf_counter()
-        facts = self.trainer.facts() | {"best": self.best, "total_seconds": self.seconds}
-        facts |= {"fingerprint": self.fingerprint}
+        preprocessing = self.trainer.to_dict() | {"best": self.best, "total_seconds": self.seconds}
+        preprocessing |= {"fingerprint": self.fingerprint}
         path = self.folder / "state.safetensors"
-        checkpoint.write_tensors(path, self.trainer.tensors(), {"state": json.dumps(facts)})
+        checkpoint.write_tensors(path, self.trainer.tensors(), {"state": json.dumps(preprocessing)})
         self._saved = time.perf_counter()
         self._saving = self._saved - began
 
@@ -165,15 +166,15 @@ class Run:
         path = self.folder / "state.safetensors"
         if not path.exists():
             return  # stopped before the first save: the same seed begins again
-        facts = json.loads(checkpoint.header(path)["state"])
-        if facts.pop("fingerprint") != self.fingerprint:
+        preprocessing = json.loads(checkpoint.header(path)["state"])
+        if preprocessing.pop("fingerprint") != self.fingerprint:
             raise Problem(
                 f"{self.plan.source.data} is not what it was when this run began, so it cannot go on exactly; "
                 "put the files back, or train anew",
                 DATA,
             )
-        self.best, self.seconds = facts.pop("best"), facts.pop("total_seconds")
-        self.trainer.restore(checkpoint.read_tensors(path), facts)
+        self.best, self.seconds = preprocessing.pop("best"), preprocessing.pop("total_seconds")
+        self.trainer.restore(checkpoint.read_tensors(path), preprocessing)
 
     def next_commands(self) -> list[str]:
         return [f"neocog predict {self.folder} FILE...", f"neocog evaluate {self.folder} {self.plan.source.data}"]
@@ -216,13 +217,13 @@ def resume(
 def _prepare(
     plan: Plan, data: Data, world: devices.World, device: torch.device, anew: bool = True
 ) -> tuple[Network, Trainer]:
-    frontend = plan.domain.frontend(data.facts)
+    frontend = plan.domain.frontend(data.preprocessing)
     sample = frontend(data.train.inputs[:2])
-    surface = next(iter(plan.domain.surfaces), None)
-    if plan.settings.adversarial and surface is None:
+    space = next(iter(plan.domain.perturbation_spaces), None)
+    if plan.settings.adversarial and space is None:
         raise Problem(f"--adversarial is not for {plan.domain.name}: its inputs cannot be moved by a little", USAGE)
     channels, height, width = sample.shape[1:]
-    layers = plan.layers(len(data.labels), plan.domain.numbers(data.facts))
+    layers = plan.layers(len(data.labels), plan.domain.numbers(data.preprocessing))
     network = Network((channels, height, width), layers)
     if network.output != (len(data.labels),):
         raise Problem(
@@ -230,17 +231,17 @@ def _prepare(
             USAGE,
         )
     module = network.module()
-    start.start(module, plan.settings.seed, plan.settings.dirac)
+    initialize(module, plan.settings.seed, plan.settings.dirac)
     if plan.settings.whiten:
-        picks = torch.randperm(len(data.train), generator=torch.Generator().manual_seed(plan.settings.seed))[:2000]
-        start.whiten(module, frontend(data.train[picks][0]))
+        indices = torch.randperm(len(data.train), generator=torch.Generator().manual_seed(plan.settings.seed))[:2000]
+        whiten(module, frontend(data.train[indices][0]))
     data.remarks += plan.domain.begin(module, data, plan.source)
     if plan.weights and anew:
         data.remarks += transfer.begin(network, module, plan.domain, data, Path(plan.weights))
     plan.domain.augment(plan.settings.augment, data.extras)  # a word that it does not know is said now
     with torch.inference_mode():
         module.eval()(sample)  # whatever does not fit fails before a folder is made
-    return network, Trainer(frontend, module, plan.settings, device, world, network.margin, surface)
+    return network, Trainer(frontend, module, plan.settings, device, world, network.right_context, space)
 
 
 def room_for(trainer: Trainer, folder: Path) -> None:

@@ -10,6 +10,9 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from .problem import USAGE, Problem, did_you_mean
 
 
+RENAMED = {"lr_other": "adam_lr"}  # names in settings.toml files that older versions wrote
+
+
 @dataclass(frozen=True)
 class Settings:
     """How a network is trained. Whatever a recipe or the command line says replaces a default; nothing else does."""
@@ -19,7 +22,7 @@ class Settings:
     examples: int = 0  # in an epoch, where there are too many to look at all of them; 0 takes all
     checked: int = 0  # validation examples after an epoch, evenly from all; 0 takes all
     lr: float = 0.001  # the highest learning rate, reached after the warm-up
-    lr_other: float = 0.01  # of what Muon leaves to Adam: dense layers, biases and norms
+    adam_lr: float = 0.01  # of what Muon leaves to Adam: dense layers, biases and norms
     optimiser: Literal["adamw", "sgd", "muon"] = "adamw"
     momentum: float = 0.9  # of SGD (Nesterov's) and Muon; AdamW's first beta, but for the rows of large tables
     weight_decay: float = 0.01  # on weights, not on biases, norms and large tables; Muon keeps filters' norms instead
@@ -53,6 +56,7 @@ class Settings:
     def changed(self, *changes: Mapping[str, Any]) -> Settings:
         """These settings with what each of `changes` says, the last word first. Raises Problem for an unknown name."""
         known = {each.name for each in fields(self)}
+        changes = tuple({RENAMED.get(name, name): value for name, value in change.items()} for change in changes)
         for change in changes:
             for name in change:
                 if name not in known:
@@ -66,7 +70,7 @@ class Settings:
 
 _RANGES = {
     "epochs": (1, 1e6), "batch": (1, 1e7), "examples": (0, 1e12), "checked": (0, 1e12), "lr": (1e-12, 1e6),
-    "lr_other": (1e-12, 1e6), "momentum": (0, 0.9999), "weight_decay": (0, 1e3), "warmup": (0, 0.9),
+    "adam_lr": (1e-12, 1e6), "momentum": (0, 0.9999), "weight_decay": (0, 1e3), "warmup": (0, 0.9),
     "smoothing": (0, 0.9), "average": (0, 0.999999), "clip": (0, 1e9), "max_norm": (0, 1e9), "adversarial": (0, 1e3),
     "seed": (0, 2**62),
 }  # fmt: skip

@@ -22,10 +22,10 @@ from torch.nn import functional as F
 from torch.nn.parallel import DistributedDataParallel
 
 from . import device as devices
-from .domain import Augment, Examples, Surface, same
-from .feed import ahead, answers, batch, settle
-from .made import Ahead
-from .optimise import Average, large_tables, optimiser, rate, restrain
+from .domain import Augment, Examples, PerturbationSpace, same
+from .feed import batch, predict_proba, prefetcher, to_device_if_fits
+from .lazy import Prefetcher
+from .optimise import EMA, apply_max_norm, large_tables, optimiser, rate
 from .problem import Problem
 from .robust.adversary import fast
 from .settings import Settings
@@ -61,13 +61,13 @@ class Trainer:
         settings: Settings,
         device: torch.device,
         world: devices.World,
-        margin: int | None = None,
-        surface: Surface | None = None,
+        right_context: int | None = None,
+        space: PerturbationSpace | None = None,
     ) -> None:
         devices.keep_memory(device)
         self.settings, self.device, self.world = settings, device, world
-        self.margin = margin  # Network.margin
-        self.surface = surface if settings.adversarial else None  # what the adversary moves
+        self.right_context = right_context  # Network.right_context
+        self.space = space if settings.adversarial else None  # what the adversary moves
         self.frontend = frontend.to(device)
         self.layout = devices.memory_format(network, device)
         self.dtype = devices.number_format(device, settings.precision)
@@ -77,7 +77,7 @@ class Trainer:
         some = settings.optimiser == "adamw" and not settings.clip and self.runs is self.network
         for table in large_tables(self.network):  # whose gradient may be of the rows that it is not zero for
             table.sparse = some and device.type == "cpu"
-        self.average = Average(self.network, settings.average)
+        self.average = EMA(self.network, settings.average)
         self.loss_sum, self.right = torch.zeros((), device=device), torch.zeros((), device=device)
         self.seen = self.number = self.retries = 0  # examples of this epoch; steps done; rates lowered
         self.slower = 1.0  # what the rate is multiplied by after a loss that was not finite
@@ -85,7 +85,7 @@ class Trainer:
         self.remarks: list[str] = []
         self.history: list[Epoch] = []
         self.seconds = 0.0  # of this epoch, before it was interrupted
-        self.ahead: Ahead | None = None  # what fetches batches that do not lie ready
+        self.prefetcher: Prefetcher | None = None  # what fetches batches that do not lie ready
 
     def _wrapped(self) -> nn.Module:
         network: nn.Module = self.network
@@ -95,40 +95,40 @@ class Trainer:
 
     # --- one step ---------------------------------------------------------------------------------------------------
 
-    def step(self, examples: Examples, augment: Augment, picks: Tensor, share: float) -> None:
+    def step(self, examples: Examples, augment: Augment, indices: Tensor, share: float) -> None:
         """One batch forward, backward and into the weights; `share` in [0, 1) says how much of the run is done."""
         while True:
             try:
-                self._gradients(examples, augment, picks)
+                self._gradients(examples, augment, indices)
                 break
             except RuntimeError as error:
                 if not devices.out_of_memory(error):
                     raise
-                self._smaller_parts(len(picks))
+                self._smaller_parts(len(indices))
         factor = rate(self.settings, share) * self.slower
         for group in self.optimiser.param_groups:
-            group["lr"] = group["peak"] * factor
+            group["lr"] = group["max_lr"] * factor
         if self.settings.clip:
             nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.clip)
         self.optimiser.step()
         if self.settings.max_norm:
-            restrain(self.network, self.settings.max_norm)
+            apply_max_norm(self.network, self.settings.max_norm)
         self.number += 1
         self.average.update(self.number)
 
-    def _gradients(self, examples: Examples, augment: Augment, picks: Tensor) -> None:
+    def _gradients(self, examples: Examples, augment: Augment, indices: Tensor) -> None:
         self.optimiser.zero_grad()
         rng = self._seeded()
         loss_sum, right = torch.zeros_like(self.loss_sum), torch.zeros_like(self.right)
-        own = self.world.share(picks)
+        own = self.world.share(indices)
         for part in own.chunk(self.parts):
-            inputs, targets = self.ahead(part) if self.ahead else batch(examples, part, self.device)
+            inputs, targets = self.prefetcher(part) if self.prefetcher else batch(examples, part, self.device)
             with self.precision():
                 inputs, targets = augment.inputs(inputs, targets, rng)
-                if self.surface and self.surface.on == "inputs":
+                if self.space and self.space.on == "inputs":
                     inputs = self._fooled(inputs, targets, rng, self.frontend)
                 maps, targets = augment.maps(self.frontend(inputs), targets, rng)
-                if self.surface and self.surface.on == "maps":
+                if self.space and self.space.on == "maps":
                     maps = self._fooled(maps, targets, rng)
                 scores = self._through(maps)
             loss = F.cross_entropy(scores.float(), targets, label_smoothing=self.settings.smoothing)
@@ -143,18 +143,18 @@ class Trainer:
         self, x: Tensor, targets: Tensor, rng: torch.Generator, frontend: Callable[[Tensor], Tensor] = same
     ) -> Tensor:
         """Inputs or maps as an adversary would have them, who knows the network as it stands."""
-        assert self.surface is not None
+        assert self.space is not None
 
         def score(x: Tensor) -> Tensor:  # not through `runs`: processes that train together wait for a backward pass
             return self.network(frontend(x).contiguous(memory_format=self.layout))  # type: ignore[no-any-return]
 
-        return fast(score, x.float(), targets, self.settings.adversarial, self.surface, rng)
+        return fast(score, x.float(), targets, self.settings.adversarial, self.space, rng)
 
     def precision(self) -> AbstractContextManager[Any]:
         """The context that multiplies in the number format of the device."""
         return nullcontext() if self.dtype == torch.float32 else torch.autocast(self.device.type, self.dtype)
 
-    def scores(self, inputs: Tensor) -> Tensor:
+    def logits(self, inputs: Tensor) -> Tensor:
         """(B, …) inputs on the device -> (B, K) scores."""
         return self._through(self.frontend(inputs))
 
@@ -162,7 +162,7 @@ class Trainer:
         return self.runs(maps.contiguous(memory_format=self.layout))  # type: ignore[no-any-return]
 
     @contextmanager
-    def answering(self) -> Iterator[None]:
+    def inference(self) -> Iterator[None]:
         """The averaged weights, in evaluation mode and without gradients; training goes on afterwards."""
         self.network.eval()
         with self.average.in_place(), torch.inference_mode(), self.precision():
@@ -199,7 +199,7 @@ class Trainer:
             state |= {f"optimiser.{index}.{name}": value for name, value in numbers.items()}
         return state | {"loss_sum": self.loss_sum, "right": self.right}
 
-    def facts(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """What is not a tensor, as JSON."""
         return {
             "number": self.number,
@@ -211,8 +211,8 @@ class Trainer:
             "history": [asdict(epoch) for epoch in self.history],
         }
 
-    def restore(self, tensors: Tensors, facts: dict[str, Any]) -> None:
-        """Go back, or on, to a state that `tensors` and `facts` gave."""
+    def restore(self, tensors: Tensors, preprocessing: dict[str, Any]) -> None:
+        """Go back, or on, to a state that `tensors` and `preprocessing` gave."""
 
         def under(prefix: str) -> Tensors:
             return {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
@@ -226,11 +226,11 @@ class Trainer:
         self.optimiser.remember(numbers)
         self.loss_sum, self.right = (tensors[name].to(self.device, copy=True) for name in ("loss_sum", "right"))
         for name in ("number", "seen", "slower", "retries", "parts", "seconds"):
-            setattr(self, name, facts[name])
-        self.history = [Epoch(**epoch) for epoch in facts["history"]]
+            setattr(self, name, preprocessing[name])
+        self.history = [Epoch(**epoch) for epoch in preprocessing["history"]]
 
     def copy(self) -> tuple[Tensors, dict[str, Any]]:
-        return {name: value.detach().clone() for name, value in self.tensors().items()}, self.facts()
+        return {name: value.detach().clone() for name, value in self.tensors().items()}, self.to_dict()
 
     def finite(self) -> bool:
         return not self.world.agree(not bool(torch.isfinite(self.loss_sum)), self.device)
@@ -263,23 +263,23 @@ def train(
     `watch(trainer, steps in an epoch)` is called after every step; the generator ends early when it returns True.
     """
     settings, device = trainer.settings, trainer.device
-    examples = settle(examples, device).followed_by(trainer.margin)
+    examples = to_device_if_fits(examples, device).with_right_context(trainer.right_context)
     # An epoch's order lies where the examples do, so that a step sends nothing; but lengths are looked up on the CPU.
     where = examples.targets.device if examples.lengths is None else None
     seen = settings.epoch_of(len(examples))
     order_of = partial(batches, len(examples), settings.batch, settings.seed, most=seen)
     steps = len(order_of(0, where))
-    trainer.ahead = ahead(examples, device)
-    valid = valid.thinned(settings.checked)
+    trainer.prefetcher = prefetcher(examples, device)
+    valid = valid.subsample(settings.checked)
     total, good, start = steps * settings.epochs, trainer.copy(), time.perf_counter() - trainer.seconds
     trainer.network.train()
     try:
         while trainer.number < total:
             epoch, index = divmod(trainer.number, steps)
             order = order_of(epoch, where, examples.lengths)
-            if trainer.ahead:
-                soon = order[index : index + trainer.ahead.depth]
-                trainer.ahead.soon([trainer.world.share(picks) for picks in soon])
+            if trainer.prefetcher:
+                soon = order[index : index + trainer.prefetcher.depth]
+                trainer.prefetcher.prefetch([trainer.world.share(indices) for indices in soon])
             trainer.step(examples, augment, order[index], trainer.number / total)
             trainer.seconds = time.perf_counter() - start
             last = trainer.number % steps == 0
@@ -294,8 +294,8 @@ def train(
             if watch(trainer, steps):
                 return
     finally:
-        if trainer.ahead:
-            trainer.ahead.close()
+        if trainer.prefetcher:
+            trainer.prefetcher.close()
 
 
 def end_epoch(trainer: Trainer, valid: Examples, start: float) -> Epoch:
@@ -305,7 +305,7 @@ def end_epoch(trainer: Trainer, valid: Examples, start: float) -> Epoch:
     seconds = time.perf_counter() - start
     valid_loss, valid_accuracy = None, None
     if len(valid):
-        probabilities = answers(trainer, valid)
+        probabilities = predict_proba(trainer, valid)
         own = probabilities[np.arange(len(valid)), valid.targets.numpy()]
         valid_loss = float(-np.log(own.clip(1e-12)).mean())
         valid_accuracy = float((probabilities.argmax(1) == valid.targets.numpy()).mean())

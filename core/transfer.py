@@ -56,7 +56,7 @@ def begin(network: Network, module: nn.Module, domain: Domain, data: Data, file:
     Gives remarks on what was not taken over. Raises Problem where the file cannot be read or nothing in it fits.
     """
     if checkpoint.is_model(file):
-        return take_over(network, module, checkpoint.card(file), checkpoint.read_tensors(file), domain, data)
+        return load_pretrained(network, module, checkpoint.card(file), checkpoint.read_tensors(file), domain, data)
     if domain.weights is None:
         checkpoint.card(file)  # says what is wrong with it
     assert domain.weights is not None
@@ -71,10 +71,10 @@ def origin(file: Path, domain: Domain) -> Origin:
     network = re.sub(rf"(.*\bdense\(){len(card.labels)}\b", r"\1classes", card.network)  # the last, as .* is greedy
     if card.domain != domain.name:
         return Origin(network=network)
-    form = domain.form(card.facts)
+    form = domain.form(card.preprocessing)
     if card.recipe:
         return Origin(recipe=card.recipe, options=form)
-    return Origin(network=with_names(network, domain.numbers(card.facts)), options=form)
+    return Origin(network=with_names(network, domain.numbers(card.preprocessing)), options=form)
 
 
 def with_names(network: str, numbers: Mapping[str, int]) -> str:
@@ -86,7 +86,7 @@ def with_names(network: str, numbers: Mapping[str, int]) -> str:
 
 
 @torch.no_grad()
-def take_over(
+def load_pretrained(
     network: Network, module: nn.Module, card: Card, weights: dict[str, Tensor], domain: Domain, data: Data
 ) -> list[str]:
     """Copy into `module` the words that its network shares with a trained one, in their order, and say which are new.
@@ -110,7 +110,7 @@ def take_over(
     for piece in new:
         _begin_as_identity(piece.module)
     rest = [piece for at, piece in enumerate(theirs) if at not in shared.values()]
-    known = _vectors(new, rest, domain.tokens(data.facts), domain.tokens(card.facts))
+    known = _vectors(new, rest, domain.tokens(data.preprocessing), domain.tokens(card.preprocessing))
     return [_remark(card, len(taken), new, known)] if new else []
 
 
@@ -131,7 +131,7 @@ def pieces(layers: Sequence[Layer], module: nn.Module, end: bool = True) -> list
 
 def _signs(theirs: Sequence[Piece], card: Card, data: Data) -> list[tuple[object, ...]]:
     """The signs of a trained network's words, which fit none of ours where they mean other labels or tokens."""
-    labels, tokens = card.labels != data.labels, card.facts != data.facts
+    labels, tokens = card.labels != data.labels, card.preprocessing != data.preprocessing
     signs = []
     for piece in theirs:
         differs = (labels and piece.scores) or (tokens and isinstance(piece.module, OF_TOKENS))

@@ -52,4 +52,4 @@ def view(s: int) -> View:
         boards = torch.rot90(scores.unflatten(1, (SIZE, SIZE)), -(s % 4), (-2, -1))
         return (boards.flip(-1) if s >= 4 else boards).flatten(1)
 
-    return View(see, back, usual=s == 0)
+    return View(see, back, default=s == 0)

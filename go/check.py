@@ -13,7 +13,7 @@ from ..core.problem import DATA, Problem
 from ..core.sources.parallel import processors
 from .collection import Collection, Progress, read_collection
 from .coords import vertex
-from .game import Facts
+from .game import GameInfo
 
 SIZE = 19
 YEAR = re.compile(r"(?<!\d)(1[4-9]\d\d|20\d\d)(?!\d)")
@@ -41,9 +41,9 @@ def report(arguments: Sequence[str], max_bad: float = MAX_BAD, progress: Progres
         "passes": len(games.moves) - plays,
         "sizes": counted(f"{size}×{size}" for size in games.sizes.tolist()),
         "handicaps": counted(str(count) for count in handicaps(collection)),
-        "results": counted(result_of(facts.result) for facts in games.facts),
-        "ranks": counted(ranks(games.facts)),
-        "years": dict(sorted(Counter(year_of(facts.date) for facts in games.facts).items())),
+        "results": counted(result_of(info.result) for info in games.info),
+        "ranks": counted(ranks(games.info)),
+        "years": dict(sorted(Counter(year_of(info.date) for info in games.info).items())),
         "out_of_turn": out_of_turn(collection),
         "bad": [each._asdict() for each in collection.bad],
         "duplicates": twins,
@@ -72,8 +72,8 @@ def result_of(text: str) -> str:
     return f"{match[1].upper()}+{how if how in 'RTF' and how else 'points' if how else '?'}"
 
 
-def ranks(facts: Sequence[Facts]) -> list[str]:
-    return [rank.strip() or "unknown" for each in facts for rank in (each.black_rank, each.white_rank)]
+def ranks(info: Sequence[GameInfo]) -> list[str]:
+    return [rank.strip() or "unknown" for each in info for rank in (each.black_rank, each.white_rank)]
 
 
 def year_of(date: str) -> str:

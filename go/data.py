@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..core.domain import Data, Examples, Facts, Source
-from ..core.made import Made
+from ..core.domain import Data, DataSpec, Examples, Preprocessing
+from ..core.lazy import LazyInputs
 from ..core.problem import DATA, USAGE, Bad, Problem
 from ..core.sources.cache import default_cache
 from ..core.sources.content import Unreadable, fetched
@@ -39,22 +39,22 @@ VALID = 0.05
 class Moves:
     """The names of positions, spelt when they are asked for: "games.zip!kgs/17.sgf, move 57"."""
 
-    def __init__(self, positions: Positions, picks: Any) -> None:
-        self.positions, self.picks = positions, picks
+    def __init__(self, positions: Positions, indices: Any) -> None:
+        self.positions, self.indices = positions, indices
 
     def __len__(self) -> int:
-        return len(self.picks)
+        return len(self.indices)
 
     def __getitem__(self, at: int) -> str:
-        positions, pick = self.positions, self.picks[at]
+        positions, pick = self.positions, self.indices[at]
         game = positions.game[pick]
         return f"{positions.games.names[game]}, move {positions.at[pick] - positions.games.starts[game] + 1}"
 
     def digest(self) -> bytes:
         """Of the games' names, wherever they now lie, and of which positions of theirs are meant."""
-        own = np.unique(self.positions.game[self.picks]).tolist()
+        own = np.unique(self.positions.game[self.indices]).tolist()
         told = "\0".join(self.positions.games.names[game].rsplit("/", 1)[-1] for game in own)
-        return blake2b(told.encode(errors="surrogateescape") + np.asarray(self.picks).tobytes()).digest()
+        return blake2b(told.encode(errors="surrogateescape") + np.asarray(self.indices).tobytes()).digest()
 
 
 @dataclass
@@ -68,7 +68,7 @@ class Division:
     given: frozenset[str]
 
 
-def load(source: Source, labels: list[str] | None, facts: Facts | None) -> Data:
+def load(source: DataSpec, labels: list[str] | None, preprocessing: Preprocessing | None) -> Data:
     """The positions of games, in which a move was played; their planes are computed when a batch asks for them.
 
     Games go whole to one part, and so do a longer record of the same game and its mirror image. Raises Problem where
@@ -80,35 +80,35 @@ def load(source: Source, labels: list[str] | None, facts: Facts | None) -> Data:
     if set(labels) != set(LABELS):
         raise Problem(f"the model has {len(labels)} labels; expected the {len(LABELS)} points of a board", DATA)
     number = np.array([labels.index(point) for point in LABELS])
-    facts = facts or {"planes": seen_of(dict(source.options))}
+    preprocessing = preprocessing or {"planes": seen_of(dict(source.options))}
     is_pack = (Path(source.data) / "index.json").is_file()
     found = packed_games(source) if is_pack else divided(source)
     positions = Positions(found.games)
     part_of = found.part[positions.game]
     train, valid, test = (examples(positions, np.flatnonzero(part_of == at), number) for at in range(len(PARTS)))
-    return Data(train, valid, test, labels, facts, found.bad, found.remarks, given=found.given)
+    return Data(train, valid, test, labels, preprocessing, found.bad, found.remarks, given=found.given)
 
 
-def form(facts: Facts) -> dict[str, str]:
+def form(preprocessing: Preprocessing) -> dict[str, str]:
     """The options that show other positions as a model sees them, whose facts these are."""
-    return {"planes": seen_of(facts)}
+    return {"planes": seen_of(preprocessing)}
 
 
-def examples(positions: Positions, picks: Any, number: Any) -> Examples:
-    """The positions at `picks`; `number` gives each point's label."""
-    made = Made(lambda at: torch.from_numpy(positions.rows(at)), torch.from_numpy(picks))
-    return Examples(made, torch.from_numpy(number[positions.moves[picks]]), Moves(positions, picks))
+def examples(positions: Positions, indices: Any, number: Any) -> Examples:
+    """The positions at `indices`; `number` gives each point's label."""
+    made = LazyInputs(lambda at: torch.from_numpy(positions.rows(at)), torch.from_numpy(indices))
+    return Examples(made, torch.from_numpy(number[positions.moves[indices]]), Moves(positions, indices))
 
 
-def divided(source: Source) -> Division:
+def divided(source: DataSpec) -> Division:
     """The games of records, divided by their openings or as they were given. Raises Problem where there are none."""
     cache = Path(source.options["cache"]).expanduser() if source.options.get("cache") else default_cache()
     given = {name: path for name in ("test", "valid") if (path := getattr(source, name))}
     places = {"train": source.data, **given}
     found = {name: collected([path], cache, source.progress) for name, path in places.items()}
     usable = {name: pack.usable_games(each) for name, each in found.items()}
-    part_of: dict[str, list[str]] = {name: [name] * len(picks) for name, (picks, _) in usable.items()}
-    openings = {name: [found[name].openings[at] for at in picks] for name, (picks, _) in usable.items()}
+    part_of: dict[str, list[str]] = {name: [name] * len(indices) for name, (indices, _) in usable.items()}
+    openings = {name: [found[name].openings[at] for at in indices] for name, (indices, _) in usable.items()}
     held = {opening for name in given for opening in openings[name]}
     free = [at for at, opening in enumerate(openings["train"]) if opening not in held]
     shares = [0.0 if name in given else share for name, share in shares_of(source, len(free)).items()]
@@ -121,8 +121,8 @@ def divided(source: Source) -> Division:
     enough(source, found.values(), bad, len(free))
     chosen = [
         (PARTS.index(part), name, at)
-        for name, (picks, _) in usable.items()
-        for at, part in zip(picks, part_of[name], strict=True)
+        for name, (indices, _) in usable.items()
+        for at, part in zip(indices, part_of[name], strict=True)
         if part in PARTS
     ]
     chosen.sort(key=lambda each: each[0])
@@ -133,7 +133,7 @@ def divided(source: Source) -> Division:
     return Division(games, np.array([part for part, _, _ in chosen], np.int8), bad, remarks, frozenset(given))
 
 
-def shares_of(source: Source, games: int) -> dict[str, float]:
+def shares_of(source: DataSpec, games: int) -> dict[str, float]:
     """The shares of games that choose the best epoch and that are only scored on: as asked for, or what is enough."""
     most = max(1, games)
     test = source.test_share if asked_for(source, "test_share") else min(source.test_share, TEST_GAMES / most)
@@ -141,7 +141,7 @@ def shares_of(source: Source, games: int) -> dict[str, float]:
     return {"valid": min(VALID, VALID_GAMES / most) if valid is None else valid * (1 - test), "test": test}
 
 
-def enough(source: Source, found: Several[Collection], left: Sequence[Bad], usable: int) -> None:
+def enough(source: DataSpec, found: Several[Collection], left: Sequence[Bad], usable: int) -> None:
     """Raises Problem where too many records are no games; other sizes and second copies are left out, no more."""
     if not usable:
         first = "; ".join(f"{each.file} {each.reason}" for each in left[:3])
@@ -156,12 +156,12 @@ def enough(source: Source, found: Several[Collection], left: Sequence[Bad], usab
         )
 
 
-def asked_for(source: Source, name: str) -> bool:
+def asked_for(source: DataSpec, name: str) -> bool:
     """Whether a field was given, rather than left as it is by default."""
-    return bool(getattr(source, name) != getattr(Source, name))
+    return bool(getattr(source, name) != getattr(DataSpec, name))
 
 
-def packed_games(source: Source) -> Division:
+def packed_games(source: DataSpec) -> Division:
     """The games of a folder that neocog go pack made, in its parts."""
     folder = Path(source.data)
     flags = [name for name in ("test", "valid", "test_share", "valid_share", "split") if asked_for(source, name)]
@@ -175,25 +175,25 @@ def packed_games(source: Source) -> Division:
     return Division(games, part, [Bad(**each) for each in index["bad"]], [], given)
 
 
-def read(source: str | bytes, facts: Facts) -> Tensor:
+def read(source: str | bytes, preprocessing: Preprocessing) -> Tensor:
     """A position of a record, uint8 (2166,): the one in which move facts["move"] was played, or the last.
 
     Raises Problem for a record that is not one, of another size, too short, or where no move is left.
     """
     name = "the record" if isinstance(source, bytes) else source
     game = game_in(source)
-    number = facts.get("move")
+    number = preprocessing.get("move")
     if number is not None and not 1 <= number <= len(game) + 1:
         raise Problem(f"{name} has {len(game)} moves; --move is from 1 to {len(game) + 1}, got {number}", USAGE)
-    row = packed(game.position(moves_before(game, facts)))
+    row = packed(game.position(moves_before(game, preprocessing)))
     if not unpacked(row)[AT["capture size"]].any():
         raise Problem(f"{name}: no move is legal in that position", DATA)
     return torch.from_numpy(row)
 
 
-def moves_before(game: Game, facts: Facts) -> int:
+def moves_before(game: Game, preprocessing: Preprocessing) -> int:
     """How many moves of a game stand before the one that is asked about."""
-    return len(game) if facts.get("move") is None else int(facts["move"]) - 1
+    return len(game) if preprocessing.get("move") is None else int(preprocessing["move"]) - 1
 
 
 def game_in(source: str | bytes) -> Game:

@@ -82,16 +82,19 @@ def told(plane: str, marks: dict[int, str]) -> str:
 
 def players(game: Game) -> str:
     """Who plays, with ranks, komi, handicap, result and date, as far as the record says."""
-    facts = game.facts
+    info = game.info
     sides = [
         f"{name or COLOURS[colour]}{f' ({rank})' if rank else ''}"
-        for name, rank, colour in ((facts.black, facts.black_rank, 1), (facts.white, facts.white_rank, 2))
+        for name, rank, colour in (
+            (info.black, info.black_rank, 1),
+            (info.white, info.white_rank, 2),
+        )
     ]
     extra = [
         f"handicap {len(game.stones)}" if len(game.stones) else "",
-        f"komi {facts.komi}" if facts.komi else "",
-        facts.result,
-        facts.date,
+        f"komi {info.komi}" if info.komi else "",
+        info.result,
+        info.date,
     ]
     return ", ".join([f"X {sides[0]} – O {sides[1]}", *filter(None, extra)])
 

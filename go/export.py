@@ -49,51 +49,51 @@ def export(
     place in `names`. Raises Problem where there is no position.
     """
     bad = [*collection.bad]
-    picks: list[tuple[int, int]] = []
+    indices: list[tuple[int, int]] = []
     for at, name in enumerate(collection.games.names):
         if collection.games.sizes[at] != size:
             own = int(collection.games.sizes[at])
             bad.append(Bad(name, f"is on {own}×{own}; --size {own} takes those"))
             continue
         numbers = choice.numbers(collection.games[at])
-        picks += [(at, number) for number in numbers]
+        indices += [(at, number) for number in numbers]
         if not numbers:
             bad.append(Bad(name, f"has {len(collection.games[at])} moves"))
-    if not picks:
+    if not indices:
         first = f", first: {bad[0].file} {bad[0].reason}" if bad else ""
         raise Problem(f"there is no position to write; {len(bad):,} records left out{first}", DATA)
-    files.write(path, lambda beside: write_npz(beside, collection, picks, size, progress))
-    return {"positions": len(picks), "games": len({at for at, _ in picks}), "size": size, "out": str(path)}, bad
+    files.write(path, lambda beside: write_npz(beside, collection, indices, size, progress))
+    return {"positions": len(indices), "games": len({at for at, _ in indices}), "size": size, "out": str(path)}, bad
 
 
 def write_npz(
-    path: Path, collection: Collection, picks: Sequence[tuple[int, int]], size: int, progress: Progress | None
+    path: Path, collection: Collection, indices: Sequence[tuple[int, int]], size: int, progress: Progress | None
 ) -> None:
     games, done = collection.games, 0
-    moves = [int(games.moves[games.starts[at] + number]) for at, number in picks]
+    moves = [int(games.moves[games.starts[at] + number]) for at, number in indices]
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         with archive.open("planes.npy", "w", force_zip64=True) as file:
-            head = {"descr": "|u1", "fortran_order": False, "shape": (len(picks), COUNT, size, size)}
+            head = {"descr": "|u1", "fortran_order": False, "shape": (len(indices), COUNT, size, size)}
             np.lib.format.write_array_header_1_0(file, head)
-            for rows in pieces(collection, picks, size):
+            for rows in pieces(collection, indices, size):
                 file.write(unpacked(rows, size).tobytes())
                 done += len(rows)
                 if progress:
-                    progress(done, len(picks))
+                    progress(done, len(indices))
         for name, values in (
             ("move", np.array(moves, np.int16)),
-            ("game", np.array([at for at, _ in picks], np.int32)),
-            ("number", np.array([number for _, number in picks], np.int32)),
+            ("game", np.array([at for at, _ in indices], np.int32)),
+            ("number", np.array([number for _, number in indices], np.int32)),
             ("names", np.array(games.names, np.str_)),
         ):
             with archive.open(f"{name}.npy", "w") as file:
                 np.lib.format.write_array(file, values, allow_pickle=False)
 
 
-def pieces(collection: Collection, picks: Sequence[tuple[int, int]], size: int) -> Iterator[Any]:
+def pieces(collection: Collection, indices: Sequence[tuple[int, int]], size: int) -> Iterator[Any]:
     """Packed positions, uint8 (up to 512, bytes)."""
-    for begin in range(0, len(picks), TOGETHER):
-        rows = np.empty((len(picks[begin : begin + TOGETHER]), bytes_of(size)), np.uint8)
-        for row, (at, number) in zip(rows, picks[begin : begin + TOGETHER], strict=True):
+    for begin in range(0, len(indices), TOGETHER):
+        rows = np.empty((len(indices[begin : begin + TOGETHER]), bytes_of(size)), np.uint8)
+        for row, (at, number) in zip(rows, indices[begin : begin + TOGETHER], strict=True):
             row[:] = packed(collection.games[at].position(number))
         yield rows

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from ..core.domain import Facts
+from ..core.domain import Preprocessing
 from ..core.problem import USAGE, Problem, did_you_mean
 from .coords import place
 from .planes import AT, COUNT
@@ -62,13 +62,13 @@ def legal(rows: Tensor) -> Tensor:
     return planes_in(rows, shifts)[:, AT["capture size"]].bool().any(1).flatten(1)
 
 
-def frontend(facts: Facts) -> Frontend:
-    return Frontend(seen_of(facts))
+def frontend(preprocessing: Preprocessing) -> Frontend:
+    return Frontend(seen_of(preprocessing))
 
 
-def seen_of(facts: Facts) -> str:
+def seen_of(preprocessing: Preprocessing) -> str:
     """What a network is shown. Raises Problem for what no frontend knows."""
-    if (seen := facts.get("planes", "all")) not in SEEN:
+    if (seen := preprocessing.get("planes", "all")) not in SEEN:
         hint = did_you_mean(str(seen), SEEN)
         raise Problem(f"planes is {', '.join(SEEN)}{hint}; got {seen}", USAGE)
     return str(seen)

@@ -18,7 +18,7 @@ COLOURS = {1: "black", 2: "white"}
 
 
 @dataclass(frozen=True)
-class Facts:
+class GameInfo:
     """What a record says of its game, as it says it; empty where it does not."""
 
     black: str = ""
@@ -43,7 +43,7 @@ class Game:
     moves: Places
     colours: Colours
     first: int = BLACK  # who is to move where there are no moves
-    facts: Facts = field(default_factory=Facts)
+    info: GameInfo = field(default_factory=GameInfo)
 
     @classmethod
     def of(cls, size: int, moves: Sequence[int]) -> Game:

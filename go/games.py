@@ -13,7 +13,7 @@ import numpy as np
 
 from ..core import files
 from ..core.problem import DATA, Problem
-from .game import Facts, Game
+from .game import Game, GameInfo
 from .symmetry import table
 
 OPENING = 50  # moves in which two records of one game agree, and two games do not
@@ -25,7 +25,7 @@ class Games:
     """Games one after the other. Those of game g lie from starts[g] to starts[g + 1], and so do the stones."""
 
     names: list[str]
-    facts: list[Facts]
+    info: list[GameInfo]
     sizes: Any  # uint8 (G,)
     firsts: Any  # uint8 (G,): who is to move where there are no moves
     stone_starts: Any  # int64 (G + 1,)
@@ -40,7 +40,7 @@ class Games:
         flat = {name: _joined([getattr(game, name) for game in games]) for name in SEVERAL}
         return cls(
             names=[game.name for game in games],
-            facts=[game.facts for game in games],
+            info=[game.info for game in games],
             sizes=np.array([game.size for game in games], np.uint8),
             firsts=np.array([game.first for game in games], np.uint8),
             stone_starts=_starts([len(game.stones) for game in games]),
@@ -53,7 +53,7 @@ class Games:
         """The games of all parts in their order."""
         return cls(
             names=[name for part in parts for name in part.names],
-            facts=[facts for part in parts for facts in part.facts],
+            info=[info for part in parts for info in part.info],
             sizes=_joined([part.sizes for part in parts], np.uint8),
             firsts=_joined([part.firsts for part in parts], np.uint8),
             stone_starts=_starts(_joined([np.diff(part.stone_starts) for part in parts], np.int64)),
@@ -75,17 +75,17 @@ class Games:
             self.moves[moves],
             self.colours[moves],
             int(self.firsts[at]),
-            self.facts[at],
+            self.info[at],
         )
 
-    def chosen(self, picks: Iterable[int]) -> Games:
-        """The games at `picks`, in that order."""
-        return Games.of([self[at] for at in picks])
+    def chosen(self, indices: Iterable[int]) -> Games:
+        """The games at `indices`, in that order."""
+        return Games.of([self[at] for at in indices])
 
     def save(self, path: Path) -> None:
         """One .npz without pickled objects: the arrays, and names and facts as JSON in bytes."""
-        told = json.dumps({"names": self.names, "facts": [asdict(each) for each in self.facts]}, ensure_ascii=False)
-        arrays = {name: value for name, value in self.__dict__.items() if name not in ("names", "facts")}
+        told = json.dumps({"names": self.names, "info": [asdict(each) for each in self.info]}, ensure_ascii=False)
+        arrays = {name: value for name, value in self.__dict__.items() if name not in ("names", "info")}
         arrays["told"] = np.frombuffer(told.encode("utf-8", "surrogateescape"), np.uint8)
 
         def fill(beside: Path) -> None:
@@ -101,7 +101,7 @@ class Games:
             with np.load(path) as file:
                 arrays = {name: file[name] for name in file.files}
             told = json.loads(arrays.pop("told").tobytes().decode("utf-8", "surrogateescape"))
-            return cls(names=told["names"], facts=[Facts(**each) for each in told["facts"]], **arrays)
+            return cls(names=told["names"], info=[GameInfo(**each) for each in told["info"]], **arrays)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise Problem(f"{path} is damaged ({error}); pack the games again", DATA) from error
 

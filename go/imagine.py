@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..core.domain import Facts
+from ..core.domain import Preprocessing
 from ..core.imagine.canvas import Moves
 from .board import Board
 from .frontend import SIZE
@@ -18,7 +18,7 @@ from .position import BLACK, turn_to
 WHITE = 2
 
 
-def moves(facts: Facts, frontend: nn.Module) -> Moves:
+def moves(preprocessing: Preprocessing, frontend: nn.Module) -> Moves:
     """An empty board, and a stone of either colour anywhere that is legal."""
     device = next(frontend.buffers()).device
     return Moves(Board, after, lambda boards: rows(boards).to(device))

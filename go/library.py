@@ -15,7 +15,7 @@ from .collection import Collection, Progress, read_collection
 from .games import Games
 from .pack import stamp
 
-VERSION = 1
+VERSION = 2
 
 
 def collected(arguments: Sequence[str], cache: Path, progress: Progress | None = None) -> Collection:

@@ -45,7 +45,7 @@ PLAIN: Numbers = {
     "examples": 40_000, "checked": 5_000, "augment": "symmetries",
 }  # fmt: skip
 SWIFT: Numbers = {
-    **PLAIN, "optimiser": "muon", "lr": 0.03, "lr_other": 0.005, "momentum": 0.9, "weight_decay": 0.0,
+    **PLAIN, "optimiser": "muon", "lr": 0.03, "adam_lr": 0.005, "momentum": 0.9, "weight_decay": 0.0,
 }  # fmt: skip
 
 RECIPES: dict[str, Recipe] = {

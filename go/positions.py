@@ -26,17 +26,17 @@ class Positions:
     def __len__(self) -> int:
         return len(self.at)
 
-    def rows(self, picks: Any) -> Any:
-        """The packed planes of the positions at `picks`, uint8 (len(picks), 2166) for 19×19.
+    def rows(self, indices: Any) -> Any:
+        """The packed planes of the positions at `indices`, uint8 (len(picks), 2166) for 19×19.
 
         Each game is played from its beginning. The interpreter is let go of, so threads share the work.
         """
-        games, picks = self.games, np.asarray(picks, np.int64)
-        out = np.empty(len(picks) * bytes_of(self.size), np.uint8)
+        games, indices = self.games, np.asarray(indices, np.int64)
+        out = np.empty(len(indices) * bytes_of(self.size), np.uint8)
         position = empty_positions(1, self.size)[0]
         flat = games.stone_starts, games.stones, games.stone_colours, games.starts, games.moves, games.colours
-        write_picks(position, *flat, self.game[picks], self.at[picks], out)
-        return out.reshape(len(picks), bytes_of(self.size))
+        write_picks(position, *flat, self.game[indices], self.at[indices], out)
+        return out.reshape(len(indices), bytes_of(self.size))
 
 
 @compiled

@@ -15,7 +15,7 @@ import numpy as np
 from sgfmill.sgf_grammar import parse_compose, simpletext_value, tokenise
 
 from .coords import sgf_places
-from .game import Facts, Game, Illegal, check_legal
+from .game import Game, GameInfo, Illegal, check_legal
 from .position import BLACK, LARGEST, WHITE
 
 LONGEST = 4 << 20  # bytes of a record; a game with a comment on every move has some 200,000
@@ -147,7 +147,7 @@ def game_of(nodes: list[Node], name: str) -> Game:
                 moves.append(move(node, key, places, len(moves) + 1, size))
                 colours.append(colour)
     stones = {place: colour for place, colour in board.items() if colour}
-    facts = Facts(**{own: text(first(root, key), first(root, "CA")) for key, own in FACTS.items()})
+    info = GameInfo(**{own: text(first(root, key), first(root, "CA")) for key, own in FACTS.items()})
     return Game(
         name,
         size,
@@ -156,7 +156,7 @@ def game_of(nodes: list[Node], name: str) -> Game:
         np.array(moves, np.int16),
         np.array(colours, np.uint8),
         to_begin(root, stones),
-        facts,
+        info,
     )
 
 

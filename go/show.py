@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from ..core.domain import Facts
+from ..core.domain import Preprocessing
 from . import picture
 from .coords import vertex
 from .diagram import Diagram
@@ -19,7 +19,7 @@ COVER = 0.8  # how much of the board the strongest relevance hides
 SHARE = 0.5  # of the whole picture's side: several boards stand beside each other
 
 
-def show(row: Tensor, relevance: Tensor | None = None, facts: Facts | None = None) -> Any:
+def show(row: Tensor, relevance: Tensor | None = None, preprocessing: Preprocessing | None = None) -> Any:
     """A packed position, and relevance (19, 19) laid over its points, as a picture (Pillow's).
 
     Relevance that is nowhere negative goes from clear to bright yellow; else red speaks for the move and blue against.
@@ -52,12 +52,12 @@ def laid(board: Any, relevance: Any) -> Any:
     return Image.alpha_composite(board.convert("RGBA"), veil).convert("RGB")
 
 
-def filter(weight: Tensor, facts: Facts) -> Tensor:
+def filter(weight: Tensor, preprocessing: Preprocessing) -> Tensor:
     """A pattern of the first layer: what it wants of own stones, less what it wants of the opponent's."""
     return weight[0] - weight[1] if len(weight) > 1 else weight[0]
 
 
-def patch(inputs: Tensor, maps: Tensor, rows: slice, columns: slice, facts: Facts) -> Any:
+def patch(inputs: Tensor, maps: Tensor, rows: slice, columns: slice, preprocessing: Preprocessing) -> Any:
     """A part of the board."""
     board = show(inputs)
     left, top = (round((picture.MARGIN + (each.start - 0.5) * picture.CELL) * SHARE) for each in (columns, rows))
@@ -65,6 +65,6 @@ def patch(inputs: Tensor, maps: Tensor, rows: slice, columns: slice, facts: Fact
     return board.crop((left, top, right, bottom))
 
 
-def place(inputs: Tensor, row: int, column: int, facts: Facts) -> str:
+def place(inputs: Tensor, row: int, column: int, preprocessing: Preprocessing) -> str:
     """The point that lies there: Q16."""
     return vertex(row * SIZE + column, SIZE)

@@ -9,9 +9,9 @@ from .coords import PASS
 WRAP = 10  # moves in a line
 
 
-def written(size: int, moves: Sequence[int], facts: Mapping[str, str]) -> bytes:
+def written(size: int, moves: Sequence[int], info: Mapping[str, str]) -> bytes:
     """Moves in turn, Black first, and what is said of them: properties of SGF (PB, RE, KM, …) with their text."""
-    root = {"GM": "1", "FF": "4", "CA": "UTF-8", "AP": "Neocog", "SZ": str(size), "RU": "Chinese", **facts}
+    root = {"GM": "1", "FF": "4", "CA": "UTF-8", "AP": "Neocog", "SZ": str(size), "RU": "Chinese", **info}
     nodes = [f";{'BW'[at % 2]}[{letters(move, size)}]" for at, move in enumerate(moves)]
     lines = ["".join(nodes[at : at + WRAP]) for at in range(0, len(nodes), WRAP)]
     head = "".join(f"{name}[{escaped(text)}]" for name, text in root.items() if text)

@@ -27,6 +27,6 @@ DOMAIN = Domain(
     form=options.form,
     numbers=models.numbers,
     timeline=timeline.timeline,
-    surfaces=corruptions.SURFACES,
+    perturbation_spaces=corruptions.SURFACES,
     corruptions=corruptions.corruptions,
 )

@@ -155,10 +155,10 @@ def build(found: Survey, rows: Rows, heard: Heard, options: Options, path: Path)
     """Writes the rows to the array at `path` in the order of the parts; gives the index of it."""
     index, order = index_of(found, rows)
     write_array(path, (len(order), heard.form.samples), rows.read(order), "<i2")
-    index.facts = form_facts(heard.form, options)
+    index.preprocessing = form_facts(heard.form, options)
     if options.normalise == "set":
         inputs = np.load(path, mmap_mode="r")[: index.parts["train"] or len(order)]
-        index.facts |= measured(inputs, index.facts)
+        index.preprocessing |= measured(inputs, index.preprocessing)
     index.remarks += heard.remarks()
     return index
 
@@ -176,10 +176,16 @@ def form_facts(form: Form, options: Options) -> dict[str, Any]:
     }
 
 
-def measured(inputs: np.ndarray[Any, Any], facts: dict[str, Any], together: int = 256) -> dict[str, list[float]]:
+def measured(
+    inputs: np.ndarray[Any, Any], preprocessing: dict[str, Any], together: int = 256
+) -> dict[str, list[float]]:
     """Mean and deviation in dB of each band over the training recordings."""
-    plain = Frontend({**facts, "normalise": "none", "deltas": False})
-    total, squares, count = torch.zeros(facts["bands"]).double(), torch.zeros(facts["bands"]).double(), 0
+    plain = Frontend({**preprocessing, "normalise": "none", "deltas": False})
+    total, squares, count = (
+        torch.zeros(preprocessing["bands"]).double(),
+        torch.zeros(preprocessing["bands"]).double(),
+        0,
+    )
     for start in range(0, len(inputs), together):
         maps = plain(torch.from_numpy(inputs[start : start + together].copy()))[:, 0].double()  # (B, bands, frames)
         total += maps.sum((0, 2))

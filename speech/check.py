@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.domain import Source
+from ..core.domain import DataSpec
 from ..core.sources.content import Content, Unreadable, counted, digest_of
 from ..core.sources.doubts import Seen, examined, refusals, report
 from ..core.sources.survey import NAMED, Placed, Survey, in_groups, in_labels, survey
@@ -19,7 +19,7 @@ from .options import options_of
 from .sources import noise_in, origins, same_case
 
 
-def check(source: Source) -> dict[str, Any]:
+def check(source: DataSpec) -> dict[str, Any]:
     """A report of every recording, each decoded to its end. Raises Problem only where there is nothing to look at."""
     options = options_of(source, None)
     placed = origins(source, options)

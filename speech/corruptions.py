@@ -13,20 +13,22 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..core.domain import Corruption, Facts, Surface
+from ..core.domain import Corruption, PerturbationSpace, Preprocessing
 from .augment import pieces, played
 from .frontend import FULL
 
 SURFACES = (
-    Surface("spectrogram", "maps", "deviations of the spectrogram", (0.02, 0.05, 0.1, 0.2, 0.5)),
-    Surface("samples", "inputs", "shares of full scale", (0.0002, 0.0005, 0.001, 0.002, 0.005), FULL, -FULL, FULL - 1),
+    PerturbationSpace("spectrogram", "maps", "deviations of the spectrogram", (0.02, 0.05, 0.1, 0.2, 0.5)),
+    PerturbationSpace(
+        "samples", "inputs", "shares of full scale", (0.0002, 0.0005, 0.001, 0.002, 0.005), FULL, -FULL, FULL - 1
+    ),
 )
 
 
-def corruptions(facts: Facts, extras: Mapping[str, Tensor]) -> Mapping[str, Corruption]:
+def corruptions(preprocessing: Preprocessing, extras: Mapping[str, Tensor]) -> Mapping[str, Corruption]:
     """All there are; `background` where the set has recordings of it."""
     sound = extras.get("background")
-    if sound is None or len(sound) <= int(facts["samples"]):
+    if sound is None or len(sound) <= int(preprocessing["samples"]):
         return CORRUPTIONS
     return {**CORRUPTIONS, "background": Corruption(partial(background, sound), SNR, "dB above it")}
 

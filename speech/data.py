@@ -12,8 +12,8 @@ import soxr
 import torch
 from torch import Tensor
 
-from ..core.domain import Data, Facts, Source, Windows
-from ..core.made import Made
+from ..core.domain import Data, DataSpec, Preprocessing, Windows
+from ..core.lazy import LazyInputs
 from ..core.problem import DATA, Problem
 from ..core.sources import gather as files
 from ..core.sources.cache import Arrays, Cache, Index, key_of
@@ -30,29 +30,29 @@ from .spectrogram import middles
 TOLD = ("mean", "std")  # facts that only normalisation over the set has
 
 
-def load(source: Source, labels: list[str] | None = None, facts: Facts | None = None) -> Data:
+def load(source: DataSpec, labels: list[str] | None = None, preprocessing: Preprocessing | None = None) -> Data:
     """Training, validation and test recordings, int16 (N, samples), decoded once and mapped from the disk afterwards.
 
     A shorter recording lies in the middle of silence; of a longer one it is the loudest stretch. With the `labels` and
-    `facts` of a model the recordings sound as it heard them in training, and targets index its labels by name. Raises
+    `preprocessing` of a model the recordings are prepared as in its training; targets index its labels. Raises
     Problem where the data cannot be used.
     """
-    options = options_of(source, facts)
+    options = options_of(source, preprocessing)
     placed = origins(source, options)
     cache = Cache(options.cache, RECORDINGS)
     index, arrays = cached(source, labels, options, placed, cache)
-    if facts is None:
-        facts = {name: index.facts[name] for name in (*FORM, *TOLD) if name in index.facts}
-        facts |= {name: text for name, text in zip(NAMED, options.naming, strict=True) if text}
-    data = data_of(source, labels, placed, index, arrays, facts, RECORDINGS, cache.remarks)
-    data.extras["bands"] = middles(int(facts["bands"]), int(facts["rate"])).float()
+    if preprocessing is None:
+        preprocessing = {name: index.preprocessing[name] for name in (*FORM, *TOLD) if name in index.preprocessing}
+        preprocessing |= {name: text for name, text in zip(NAMED, options.naming, strict=True) if text}
+    data = data_of(source, labels, placed, index, arrays, preprocessing, RECORDINGS, cache.remarks)
+    data.extras["bands"] = middles(int(preprocessing["bands"]), int(preprocessing["rate"])).float()
     if "background" in arrays:
         data.extras["background"] = torch.from_numpy(arrays["background"])
     return data
 
 
 def cached(
-    source: Source, labels: list[str] | None, options: Options, placed: Sequence[Placed], cache: Cache
+    source: DataSpec, labels: list[str] | None, options: Options, placed: Sequence[Placed], cache: Cache
 ) -> tuple[Index, Arrays]:
     """The decoded recordings, from the cache where they lie there unchanged."""
     stamps = [(part, list(origin.stamp())) for origin, part in placed]
@@ -69,7 +69,7 @@ def cached(
 
 
 def built(
-    found: Survey, source: Source, placed: Sequence[Placed], options: Options, cache: Cache, key: str
+    found: Survey, source: DataSpec, placed: Sequence[Placed], options: Options, cache: Cache, key: str
 ) -> tuple[Index, Arrays]:
     """Decodes all recordings into the cache."""
     form = form_of(found, placed, options)
@@ -94,15 +94,15 @@ def background(placed: Sequence[Placed], form: Form, path: Path, index: Index) -
     index.remarks.append(remark)
 
 
-def read(source: str | bytes, facts: Facts) -> Tensor:
+def read(source: str | bytes, preprocessing: Preprocessing) -> Tensor:
     """One recording, from its path or its bytes, as `load` would give it: int16 (samples,)."""
-    return torch.from_numpy(fitted(samples_of(source, facts), int(facts["samples"])).copy())
+    return torch.from_numpy(fitted(samples_of(source, preprocessing), int(preprocessing["samples"])).copy())
 
 
-def windows(source: str | bytes, facts: Facts) -> Windows:
+def windows(source: str | bytes, preprocessing: Preprocessing) -> Windows:
     """All of a recording, in windows that overlap by half where it is longer than one."""
-    samples = samples_of(source, facts)
-    rate, length = int(facts["rate"]), int(facts["samples"])
+    samples = samples_of(source, preprocessing)
+    rate, length = int(preprocessing["rate"]), int(preprocessing["samples"])
     begin = starts(len(samples), length)
     spans = [(start / rate, (start + min(len(samples), length)) / rate) for start in begin]
     if len(begin) == 1:
@@ -111,15 +111,15 @@ def windows(source: str | bytes, facts: Facts) -> Windows:
     def cut(found: Sequence[int]) -> Tensor:
         return torch.from_numpy(np.stack([samples[start : start + length] for start in found]))
 
-    made = Made(cut, torch.tensor(begin), torch.int16)  # all at once would weigh twice the recording
+    made = LazyInputs(cut, torch.tensor(begin), torch.int16)  # all at once would weigh twice the recording
     return Windows(made, spans, unit="s")
 
 
-def samples_of(source: str | bytes, facts: Facts) -> Samples:
+def samples_of(source: str | bytes, preprocessing: Preprocessing) -> Samples:
     """The samples of one recording at the model's rate. Raises Problem where it is not one."""
     name = "the recording" if isinstance(source, bytes) else source
     try:
-        return sound(source if isinstance(source, bytes) else Path(source), int(facts["rate"]))[1]
+        return sound(source if isinstance(source, bytes) else Path(source), int(preprocessing["rate"]))[1]
     except Unreadable as problem:
         if isinstance(source, str) and not os.path.lexists(source):
             raise files.missing(source) from problem

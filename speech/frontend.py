@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..core.domain import Facts
+from ..core.domain import Preprocessing
 from .spectrogram import filters, points_for
 
 FULL = 32768.0  # full scale of an int16 sample
@@ -31,11 +31,11 @@ class Frontend(nn.Module):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, facts: Facts) -> None:
+    def __init__(self, preprocessing: Preprocessing) -> None:
         super().__init__()
-        rate, bands = int(facts["rate"]), int(facts["bands"])
-        self.frame, self.hop = samples_in(facts["frame"], rate), samples_in(facts["hop"], rate)
-        self.normalise, self.deltas = str(facts["normalise"]), bool(facts["deltas"])
+        rate, bands = int(preprocessing["rate"]), int(preprocessing["bands"])
+        self.frame, self.hop = samples_in(preprocessing["frame"], rate), samples_in(preprocessing["hop"], rate)
+        self.normalise, self.deltas = str(preprocessing["normalise"]), bool(preprocessing["deltas"])
         self.points = points_for(bands, rate, self.frame)
         window = torch.hann_window(self.frame, dtype=torch.float64) / FULL
         self.register_buffer("window", window.float(), persistent=False)
@@ -43,7 +43,7 @@ class Frontend(nn.Module):
         # A row for the cosines and a row for the sines of each frequency, whose squares are added up by the filters.
         self.register_buffer("mel", triangles.repeat_interleave(2, 0), persistent=False)
         for name in ("mean", "std"):
-            values = torch.tensor(facts.get(name) or [0.0], dtype=torch.float32)
+            values = torch.tensor(preprocessing.get(name) or [0.0], dtype=torch.float32)
             self.register_buffer(name, values[:, None], persistent=False)  # (bands, 1)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -111,12 +111,14 @@ def exactly(x: Tensor) -> AbstractContextManager[Any]:
     return torch.autocast(kind, enabled=False) if torch.is_autocast_enabled(kind) else nullcontext()
 
 
-def frontend(facts: Facts) -> Frontend:
-    """The frontend that `facts` describe: rate (Hz), bands, frame and hop (ms), deltas, normalise, mean, std (dB)."""
-    return Frontend(facts)
+def frontend(preprocessing: Preprocessing) -> Frontend:
+    """The frontend for `preprocessing`: rate (Hz), bands, frame and hop (ms), deltas, normalise, mean, std (dB)."""
+    return Frontend(preprocessing)
 
 
-def frames_of(facts: Facts) -> int:
+def frames_of(preprocessing: Preprocessing) -> int:
     """How many frames the map of one example has."""
-    rate = int(facts["rate"])
-    return (int(facts["samples"]) - samples_in(facts["frame"], rate)) // samples_in(facts["hop"], rate) + 1
+    rate = int(preprocessing["rate"])
+    return (int(preprocessing["samples"]) - samples_in(preprocessing["frame"], rate)) // samples_in(
+        preprocessing["hop"], rate
+    ) + 1

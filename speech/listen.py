@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..core import files
-from ..core.domain import Facts
+from ..core.domain import Preprocessing
 from .frontend import samples_in
 from .spectrogram import middles
 
@@ -18,21 +18,23 @@ STRONG = 0.98  # the share of points that may be no stronger than full loudness
 FLOOR = 0.02  # what is left of the rest: 34 dB below, so that one hears where in the recording one is
 
 
-def listen(inputs: Tensor, relevance: Tensor, facts: Facts, path: Path) -> None:
+def listen(inputs: Tensor, relevance: Tensor, preprocessing: Preprocessing, path: Path) -> None:
     """Writes the samples (N,) filtered by what of the relevance (bands, frames) speaks for the label, as a WAV file."""
-    heard = filtered(inputs, relevance, facts)
+    heard = filtered(inputs, relevance, preprocessing)
     # The name of the file beside it has no ending that soundfile could read.
-    files.write(path, lambda beside: soundfile.write(beside, heard.numpy(), int(facts["rate"]), "PCM_16", format="WAV"))
+    files.write(
+        path, lambda beside: soundfile.write(beside, heard.numpy(), int(preprocessing["rate"]), "PCM_16", format="WAV")
+    )
 
 
-def filtered(inputs: Tensor, relevance: Tensor, facts: Facts) -> Tensor:
+def filtered(inputs: Tensor, relevance: Tensor, preprocessing: Preprocessing) -> Tensor:
     """(N,) int16 samples and (bands, frames) relevance -> (N,) samples from −1 to 1.
 
     The mask of bands and frames is laid over a spectrum of Hann windows that overlap, a straight line between the
     middles of two bands and of two frames, and the samples are put together again from what it leaves.
     """
-    rate = int(facts["rate"])
-    frame, hop = samples_in(facts["frame"], rate), samples_in(facts["hop"], rate)
+    rate = int(preprocessing["rate"])
+    frame, hop = samples_in(preprocessing["frame"], rate), samples_in(preprocessing["hop"], rate)
     samples = inputs.detach().cpu().float() / FULL
     points, step = 2 ** (frame - 1).bit_length(), max(1, 2 ** (frame - 1).bit_length() // 4)
     window = torch.hann_window(points)

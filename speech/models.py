@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..core.domain import Facts, Recipe
+from ..core.domain import Preprocessing, Recipe
 from ..core.layer import Layer, Layers
 from ..core.layers import (
     batchnorm,
@@ -123,7 +123,7 @@ Numbers = dict[str, Any]
 WORDS = "shift(0.1), background(5), vtlp(0.15), stretch(0.2), timemask(0.2), freqmask(0.2)"
 PLAIN: Numbers = {"optimiser": "adamw", "lr": 0.001, "weight_decay": 0.01, "batch": 64, "epochs": 15, "augment": WORDS}
 SWIFT: Numbers = {
-    "optimiser": "muon", "lr": 0.08, "lr_other": 0.01, "momentum": 0.6, "warmup": 0.0, "smoothing": 0.2, "batch": 64,
+    "optimiser": "muon", "lr": 0.08, "adam_lr": 0.01, "momentum": 0.6, "warmup": 0.0, "smoothing": 0.2, "batch": 64,
     "epochs": 5, "whiten": True, "dirac": True, "augment": WORDS,
 }  # fmt: skip
 SECOND = (1, 40, FRAMES)
@@ -146,6 +146,6 @@ RECIPES: dict[str, Recipe] = {
 }
 
 
-def numbers(facts: Facts) -> dict[str, int]:
+def numbers(preprocessing: Preprocessing) -> dict[str, int]:
     """`frames` in a network's text: those of an example."""
-    return {"frames": frames_of(facts) if facts else FRAMES}
+    return {"frames": frames_of(preprocessing) if preprocessing else FRAMES}

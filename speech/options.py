@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..core.domain import Facts, Progress, Source
+from ..core.domain import DataSpec, Preprocessing, Progress
 from ..core.options import cache_in, number, one_of, said, truth, whole
 from ..core.sources.fields import Condition, Pattern
 from .frontend import NORMALISE
@@ -48,12 +48,12 @@ class Options:
         return [each.text if each else None for each in (self.pattern, self.test_where, self.valid_where)]
 
 
-def options_of(source: Source, facts: Facts | None) -> Options:
+def options_of(source: DataSpec, preprocessing: Preprocessing | None) -> Options:
     """What the source says; where a model's facts are at hand, they decide what its network hears."""
     given = said(source.options, NAMES, "speech")
-    typed = bool(given.keys() & set(NAMED)) or facts is None
-    shape = given if facts is None else form(facts)
-    names = given if typed or facts is None else facts
+    typed = bool(given.keys() & set(NAMED)) or preprocessing is None
+    shape = given if preprocessing is None else form(preprocessing)
+    names = given if typed or preprocessing is None else preprocessing
     numbers = {name: in_range(name, shape.get(name, DEFAULTS.get(name))) for name in RANGES}
     pattern = names.get("pattern")
     return Options(
@@ -69,10 +69,10 @@ def options_of(source: Source, facts: Facts | None) -> Options:
     )
 
 
-def form(facts: Facts) -> dict[str, Any]:
+def form(preprocessing: Preprocessing) -> dict[str, Any]:
     """The options that bring other recordings to the form of a model's, whose facts these are."""
-    told = {name: facts[name] for name in FORM if name in facts and name != "samples"}
-    return {**told, "seconds": facts["samples"] / facts["rate"]}
+    told = {name: preprocessing[name] for name in FORM if name in preprocessing and name != "samples"}
+    return {**told, "seconds": preprocessing["samples"] / preprocessing["rate"]}
 
 
 def condition(names: Mapping[str, Any], name: str) -> Condition | None:

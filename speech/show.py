@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from ..core.domain import Facts
+from ..core.domain import Preprocessing
 from .frontend import DEPTH, Frontend, samples_in
 from .options import DEFAULTS
 from .spectrogram import middles
@@ -25,21 +25,21 @@ MARKS = (125, 250, 500, 1000, 2000, 4000, 8000, 16000)  # Hz: octaves
 APART = MARKS[2:]  # those that are apart on small axes too: on the mel scale the lowest lie close together
 STRONG = 0.995  # the share of points that may be no stronger than full colour: one outlier must not pale all others
 PLACED: dict[str, Any] = {"aspect": "auto", "origin": "lower", "interpolation": "nearest"}
-OTHER: Facts = {"rate": 16000, **DEFAULTS}
+OTHER: Preprocessing = {"rate": 16000, **DEFAULTS}
 
 
-def show(inputs: Tensor, relevance: Tensor | None = None, facts: Facts | None = None) -> Image.Image:
+def show(inputs: Tensor, relevance: Tensor | None = None, preprocessing: Preprocessing | None = None) -> Image.Image:
     """(samples,) int16 and (bands, frames) relevance laid over their spectrogram, as an RGB picture with its axes.
 
     Relevance that is nowhere negative goes from clear to bright yellow; else red speaks for the answer, blue against.
     """
     from matplotlib.figure import Figure  # 0.3 s that nobody else should wait for
 
-    facts = {**OTHER, **(facts or {}), "samples": inputs.shape[-1]}
-    maps = levels(inputs, facts)
+    preprocessing = {**OTHER, **(preprocessing or {}), "samples": inputs.shape[-1]}
+    maps = levels(inputs, preprocessing)
     figure = Figure(SIZE, DPI, layout="constrained")
     axes = figure.subplots()
-    drawn = placed(axes, maps, "magma" if relevance is None else "gray", facts)
+    drawn = placed(axes, maps, "magma" if relevance is None else "gray", preprocessing)
     drawn.set_clim(float(maps.max()) - DEPTH, float(maps.max()))
     if relevance is not None:
         laid(axes, relevance.detach().cpu().float().numpy(), drawn.get_extent())
@@ -50,40 +50,40 @@ def show(inputs: Tensor, relevance: Tensor | None = None, facts: Facts | None = 
     return Image.open(file).convert("RGB")
 
 
-def graph(axes: Axes, seen: Tensor, facts: Facts) -> None:
+def graph(axes: Axes, seen: Tensor, preprocessing: Preprocessing) -> None:
     """(samples,) int16, or maps (C, bands, frames) as a network sees them, over seconds and hertz; may be small."""
-    placed(axes, levels(seen, facts) if seen.ndim == 1 else seen[0].detach().cpu(), "magma", facts)
-    axes.set_yticks(*marks(int(facts["bands"]), int(facts["rate"]), APART))
+    placed(axes, levels(seen, preprocessing) if seen.ndim == 1 else seen[0].detach().cpu(), "magma", preprocessing)
+    axes.set_yticks(*marks(int(preprocessing["bands"]), int(preprocessing["rate"]), APART))
 
 
-def levels(inputs: Tensor, facts: Facts) -> Tensor:
+def levels(inputs: Tensor, preprocessing: Preprocessing) -> Tensor:
     """(samples,) int16 -> (bands, frames) in dB, at most DEPTH below the loudest."""
-    return Frontend({**facts, "normalise": "none", "deltas": False})(inputs.detach().cpu()[None])[0, 0]  # type: ignore[no-any-return]
+    return Frontend({**preprocessing, "normalise": "none", "deltas": False})(inputs.detach().cpu()[None])[0, 0]  # type: ignore[no-any-return]
 
 
-def placed(axes: Axes, maps: Tensor, colours: str, facts: Facts) -> AxesImage:
+def placed(axes: Axes, maps: Tensor, colours: str, preprocessing: Preprocessing) -> AxesImage:
     """(bands, frames) on axes in seconds and hertz."""
-    extent = (0.0, int(facts["samples"]) / int(facts["rate"]), -0.5, len(maps) - 0.5)
+    extent = (0.0, int(preprocessing["samples"]) / int(preprocessing["rate"]), -0.5, len(maps) - 0.5)
     drawn = axes.imshow(maps.numpy(), cmap=colours, extent=extent, **PLACED)
     axes.set_xlabel("seconds")
     axes.set_ylabel("hertz")
-    axes.set_yticks(*marks(int(facts["bands"]), int(facts["rate"])))
+    axes.set_yticks(*marks(int(preprocessing["bands"]), int(preprocessing["rate"])))
     return drawn
 
 
-def place(inputs: Tensor, row: int, column: int, facts: Facts) -> str:
+def place(inputs: Tensor, row: int, column: int, preprocessing: Preprocessing) -> str:
     """Where on the spectrogram a band (row) and a frame (column) lie: the middle of both."""
-    hop, frame = (samples_in(facts[name], int(facts["rate"])) for name in ("hop", "frame"))
-    seconds = (column * hop + frame / 2) / int(facts["rate"])
-    return f"{seconds:.2f} s, {float(middles(int(facts['bands']), int(facts['rate']))[row]):,.0f} Hz"
+    hop, frame = (samples_in(preprocessing[name], int(preprocessing["rate"])) for name in ("hop", "frame"))
+    seconds = (column * hop + frame / 2) / int(preprocessing["rate"])
+    return f"{seconds:.2f} s, {float(middles(int(preprocessing['bands']), int(preprocessing['rate']))[row]):,.0f} Hz"
 
 
-def filter(weight: Tensor, facts: Facts) -> Tensor:
+def filter(weight: Tensor, preprocessing: Preprocessing) -> Tensor:
     """A filter of the first layer over the levels themselves, not their slopes, high frequencies above."""
     return weight[0].flip(0)
 
 
-def patch(inputs: Tensor, maps: Tensor, rows: slice, columns: slice, facts: Facts) -> Image.Image:
+def patch(inputs: Tensor, maps: Tensor, rows: slice, columns: slice, preprocessing: Preprocessing) -> Image.Image:
     """A part of the spectrogram as the network sees it, each point four pixels wide, high frequencies above."""
     from matplotlib import colormaps  # 0.3 s that nobody else should wait for
 

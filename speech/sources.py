@@ -8,7 +8,7 @@ from collections.abc import Hashable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
-from ..core.domain import Source
+from ..core.domain import DataSpec
 from ..core.problem import DATA, Bad, Problem
 from ..core.sources.archive import ENDINGS as ARCHIVES
 from ..core.sources.archive import is_shown, read_members, split_name
@@ -189,7 +189,7 @@ def answers(items: Sequence[Item], condition: Condition) -> bool:
     return True
 
 
-def origins(source: Source, options: Options) -> list[Placed]:
+def origins(source: DataSpec, options: Options) -> list[Placed]:
     """The places that a source names: DATA, and what is given for validation and test."""
     said = ((source.data, None), (source.valid, "valid"), (source.test, "test"))
     return [Placed(origin(path, options, part is None), part) for path, part in said if path is not None]

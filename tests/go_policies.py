@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 from neocog.core import checkpoint
 from neocog.core.checkpoint import Card
+from neocog.core.initialize import initialize
 from neocog.core.network import Network, parse
-from neocog.core.start import start
 from neocog.go.board import Board
 from neocog.go.coords import vertex
 from neocog.go.play.policy import legal_moves
@@ -25,7 +25,7 @@ def by_hand(rows):
 def model_file(path: Path, labels=POINTS, domain: str = "go", spoil: float | None = None) -> str:
     """A model of random weights that was trained with all symmetries, as its card says."""
     module = Network((48, 19, 19), parse(NETWORK)).module()
-    start(module, 0, False)
+    initialize(module, 0, False)
     weights = module.state_dict()
     if spoil is not None:
         weights = {name: values.fill_(spoil) for name, values in weights.items()}

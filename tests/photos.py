@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from neocog.core.domain import Data, Source
+from neocog.core.domain import Data, DataSpec
 from neocog.core.problem import DATA, Problem
 from neocog.vision.data import load
 from PIL import Image
@@ -36,7 +36,7 @@ def files(root: Path, *folders: str, each: int = 6, size: tuple[int, int] = (6, 
 
 
 def loaded(path: Path | str, tmp_path: Path, **source: object) -> Data:
-    return load(Source(str(path), options={"cache": tmp_path / "cache"}, **source), None, None)  # type: ignore[arg-type]
+    return load(DataSpec(str(path), options={"cache": tmp_path / "cache"}, **source), None, None)  # type: ignore[arg-type]
 
 
 def refused(path: Path | str, tmp_path: Path, code: int = DATA, **source: object) -> str:

@@ -7,7 +7,7 @@ import pytest
 import torch
 import toy
 from neocog.core.checkpoint import Card
-from neocog.core.domain import Surface
+from neocog.core.domain import PerturbationSpace
 from neocog.core.model import Model
 from neocog.core.problem import Problem
 from neocog.core.robust import adversary
@@ -16,10 +16,10 @@ from neocog.core.robust.fooled import chosen, fooled
 from test_train import bits, finished
 from torch.nn import functional as F
 
-PIXELS = Surface("pixels", "inputs", "shares of a pixel's range", (0.05, 0.1), 255, 0, 255)
-SAMPLES = Surface("samples", "inputs", "shares of full scale", (0.01,), 32768, -32768, 32767)
-MAPS = Surface("maps", "maps", "units", (0.1,))
-DOMAIN = replace(toy.DOMAIN, surfaces=(PIXELS, MAPS))
+PIXELS = PerturbationSpace("pixels", "inputs", "shares of a pixel's range", (0.05, 0.1), 255, 0, 255)
+SAMPLES = PerturbationSpace("samples", "inputs", "shares of full scale", (0.01,), 32768, -32768, 32767)
+MAPS = PerturbationSpace("maps", "maps", "units", (0.1,))
+DOMAIN = replace(toy.DOMAIN, perturbation_spaces=(PIXELS, MAPS))
 TOY = "conv(4, 3), batchnorm, relu, conv(5, 2), relu, maxpool(2), flatten, dense(3)"
 
 
@@ -80,30 +80,30 @@ def test_a_network_that_is_certain_still_has_a_gradient():
 # --- how far ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("surface", [PIXELS, SAMPLES, MAPS], ids=lambda surface: surface.name)
+@pytest.mark.parametrize("space", [PIXELS, SAMPLES, MAPS], ids=lambda space: space.name)
 @pytest.mark.parametrize("way", ["fgsm", "pgd", "fast", "scattered", "tossed"])
-def test_nothing_moves_further_than_epsilon_nor_out_of_range(way, surface):
+def test_nothing_moves_further_than_epsilon_nor_out_of_range(way, space):
     score, _ = linear()
-    x = torch.randint(-300, 300, (12, 1, 8, 8), generator=rng()).float() * (surface.full / 255)
-    x.clamp_(surface.least, surface.most)
+    x = torch.randint(-300, 300, (12, 1, 8, 8), generator=rng()).float() * (space.full / 255)
+    x.clamp_(space.least, space.most)
     targets, epsilon = torch.arange(12) % 3, 0.2
-    far = epsilon * surface.full
+    far = epsilon * space.full
     point = {
-        "fgsm": lambda: adversary.fgsm(score, x, targets, epsilon, surface),
-        "pgd": lambda: adversary.pgd(score, x, targets, epsilon, surface, 7, rng()),
-        "fast": lambda: adversary.fast(score, x, targets, epsilon, surface, rng()),
-        "scattered": lambda: adversary.scattered(x, epsilon, surface, rng()),
-        "tossed": lambda: adversary.tossed(x, epsilon, surface, rng()),
+        "fgsm": lambda: adversary.fgsm(score, x, targets, epsilon, space),
+        "pgd": lambda: adversary.pgd(score, x, targets, epsilon, space, 7, rng()),
+        "fast": lambda: adversary.fast(score, x, targets, epsilon, space, rng()),
+        "scattered": lambda: adversary.scattered(x, epsilon, space, rng()),
+        "tossed": lambda: adversary.tossed(x, epsilon, space, rng()),
     }[way]()
     assert not torch.equal(point, x)
     assert float((point - x).abs().max()) <= far * (1 + 1e-5)
-    assert surface.least <= float(point.min()) and float(point.max()) <= surface.most
+    assert space.least <= float(point.min()) and float(point.max()) <= space.most
 
 
 @pytest.mark.parametrize("method", ["fgsm", "pgd"])
 def test_an_epsilon_of_nothing_changes_nothing(method, model):
     x, targets = batch()
-    (same,) = Attack(PIXELS, method).examples(model.scores, x, targets, [0.0], rng())
+    (same,) = Attack(PIXELS, method).examples(model.logits, x, targets, [0.0], rng())
     assert torch.equal(same, x)
 
 
@@ -112,26 +112,26 @@ def test_pgd_is_never_weaker_than_fgsm_for_any_example(epsilon, model):
     x, targets = batch(60)
     margins = []
     for steps in (1, 10):
-        point = adversary.pgd(model.scores, x, targets, epsilon, PIXELS, steps, rng())
-        margins.append(adversary.margin(model.scores(point), targets).detach())
-    one = adversary.fgsm(model.scores, x, targets, epsilon, PIXELS)
-    torch.testing.assert_close(margins[0], adversary.margin(model.scores(one), targets).detach())
+        point = adversary.pgd(model.logits, x, targets, epsilon, PIXELS, steps, rng())
+        margins.append(adversary.margin(model.logits(point), targets).detach())
+    one = adversary.fgsm(model.logits, x, targets, epsilon, PIXELS)
+    torch.testing.assert_close(margins[0], adversary.margin(model.logits(one), targets).detach())
     assert (margins[1] >= margins[0] - 1e-6).all() and (margins[1] > margins[0]).any()
 
 
 def test_an_attack_repeats_itself_with_its_seed_and_not_with_another(model):
     x, targets = batch()
-    one, same, other = (adversary.pgd(model.scores, x, targets, 0.2, PIXELS, 3, rng(seed)) for seed in (1, 1, 2))
+    one, same, other = (adversary.pgd(model.logits, x, targets, 0.2, PIXELS, 3, rng(seed)) for seed in (1, 1, 2))
     assert torch.equal(one, same) and not torch.equal(one, other)
 
 
 # --- the curve --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("surface", [PIXELS, MAPS], ids=lambda surface: surface.name)
-def test_accuracy_falls_with_epsilon_and_chance_does_less(surface, model):
-    found = curve(model, toy.examples(60, 3), Attack(surface), sizes([0.05, 0.1, 0.2, 0.4]))
-    rows = found.facts()["rows"]
+@pytest.mark.parametrize("space", [PIXELS, MAPS], ids=lambda space: space.name)
+def test_accuracy_falls_with_epsilon_and_chance_does_less(space, model):
+    found = curve(model, toy.examples(60, 3), Attack(space), sizes([0.05, 0.1, 0.2, 0.4]))
+    rows = found.to_dict()["rows"]
     accuracies = [row["accuracy"] for row in rows]
     assert accuracies[0] == 1.0 and accuracies == sorted(accuracies, reverse=True) and accuracies[-1] < 0.4
     assert all(row["random"] >= row["accuracy"] for row in rows) and rows[2]["random"] > rows[2]["accuracy"]
@@ -141,7 +141,7 @@ def test_accuracy_falls_with_epsilon_and_chance_does_less(surface, model):
 def test_without_an_attack_the_curve_says_what_evaluate_says(model):
     some = toy.examples(33, 3)
     scores = model.evaluate(toy.data(), "test")
-    (row,) = curve(model, toy.data().test, Attack(PIXELS), [0.0]).facts()["rows"]
+    (row,) = curve(model, toy.data().test, Attack(PIXELS), [0.0]).to_dict()["rows"]
     assert row["accuracy"] == row["random"] == scores["accuracy"] and row["interval"] == scores["interval"]
     assert len(curve(model, some, Attack(PIXELS), [0.0]).targets) == 33
 
@@ -153,10 +153,10 @@ def test_batches_that_halve_for_want_of_memory_give_the_same_answers(model, monk
     whole = curve(model, some, attack, [0.0, 0.1])
     real = feed.batch
 
-    def small(examples, picks, device):
-        if len(picks) > 7:
+    def small(examples, indices, device):
+        if len(indices) > 7:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return real(examples, picks, device)
+        return real(examples, indices, device)
 
     monkeypatch.setattr(feed, "batch", small)
     assert np.array_equal(curve(model, some, attack, [0.0, 0.1]).answers, whole.answers)
@@ -187,14 +187,14 @@ def test_damaged_weights_are_said_to_be(model):
 
 def hardened(**changes):
     trainer = toy.trainer(**{"network": TOY, "augment": "none", "adversarial": 0.1} | changes)
-    trainer.surface = PIXELS
+    trainer.space = PIXELS
     return trainer
 
 
 def robust_accuracy(trainer) -> float:
     card = Card("toy", TOY, (1, 8, 8), toy.LABELS, {"scale": 255})
     found = Model(DOMAIN, card, trainer.network.state_dict(), "cpu")
-    return curve(found, toy.examples(150, 3), Attack(PIXELS), [0.1]).facts()["rows"][0]["accuracy"]
+    return curve(found, toy.examples(150, 3), Attack(PIXELS), [0.1]).to_dict()["rows"][0]["accuracy"]
 
 
 def test_training_against_an_adversary_withstands_one():
@@ -203,11 +203,11 @@ def test_training_against_an_adversary_withstands_one():
     assert robust_accuracy(hard) > robust_accuracy(plain) + 0.15
 
 
-@pytest.mark.parametrize("surface", [PIXELS, MAPS], ids=lambda surface: surface.name)
-def test_a_run_against_an_adversary_that_was_stopped_ends_as_one_that_was_not(surface):
+@pytest.mark.parametrize("space", [PIXELS, MAPS], ids=lambda space: space.name)
+def test_a_run_against_an_adversary_that_was_stopped_ends_as_one_that_was_not(space):
     whole, first, second = (hardened(network=toy.NETWORK, augment="noise") for _ in range(3))
     for each in (whole, first, second):
-        each.surface = surface
+        each.space = space
     finished(whole)
     finished(first, watch=lambda trainer, steps: trainer.number == 5)
     second.restore(*first.copy())
@@ -221,6 +221,6 @@ def test_no_adversary_leaves_training_as_it_was():
 
     plain, off = toy.trainer(), toy.trainer()
     again = Trainer(off.frontend, off.network, off.settings, off.device, off.world, None, PIXELS)
-    assert again.surface is None
+    assert again.space is None
     finished(plain), finished(again)
     assert bits(plain) == bits(again)

@@ -21,11 +21,11 @@ CARD = Card(
     network="conv(4, 3), relu, flatten, dense(2)",
     input=(3, 8, 8),
     labels=["Löwe", "猫", 'a "quoted" \\ name', "🦆"],
-    facts={"mean": [0.1, 0.25, 1e-30], "größe": [8, 8]},
+    preprocessing={"mean": [0.1, 0.25, 1e-30], "größe": [8, 8]},
     recipe="small(width=4)",
     settings={"epochs": 3, "lr": 0.001, "compile": False},
     data={"train": 60, "given": ["test"]},
-    scores={"valid_accuracy": None},
+    metrics={"valid_accuracy": None},
     versions={"torch": "2.12.1"},
 )
 WEIGHTS = {"0.weight": torch.arange(24.0).reshape(2, 3, 2, 2), "0.bias": torch.tensor([0.5, float("nan")])}
@@ -137,8 +137,8 @@ def test_keys_that_a_later_neocog_adds_are_ignored(tmp_path):
 
 def test_a_card_without_what_has_a_default_is_read(tmp_path):
     path = tmp_path / "a.safetensors"
-    path.write_bytes(carded(recipe=..., settings=..., scores=..., versions=..., data=..., task=...))
-    assert card(path) == Card(CARD.domain, CARD.network, CARD.input, CARD.labels, CARD.facts)
+    path.write_bytes(carded(recipe=..., settings=..., metrics=..., versions=..., data=..., task=...))
+    assert card(path) == Card(CARD.domain, CARD.network, CARD.input, CARD.labels, CARD.preprocessing)
 
 
 def test_a_newer_format_is_refused(tmp_path):
@@ -168,7 +168,7 @@ def test_a_card_that_lacks_something_is_refused(changes, tmp_path):
     assert problem(tmp_path / "a", carded(**changes)) == BAD_CARD
 
 
-@pytest.mark.parametrize("changes", [{"labels": 7}, {"input": "abc"}, {"network": 5}, {"facts": []}], ids=str)
+@pytest.mark.parametrize("changes", [{"labels": 7}, {"input": "abc"}, {"network": 5}, {"preprocessing": []}], ids=str)
 def test_a_card_of_other_types_is_refused(changes, tmp_path):
     assert problem(tmp_path / "a", carded(**changes)) == BAD_CARD
 

@@ -80,11 +80,11 @@ def test_as_many_examples_as_asked_for_drawn_by_the_seed(trained):
 
 
 @pytest.mark.parametrize(("surface", "most"), [("spectrogram", "1"), ("samples", "0.05")])
-def test_sounds_are_attacked_as_spectrograms_and_as_samples(trained, surface, most):
+def test_sounds_are_attacked_as_spectrograms_and_as_samples(trained, space, most):
     model, data = trained("speech")
     words = (
         "--on",
-        surface,
+        space,
         "--epsilon",
         most,
         "--method",
@@ -98,7 +98,7 @@ def test_sounds_are_attacked_as_spectrograms_and_as_samples(trained, surface, mo
     )
     told = json.loads(run("attack", model, data, *words)[1])
     first, last = told["rows"]
-    assert told["on"] == surface and first["accuracy"] > 0.9 and last["accuracy"] < 0.7 < last["random"]
+    assert told["on"] == space and first["accuracy"] > 0.9 and last["accuracy"] < 0.7 < last["random"]
 
 
 @pytest.mark.parametrize("name", ["vision", "speech"])
@@ -119,7 +119,7 @@ def test_a_card_holds_every_corruption_of_the_domain_in_five_strengths(trained, 
     model, data = trained(name)
     code, out, _ = run("attack", model, data, "--card", "--part", "all", "--out", tmp_path / "card.json")
     told = json.loads((tmp_path / "card.json").read_text())
-    known = neocog.domain(name).corruptions(neocog.load(str(model)).card.facts, {})
+    known = neocog.domain(name).corruptions(neocog.load(str(model)).card.preprocessing, {})
     assert code == 0 and list(told["corruptions"]) == list(known) and told["accuracy"] > 0.9
     for word, each in told["corruptions"].items():
         assert [row["strength"] for row in each["rows"]] == [1, 2, 3, 4, 5] and word in out

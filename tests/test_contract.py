@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from neocog.core.domain import Domain, Source
+from neocog.core.domain import DataSpec, Domain
 from neocog.core.network import Network, parse
 from neocog.core.plan import find_recipe
 from neocog.core.settings import Settings
@@ -93,7 +93,7 @@ def files(domain, tmp_path, monkeypatch):
 
 @pytest.fixture
 def data(domain, files):
-    return domain.load(Source(str(files)), None, None)
+    return domain.load(DataSpec(str(files)), None, None)
 
 
 def test_the_contract_covers_every_domain():
@@ -109,32 +109,32 @@ def test_load_gives_three_parts_with_labels_and_facts(domain, data):
 
 
 def test_facts_are_json(data):
-    assert json.loads(json.dumps(data.facts)) == data.facts
+    assert json.loads(json.dumps(data.preprocessing)) == data.preprocessing
 
 
 def test_loading_twice_gives_the_same(domain, files, data):
-    again = domain.load(Source(str(files)), None, None)
+    again = domain.load(DataSpec(str(files)), None, None)
     assert again.fingerprint() == data.fingerprint() and torch.equal(again.train.inputs[:], data.train.inputs[:])
 
 
 def test_the_form_of_a_model_is_options_that_give_it_again(domain, files, data):
-    form = dict(domain.form(data.facts))
+    form = dict(domain.form(data.preprocessing))
     assert form and form.keys() <= set(domain.options)
-    again = domain.load(Source(str(files), options=form), None, None)
-    assert torch.equal(again.train.inputs[:], data.train.inputs[:]) and domain.form(again.facts) == form
+    again = domain.load(DataSpec(str(files), options=form), None, None)
+    assert torch.equal(again.train.inputs[:], data.train.inputs[:]) and domain.form(again.preprocessing) == form
 
 
 def test_read_gives_what_load_gave(domain, data):
     for part in data.parts.values():
         for i, name in enumerate(part.names):
             file, reading = place(name)
-            assert torch.equal(domain.read(file, data.facts | reading), part.inputs[i])
+            assert torch.equal(domain.read(file, data.preprocessing | reading), part.inputs[i])
 
 
 def test_read_takes_a_path_or_the_bytes_of_the_file(domain, data):
     name, _ = place(data.train.names[0])
     with open(name, "rb") as file:
-        assert torch.equal(domain.read(file.read(), data.facts), domain.read(name, data.facts))
+        assert torch.equal(domain.read(file.read(), data.preprocessing), domain.read(name, data.preprocessing))
 
 
 def test_gather_finds_the_files_in_a_folder(domain, files):
@@ -142,14 +142,14 @@ def test_gather_finds_the_files_in_a_folder(domain, files):
 
 
 def test_the_frontend_gives_maps_and_has_no_weights(domain, data):
-    frontend = domain.frontend(data.facts)
+    frontend = domain.frontend(data.preprocessing)
     maps = frontend(data.train.inputs[:4])
     assert maps.shape[0] == 4 and maps.ndim == 4 and maps.dtype == torch.float32
     assert not list(frontend.parameters()) and not frontend.state_dict()
 
 
 def test_a_batch_gives_what_single_examples_give(domain, data):
-    frontend = domain.frontend(data.facts)
+    frontend = domain.frontend(data.preprocessing)
     alone = torch.cat([frontend(data.train.inputs[i : i + 1]) for i in range(4)])
     torch.testing.assert_close(frontend(data.train.inputs[:4]), alone)
 
@@ -157,7 +157,7 @@ def test_a_batch_gives_what_single_examples_give(domain, data):
 def test_no_augmentation_changes_nothing(domain, data):
     x, y = data.train[torch.arange(4)]
     none = domain.augment("none", data.extras)
-    maps = domain.frontend(data.facts)(x)
+    maps = domain.frontend(data.preprocessing)(x)
     for given, change in ((x, none.inputs), (maps, none.maps)):
         changed, targets = change(given, y, torch.Generator())
         assert torch.equal(changed, given) and torch.equal(targets, y)
@@ -165,7 +165,7 @@ def test_no_augmentation_changes_nothing(domain, data):
 
 def test_labels_of_a_model_decide_the_targets(domain, files, data):
     turned = data.labels[::-1]
-    other = domain.load(Source(str(files)), turned, data.facts)
+    other = domain.load(DataSpec(str(files)), turned, data.preprocessing)
     by_name = {name: turned[t] for p in other.parts.values() for name, t in zip(p.names, p.targets, strict=True)}
     for part in data.parts.values():
         assert all(by_name[name] == data.labels[t] for name, t in zip(part.names, part.targets, strict=True))
@@ -184,11 +184,11 @@ def test_every_recipe_builds_and_its_settings_are_known(domain):
 
 
 def test_an_input_can_be_shown(domain, data):
-    assert domain.show(data.train.inputs[0], None, data.facts).size[0] > 0
+    assert domain.show(data.train.inputs[0], None, data.preprocessing).size[0] > 0
 
 
 def test_check_counts_what_load_loads(domain, files, data):
-    told = domain.check(Source(str(files)))
+    told = domain.check(DataSpec(str(files)))
     assert told["examples"] == 30 and set(told["labels"]) == set(data.labels) and told["bad"] == []
 
 
@@ -205,5 +205,5 @@ def test_from_files_to_an_answer(domain, files, data, tmp_path):
     assert answer["predictions"][0]["label"] == data.labels[int(data.test.targets[0])]
     assert sum(each["probability"] for each in answer["predictions"]) == pytest.approx(1)
     with torch.inference_mode():
-        direct = model.module(domain.read(file, model.card.facts | reading)[None]).softmax(1).max()
+        direct = model.module(domain.read(file, model.card.preprocessing | reading)[None]).softmax(1).max()
     assert answer["predictions"][0]["probability"] == pytest.approx(float(direct), abs=1e-5)

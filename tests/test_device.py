@@ -138,8 +138,8 @@ def test_want_of_memory_is_told_from_other_errors(error, memory):
 @given(st.integers(0, 100), st.integers(1, 9))
 def test_the_shares_of_a_world_are_the_whole_batch_once(examples, size):
     """And none has more than one example more than another."""
-    picks = torch.randperm(examples)
-    shares = [World(rank, size).share(picks) for rank in range(size)]
+    indices = torch.randperm(examples)
+    shares = [World(rank, size).share(indices) for rank in range(size)]
     assert sorted(torch.cat(shares).tolist()) == list(range(examples))
     assert max(map(len, shares)) - min(map(len, shares)) <= 1
 

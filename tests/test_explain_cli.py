@@ -9,8 +9,9 @@ import pytest
 import soundfile
 import torch
 from neocog import domain as domain_of
-from neocog.core import checkpoint, start
+from neocog.core import checkpoint
 from neocog.core.checkpoint import Card
+from neocog.core.initialize import initialize
 from neocog.core.network import Network, parse
 from neocog.go.data import LABELS as POINTS
 from neocog.speech.options import DEFAULTS
@@ -44,7 +45,7 @@ def models(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("models")
     for name, (shape, text) in NETWORKS.items():
         words = Network(shape, parse(text)).module()
-        start.start(words, 0)
+        initialize(words, 0)
         save(folder / f"{name}.safetensors", name, text, shape, words)
     rng = np.random.default_rng(0)
     Image.fromarray(rng.integers(0, 256, (12, 12, 3), dtype=np.uint8)).save(folder / "a.png")
@@ -54,7 +55,7 @@ def models(tmp_path_factory) -> Path:
 
 
 def save(path: Path, name: str, text: str, shape, words) -> Path:
-    card = Card(domain=name, network=text, input=shape, labels=LABELS[name], facts=FACTS[name])
+    card = Card(domain=name, network=text, input=shape, labels=LABELS[name], preprocessing=FACTS[name])
     checkpoint.save(path, dict(words.state_dict()), card)
     return path
 

@@ -9,9 +9,9 @@ from neocog.core import modules
 from neocog.core.explain import methods, trust
 from neocog.core.explain.methods import METHODS, Subject
 from neocog.core.explain.opened import Opened, _spread
+from neocog.core.initialize import initialize
 from neocog.core.network import Network, parse
 from neocog.core.problem import Problem
-from neocog.core.start import start
 from torch import nn
 
 PLAIN = "conv(6, 3), relu, maxpool(2), conv(8, 3), relu, maxpool(2), flatten, dense(20), relu, dense(3)"
@@ -49,7 +49,7 @@ def subject_of(name: str, other: str = "") -> Subject:
     text, shape = NETWORKS[name]
     network = Network(shape, parse(other or text))
     words, rng = network.module(), torch.Generator().manual_seed(1)
-    start(words, 0)
+    initialize(words, 0)
     x = torch.randn(4, *shape, generator=rng)
     if shape[:2] == (1, 1):
         x = torch.randint(1, 40, (4, *shape), generator=rng).float()

@@ -11,8 +11,8 @@ import pytest
 import torch
 from neocog.core.explain.methods import METHODS, Subject, fitting
 from neocog.core.explain.places import last_maps
+from neocog.core.initialize import initialize
 from neocog.core.network import Network, parse
-from neocog.core.start import start
 from neocog.go.planes import COUNT
 from torch import Tensor
 from torch.nn import functional as F
@@ -28,7 +28,7 @@ class Planted:
     """Inputs as a domain reads them, their labels, and (N, H, W) where the label was decided."""
 
     domain: str
-    facts: dict
+    preprocessing: dict
     network: str
     inputs: Tensor
     targets: Tensor
@@ -49,9 +49,9 @@ def a_patch(seed: int) -> Planted:
         stripes = np.broadcast_to(np.array([255, 0] * 3 + [255])[:, None], (7, 7))
         picture[0, y : y + 7, x : x + 7] = stripes if target else stripes.T
         place[y : y + 7, x : x + 7] = True
-    facts = {"size": [20, 20], "colour": "grey", "mean": [0.5], "std": [0.25]}
+    preprocessing = {"size": [20, 20], "colour": "grey", "mean": [0.5], "std": [0.25]}
     network = "conv(12, 3), relu, conv(12, 3), relu, globalmax, dense(2)"
-    return Planted("vision", facts, network, *map(torch.from_numpy, (inputs, targets, places)))
+    return Planted("vision", preprocessing, network, *map(torch.from_numpy, (inputs, targets, places)))
 
 
 def a_tone(seed: int) -> Planted:
@@ -59,7 +59,7 @@ def a_tone(seed: int) -> Planted:
     from neocog.speech.options import DEFAULTS
 
     rng, rate, samples = np.random.default_rng(seed), 8000, 4000
-    facts = {**DEFAULTS, "rate": rate, "samples": samples, "bands": 24}
+    preprocessing = {**DEFAULTS, "rate": rate, "samples": samples, "bands": 24}
     count, burst = LEARNED + ASKED, 640
     inputs = rng.normal(0, 300, (count, samples))
     targets = np.arange(count) % 2
@@ -73,7 +73,9 @@ def a_tone(seed: int) -> Planted:
         place[band - 3 : band + 4, max(0, begin // 80 - 2) : (begin + burst) // 80 + 1] = True
     network = "conv(8, 3, bias=False), relu, conv(8, 3, bias=False), relu, globalmax, dense(2)"
     sounds = torch.from_numpy(inputs.round().astype(np.int16))
-    return Planted("speech", facts, network, sounds, torch.from_numpy(targets), torch.from_numpy(places), 400, 0.01)
+    return Planted(
+        "speech", preprocessing, network, sounds, torch.from_numpy(targets), torch.from_numpy(places), 400, 0.01
+    )
 
 
 def a_word(seed: int) -> Planted:
@@ -108,8 +110,8 @@ def a_stone(seed: int) -> Planted:
         place[y, x], targets[at] = True, y * 19 + x + 1
     rows = np.packbits(planes.reshape(count, -1), axis=1)
     network = "conv(8, 3, pad=1), relu, conv(1, 1, bias=False), bias, flatten"
-    facts = {"planes": "stones"}
-    return Planted("go", facts, network, *map(torch.from_numpy, (rows, targets, places)))
+    preprocessing = {"planes": "stones"}
+    return Planted("go", preprocessing, network, *map(torch.from_numpy, (rows, targets, places)))
 
 
 SETS = {"vision": a_patch, "speech": a_tone, "text": a_word, "go": a_stone}
@@ -128,17 +130,17 @@ def learned(request) -> tuple[Subject, Tensor, Tensor, list[str]]:
     name, seed = request.param
     made = SETS[name](seed)
     domain = neocog.domain(made.domain)
-    frontend = domain.frontend(made.facts)
+    frontend = domain.frontend(made.preprocessing)
     with torch.no_grad():
         maps = frontend(made.inputs)
     network = Network(tuple(maps.shape[1:]), parse(made.network))
     words, rng = network.module(), torch.Generator().manual_seed(seed)
-    start(words, seed)
+    initialize(words, seed)
     optimiser = torch.optim.AdamW(words.parameters(), made.rate, weight_decay=0.01)
     first = len(maps) - ASKED
     for _ in range(made.steps):
-        picks = torch.randint(first, (32,), generator=rng)
-        loss = F.cross_entropy(words(maps[picks]), made.targets[picks])
+        indices = torch.randint(first, (32,), generator=rng)
+        loss = F.cross_entropy(words(maps[indices]), made.targets[indices])
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()

@@ -61,7 +61,7 @@ def test_a_record_keeps_all_it_had(game):
     """Comments, marks, names in their encoding, and branches; ours come behind and beside."""
     written = annotated(RECORD, seen(game, by_hand), "m")
     again = sgf.read(written)
-    assert again.moves.tolist() == game.moves.tolist() and again.facts == game.facts
+    assert again.moves.tolist() == game.moves.tolist() and again.info == game.info
     tree = Sgf_game.from_bytes(written)
     first, passed, third, *_ = tree.get_main_sequence()[1:]
     assert first.get("C").startswith("nice ] move\n\nneocog: A19 0.4%, rank 1 of 361\nexpected 1 A19 0.4%, 2 B19 0.4%")

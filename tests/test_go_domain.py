@@ -11,12 +11,12 @@ import torch
 from drawn_go import board
 from neocog import cli
 from neocog.core.checkpoint import Card, save
-from neocog.core.domain import Source
+from neocog.core.domain import DataSpec
+from neocog.core.initialize import initialize
 from neocog.core.model import SMALL, Model, load
 from neocog.core.network import Network, parse
 from neocog.core.plan import Plan, find_recipe
 from neocog.core.problem import DATA, USAGE, Problem
-from neocog.core.start import start
 from neocog.go import data, pack
 from neocog.go.augment import augment, symmetries, views
 from neocog.go.coords import place, vertex
@@ -49,7 +49,7 @@ def model(**settings):
     """A network of random weights."""
     network = Network((48, 19, 19), parse(TINY))
     module = network.module()
-    start(module, 0)
+    initialize(module, 0)
     card = Card("go", TINY, (48, 19, 19), LABELS, {"planes": "all"}, settings={"augment": "symmetries"})
     return Model(DOMAIN, card, module.state_dict(), "cpu", **settings)
 
@@ -95,7 +95,7 @@ def test_stones_and_the_matrix_are_what_the_lectures_show(rows):
 def test_a_network_is_shown_what_its_recipe_says():
     with pytest.raises(Problem, match=r"planes is all, stones, matrix \(did you mean stones\?\); got stone"):
         data.seen_of({"planes": "stone"})
-    plan = Plan.of(DOMAIN, Source("games"), "alphago-raw")
+    plan = Plan.of(DOMAIN, DataSpec("games"), "alphago-raw")
     assert plan.source.options == {"planes": "stones"}
 
 
@@ -111,12 +111,12 @@ def test_alphago_has_the_parameters_of_the_paper(recipe, parameters):
     found, _, numbers = find_recipe(DOMAIN, recipe)
     network = Network(found.input, found.layers(361, **numbers))
     assert network.parameters == parameters
-    assert network.facts()["layers"][1]["output"] == [numbers.get("filters", 192), 19, 19]
+    assert network.to_dict()["layers"][1]["output"] == [numbers.get("filters", 192), 19, 19]
 
 
 def test_no_recipe_ever_pools_the_board():
     for name, recipe in DOMAIN.recipes.items():
-        shapes = [row["output"] for row in Network(recipe.input, recipe.layers(361)).facts()["layers"]]
+        shapes = [row["output"] for row in Network(recipe.input, recipe.layers(361)).to_dict()["layers"]]
         assert name == "dense" or all(shape[1:] == [19, 19] for shape in shapes if len(shape) == 3)
 
 
@@ -145,7 +145,7 @@ def test_a_label_that_is_no_point_is_told():
 
 def test_no_answer_is_illegal(rows):
     with torch.inference_mode():
-        shares = model().scores(rows).softmax(1)
+        shares = model().logits(rows).softmax(1)
     assert (shares[~legal(rows)] == 0).all() and torch.allclose(shares.sum(1), torch.ones(3))
 
 
@@ -203,9 +203,9 @@ def test_answers_over_all_symmetries_turn_with_the_board(rows):
 def test_a_few_positions_in_all_views_at_once_are_answered_as_one_view_after_the_other(rows):
     every = model(symmetries=8)
     few, many = rows, rows.repeat(SMALL // len(rows) + 1, 1)
-    with every.answering():
+    with every.inference():
         assert len(few) * 8 <= SMALL < len(many) * 8
-        torch.testing.assert_close(every.scores(few), every.scores(many)[: len(few)], rtol=1e-5, atol=1e-5)
+        torch.testing.assert_close(every.logits(few), every.logits(many)[: len(few)], rtol=1e-5, atol=1e-5)
 
 
 def test_how_many_symmetries_there_are_is_said():
@@ -223,7 +223,7 @@ def test_other_augmentations_are_refused():
 
 
 def test_a_game_is_on_one_side(records):
-    found = data.load(Source(str(records), test_share=0.3), None, None)
+    found = data.load(DataSpec(str(records), test_share=0.3), None, None)
     assert sum(found.counts.values()) == 40 * 60 and all(found.counts.values())
     games = [{name.partition(", move ")[0] for name in map(str, part.names)} for part in found.parts.values()]
     assert sum(map(len, games)) == len(set.union(*games)) == 40
@@ -231,7 +231,7 @@ def test_a_game_is_on_one_side(records):
 
 def test_the_shares_are_as_asked_for_and_another_split_divides_otherwise(records):
     one, other = (
-        data.load(Source(str(records), test_share=0.5, valid_share=0, split=split), None, None) for split in (0, 1)
+        data.load(DataSpec(str(records), test_share=0.5, valid_share=0, split=split), None, None) for split in (0, 1)
     )
     assert one.counts["valid"] == other.counts["valid"] == 0
     assert 0.25 < one.counts["test"] / (40 * 60) < 0.75
@@ -239,7 +239,7 @@ def test_the_shares_are_as_asked_for_and_another_split_divides_otherwise(records
 
 
 def test_positions_and_moves_are_those_of_the_records(records):
-    part = data.load(Source(str(records)), None, None).train
+    part = data.load(DataSpec(str(records)), None, None).train
     for at in (0, 17, len(part) - 1):
         name, _, move = part.names[at].partition(", move ")
         with zipfile.ZipFile(records) as file:
@@ -249,14 +249,14 @@ def test_positions_and_moves_are_those_of_the_records(records):
 
 
 def test_games_are_read_once(records, monkeypatch):
-    first = data.load(Source(str(records)), None, None)
+    first = data.load(DataSpec(str(records)), None, None)
     monkeypatch.setattr("neocog.go.library.read_collection", None)
-    assert data.load(Source(str(records)), None, None).fingerprint() == first.fingerprint()
+    assert data.load(DataSpec(str(records)), None, None).fingerprint() == first.fingerprint()
 
 
 def test_a_pack_has_the_parts_that_it_was_packed_in(records, tmp_path):
     index = pack.pack([str(records)], tmp_path / "packed", 0.2, 0.2)
-    found = data.load(Source(str(tmp_path / "packed")), None, None)
+    found = data.load(DataSpec(str(tmp_path / "packed")), None, None)
     assert found.counts == {name: end - begin for name, (begin, end) in index["rows"].items()}
     assert found.given == {"test", "valid"}
     for given, flag in (
@@ -265,12 +265,12 @@ def test_a_pack_has_the_parts_that_it_was_packed_in(records, tmp_path):
         ({"split": 1}, "--split"),
     ):
         with pytest.raises(Problem, match=f"is a pack, which is divided already; leave {flag} out"):
-            data.load(Source(str(tmp_path / "packed"), **given), None, None)
+            data.load(DataSpec(str(tmp_path / "packed"), **given), None, None)
 
 
 def test_a_training_game_that_is_also_test_is_left_out(records, tmp_path):
     (tmp_path / "test.sgf").write_bytes(game(3))
-    found = data.load(Source(str(records), test=str(tmp_path / "test.sgf")), None, None)
+    found = data.load(DataSpec(str(records), test=str(tmp_path / "test.sgf")), None, None)
     assert found.counts["test"] == 60 and found.given == {"test"}
     assert found.counts["train"] + found.counts["valid"] == 39 * 60
     assert found.remarks == ["left out of training, as what was given for test has them too: 1 games"]
@@ -280,21 +280,21 @@ def test_records_that_are_no_use_are_counted_and_too_many_stop(records, tmp_path
     with zipfile.ZipFile(records, "a") as file:
         file.writestr("small.sgf", "(;SZ[9];B[cc])")
         file.writestr("broken.sgf", "no game")
-    found = data.load(Source(str(records), max_bad=0.1), None, None)
+    found = data.load(DataSpec(str(records), max_bad=0.1), None, None)
     assert [bad.file.partition("!")[2] for bad in found.bad] == ["broken.sgf", "small.sgf"]
     with pytest.raises(
         Problem, match=r"1 of 42 records cannot be used, more than --max-bad 1%: .*broken.sgf"
     ) as problem:
-        data.load(Source(str(records), max_bad=0.01), None, None)
+        data.load(DataSpec(str(records), max_bad=0.01), None, None)
     assert problem.value.code == DATA
     (tmp_path / "nine.sgf").write_text("(;SZ[9];B[cc])")
     with pytest.raises(Problem, match=r"holds no game on 19×19 to learn from \(.*is on 9×9"):
-        data.load(Source(str(tmp_path / "nine.sgf")), None, None)
+        data.load(DataSpec(str(tmp_path / "nine.sgf")), None, None)
 
 
 def test_games_have_no_other_groups(records):
     with pytest.raises(Problem, match="games are always kept together; leave --group-by out"):
-        data.load(Source(str(records), group_by="player"), None, None)
+        data.load(DataSpec(str(records), group_by="player"), None, None)
 
 
 def test_accuracy_by_phase_and_folder():
@@ -366,9 +366,9 @@ def test_from_records_to_a_move(records, tmp_path, monkeypatch, capsys):
 def test_flags_of_boards_are_not_for_pictures(tmp_path, monkeypatch, capsys):
     network = "globalmax, dense(2)"
     module = Network((1, 8, 8), parse(network)).module()
-    facts = {"size": [8, 8], "colour": "grey", "fit": "crop", "mean": [0.5], "std": [0.5]}
+    preprocessing = {"size": [8, 8], "colour": "grey", "fit": "crop", "mean": [0.5], "std": [0.5]}
     path = tmp_path / "model.safetensors"
-    save(path, module.state_dict(), Card("vision", network, (1, 8, 8), ["a", "b"], facts))
+    save(path, module.state_dict(), Card("vision", network, (1, 8, 8), ["a", "b"], preprocessing))
     assert load(path, neocog.domain("vision"), "cpu").labels == ["a", "b"]
     assert run(monkeypatch, "predict", str(path), "a.png", "--move", "3") == USAGE
     assert "--move is not for vision" in capsys.readouterr().err

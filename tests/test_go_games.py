@@ -10,7 +10,7 @@ import time
 import neocog
 import numpy as np
 import pytest
-from neocog.core.domain import Source
+from neocog.core.domain import DataSpec
 from neocog.core.problem import Problem
 from neocog.go import export, pack, sgf
 from neocog.go.check import report, result_of, year_of
@@ -66,7 +66,7 @@ def test_games_are_the_same_after_flattening_saving_and_loading(collection, tmp_
     for path, at in zip(sorted(collection.glob("*.sgf")), [*range(15), None, 15], strict=True):
         if at is not None:
             one, other = sgf.read(path.read_bytes(), str(path)), again[at]
-            assert one.facts == other.facts and one.size == other.size and one.first == other.first
+            assert one.info == other.info and one.size == other.size and one.first == other.first
             for name in ("moves", "colours", "stones", "stone_colours"):
                 assert (getattr(one, name) == getattr(other, name)).all(), name
 
@@ -241,8 +241,8 @@ def test_positions_by_their_number_are_the_rows_of_the_pack(collection, tmp_path
     rows = np.load(tmp_path / "out/positions.npy", mmap_mode="r")
     positions = Positions(Games.load(tmp_path / "out/games.npz"))
     assert len(positions) == len(rows) and (positions.moves == rows["move"]).all()
-    picks = np.random.default_rng(0).permutation(len(rows))[:50]
-    assert (positions.rows(picks) == rows["planes"][picks]).all()
+    indices = np.random.default_rng(0).permutation(len(rows))[:50]
+    assert (positions.rows(indices) == rows["planes"][indices]).all()
     assert positions.rows([]).shape[0] == 0
 
 
@@ -327,10 +327,10 @@ def test_check_counts_what_is_there(collection):
 
 
 def test_check_is_what_the_domain_does(collection):
-    told = neocog.domain("go").check(Source(str(collection)))
+    told = neocog.domain("go").check(DataSpec(str(collection)))
     assert told == report([str(collection)])
     with pytest.raises(Problem, match="games are always kept together; leave --group-by out"):
-        neocog.domain("go").check(Source(str(collection), group_by="x"))
+        neocog.domain("go").check(DataSpec(str(collection), group_by="x"))
 
 
 def test_moves_out_of_turn_are_counted_within_games_only(tmp_path):

@@ -38,8 +38,8 @@ def test_a_game_is_played_to_two_passes_and_counted(tmp_path):
     game = sgf.read((tmp_path / "m/0001.sgf").read_bytes())
     assert row["ending"] == "area" and row["counted"] == "agreed" and row["moves"] == len(game) > 20
     board = matches_board(game)
-    assert row["result"] == f"{'B' if board.score(0.5) > 0 else 'W'}+{abs(board.score(0.5)):g}" == game.facts.result
-    assert game.facts.komi == "0.5" and game.facts.black == game.facts.white == "first"
+    assert row["result"] == f"{'B' if board.score(0.5) > 0 else 'W'}+{abs(board.score(0.5)):g}" == game.info.result
+    assert game.info.komi == "0.5" and game.info.black == game.info.white == "first"
     assert game.moves[-2:].tolist() == [-1, -1]
 
 

@@ -49,7 +49,7 @@ def test_probabilities_are_of_legal_moves_and_one_in_all(model, board):
 def test_they_are_those_of_the_network(model, board):
     rows = rows_of(board)
     with torch.inference_mode():
-        direct = model.scores(torch.from_numpy(rows)).softmax(1).numpy()
+        direct = model.logits(torch.from_numpy(rows)).softmax(1).numpy()
     np.testing.assert_allclose(Policy(model)(rows), direct, atol=1e-6)
 
 

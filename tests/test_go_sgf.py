@@ -36,9 +36,14 @@ def test_a_record_gives_its_moves_and_facts():
     game = sgf.read(GOOD, "a.sgf")
     assert game.moves.tolist() == [3 * 19 + 15, 3 * 19 + 3, 16 * 19 + 15, 15 * 19 + 3]
     assert game.colours.tolist() == [1, 2, 1, 2] and game.size == 19 and game.name == "a.sgf"
-    facts = game.facts
-    assert (facts.black, facts.white, facts.black_rank, facts.white_rank) == ("Ann", "Bo", "7d", "6d")
-    assert (facts.komi, facts.result, facts.date) == ("6.5", "W+R", "2013-09-09")
+    info = game.info
+    assert (info.black, info.white, info.black_rank, info.white_rank) == (
+        "Ann",
+        "Bo",
+        "7d",
+        "6d",
+    )
+    assert (info.komi, info.result, info.date) == ("6.5", "W+R", "2013-09-09")
 
 
 def test_the_moves_are_those_that_sgfmill_reads(shared):
@@ -114,11 +119,11 @@ def test_a_ko_may_be_filled_by_the_colour_that_took_it():
 )
 def test_names_are_read_in_the_usual_encodings(name, encoding, declared):
     game = sgf.read(b"(;" + declared + b"PB[" + name.encode(encoding) + b"];B[aa])")
-    assert game.facts.black == name
+    assert game.info.black == name
 
 
 def test_escapes_in_names_are_read():
-    assert sgf.read(rb"(;PB[a\]b\\c];B[aa])").facts.black == "a]b\\c"
+    assert sgf.read(rb"(;PB[a\]b\\c];B[aa])").info.black == "a]b\\c"
 
 
 def test_a_collection_gives_every_game_and_skips_the_bad_ones():

@@ -7,17 +7,17 @@ import torch
 import toy
 from neocog.core import device as devices
 from neocog.core.domain import UNCHANGED
-from neocog.core.feed import ahead, answers, batch, settle
+from neocog.core.feed import batch, predict_proba, prefetcher, to_device_if_fits
+from neocog.core.initialize import initialize
 from neocog.core.network import Network
 from neocog.core.optimise import MANY_ROWS, optimiser
 from neocog.core.settings import Settings
-from neocog.core.start import start
 from neocog.core.train import train
 from neocog.go import DOMAIN as GO
 from neocog.go import augment as go_augment
 from neocog.vision import DOMAIN as VISION
 from torch import nn
-from toy import made
+from toy import lazy
 
 GPU = devices.choose("auto")
 NUMBERS = torch.float32 if GPU.type == "mps" else torch.float64
@@ -35,7 +35,7 @@ pytestmark = pytest.mark.skipif(GPU.type == "cpu", reason="needs an accelerator"
 )
 def test_a_network_gives_the_scores_that_it_gives_on_the_processor(domain, recipe, shape, labels):
     module = Network(shape, domain.recipes[recipe].layers(labels)).module().eval()
-    start(module, 0)
+    initialize(module, 0)
     x = torch.rand(6, *shape, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
         wanted = module(x)
@@ -58,7 +58,7 @@ def network_with_a_table() -> nn.Sequential:
 @pytest.mark.parametrize("name", ["adamw", "sgd", "muon"])
 def test_steps_are_those_of_the_processor(name):
     """In float64, where it is there, to the last digits; but Muon multiplies in bfloat16 where that is faster."""
-    settings = Settings(optimiser=name, lr=0.02, lr_other=0.01, weight_decay=0.1)
+    settings = Settings(optimiser=name, lr=0.02, adam_lr=0.01, weight_decay=0.1)
     here = network_with_a_table()
     before = copy.deepcopy(here)
     there = copy.deepcopy(here).to(GPU)
@@ -84,36 +84,38 @@ def test_steps_are_those_of_the_processor(name):
 def test_it_learns_from_examples_that_are_computed_and_goes_on_from_its_state():
     whole = toy.examples(120)
     first = toy.trainer(epochs=6, lr=0.02, device=str(GPU), augment="none")
-    for epoch in train(first, made(whole), toy.examples(30, 1), UNCHANGED):
+    for epoch in train(first, lazy(whole), toy.examples(30, 1), UNCHANGED):
         if epoch.epoch == 2:
-            state = {name: value.cpu() for name, value in first.copy()[0].items()}, first.facts()
+            state = {name: value.cpu() for name, value in first.copy()[0].items()}, first.to_dict()
     assert first.history[-1].valid_accuracy > 0.9
     second = toy.trainer(epochs=6, lr=0.02, device=str(GPU), augment="none")
     second.restore(*state)
-    assert len(list(train(second, made(whole), toy.examples(30, 1), UNCHANGED))) == 4
+    assert len(list(train(second, lazy(whole), toy.examples(30, 1), UNCHANGED))) == 4
     assert abs(second.history[-1].loss - first.history[-1].loss) < 0.1
 
 
 def test_answers_are_the_same_whether_examples_lie_there_or_are_computed():
     trainer = toy.trainer(device=str(GPU), precision="float32")
     whole = toy.examples(70)
-    assert settle(whole, GPU).targets.device == GPU
-    for examples in (whole, made(whole), settle(whole, GPU)):
+    assert to_device_if_fits(whole, GPU).targets.device == GPU
+    for examples in (whole, lazy(whole), to_device_if_fits(whole, GPU)):
         assert torch.allclose(
-            torch.from_numpy(answers(trainer, examples, 16)), torch.from_numpy(answers(trainer, whole, 70)), atol=1e-5
+            torch.from_numpy(predict_proba(trainer, examples, 16)),
+            torch.from_numpy(predict_proba(trainer, whole, 70)),
+            atol=1e-5,
         )
 
 
 def test_batches_that_are_computed_come_to_the_device_ahead_of_their_step():
     whole = toy.examples(40)
-    feed = ahead(made(whole), GPU)
+    feed = prefetcher(lazy(whole), GPU)
     assert feed is not None
     order = torch.arange(40).split(8)
-    feed.soon(order)
-    for picks in order:
-        inputs, targets = feed(picks)
+    feed.prefetch(order)
+    for indices in order:
+        inputs, targets = feed(indices)
         assert inputs.device.type == targets.device.type == GPU.type
-        assert torch.equal(inputs.cpu(), whole.inputs[picks])
+        assert torch.equal(inputs.cpu(), whole.inputs[indices])
     feed.close()
     assert batch(whole, order[0], GPU)[0].device.type == GPU.type
 

@@ -16,10 +16,10 @@ from neocog.core.imagine.ascent import Ascent, climb, variation
 from neocog.core.imagine.canvas import Canvas
 from neocog.core.imagine.show import sheet_of
 from neocog.core.imagine.values import blurred
+from neocog.core.initialize import initialize
 from neocog.core.model import Model
 from neocog.core.network import Network, parse
 from neocog.core.problem import Problem
-from neocog.core.start import start
 from typer.testing import CliRunner
 
 LABELS = ["left", "right", "low"]
@@ -33,13 +33,13 @@ def plain(count=1, size=5, ground=0.0):
     return Canvas((1, size, size), lambda values: values, lambda values: values, torch.full((1, 1, 1), ground))
 
 
-def model(text=NETWORK, change=None, labels=LABELS, facts=GREY):
-    network = Network((1, *facts["size"]), parse(text))
+def model(text=NETWORK, change=None, labels=LABELS, preprocessing=GREY):
+    network = Network((1, *preprocessing["size"]), parse(text))
     words = network.module()
-    start(words, 0)
+    initialize(words, 0)
     if change:
         change(words)
-    card = Card("vision", str(network), network.input, labels, facts)
+    card = Card("vision", str(network), network.input, labels, preprocessing)
     return Model(neocog.domain("vision"), card, words.state_dict(), "cpu")
 
 
@@ -106,7 +106,7 @@ def test_the_penalty_leaves_less_there():
 
 def test_the_penalty_pulls_towards_the_ground():
     """Where pictures are drawn on white, nothing is white."""
-    found = model(facts={**GREY, "mean": [0.9]})
+    found = model(preprocessing={**GREY, "mean": [0.9]})
     (each,) = imagined.imagine_labels(found, [0], replace(QUICK, steps=100, penalty=100))
     assert bool((each.input == 255).all())
 
@@ -135,7 +135,7 @@ def test_a_silent_unit_is_woken():
         words[0].bias.data.fill_(-0.1)
         words[0].weight.data.abs_()
 
-    found = model("conv(2, 3), flatten, dense(3)", silence, facts={**GREY, "mean": [0.0], "std": [1.0]})
+    found = model("conv(2, 3), flatten, dense(3)", silence, preprocessing={**GREY, "mean": [0.0], "std": [1.0]})
     place = places.layer(found.network, "0")
     (each,) = imagined.imagine_units(found, place, [1], replace(QUICK, penalty=0))
     assert each.activation > 0
@@ -177,7 +177,7 @@ def test_what_is_said_is_measured_on_the_picture_as_a_file_holds_it():
     (each,) = imagined.imagine_labels(found, [1], QUICK)
     assert each.input.dtype == torch.uint8 and each.input.shape == (1, 8, 8)
     with torch.inference_mode():
-        scores = found.scores(each.input[None])[0]
+        scores = found.logits(each.input[None])[0]
     assert each.activation == pytest.approx(float(scores[1]))
     assert each.probability == pytest.approx(float(scores.softmax(0)[1]))
     assert each.label == LABELS[int(scores.argmax())]

@@ -41,12 +41,12 @@ def levels(**loud):
 @pytest.mark.parametrize("deltas", [False, True])
 def test_levels_are_seen_as_the_recording_that_has_them(deltas):
     """A recording's own levels give the maps that the frontend gives for the recording."""
-    facts = {**SOUND, "deltas": deltas}
-    front = frontend(facts)
+    preprocessing = {**SOUND, "deltas": deltas}
+    front = frontend(preprocessing)
     x = (3000 * torch.randn(2, 4000, generator=torch.Generator().manual_seed(0))).to(torch.int16)
     decibels = front.decibels(x)
     own = (decibels - decibels.amax((1, 2), keepdim=True)) / 60 + 1
-    torch.testing.assert_close(canvas(facts, front).see(own[:, None]), front(x), atol=1e-3, rtol=1e-3)
+    torch.testing.assert_close(canvas(preprocessing, front).see(own[:, None]), front(x), atol=1e-3, rtol=1e-3)
 
 
 @pytest.mark.parametrize("band", [3, 10, 17])
@@ -137,7 +137,7 @@ def reader(text="embed(10, 10), parallel((conv(2, 2), globalmax),), dense(2)"):
 
 
 def spelt(found, each):
-    return found.domain.spell(each.input, found.card.facts)
+    return found.domain.spell(each.input, found.card.preprocessing)
 
 
 def test_a_planted_phrase_is_found():

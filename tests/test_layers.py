@@ -38,7 +38,7 @@ from neocog.core.layers import (
 )
 from neocog.core.network import Network, parse
 from neocog.core.problem import Problem
-from neocog.core.words import needed
+from neocog.core.sequential import needed
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 

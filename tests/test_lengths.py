@@ -6,9 +6,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from neocog.core import feed, modules
-from neocog.core.domain import Examples, joined
+from neocog.core.domain import Examples, concatenate
+from neocog.core.initialize import initialize
 from neocog.core.network import Network, parse
-from neocog.core.start import start
 from neocog.core.train import batches
 
 WIDE = 64
@@ -30,20 +30,20 @@ WHOLE = [
 ]
 
 
-class Answering:
+class InferenceModule:
     """What feed.answers asks: a module as it is."""
 
     def __init__(self, text: str) -> None:
         network = Network((1, 1, WIDE), parse(text))
-        self.device, self.margin = torch.device("cpu"), network.margin
+        self.device, self.right_context = torch.device("cpu"), network.right_context
         self.module = network.module().eval()
-        start(self.module, 0)
+        initialize(self.module, 0)
         self.widths: list[int] = []
 
-    def answering(self):
+    def inference(self):
         return torch.inference_mode()
 
-    def scores(self, inputs: torch.Tensor) -> torch.Tensor:
+    def logits(self, inputs: torch.Tensor) -> torch.Tensor:
         self.widths.append(inputs.shape[-1])
         return self.module(inputs.float()[:, None, None])
 
@@ -56,43 +56,45 @@ def texts(count: int, longest: int = 40) -> Examples:
     return Examples(inputs, lengths % 2, [str(i) for i in range(count)], lengths)
 
 
-@pytest.mark.parametrize(("text", "margin"), TRIMMED.items())
-def test_the_margin_is_the_widest_window_of_what_looks_at_positions(text, margin):
-    assert Network((1, 1, WIDE), parse(text)).margin == margin
+@pytest.mark.parametrize(("text", "right_context"), TRIMMED.items())
+def test_the_right_context_is_the_widest_window_of_what_looks_at_positions(text, right_context):
+    assert Network((1, 1, WIDE), parse(text)).right_context == right_context
 
 
 @pytest.mark.parametrize("text", WHOLE)
-def test_a_network_that_counts_positions_or_meets_the_border_has_no_margin(text):
-    assert Network((1, 1, WIDE), parse(text)).margin is None
+def test_a_network_that_counts_positions_or_meets_the_border_has_no_right_context(text):
+    assert Network((1, 1, WIDE), parse(text)).right_context is None
 
 
 @pytest.mark.parametrize("text", list(TRIMMED))
 def test_a_trimmed_batch_gives_what_whole_inputs_give(text):
     """Whatever a text is batched with: alone, among its like, or at full width."""
-    model, examples = Answering(text), texts(30)
-    trimmed = feed.answers(model, examples, size=7)
+    model, examples = InferenceModule(text), texts(30)
+    trimmed = feed.predict_proba(model, examples, size=7)
     assert min(model.widths) < WIDE
-    alone = np.concatenate([feed.answers(model, examples.keep(torch.tensor([i]))) for i in range(30)])
-    model.margin = None
-    whole = feed.answers(model, examples)
+    alone = np.concatenate([feed.predict_proba(model, examples.keep(torch.tensor([i]))) for i in range(30)])
+    model.right_context = None
+    whole = feed.predict_proba(model, examples)
     np.testing.assert_allclose(trimmed, whole, atol=1e-6)
     np.testing.assert_allclose(alone, whole, atol=1e-6)
 
 
 def test_answers_come_back_in_the_order_of_the_examples():
-    model, examples = Answering("bag(50, 4), dense(2)"), texts(30)
+    model, examples = InferenceModule("bag(50, 4), dense(2)"), texts(30)
     backwards = torch.arange(29, -1, -1)
     np.testing.assert_allclose(
-        feed.answers(model, examples, size=4)[::-1], feed.answers(model, examples.keep(backwards), size=4), atol=1e-6
+        feed.predict_proba(model, examples, size=4)[::-1],
+        feed.predict_proba(model, examples.keep(backwards), size=4),
+        atol=1e-6,
     )
 
 
 def test_the_shorter_inputs_are_the_more_are_answered_at_once(monkeypatch):
     """As many as make COLUMNS, at least ALIKE, and never more than were asked for."""
     monkeypatch.setattr(feed, "COLUMNS", 300)
-    model, examples = Answering("bag(50, 4), dense(2)"), texts(300)
+    model, examples = InferenceModule("bag(50, 4), dense(2)"), texts(300)
     counts: list[int] = []
-    feed.of_each(model, examples, lambda inputs, _: counts.append(len(inputs)) or inputs[:, :1], size=40)
+    feed.map_batches(model, examples, lambda inputs, _: counts.append(len(inputs)) or inputs[:, :1], size=40)
     assert sum(counts) == 300 and counts[0] == feed.ALIKE and max(counts) == 40
     assert counts[:-1] == sorted(counts[:-1])
 
@@ -120,18 +122,18 @@ def test_batches_by_length_leave_little_padding_and_differ_by_epoch():
     assert lengths[first[0]].float().mean() != lengths[first[1]].float().mean()
 
 
-def test_a_batch_is_as_wide_as_its_longest_and_the_margin_rounded_up():
-    examples = texts(30).followed_by(5)
-    picks = torch.tensor([0, 1])
-    inputs, targets = examples[picks]
-    longest = int(examples.lengths[picks].max())
+def test_a_batch_is_as_wide_as_its_longest_and_the_right_context_rounded_up():
+    examples = texts(30).with_right_context(5)
+    indices = torch.tensor([0, 1])
+    inputs, targets = examples[indices]
+    longest = int(examples.lengths[indices].max())
     assert inputs.shape == (2, -(-(longest + 5) // 8) * 8) and targets.shape == (2,)
-    assert texts(30)[picks][0].shape == (2, WIDE)
+    assert texts(30)[indices][0].shape == (2, WIDE)
 
 
 def test_keeping_and_joining_keep_the_lengths():
-    examples = texts(30).followed_by(3)
-    both = joined([examples.keep(torch.arange(0, 10)), examples.keep(torch.arange(10, 30))])
+    examples = texts(30).with_right_context(3)
+    both = concatenate([examples.keep(torch.arange(0, 10)), examples.keep(torch.arange(10, 30))])
     assert torch.equal(both.inputs, examples.inputs) and torch.equal(both.lengths, examples.lengths)
     assert both.names == examples.names
 
@@ -177,7 +179,7 @@ def test_a_bag_sums_rows_by_their_weights():
 
 def test_padding_begins_as_zero_and_stays_zero():
     module = Network((1, 1, 8), parse("embed(9, 4), conv(3, 2), globalmax, dense(2)")).module()
-    start(module, 0)
+    initialize(module, 0)
     optimiser = torch.optim.AdamW(module.parameters(), 0.1)
     for _ in range(3):
         module(torch.tensor([[[[1.0, 2, 3, 0, 0, 0, 0, 0]]]])).square().sum().backward()

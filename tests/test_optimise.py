@@ -5,10 +5,10 @@ import copy
 import pytest
 import torch
 from fresh import loaded_by
+from neocog.core.initialize import initialize
 from neocog.core.network import Network, parse
-from neocog.core.optimise import MANY_ROWS, Average, Muon, optimiser, orthogonal, rate, restrain
+from neocog.core.optimise import EMA, MANY_ROWS, Muon, apply_max_norm, optimiser, orthogonal, rate
 from neocog.core.settings import Settings
-from neocog.core.start import start
 from torch import nn
 from torch.nn import functional as F
 
@@ -17,7 +17,7 @@ TEXT = "conv(6, 3), batchnorm, relu, conv(4, 3, bias=False), relu, flatten, dens
 
 def network(text: str = TEXT, side: int = 7) -> nn.Module:
     module = Network((2, side, side), parse(text)).module()
-    start(module, 0)
+    initialize(module, 0)
     return module
 
 
@@ -76,15 +76,15 @@ def test_weights_decay_and_biases_and_norms_do_not(name):
     assert names(module, weights) == {"0.weight", "3.weight", "5.weight"}
     assert names(module, others) == {"0.bias", "1.weight", "1.bias", "3.bias", "5.bias"}
     assert (weights["weight_decay"], others["weight_decay"]) == (0.3, 0.0)
-    assert weights["peak"] == weights["lr"] == others["peak"] == 0.02
+    assert weights["max_lr"] == weights["lr"] == others["max_lr"] == 0.02
 
 
 def test_muon_turns_the_filters_and_leaves_the_rest_to_adam():
     module = network()
-    filters, others = optimiser(module, Settings(optimiser="muon", lr=0.1, lr_other=0.02)).param_groups
+    filters, others = optimiser(module, Settings(optimiser="muon", lr=0.1, adam_lr=0.02)).param_groups
     assert names(module, filters) == {"0.weight", "3.weight"}
     assert names(module, others) == {"0.bias", "1.weight", "1.bias", "6.weight", "6.bias"}
-    assert (filters["peak"], others["peak"]) == (0.1, 0.02)
+    assert (filters["max_lr"], others["max_lr"]) == (0.1, 0.02)
 
 
 def test_muon_takes_a_network_without_filters_and_one_of_nothing_else():
@@ -101,7 +101,7 @@ def test_muon_takes_a_network_without_filters_and_one_of_nothing_else():
         Settings(optimiser="sgd", lr=0.05),
         Settings(optimiser="sgd", lr=0.2, momentum=0.0),
         Settings(optimiser="adamw", lr=0.01),
-        Settings(optimiser="muon", lr=0.05, lr_other=0.01),
+        Settings(optimiser="muon", lr=0.05, adam_lr=0.01),
     ],
     ids=["sgd", "sgd without momentum", "adamw", "muon"],
 )
@@ -287,7 +287,7 @@ def test_orthogonal_does_not_care_for_the_size_and_turns_with_the_matrix():
 def test_a_step_first_brings_the_filters_to_their_norm_then_turns_them():
     p = nn.Parameter(torch.randn(8, 3, 3, 3, generator=torch.Generator().manual_seed(0)) * 7)
     before, p.grad = p.detach().clone(), torch.randn(8, 3, 3, 3, generator=torch.Generator().manual_seed(1))
-    Muon([{"params": [p], "lr": 0.1, "peak": 0.1}], 0.0).step()
+    Muon([{"params": [p], "lr": 0.1, "max_lr": 0.1}], 0.0).step()
     wanted = before / before.norm() * 8**0.5 - 0.1 * orthogonal(p.grad.flatten(1)).view_as(p)
     torch.testing.assert_close(p.detach(), wanted)
 
@@ -296,7 +296,7 @@ def test_muon_looks_ahead_along_its_momentum():
     """Nesterov's: after gradients g and h, the step is along h + m·(m·g + h)."""
     p = nn.Parameter(torch.randn(4, 2, 3, 3, generator=torch.Generator().manual_seed(0)))
     g, h = torch.randn(2, 4, 2, 3, 3, generator=torch.Generator().manual_seed(1))
-    step = Muon([{"params": [p], "lr": 0.1, "peak": 0.1}], 0.6)
+    step = Muon([{"params": [p], "lr": 0.1, "max_lr": 0.1}], 0.6)
     for p.grad in (g.clone(), h.clone()):
         before = p.detach().clone()
         step.step()
@@ -309,7 +309,7 @@ def test_the_rest_moves_as_under_torchs_adam():
     ours = nn.Sequential(nn.Linear(5, 7), nn.Tanh(), nn.BatchNorm1d(7), nn.Linear(7, 3))
     theirs = copy.deepcopy(ours)
     steps = [
-        optimiser(ours, Settings(optimiser="muon", lr_other=0.02)),
+        optimiser(ours, Settings(optimiser="muon", adam_lr=0.02)),
         torch.optim.Adam(theirs.parameters(), 0.02, betas=(0.9, 0.95), eps=1e-8),
     ]
     for x in torch.randn(5, 16, 5):
@@ -337,7 +337,7 @@ def bits(module: nn.Module) -> dict[str, bytes]:
 
 def test_the_average_of_constant_weights_is_those_weights():
     module = network()
-    average = Average(module, 0.99)
+    average = EMA(module, 0.99)
     for step in range(50):
         average.update(step)
     assert {name: value.numpy().tobytes() for name, value in average.weights.items()} == bits(module)
@@ -347,7 +347,7 @@ def test_the_average_is_the_running_mean():
     """With the decay d once the start is forgotten, and (1 + step)/(10 + step) before."""
     module, wanted = nn.Linear(1, 1, bias=False), 0.0
     module.weight.data.zero_()
-    average = Average(module, 0.5)
+    average = EMA(module, 0.5)
     for step in range(1, 30):
         module.weight.data.fill_(step)
         average.update(step)
@@ -360,7 +360,7 @@ def test_the_average_is_the_running_mean():
 @pytest.mark.parametrize("error", [None, KeyboardInterrupt])
 def test_the_networks_own_weights_are_back_bit_for_bit_whatever_happens(error):
     module = network()
-    average = Average(module, 0.9)
+    average = EMA(module, 0.9)
     with torch.no_grad():
         for p in module.parameters():
             p.add_(1)
@@ -378,7 +378,7 @@ def test_the_networks_own_weights_are_back_bit_for_bit_whatever_happens(error):
 
 def test_a_decay_of_0_keeps_nothing():
     module = network()
-    average, own = Average(module, 0.0), bits(module)
+    average, own = EMA(module, 0.0), bits(module)
     average.update(1)
     assert average.weights == {}
     with average.in_place():
@@ -391,7 +391,7 @@ def test_rows_of_dense_layers_are_held_to_the_norm_and_shorter_ones_left():
     with torch.no_grad():
         dense.weight.copy_(torch.tensor([[3.0, 4, 0, 0], [0.3, 0.4, 0, 0], [0, 0, 0, 9]]))
         conv.weight.fill_(7)
-    restrain(nn.Sequential(conv, dense), 3.0)
+    apply_max_norm(nn.Sequential(conv, dense), 3.0)
     torch.testing.assert_close(dense.weight.norm(dim=1), torch.tensor([3.0, 0.5, 3.0]))
     torch.testing.assert_close(dense.weight[0], torch.tensor([1.8, 2.4, 0, 0]))
     assert bool((conv.weight == 7).all())

@@ -2,7 +2,7 @@
 
 import pytest
 import toy
-from neocog.core.domain import Source
+from neocog.core.domain import DataSpec
 from neocog.core.plan import MOST_EPOCHS, Plan, find_recipe, plan_from, read_settings
 from neocog.core.problem import Problem
 from neocog.core.settings import Settings
@@ -11,7 +11,7 @@ LABELS = ["left", "right", "low"]
 
 
 def plan(**changes) -> Plan:
-    return Plan.of(toy.DOMAIN, Source("files"), "small", changes=changes)
+    return Plan.of(toy.DOMAIN, DataSpec("files"), "small", changes=changes)
 
 
 def test_what_is_typed_replaces_the_recipe_and_what_is_not_does_not():
@@ -20,7 +20,7 @@ def test_what_is_typed_replaces_the_recipe_and_what_is_not_does_not():
 
 
 def test_a_small_set_gets_smaller_batches_and_more_epochs():
-    big = Plan.of(toy.DOMAIN, Source("files"), "small", changes={}).fitted(50_000, LABELS).settings
+    big = Plan.of(toy.DOMAIN, DataSpec("files"), "small", changes={}).fitted(50_000, LABELS).settings
     assert (big.batch, big.epochs) == (16, 3)
     tiny = plan().fitted(100, LABELS).settings
     assert (tiny.batch, tiny.epochs) == (16, 15) and tiny.epochs <= MOST_EPOCHS
@@ -32,7 +32,7 @@ def test_what_is_typed_does_not_follow_the_data():
 
 
 def test_a_network_text_keeps_its_settings_whatever_the_data():
-    given = Plan.of(toy.DOMAIN, Source("files"), None, "flatten, dense(classes)")
+    given = Plan.of(toy.DOMAIN, DataSpec("files"), None, "flatten, dense(classes)")
     assert given.fitted(100, LABELS).settings == Settings()
 
 
@@ -45,10 +45,10 @@ def test_a_plan_comes_back_from_its_settings_file(tmp_path):
 
 
 def test_a_recipe_takes_its_own_numbers():
-    wide = Plan.of(toy.DOMAIN, Source("files"), "small(width=9)").layers(3)
+    wide = Plan.of(toy.DOMAIN, DataSpec("files"), "small(width=9)").layers(3)
     assert wide[0].filters == 9
     with pytest.raises(Problem, match="got an unexpected keyword argument 'wide'"):
-        Plan.of(toy.DOMAIN, Source("files"), "small(wide=9)").layers(3)
+        Plan.of(toy.DOMAIN, DataSpec("files"), "small(wide=9)").layers(3)
 
 
 def test_an_unknown_recipe_is_named_with_what_there_is():

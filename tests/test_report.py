@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from neocog.core import plot, report, score
+from neocog.core import metrics, plot, report
 from neocog.core.network import Network, parse
 from PIL import Image
 
@@ -39,7 +39,7 @@ def answers(labels: list[str], examples: int = 400) -> dict[str, Any]:
     chances = rng.dirichlet(np.ones(len(labels)), examples) + 2 * np.eye(len(labels))[targets] * rng.random(
         (examples, 1)
     )
-    return score.scores(chances / chances.sum(1, keepdims=True), targets, labels)
+    return metrics.classification_metrics(chances / chances.sum(1, keepdims=True), targets, labels)
 
 
 def run(labels: list[str], **changes: Any) -> dict[str, Any]:
@@ -50,7 +50,7 @@ def run(labels: list[str], **changes: Any) -> dict[str, Any]:
         "domain": "vision",
         "recipe": None,
         "network": str(network),
-        "rows": network.facts(),
+        "rows": network.to_dict(),
         "settings": {"epochs": 3, "augment": EVIL},
         "labels": labels,
         "counts": {"train": 1000, "valid": 100, "test": 400},
@@ -130,7 +130,7 @@ def test_figures_that_flatter_say_so(part: str, words: str) -> None:
 
 def test_the_worst_label_stands_first_and_an_absent_one_last() -> None:
     table = np.array([[9, 1, 0], [4, 6, 0], [0, 0, 0]])
-    told = report.worst_first(score.classes(table, ["good", "bad", "absent"]), table.tolist())
+    told = report.worst_first(metrics.classes(table, ["good", "bad", "absent"]), table.tolist())
     assert [each["label"] for each in told] == ["bad", "good", "absent"]
     assert (told[0]["mistaken"], told[0]["mistakes"], told[2]["mistaken"]) == ("good", 4, None)
 

@@ -7,7 +7,7 @@ from neocog.core.problem import USAGE, Problem
 from neocog.core.settings import Settings
 
 NAMES = (
-    "adversarial, augment, average, batch, checked, clip, compile, device, dirac, epochs, examples, lr, lr_other, "
+    "adversarial, augment, average, batch, checked, clip, compile, device, dirac, epochs, examples, lr, adam_lr, "
     "max_norm, momentum, optimiser, precision, schedule, seed, smoothing, warmup, weight_decay, whiten"
 )
 
@@ -35,7 +35,7 @@ def problem(*changes: dict[str, object]) -> str:
         ("lr", "fast", "lr is a number; got 'fast'"),
         ("lr", True, "lr is a number; got True"),
         ("lr", [0.1], "lr is a number; got [0.1]"),
-        ("lr_other", 0.0, "lr_other is from 1e-12 to 1e+06; got 0"),
+        ("adam_lr", 0.0, "adam_lr is from 1e-12 to 1e+06; got 0"),
         ("momentum", 1, "momentum is from 0 to 0.9999; got 1"),
         ("weight_decay", -1, "weight_decay is from 0 to 1000; got -1"),
         ("warmup", 1.0, "warmup is from 0 to 0.9; got 1"),
@@ -74,7 +74,7 @@ def test_an_unknown_name_is_told_of_even_without_a_value():
 
 @pytest.mark.parametrize("name", [each.name for each in fields(Settings) if each.type == "float"])
 def test_a_whole_number_serves_as_a_number(name):
-    value = getattr(Settings(**{name: int(name in ("lr", "lr_other"))}), name)
+    value = getattr(Settings(**{name: int(name in ("lr", "adam_lr"))}), name)
     assert type(value) is float
 
 

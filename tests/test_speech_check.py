@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from neocog.core.domain import Source
+from neocog.core.domain import DataSpec
 from neocog.core.problem import Problem
 from neocog.speech.check import check
 from neocog.speech.data import load
@@ -18,14 +18,14 @@ PATTERN = "{label}_{speaker}_{take}"
 def checked(root: Path, **more: object) -> dict:
     group_by = more.pop("group_by", None)
     options = {"cache": str(root.parent / "cache"), **more}
-    report = check(Source(str(root), group_by=group_by, options=options))  # type: ignore[arg-type]
+    report = check(DataSpec(str(root), group_by=group_by, options=options))  # type: ignore[arg-type]
     assert json.loads(json.dumps(report)) == report
     return report
 
 
 def test_counts_and_form_are_those_that_training_would_have(tmp_path: Path) -> None:
     root = words(tmp_path / "set", 20)
-    report, data = checked(root), load(Source(str(root), options={"cache": str(tmp_path / "cache")}), None, None)
+    report, data = checked(root), load(DataSpec(str(root), options={"cache": str(tmp_path / "cache")}), None, None)
     assert report["examples"] == 40 and report["labels"] == {"high": 20, "low": 20} and report["problems"] == []
     assert report["splits"] == data.counts
     assert report["training"] == {"rate": 8000, "seconds": 0.3, "bands": 40}
@@ -96,5 +96,5 @@ def test_only_where_there_is_nothing_it_stops(tmp_path: Path) -> None:
 def test_background_noise_is_listed_and_is_no_word(tmp_path: Path) -> None:
     root = words(tmp_path / "set")
     write(root / "_background_noise_" / "fan.wav", hiss(3))
-    told = check(Source(str(root)))
+    told = check(DataSpec(str(root)))
     assert told["noise"] == ["_background_noise_/fan.wav"] and set(told["labels"]) == {"high", "low"}

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from neocog.core.domain import Data, Source
+from neocog.core.domain import Data, DataSpec
 from neocog.core.problem import Problem
 from neocog.speech.audio import fitted, sound
 from neocog.speech.data import gather, load, read, windows
@@ -17,10 +17,10 @@ from recorded import hiss, spoken, tone, words, write
 PATTERN = "{label}_{speaker}_{take}"
 
 
-def loaded(path: Path, labels: list[str] | None = None, facts: dict | None = None, **more: object) -> Data:
+def loaded(path: Path, labels: list[str] | None = None, preprocessing: dict | None = None, **more: object) -> Data:
     of_source = {name: more.pop(name) for name in ("group_by", "test", "valid", "max_bad", "unknown") if name in more}
     options = {"cache": str(path.parent / "cache"), **more}
-    return load(Source(str(path), options=options, **of_source), labels, facts)  # type: ignore[arg-type]
+    return load(DataSpec(str(path), options=options, **of_source), labels, preprocessing)  # type: ignore[arg-type]
 
 
 def names(data: Data, part: str) -> set[str]:
@@ -33,7 +33,9 @@ def names(data: Data, part: str) -> set[str]:
 def test_a_folder_per_word(tmp_path: Path) -> None:
     data = loaded(words(tmp_path / "set"))
     assert data.labels == ["high", "low"] and sum(data.counts.values()) == 12
-    assert data.train.inputs.dtype == torch.int16 and data.train.inputs.shape[1] == data.facts["samples"] == 2400
+    assert (
+        data.train.inputs.dtype == torch.int16 and data.train.inputs.shape[1] == data.preprocessing["samples"] == 2400
+    )
 
 
 def test_names_that_follow_a_pattern(tmp_path: Path) -> None:
@@ -123,7 +125,7 @@ def test_a_table_names_parts_of_recordings(tmp_path: Path) -> None:
     assert names(held, "test") == {"1.wav", "4.wav", "7.wav", "10.wav"} and held.counts["test"] == 8
     whole = sound((tmp_path / "1.wav").read_bytes(), 8000, (0.5, 1.0))[1]
     high = int((held.test.targets == held.labels.index("high")).nonzero()[0])
-    assert np.array_equal(held.test.inputs[high].numpy(), fitted(whole, held.facts["samples"]))
+    assert np.array_equal(held.test.inputs[high].numpy(), fitted(whole, held.preprocessing["samples"]))
 
 
 def test_a_table_packed_with_its_recordings_is_read(tmp_path: Path) -> None:
@@ -151,13 +153,16 @@ def test_a_table_packed_with_its_recordings_is_read(tmp_path: Path) -> None:
 
 
 def test_a_slow_set_keeps_its_rate_and_a_fast_one_comes_to_16_khz(tmp_path: Path) -> None:
-    assert loaded(words(tmp_path / "slow", rate=8000)).facts["rate"] == 8000
+    assert loaded(words(tmp_path / "slow", rate=8000)).preprocessing["rate"] == 8000
     fast = loaded(words(tmp_path / "fast", rate=44100))
-    assert fast.facts["rate"] == 16000 and "recordings at 44,100 Hz are brought to 16,000 Hz" in fast.remarks
+    assert fast.preprocessing["rate"] == 16000 and "recordings at 44,100 Hz are brought to 16,000 Hz" in fast.remarks
     write(words(tmp_path / "both") / "low" / "x.wav", tone(300, 0.3, 11025) + hiss(0.3, 11025), 11025)
     both = loaded(tmp_path / "both")
-    assert both.facts["rate"] == 11025 and "recordings at 8,000 to 11,025 Hz are brought to 11,025 Hz" in both.remarks
-    assert loaded(tmp_path / "both", rate=4000).facts["rate"] == 4000
+    assert (
+        both.preprocessing["rate"] == 11025
+        and "recordings at 8,000 to 11,025 Hz are brought to 11,025 Hz" in both.remarks
+    )
+    assert loaded(tmp_path / "both", rate=4000).preprocessing["rate"] == 4000
 
 
 def test_the_window_holds_nearly_all_and_what_is_cut_is_said(tmp_path: Path) -> None:
@@ -167,14 +172,14 @@ def test_the_window_holds_nearly_all_and_what_is_cut_is_said(tmp_path: Path) -> 
         np.concatenate([hiss(3, seed=9, loud=0.01), tone(300, 0.3), hiss(3, seed=8, loud=0.01)]),
     )
     data = loaded(root)
-    assert data.facts["samples"] == 2400
+    assert data.preprocessing["samples"] == 2400
     assert any(
         "1 of 41 recordings are longer than 0.3 s and cut to their loudest stretch: 32.8% of all sound" in remark
         for remark in data.remarks
     )
-    long = read(str(root / "low" / "long.wav"), data.facts)
+    long = read(str(root / "low" / "long.wav"), data.preprocessing)
     assert int(long.abs().max()) > 15000
-    assert loaded(root, seconds=0.5).facts["samples"] == 4000
+    assert loaded(root, seconds=0.5).preprocessing["samples"] == 4000
 
 
 def test_a_window_shorter_than_a_frame_is_refused(tmp_path: Path) -> None:
@@ -187,15 +192,15 @@ def test_a_clip_shorter_than_one_frame_is_trained_on(tmp_path: Path) -> None:
     path = write(root / "low" / "short.wav", tone(300, 0.012))
     data = loaded(root)
     assert not data.bad and sum(data.counts.values()) == 13
-    assert int((read(str(path), data.facts) != 0).sum()) <= 96
+    assert int((read(str(path), data.preprocessing) != 0).sum()) <= 96
 
 
 def test_the_set_can_be_measured_for_its_normalisation(tmp_path: Path) -> None:
     from neocog.speech.frontend import frontend
 
     data = loaded(words(tmp_path / "set"), normalise="set")
-    maps = frontend(data.facts)(data.train.inputs)[:, 0]
-    assert len(data.facts["mean"]) == 40
+    maps = frontend(data.preprocessing)(data.train.inputs)[:, 0]
+    assert len(data.preprocessing["mean"]) == 40
     assert maps.mean((0, 2)).abs().max() < 0.01 and float((maps.std((0, 2)) - 1).abs().max()) < 0.1
 
 
@@ -203,12 +208,14 @@ def test_the_set_can_be_measured_for_its_normalisation(tmp_path: Path) -> None:
 
 
 def test_a_long_recording_is_read_in_windows(tmp_path: Path) -> None:
-    facts = {"rate": 8000, "samples": 8000}
-    found = windows(str(write(tmp_path / "long.wav", tone(300, 2.75))), facts)
+    preprocessing = {"rate": 8000, "samples": 8000}
+    found = windows(str(write(tmp_path / "long.wav", tone(300, 2.75))), preprocessing)
     assert found.inputs[:].shape == (5, 8000) and torch.equal(found.inputs[:][1, :4000], found.inputs[:][0, 4000:])
     assert list(found.spans) == [(0, 1), (0.5, 1.5), (1, 2), (1.5, 2.5), (1.75, 2.75)]
-    short = windows(write(tmp_path / "short.wav", tone(300, 0.5)).read_bytes(), facts)
-    assert list(short.spans) == [(0, 0.5)] and torch.equal(short.inputs[0], read(str(tmp_path / "short.wav"), facts))
+    short = windows(write(tmp_path / "short.wav", tone(300, 0.5)).read_bytes(), preprocessing)
+    assert list(short.spans) == [(0, 0.5)] and torch.equal(
+        short.inputs[0], read(str(tmp_path / "short.wav"), preprocessing)
+    )
 
 
 def test_three_hours_are_read_block_by_block(tmp_path: Path) -> None:
@@ -224,14 +231,14 @@ def test_three_hours_are_read_block_by_block(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
-    facts = {"rate": 8000, "samples": 8000}
+    preprocessing = {"rate": 8000, "samples": 8000}
     (tmp_path / "empty.wav").touch()
     with pytest.raises(Problem, match=r"empty.wav is empty \(0 bytes\)"):
-        read(str(tmp_path / "empty.wav"), facts)
+        read(str(tmp_path / "empty.wav"), preprocessing)
     with pytest.raises(Problem, match="the recording is empty"):
-        read(b"", facts)
+        read(b"", preprocessing)
     with pytest.raises(Problem, match=r"emtpy.wav does not exist \(did you mean empty.wav\?\)"):
-        read(str(tmp_path / "emtpy.wav"), facts)
+        read(str(tmp_path / "emtpy.wav"), preprocessing)
 
 
 def test_gather_finds_recordings_only(tmp_path: Path) -> None:
@@ -366,13 +373,13 @@ def test_a_model_remembers_how_its_set_is_named_and_divided(tmp_path: Path) -> N
     """The same set without a word on the command line gives the same test part; another set is read as it lies."""
     root = spoken(tmp_path / "set")
     data = loaded(root, pattern=PATTERN, test_where="speaker=bob")
-    again = loaded(root, data.labels, data.facts)
+    again = loaded(root, data.labels, data.preprocessing)
     assert again.fingerprint() == data.fingerprint() and torch.equal(again.test.inputs, data.test.inputs)
-    other = loaded(words(tmp_path / "other"), data.labels, data.facts)
-    assert sum(other.counts.values()) == 12 and other.train.inputs.shape[1] == data.facts["samples"]
+    other = loaded(words(tmp_path / "other"), data.labels, data.preprocessing)
+    assert sum(other.counts.values()) == 12 and other.train.inputs.shape[1] == data.preprocessing["samples"]
 
 
 def test_a_models_rate_and_window_hold_for_other_recordings(tmp_path: Path) -> None:
     data = loaded(words(tmp_path / "slow"))
-    fast = loaded(words(tmp_path / "fast", rate=22050), data.labels, data.facts)
-    assert fast.train.inputs.shape[1] == 2400 and fast.facts == data.facts
+    fast = loaded(words(tmp_path / "fast", rate=22050), data.labels, data.preprocessing)
+    assert fast.train.inputs.shape[1] == 2400 and fast.preprocessing == data.preprocessing

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 import torch
-from neocog.core.domain import Facts
+from neocog.core.domain import Preprocessing
 from neocog.speech.frontend import DEPTH, Frontend, delta, frames_of, frontend
 from neocog.speech.spectrogram import LOWEST, corners, filters, hertz, mels, middles, points_for
 from recorded import hiss, tone
 
-BASE: Facts = {
+BASE: Preprocessing = {
     "rate": 16000, "samples": 16000, "bands": 40, "frame": 25.0, "hop": 10.0, "deltas": False, "normalise": "none",
 }  # fmt: skip
 
@@ -24,8 +24,8 @@ def clips(count: int = 3, rate: int = 16000, samples: int = 16000) -> torch.Tens
 def test_the_power_is_torchaudios(rate: int, bands: int, frame: float, hop: float) -> None:
     """MelSpectrogram with the same window, hop and bands, to 1e-4 of the loudest and of each number."""
     transforms = pytest.importorskip("torchaudio.transforms")
-    facts = {**BASE, "rate": rate, "bands": bands, "frame": frame, "hop": hop}
-    own, x = frontend(facts), clips(rate=rate)
+    preprocessing = {**BASE, "rate": rate, "bands": bands, "frame": frame, "hop": hop}
+    own, x = frontend(preprocessing), clips(rate=rate)
     points = points_for(bands, rate, own.frame)
     theirs = transforms.MelSpectrogram(
         rate, points, own.frame, own.hop, f_min=LOWEST, n_mels=bands, power=2.0, center=False
@@ -68,14 +68,14 @@ def test_no_band_is_deaf(rate: int, bands: int) -> None:
 @pytest.mark.parametrize("bands", [40, 128])
 def test_the_power_is_that_of_numpys_fourier_transform(bands: int) -> None:
     """Of each windowed frame, with zeros behind it where many bands ask for a longer transform."""
-    facts = {**BASE, "bands": bands}
+    preprocessing = {**BASE, "bands": bands}
     samples = np.random.default_rng(0).integers(-9000, 9000, 1000).astype(np.int16)
     frames = np.stack([samples[start : start + 400] for start in range(0, 601, 160)]) / 32768
     window = torch.hann_window(400, dtype=torch.float64).numpy()
     points = points_for(bands, 16000, 400)
     wanted = np.abs(np.fft.rfft(frames * window, points)) ** 2 @ filters(bands, 16000, points).numpy()
     assert points > 400 or bands == 40
-    np.testing.assert_allclose(frontend(facts).power(torch.from_numpy(samples)[None])[0].T, wanted, rtol=1e-4)
+    np.testing.assert_allclose(frontend(preprocessing).power(torch.from_numpy(samples)[None])[0].T, wanted, rtol=1e-4)
 
 
 @pytest.mark.parametrize("pitch", [200, 500, 1000, 3000])

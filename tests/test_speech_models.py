@@ -2,9 +2,9 @@
 
 import pytest
 import torch
+from neocog.core.initialize import initialize
 from neocog.core.layers import Conv, Local
 from neocog.core.network import Network
-from neocog.core.start import start
 from neocog.speech.models import FRAMES, RECIPES, numbers
 
 
@@ -59,7 +59,7 @@ def test_limited_sharing_has_a_filter_for_each_band() -> None:
 def test_with_full_sharing_a_pattern_some_bands_up_gives_the_same_numbers_some_bands_up() -> None:
     """The law that the lectures draw: move the input along frequency, and the first layer's answer moves with it."""
     module = network("frequency-cnn", 5, (3, 40, FRAMES)).module()
-    start(module, 0)
+    initialize(module, 0)
     x = torch.zeros(1, 3, 40, FRAMES)
     x[:, :, 10:18] = torch.randn(1, 3, 8, FRAMES, generator=torch.Generator().manual_seed(0))
     here, there = module[0](x), module[0](x.roll(5, 2))
@@ -67,5 +67,5 @@ def test_with_full_sharing_a_pattern_some_bands_up_gives_the_same_numbers_some_b
 
 
 def test_frames_in_a_networks_text_are_those_of_the_data() -> None:
-    facts = {"rate": 8000, "samples": 8000, "frame": 25.0, "hop": 10.0}
-    assert numbers(facts) == {"frames": 98} == numbers({})
+    preprocessing = {"rate": 8000, "samples": 8000, "frame": 25.0, "hop": 10.0}
+    assert numbers(preprocessing) == {"frames": 98} == numbers({})

@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 from neocog.core import stream
-from neocog.core.domain import Source
+from neocog.core.domain import DataSpec
 from neocog.core.problem import DATA, Problem
 from neocog.text import DOMAIN
 
@@ -27,8 +27,8 @@ def pairs(count=60):
     return [(f"{'purr' if i % 2 else 'bark'} and {i} more words", "cat" if i % 2 else "dog") for i in range(count)]
 
 
-def load(data, labels=None, facts=None, **told):
-    return DOMAIN.load(Source(data, **told), labels, facts)
+def load(data, labels=None, preprocessing=None, **told):
+    return DOMAIN.load(DataSpec(data, **told), labels, preprocessing)
 
 
 def refused(data, **told) -> str:
@@ -65,7 +65,7 @@ def test_nothing_is_kept_for_validation_where_nobody_wants_it(tmp_path):
 def test_the_vocabulary_is_that_of_the_training_part_alone(tmp_path):
     data = load(table(tmp_path, pairs()))
     trained = {int(at) for at in data.train.inputs.unique()} - {0}
-    assert trained == set(range(2, data.facts["tokens_known"]))
+    assert trained == set(range(2, data.preprocessing["tokens_known"]))
     assert 1 in data.test.inputs  # each text has a number that no other has
 
 
@@ -161,29 +161,29 @@ def test_an_option_that_is_wrong_says_what_it_can_be(tmp_path, options, message)
 
 
 @pytest.fixture
-def facts(tmp_path):
-    return load(table(tmp_path, pairs()), options={"max_length": 6}).facts
+def to_dict(tmp_path):
+    return load(table(tmp_path, pairs()), options={"max_length": 6}).preprocessing
 
 
-def test_a_text_may_be_given_as_itself_as_bytes_or_as_a_file(facts, tmp_path):
+def test_a_text_may_be_given_as_itself_as_bytes_or_as_a_file(preprocessing, tmp_path):
     text = "purr and more words"
     (tmp_path / "one.txt").write_text(text + "\n")
-    assert torch.equal(DOMAIN.read(text, facts), DOMAIN.read(text.encode(), facts))
-    assert torch.equal(DOMAIN.read(text, facts), DOMAIN.read(str(tmp_path / "one.txt"), facts))
+    assert torch.equal(DOMAIN.read(text, preprocessing), DOMAIN.read(text.encode(), preprocessing))
+    assert torch.equal(DOMAIN.read(text, preprocessing), DOMAIN.read(str(tmp_path / "one.txt"), preprocessing))
 
 
-def test_a_long_text_is_seen_in_windows_that_cover_it(facts):
+def test_a_long_text_is_seen_in_windows_that_cover_it(preprocessing):
     words = "purr and more words purr and more words purr and more bark"
-    found = DOMAIN.windows(words, facts)
+    found = DOMAIN.windows(words, preprocessing)
     assert found.spans == [(0, 5), (4, 9), (7, 12)] and found.lengths.tolist() == [5, 5, 5]
-    assert found.inputs.shape == (3, 1, 1, facts["length"])
-    assert len(DOMAIN.windows("purr and", facts).spans) == 1
+    assert found.inputs.shape == (3, 1, 1, preprocessing["length"])
+    assert len(DOMAIN.windows("purr and", preprocessing).spans) == 1
 
 
 @pytest.mark.parametrize("text", ["", "  ", b"\n"])
-def test_an_empty_text_is_a_problem(facts, text):
+def test_an_empty_text_is_a_problem(preprocessing, text):
     with pytest.raises(Problem, match="is empty: it holds no words; expected a text"):
-        DOMAIN.read(text, facts)
+        DOMAIN.read(text, preprocessing)
 
 
 def test_arguments_are_texts_or_files(tmp_path):
@@ -275,9 +275,9 @@ def test_evaluate_finds_the_test_part_again(trained, tmp_path):
 
 
 def test_inputs_are_spelt_in_words_for_people():
-    facts = {"vocabulary": ["a", "b"], "tokens": "words"}
-    assert DOMAIN.spell(torch.tensor([[[2, 1, 3, 0, 0]]]), facts) == "a ▢ b"
-    assert DOMAIN.spell(torch.tensor([[[2, 3]]]), {**facts, "tokens": "characters"}) == "ab"
+    preprocessing = {"vocabulary": ["a", "b"], "tokens": "words"}
+    assert DOMAIN.spell(torch.tensor([[[2, 1, 3, 0, 0]]]), preprocessing) == "a ▢ b"
+    assert DOMAIN.spell(torch.tensor([[[2, 3]]]), {**preprocessing, "tokens": "characters"}) == "ab"
 
 
 def test_an_answer_does_not_depend_on_what_it_is_answered_with(trained):

@@ -40,8 +40,8 @@ def test_every_place_of_a_known_run_is_found(known):
     inputs, _, keys, _, _, rows = known
     slow = np.zeros((len(inputs), len(keys)))
     place = {int(key): at for at, key in enumerate(keys)}
-    picks, numbers = next(iter(runs.numbered(inputs)))
-    for at, part in zip(picks.tolist(), numbers, strict=True):
+    indices, numbers = next(iter(runs.numbered(inputs)))
+    for at, part in zip(indices.tolist(), numbers, strict=True):
         for key in part:
             if int(key) in place:
                 slow[at, place[int(key)]] += 1

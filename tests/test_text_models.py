@@ -7,11 +7,11 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from neocog.core.domain import Source
+from neocog.core.domain import DataSpec
+from neocog.core.initialize import initialize
 from neocog.core.modules import Bag, NGrams
 from neocog.core.network import Network
 from neocog.core.problem import Problem
-from neocog.core.start import start
 from neocog.text import DOMAIN, begin, models, runs
 from neocog.text.spelling import LONGEST_WORD, Spelling, letters
 
@@ -76,8 +76,8 @@ def test_a_number_that_a_recipe_has_not(recipe, told, message):
 
 @pytest.mark.parametrize("recipe", ["swift", "kim", "mlp"])
 def test_networks_over_words_do_not_mind_padding(recipe):
-    assert network(recipe).margin is not None
-    assert network("char-cnn", 2, 1014).margin is None
+    assert network(recipe).right_context is not None
+    assert network("char-cnn", 2, 1014).right_context is None
 
 
 # --- what a network begins with --------------------------------------------------------------------------------------
@@ -167,17 +167,17 @@ def data(tmp_path, monkeypatch):
         filler = rng.choice(["a", "the", "of", "and", "then"], 4)
         lines.append(f"{' '.join(filler)} {told[i % 3]} {i},{'gb'[i % 2]}")
     (tmp_path / "t.csv").write_text("\n".join(lines))
-    return DOMAIN.load(Source(str(tmp_path / "t.csv")), None, None)
+    return DOMAIN.load(DataSpec(str(tmp_path / "t.csv")), None, None)
 
 
 def test_swift_answers_before_it_has_learned(data):
-    numbers = DOMAIN.numbers(data.facts)
-    described = Network((1, 1, data.facts["length"]), models.swift(2, **numbers))
+    numbers = DOMAIN.numbers(data.preprocessing)
+    described = Network((1, 1, data.preprocessing["length"]), models.swift(2, **numbers))
     module = described.module()
-    start(module, 0)
-    begin.begin(module, data, Source(""))
+    initialize(module, 0)
+    begin.begin(module, data, DataSpec(""))
     module.eval()
-    inputs = DOMAIN.frontend(data.facts)(data.test.inputs)
+    inputs = DOMAIN.frontend(data.preprocessing)(data.test.inputs)
     right = module(inputs).argmax(1) == data.test.targets
     assert float(right.float().mean()) > 0.95
     ngrams = next(m for m in module.modules() if isinstance(m, NGrams))
@@ -187,12 +187,12 @@ def test_swift_answers_before_it_has_learned(data):
 
 
 def test_beginning_twice_is_the_same(data):
-    described = Network((1, 1, data.facts["length"]), models.swift(2, **DOMAIN.numbers(data.facts)))
+    described = Network((1, 1, data.preprocessing["length"]), models.swift(2, **DOMAIN.numbers(data.preprocessing)))
     states = []
     for _ in range(2):
         module = described.module()
-        start(module, 0)
-        begin.begin(module, data, Source(""))
+        initialize(module, 0)
+        begin.begin(module, data, DataSpec(""))
         states.append(module.state_dict())
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
 
@@ -201,14 +201,16 @@ def test_vectors_need_a_network_with_embed(data, tmp_path):
     (tmp_path / "v.txt").write_text("good 1 2 3\n")
     module = Network((1, 1, 64), models.mlp(2, 50)).module()
     with pytest.raises(Problem, match=r"--vectors needs a network with embed in it, such as --recipe kim"):
-        begin.begin(module, data, Source("", options={"vectors": str(tmp_path / "v.txt")}))
+        begin.begin(module, data, DataSpec("", options={"vectors": str(tmp_path / "v.txt")}))
 
 
 def test_vectors_go_into_every_table(data, tmp_path):
     (tmp_path / "v.txt").write_text("good 1.5 2.5 3.5\nbad -1 -2 -3\n")
-    module = Network((1, 1, 64), models.kim(2, data.facts["tokens_known"], variant="multichannel", dim=3)).module()
-    remarks = begin.begin(module, data, Source("", options={"vectors": str(tmp_path / "v.txt")}))
-    at = data.facts["vocabulary"].index("good") + 2
+    module = Network(
+        (1, 1, 64), models.kim(2, data.preprocessing["tokens_known"], variant="multichannel", dim=3)
+    ).module()
+    remarks = begin.begin(module, data, DataSpec("", options={"vectors": str(tmp_path / "v.txt")}))
+    at = data.preprocessing["vocabulary"].index("good") + 2
     tables = [p for name, p in module.named_parameters() if "table" in name]
     assert len(tables) == 2 and all(table[at].tolist() == [1.5, 2.5, 3.5] for table in tables)
     assert "vectors of 3 numbers for 2 of" in remarks[0]
@@ -220,19 +222,19 @@ def test_a_run_of_swift_that_was_stopped_ends_with_the_same_weights(data):
     from neocog.core.settings import Settings
     from neocog.core.train import Trainer, train
 
-    described = Network((1, 1, data.facts["length"]), models.swift(2, **DOMAIN.numbers(data.facts)))
+    described = Network((1, 1, data.preprocessing["length"]), models.swift(2, **DOMAIN.numbers(data.preprocessing)))
     settings = Settings().changed(models.SWIFT, {"epochs": 2, "batch": 16, "device": "cpu"})
     nothing = DOMAIN.augment("none", {})
 
     def trainer() -> Trainer:
         module = described.module()
-        start(module, 0)
-        frontend = DOMAIN.frontend(data.facts)
-        return Trainer(frontend, module, settings, torch.device("cpu"), World(), described.margin)
+        initialize(module, 0)
+        frontend = DOMAIN.frontend(data.preprocessing)
+        return Trainer(frontend, module, settings, torch.device("cpu"), World(), described.right_context)
 
     whole, stopped, later = trainer(), trainer(), trainer()
-    begin.begin(whole.network, data, Source(""))
-    begin.begin(stopped.network, data, Source(""))
+    begin.begin(whole.network, data, DataSpec(""))
+    begin.begin(stopped.network, data, DataSpec(""))
     list(train(whole, data.train, data.valid, nothing))
     list(train(stopped, data.train, data.valid, nothing, lambda trainer, steps: trainer.number == 13))
     later.restore(*stopped.copy())

@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 import torch
-from neocog.core.domain import Source
+from neocog.core.domain import DataSpec
 from neocog.core.problem import Problem
 from neocog.text import DOMAIN, augment
 from neocog.text.show import html, pieces, show, terminal, tint
@@ -37,10 +37,10 @@ def test_red_speaks_for_and_blue_against():
 
 
 def test_a_picture_shows_the_words_in_lines():
-    facts = {"vocabulary": [f"word{i}" for i in range(50)], "tokens": "words"}
+    preprocessing = {"vocabulary": [f"word{i}" for i in range(50)], "tokens": "words"}
     ids = torch.zeros(1, 1, 64, dtype=torch.int32)
     ids[0, 0, :50] = torch.arange(2, 52)
-    picture = show(ids, torch.linspace(-1, 1, 64), facts)
+    picture = show(ids, torch.linspace(-1, 1, 64), preprocessing)
     pixels = np.asarray(picture)
     assert 600 < picture.size[0] <= 640 and picture.size[1] > 60
     assert bool((pixels[..., 0] > pixels[..., 2] + 60).any()) and bool((pixels[..., 2] > pixels[..., 0] + 60).any())
@@ -99,7 +99,7 @@ def test_check_tells_what_training_would_meet(tmp_path):
     lines = [f"some words {i},{'xy'[i % 2]}" for i in range(40)]
     lines += ["the same text,x", "the same text,y", "ещё слова здесь,x", "世界,y", ",x", "odd,row,here"]
     (tmp_path / "t.csv").write_text("text,label\n" + "\n".join(lines), encoding="utf-8")
-    told = DOMAIN.check(Source(str(tmp_path / "t.csv")))
+    told = DOMAIN.check(DataSpec(str(tmp_path / "t.csv")))
     assert told["examples"] == 44 and told["labels"] == {"x": 22, "y": 22}
     assert told["lengths"] == {"shortest": 1, "median": 3, "95%": 3, "longest": 3}
     assert told["scripts"] == {"Latin": 42, "Cyrillic": 1, "CJK": 1}

@@ -7,7 +7,7 @@ import zipfile
 from collections import Counter
 
 import pytest
-from neocog.core.domain import Source
+from neocog.core.domain import DataSpec
 from neocog.core.problem import Problem
 from neocog.text import DOMAIN, places
 from neocog.text.options import Reading
@@ -335,4 +335,4 @@ def test_a_damaged_parquet_file(tmp_path):
 
 def test_no_file_is_a_set_without_a_label_for_the_domain(tmp_path):
     with pytest.raises(Problem, match="does not exist"):
-        DOMAIN.load(Source(str(tmp_path / "nothing.csv")), None, None)
+        DOMAIN.load(DataSpec(str(tmp_path / "nothing.csv")), None, None)

@@ -12,12 +12,12 @@ from neocog.core import train as training
 from neocog.core.checkpoint import read_tensors, write_tensors
 from neocog.core.device import World
 from neocog.core.domain import UNCHANGED, Data, Examples
-from neocog.core.feed import answers
+from neocog.core.feed import predict_proba
+from neocog.core.initialize import initialize
 from neocog.core.network import Network, parse
 from neocog.core.optimise import MANY_ROWS
 from neocog.core.problem import Problem
 from neocog.core.settings import Settings
-from neocog.core.start import start
 from neocog.core.train import Trainer, batches, mixed, train
 from torch import nn
 
@@ -51,10 +51,10 @@ def test_every_optimiser_learns(changes):
 
 def test_one_step_makes_the_right_answer_likelier():
     trainer, data = toy.trainer(network="flatten, dense(3)", augment="none", warmup=0.0), toy.data(12)
-    before = answers(trainer, data.train)[range(12), data.train.targets.numpy()].mean()
+    before = predict_proba(trainer, data.train)[range(12), data.train.targets.numpy()].mean()
     trainer.network.train()
     trainer.step(data.train, toy.augment("none", {}), torch.arange(12), 0.0)
-    assert answers(trainer, data.train)[range(12), data.train.targets.numpy()].mean() > before
+    assert predict_proba(trainer, data.train)[range(12), data.train.targets.numpy()].mean() > before
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
@@ -79,7 +79,7 @@ def test_a_run_stopped_at_any_step_ends_as_one_never_stopped(stop, changes, tmp_
     finished(first, watch=lambda trainer, steps: trainer.number == stop)
     assert first.number == stop
     write_tensors(tmp_path / "state.safetensors", first.tensors(), {})
-    second.restore(read_tensors(tmp_path / "state.safetensors"), first.facts())
+    second.restore(read_tensors(tmp_path / "state.safetensors"), first.to_dict())
     finished(second)
     assert bits(second) == bits(whole)
     for a, b in zip(whole.history, second.history, strict=True):
@@ -95,7 +95,7 @@ def with_a_table() -> Trainer:
     """A trainer on rows of ids, of which a large table knows more than a batch names."""
     settings = Settings(epochs=2, batch=16, lr=0.01, device="cpu")
     module = Network((1, 1, 12), parse(f"embed({MANY_ROWS}, 4), conv(6, 2), relu, globalmax, dense(3)")).module()
-    start(module, 0)
+    initialize(module, 0)
     return Trainer(nn.Identity(), module, settings, torch.device("cpu"), World())
 
 
@@ -113,7 +113,7 @@ def test_a_run_with_a_large_table_goes_on_as_one_never_stopped(tmp_path):
     finished(whole, data)
     finished(first, data, watch=lambda trainer, steps: trainer.number == 3)
     write_tensors(tmp_path / "state.safetensors", first.tensors(), {})
-    second.restore(read_tensors(tmp_path / "state.safetensors"), first.facts())
+    second.restore(read_tensors(tmp_path / "state.safetensors"), first.to_dict())
     finished(second, data)
     assert bits(second) == bits(whole)
 
@@ -156,10 +156,10 @@ def test_out_of_memory_halves_the_batch_and_goes_on(monkeypatch):
     finished(whole)
     real = training.batch
 
-    def small(examples, picks, device):
-        if len(picks) > 5:
+    def small(examples, indices, device):
+        if len(indices) > 5:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return real(examples, picks, device)
+        return real(examples, indices, device)
 
     monkeypatch.setattr(training, "batch", small)
     finished(cut)
@@ -173,7 +173,7 @@ def test_out_of_memory_halves_the_batch_and_goes_on(monkeypatch):
 
 
 def test_no_memory_for_a_single_example_is_a_problem(monkeypatch):
-    def none(examples, picks, device):
+    def none(examples, indices, device):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     monkeypatch.setattr(training, "batch", none)
@@ -182,7 +182,7 @@ def test_no_memory_for_a_single_example_is_a_problem(monkeypatch):
 
 
 def test_an_error_that_is_not_about_memory_keeps_its_traceback(monkeypatch):
-    def broken(examples, picks, device):
+    def broken(examples, indices, device):
         raise RuntimeError("a bug of ours")
 
     monkeypatch.setattr(training, "batch", broken)
@@ -239,7 +239,7 @@ def test_averaged_weights_are_what_validation_looks_at():
 
 
 def test_a_whitened_first_convolution_stays_as_it_is():
-    from neocog.core.start import whiten
+    from neocog.core.initialize import whiten
 
     trainer = toy.trainer(network="conv(8, 2), relu, conv(4, 3), relu, flatten, dense(3)", optimiser="muon", lr=0.1)
     whiten(trainer.network, trainer.frontend(toy.data().train.inputs))

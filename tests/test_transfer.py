@@ -9,12 +9,12 @@ import toy
 from neocog.commands.typed import weights_of
 from neocog.core import checkpoint, transfer
 from neocog.core.checkpoint import Card
-from neocog.core.domain import Data, Source
+from neocog.core.domain import Data, DataSpec
+from neocog.core.initialize import initialize
 from neocog.core.network import Network, parse
 from neocog.core.plan import Plan
 from neocog.core.problem import Problem
 from neocog.core.run import begin, resume
-from neocog.core.start import start
 
 BLOCK = "residual(conv(6, 3, pad=1), batchnorm, relu, conv(6, 3, pad=1), batchnorm), relu"
 SHALLOW = f"conv(6, 3, pad=1), batchnorm, relu, {BLOCK}, globalavg, dense(3)"
@@ -25,7 +25,7 @@ SHAPE = (1, 8, 8)
 def saved(file: Path, text: str = SHALLOW, labels: list[str] = toy.LABELS, domain: str = "toy") -> Path:
     """A model of random weights whose norms have seen something."""
     module = Network(SHAPE, parse(text)).module()
-    start(module, seed=7)
+    initialize(module, seed=7)
     with torch.no_grad():
         module.train()(torch.randn(64, *SHAPE, generator=torch.Generator().manual_seed(0)))
     checkpoint.save(file, module.state_dict(), Card(domain, text, SHAPE, labels, {"scale": 255}))
@@ -35,7 +35,7 @@ def saved(file: Path, text: str = SHALLOW, labels: list[str] = toy.LABELS, domai
 def begun(text: str, file: Path, data: Data | None = None) -> tuple[torch.nn.Module, list[str]]:
     network = Network(SHAPE, parse(text))
     module = network.module()
-    start(module, seed=1)
+    initialize(module, seed=1)
     return module.eval(), transfer.begin(network, module, toy.DOMAIN, data or toy.data(), file)
 
 
@@ -90,9 +90,11 @@ def test_word_vectors_are_taken_over_with_their_vocabulary_only(tmp_path):
     checkpoint.save(tmp_path / "m.safetensors", Network((1, 1, 8), parse(text)).module().state_dict(), card)
     theirs = checkpoint.read_tensors(tmp_path / "m.safetensors")
     network = Network((1, 1, 8), parse(text))
-    for facts, shared in (({"vocabulary": "of this"}, False), (card.facts, True)):
+    for preprocessing, shared in (({"vocabulary": "of this"}, False), (card.preprocessing, True)):
         module = network.module()
-        transfer.begin(network, module, toy.DOMAIN, replace(toy.data(), facts=facts), tmp_path / "m.safetensors")
+        transfer.begin(
+            network, module, toy.DOMAIN, replace(toy.data(), preprocessing=preprocessing), tmp_path / "m.safetensors"
+        )
         assert torch.equal(module[0].table.weight, theirs["0.table.weight"]) == shared
         assert torch.equal(module[1].weight, theirs["1.weight"])
 
@@ -104,15 +106,15 @@ def wordy(tokens: list[str], labels: list[str], rng: int) -> tuple[Network, torc
     """A vote like the recipe `swift` of text, at random, and data of such tokens."""
     network = Network((1, 1, 8), parse(WORDY.format(len(tokens))))
     module = network.module()
-    start(module, seed=rng)
-    return network, module, replace(toy.data(), labels=labels, facts={"vocabulary": tokens})
+    initialize(module, seed=rng)
+    return network, module, replace(toy.data(), labels=labels, preprocessing={"vocabulary": tokens})
 
 
 def test_branches_go_on_and_so_do_the_vectors_of_tokens_that_both_know(tmp_path):
     """In a vote both ends give the scores of labels; a bag counts tokens, and begins anew with another vocabulary."""
-    domain = replace(toy.DOMAIN, tokens=lambda facts: facts["vocabulary"])
+    domain = replace(toy.DOMAIN, tokens=lambda preprocessing: preprocessing["vocabulary"])
     network, donor, data = wordy(["", "", "good", "bad", "film"], toy.LABELS, 1)
-    card = Card("toy", str(network), (1, 1, 8), data.labels, data.facts)
+    card = Card("toy", str(network), (1, 1, 8), data.labels, data.preprocessing)
     checkpoint.save(tmp_path / "m.safetensors", donor.state_dict(), card)
     for labels, anew in ((toy.LABELS, "1 embed, 1 bag"), (["a", "b", "c"], "1 embed, 1 dense, 1 bag")):
         network, module, data = wordy(["", "", "film", "new", "good", "one"], labels, 2)
@@ -138,8 +140,8 @@ def test_a_network_of_tokens_is_made_for_the_tokens_of_the_new_data(tmp_path):
     text = "embed(50, 4), globalmax, dense(3)"
     card = Card("toy", text, (1, 1, 8), toy.LABELS, {"known": 50})
     checkpoint.save(tmp_path / "m.safetensors", Network((1, 1, 8), parse(text)).module().state_dict(), card)
-    domain = replace(toy.DOMAIN, numbers=lambda facts: {"tokens": facts["known"], "runs": 7})
-    plan = Plan.of(domain, Source("files"), weights=str(tmp_path / "m.safetensors"))
+    domain = replace(toy.DOMAIN, numbers=lambda preprocessing: {"tokens": preprocessing["known"], "runs": 7})
+    plan = Plan.of(domain, DataSpec("files"), weights=str(tmp_path / "m.safetensors"))
     assert plan.network == "embed(tokens, 4), globalmax, dense(classes)"
     assert transfer.with_names("ngrams(3, 7), bag(7, 2)", {"tokens": 50, "runs": 7}) == "ngrams(3, runs), bag(runs, 2)"
 
@@ -147,14 +149,14 @@ def test_a_network_of_tokens_is_made_for_the_tokens_of_the_new_data(tmp_path):
 def test_inputs_are_brought_to_the_form_that_the_model_has_learnt(tmp_path):
     """Before a recipe's own options where nobody names one, behind them where somebody does; typed ones come first."""
     small = replace(toy.DOMAIN.recipes["small"], options={"size": 28})
-    domain = replace(toy.DOMAIN, recipes={"small": small}, form=lambda facts: facts)
+    domain = replace(toy.DOMAIN, recipes={"small": small}, form=lambda preprocessing: preprocessing)
     card = Card("toy", SHALLOW, SHAPE, toy.LABELS, {"size": 8, "fit": "pad"}, recipe="small")
     weights = Network(SHAPE, parse(SHALLOW)).module().state_dict()
     file = str(tmp_path / "m.safetensors")
 
     def options(card: Card, recipe: str | None = None, **typed: object) -> object:
         checkpoint.save(Path(file), weights, card)
-        return Plan.of(domain, Source("files", options=typed), recipe, weights=file).source.options
+        return Plan.of(domain, DataSpec("files", options=typed), recipe, weights=file).source.options
 
     assert options(card) == {"size": 8, "fit": "pad"}
     assert options(card, recipe="small") == {"size": 28, "fit": "pad"}
@@ -166,7 +168,7 @@ def test_inputs_are_brought_to_the_form_that_the_model_has_learnt(tmp_path):
 def test_a_trunk_of_one_domain_begins_another(tmp_path):
     """Another domain has other labels, and perhaps other channels: the rest goes on, in the words that it has."""
     trained = saved(tmp_path / "m.safetensors", f"conv(6, 1), {SHALLOW}", ["a", "b", "c"], domain="sound")
-    plan = Plan.of(toy.DOMAIN, Source("files"), weights=str(trained))
+    plan = Plan.of(toy.DOMAIN, DataSpec("files"), weights=str(trained))
     module, remarks = begun(", ".join(map(str, plan.layers(3))), trained)
     theirs = checkpoint.read_tensors(trained)
     assert all(torch.equal(value, theirs[name]) for name, value in module.state_dict().items() if name[0] != "7")
@@ -189,17 +191,17 @@ def test_a_file_that_is_no_model_is_said_where_a_domain_takes_no_other(tmp_path)
 def test_without_a_recipe_the_models_own_network_is_trained_further(tmp_path):
     """Its recipe where it has one, at a fifth of the recipe's rate; else its words, ready for other labels."""
     trained = saved(tmp_path / "m.safetensors", labels=["one", "two", "six"])
-    further = Plan.of(toy.DOMAIN, Source("files"), weights=str(trained))
+    further = Plan.of(toy.DOMAIN, DataSpec("files"), weights=str(trained))
     assert further.layers(5)[-1].units == 5 and further.layers(3) == parse(SHALLOW)
     scaled = f"{SHALLOW.replace('globalavg', 'globalavg, dense(3), relu')}, scale(0.5)"
     spread = saved(tmp_path / "s.safetensors", scaled, labels=["one", "two", "six"])
-    *before, last, _ = Plan.of(toy.DOMAIN, Source("files"), weights=str(spread)).layers(5)
+    *before, last, _ = Plan.of(toy.DOMAIN, DataSpec("files"), weights=str(spread)).layers(5)
     assert last.units == 5 and before[-2].units == 3  # the last dense layer, whatever follows it
     card = replace(checkpoint.card(trained), recipe="small(width=6)")
     checkpoint.save(trained, checkpoint.read_tensors(trained), card)
-    further = Plan.of(toy.DOMAIN, Source("files"), weights=str(trained))
+    further = Plan.of(toy.DOMAIN, DataSpec("files"), weights=str(trained))
     assert (further.recipe, further.settings.lr) == ("small(width=6)", 0.002)
-    typed = Plan.of(toy.DOMAIN, Source("files"), weights=str(trained), changes={"lr": 0.5})
+    typed = Plan.of(toy.DOMAIN, DataSpec("files"), weights=str(trained), changes={"lr": 0.5})
     assert typed.settings.lr == 0.5
 
 
@@ -214,7 +216,7 @@ def test_models_are_named_by_file_by_run_and_by_name(tmp_path, monkeypatch):
 
 def test_a_run_goes_on_when_the_model_that_it_began_from_is_gone(tmp_path):
     trained = saved(tmp_path / "m.safetensors")
-    plan = Plan.of(toy.DOMAIN, Source("files"), weights=str(trained), changes={"epochs": 1, "batch": 16})
+    plan = Plan.of(toy.DOMAIN, DataSpec("files"), weights=str(trained), changes={"epochs": 1, "batch": 16})
     world, device = toy.World(), torch.device("cpu")
     run = begin(plan, str(tmp_path / "run"), False, world, device)
     list(run.go())

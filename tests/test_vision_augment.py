@@ -238,7 +238,7 @@ def test_what_cannot_be_read_is_a_problem(text: str) -> None:
 
 
 def test_answers_are_averaged_over_mirror_images_where_training_mirrored() -> None:
-    usual = [sum(view.usual for view in views(text)) for text in ("none", "crop(2)", "flip, crop(2)")]
+    usual = [sum(view.default for view in views(text)) for text in ("none", "crop(2)", "flip, crop(2)")]
     assert usual == [1, 1, 2]
     x = pictures(2, 3, 8, 8)
     once, twice = (view.back(view.see(x)) for view in views("flip"))

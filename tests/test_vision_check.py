@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from neocog.core.domain import Source
+from neocog.core.domain import DataSpec
 from neocog.core.problem import Problem
 from neocog.vision.check import check
 from neocog.vision.data import load
@@ -32,7 +32,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def checked(root: Path, **source: object) -> dict:
-    report = check(Source(str(root), options={"cache": root.parent / "cache"}, **source))  # type: ignore[arg-type]
+    report = check(DataSpec(str(root), options={"cache": root.parent / "cache"}, **source))  # type: ignore[arg-type]
     assert json.loads(json.dumps(report)) == report
     return report
 
@@ -40,7 +40,7 @@ def checked(root: Path, **source: object) -> dict:
 def test_counts_are_those_that_training_would_have(root: Path) -> None:
     report = checked(root)
     assert report["examples"] == 50 and report["labels"] == {"cats": 25, "dogs": 25} and report["problems"] == []
-    data = load(Source(str(root), options={"cache": root.parent / "cache"}), None, None)
+    data = load(DataSpec(str(root), options={"cache": root.parent / "cache"}), None, None)
     assert report["splits"] == {part: len(getattr(data, part)) for part in ("train", "valid", "test")}
 
 
@@ -113,6 +113,6 @@ def test_only_where_there_is_nothing_it_stops(tmp_path: Path) -> None:
 
 
 def test_arrays_are_checked_like_files(tmp_path: Path) -> None:
-    report = check(Source("digits", options={"cache": tmp_path}))
+    report = check(DataSpec("digits", options={"cache": tmp_path}))
     assert report["examples"] == 1797 and report["formats"] == {"array": 1797} and report["modes"] == {"L": 1797}
     assert report["sizes"]["median"] == [32, 32] and list(report["labels"]) == list("0123456789")

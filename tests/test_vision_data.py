@@ -15,7 +15,7 @@ import numpy as np
 import photos
 import pytest
 import torch
-from neocog.core.domain import Data, Source
+from neocog.core.domain import Data, DataSpec
 from neocog.core.problem import DATA, FAILED, USAGE, Problem
 from neocog.core.sources import cache, survey
 from neocog.vision import build, data
@@ -31,20 +31,20 @@ def root(tmp_path: Path) -> Path:
     return files(tmp_path / "set", "a", "b")
 
 
-def loaded(path: Path, labels: list[str] | None = None, facts: dict | None = None, **said: object) -> Data:
+def loaded(path: Path, labels: list[str] | None = None, preprocessing: dict | None = None, **said: object) -> Data:
     fields = {
         key: said.pop(key) for key in ("test", "valid", "group_by", "unknown", "max_bad", "progress") if key in said
     }
     options = {"cache": path.parent / "cache", **said}
-    return load(Source(str(path), options=options, **fields), labels, facts)  # type: ignore[arg-type]
+    return load(DataSpec(str(path), options=options, **fields), labels, preprocessing)  # type: ignore[arg-type]
 
 
 def refused(path: Path, code: int = DATA, labels: list[str] | None = None, **said: object) -> str:
-    facts = (
+    preprocessing = (
         None if labels is None else {"size": [6, 6], "colour": "rgb", "fit": "crop", "mean": [0.5] * 3, "std": [1] * 3}
     )
     with pytest.raises(Problem) as caught:
-        loaded(path, labels, facts, **said)
+        loaded(path, labels, preprocessing, **said)
     assert caught.value.code == code
     return str(caught.value)
 
@@ -67,11 +67,13 @@ def test_examples_are_the_pixels_of_their_files_with_their_labels(root: Path) ->
     for part in (found.train, found.valid, found.test):
         assert part.inputs.dtype == torch.uint8 and part.targets.dtype == torch.int64
         for pixels, target, name in zip(part.inputs, part.targets, part.names, strict=True):
-            assert torch.equal(pixels, read(name, found.facts)) and Path(name).parent.name == found.labels[target]
+            assert (
+                torch.equal(pixels, read(name, found.preprocessing)) and Path(name).parent.name == found.labels[target]
+            )
     share = found.train.inputs.double() / 255
-    assert found.facts["mean"] == pytest.approx(share.mean((0, 2, 3)).tolist(), abs=1e-5)
-    assert found.facts["std"] == pytest.approx(share.std((0, 2, 3), correction=0).tolist(), abs=1e-5)
-    assert json.loads(json.dumps(found.facts)) == found.facts
+    assert found.preprocessing["mean"] == pytest.approx(share.mean((0, 2, 3)).tolist(), abs=1e-5)
+    assert found.preprocessing["std"] == pytest.approx(share.std((0, 2, 3), correction=0).tolist(), abs=1e-5)
+    assert json.loads(json.dumps(found.preprocessing)) == found.preprocessing
 
 
 def test_read_and_load_agree_on_photos_of_any_size(tmp_path: Path) -> None:
@@ -87,8 +89,8 @@ def test_read_and_load_agree_on_photos_of_any_size(tmp_path: Path) -> None:
     for fit in ("crop", "stretch", "pad"):
         found = loaded(tmp_path / "set", size=40, fit=fit)
         for pixels, name in zip(found.train.inputs, found.train.names, strict=True):
-            assert torch.equal(pixels, read(name, found.facts))
-            assert torch.equal(pixels, read(Path(name).read_bytes(), found.facts))
+            assert torch.equal(pixels, read(name, found.preprocessing))
+            assert torch.equal(pixels, read(Path(name).read_bytes(), found.preprocessing))
 
 
 SIZES = [
@@ -107,25 +109,25 @@ def test_small_pictures_of_one_size_keep_it_all_others_become_square(
 ) -> None:
     for label, size in zip("ab", sizes, strict=True):
         files(tmp_path / "set", label, each=4, size=size)
-    assert loaded(tmp_path / "set", **options).facts["size"] == expected
+    assert loaded(tmp_path / "set", **options).preprocessing["size"] == expected
 
 
 @pytest.mark.parametrize(("colour", "expected"), [("auto", "rgb"), ("rgb", "rgb"), ("grey", "grey")])
 def test_one_picture_in_colour_makes_the_set_one_in_colour(tmp_path: Path, colour: str, expected: str) -> None:
     root = files(tmp_path / "set", "a", "b", grey=True)
-    assert loaded(root).facts["colour"] == "grey"
+    assert loaded(root).preprocessing["colour"] == "grey"
     (root / "b" / "last.png").write_bytes(png(5))
     found = loaded(root, colour=colour)
-    assert found.facts["colour"] == expected and found.train.inputs.shape[1] == (1 if expected == "grey" else 3)
+    assert found.preprocessing["colour"] == expected and found.train.inputs.shape[1] == (1 if expected == "grey" else 3)
 
 
 def test_a_form_that_was_asked_for_once_is_not_what_the_pictures_choose(tmp_path: Path) -> None:
     """The first picture is 6x6 and grey, the others are not: a cache of that form must not be taken for theirs."""
     root = files(tmp_path / "set", "a", "b", size=(9, 9))
     (root / "a" / "0.png").write_bytes(png(0, (6, 6), grey=True))
-    assert loaded(root, size=6, colour="grey").facts["size"] == [6, 6]
+    assert loaded(root, size=6, colour="grey").preprocessing["size"] == [6, 6]
     found = loaded(root)
-    assert found.facts["size"] == [96, 96] and found.facts["colour"] == "rgb"
+    assert found.preprocessing["size"] == [96, 96] and found.preprocessing["colour"] == "rgb"
 
 
 def test_options_that_are_not_known_say_what_is(root: Path) -> None:
@@ -216,16 +218,19 @@ def test_labels_of_a_model_are_matched_by_name(tmp_path: Path) -> None:
     """A model that knows more labels, in another order, gets its own numbers."""
     trained = loaded(files(tmp_path / "set", "cats", "dogs", "owls", grey=True), size=8, fit="pad")
     known = ["owls", "horses", "cats", "dogs"]
-    found = loaded(files(tmp_path / "new", "test/dogs", "test/owls"), known, trained.facts)
+    found = loaded(files(tmp_path / "new", "test/dogs", "test/owls"), known, trained.preprocessing)
     assert found.labels == known and set(found.test.targets.tolist()) == {0, 3}
-    assert found.facts == trained.facts and found.test.inputs.shape == (40, 1, 8, 8)
+    assert found.preprocessing == trained.preprocessing and found.test.inputs.shape == (40, 1, 8, 8)
     assert all(known[target] in name for target, name in zip(found.test.targets, found.test.names, strict=True))
 
 
 def test_evaluation_takes_one_class_or_no_training(tmp_path: Path) -> None:
-    facts = loaded(files(tmp_path / "set", "a", "b")).facts
-    assert len(loaded(files(tmp_path / "one", "test/a"), ["a", "b"], facts).test) == 20
-    assert sum(len(names) for names in parts(loaded(files(tmp_path / "flat", "b"), ["a", "b"], facts)).values()) == 20
+    preprocessing = loaded(files(tmp_path / "set", "a", "b")).preprocessing
+    assert len(loaded(files(tmp_path / "one", "test/a"), ["a", "b"], preprocessing).test) == 20
+    assert (
+        sum(len(names) for names in parts(loaded(files(tmp_path / "flat", "b"), ["a", "b"], preprocessing)).values())
+        == 20
+    )
 
 
 def test_a_label_that_is_not_known_is_named_or_left_out(tmp_path: Path) -> None:
@@ -243,8 +248,8 @@ def test_a_cache_that_a_model_made_still_refuses_labels_that_another_does_not_kn
     root = files(tmp_path / "set", "a", "b")
     loaded(root)
     assert "the model does not know the label b" in refused(root, labels=["a", "c"])
-    facts = loaded(root).facts
-    found = loaded(root, ["a", "c"], facts, unknown="skip")
+    preprocessing = loaded(root).preprocessing
+    found = loaded(root, ["a", "c"], preprocessing, unknown="skip")
     assert sum(len(names) for names in parts(found).values()) == 20
 
 
@@ -324,7 +329,7 @@ def test_pictures_are_decoded_once(root: Path, monkeypatch: pytest.MonkeyPatch) 
     first = loaded(root)
     seen = decodes(monkeypatch)
     assert same(first, loaded(root)) and not seen
-    assert same(first, loaded(root, first.labels, first.facts)) and not seen
+    assert same(first, loaded(root, first.labels, first.preprocessing)) and not seen
     loaded(root, size=7)
     assert len(seen) == 40
 
@@ -417,11 +422,11 @@ def test_a_cache_that_cannot_be_written_is_replaced_by_a_temporary_one(root: Pat
 
 def test_the_cache_is_where_the_environment_says(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NEOCOG_CACHE", str(root.parent / "mine"))
-    load(Source(str(root)), None, None)
+    load(DataSpec(str(root)), None, None)
     assert list((root.parent / "mine" / "vision").iterdir())
     monkeypatch.delenv("NEOCOG_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(root.parent / "xdg"))
-    load(Source(str(root)), None, None)
+    load(DataSpec(str(root)), None, None)
     assert list((root.parent / "xdg" / "neocog" / "vision").iterdir())
 
 
@@ -429,7 +434,7 @@ def test_one_cache_serves_a_path_however_it_is_spelt(root: Path, monkeypatch: py
     """`set` and `/home/me/set` are one place; names are spelt in full."""
     loaded(root)
     monkeypatch.chdir(root.parent)
-    found = load(Source("set", options={"cache": "cache"}), None, None)
+    found = load(DataSpec("set", options={"cache": "cache"}), None, None)
     assert all(name.startswith(f"{root}/") and Path(name).exists() for name in found.train.names)
     assert len([path for path in (root.parent / "cache" / "vision").iterdir() if path.is_dir()]) == 1
 

@@ -2,46 +2,48 @@
 
 import pytest
 import torch
-from neocog.core.domain import Facts
+from neocog.core.domain import Preprocessing
 from neocog.vision.frontend import frontend
 
 RGB = {"size": [4, 5], "colour": "rgb", "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
 GREY = {"size": [4, 5], "colour": "grey", "mean": [0.1307], "std": [0.3081]}
-FACTS = pytest.mark.parametrize("facts", [RGB, GREY], ids=["rgb", "grey"])
+FACTS = pytest.mark.parametrize("preprocessing", [RGB, GREY], ids=["rgb", "grey"])
 
 
-def pixels(facts: Facts) -> torch.Tensor:
-    return torch.randint(0, 256, (6, len(facts["mean"]), 4, 5), generator=torch.Generator().manual_seed(0)).byte()
+def pixels(preprocessing: Preprocessing) -> torch.Tensor:
+    return torch.randint(
+        0, 256, (6, len(preprocessing["mean"]), 4, 5), generator=torch.Generator().manual_seed(0)
+    ).byte()
 
 
 @FACTS
-def test_it_is_what_torchvision_computes(facts: Facts) -> None:
+def test_it_is_what_torchvision_computes(preprocessing: Preprocessing) -> None:
     """`to_tensor`, then `normalize`: x/255, less the mean, over the deviation, channel by channel."""
     functional = pytest.importorskip("torchvision.transforms.functional")
-    x = pixels(facts)
-    expected = functional.normalize(x.float() / 255, facts["mean"], facts["std"])
-    assert (frontend(facts)(x) - expected).abs().max() < 1e-5
+    x = pixels(preprocessing)
+    expected = functional.normalize(x.float() / 255, preprocessing["mean"], preprocessing["std"])
+    assert (frontend(preprocessing)(x) - expected).abs().max() < 1e-5
 
 
 @FACTS
-def test_whole_and_real_pixels_give_the_same_float32(facts: Facts) -> None:
-    x, module = pixels(facts), frontend(facts)
+def test_whole_and_real_pixels_give_the_same_float32(preprocessing: Preprocessing) -> None:
+    x, module = pixels(preprocessing), frontend(preprocessing)
     assert module(x).dtype == torch.float32
     assert torch.equal(module(x), module(x.float()))
 
 
 @FACTS
-def test_the_input_is_left_alone(facts: Facts) -> None:
-    x = pixels(facts).float()
+def test_the_input_is_left_alone(preprocessing: Preprocessing) -> None:
+    x = pixels(preprocessing).float()
     kept = x.clone()
-    frontend(facts)(x)
+    frontend(preprocessing)(x)
     assert torch.equal(x, kept)
 
 
 @FACTS
-def test_it_has_no_weights(facts: Facts) -> None:
+def test_it_has_no_weights(preprocessing: Preprocessing) -> None:
     """Mean and deviation travel as facts, so a model's weights are the network's and nothing else."""
-    module = frontend(facts)
+    module = frontend(preprocessing)
     assert not module.state_dict() and not list(module.parameters()) and len(list(module.buffers())) == 2
 
 
@@ -53,7 +55,7 @@ def test_gradients_reach_the_pixels() -> None:
 
 
 @FACTS
-def test_it_exports_as_one_graph(facts: Facts) -> None:
-    x = pixels(facts)
-    program = torch.export.export(frontend(facts), (x,))
-    assert torch.equal(program.module()(x), frontend(facts)(x))
+def test_it_exports_as_one_graph(preprocessing: Preprocessing) -> None:
+    x = pixels(preprocessing)
+    program = torch.export.export(frontend(preprocessing), (x,))
+    assert torch.equal(program.module()(x), frontend(preprocessing)(x))

@@ -31,7 +31,7 @@ def test_an_archive_gives_what_its_folder_gives(tmp_path: Path, name: str) -> No
     (root / "train" / ".hidden").touch()
     path = (zipped if name.endswith("zip") else tarred)(root, tmp_path / name)
     unpacked, packed = loaded(root, tmp_path), loaded(path, tmp_path)
-    assert packed.labels == unpacked.labels == ["c", "ä b"] and packed.facts == unpacked.facts
+    assert packed.labels == unpacked.labels == ["c", "ä b"] and packed.preprocessing == unpacked.preprocessing
     for part in ("train", "valid", "test"):
         ours, theirs = getattr(packed, part), getattr(unpacked, part)
         assert (ours.inputs == theirs.inputs).all() and (ours.targets == theirs.targets).all()

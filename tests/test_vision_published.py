@@ -33,7 +33,11 @@ def mnist(root: Path, spelling: str = "-idx{}-ubyte", packed: bool = True) -> Pa
 def test_a_folder_of_idx_files(tmp_path: Path, spelling: str, packed: bool) -> None:
     data = loaded(mnist(tmp_path / "m", spelling, packed), tmp_path)
     assert len(data.test) == 10 and data.given == {"test"} and data.labels == [str(digit) for digit in range(10)]
-    assert data.facts["size"] == [5, 4] and data.facts["colour"] == "grey" and data.test.inputs.shape == (10, 1, 5, 4)
+    assert (
+        data.preprocessing["size"] == [5, 4]
+        and data.preprocessing["colour"] == "grey"
+        and data.test.inputs.shape == (10, 1, 5, 4)
+    )
     images = np.random.default_rng(10).integers(0, 256, (10, 5, 4), np.uint8)
     assert (data.test.inputs[:, 0].numpy() == images).all() and data.test.names[3] == "t10k-images[3]"
     assert data.test.targets.tolist() == list(range(10))
@@ -185,7 +189,11 @@ def test_the_two_layouts_of_cifar_hold_the_same_pictures(tmp_path: Path) -> None
 def test_digits_come_with_scikit_learn(tmp_path: Path) -> None:
     data = loaded("digits", tmp_path)
     assert sum(counts(data).values()) == 1797 and data.labels == list("0123456789")
-    assert data.facts["size"] == [32, 32] and data.facts["colour"] == "grey" and data.train.inputs.max() == 255
+    assert (
+        data.preprocessing["size"] == [32, 32]
+        and data.preprocessing["colour"] == "grey"
+        and data.train.inputs.max() == 255
+    )
 
 
 def test_a_named_data_set_is_taken_from_the_cache_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,11 +3,11 @@
 import torch
 from neocog.core.device import World
 from neocog.core.domain import UNCHANGED, Augment, Data, Domain, Examples, Recipe
+from neocog.core.initialize import initialize
 from neocog.core.layers import batchnorm, conv, dense, dropout, flatten, maxpool, relu
-from neocog.core.made import Made
+from neocog.core.lazy import LazyInputs
 from neocog.core.network import Network, parse
 from neocog.core.settings import Settings
-from neocog.core.start import start
 from neocog.core.train import Trainer
 from torch import nn
 
@@ -25,13 +25,13 @@ def examples(count: int, seed: int = 0) -> Examples:
     return Examples(inputs, targets, [f"{seed}/{i}.png" for i in range(count)])
 
 
-def made(whole: Examples, picks: torch.Tensor | None = None) -> Examples:
+def lazy(whole: Examples, indices: torch.Tensor | None = None) -> Examples:
     """The same examples, computed when they are asked for."""
-    picks = torch.arange(len(whole)) if picks is None else picks
+    indices = torch.arange(len(whole)) if indices is None else indices
     return Examples(
-        Made(lambda at: whole.inputs[torch.from_numpy(at)], picks),
-        whole.targets[picks],
-        [whole.names[i] for i in picks.tolist()],
+        LazyInputs(lambda at: whole.inputs[torch.from_numpy(at)], indices),
+        whole.targets[indices],
+        [whole.names[i] for i in indices.tolist()],
     )
 
 
@@ -59,13 +59,13 @@ def layers(classes: int, width: int = 4):
 
 DOMAIN = Domain(
     name="toy",
-    load=lambda source, labels, facts: data(),
-    read=lambda source, facts: examples(3).inputs[int(source) % 3],
+    load=lambda source, labels, preprocessing: data(),
+    read=lambda source, preprocessing: examples(3).inputs[int(source) % 3],
     gather=list,
-    frontend=lambda facts: Frontend(),
+    frontend=lambda preprocessing: Frontend(),
     augment=augment,
     check=lambda source: {},
-    show=lambda inputs, relevance=None, facts=None: None,
+    show=lambda inputs, relevance=None, preprocessing=None: None,
     recipes={"small": Recipe(layers, "for tests", {"epochs": 3, "batch": 16, "lr": 0.01})},
     default="small",
 )
@@ -74,5 +74,5 @@ DOMAIN = Domain(
 def trainer(network: str = NETWORK, world: World | None = None, **changes) -> Trainer:
     settings = Settings(**{"epochs": 3, "batch": 16, "lr": 0.01, "device": "cpu", "augment": "noise"} | changes)
     module = Network((1, 8, 8), parse(network)).module()
-    start(module, settings.seed, settings.dirac)
+    initialize(module, settings.seed, settings.dirac)
     return Trainer(Frontend(), module, settings, torch.device(settings.device), world or World())

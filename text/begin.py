@@ -7,7 +7,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from ..core.domain import Data, Source
+from ..core.domain import Data, DataSpec
 from ..core.modules import Bag, Embed, NGrams
 from ..core.problem import USAGE, Problem
 from . import runs, vectors
@@ -19,17 +19,17 @@ from .vocabulary import FIRST
 SPREAD = 0.05  # the deviation of a word vector's numbers
 
 
-def begin(network: nn.Module, data: Data, source: Source) -> list[str]:
+def begin(network: nn.Module, data: Data, source: DataSpec) -> list[str]:
     """Fills the network's tables with what is known; gives remarks. Raises Problem where vectors do not fit."""
     remarks = []
     modules = list(network.modules())
-    wanted = data.facts["tokens"] == "words" and any(isinstance(module, Embed | NGrams) for module in modules)
-    spelt = Spelling(data.facts["vocabulary"]) if wanted else None
+    wanted = data.preprocessing["tokens"] == "words" and any(isinstance(module, Embed | NGrams) for module in modules)
+    spelt = Spelling(data.preprocessing["vocabulary"]) if wanted else None
     if path := source.options.get("vectors"):
         tables = [module.table.weight for module in modules if isinstance(module, Embed)]
         if not tables:
             raise Problem("--vectors needs a network with embed in it, such as --recipe kim", USAGE)
-        found = vectors.load(str(path), data.facts["vocabulary"])
+        found = vectors.load(str(path), data.preprocessing["vocabulary"])
         rng = torch.Generator().manual_seed(0)
         for table in tables:
             vectors.fill(table, found, rng)
@@ -64,7 +64,7 @@ def tell_runs(ngrams: NGrams, bag: Bag | None, data: Data, spelt: Spelling | Non
     told[: len(keys)] = torch.from_numpy(keys)
     ngrams.keys.copy_(told)
     if bag is not None and bag.table.weight.shape[1] == labels and len(bag.weigh) > len(keys):
-        places = runs.places(keys, data.facts["tokens_known"])[FIRST:]
+        places = runs.places(keys, data.preprocessing["tokens_known"])[FIRST:]
         put(bag, solved(inputs, data.train.targets, labels, keys, ngrams.longest, spelt, places))
 
 

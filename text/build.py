@@ -12,7 +12,7 @@ import numpy as np
 from numpy.lib.format import open_memmap
 from torch import from_numpy
 
-from ..core.domain import Facts, Source
+from ..core.domain import DataSpec, Preprocessing
 from ..core.problem import DATA, Problem
 from ..core.sources.cache import Index
 from ..core.sources.content import Unreadable, digest_of, fetched
@@ -41,13 +41,13 @@ class Texts:
     interned: Interned = field(default_factory=Interned)
     remarks: list[str] = field(default_factory=list)
 
-    def weight(self, facts: Facts | None) -> int:
+    def weight(self, preprocessing: Preprocessing | None) -> int:
         """Bytes that their ids will take."""
-        longest = max(map(len, self.numbers), default=0) if facts is None else int(facts["length"])
+        longest = max(map(len, self.numbers), default=0) if preprocessing is None else int(preprocessing["length"])
         return 8 * len(self.numbers) * (longest + ROOM)
 
 
-def rows_of(found: Survey, placed: Sequence[Placed], cutting: Cutting, source: Source) -> Texts:
+def rows_of(found: Survey, placed: Sequence[Placed], cutting: Cutting, source: DataSpec) -> Texts:
     """Every text of a survey that holds tokens, cut. Raises Problem where none does."""
     texts = Texts(Decoded(Path(), 0))
     foreign: list[str] = []
@@ -83,7 +83,12 @@ def rows_of(found: Survey, placed: Sequence[Placed], cutting: Cutting, source: S
 
 
 def build(
-    found: Survey, texts: Texts, options: Options, vocabulary: Vocabulary | None, facts: Facts | None, folder: Path
+    found: Survey,
+    texts: Texts,
+    options: Options,
+    vocabulary: Vocabulary | None,
+    preprocessing: Preprocessing | None,
+    folder: Path,
 ) -> Index:
     """Writes ids and lengths in the order of the parts; gives the index of them, with the facts that a model keeps."""
     index, order = index_of(found, texts.rows)
@@ -92,7 +97,7 @@ def build(
         vocabulary, ids = texts.interned.vocabulary([texts.numbers[at] for at in training], options.cutting.min_count)
     else:
         ids = vocabulary.ids(texts.interned.tokens)
-    longest, length = shape(texts, options.cutting, facts)
+    longest, length = shape(texts, options.cutting, preprocessing)
     inputs = open_memmap(folder / "inputs.npy", "w+", np.int32, (len(order), 1, 1, length))
     lengths = np.zeros(len(order), np.int64)
     for row, at in enumerate(order):
@@ -102,17 +107,17 @@ def build(
     inputs.flush()
     np.save(folder / "lengths.npy", lengths)
     index.remarks += texts.remarks + cut([len(texts.numbers[at]) for at in order], longest)
-    if facts is None:
+    if preprocessing is None:
         keys = known(from_numpy(inputs[: len(training), 0, 0]), len(index.labels))
         np.save(folder / f"{KNOWN}.npy", keys)
-        index.facts = facts_of(options, vocabulary, longest, length) | {"runs_known": len(keys) + 1}
+        index.preprocessing = facts_of(options, vocabulary, longest, length) | {"runs_known": len(keys) + 1}
     return index
 
 
-def shape(texts: Texts, cutting: Cutting, facts: Facts | None) -> tuple[int, int]:
+def shape(texts: Texts, cutting: Cutting, preprocessing: Preprocessing | None) -> tuple[int, int]:
     """The most tokens of a text that are kept, and the length of all inputs."""
-    if facts is not None:
-        return facts["longest"], facts["length"]
+    if preprocessing is not None:
+        return preprocessing["longest"], preprocessing["length"]
     longest = min(cutting.max_length, max(map(len, texts.numbers)))
     if cutting.length is not None:
         return cutting.max_length, cutting.length

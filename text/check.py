@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from ..core.domain import Source
+from ..core.domain import DataSpec
 from ..core.sources.doubts import Seen, refusals, report
 from ..core.sources.survey import divide, full_bad, in_groups, in_labels, survey
 from .build import Texts, alike, fits_labels, rows_of
@@ -23,7 +23,7 @@ class About(NamedTuple):
     tokens: int
 
 
-def check(source: Source) -> dict[str, Any]:
+def check(source: DataSpec) -> dict[str, Any]:
     """A report of every text, each cut into tokens. Raises Problem only where there is nothing to look at."""
     options = options_of(source)
     placed = origins(source, options.reading)

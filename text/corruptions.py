@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..core.domain import Corruption, Facts
+from ..core.domain import Corruption, Preprocessing
 from .augment import drop, swap
 from .vocabulary import FIRST, PADDING, Vocabulary
 
@@ -22,9 +22,9 @@ SHORTEST = 4  # letters of a word that is misspelt: the first and the last one s
 VARIANTS = 3  # misspellings of each word
 
 
-def corruptions(facts: Facts, extras: Mapping[str, Tensor]) -> Mapping[str, Corruption]:
+def corruptions(preprocessing: Preprocessing, extras: Mapping[str, Tensor]) -> Mapping[str, Corruption]:
     """For words all of them; among characters and bytes a typing error is two of them out of order."""
-    kind = str(facts["tokens"])
+    kind = str(preprocessing["tokens"])
     unit = f"of the {kind}"
     common = {
         "lost": Corruption(lost, SHARES, unit),
@@ -33,7 +33,7 @@ def corruptions(facts: Facts, extras: Mapping[str, Tensor]) -> Mapping[str, Corr
     }
     if kind != "words":
         return common
-    return {"typos": Corruption(partial(typos, misspellings(facts["vocabulary"])), SHARES, unit), **common}
+    return {"typos": Corruption(partial(typos, misspellings(preprocessing["vocabulary"])), SHARES, unit), **common}
 
 
 def misspellings(tokens: Sequence[str]) -> Tensor:

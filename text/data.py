@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..core.domain import Data, Facts, Source, Table, Windows
+from ..core.domain import Data, DataSpec, Preprocessing, Table, Windows
 from ..core.options import said
 from ..core.problem import DATA, Problem
 from ..core.sources import gather as files
@@ -34,33 +34,33 @@ OVERLAP = 4  # a window shares one part of so many with the one before it
 VERSION = 4  # of how texts are cut and runs counted: a change of it makes every cache a stale one
 
 
-def load(source: Source, labels: list[str] | None = None, facts: Facts | None = None) -> Data:
+def load(source: DataSpec, labels: list[str] | None = None, preprocessing: Preprocessing | None = None) -> Data:
     """Training, validation and test texts as ids, int32 (N, 1, 1, L), cut once and mapped from the disk afterwards.
 
-    With the `labels` and `facts` of a model the texts are cut as in its training, and targets index its labels by
+    With the `labels` and `preprocessing` of a model texts are cut as in its training, and targets index its labels by
     name. Raises Problem where the data cannot be used.
     """
-    options = options_of(source, facts)
+    options = options_of(source, preprocessing)
     placed = origins(source, options.reading)
     cache = Cache(options.cache, TEXTS)
-    index, arrays = cached(source, labels, options, facts, placed, cache)
-    data = data_of(source, labels, placed, index, arrays, facts or index.facts, TEXTS, cache.remarks)
+    index, arrays = cached(source, labels, options, preprocessing, placed, cache)
+    data = data_of(source, labels, placed, index, arrays, preprocessing or index.preprocessing, TEXTS, cache.remarks)
     data.extras |= {name: torch.from_numpy(arrays[name]) for name in (KNOWN,) if name in arrays}
     return data
 
 
 def cached(
-    source: Source,
+    source: DataSpec,
     labels: list[str] | None,
     options: Options,
-    facts: Facts | None,
+    preprocessing: Preprocessing | None,
     placed: Sequence[Placed],
     cache: Cache,
 ) -> tuple[Index, Arrays]:
     """The texts as ids, from the cache where they lie there unchanged."""
     stamps = [(part, list(origin.stamp())) for origin, part in placed]
     strange = sorted(labels) if labels is not None and source.unknown == "skip" else source.unknown
-    how = facts if facts is not None else asdict(options.cutting)
+    how = preprocessing if preprocessing is not None else asdict(options.cutting)
     key = key_of(VERSION, how, asdict(options.reading), divided_by(source), strange, stamps)
     if ready := cache.find(key):
         return ready
@@ -68,25 +68,29 @@ def cached(
     if labels is None:
         fits_labels(found, source.data)
     rows = rows_of(found, placed, options.cutting, source)
-    vocabulary = None if facts is None else Vocabulary(facts["vocabulary"])
-    with cache.building(rows.weight(facts)) as folder:
-        index = build(found, rows, options, vocabulary, facts, folder)
+    vocabulary = None if preprocessing is None else Vocabulary(preprocessing["vocabulary"])
+    with cache.building(rows.weight(preprocessing)) as folder:
+        index = build(found, rows, options, vocabulary, preprocessing, folder)
         return cache.keep(folder, key, index)
 
 
-def read(source: str | bytes, facts: Facts) -> Tensor:
+def read(source: str | bytes, preprocessing: Preprocessing) -> Tensor:
     """One text, from a file's path, its bytes or itself, as `load` would give it: int32 (1, 1, L), cut where longer."""
-    return padded(vocabulary_of(facts).ids(tokens(source, facts)), facts["length"], facts["longest"])
+    return padded(
+        vocabulary_of(preprocessing).ids(tokens(source, preprocessing)),
+        preprocessing["length"],
+        preprocessing["longest"],
+    )
 
 
-def windows(source: str | bytes, facts: Facts) -> Windows:
+def windows(source: str | bytes, preprocessing: Preprocessing) -> Windows:
     """A text as overlapping windows of at most the longest that training saw; spans count tokens."""
-    ids = vocabulary_of(facts).ids(tokens(source, facts))
-    longest: int = facts["longest"]
+    ids = vocabulary_of(preprocessing).ids(tokens(source, preprocessing))
+    longest: int = preprocessing["longest"]
     starts = [0]
     while starts[-1] + longest < len(ids):
         starts.append(min(starts[-1] + longest - longest // OVERLAP, len(ids) - longest))
-    inputs = np.zeros((len(starts), 1, 1, facts["length"]), np.int32)
+    inputs = np.zeros((len(starts), 1, 1, preprocessing["length"]), np.int32)
     lengths = np.array([min(longest, len(ids) - start) for start in starts], np.int64)
     for row, start, length in zip(inputs, starts, lengths, strict=True):
         row[0, 0, :length] = ids[start : start + length]
@@ -94,15 +98,15 @@ def windows(source: str | bytes, facts: Facts) -> Windows:
     return Windows(torch.from_numpy(inputs), spans, torch.from_numpy(lengths), "tokens")
 
 
-def tokens(source: str | bytes, facts: Facts) -> list[str]:
+def tokens(source: str | bytes, preprocessing: Preprocessing) -> list[str]:
     """The tokens of a text: of a file where one has that path, of the bytes, or of the words themselves.
 
     Raises Problem where there are none.
     """
-    found = strings(text_of(source), facts["tokens"], facts["lower"])
+    found = strings(text_of(source), preprocessing["tokens"], preprocessing["lower"])
     if not found:
         name = "the text" if isinstance(source, bytes) else repr(source)
-        raise Problem(f"{name} is empty: it holds no {facts['tokens']}; expected a text", DATA)
+        raise Problem(f"{name} is empty: it holds no {preprocessing['tokens']}; expected a text", DATA)
     return found
 
 
@@ -138,9 +142,9 @@ def padded(ids: Ids, length: int, longest: int) -> Tensor:
 _vocabularies: dict[int, tuple[list[str], Vocabulary]] = {}
 
 
-def vocabulary_of(facts: Facts) -> Vocabulary:
+def vocabulary_of(preprocessing: Preprocessing) -> Vocabulary:
     """The vocabulary of a model's facts, made once for each model that is at work."""
-    told: list[str] = facts["vocabulary"]
+    told: list[str] = preprocessing["vocabulary"]
     kept = _vocabularies.get(id(told))
     if kept is None or kept[0] is not told:
         if len(_vocabularies) > 8:
@@ -167,21 +171,24 @@ def looks_like_a_path(text: str) -> bool:
     )
 
 
-def numbers(facts: Facts) -> dict[str, int]:
+def numbers(preprocessing: Preprocessing) -> dict[str, int]:
     """What words of a network stand for: `tokens` ids and `runs` known runs; some, where there are no facts yet."""
-    return {"tokens": int(facts.get("tokens_known", 20_000)), "runs": int(facts.get("runs_known", 200_000))}
+    return {
+        "tokens": int(preprocessing.get("tokens_known", 20_000)),
+        "runs": int(preprocessing.get("runs_known", 200_000)),
+    }
 
 
-def tokens_by_id(facts: Facts) -> list[str]:
+def tokens_by_id(preprocessing: Preprocessing) -> list[str]:
     """The tokens of a model by their ids; "" where an id stands for none."""
-    return [*[""] * FIRST, *facts["vocabulary"]]
+    return [*[""] * FIRST, *preprocessing["vocabulary"]]
 
 
-def table_in(file: str, facts: Facts, options: Mapping[str, Any]) -> Table | None:
+def table_in(file: str, preprocessing: Preprocessing, options: Mapping[str, Any]) -> Table | None:
     """The rows of a CSV or TSV file with the texts in them; a row that cannot be read has an empty text."""
     if Path(file).suffix.lower() not in TABLES or not os.path.isfile(file):
         return None
-    reading = reading_of({**facts["reading"], **said(options, NAMES, "text"), "label_column": None})
+    reading = reading_of({**preprocessing["reading"], **said(options, NAMES, "text"), "label_column": None})
     try:
         text, _ = decoded(Path(file).read_bytes(), reading.encoding)
     except OSError as error:

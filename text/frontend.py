@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from ..core.domain import Facts
+from ..core.domain import Preprocessing
 
 
 class Frontend(nn.Module):
@@ -14,5 +14,5 @@ class Frontend(nn.Module):
         return x.float()
 
 
-def frontend(facts: Facts) -> Frontend:
+def frontend(preprocessing: Preprocessing) -> Frontend:
     return Frontend()

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from torch import nn
 
-from ..core.domain import Facts
+from ..core.domain import Preprocessing
 from ..core.imagine.canvas import Tokens
 from .vocabulary import FIRST, Vocabulary
 
 
-def tokens(facts: Facts, frontend: nn.Module) -> Tokens:
+def tokens(preprocessing: Preprocessing, frontend: nn.Module) -> Tokens:
     """All ids of the vocabulary but padding and the one for what it does not know."""
-    return Tokens(FIRST, len(Vocabulary(facts["vocabulary"])))
+    return Tokens(FIRST, len(Vocabulary(preprocessing["vocabulary"])))

@@ -167,8 +167,8 @@ class Rows:
         """How many texts are that share of FEW_CELLS."""
         return max(1, int(share * FEW_CELLS * self.texts / max(1, len(self.values))))
 
-    def keep(self, picks: Tensor) -> Rows:
-        return Rows(self.found.keep(picks), self.weigh)
+    def keep(self, indices: Tensor) -> Rows:
+        return Rows(self.found.keep(indices), self.weigh)
 
     def left_out(self, counts: Tensor, targets: Tensor) -> Tensor:
         """What naive Bayes says of each text when it is taken out of the (R, K) counts: (N, K).
@@ -198,7 +198,7 @@ class Regression:
 
     def solved(self, rows: Rows, left: Tensor, rest: Tensor) -> tuple[Tensor, Tensor]:
         """What each run says beside what is known, (R, K), and the bias, (K,); `left` are the texts left out."""
-        left, rest = (picks[: rows.few(share)] for picks, share in ((left, LEFT_OUT), (rest, 1 - LEFT_OUT)))
+        left, rest = (indices[: rows.few(share)] for indices, share in ((left, LEFT_OUT), (rest, 1 - LEFT_OUT)))
         seen, unseen = rows.keep(rest), rows.keep(left)
         weights, best, chosen = self.nothing(), float("inf"), (HELD[0], self.nothing())
         for held in HELD:
@@ -215,27 +215,27 @@ class Regression:
         runs, letters, bias = (torch.zeros(shape) for shape in shapes)
         return runs, letters, bias
 
-    def scores(self, rows: Rows, picks: Tensor, weights: Weights) -> Tensor:
-        return rows.through(self.scales.together(*weights[:2])) + weights[2] + self.known[picks]
+    def scores(self, rows: Rows, indices: Tensor, weights: Weights) -> Tensor:
+        return rows.through(self.scales.together(*weights[:2])) + weights[2] + self.known[indices]
 
-    def fitted(self, rows: Rows, picks: Tensor, held: float, begin: Weights) -> Weights:
-        """The weights with the least loss on the texts at `picks`, from `begin`, by L-BFGS (Nocedal 1980)."""
+    def fitted(self, rows: Rows, indices: Tensor, held: float, begin: Weights) -> Weights:
+        """The weights with the least loss on the texts at `indices`, from `begin`, by L-BFGS (Nocedal 1980)."""
         weights = [each.clone() for each in begin]
-        wanted = F.one_hot(self.targets[picks], self.labels).float()
-        back, cost = rows.turned(), held / len(picks)
+        wanted = F.one_hot(self.targets[indices], self.labels).float()
+        back, cost = rows.turned(), held / len(indices)
         solver = Lbfgs(
             weights, max_iter=STEPS, history_size=REMEMBERED, line_search_fn="strong_wolfe", tolerance_change=1e-6
         )
 
         def loss() -> float:
-            logs = self.scores(rows, picks, (weights[0], weights[1], weights[2])).log_softmax(1)
-            slopes = (logs.exp() - wanted) / len(picks)
+            logs = self.scores(rows, indices, (weights[0], weights[1], weights[2])).log_softmax(1)
+            slopes = (logs.exp() - wanted) / len(indices)
             through = back @ slopes
             weights[0].grad = self.scales.runs[:, None] * through + cost * weights[0]
             weights[1].grad = self.scales.letters[:, None] * (self.scales.held_by @ through) + cost * weights[1]
             weights[2].grad = slopes.sum(0)
             squares = sum(float((each**2).sum()) for each in weights[:2])
-            return float(-(logs * wanted).sum()) / len(picks) + cost / 2 * squares
+            return float(-(logs * wanted).sum()) / len(indices) + cost / 2 * squares
 
         solver.step(loss)
         return weights[0], weights[1], weights[2]

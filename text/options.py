@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..core.domain import Facts, Source
+from ..core.domain import DataSpec, Preprocessing
 from ..core.options import cache_in, one_of, said, truth, whole
 from ..core.problem import USAGE, Problem
 
@@ -49,16 +49,20 @@ class Options:
     cache: Path
 
 
-def options_of(source: Source, facts: Facts | None = None) -> Options:
+def options_of(source: DataSpec, preprocessing: Preprocessing | None = None) -> Options:
     """What the source says; where a model's facts are at hand, they decide how its texts are cut."""
     given = said(source.options, NAMES, "text")
-    before = {} if facts is None else facts["reading"]  # files of the same form are read as those of training
-    return Options(reading_of({**before, **given}), cutting_of(given if facts is None else facts), cache_in(given))
+    before = (
+        {} if preprocessing is None else preprocessing["reading"]
+    )  # files of the same form are read as those of training
+    return Options(
+        reading_of({**before, **given}), cutting_of(given if preprocessing is None else preprocessing), cache_in(given)
+    )
 
 
-def form(facts: Facts) -> dict[str, Any]:
+def form(preprocessing: Preprocessing) -> dict[str, Any]:
     """The options that cut other texts as a model does, whose facts these are."""
-    return {name: facts[name] for name in ("tokens", "lower")}
+    return {name: preprocessing[name] for name in ("tokens", "lower")}
 
 
 def reading_of(given: Mapping[str, Any]) -> Reading:

@@ -25,9 +25,9 @@ def numbered(inputs: Tensor, longest: int = LONGEST) -> Iterator[tuple[Tensor, N
     0 stands where there is no run.
     """
     lengths = (inputs > 0).sum(1)
-    for picks in lengths.argsort(stable=True).split(TOGETHER):
-        width = int(lengths[picks].max()) if len(picks) else 0
-        yield picks, numbers_of(inputs[picks, :width].long(), longest).flatten(1).numpy()
+    for indices in lengths.argsort(stable=True).split(TOGETHER):
+        width = int(lengths[indices].max()) if len(indices) else 0
+        yield indices, numbers_of(inputs[indices, :width].long(), longest).flatten(1).numpy()
 
 
 def known(inputs: Tensor, labels: int, longest: int = LONGEST) -> NDArray[np.int64]:
@@ -70,9 +70,9 @@ class Found(NamedTuple):
         counts = self.starts.diff()
         return torch.arange(len(counts), dtype=torch.int32).repeat_interleave(counts)
 
-    def keep(self, picks: Tensor) -> Found:
-        """Those of the texts at `picks`, in that order."""
-        counts, starts = self.starts.diff()[picks], self.starts[picks]
+    def keep(self, indices: Tensor) -> Found:
+        """Those of the texts at `indices`, in that order."""
+        counts, starts = self.starts.diff()[indices], self.starts[indices]
         after = F.pad(counts.cumsum(0, dtype=torch.int32), (1, 0))
         at = torch.arange(int(after[-1]), dtype=torch.int32) + (starts - after[:-1]).repeat_interleave(counts)
         return Found(after, self.runs[at], self.often[at])
@@ -103,7 +103,7 @@ def present(inputs: Tensor, targets: Tensor, keys: NDArray[np.int64], labels: in
 def _each_part(inputs: Tensor, keys: NDArray[np.int64], longest: int) -> Iterator[tuple[Tensor, Found]]:
     """Some thousand texts after the other, and the known runs in them."""
     known = torch.from_numpy(keys)
-    for picks, part in numbered(inputs, longest):
+    for indices, part in numbered(inputs, longest):
         own = np.sort(part, 1)  # a run's places come to stand side by side, once for all its lookups
         first = np.ones_like(own, bool)
         first[:, 1:] = own[:, 1:] != own[:, :-1]
@@ -113,7 +113,7 @@ def _each_part(inputs: Tensor, keys: NDArray[np.int64], longest: int) -> Iterato
         there = known[at] == numbers
         often = torch.from_numpy(np.diff(places, append=own.size))[there]
         counts = torch.bincount(torch.from_numpy(places)[there] // max(1, own.shape[1]), minlength=len(own))
-        yield picks, Found(F.pad(counts.cumsum(0, dtype=torch.int32), (1, 0)), at[there].int(), often.float())
+        yield indices, Found(F.pad(counts.cumsum(0, dtype=torch.int32), (1, 0)), at[there].int(), often.float())
 
 
 def places(keys: NDArray[np.int64], tokens: int) -> Tensor:

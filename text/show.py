@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from ..core import plot
-from ..core.domain import Facts
+from ..core.domain import Preprocessing
 from .data import text_of, vocabulary_of
 from .options import cutting_of
 from .tokens import Token, placed
@@ -24,19 +24,19 @@ SHOWN = 200  # tokens of a picture
 Strength = NDArray[np.float64]
 
 
-def spell(inputs: Tensor, facts: Facts) -> str:
+def spell(inputs: Tensor, preprocessing: Preprocessing) -> str:
     """The tokens of (1, 1, L) ids as a line of text."""
-    words = vocabulary_of(facts).words(inputs.flatten().tolist())
-    return (" " if facts["tokens"] == "words" else "").join(words)
+    words = vocabulary_of(preprocessing).words(inputs.flatten().tolist())
+    return (" " if preprocessing["tokens"] == "words" else "").join(words)
 
 
-def show(inputs: Tensor, relevance: Tensor | None = None, facts: Facts | None = None) -> Image.Image:
+def show(inputs: Tensor, relevance: Tensor | None = None, preprocessing: Preprocessing | None = None) -> Image.Image:
     """(1, 1, L) ids, and relevance of as many numbers, as a picture of the words; of the ids where no facts are given.
 
     Red words speak for the answer and blue ones against it, the stronger the more.
     """
     ids = [int(at) for at in inputs.flatten() if at != PADDING][:SHOWN]
-    words = [f"#{at}" for at in ids] if facts is None else vocabulary_of(facts).words(ids)
+    words = [f"#{at}" for at in ids] if preprocessing is None else vocabulary_of(preprocessing).words(ids)
     strength = np.zeros(len(words)) if relevance is None else strengths(relevance.flatten().tolist()[: len(words)])
     font = plot.font(13)
     places, height = _laid_out(words, font)
@@ -50,19 +50,19 @@ def show(inputs: Tensor, relevance: Tensor | None = None, facts: Facts | None = 
     return picture
 
 
-def place(inputs: Tensor, row: int, column: int, facts: Facts) -> str:
+def place(inputs: Tensor, row: int, column: int, preprocessing: Preprocessing) -> str:
     """The token that lies there."""
-    return "".join(vocabulary_of(facts).words([int(inputs.flatten()[column])]))
+    return "".join(vocabulary_of(preprocessing).words([int(inputs.flatten()[column])]))
 
 
-def patch(inputs: Tensor, maps: Tensor, rows: slice, columns: slice, facts: Facts) -> str:
+def patch(inputs: Tensor, maps: Tensor, rows: slice, columns: slice, preprocessing: Preprocessing) -> str:
     """The phrase that lies there."""
-    return spell(inputs.flatten()[columns], facts)
+    return spell(inputs.flatten()[columns], preprocessing)
 
 
-def written(source: str | bytes, relevance: Sequence[float], facts: Facts, form: str) -> str:
+def written(source: str | bytes, relevance: Sequence[float], preprocessing: Preprocessing, form: str) -> str:
     """A text as it was, its tokens coloured by relevance, for "terminal" or "html"."""
-    cutting = cutting_of(facts)
+    cutting = cutting_of(preprocessing)
     return {"terminal": terminal, "html": html}[form](text_of(source), relevance, cutting.tokens, cutting.lower)
 
 

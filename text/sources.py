@@ -8,7 +8,7 @@ from collections.abc import Hashable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path, PurePath
 
-from ..core.domain import Source
+from ..core.domain import DataSpec
 from ..core.problem import DATA, Bad, Problem
 from ..core.sources import packed
 from ..core.sources.archive import ENDINGS as ARCHIVES
@@ -164,7 +164,7 @@ def _bytes(content: Content, name: str) -> bytes:
 # --- telling them apart ----------------------------------------------------------------------------------------------
 
 
-def origins(source: Source, reading: Reading) -> list[Placed]:
+def origins(source: DataSpec, reading: Reading) -> list[Placed]:
     """The places that a source names: DATA, and what is given for validation and test."""
     said = ((source.data, None), (source.valid, "valid"), (source.test, "test"))
     return [Placed(origin(path, reading), part) for path, part in said if path is not None]

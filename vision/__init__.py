@@ -21,6 +21,6 @@ DOMAIN = Domain(
     form=options.form,
     imagine=imagine.canvas,
     pretrained={"efficientnet-lite0": pretrained.efficientnet_lite0},
-    surfaces=corruptions.SURFACES,
+    perturbation_spaces=corruptions.SURFACES,
     corruptions=corruptions.corruptions,
 )

@@ -181,7 +181,7 @@ def views(text: str) -> Sequence[View]:
     seen = [same, mirrored] if "flip" in words else [same]
     steps = (-1, 1) if "crop" in words else ()
     further = [partial(moved, each, step) for step in steps for each in seen]
-    return [View(each) for each in seen] + [View(each, usual=False) for each in further]
+    return [View(each) for each in seen] + [View(each, default=False) for each in further]
 
 
 def mirrored(pictures: Tensor) -> Tensor:

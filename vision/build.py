@@ -90,7 +90,7 @@ def build(found: Survey, rows: Rows, forms: Forms, path: Path) -> Index:
     training = index.parts["train"] or len(order)
     write_array(path, (len(order), *form.shape), measured(rows.read(order), training, measure))
     mean, std = measure.result()
-    index.facts = {
+    index.preprocessing = {
         "size": list(form.size),
         "colour": form.colour,
         "fit": form.fit,

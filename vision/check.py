@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from statistics import median
 from typing import Any
 
-from ..core.domain import Source
+from ..core.domain import DataSpec
 from ..core.sources.content import Content, Unreadable, digest_of, fetched
 from ..core.sources.doubts import examined, refusals, report
 from ..core.sources.survey import in_groups, in_labels, survey
@@ -16,7 +16,7 @@ from .picture import PICTURES, Header, pixels
 from .sources import origins
 
 
-def check(source: Source) -> dict[str, Any]:
+def check(source: DataSpec) -> dict[str, Any]:
     """A report of every picture, each decoded to its end. Raises Problem only where there is nothing to look at."""
     options = options_of(source, None)
     placed = origins(source, options.cache)

@@ -12,15 +12,17 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..core.domain import Corruption, Facts, Surface
+from ..core.domain import Corruption, PerturbationSpace, Preprocessing
 from .augment import FULL
 from .warp import rotation, sample
 
-SURFACES = (Surface("pixels", "inputs", "shares of a pixel's range", (0.01, 0.02, 0.05, 0.1, 0.25), FULL, 0, FULL),)
+SURFACES = (
+    PerturbationSpace("pixels", "inputs", "shares of a pixel's range", (0.01, 0.02, 0.05, 0.1, 0.25), FULL, 0, FULL),
+)
 PIXELS = "of the range"
 
 
-def corruptions(facts: Facts, extras: Mapping[str, Tensor]) -> Mapping[str, Corruption]:
+def corruptions(preprocessing: Preprocessing, extras: Mapping[str, Tensor]) -> Mapping[str, Corruption]:
     return CORRUPTIONS
 
 

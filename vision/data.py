@@ -10,7 +10,7 @@ import PIL
 import torch
 from torch import Tensor
 
-from ..core.domain import Data, Facts, Source
+from ..core.domain import Data, DataSpec, Preprocessing
 from ..core.problem import DATA, Problem
 from ..core.sources import gather as files
 from ..core.sources.cache import Arrays, Cache, Index, key_of
@@ -25,22 +25,22 @@ from .sources import origins
 FACTS = ("size", "colour", "fit", "mean", "std")  # what a model keeps of an index's facts
 
 
-def load(source: Source, labels: list[str] | None = None, facts: Facts | None = None) -> Data:
+def load(source: DataSpec, labels: list[str] | None = None, preprocessing: Preprocessing | None = None) -> Data:
     """Training, validation and test pictures, uint8 (N, C, H, W), decoded once and mapped from the disk afterwards.
 
-    With the `labels` and `facts` of a model the pictures look as it saw them in training, and targets index its
+    With the `labels` and `preprocessing` of a model the pictures look as it saw them in training, and targets index its
     labels by name. Raises Problem where the data cannot be used.
     """
-    options = options_of(source, facts)
+    options = options_of(source, preprocessing)
     placed = origins(source, options.cache)
     cache = Cache(options.cache, PICTURES)
     index, arrays = cached(source, labels, options, placed, cache)
-    facts = facts or {name: index.facts[name] for name in FACTS}
-    return data_of(source, labels, placed, index, arrays, facts, PICTURES, cache.remarks)
+    preprocessing = preprocessing or {name: index.preprocessing[name] for name in FACTS}
+    return data_of(source, labels, placed, index, arrays, preprocessing, PICTURES, cache.remarks)
 
 
 def cached(
-    source: Source, labels: list[str] | None, options: Options, placed: Sequence[Placed], cache: Cache
+    source: DataSpec, labels: list[str] | None, options: Options, placed: Sequence[Placed], cache: Cache
 ) -> tuple[Index, Arrays]:
     """The decoded pictures, from the cache where they lie there unchanged."""
     stamps = [(part, list(origin.stamp())) for origin, part in placed]
@@ -68,13 +68,13 @@ def cached(
 
 def holds(index: Index, options: Options) -> bool:
     """Whether a form that was once asked for is also what the pictures themselves would have chosen."""
-    facts = index.facts
-    size = options.size is not None or facts["uniform"] or facts["size"] == [SMALL, SMALL]
-    return size and (options.colour != "auto" or facts["grey"] or facts["colour"] == "rgb")
+    preprocessing = index.preprocessing
+    size = options.size is not None or preprocessing["uniform"] or preprocessing["size"] == [SMALL, SMALL]
+    return size and (options.colour != "auto" or preprocessing["grey"] or preprocessing["colour"] == "rgb")
 
 
 def built(
-    found: Survey, source: Source, placed: Sequence[Placed], options: Options, form: Form, cache: Cache, key: str
+    found: Survey, source: DataSpec, placed: Sequence[Placed], options: Options, form: Form, cache: Cache, key: str
 ) -> tuple[Index, Arrays]:
     """Decodes all pictures into the cache."""
     with cache.building(2 * form.weight * len(found.items)) as folder:  # once as they come, once in their order
@@ -86,9 +86,11 @@ def built(
         return cache.keep(folder, key, index)
 
 
-def read(source: str | bytes, facts: Facts) -> Tensor:
+def read(source: str | bytes, preprocessing: Preprocessing) -> Tensor:
     """One picture, from its path or its bytes, as `load` would give it: uint8 (C, H, W)."""
-    form = Form((int(facts["size"][0]), int(facts["size"][1])), facts["colour"], facts["fit"])
+    form = Form(
+        (int(preprocessing["size"][0]), int(preprocessing["size"][1])), preprocessing["colour"], preprocessing["fit"]
+    )
     name = "the picture" if isinstance(source, bytes) else source
     try:
         _, array = pixels(fetched(source if isinstance(source, bytes) else Path(source)), form)

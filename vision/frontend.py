@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from ..core.domain import Facts
+from ..core.domain import Preprocessing
 
 CHANNELS = {"grey": 1, "rgb": 3}
 
@@ -38,8 +38,8 @@ def _channels(values: Tensor) -> Tensor:
     return values.float().view(1, -1, 1, 1)
 
 
-def frontend(facts: Facts) -> Frontend:
-    """The frontend that `facts` describe: {"size": [H, W], "colour": "grey" | "rgb", "mean": […], "std": […]}."""
-    channels = CHANNELS[facts["colour"]]
-    assert len(facts["mean"]) == len(facts["std"]) == channels, facts
-    return Frontend(facts["mean"], facts["std"])
+def frontend(preprocessing: Preprocessing) -> Frontend:
+    """The frontend for `preprocessing`: {"size": [H, W], "colour": "grey" | "rgb", "mean": […], "std": […]}."""
+    channels = CHANNELS[preprocessing["colour"]]
+    assert len(preprocessing["mean"]) == len(preprocessing["std"]) == channels, preprocessing
+    return Frontend(preprocessing["mean"], preprocessing["std"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ..core.domain import Facts
+from ..core.domain import Preprocessing
 from ..core.imagine.canvas import Canvas
 from .frontend import CHANNELS
 
@@ -18,12 +18,12 @@ END = 0.25  # a mean this near to black or white is of pictures drawn on it
 NATURAL = ((0.563, 0.195, 0.043), (0.584, 0.0, -0.108), (0.584, -0.195, 0.065))
 
 
-def canvas(facts: Facts, frontend: nn.Module) -> Canvas:
+def canvas(preprocessing: Preprocessing, frontend: nn.Module) -> Canvas:
     """Values are pixels/255. The ground is black or white where the pictures of training lie on it, else their mean."""
     device = next(frontend.buffers()).device
-    ground = torch.tensor([ground_of(mean) for mean in facts["mean"]], device=device)[:, None, None]
-    mix = torch.tensor(NATURAL, device=device) if facts["colour"] == "rgb" else None
-    shape = (CHANNELS[facts["colour"]], int(facts["size"][0]), int(facts["size"][1]))
+    ground = torch.tensor([ground_of(mean) for mean in preprocessing["mean"]], device=device)[:, None, None]
+    mix = torch.tensor(NATURAL, device=device) if preprocessing["colour"] == "rgb" else None
+    shape = (CHANNELS[preprocessing["colour"]], int(preprocessing["size"][0]), int(preprocessing["size"][1]))
 
     def see(values: Tensor) -> Tensor:
         return frontend(values * 255)  # type: ignore[no-any-return]

@@ -220,7 +220,7 @@ PHOTOS: Numbers = {
 PLAIN: Numbers = {**PHOTOS, "lr": 0.01, "weight_decay": 5e-4}  # without batch normalisation a larger rate diverges
 
 SWIFT: Numbers = {
-    "optimiser": "muon", "lr": 0.08, "lr_other": 0.01, "momentum": 0.6, "warmup": 0.0, "smoothing": 0.2, "batch": 500,
+    "optimiser": "muon", "lr": 0.08, "adam_lr": 0.01, "momentum": 0.6, "warmup": 0.0, "smoothing": 0.2, "batch": 500,
     "epochs": 8, "whiten": True, "dirac": True, "augment": "flip, crop(2)",
 }  # fmt: skip
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeGuard
 
-from ..core.domain import Facts, Progress, Source
+from ..core.domain import DataSpec, Preprocessing, Progress
 from ..core.options import cache_in, one_of, said
 from ..core.problem import USAGE, Problem
 
@@ -27,13 +27,13 @@ class Options:
     progress: Progress | None = None
 
 
-def options_of(source: Source, facts: Facts | None) -> Options:
+def options_of(source: DataSpec, preprocessing: Preprocessing | None) -> Options:
     """What the source says; where a model's facts are at hand, they decide how its pictures look."""
     given = said(source.options, NAMES, "vision")
     cache = cache_in(given)
-    if facts is not None:
-        size = (int(facts["size"][0]), int(facts["size"][1]))
-        return Options(size, str(facts["colour"]), str(facts["fit"]), cache, source.progress)
+    if preprocessing is not None:
+        size = (int(preprocessing["size"][0]), int(preprocessing["size"][1]))
+        return Options(size, str(preprocessing["colour"]), str(preprocessing["fit"]), cache, source.progress)
     return Options(
         side(given.get("size")),
         one_of("colour", given.get("colour") or "auto", COLOURS),
@@ -43,11 +43,11 @@ def options_of(source: Source, facts: Facts | None) -> Options:
     )
 
 
-def form(facts: Facts) -> dict[str, Any]:
+def form(preprocessing: Preprocessing) -> dict[str, Any]:
     """The options that bring other pictures to the form of a model's, whose facts these are."""
-    height, width = facts["size"]
+    height, width = preprocessing["size"]
     square = {"size": int(height)} if height == width else {}
-    return {**square, "colour": facts["colour"], "fit": facts["fit"]}
+    return {**square, "colour": preprocessing["colour"], "fit": preprocessing["fit"]}
 
 
 def side(size: Any) -> tuple[int, int] | None:

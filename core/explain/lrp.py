@@ -20,7 +20,7 @@ from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from .. import modules
-from ..words import Words
+from ..sequential import Sequential
 from .opened import Opened, Rows
 from .walk import passed, walk
 
@@ -176,7 +176,7 @@ def _fused(module: nn.Module) -> nn.Module:
 
     A normalisation that turns no sign and a max pool may change places: the largest stays the largest.
     """
-    if isinstance(module, Words):
+    if isinstance(module, Sequential):
         words = [_fused(word) for word in module]
         at = 0
         while at + 1 < len(words):
@@ -187,7 +187,7 @@ def _fused(module: nn.Module) -> nn.Module:
                 words[at : at + 2] = [fuse_conv_bn_eval(words[at], words[at + 1])]  # type: ignore[arg-type, type-var]
             else:
                 at += 1
-        return Words(*words)
+        return Sequential(*words)
     if isinstance(module, modules.Residual):
         return modules.Residual(_fused(module.body), _fused(module.shortcut))
     if isinstance(module, modules.Parallel | modules.Vote):

@@ -12,7 +12,7 @@ from .. import modules
 from ..layers import Dense, Whole
 from ..network import Network, walk
 from ..problem import USAGE, Problem, did_you_mean
-from ..words import Words
+from ..sequential import Sequential
 from . import deeplift as deeplifts
 from . import gradients
 from . import lrp as lrps
@@ -80,7 +80,7 @@ def _no_convolution(network: Network, words: nn.Module) -> str:
 
 
 def _only(fits: tuple[type[nn.Module], ...]) -> Callable[[Network, nn.Module], str]:
-    holders = (Words, modules.Residual, modules.Parallel, modules.Vote)
+    holders = (Sequential, modules.Residual, modules.Parallel, modules.Vote)
     leaves = (modules.Embed, modules.Bag, Rows)
 
     def misfit(network: Network, words: nn.Module) -> str:

@@ -59,7 +59,7 @@ def maps_sheet(model: Model, inputs: Tensor, place: Place, name: str) -> Sheet:
     if not np.isfinite([low, high]).all():
         raise Problem(f"{place.name} gives numbers that are not finite for {name}", FAILED)
     scale = Scale(f"what {place.name} gives", low, high if high > low else low + 1, "viridis")
-    head = Panel(model.domain.show(inputs, None, model.card.facts), name)
+    head = Panel(model.domain.show(inputs, None, model.card.preprocessing), name)
     if values.ndim == 1:
         padded = torch.full((-(-len(values) // ROW) * ROW,), float("nan"))
         padded[: len(values)] = values
@@ -98,7 +98,7 @@ class Excited:
     rows: slice
     columns: slice
 
-    def facts(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         return {
             "unit": self.unit,
             "activation": self.activation,
@@ -146,14 +146,14 @@ def _answers(
     """(N, units): the largest answer of each unit to each example, and where in its map."""
     largest, where = [], []
     with torch.no_grad(), watched(place.module(model.words)) as found:
-        for picks in torch.arange(len(examples)).split(TOGETHER):
-            inputs, _ = feed.batch(examples, picks, model.device)
+        for indices in torch.arange(len(examples)).split(TOGETHER):
+            inputs, _ = feed.batch(examples, indices, model.device)
             model.words(model.frontend(inputs))
             maps = found.pop()[:, units].flatten(2) if len(place.row.output) == 3 else found.pop()[:, units, None]
             best = maps.max(2)
             largest.append(best.values.float().cpu())
             where.append(best.indices.cpu())
-            wait(int(picks[-1]) + 1, len(examples))
+            wait(int(indices[-1]) + 1, len(examples))
     return torch.cat(largest), torch.cat(where)
 
 
@@ -163,7 +163,7 @@ def part(model: Model, examples: Examples, each: Excited) -> Any:
     with torch.no_grad():
         maps = model.frontend(inputs[None].to(model.device))[0].cpu()
     if model.domain.patch is not None:
-        return model.domain.patch(inputs, maps, each.rows, each.columns, model.card.facts)
+        return model.domain.patch(inputs, maps, each.rows, each.columns, model.card.preprocessing)
     seen_ = maps[:, each.rows, each.columns]
     return painted((seen_ if len(seen_) in (1, 3) else seen_.mean(0)).numpy())
 

@@ -59,16 +59,18 @@ def sentence(model: Model, each: Explanation) -> str:
 
 def strongest(model: Model, each: Explanation) -> str:
     """The most relevant place; of a text, the most relevant words with their shares of the strongest."""
-    facts = model.card.facts
+    preprocessing = model.card.preprocessing
     if float(each.relevance.max()) <= 0:
         return "nothing speaks for it"
     if model.domain.written is None:
-        return model.domain.place(each.inputs, *each.peak, facts)
+        return model.domain.place(each.inputs, *each.peak, preprocessing)
     values = each.relevance.flatten()
     top = float(values.abs().max()) or 1.0
     order = values.abs().argsort(descending=True, stable=True)[:STRONGEST].tolist()
     sign = "+" if each.method.signed else ""
-    return ", ".join(f"{model.domain.place(each.inputs, 0, at, facts)} {values[at] / top:{sign}.2f}" for at in order)
+    return ", ".join(
+        f"{model.domain.place(each.inputs, 0, at, preprocessing)} {values[at] / top:{sign}.2f}" for at in order
+    )
 
 
 def trusted(each: Explanation) -> str:
@@ -98,7 +100,7 @@ def sheet(model: Model, explanations: Sequence[Explanation]) -> Sheet:
     for _, group in groupby(explanations, key=lambda each: (each.name, id(each.inputs))):
         row = list(group)
         first = row[0]
-        shown = model.domain.show(first.inputs, None, model.card.facts)
+        shown = model.domain.show(first.inputs, None, model.card.preprocessing)
         name = _short(Path(first.name).name)
         drawn.append(
             [Panel(shown, f"{name}\n{first.part}" if first.part else name), *(_panel(model, each) for each in row)]
@@ -118,7 +120,7 @@ def _article(model: Model) -> str:
 
 
 def _panel(model: Model, each: Explanation) -> Panel:
-    shown = model.domain.show(each.inputs, each.relevance, model.card.facts)
+    shown = model.domain.show(each.inputs, each.relevance, model.card.preprocessing)
     lines = [each.method.name, f"{_short(each.label)} {report.sure(each.probability)}"]
     if each.curves:
         gone, come = each.curves.areas
@@ -180,10 +182,10 @@ def _of(each: Explanation) -> str:
 
 
 def _body(model: Model, each: Explanation) -> str:
-    facts = model.card.facts
+    preprocessing = model.card.preprocessing
     if model.domain.written is not None:
-        return f"<p>{model.domain.written(each.source, each.of_tokens, facts, 'html')}</p>"
-    shown = [model.domain.show(each.inputs, relevance, facts) for relevance in (None, each.relevance)]
+        return f"<p>{model.domain.written(each.source, each.of_tokens, preprocessing, 'html')}</p>"
+    shown = [model.domain.show(each.inputs, relevance, preprocessing) for relevance in (None, each.relevance)]
     return "".join(f'<img src="{address(picture)}" alt=""> ' for picture in shown)
 
 

@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ..start import start
+from ..initialize import initialize
 from .methods import Method, Subject
 
 Floats = NDArray[np.floating[Any]]
@@ -49,7 +49,7 @@ class Curves:
         gone, come = self.areas
         return gone < self.random_deletion and come > self.random_insertion
 
-    def facts(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         gone, come = self.areas
         return {
             "deletion": gone,
@@ -112,7 +112,7 @@ def _probabilities(subject: Subject, kept: Tensor, target: int) -> Tensor:
 def randomised(words: nn.Module, seed: int) -> nn.Module:
     """A copy with the weights that it might have begun with: nothing learned is left."""
     fresh = copy.deepcopy(words)
-    start(fresh, seed)
+    initialize(fresh, seed)
     for module in fresh.modules():
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
             module.reset_parameters()

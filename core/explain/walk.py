@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from .. import modules
-from ..words import Words
+from ..sequential import Sequential
 
 Rule = Callable[[nn.Module, Tensor], Tensor]
 Back = Callable[[Tensor], Tensor | tuple[Tensor, ...]]
@@ -41,7 +41,7 @@ def plain_sum(parts: Sequence[Tensor]) -> Tensor:
 
 def walk(module: nn.Module, x: Tensor, rule: Rule, add: Sum = plain_sum) -> Tensor:
     """What `module` gives for x, where `rule` answers for every word that holds no others, and `add` for every sum."""
-    if isinstance(module, Words):
+    if isinstance(module, Sequential):
         for word in module:
             x = walk(word, x, rule, add)
         return x

@@ -46,11 +46,11 @@ def beginning(words: nn.Module, place: Place, units: Sequence[int]) -> Goal:
 
 
 def _of_unit(words: nn.Module, place: Place, units: Sequence[int], over: Callable[[Tensor], Tensor]) -> Goal:
-    run, picks = answer(words, place), torch.tensor(units)
+    run, indices = answer(words, place), torch.tensor(units)
 
     def goal(maps: Tensor) -> Tensor:
         given = run(maps)
-        own = given[torch.arange(len(given)), picks]
+        own = given[torch.arange(len(given)), indices]
         return own if own.ndim == 1 else over(own)
 
     return goal
@@ -58,10 +58,10 @@ def _of_unit(words: nn.Module, place: Place, units: Sequence[int], over: Callabl
 
 def score(words: nn.Module, asked: Sequence[int]) -> Goal:
     """The k-th input's score for the k-th label, before the softmax (Simonyan et al. 2014, section 2)."""
-    picks = torch.tensor(asked)
+    indices = torch.tensor(asked)
 
     def goal(maps: Tensor) -> Tensor:
         scores: Tensor = words(maps)
-        return scores[torch.arange(len(scores)), picks]
+        return scores[torch.arange(len(scores)), indices]
 
     return goal

@@ -42,7 +42,7 @@ class Imagined:
     label: str  # what the model takes it for
     probability: float  # of the label asked for; of a unit's input, of `label`
 
-    def facts(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         names = ("what", "activation", "label", "probability")
         return {name: getattr(self, name) for name in names} | {"size": list(self.input.shape)}
 
@@ -55,7 +55,7 @@ def kind_of(model: Model) -> Kind:
     """What the model's inputs are to who climbs. Raises Problem where its domain has not said."""
     if model.domain.imagine is None:
         raise Problem(f"this neocog does not know how to imagine inputs of {model.domain.name}", USAGE)
-    return model.domain.imagine(model.card.facts, model.frontend)
+    return model.domain.imagine(model.card.preprocessing, model.frontend)
 
 
 def canvas_of(model: Model) -> Canvas:
@@ -120,7 +120,7 @@ def _imagined(
 
 def width_for(model: Model, length: int) -> int:
     """How wide a text of so many tokens must be with its padding, for the network to answer as it always does."""
-    margin, whole = model.margin, model.network.input[2]
+    margin, whole = model.right_context, model.network.input[2]
     return whole if margin is None else min(whole, length + margin)
 
 
@@ -129,7 +129,7 @@ def _told(
     model: Model, asked: Sequence[int], goal: Goal, inputs: Tensor, names: Sequence[str] | None
 ) -> list[Imagined]:
     reached = goal(model.frontend(inputs)).tolist()
-    probabilities = model.scores(inputs).float().softmax(1).cpu()
+    probabilities = model.logits(inputs).float().softmax(1).cpu()
     best = probabilities.argmax(1)
     own = best if names is None else torch.tensor(asked)
     shares = probabilities.gather(1, own[:, None])[:, 0].tolist()
@@ -151,7 +151,7 @@ def fooled(model: Model, seed: int = 0) -> dict[str, Any]:
     count = min(NOISE, 16 * size)  # photos: fewer, which says as much
     while done < count:
         inputs = noise(model, kind, min(size, count - done), rng)
-        answers.append(model.scores(inputs).float().softmax(1).cpu())
+        answers.append(model.logits(inputs).float().softmax(1).cpu())
         done += len(inputs)
     best = torch.cat(answers).max(1)
     label = model.labels[int(best.indices.bincount().argmax())]

@@ -40,9 +40,9 @@ class Series:
         """What of a unit's map is told."""
         return "first" if isinstance(self.rows[0].how, Phrases) else "sum"
 
-    def facts(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """As JSON, without the inputs themselves."""
-        rows = [{"how": asdict(how), "inputs": [each.facts() for each in inputs]} for how, inputs in self.rows]
+        rows = [{"how": asdict(how), "inputs": [each.to_dict() for each in inputs]} for how, inputs in self.rows]
         return {"of": self.of, "rows": rows, "left": self.left} | ({"noise": self.noise} if self.noise else {})
 
 

@@ -16,7 +16,9 @@ ROOM, FEW = 1700, 5  # pixels that a row may take; how many larger pictures shar
 def sheet_of(model: Model, series: Series) -> Sheet:
     """Pictures as the domain shows its inputs; under a label's its probability, under a unit's its activation."""
     labels, wide = series.of == "labels", model.domain.spell is not None
-    drawn = [[model.domain.show(each.input, None, model.card.facts) for each in row.inputs] for row in series.rows]
+    drawn = [
+        [model.domain.show(each.input, None, model.card.preprocessing) for each in row.inputs] for row in series.rows
+    ]
     usual = min(len(drawn[0]), MOST_COLUMNS if labels else ACROSS)
     columns = 2 if wide else usual if usual * drawn[0][0].width <= ROOM else min(usual, FEW)
     panels = []

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from ..domain import Surface
+from ..domain import PerturbationSpace
 
 Score = Callable[[Tensor], Tensor]
 
@@ -36,35 +36,35 @@ def gradient(score: Score, x: Tensor, targets: Tensor) -> Tensor:
     return torch.autograd.grad(margin(score(x).float(), targets).sum(), x)[0]
 
 
-def fgsm(score: Score, x: Tensor, targets: Tensor, epsilon: float, surface: Surface) -> Tensor:
+def fgsm(score: Score, x: Tensor, targets: Tensor, epsilon: float, space: PerturbationSpace) -> Tensor:
     """x + ε·sign ∇J: the fast gradient sign method (Goodfellow et al. 2015, section 4)."""
-    return moved(x, gradient(score, x, targets), epsilon, surface)
+    return moved(x, gradient(score, x, targets), epsilon, space)
 
 
-def moved(x: Tensor, direction: Tensor, epsilon: float, surface: Surface) -> Tensor:
+def moved(x: Tensor, direction: Tensor, epsilon: float, space: PerturbationSpace) -> Tensor:
     """Every number of `x` by ε to where the sign of `direction` points, as far as the surface goes."""
-    return x.add(direction.sign(), alpha=epsilon * surface.full).clamp_(surface.least, surface.most)
+    return x.add(direction.sign(), alpha=epsilon * space.full).clamp_(space.least, space.most)
 
 
-def within(point: Tensor, x: Tensor, epsilon: float, surface: Surface) -> Tensor:
+def within(point: Tensor, x: Tensor, epsilon: float, space: PerturbationSpace) -> Tensor:
     """`point`, brought back to at most ε from `x` and to where the surface's numbers end."""
-    far = epsilon * surface.full
-    return point.clamp(x - far, x + far).clamp_(surface.least, surface.most)
+    far = epsilon * space.full
+    return point.clamp(x - far, x + far).clamp_(space.least, space.most)
 
 
 def pgd(
-    score: Score, x: Tensor, targets: Tensor, epsilon: float, surface: Surface, steps: int, rng: torch.Generator
+    score: Score, x: Tensor, targets: Tensor, epsilon: float, space: PerturbationSpace, steps: int, rng: torch.Generator
 ) -> Tensor:
     """Projected gradient descent from a random start (Madry et al. 2018, section 2.1), in so many steps.
 
     FGSM's point is the first that is looked at, and of all points the worst for the network is kept: one step is FGSM,
     and no number of steps is weaker.
     """
-    best = fgsm(score, x, targets, epsilon, surface)
+    best = fgsm(score, x, targets, epsilon, space)
     worst = margin(_quietly(score, best), targets)
-    point, step = scattered(x, epsilon, surface, rng), REACH * epsilon / max(1, steps - 1)
+    point, step = scattered(x, epsilon, space, rng), REACH * epsilon / max(1, steps - 1)
     for _ in range(steps - 1):
-        point = within(moved(point, gradient(score, point, targets), step, surface), x, epsilon, surface)
+        point = within(moved(point, gradient(score, point, targets), step, space), x, epsilon, space)
         margins = margin(_quietly(score, point), targets)
         better = margins > worst
         best = torch.where(better.view(-1, *[1] * (x.ndim - 1)), point, best)
@@ -77,19 +77,21 @@ def _quietly(score: Score, x: Tensor) -> Tensor:
     return score(x).float()
 
 
-def scattered(x: Tensor, epsilon: float, surface: Surface, rng: torch.Generator) -> Tensor:
+def scattered(x: Tensor, epsilon: float, space: PerturbationSpace, rng: torch.Generator) -> Tensor:
     """A random point at most ε from `x`."""
-    far = torch.rand(x.shape, device=x.device, generator=rng).mul_(2).sub_(1).mul_(epsilon * surface.full)
-    return far.add_(x).clamp_(surface.least, surface.most)
+    far = torch.rand(x.shape, device=x.device, generator=rng).mul_(2).sub_(1).mul_(epsilon * space.full)
+    return far.add_(x).clamp_(space.least, space.most)
 
 
-def tossed(x: Tensor, epsilon: float, surface: Surface, rng: torch.Generator) -> Tensor:
+def tossed(x: Tensor, epsilon: float, space: PerturbationSpace, rng: torch.Generator) -> Tensor:
     """Every number of `x` moved by ε up or down by chance: as large as FGSM's step, and nobody's intent."""
     coins = torch.rand(x.shape, device=x.device, generator=rng).sub_(0.5)
-    return moved(x, coins, epsilon, surface)
+    return moved(x, coins, epsilon, space)
 
 
-def fast(score: Score, x: Tensor, targets: Tensor, epsilon: float, surface: Surface, rng: torch.Generator) -> Tensor:
+def fast(
+    score: Score, x: Tensor, targets: Tensor, epsilon: float, space: PerturbationSpace, rng: torch.Generator
+) -> Tensor:
     """What adversarial training learns from: FGSM from a random start (Wong et al. 2020, algorithm 3)."""
-    start = scattered(x, epsilon, surface, rng)
-    return within(moved(start, gradient(score, start, targets), BEYOND * epsilon, surface), x, epsilon, surface)
+    start = scattered(x, epsilon, space, rng)
+    return within(moved(start, gradient(score, start, targets), BEYOND * epsilon, space), x, epsilon, space)

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 
 from .. import feed
-from ..domain import Domain, Examples, Progress, Surface
+from ..domain import Domain, Examples, PerturbationSpace, Progress
+from ..metrics import Floats, Ints, finite, interval
 from ..model import Model
 from ..problem import USAGE, Problem, did_you_mean
-from ..score import Floats, Ints, finite, interval
 from .adversary import Score, gradient, moved, pgd, tossed
 
 METHODS = ("fgsm", "pgd")
@@ -26,7 +26,7 @@ SIZE = 250  # examples at once: a backward pass holds what a forward pass lets g
 class Attack:
     """What is moved, how it is found where to, and in how many steps. Raises Problem for what there is not."""
 
-    surface: Surface
+    space: PerturbationSpace
     method: str = "fgsm"
     steps: int = 20  # of PGD
     seed: int = 0
@@ -41,8 +41,8 @@ class Attack:
 
     def of(self, model: Model) -> tuple[Callable[[Tensor], Tensor], Score]:
         """From compact inputs to the floats that are moved, and from these to the model's scores."""
-        if self.surface.on == "inputs":
-            return torch.Tensor.float, model.scores
+        if self.space.on == "inputs":
+            return torch.Tensor.float, model.logits
         return model.frontend, model.module.of_maps
 
     def rng(self, device: torch.device) -> torch.Generator:
@@ -54,24 +54,22 @@ class Attack:
         """The adversarial examples of each size; `x` itself where it is 0."""
         if self.method == "fgsm":  # one gradient for all sizes
             direction = gradient(score, x, targets)
-            return [moved(x, direction, epsilon, self.surface) for epsilon in epsilons]
-        return [
-            pgd(score, x, targets, epsilon, self.surface, self.steps, rng) if epsilon else x for epsilon in epsilons
-        ]
+            return [moved(x, direction, epsilon, self.space) for epsilon in epsilons]
+        return [pgd(score, x, targets, epsilon, self.space, self.steps, rng) if epsilon else x for epsilon in epsilons]
 
 
-def surface_of(domain: Domain, name: str | None) -> Surface:
+def surface_of(domain: Domain, name: str | None) -> PerturbationSpace:
     """What of a domain's inputs is attacked. Raises Problem where there is nothing of that name, or nothing at all."""
-    if not domain.surfaces:
+    if not domain.perturbation_spaces:
         raise Problem(
             f"{domain.name} has nothing that could be moved by a little, so there is no gradient to follow; "
             "see what it withstands with --card",
             USAGE,
         )
-    names = [surface.name for surface in domain.surfaces]
+    names = [space.name for space in domain.perturbation_spaces]
     if name is not None and name not in names:
         raise Problem(f"--on is {' or '.join(names)}{did_you_mean(name, names)} for {domain.name}; got {name}", USAGE)
-    return domain.surfaces[names.index(name) if name else 0]
+    return domain.perturbation_spaces[names.index(name) if name else 0]
 
 
 def sizes(epsilons: Sequence[float]) -> list[float]:
@@ -93,12 +91,12 @@ class Curve:
     confidence: Floats  # (N, E) its probability
     tossed: Ints  # (N, E) the label that was likeliest after a move as large, but by chance
 
-    def facts(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """The curve as JSON. Shares, not per cent."""
         attack: dict[str, Any] = {
             "method": self.attack.method,
-            "on": self.attack.surface.name,
-            "unit": self.attack.surface.unit,
+            "on": self.attack.space.name,
+            "unit": self.attack.space.unit,
         }
         if self.attack.method == "pgd":
             attack["steps"] = self.attack.steps
@@ -131,7 +129,7 @@ def curve(
         for each, epsilon in zip(attack.examples(score, x, targets, epsilons, rng), epsilons, strict=True):
             with torch.no_grad():
                 sure = score(each).float().softmax(1).max(1)
-                chance = score(tossed(x, epsilon, attack.surface, rng)).argmax(1)
+                chance = score(tossed(x, epsilon, attack.space, rng)).argmax(1)
             told.append(torch.stack((sure.indices, sure.values, chance), 1))
         done += len(inputs)
         if progress:
@@ -139,7 +137,7 @@ def curve(
         return torch.stack(told, 1)
 
     model.module.eval()
-    found = feed.of_each(model, examples, work, SIZE).numpy()
+    found = feed.map_batches(model, examples, work, SIZE).numpy()
     finite(found[..., 1])
     answers, chance = (found[..., at].astype(np.int64) for at in (0, 2))
     return Curve(attack, epsilons, examples.targets.numpy(), answers, found[..., 1], chance)

@@ -10,9 +10,9 @@ from torch import Tensor
 
 from .. import feed
 from ..domain import Corruption, Data, Examples, Progress, View
+from ..metrics import finite, interval
 from ..model import Model
 from ..problem import USAGE, Problem, did_you_mean
-from ..score import finite, interval
 from ..train import mixed
 
 STRENGTHS = (1, 2, 3, 4, 5)
@@ -20,7 +20,7 @@ STRENGTHS = (1, 2, 3, 4, 5)
 
 def corruptions_of(model: Model, data: Data, names: Sequence[str] | None = None) -> Mapping[str, Corruption]:
     """The ways in which a domain's inputs go wrong, or those named. Raises Problem for one that there is not."""
-    known = model.domain.corruptions(model.card.facts, data.extras)
+    known = model.domain.corruptions(model.card.preprocessing, data.extras)
     for name in names or ():
         if name not in known:
             close = did_you_mean(name, known)
@@ -58,12 +58,12 @@ def _right(model: Model, examples: Examples, name: str, corruption: Corruption, 
     def work(inputs: Tensor, targets: Tensor) -> Tensor:
         told = []
         for strength, rng in zip(STRENGTHS, dice, strict=True):
-            best = model.scores(corruption(inputs, strength, rng)).float().softmax(1).max(1)
+            best = model.logits(corruption(inputs, strength, rng)).float().softmax(1).max(1)
             told.append(torch.where(best.values.isfinite(), (best.indices == targets).float(), torch.nan))
         return torch.stack(told, 1)
 
-    with model.answering():
-        right = feed.of_each(model, examples, work)
+    with model.inference():
+        right = feed.map_batches(model, examples, work)
     finite(right.numpy())
     return right
 
@@ -90,8 +90,8 @@ def agreement(model: Model, examples: Examples) -> list[float]:
 
     if not others:
         return []
-    with model.answering():
-        return feed.of_each(model, examples, work).float().mean(0).tolist()
+    with model.inference():
+        return feed.map_batches(model, examples, work).float().mean(0).tolist()
 
 
 def card(
@@ -105,7 +105,7 @@ def card(
 
     `mean` is over all corruptions and strengths, each as heavy as the others; None where there are none.
     """
-    probabilities = feed.answers(model, examples)
+    probabilities = feed.predict_proba(model, examples)
     finite(probabilities)
     told = _share(torch.from_numpy(probabilities.argmax(1)) == examples.targets.cpu())
     under = corrupted(model, examples, corruptions, seed, progress)
@@ -118,13 +118,13 @@ def shown(model: Model, example: Tensor, corruptions: Mapping[str, Corruption], 
     """One compact input as it is and at each strength of each corruption: (input, answer, its probability)."""
     told: dict[str, list[Any]] = {}
     one = example[None].to(model.device)
-    with model.answering():
+    with model.inference():
         for name, corruption in corruptions.items():
             told[name] = []
             for strength in (0, *STRENGTHS):
                 rng = torch.Generator(model.device).manual_seed(mixed(seed, name, strength))
                 inputs = corruption(one, strength, rng)
-                sure = model.scores(inputs).float().softmax(1).max(1)
+                sure = model.logits(inputs).float().softmax(1).max(1)
                 whole = inputs.round() if inputs.is_floating_point() else inputs
                 told[name].append(
                     (whole.to(example.dtype).cpu()[0], model.labels[int(sure.indices)], float(sure.values))

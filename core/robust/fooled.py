@@ -27,7 +27,7 @@ class Fooled:
     answers: list[str]  # E of them
     confidence: list[float]
 
-    def facts(self, curve: Curve) -> dict[str, Any]:
+    def to_dict(self, curve: Curve) -> dict[str, Any]:
         told = zip(curve.epsilons, self.answers, self.confidence, strict=True)
         rows = [{"epsilon": epsilon, "answer": answer, "confidence": sure} for epsilon, answer, sure in told]
         return {"input": self.name, "label": self.label, "answers": rows}
@@ -45,10 +45,10 @@ def chosen(curve: Curve, most: int = SHOWN) -> list[int]:
 
 def fooled(model: Model, examples: Examples, curve: Curve, most: int = SHOWN) -> list[Fooled]:
     """The chosen examples under the curve's attack, done once more for them alone."""
-    picks = chosen(curve, most)
-    if not picks:
+    indices = chosen(curve, most)
+    if not indices:
         return []
-    originals, targets = examples.followed_by(None)[torch.tensor(picks)]
+    originals, targets = examples.with_right_context(None)[torch.tensor(indices)]
     see, score = curve.attack.of(model)
     moved = curve.attack.examples(
         score,
@@ -65,6 +65,6 @@ def fooled(model: Model, examples: Examples, curve: Curve, most: int = SHOWN) ->
     return [
         Fooled(examples.names[at], model.labels[target], original, points, [model.labels[k] for k in said], shares)
         for at, target, original, points, said, shares in zip(
-            picks, targets.tolist(), originals.cpu(), inside, answers, confidence, strict=True
+            indices, targets.tolist(), originals.cpu(), inside, answers, confidence, strict=True
         )
     ]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import files
-from ..domain import Domain, Facts, Surface
+from ..domain import Domain, PerturbationSpace, Preprocessing
 from ..plot import BLUE, FAINT, GREY, INK, shown, style
 from .attack import Curve
 from .card import STRENGTHS
@@ -32,13 +32,15 @@ LEAST = 7.0  # inches: the width of a sheet with few examples
 NAMED = 14  # letters of an answer
 
 
-def sheet(path: Path, title: str, domain: Domain, facts: Facts, curve: Curve, examples: Sequence[Fooled]) -> None:
+def sheet(
+    path: Path, title: str, domain: Domain, preprocessing: Preprocessing, curve: Curve, examples: Sequence[Fooled]
+) -> None:
     """The curve, and below it a row for each example with a column for each size: PNG or SVG, by the file's name."""
-    show = _shown(domain, facts)
+    show = _shown(domain, preprocessing)
     columns = len(curve.epsilons)
     with style() as figure_class:
         wide = max(LEAST, CELL * columns + 1.2)
-        tall = _tall(domain, facts, examples[0].original, wide / columns) if examples else 0
+        tall = _tall(domain, preprocessing, examples[0].original, wide / columns) if examples else 0
         high = CURVE + (tall + 0.3) * len(examples) + 0.3 * bool(examples)
         figure = figure_class(figsize=(wide, high), layout="constrained")
         figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
@@ -49,7 +51,7 @@ def sheet(path: Path, title: str, domain: Domain, facts: Facts, curve: Curve, ex
             _curve(above.subplots(), curve)
             grid = below.subplots(len(examples), columns, squeeze=False)
             for row, example in zip(grid, examples, strict=True):
-                _example(row, example, show, curve.attack.surface)
+                _example(row, example, show, curve.attack.space)
             _outside(grid)
             below.suptitle(WRONG, x=0.01, ha="left", fontsize=9, color=GREY)
             for axes, epsilon in zip(grid[0], curve.epsilons, strict=True):
@@ -57,12 +59,14 @@ def sheet(path: Path, title: str, domain: Domain, facts: Facts, curve: Curve, ex
         _write(figure, path)
 
 
-def card(path: Path, title: str, domain: Domain, facts: Facts, told: Mapping[str, Any], cases: Cases) -> None:
+def card(
+    path: Path, title: str, domain: Domain, preprocessing: Preprocessing, told: Mapping[str, Any], cases: Cases
+) -> None:
     """Accuracy against the strength of each corruption, and below it one input under all of them."""
     names = list(told["corruptions"])
     with style() as figure_class:
         wide = CELL * (len(STRENGTHS) + 1) + 1.2
-        tall = _tall(domain, facts, cases[names[0]][0][0], wide / (len(STRENGTHS) + 1)) if cases else 0
+        tall = _tall(domain, preprocessing, cases[names[0]][0][0], wide / (len(STRENGTHS) + 1)) if cases else 0
         high = CURVE + (tall + 0.3) * len(cases) + 0.3 * bool(cases)
         figure = figure_class(figsize=(wide, high), layout="constrained")
         figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
@@ -71,7 +75,7 @@ def card(path: Path, title: str, domain: Domain, facts: Facts, told: Mapping[str
             above, below = figure.subfigures(2, 1, squeeze=False, height_ratios=[CURVE, high - CURVE])[:, 0]
             grid = below.subplots(len(names), len(STRENGTHS) + 1, squeeze=False)
             for row, name in zip(grid, names, strict=True):
-                _case(row, name, cases[name], _shown(domain, facts))
+                _case(row, name, cases[name], _shown(domain, preprocessing))
             _outside(grid)
             for axes, strength in zip(grid[0], (0, *STRENGTHS), strict=True):
                 _heading(axes, str(strength) if strength else "as it is")
@@ -80,9 +84,9 @@ def card(path: Path, title: str, domain: Domain, facts: Facts, told: Mapping[str
         _write(figure, path)
 
 
-def _tall(domain: Domain, facts: Facts, inputs: Tensor, wide: float) -> float:
+def _tall(domain: Domain, preprocessing: Preprocessing, inputs: Tensor, wide: float) -> float:
     """How high an input is shown where it has so much room, in inches."""
-    width, height = domain.show(inputs, None, facts).size
+    width, height = domain.show(inputs, None, preprocessing).size
     return min(CELL, float(wide * height / width))
 
 
@@ -145,7 +149,7 @@ def _curve(axes: Axes, curve: Curve) -> None:
         curve.epsilons, [row["random"] for row in rows], color=GREY, marker="o", markersize=3, label="random signs"
     )
     axes.set_title(f"accuracy under attack, {len(curve.targets):,} examples", **SUBTITLE)
-    axes.set_xlabel(f"ε, {curve.attack.surface.unit}")
+    axes.set_xlabel(f"ε, {curve.attack.space.unit}")
     _share(axes)
 
 
@@ -159,25 +163,25 @@ def _share(axes: Axes) -> None:
     axes.legend(frameon=False)
 
 
-def _example(row: Sequence[Axes], example: Fooled, show: Show, surface: Surface) -> None:
+def _example(row: Sequence[Axes], example: Fooled, show: Show, space: PerturbationSpace) -> None:
     for axes, moved, answer, sure in zip(row, example.moved, example.answers, example.confidence, strict=True):
-        kept = moved.round().clamp(surface.least, surface.most).to(example.original.dtype)
-        show(axes, kept if surface.on == "inputs" else moved)
+        kept = moved.round().clamp(space.least, space.most).to(example.original.dtype)
+        show(axes, kept if space.on == "inputs" else moved)
         _titled(axes, answer, sure, right=answer == example.label)
     (label,) = shown([example.label], NAMED)
     _named(row[0], label)
 
 
-def _shown(domain: Domain, facts: Facts) -> Show:
+def _shown(domain: Domain, preprocessing: Preprocessing) -> Show:
     """How an input, or what the network sees of it, is drawn: over its units, or as the picture that it is."""
 
     def plain(axes: Axes, seen: Tensor) -> None:
-        axes.imshow(np.asarray(domain.show(seen, None, facts)))
+        axes.imshow(np.asarray(domain.show(seen, None, preprocessing)))
         axes.set_xticks([])
         axes.set_yticks([])
 
     def graph(axes: Axes, seen: Tensor) -> None:
         assert domain.graph is not None
-        domain.graph(axes, seen, facts)
+        domain.graph(axes, seen, preprocessing)
 
     return plain if domain.graph is None else graph

@@ -41,7 +41,7 @@ class Index:
     given: list[str]
     bad: list[tuple[int, str, str]] = field(default_factory=list)  # origin, name, reason
     remarks: list[str] = field(default_factory=list)
-    facts: dict[str, Any] = field(default_factory=dict)  # the domain's own: forms, measures; JSON
+    preprocessing: dict[str, Any] = field(default_factory=dict)  # the domain's own: forms, measures; JSON
     shapes: dict[str, list[int]] = field(default_factory=dict)  # of the arrays, by name
 
 

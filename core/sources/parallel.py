@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from .content import Content
 
-Named = TypeVar("Named", bound=tuple[Any, Any])  # what names a content, and the content
+Key = TypeVar("Key", bound=tuple[Any, Any])  # what names a content, and the content
 Piece = TypeVar("Piece")
 Result = TypeVar("Result")
 
@@ -49,9 +49,9 @@ def ahead(pool: Executor, work: Callable[[Piece], Result], pieces: Iterable[Piec
         pool.shutdown(cancel_futures=True)
 
 
-def pieces(contents: Iterable[Named], together: int = TOGETHER) -> Iterator[list[Named]]:
+def pieces(contents: Iterable[Key], together: int = TOGETHER) -> Iterator[list[Key]]:
     """Contents with what names them, at most `together` in a piece of work, and no more bytes than BYTES_TOGETHER."""
-    piece: list[Named] = []
+    piece: list[Key] = []
     weight = 0
     for each in contents:
         piece.append(each)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from ..domain import Source
+from ..domain import DataSpec
 from ..problem import DATA, USAGE, Bad, Problem, did_you_mean
 from ..split import split
 from .content import Content, Kind, counted
@@ -31,7 +31,7 @@ class Survey:
     """`whose` are the positions of the origins that the items come from; `part` of an item is what was given."""
 
     kind: Kind
-    source: Source
+    source: DataSpec
     items: list[Item] = field(default_factory=list)
     whose: list[int] = field(default_factory=list)
     bad: list[tuple[int, str, str]] = field(default_factory=list)  # origin, file, reason
@@ -52,7 +52,7 @@ class Survey:
                 yield mine[at], content
 
 
-def survey(placed: Sequence[Placed], source: Source, kind: Kind) -> Survey:
+def survey(placed: Sequence[Placed], source: DataSpec, kind: Kind) -> Survey:
     """What there is, before anything is decoded."""
     found = Survey(kind, source)
     for number, (origin, part) in enumerate(placed):
@@ -94,7 +94,7 @@ def for_part(items: list[Item], part: str) -> list[Item]:
     return [item._replace(part=part) for item in own or items]
 
 
-def besides(items: list[Item], source: Source, found: Survey) -> list[Item]:
+def besides(items: list[Item], source: DataSpec, found: Survey) -> list[Item]:
     """The examples of DATA, less those of a part that was given besides."""
     for part, other in (("valid", source.valid), ("test", source.test)):
         left = [item for item in items if item.part != part]
@@ -115,7 +115,7 @@ def besides(items: list[Item], source: Source, found: Survey) -> list[Item]:
     return items
 
 
-def in_labels(found: Survey, labels: Sequence[str] | None, source: Source) -> list[str]:
+def in_labels(found: Survey, labels: Sequence[str] | None, source: DataSpec) -> list[str]:
     """Leaves out or refuses labels that are not known; gives the known ones, those of training or of a model."""
     known = list(labels) if labels is not None else trained(found)
     among = set(known)
@@ -169,7 +169,7 @@ def in_groups(found: Survey, placed: Sequence[Placed], group_by: str | None) -> 
     found.items = [item._replace(group=own) for item, own in zip(found.items, group, strict=True)]
 
 
-def divide(items: Sequence[Item], hashes: Sequence[bytes], source: Source) -> tuple[list[str], list[str]]:
+def divide(items: Sequence[Item], hashes: Sequence[bytes], source: DataSpec) -> tuple[list[str], list[str]]:
     """A part for each item, as given or else by its group or content, and the labels too rare to divide."""
     salt = str(source.split).encode() if source.split else b""
     keys = [
@@ -187,7 +187,7 @@ def divide(items: Sequence[Item], hashes: Sequence[bytes], source: Source) -> tu
     return parts, rare
 
 
-def divided_by(source: Source) -> tuple[object, ...]:
+def divided_by(source: DataSpec) -> tuple[object, ...]:
     """All that decides which part an example is for, and is not in the examples: a part of a cache's key."""
     return source.group_by, source.test_share, source.valid_share, source.split
 

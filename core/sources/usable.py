@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from ..domain import Data, Examples, Facts, Source
+from ..domain import Data, DataSpec, Examples, Preprocessing
 from ..problem import DATA, Bad, Problem
 from ..split import PARTS
 from .cache import Arrays, Index
@@ -16,7 +16,7 @@ from .content import Kind, counted
 from .survey import NAMED, Placed, Survey, full_bad, in_groups, in_labels, survey, unknown
 
 
-def surveyed(source: Source, labels: list[str] | None, placed: Sequence[Placed], kind: Kind) -> Survey:
+def surveyed(source: DataSpec, labels: list[str] | None, placed: Sequence[Placed], kind: Kind) -> Survey:
     """What there is to decode; whatever can be refused before that is refused here."""
     found = survey(placed, source, kind)
     known = in_labels(found, labels, source)
@@ -27,12 +27,12 @@ def surveyed(source: Source, labels: list[str] | None, placed: Sequence[Placed],
 
 
 def data_of(
-    source: Source,
+    source: DataSpec,
     labels: list[str] | None,
     placed: Sequence[Placed],
     index: Index,
     arrays: Arrays,
-    facts: Facts,
+    preprocessing: Preprocessing,
     kind: Kind,
     remarks: Sequence[str] = (),
 ) -> Data:
@@ -48,7 +48,7 @@ def data_of(
     lengths = torch.from_numpy(arrays["lengths"]) if "lengths" in arrays else None
     train, valid, test = divided(torch.from_numpy(arrays["inputs"]), targets, names, index.parts, lengths)
     told = [*remarks, *index.remarks]
-    return Data(train, valid, test, list(known), facts, bad, told, given=frozenset(index.given))
+    return Data(train, valid, test, list(known), preprocessing, bad, told, given=frozenset(index.given))
 
 
 def enough_good(bad: Sequence[Bad], good: int, most: float) -> None:

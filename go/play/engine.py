@@ -122,8 +122,8 @@ class Engine:
         if game.size != SIZE:
             raise Failure(f"cannot load file: it is a game on {game.size}×{game.size}")
         self.board = Board.of(game, number)
-        if game.facts.komi:
-            self.set_komi_of(game.facts.komi)
+        if game.info.komi:
+            self.set_komi_of(game.info.komi)
         return ""
 
     def set_komi_of(self, said: str) -> None:

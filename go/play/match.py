@@ -110,7 +110,7 @@ def rows_in(folder: Path) -> list[Row]:
 
 def keep(folder: Path, row: Row, moves: Sequence[int], match: Match) -> None:
     """Writes a finished game: its record first, then its line."""
-    facts = {
+    info = {
         "KM": f"{match.terms.komi:g}",
         "PB": row["black"],
         "PW": row["white"],
@@ -118,7 +118,7 @@ def keep(folder: Path, row: Row, moves: Sequence[int], match: Match) -> None:
         "DT": time.strftime("%Y-%m-%d"),
         "C": told_of(row, match),
     }
-    record = written(match.terms.size, moves, facts)
+    record = written(match.terms.size, moves, info)
     files.write(folder / row["file"], lambda beside: beside.write_bytes(record))
     with (folder / "games.jsonl").open("a", encoding="utf-8") as lines:
         lines.write(json.dumps(row, ensure_ascii=False) + "\n")

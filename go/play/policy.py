@@ -50,9 +50,9 @@ class Policy:
 
     def _asked(self, rows: Any) -> Probabilities:
         """(N, 2166) to (N, 361) by place."""
-        with self.model.answering():
+        with self.model.inference():
             inputs = torch.from_numpy(rows).to(self.model.device)
-            found: Probabilities = self.model.scores(inputs).float().softmax(1).cpu().numpy()[:, self.columns]
+            found: Probabilities = self.model.logits(inputs).float().softmax(1).cpu().numpy()[:, self.columns]
             return found
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from neocog.core.score import calibration_error, classes, confusion, interval, log_loss, scores, top
+from neocog.core.metrics import calibration_error, classes, classification_metrics, confusion, interval, log_loss, top
 from sklearn import metrics
 from torchmetrics.functional.classification import multiclass_calibration_error
 
@@ -29,7 +29,7 @@ def drawn(seed: int, examples: int = 500) -> tuple[np.ndarray, np.ndarray]:
 def test_scores_are_those_of_scikit_learn(seed):
     probabilities, targets = drawn(seed)
     answers, every = probabilities.argmax(1), np.arange(K)
-    told = scores(probabilities, targets, LABELS)
+    told = classification_metrics(probabilities, targets, LABELS)
     assert told["accuracy"] == pytest.approx(metrics.accuracy_score(targets, answers))
     assert told["confusion"] == metrics.confusion_matrix(targets, answers, labels=every).tolist()
     assert told["balanced_accuracy"] == pytest.approx(metrics.balanced_accuracy_score(targets, answers))
@@ -59,7 +59,7 @@ def test_who_says_what_he_knows_is_calibrated():
 
 
 def test_scores_are_json():
-    told = scores(*drawn(0), LABELS)
+    told = classification_metrics(*drawn(0), LABELS)
     assert json.loads(json.dumps(told, allow_nan=False)) == told
 
 
@@ -70,7 +70,7 @@ def test_a_row_of_the_confusion_is_a_true_label():
 def test_a_class_without_examples_has_no_recall_and_does_not_count():
     """Nor has a class that nobody answered a precision, or one with neither an F1."""
     probabilities = np.eye(4)[[0, 0, 1, 1]]
-    told = scores(probabilities, np.array([0, 0, 1, 0]), ["a", "b", "c", "d"])
+    told = classification_metrics(probabilities, np.array([0, 0, 1, 0]), ["a", "b", "c", "d"])
     assert told["classes"][2] == {"label": "c", "precision": None, "recall": None, "f1": None, "examples": 0}
     assert told["balanced_accuracy"] == pytest.approx((2 / 3 + 1) / 2)
     answered = classes(np.array([[1, 1], [0, 0]]), ["a", "b"])
@@ -90,8 +90,8 @@ def test_the_interval_contains_the_accuracy(counts):
 def test_the_interval_is_what_drawing_the_examples_again_gives(right, examples):
     """Up to the chance in both: two steps of one example, or a tenth of its width."""
     outcomes = np.arange(examples) < right
-    picks = np.random.default_rng(1).integers(0, examples, (4000, examples))
-    drawn_again = np.quantile(outcomes[picks].mean(1), [0.025, 0.975])
+    indices = np.random.default_rng(1).integers(0, examples, (4000, examples))
+    drawn_again = np.quantile(outcomes[indices].mean(1), [0.025, 0.975])
     low, high = interval(right, examples)
     assert (low, high) == pytest.approx(tuple(drawn_again), abs=max(2 / examples, (high - low) / 10))
 
@@ -127,7 +127,7 @@ def test_without_ties_top_1_is_the_accuracy_and_more_is_never_worse(seed):
 
 
 def test_with_fewer_than_five_labels_the_top_5_hold_them_all():
-    assert scores(np.eye(2)[[0, 1]], np.array([1, 0]), ["a", "b"])["top5"] == 1
+    assert classification_metrics(np.eye(2)[[0, 1]], np.array([1, 0]), ["a", "b"])["top5"] == 1
 
 
 def test_a_certain_mistake_costs_27_6_and_not_infinitely_much():

@@ -13,7 +13,7 @@ Floats = NDArray[np.floating[Any]]
 Ints = NDArray[np.integer[Any]]
 
 
-def scores(probabilities: Floats, targets: Ints, labels: list[str]) -> dict[str, Any]:
+def classification_metrics(probabilities: Floats, targets: Ints, labels: list[str]) -> dict[str, Any]:
     """Every score of (N, K) probabilities against (N,) targets, as JSON. Shares, not per cent; N is 1 or more.
 
     A class without examples has recall None and is left out of the balanced accuracy.

@@ -5,18 +5,18 @@ import threading
 import pytest
 import torch
 import toy
-from neocog.core.domain import UNCHANGED, Examples, joined
-from neocog.core.feed import COPYING, ahead, answers, settle
-from neocog.core.made import Ahead
+from neocog.core.domain import UNCHANGED, Examples, concatenate
+from neocog.core.feed import COPYING, predict_proba, prefetcher, to_device_if_fits
+from neocog.core.lazy import Prefetcher
 from neocog.core.train import batches, train
-from toy import made
+from toy import lazy
 
 CPU = torch.device("cpu")
 
 
 def test_computed_inputs_are_picked_like_an_array():
-    whole, picks = toy.examples(20), torch.tensor([3, 19, 0, 7])
-    some = made(whole, picks)
+    whole, indices = toy.examples(20), torch.tensor([3, 19, 0, 7])
+    some = lazy(whole, indices)
     assert len(some.inputs) == 4 and torch.equal(some.inputs[1], whole.inputs[19])
     assert torch.equal(some.inputs[1:3], whole.inputs[[19, 0]])
     inputs, targets = some[torch.tensor([3, 0])]
@@ -25,50 +25,50 @@ def test_computed_inputs_are_picked_like_an_array():
 
 def test_what_is_kept_or_joined_is_an_array():
     whole = toy.examples(9)
-    assert torch.equal(made(whole).keep(torch.tensor([2, 5])).inputs, whole.inputs[[2, 5]])
-    both = joined([made(whole), made(whole)])
+    assert torch.equal(lazy(whole).keep(torch.tensor([2, 5])).inputs, whole.inputs[[2, 5]])
+    both = concatenate([lazy(whole), lazy(whole)])
     assert torch.equal(both.inputs, torch.cat([whole.inputs] * 2)) and both.names[9] == whole.names[0]
 
 
 def test_a_thinned_set_is_taken_from_all_of_it():
-    thin = toy.examples(100).thinned(5)
+    thin = toy.examples(100).subsample(5)
     assert [name.split("/")[1] for name in thin.names] == ["0.png", "24.png", "49.png", "74.png", "99.png"]
-    assert len(toy.examples(10).thinned(0)) == len(toy.examples(10).thinned(50)) == 10
+    assert len(toy.examples(10).subsample(0)) == len(toy.examples(10).subsample(50)) == 10
 
 
 def test_batches_are_ready_before_their_step_and_forgotten_when_unwanted():
     asked, allowed = [], threading.Event()
 
-    def fetch(picks):
-        asked.append((picks.tolist(), threading.current_thread().name))
+    def fetch(indices):
+        asked.append((indices.tolist(), threading.current_thread().name))
         allowed.wait(5)
-        return picks, picks
+        return indices, indices
 
     order = list(torch.arange(40).split(4))
-    feed = Ahead(fetch, 1)
-    feed.soon(order[:6])
+    feed = Prefetcher(fetch, 1)
+    feed.prefetch(order[:6])
     assert len(feed.waiting) == feed.depth == 4
     allowed.set()
     assert torch.equal(feed(order[0])[0], order[0]) and asked[0][1].startswith("neocog-batch")
-    feed.soon(order[5:7])
+    feed.prefetch(order[5:7])
     assert set(feed.waiting) == {(20, 23, 4), (24, 27, 4)}
     assert torch.equal(feed(order[9])[0], order[9]) and asked[-1][1] == "MainThread"
     feed.close()
 
 
 def test_a_failure_in_a_thread_is_the_steps_failure():
-    def fetch(picks):
+    def fetch(indices):
         raise OSError("gone")
 
-    feed = Ahead(fetch, 1)
-    feed.soon([torch.arange(3)])
+    feed = Prefetcher(fetch, 1)
+    feed.prefetch([torch.arange(3)])
     with pytest.raises(OSError, match="gone"):
         feed(torch.arange(3))
 
 
 def test_only_what_does_not_lie_ready_is_fetched_ahead():
-    assert ahead(toy.examples(5), CPU) is None and ahead(made(toy.examples(5)), CPU) is not None
-    assert settle(some := made(toy.examples(5)), CPU) is some
+    assert prefetcher(toy.examples(5), CPU) is None and prefetcher(lazy(toy.examples(5)), CPU) is not None
+    assert to_device_if_fits(some := lazy(toy.examples(5)), CPU) is some
 
 
 @pytest.mark.parametrize(("processors", "processes", "threads"), [(16, 1, 15), (16, 4, 3), (2, 4, 1), (1, 1, 1)])
@@ -76,24 +76,24 @@ def test_a_gpu_is_fed_by_all_processors_but_the_one_that_leads_it(processors, pr
     monkeypatch.setattr("neocog.core.feed.processors", lambda: processors)
     monkeypatch.setenv("LOCAL_WORLD_SIZE", str(processes))
     gpu = torch.device("cuda:0")
-    assert ahead(made(toy.examples(5)), gpu).pool._max_workers == threads
-    assert ahead(toy.examples(5), gpu).pool._max_workers == COPYING  # does not lie there, but has to be picked only
-    assert ahead(made(toy.examples(5)), CPU).pool._max_workers == 1
+    assert prefetcher(lazy(toy.examples(5)), gpu).pool._max_workers == threads
+    assert prefetcher(toy.examples(5), gpu).pool._max_workers == COPYING  # copied from host memory
+    assert prefetcher(lazy(toy.examples(5)), CPU).pool._max_workers == 1
 
 
 def test_answers_to_computed_inputs_are_those_to_an_array_in_batches_that_fit():
     trainer, whole, sizes = toy.trainer(), toy.examples(53), []
-    wanted = answers(trainer, whole, 53)
-    scores = trainer.scores
+    wanted = predict_proba(trainer, whole, 53)
+    logits = trainer.logits
 
     def tight(inputs: torch.Tensor) -> torch.Tensor:
         sizes.append(len(inputs))
         if len(inputs) > 6:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return scores(inputs)
+        return logits(inputs)
 
-    trainer.scores = tight
-    found = answers(trainer, made(whole), 20)
+    trainer.logits = tight
+    found = predict_proba(trainer, lazy(whole), 20)
     assert sizes == [20, 10, *[5] * 10, 3]
     torch.testing.assert_close(torch.from_numpy(found), torch.from_numpy(wanted))
 
@@ -106,7 +106,7 @@ def weights(examples: Examples, **settings: object) -> torch.Tensor:
 
 def test_training_on_computed_inputs_is_training_on_an_array():
     """Bit for bit: which thread fetched a batch does not matter."""
-    assert torch.equal(weights(made(toy.examples(50))), weights(toy.examples(50)))
+    assert torch.equal(weights(lazy(toy.examples(50))), weights(toy.examples(50)))
 
 
 def test_an_epoch_may_be_a_part_of_the_set():

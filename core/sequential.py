@@ -21,7 +21,7 @@ Word = nn.Module | Callable[[Tensor], Tensor]  # a module, or what stands for se
 Window = tuple[int, int]  # span and stride along an axis
 
 
-class Words(nn.Sequential):
+class Sequential(nn.Sequential):
     """One module a word, in order."""
 
     def forward(self, x: Tensor) -> Tensor:

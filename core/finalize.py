@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 from . import checkpoint, feed, files, plot, report, versions
 from . import device as devices
 from .domain import Examples
-from .explain.glimpse import glimpse
+from .explain.report_examples import report_examples
+from .metrics import Floats
 from .model import Model
 from .run import Run
-from .score import Floats
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -22,25 +22,25 @@ if TYPE_CHECKING:
 MOST_MISTAKES = 24  # on the page
 
 
-def close(run: Run) -> dict[str, Any]:
+def finalize(run: Run) -> dict[str, Any]:
     """Score the best weights on the test part (validation or training where there is none) and write the rest."""
     path = run.folder / "model.safetensors"
     weights = checkpoint.read_tensors(path)
     model = Model(run.plan.domain, checkpoint.card(path), weights, str(run.trainer.device))
     part = next(name for name in ("test", "valid", "train") if len(run.data.parts[name]))
     examples = run.data.parts[part]
-    probabilities = feed.answers(model, examples)
+    probabilities = feed.predict_proba(model, examples)
     told = model.scored(probabilities, examples) | {"scored_on": part}
     brief = {name: told[name] for name in ("accuracy", "interval", "examples", "log_loss", "scored_on")}
     whole = summary(run, told)
     training = {name: whole[name] for name in ("seconds", "epochs", "device")}
     training["data"] = Path(run.plan.source.data).name  # its name, and not where on somebody's disk it lies
-    checkpoint.save(path, weights, replace(model.card, scores=brief, training=training))
+    checkpoint.save(path, weights, replace(model.card, metrics=brief, training=training))
     history = [asdict(epoch) for epoch in run.trainer.history]
     files.write_text(run.folder / "summary.json", json.dumps(whole, indent=1, ensure_ascii=False) + "\n")
     plot.curves(history, run.folder / "curves.png")
     plot.confusion(told["confusion"], run.data.labels, run.folder / "confusion.png")
-    looks = glimpse(model, examples, probabilities)
+    looks = report_examples(model, examples, probabilities)
     wrong = mistakes(run, probabilities, examples)
     report.write(run.folder / "report.html", page(run, whole, history, wrong) | {"looks": looks})
     return whole
@@ -86,7 +86,7 @@ def page(run: Run, whole: dict[str, Any], history: list[dict[str, Any]], wrong: 
         "title": run.folder.name,
         "domain": run.plan.domain.name,
         "network": str(run.network),
-        "rows": run.network.facts(),
+        "rows": run.network.to_dict(),
         "settings": asdict(run.plan.settings),
         "data": run.plan.source.data,
         "history": history,
@@ -102,8 +102,8 @@ def _seen(run: Run, inputs: Tensor) -> dict[str, Any]:
     """An input as people see it: in words where it has some, else as a picture."""
     domain = run.plan.domain
     if domain.spell is not None:
-        return {"picture": None, "text": domain.spell(inputs, run.data.facts)}
-    return {"picture": _png(domain.show(inputs, None, run.data.facts)), "text": None}
+        return {"picture": None, "text": domain.spell(inputs, run.data.preprocessing)}
+    return {"picture": _png(domain.show(inputs, None, run.data.preprocessing)), "text": None}
 
 
 def _png(picture: Any) -> bytes | None:

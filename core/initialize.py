@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from .modules import Local
 
 
-def start(network: nn.Module, seed: int, dirac: bool = False) -> None:
+def initialize(network: nn.Module, seed: int, dirac: bool = False) -> None:
     """Random weights by He et al. 2015 (section 2.2), zero biases; the last layer smaller, so that no label leads.
 
     With `dirac`, convolutions but the first begin by handing their input on, and have small random weights only in

@@ -2,8 +2,8 @@
 
 import pytest
 import torch
+from neocog.core.initialize import initialize, whiten
 from neocog.core.network import Network, parse
-from neocog.core.start import start, whiten
 from torch import nn
 
 MIXED = "conv(8, 3), batchnorm, residual(conv(8, 3, pad=1), relu), local(4, 3), bias, relu, flatten, dense(9), dense(3)"
@@ -11,7 +11,7 @@ MIXED = "conv(8, 3), batchnorm, residual(conv(8, 3, pad=1), relu), local(4, 3), 
 
 def network(text: str, *shape: int, seed: int = 0, dirac: bool = False) -> nn.Module:
     module = Network(shape, parse(text)).module()
-    start(module, seed, dirac)
+    initialize(module, seed, dirac)
     return module
 
 

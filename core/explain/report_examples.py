@@ -9,9 +9,9 @@ import torch
 
 from .. import plot
 from ..domain import Examples
+from ..metrics import Floats
 from ..model import Model
 from ..problem import Problem
-from ..score import Floats
 from . import filters
 from .explained import seen
 from .methods import METHODS
@@ -21,7 +21,7 @@ EACH = 3  # right answers, and wrong ones
 MOST = 2e10  # multiply-accumulates of all maps together, some seconds: a larger network is left to neocog explain
 
 
-def glimpse(model: Model, examples: Examples, probabilities: Floats) -> dict[str, Any]:
+def report_examples(model: Model, examples: Examples, probabilities: Floats) -> dict[str, Any]:
     """{"filters": a PNG or None, "answers": [{"picture", "label", "answer", "probability"}, …]}, both maybe empty.
 
     The wrong answers are those that the network was surest of, the right ones those that it was fairly sure of.
@@ -61,7 +61,7 @@ def _answers(model: Model, examples: Examples, probabilities: Floats) -> list[di
         subject, there = seen(model, inputs)
         target = torch.tensor([int(answer[i])], device=model.device)
         relevance = method.compute(subject, target)[0].cpu()[:, : int(there.any(0).sum())]
-        picture = model.domain.show(inputs, relevance, model.card.facts)
+        picture = model.domain.show(inputs, relevance, model.card.preprocessing)
         if picture is None:
             return []
         encoded = BytesIO()
