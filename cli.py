@@ -491,3 +491,11 @@ def main() -> None:
     except BrokenPipeError:
         sys.stderr.close()  # whoever read our output has had enough
         sys.exit(FAILED)
+    except Exception as error:
+        from .core.dependencies import import_problem
+
+        broken = import_problem(error)
+        if _debug or broken is None:
+            raise
+        say(f"neocog: {broken}")
+        sys.exit(broken.code)
