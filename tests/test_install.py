@@ -7,12 +7,11 @@ import tomllib
 from importlib import metadata
 from pathlib import Path
 
-import neocog
 import pytest
 import torch
 from neocog.core.dependencies import import_problem
 
-ROOT = Path(neocog.__file__).parent
+ROOT = Path(__file__).parents[1]
 TRIOS = {("2.11.0", "0.26.0", "2.11.0"), ("2.12.1", "0.27.1", "2.11.0")}  # torch, torchvision, torchaudio
 
 
