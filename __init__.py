@@ -53,9 +53,11 @@ def load(model: str, device: str = "auto", symmetries: int | None = None) -> Mod
     """
     from .core import checkpoint
     from .core import model as models
+    from .core.transfer import Transferable
 
     if (whose := PRETRAINED.get(model)) and not os.path.exists(model):
-        return models.Model(domain(whose), *domain(whose).pretrained[model](), device, symmetries)
+        pretrained = domain(whose).require(Transferable, "load").pretrained
+        return models.Model(domain(whose), *pretrained[model](), device, symmetries)
     path = find(model)
     return models.load(path, domain(checkpoint.card(path).domain), device, symmetries)
 
@@ -79,7 +81,7 @@ def train(
     from .core import device as devices
     from .core import finalize
     from .core import run as runs
-    from .core.domain import DataSpec
+    from .core.data import DataSpec
     from .core.plan import Plan
 
     plan = Plan.of(domain(name), DataSpec(data, options=options or {}), recipe, network, settings, weights)

@@ -325,6 +325,7 @@ def predict(
     """
     from . import load
     from .commands import answers as special
+    from .core.inputs import BytesInput
 
     model, inputs = typed.model_and_inputs(model, inputs or [])
     found = load(model, device or "auto", symmetries)
@@ -333,9 +334,10 @@ def predict(
     if failing is not None:
         raise typer.Exit(DATA if failing else 0)
     paths = [each for each in inputs if each != "-"]
-    given: list[Any] = list(found.domain.gather(paths)) if paths else []
+    given = found.domain.expand_paths(paths) if paths else []
     if "-" in inputs:
-        given.append(sys.stdin.buffer.read())
+        given.append(BytesInput(sys.stdin.buffer.read()))
+    given = typed.with_options(given, reading)
     for what, file in (("--labels is for one recording", labels), ("--out is for one record", out)):
         if file and len(given) != 1:
             raise Problem(f"{what}; got {len(given)}", USAGE)
@@ -343,11 +345,11 @@ def predict(
         special.check_labels(found.domain, labels, force)
     if out:
         special.check_picture(found.domain, out, force)
-    answers = found.predict(given, top, **reading)
+    answers = found.predict(given, top)
     if labels and "problem" not in answers[0]:
         special.write_labels(found.domain, answers[0], labels)
     if len(given) == 1 and "problem" not in answers[0]:
-        special.draw(found, given[0], answers[0], reading, out, show=not json)
+        special.draw(found, given[0], answers[0], out, show=not json)
     failed = [answer for answer in answers if "problem" in answer]
     if json:
         tell.document(answers)
@@ -400,12 +402,13 @@ def recipes(
     """The networks that can be asked for by name."""
     from . import DOMAINS
     from . import domain as domain_of
+    from .core.constants import network_constants
     from .core.network import Network
 
     told: list[dict[str, Any]] = []
     for name in [domain] if domain else DOMAINS:
         for recipe_name, recipe in (found := domain_of(name)).recipes.items():
-            network = Network(recipe.input, recipe.layers(10, **found.numbers({})))
+            network = Network(recipe.input, recipe.layers(10, **network_constants(found, {})))
             told.append(
                 {
                     "domain": name,

@@ -13,8 +13,10 @@ from .commands import tell
 from .core import device as devices
 from .core import diagram, finalize
 from .core import run as runs
-from .core.domain import DataSpec
+from .core.data import DataSpec
+from .core.inputs import FileInput
 from .core.plan import Plan
+from .core.presentation import Drawable
 from .core.problem import Problem
 from .core.progress import TrainingProgress, duration
 
@@ -203,6 +205,6 @@ def go_act(quick: bool, out: str, console: Any) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(written(19, board.moves, {"PB": "neocog", "PW": "neocog"}))
     (answer,) = model.predict([str(file)], 5)
-    assert model.domain.drawing is not None
-    tell.drawing(model.domain.drawing(str(file), answer, model.card.preprocessing).text)
+    drawable = model.domain.require(Drawable, "drawing")
+    tell.drawing(drawable.draw(FileInput(str(file)), answer, model.card.preprocessing).text)
     next_steps(console, f"neocog go annotate {file}", "neocog predict YOUR-GAME.sgf --move 57", "neocog go gtp")

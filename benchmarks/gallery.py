@@ -19,7 +19,7 @@ import neocog
 import numpy as np
 import torch
 from neocog.commands.attack import attacked, drawn, judged
-from neocog.core.domain import Data, DataSpec
+from neocog.core.data import Data, DataSpec
 from neocog.core.explain import explained, filters, places, report_examples, responses, shown
 from neocog.core.explain.sheet import Panel, Sheet
 from neocog.core.imagine import series

@@ -12,8 +12,8 @@ import time
 import torch
 from machine import machine
 from neocog import domain
+from neocog.core.data import DataSpec
 from neocog.core.device import World
-from neocog.core.domain import DataSpec
 from neocog.core.feed import predict_proba
 from neocog.core.metrics import classification_metrics
 from neocog.core.plan import Plan

@@ -15,7 +15,7 @@ import time
 import torch
 from machine import machine
 from neocog.core import device as devices
-from neocog.core.domain import DataSpec
+from neocog.core.data import DataSpec
 from neocog.core.feed import prefetcher
 from neocog.core.initialize import initialize
 from neocog.core.network import Network

@@ -25,7 +25,7 @@ from pathlib import Path
 import torch
 from machine import machine
 from neocog.core import device as devices
-from neocog.core.domain import DataSpec, Examples
+from neocog.core.data import DataSpec, Examples
 from neocog.core.initialize import initialize
 from neocog.core.network import Network
 from neocog.core.settings import Settings

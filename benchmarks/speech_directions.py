@@ -14,7 +14,7 @@ import torch
 from machine import machine
 from neocog.core import device as devices
 from neocog.core import feed
-from neocog.core.domain import DataSpec
+from neocog.core.data import DataSpec
 from neocog.core.initialize import initialize
 from neocog.core.metrics import interval
 from neocog.core.network import Network, parse

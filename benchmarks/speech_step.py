@@ -13,7 +13,7 @@ import time
 import torch
 from machine import machine
 from neocog.core import device as devices
-from neocog.core.domain import Examples
+from neocog.core.data import Examples
 from neocog.core.initialize import initialize
 from neocog.core.network import Network
 from neocog.core.settings import Settings

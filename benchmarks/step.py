@@ -13,7 +13,7 @@ import time
 import torch
 from machine import machine
 from neocog.core import device as devices
-from neocog.core.domain import Examples
+from neocog.core.data import Examples
 from neocog.core.feed import to_device_if_fits
 from neocog.core.initialize import initialize
 from neocog.core.network import Network

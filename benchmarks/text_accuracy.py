@@ -20,8 +20,8 @@ import torch
 from machine import machine
 from neocog import domain, load
 from neocog.core import run as running
+from neocog.core.data import DataSpec
 from neocog.core.device import World
-from neocog.core.domain import DataSpec
 from neocog.core.plan import Plan
 
 

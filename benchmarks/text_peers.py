@@ -20,7 +20,7 @@ import time
 
 from machine import machine
 from neocog import domain
-from neocog.core.domain import DataSpec, Examples
+from neocog.core.data import DataSpec, Examples
 from neocog.core.sources.content import fetched
 from neocog.text.decode import decoded
 from neocog.text.options import Reading

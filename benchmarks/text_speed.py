@@ -16,7 +16,7 @@ from machine import machine
 from neocog import domain, load
 from neocog.core import device as devices
 from neocog.core import stream
-from neocog.core.domain import DataSpec
+from neocog.core.data import DataSpec
 from neocog.core.network import Network, parse
 from neocog.core.settings import Settings
 from neocog.core.train import Trainer, batches

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from . import tell
 
 if TYPE_CHECKING:
     from ..core.domain import Domain
+    from ..core.inputs import Input
     from ..core.model import Model
 
 
@@ -21,10 +22,13 @@ def answered(
     model: Model, inputs: Sequence[str], top: int, json: bool, options: Mapping[str, str | None]
 ) -> int | None:
     """How many lines of stdin, or rows of a table, have no answer; None where the inputs are neither."""
-    if model.domain.by_line and list(inputs) == ["-"]:
+    from ..core.stream import LineInputs, Tabular
+
+    if model.domain.capability(LineInputs) and list(inputs) == ["-"]:
         return answer_lines(model, top, json)
     typed = {name: value for name, value in options.items() if value is not None}
-    if len(inputs) != 1 or (table := model.domain.table(inputs[0], model.card.preprocessing, typed)) is None:
+    tabular = model.domain.capability(Tabular)
+    if not tabular or len(inputs) != 1 or (table := tabular.read(inputs[0], model.card.preprocessing, typed)) is None:
         return None
     if json:
         told = [answer for _, answer in stream.rows(model, table, top)]
@@ -61,35 +65,43 @@ def tell_problem(answer: Mapping[str, Any]) -> None:
 
 def write_labels(domain: Domain, answer: dict[str, Any], path: Path) -> None:
     """A recording's answers in time, as a file that other programs show."""
-    assert domain.timeline is not None, "check_labels has been asked"
-    files.write_text(path, domain.timeline(answer, path))
+    files.write_text(path, timeline_of(domain)(answer, path))
     say(f"wrote {path}")
+
+
+def timeline_of(domain: Domain) -> Callable[[Mapping[str, Any], Path], str]:
+    """The writer of label files. Raises Problem in a domain without any."""
+    from ..core.windows import Windowed
+
+    windowed = domain.capability(Windowed)
+    if windowed is None or windowed.timeline is None:
+        raise Problem(f"--labels is not for {domain.name}", USAGE)
+    return windowed.timeline
 
 
 def check_labels(domain: Domain, path: Path, force: bool) -> None:
     """Raises Problem where labels cannot be written, before hours are listened to."""
-    if domain.timeline is None:
-        raise Problem(f"--labels is not for {domain.name}", USAGE)
-    domain.timeline({"windows": [{"start": 0, "end": 0, "label": "", "probability": 0}]}, path)
+    timeline_of(domain)({"windows": [{"start": 0, "end": 0, "label": "", "probability": 0}]}, path)
     files.free(path, force)
 
 
 def check_picture(domain: Domain, path: Path, force: bool) -> None:
     """Raises Problem where a picture cannot be written, before anything is computed."""
-    if domain.drawing is None:
-        raise Problem(f"--out is not for {domain.name}", USAGE)
+    from ..core.presentation import Drawable
+
+    domain.require(Drawable, "--out")
     if path.suffix.lower() not in (".svg", ".png"):
         raise Problem(f"--out is a .svg or a .png; got {path.name}", USAGE)
     files.free(path, force)
 
 
-def draw(
-    model: Model, source: str | bytes, answer: dict[str, Any], reading: dict[str, Any], out: Path | None, show: bool
-) -> None:
+def draw(model: Model, source: Input, answer: dict[str, Any], out: Path | None, show: bool) -> None:
     """The one input with its answer, where the domain has a drawing of it: in the terminal, and as a file."""
-    if model.domain.drawing is None:
+    from ..core.presentation import Drawable
+
+    if (drawable := model.domain.capability(Drawable)) is None:
         return
-    drawn = model.domain.drawing(source, answer, model.card.preprocessing | reading)
+    drawn = drawable.draw(source, answer, model.card.preprocessing)
     if show:
         tell.drawing(drawn.text)
     if out:

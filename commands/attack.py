@@ -32,7 +32,7 @@ from .flags import (
 )
 
 if TYPE_CHECKING:
-    from ..core.domain import Data, Examples
+    from ..core.data import Data, Examples
     from ..core.model import Model
     from ..core.robust.attack import Attack
 
@@ -91,11 +91,12 @@ def attack(
     other = read_card(against) if against else None
     from .. import load
     from ..core.robust.attack import Attack, sizes, surface_of
+    from ..core.robust.capability import Attackable
 
     found = load(model, device or "auto")
     asked = card or corrupt is not None or other is not None
     plan, epsilons = None, [0.0]
-    if not asked or (card and found.domain.perturbation_spaces):
+    if not asked or (card and found.domain.capability(Attackable)):
         plan = Attack(surface_of(found.domain, on), method, steps, seed)
         epsilons = sizes(numbers(epsilon) if epsilon is not None else plan.space.epsilons)
     own = {"cache": cache, "pattern": pattern, "test_where": test_where}
@@ -174,9 +175,10 @@ def judged(
             told["attack"] = curve(model, some, plan, epsilons, shown).to_dict()
 
     def draw(path: Path) -> None:
+        from ..core.presentation import Readable
         from ..core.robust import picture
 
-        seen = {} if model.domain.spell else cards.shown(model, some.inputs[0], corruptions, seed)
+        seen = {} if model.domain.capability(Readable) else cards.shown(model, some.inputs[0], corruptions, seed)
         picture.card(path, title, model.domain, model.card.preprocessing, told, seen)
 
     return told, draw

@@ -17,6 +17,7 @@ from .flags import DEVICE, FORCE, JSON, MODEL, MOVE, QUIET, flag
 
 if TYPE_CHECKING:
     from ..core.explain.explained import Explanation
+    from ..core.inputs import Input
     from ..core.model import Model
 
 OUT = Annotated[Path | None, flag("Write a sheet: FILE.png or FILE.svg.")]
@@ -60,45 +61,47 @@ def explain(
     """
     from .. import load
     from ..core.explain import explained, sheet, shown
+    from ..core.explain.capability import Explainable
     from ..core.explain.places import layer as layer_of
 
     sheet.free(out, force, shown.ENDINGS)
     sheet.free(listen, force, (".wav",))
     found = load(model, device or "auto")
-    if listen and found.domain.listen is None:
+    explainable = found.domain.require(Explainable, "explain")
+    if listen and explainable.sonify is None:
         raise Problem(f"--listen is for recordings; this is a model of {found.domain.name}", USAGE)
     reading = typed.reading(found.domain, {"move": move})
     layers = [layer_of(found.network, each) for each in layer or []]
-    sources = gathered(found, inputs)
+    sources = typed.with_options(gathered(found, inputs), reading)
     with progress("explaining", "maps", quiet) as working:
         maps = count(1)
         told = list(
-            explained.explain(
-                found, sources, method, label or [], check, layers, reading, lambda: working(next(maps), None)
-            )
+            explained.explain(found, sources, method, label or [], check, layers, lambda: working(next(maps), None))
         )
     if json:
-        place, tokens = found.domain.place, found.domain.written is not None
+        place, tokens = explainable.describe_position, explainable.highlight is not None
         tell.document([each.to_dict(place, found.card.preprocessing, tokens) for each in told])
     else:
         tell_explanations(found, told)
     if out:
         shown.save(found, told, out, force)
         say(f"wrote {out}")
-    if listen and found.domain.listen:
-        found.domain.listen(told[0].inputs, told[0].relevance, found.card.preprocessing, listen)
+    if listen and explainable.sonify:
+        explainable.sonify(told[0].inputs, told[0].relevance, found.card.preprocessing, listen)
         say(f"wrote {listen}: what speaks for {told[0].label}, by {told[0].method.name}")
     if not quiet:
         for remark in remarks(told, out, json, check):
             say(remark)
 
 
-def gathered(model: Model, inputs: list[str]) -> list[str | bytes]:
+def gathered(model: Model, inputs: list[str]) -> list[Input]:
     """What is to be explained: files that are there, texts, or the bytes of stdin."""
+    from ..core.inputs import BytesInput
+
     paths = [each for each in inputs if each != "-"]
-    found: list[str | bytes] = list(model.domain.gather(paths)) if paths else []
+    found = model.domain.expand_paths(paths) if paths else []
     if "-" in inputs:
-        found.append(sys.stdin.buffer.read())
+        found.append(BytesInput(sys.stdin.buffer.read()))
     if not found:
         raise Problem("there is nothing to explain in what was given", DATA)
     return found
@@ -107,18 +110,20 @@ def gathered(model: Model, inputs: list[str]) -> list[str | bytes]:
 def tell_explanations(model: Model, explanations: list[Explanation]) -> None:
     """A line for each map under the line of its input and label; of a text, also its words, coloured."""
     from ..core.explain import shown
+    from ..core.explain.capability import Explainable
     from ..core.report import sure
 
     lines = tell.columns(shown.rows(model, explanations))
     before: Any = None
+    highlight = model.domain.require(Explainable, "explain").highlight
     for each, line in zip(explanations, lines[1:], strict=True):
         if before != (id(each.inputs), each.label):
             window = f", explained by {each.part}" if each.part else ""
             print(f"{each.name}: {each.label} {sure(each.probability)}{window}\n{lines[0]}")
             before = (id(each.inputs), each.label)
         print(line)
-        if model.domain.written and tell.in_colour():
-            print("    " + model.domain.written(each.source, each.of_tokens, model.card.preprocessing, "terminal"))
+        if highlight and tell.in_colour():
+            print("    " + highlight(each.source, each.of_tokens, model.card.preprocessing, "terminal"))
     print("\n".join(["", *shown.legend(explanations)]).rstrip())
 
 

@@ -43,6 +43,7 @@ def filters(
     from .. import load
     from ..core.explain import places, sheet
     from ..core.explain.filters import place_of
+    from ..core.presentation import Readable
 
     sheet.free(out, force)
     if maps is not None and top is not None:
@@ -50,7 +51,7 @@ def filters(
     if unit is not None and top is None:
         raise Problem("--unit is for --top DATA", USAGE)
     found = load(model, device or "auto")
-    if out and maps is None and found.domain.spell is not None:
+    if out and maps is None and found.domain.capability(Readable):
         raise Problem("filters over texts are words rather than pictures: leave --out out, or take --json", USAGE)
     if maps is None and top is None:
         place = None if layer is None else place_of(found, layer)
@@ -105,11 +106,12 @@ def tell_phrases(every: list[Phrases]) -> None:
 
 def _maps(model: Model, source: str, place: Place, json: bool, reading: dict[str, Any]) -> Sheet | None:
     from ..core.explain import responses
+    from ..core.presentation import Readable
 
-    found = model.domain.gather([source])
+    found = typed.with_options(model.domain.expand_paths([source]), reading)
     if len(found) != 1:
         raise Problem(f"--maps takes one input; {source} is {len(found)}", USAGE)
-    inputs = model.domain.read(found[0], model.card.preprocessing | reading)
+    inputs = model.domain.read(found[0], model.card.preprocessing)
     values = responses.responses(model, inputs, place)
     if json:
         tell.document({"input": source, "layer": place.number, "size": list(values.shape), "maps": values.tolist()})
@@ -117,7 +119,7 @@ def _maps(model: Model, source: str, place: Place, json: bool, reading: dict[str
         largest = values.flatten(1).amax(1) if values.ndim == 3 else values
         order = largest.argsort(descending=True)[:5].tolist()
         print(f"{place.name}: the units that answer most are " + ", ".join(f"{k} ({largest[k]:.3g})" for k in order))
-    name = Path(found[0]).name if model.domain.spell is None else "the text"
+    name = Path(found[0].name).name if not model.domain.capability(Readable) else "the text"
     return responses.maps_sheet(model, inputs, place, name)
 
 
@@ -125,6 +127,7 @@ def _top(model: Model, data: str, place: Place, unit: int | None, json: bool, qu
     from dataclasses import replace
 
     from ..core.explain import responses
+    from ..core.presentation import Readable
 
     source = typed.source(data, {}, **model.division)
     with progress("reading", "files", quiet) as reading:
@@ -136,7 +139,7 @@ def _top(model: Model, data: str, place: Place, unit: int | None, json: bool, qu
         tell.document([each.to_dict() for row in told for each in row])
     else:
         tell_excited(model, told, [[responses.part(model, examples, each) for each in row] for row in told])
-    return None if model.domain.spell is not None else responses.top_sheet(model, examples, place, told)
+    return None if model.domain.capability(Readable) else responses.top_sheet(model, examples, place, told)
 
 
 def tell_excited(model: Model, told: list[list[Excited]], parts: list[list[Any]]) -> None:

@@ -90,8 +90,10 @@ def imagine(
     if json:
         tell.document({"model": model} | told.to_dict())
     else:
-        spell = found.domain.spell
-        tell.imagined(told, (lambda ids: spell(ids, found.card.preprocessing)) if spell else None)
+        from ..core.presentation import Readable
+
+        readable = found.domain.capability(Readable)
+        tell.imagined(told, (lambda ids: readable.to_text(ids, found.card.preprocessing)) if readable else None)
     if path is not None and not quiet:
         say(f"wrote {path}" + (f" and {listen}" if listen else ""))
 

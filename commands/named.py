@@ -8,7 +8,8 @@ from .. import DOMAINS, find
 from .. import domain as domain_of
 from ..core import checkpoint
 from ..core.checkpoint import Card
-from ..core.domain import DataSpec
+from ..core.constants import network_constants
+from ..core.data import DataSpec
 from ..core.network import Network, parse
 from ..core.plan import Plan, find_recipe
 from ..core.problem import USAGE, Problem
@@ -23,11 +24,11 @@ def network_of(text: str, shape: str | None, classes: int, whose: str | None) ->
     for name in [whose] if whose else DOMAINS:
         if word in (domain := domain_of(name)).recipes:
             recipe, _, _ = find_recipe(domain, text)
-            layers = Plan.of(domain, DataSpec(""), text).layers(classes, domain.numbers({}))
+            layers = Plan.of(domain, DataSpec(""), text).layers(classes, network_constants(domain, {}))
             return Network(given or recipe.input, layers), text
     if text.endswith(".safetensors") or ("/" in text and "(" not in text):
         checkpoint.find(text)  # says that it does not exist, and what is near
-    numbers = domain_of(whose).numbers({}) if whose else {}
+    numbers = network_constants(domain_of(whose), {}) if whose else {}
     layers = parse(text, classes=classes, **numbers)
     if given is None:
         raise Problem("a network text needs its input, as in --input 1x28x28 (channels, height, width)", USAGE)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +12,9 @@ from .. import DOMAINS, find
 from ..core.problem import USAGE, Problem, did_you_mean
 
 if TYPE_CHECKING:
-    from ..core.domain import DataSpec, Domain
+    from ..core.data import DataSpec
+    from ..core.domain import Domain
+    from ..core.inputs import Input
     from ..core.plan import Plan
 
 
@@ -60,7 +64,7 @@ def weights_of(text: str) -> str:
 
 def source(data: str, options: dict[str, Any], **told: Any) -> DataSpec:
     """Where examples come from; what is None was not typed. `options` are the domain's own."""
-    from ..core.domain import DataSpec
+    from ..core.data import DataSpec
 
     if told.get("unknown") not in (None, "stop", "skip"):
         raise Problem(f"--unknown is stop or skip; got {told['unknown']}", USAGE)
@@ -114,7 +118,15 @@ def model_and_inputs(model: str, inputs: list[str]) -> tuple[str, list[str]]:
 
 def reading(domain: Domain, told: dict[str, Any]) -> dict[str, Any]:
     """What is meant of each input. Raises Problem for a flag that the domain does not know."""
+    from ..core.inputs import InputOptions
+
     for name in given(told):
-        if name not in domain.reading:
+        options = domain.capability(InputOptions)
+        if options is None or name not in options.names:
             raise Problem(f"--{name.replace('_', '-')} is not for {domain.name}", USAGE)
     return given(told)
+
+
+def with_options(inputs: Sequence[Input], options: Mapping[str, Any]) -> list[Input]:
+    """The inputs with what is meant of each of them."""
+    return [replace(value, options={**value.options, **options}) for value in inputs]

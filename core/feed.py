@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from . import device as devices
-from .domain import Examples
+from .data import Examples
 from .lazy import LazyInputs, Prefetcher
 from .sources.parallel import processors
 

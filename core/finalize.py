@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from . import checkpoint, feed, files, plot, report, versions
 from . import device as devices
-from .domain import Examples
+from .data import Examples
 from .explain.report_examples import report_examples
 from .metrics import Floats
 from .model import Model
+from .presentation import Readable
 from .run import Run
 
 if TYPE_CHECKING:
@@ -101,8 +102,8 @@ def page(run: Run, whole: dict[str, Any], history: list[dict[str, Any]], wrong: 
 def _seen(run: Run, inputs: Tensor) -> dict[str, Any]:
     """An input as people see it: in words where it has some, else as a picture."""
     domain = run.plan.domain
-    if domain.spell is not None:
-        return {"picture": None, "text": domain.spell(inputs, run.data.preprocessing)}
+    if readable := domain.capability(Readable):
+        return {"picture": None, "text": readable.to_text(inputs, run.data.preprocessing)}
     return {"picture": _png(domain.show(inputs, None, run.data.preprocessing)), "text": None}
 
 

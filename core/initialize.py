@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
 
+from .capability import Capability
+from .data import Data, DataSpec
 from .modules import Local
+
+
+@dataclass(frozen=True)
+class DataInitialization(Capability):
+    """Initial weights that a domain computes from the training data, such as a linear model of words."""
+
+    initialize: Callable[[nn.Module, Data, DataSpec], list[str]]  # changes the network; returns remarks
 
 
 def initialize(network: nn.Module, seed: int, dirac: bool = False) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +15,16 @@ from torch import nn
 from . import checkpoint, feed
 from . import device as devices
 from .checkpoint import Card
-from .domain import SPLIT_FIELDS, Data, DataSpec, Domain, Examples, Preprocessing, View, Windows, concatenate
+from .data import SPLIT_FIELDS, Data, DataSpec, Examples, concatenate
+from .domain import Domain
+from .inputs import BytesInput, FileInput, Input, TextInput
 from .metrics import Floats, classification_metrics
 from .network import Network, parse
 from .problem import DATA, FAILED, USAGE, Problem
+from .stream import LineInputs
+from .tasks.capability import DomainMetrics, LegalLabels
+from .tta import TestTimeAugmentation, View
+from .windows import Windowed, Windows
 
 TOGETHER = 100  # windows of files that are answered at once; a file that has more is answered by itself
 LINES = 500  # where inputs are lines, which are short
@@ -81,7 +89,8 @@ class Model:
         layout = devices.memory_format(layers, self.device)
         self.frontend, self.words = domain.frontend(card.preprocessing), devices.lay_out(layers, layout)
         network, seen = nn.Sequential(Laid(layout), self.words), views(domain, card, symmetries)
-        possible = None if domain.possible is None else domain.possible(card.labels)
+        legal = domain.capability(LegalLabels)
+        possible = legal.mask(card.labels) if legal else None
         self.module = InferenceModule(self.frontend, network, seen, possible).eval().to(self.device)
 
     @property
@@ -107,9 +116,11 @@ class Model:
     @property
     def together(self) -> int:
         """How many windows are answered at once."""
-        return LINES if self.domain.by_line else TOGETHER
+        return LINES if self.domain.capability(LineInputs) else TOGETHER
 
-    def predict(self, inputs: Sequence[str | Path | bytes], top: int = 5, **reading: Any) -> list[dict[str, Any]]:
+    def predict(
+        self, inputs: Sequence[Input | str | Path | bytes], top: int = 5, **options: Any
+    ) -> list[dict[str, Any]]:
         """The likeliest labels of each input: {"input", "predictions": [{"label", "probability"}, …]}.
 
         An input is a path or a file's bytes. One that cannot be read gives {"input", "problem"} in its place. One that
@@ -118,16 +129,15 @@ class Model:
         domain has a timeline, a short one has its single window too. `reading` says what of a file is meant, where
         the domain knows such names (Domain.reading).
         """
-        preprocessing = self.card.preprocessing | reading
         told: list[dict[str, Any]] = []
         waiting: list[tuple[dict[str, Any], Windows]] = []
         count = 0  # of the windows that wait
         for each in inputs:
-            source = each if isinstance(each, bytes) else str(each)
-            answer: dict[str, Any] = {"input": "-" if isinstance(each, bytes) else source}
+            value = self.as_input(each, options)
+            answer: dict[str, Any] = {"input": value.name}
             told.append(answer)
             try:
-                windows = self.windows(source, preprocessing)
+                windows = self.windows(value)
             except Problem as problem:
                 answer["problem"] = str(problem)
                 continue
@@ -150,17 +160,27 @@ class Model:
         rows = torch.from_numpy(feed.predict_proba(self, examples, self.together))
         means = rows if len(rows) == len(read) else torch.stack([own.mean(0) for own in rows.split(counts)])
         best = iter(self._likeliest(rows, 1))
+        windowed = self.domain.capability(Windowed)
         for (answer, windows), own in zip(waiting, self._likeliest(means, top), strict=True):
             answer["predictions"] = own
             told_of = [{"start": start, "end": end, **next(best)[0]} for start, end in windows.spans]
-            if len(told_of) > 1 or self.domain.timeline is not None:
+            if len(told_of) > 1 or (windowed and windowed.timeline):
                 answer["windows"] = told_of
 
-    def windows(self, source: str | bytes, preprocessing: Preprocessing) -> Windows:
-        """One input as the windows that it is answered in, mostly a single one."""
-        if self.domain.windows is not None:
-            return self.domain.windows(source, preprocessing)
-        return Windows(self.domain.read(source, preprocessing)[None], [(0, 0)])
+    def as_input(self, value: Input | str | Path | bytes, options: Mapping[str, Any]) -> Input:
+        """A path, the content of a file or, where the domain takes texts, a text, with its options."""
+        if isinstance(value, bytes):
+            return BytesInput(value, options=options)
+        if isinstance(value, Input):
+            return replace(value, options={**value.options, **options})
+        is_text = isinstance(value, str) and self.domain.capability(LineInputs) and not is_file(value)
+        return TextInput(str(value), options=options) if is_text else FileInput(str(value), options=options)
+
+    def windows(self, value: Input) -> Windows:
+        """One input as the windows that are predicted, mostly a single one."""
+        if windowed := self.domain.capability(Windowed):
+            return windowed.read(value, self.card.preprocessing)
+        return Windows(self.domain.read(value, self.card.preprocessing)[None], [(0, 0)])
 
     def _likeliest(self, probabilities: torch.Tensor, top: int) -> list[list[dict[str, Any]]]:
         """The likeliest labels of each row of (N, K)."""
@@ -178,8 +198,10 @@ class Model:
     def scored(self, probabilities: Floats, examples: Examples) -> dict[str, Any]:
         """Every score of such answers to the examples: those of all domains, and its own domain's."""
         targets = examples.targets.numpy()
-        own = self.domain.measures(probabilities, targets, examples.names)
-        return classification_metrics(probabilities, targets, self.labels) | own
+        extra = self.domain.capability(DomainMetrics)
+        return classification_metrics(probabilities, targets, self.labels) | (
+            extra.compute(probabilities, targets, examples.names) if extra else {}
+        )
 
     def examples(self, data: str | Data, part: str | None = None) -> tuple[Examples, str]:
         """The examples to be judged by, and what they are called."""
@@ -195,9 +217,23 @@ class Model:
         return concatenate(chosen), part
 
 
+def is_file(text: str) -> bool:
+    """Whether a text is the path of a file; a text with a null character cannot be one."""
+    try:
+        return os.path.isfile(text)
+    except ValueError:
+        return False
+
+
+def views_of(domain: Domain, card: Card) -> Sequence[View]:
+    """All views of an input that the model's training showed alike, the identity first."""
+    augmentation = domain.capability(TestTimeAugmentation)
+    return augmentation.views(card.settings.get("augment", "none")) if augmentation else (View(),)
+
+
 def views(domain: Domain, card: Card, symmetries: int | None) -> Sequence[View]:
     """The ways to see an input over which answers are averaged. Raises Problem where there are not so many."""
-    all_of_them = domain.views(card.settings.get("augment", "none"))
+    all_of_them = views_of(domain, card)
     if symmetries is not None and not 1 <= symmetries <= len(all_of_them):
         raise Problem(
             f"--symmetries is from 1 to {len(all_of_them)} for this model, the ways to turn, mirror or move an input "

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from . import transfer
-from .domain import DataSpec, Domain, Recipe
+from .capability import Capability
+from .data import DataSpec
+from .domain import Domain, Recipe
 from .layer import Layers
 from .network import call, parse
 from .problem import USAGE, Problem
@@ -18,6 +20,13 @@ from .versions import own
 
 STEPS, LARGE, MOST_EPOCHS = 25, 20_000, 60  # steps an epoch at least; a large set; where more epochs end
 FURTHER = 0.2  # of a recipe's learning rates, for a network that begins with what another has learnt
+
+
+@dataclass(frozen=True)
+class AugmentationLimits(Capability):
+    """Augmentation that some labels forbid, such as flips where one label is "left"."""
+
+    adapt: Callable[[str, list[str]], str]  # the text of the augmentation, labels -> the text to use
 
 
 @dataclass(frozen=True)
@@ -77,7 +86,8 @@ class Plan:
         batch = min(self.settings.batch, max(16, examples // STEPS))
         more = min(5.0, max(1.0, LARGE / examples) ** 0.5)
         epochs = max(self.settings.epochs, min(MOST_EPOCHS, round(self.settings.epochs * more)))
-        augment = self.domain.suited(self.settings.augment, labels)
+        limits = self.domain.capability(AugmentationLimits)
+        augment = limits.adapt(self.settings.augment, labels) if limits else self.settings.augment
         found = {"batch": batch, "epochs": epochs, "augment": augment}
         fitted = {name: value for name, value in found.items() if name in self.free}
         return replace(self, settings=self.settings.changed(fitted), free=frozenset())

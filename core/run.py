@@ -24,11 +24,14 @@ import torch
 from . import checkpoint, files, transfer, versions
 from . import device as devices
 from .checkpoint import Card
-from .domain import SPLIT_FIELDS, Data, Domain, Progress
-from .initialize import initialize, whiten
+from .constants import network_constants
+from .data import SPLIT_FIELDS, Data, Progress
+from .domain import Domain
+from .initialize import DataInitialization, initialize, whiten
 from .network import Network
 from .plan import Plan, plan_from, read_settings
 from .problem import DATA, FAILED, USAGE, Problem
+from .robust.capability import Attackable
 from .train import Epoch, Trainer, train
 
 SAVE_EVERY = 60  # seconds between two saves of the state: what a kill -9 can cost
@@ -219,11 +222,9 @@ def _prepare(
 ) -> tuple[Network, Trainer]:
     frontend = plan.domain.frontend(data.preprocessing)
     sample = frontend(data.train.inputs[:2])
-    space = next(iter(plan.domain.perturbation_spaces), None)
-    if plan.settings.adversarial and space is None:
-        raise Problem(f"--adversarial is not for {plan.domain.name}: its inputs cannot be moved by a little", USAGE)
+    space = plan.domain.require(Attackable, "--adversarial").spaces[0] if plan.settings.adversarial else None
     channels, height, width = sample.shape[1:]
-    layers = plan.layers(len(data.labels), plan.domain.numbers(data.preprocessing))
+    layers = plan.layers(len(data.labels), network_constants(plan.domain, data.preprocessing))
     network = Network((channels, height, width), layers)
     if network.output != (len(data.labels),):
         raise Problem(
@@ -235,7 +236,8 @@ def _prepare(
     if plan.settings.whiten:
         indices = torch.randperm(len(data.train), generator=torch.Generator().manual_seed(plan.settings.seed))[:2000]
         whiten(module, frontend(data.train[indices][0]))
-    data.remarks += plan.domain.begin(module, data, plan.source)
+    if anew and (initialization := plan.domain.capability(DataInitialization)):
+        data.remarks += initialization.initialize(module, data, plan.source)
     if plan.weights and anew:
         data.remarks += transfer.begin(network, module, plan.domain, data, Path(plan.weights))
     plan.domain.augment(plan.settings.augment, data.extras)  # a word that it does not know is said now

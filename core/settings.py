@@ -9,7 +9,6 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from .problem import USAGE, Problem, did_you_mean
 
-
 RENAMED = {"lr_other": "adam_lr"}  # names in settings.toml files that older versions wrote
 
 

@@ -1,21 +1,45 @@
-"""Answers to what arrives: a line of standard input, a row of a table, as soon as it is there."""
+"""Predictions for lines of standard input as they arrive, and for the rows of a table."""
 
 from __future__ import annotations
 
 import csv
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, TextIO
 
-from .domain import Table
+from .capability import Capability
+from .data import Preprocessing
+from .inputs import BytesInput, Input
 
 if TYPE_CHECKING:
     from .model import Model
 
 AT_ONCE = 1 << 16  # bytes that are read at once, where so many wait
 TOGETHER = 500  # rows of a table that are answered at once
+
+
+class Table(NamedTuple):
+    """A table of inputs for prediction: its rows are written again with the predictions beside them."""
+
+    header: list[str] | None
+    rows: Iterable[tuple[list[str], Input]]  # the cells of a row, and the input in them
+    delimiter: str = ","
+
+
+@dataclass(frozen=True)
+class Tabular(Capability):
+    """Inputs that may stand in a table."""
+
+    # A file, and the options of the domain -> the table in it; None if the file is not one.
+    read: Callable[[str, Preprocessing, Mapping[str, Any]], Table | None]
+
+
+@dataclass(frozen=True)
+class LineInputs(Capability):
+    """Inputs that are lines of text: standard input holds one per line, answered as they arrive."""
 
 
 def arriving(file: BinaryIO) -> Iterator[list[bytes]]:
@@ -32,7 +56,7 @@ def arriving(file: BinaryIO) -> Iterator[list[bytes]]:
 def lines(model: Model, groups: Iterable[list[bytes]], top: int) -> Iterator[dict[str, Any]]:
     """The answer to each line, as Model.predict gives it, with the line as its input."""
     for group in groups:
-        for line, answer in zip(group, model.predict(group, top), strict=True):
+        for line, answer in zip(group, model.predict([BytesInput(line) for line in group], top), strict=True):
             yield {**answer, "input": line.decode("utf-8", "replace").rstrip("\r")}
 
 
@@ -40,9 +64,9 @@ def rows(model: Model, table: Table, top: int = 1) -> Iterator[tuple[list[str], 
     """The cells of each row with the answer to it, as Model.predict gives it, with the row's own input."""
     waiting = iter(table.rows)
     while group := list(islice(waiting, TOGETHER)):
-        answers = model.predict([given for _, given in group], top)
-        for (cells, given), answer in zip(group, answers, strict=True):
-            yield cells, {**answer, "input": given.decode("utf-8", "replace")}
+        predictions = model.predict([value for _, value in group], top)
+        for (cells, _), prediction in zip(group, predictions, strict=True):
+            yield cells, prediction
 
 
 def write_csv(model: Model, table: Table, file: TextIO | None = None) -> int:

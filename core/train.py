@@ -22,13 +22,16 @@ from torch.nn import functional as F
 from torch.nn.parallel import DistributedDataParallel
 
 from . import device as devices
-from .domain import Augment, Examples, PerturbationSpace, same
+from .data import Examples
+from .domain import Augment
 from .feed import batch, predict_proba, prefetcher, to_device_if_fits
 from .lazy import Prefetcher
 from .optimise import EMA, apply_max_norm, large_tables, optimiser, rate
 from .problem import Problem
 from .robust.adversary import fast
+from .robust.capability import PerturbationSpace
 from .settings import Settings
+from .tta import same
 
 CHECK = 50  # steps between two looks at the loss: reading it makes a GPU wait
 SLOWER = 0.3  # what the learning rate is multiplied by when the loss is not finite

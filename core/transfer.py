@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,9 +14,12 @@ import torch
 from torch import Tensor, nn
 
 from . import checkpoint
+from .capability import Capability
 from .checkpoint import Card
 from .combinators import Parallel, Vote
-from .domain import Data, Domain
+from .constants import network_constants
+from .data import Data, Preprocessing
+from .domain import Domain
 from .layer import Layer
 from .model import put
 from .modules import Bag, Embed, NGrams, Residual
@@ -23,6 +27,17 @@ from .network import Network, parse
 from .problem import USAGE, Problem
 
 OF_TOKENS = Embed | Bag | NGrams  # what of a network depends on a vocabulary
+
+
+@dataclass(frozen=True)
+class Transferable(Capability):
+    """What a new network takes from a trained one beyond its layers."""
+
+    options: Callable[[Preprocessing], Mapping[str, Any]]  # DataSpec.options that give inputs the model's form
+    load_weights: Callable[[nn.Module, Path], list[str]] | None = None  # weights files of other libraries; remarks
+    # Models by name whose weights others have trained: their card and weights.
+    pretrained: Mapping[str, Callable[[], tuple[Card, dict[str, Tensor]]]] = field(default_factory=dict)
+    tokens: Callable[[Preprocessing], Sequence[str]] = lambda preprocessing: ()  # a token per row of an embed, or ""
 
 
 class Origin(NamedTuple):
@@ -57,10 +72,11 @@ def begin(network: Network, module: nn.Module, domain: Domain, data: Data, file:
     """
     if checkpoint.is_model(file):
         return load_pretrained(network, module, checkpoint.card(file), checkpoint.read_tensors(file), domain, data)
-    if domain.weights is None:
-        checkpoint.card(file)  # says what is wrong with it
-    assert domain.weights is not None
-    return domain.weights(module, file)
+    capability = domain.require(Transferable, "--weights")
+    if capability.load_weights is None:
+        checkpoint.card(file)  # raises the Problem that says what is wrong with the file
+    assert capability.load_weights is not None
+    return capability.load_weights(module, file)
 
 
 def origin(file: Path, domain: Domain) -> Origin:
@@ -71,10 +87,11 @@ def origin(file: Path, domain: Domain) -> Origin:
     network = re.sub(rf"(.*\bdense\(){len(card.labels)}\b", r"\1classes", card.network)  # the last, as .* is greedy
     if card.domain != domain.name:
         return Origin(network=network)
-    form = domain.form(card.preprocessing)
+    capability = domain.capability(Transferable)
+    form = capability.options(card.preprocessing) if capability else {}
     if card.recipe:
         return Origin(recipe=card.recipe, options=form)
-    return Origin(network=with_names(network, domain.numbers(card.preprocessing)), options=form)
+    return Origin(network=with_names(network, network_constants(domain, card.preprocessing)), options=form)
 
 
 def with_names(network: str, numbers: Mapping[str, int]) -> str:
@@ -110,7 +127,8 @@ def load_pretrained(
     for piece in new:
         _begin_as_identity(piece.module)
     rest = [piece for at, piece in enumerate(theirs) if at not in shared.values()]
-    known = _vectors(new, rest, domain.tokens(data.preprocessing), domain.tokens(card.preprocessing))
+    tokens = domain.require(Transferable, "--weights").tokens
+    known = _vectors(new, rest, tokens(data.preprocessing), tokens(card.preprocessing))
     return [_remark(card, len(taken), new, known)] if new else []
 
 

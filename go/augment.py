@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from ..core.changes import Vocabulary
-from ..core.domain import UNCHANGED, Augment, View
+from ..core.domain import UNCHANGED, Augment
+from ..core.tta import View
 from .frontend import SIZE
 from .symmetry import COUNT, table
 

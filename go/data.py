@@ -13,12 +13,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..core.domain import Data, DataSpec, Examples, Preprocessing
+from ..core.data import Data, DataSpec, Examples, Preprocessing
+from ..core.inputs import Input
 from ..core.lazy import LazyInputs
 from ..core.problem import DATA, USAGE, Bad, Problem
+from ..core.sources import expand
 from ..core.sources.cache import default_cache
 from ..core.sources.content import Unreadable, fetched
-from ..core.sources.gather import gather as gathered
+from ..core.sources.read import source_of, title_of
 from ..core.split import PARTS, split
 from . import pack, sgf
 from .collection import Collection
@@ -175,32 +177,33 @@ def packed_games(source: DataSpec) -> Division:
     return Division(games, part, [Bad(**each) for each in index["bad"]], [], given)
 
 
-def read(source: str | bytes, preprocessing: Preprocessing) -> Tensor:
-    """A position of a record, uint8 (2166,): the one in which move facts["move"] was played, or the last.
+def read(value: Input, preprocessing: Preprocessing) -> Tensor:
+    """A position of a record, uint8 (2166,): the one before move `value.options["move"]`, or the last.
 
     Raises Problem for a record that is not one, of another size, too short, or where no move is left.
     """
-    name = "the record" if isinstance(source, bytes) else source
-    game = game_in(source)
-    number = preprocessing.get("move")
+    name = title_of(value, "record")
+    game = game_in(value)
+    number = value.options.get("move")
     if number is not None and not 1 <= number <= len(game) + 1:
         raise Problem(f"{name} has {len(game)} moves; --move is from 1 to {len(game) + 1}, got {number}", USAGE)
-    row = packed(game.position(moves_before(game, preprocessing)))
+    row = packed(game.position(moves_before(game, value)))
     if not unpacked(row)[AT["capture size"]].any():
         raise Problem(f"{name}: no move is legal in that position", DATA)
     return torch.from_numpy(row)
 
 
-def moves_before(game: Game, preprocessing: Preprocessing) -> int:
-    """How many moves of a game stand before the one that is asked about."""
-    return len(game) if preprocessing.get("move") is None else int(preprocessing["move"]) - 1
+def moves_before(game: Game, value: Input) -> int:
+    """The number of moves of a game before the one that the input's `move` names; all of them without one."""
+    number = value.options.get("move")
+    return len(game) if number is None else int(number) - 1
 
 
-def game_in(source: str | bytes) -> Game:
+def game_in(value: Input) -> Game:
     """The game of a record on 19×19. Raises Problem."""
-    name = "the record" if isinstance(source, bytes) else source
+    name = title_of(value, "record")
     try:
-        content = fetched(Path(source), LARGEST_FILE) if isinstance(source, str) else source
+        content = fetched(source_of(value, "record"), LARGEST_FILE)
         assert isinstance(content, bytes)
         game = sgf.read(content)
     except (Unreadable, sgf.BadRecord) as problem:
@@ -210,6 +213,6 @@ def game_in(source: str | bytes) -> Game:
     return game
 
 
-def gather(arguments: Sequence[str]) -> list[str]:
+def expand_paths(arguments: Sequence[str]) -> list[Input]:
     """The records among files, folders and globs."""
-    return gathered(arguments, RECORDS)
+    return expand.expand_paths(arguments, RECORDS)

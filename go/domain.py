@@ -3,6 +3,13 @@
 from __future__ import annotations
 
 from ..core.domain import Domain
+from ..core.explain.capability import Explainable, FilterImages
+from ..core.imagine.capability import Imaginable
+from ..core.inputs import InputOptions
+from ..core.presentation import Drawable
+from ..core.tasks.capability import DomainMetrics, LegalLabels
+from ..core.transfer import Transferable
+from ..core.tta import TestTimeAugmentation
 from . import augment, data, imagine, show
 from .check import check
 from .drawing import drawing
@@ -14,22 +21,23 @@ DOMAIN = Domain(
     name="go",
     load=data.load,
     read=data.read,
-    gather=data.gather,
+    expand_paths=data.expand_paths,
     frontend=frontend,
     augment=augment.augment,
     check=check,
     show=show.show,
-    place=show.place,
-    filter=show.filter,
-    patch=show.patch,
     recipes=RECIPES,
     default="swift",
-    views=augment.views,
     options=("planes", "cache"),
-    form=data.form,
-    reading=("move",),
-    possible=possible,
-    measures=measures,
-    drawing=drawing,
-    imagine=imagine.moves,
+    capabilities=(
+        InputOptions(("move",)),
+        LegalLabels(possible),
+        DomainMetrics(measures),
+        TestTimeAugmentation(augment.views),
+        Drawable(drawing),
+        Transferable(data.form),
+        Explainable(describe_position=show.place),
+        FilterImages(show.filter, patch=show.patch),
+        Imaginable(imagine.moves),
+    ),
 )

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ..core.domain import Preprocessing
+from ..core.data import Preprocessing
+from ..core.inputs import Input
 from . import picture, terminal
 from .coords import place
 from .data import game_in, moves_before
@@ -31,8 +32,8 @@ class Board:
         return picture.png(self.diagram)
 
 
-def drawing(source: str | bytes, answer: dict[str, Any], preprocessing: Preprocessing) -> Board:
+def drawing(value: Input, answer: dict[str, Any], preprocessing: Preprocessing) -> Board:
     """The position that was answered, the five likeliest moves on it as 1 to 5, each painted by its probability."""
-    game = game_in(source)
+    game = game_in(value)
     best = [(place(each["label"], SIZE), each["probability"]) for each in answer["predictions"][:BEST]]
-    return Board(with_best(diagram(game, moves_before(game, preprocessing)), best))
+    return Board(with_best(diagram(game, moves_before(game, value)), best))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from ..core.domain import Preprocessing
+from ..core.data import Preprocessing
 from ..core.problem import USAGE, Problem, did_you_mean
 from .coords import place
 from .planes import AT, COUNT

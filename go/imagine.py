@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..core.domain import Preprocessing
+from ..core.data import Preprocessing
 from ..core.imagine.canvas import Moves
 from .board import Board
 from .frontend import SIZE

@@ -26,8 +26,8 @@ import numpy as np
 
 from ..core import files
 from ..core.problem import DATA, FAILED, USAGE, Bad, Problem
+from ..core.sources.expand import expanded
 from ..core.sources.folder import Folder, stamp_of
-from ..core.sources.gather import expanded
 from ..core.split import PARTS, split
 from .collection import Collection, read_collection
 from .compiled import compiled

@@ -9,7 +9,7 @@ from pathlib import Path
 from ..core.problem import DATA, Problem
 from ..core.sources.archive import ENDINGS, careful, is_shown, members, split_name
 from ..core.sources.content import Kind, Unreadable, fetched
-from ..core.sources.gather import expanded, files_at
+from ..core.sources.expand import expanded, files_at
 
 LARGEST_FILE = 256 << 20  # bytes: a collection of 200,000 games
 RECORDS = Kind("go", "game record", frozenset({".sgf"}), "SGF files, a folder or an archive of them")

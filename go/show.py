@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from ..core.domain import Preprocessing
+from ..core.data import Preprocessing
 from . import picture
 from .coords import vertex
 from .diagram import Diagram

@@ -1,32 +1,34 @@
-"""Speech."""
+"""Speech and other sound."""
 
+from ..core.constants import NetworkConstants
 from ..core.domain import Domain
+from ..core.explain.capability import Explainable, FilterImages
+from ..core.imagine.capability import Imaginable
+from ..core.robust.capability import Attackable, Corruptible
+from ..core.transfer import Transferable
+from ..core.windows import Windowed
 from . import augment, check, corruptions, data, frontend, imagine, listen, models, options, show, timeline
 
 DOMAIN = Domain(
     name="speech",
     load=data.load,
     read=data.read,
-    gather=data.gather,
+    expand_paths=data.expand_paths,
     frontend=frontend.frontend,
     augment=augment.augment,
     check=check.check,
     show=show.show,
-    graph=show.graph,
-    place=show.place,
-    empty=frontend.silence,
-    listen=listen.listen,
-    from_below=True,
-    filter=show.filter,
-    patch=show.patch,
-    imagine=imagine.canvas,
     recipes=models.RECIPES,
     default="swift",
-    windows=data.windows,
     options=options.NAMES,
-    form=options.form,
-    numbers=models.numbers,
-    timeline=timeline.timeline,
-    perturbation_spaces=corruptions.SURFACES,
-    corruptions=corruptions.corruptions,
+    capabilities=(
+        Windowed(data.windows, timeline.timeline),
+        NetworkConstants(models.numbers),
+        Transferable(options.form),
+        Explainable(baseline=frontend.silence, describe_position=show.place, sonify=listen.listen),
+        FilterImages(show.filter, flip_rows=True, patch=show.patch),
+        Imaginable(imagine.canvas),
+        Attackable(corruptions.SPACES, graph=show.graph),
+        Corruptible(corruptions.corruptions),
+    ),
 )

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.domain import DataSpec
+from ..core.data import DataSpec
 from ..core.sources.content import Content, Unreadable, counted, digest_of
 from ..core.sources.doubts import Seen, examined, refusals, report
 from ..core.sources.survey import NAMED, Placed, Survey, in_groups, in_labels, survey

@@ -13,11 +13,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..core.domain import Corruption, PerturbationSpace, Preprocessing
+from ..core.data import Preprocessing
+from ..core.robust.capability import Corruption, PerturbationSpace
 from .augment import pieces, played
 from .frontend import FULL
 
-SURFACES = (
+SPACES = (
     PerturbationSpace("spectrogram", "maps", "deviations of the spectrogram", (0.02, 0.05, 0.1, 0.2, 0.5)),
     PerturbationSpace(
         "samples", "inputs", "shares of full scale", (0.0002, 0.0005, 0.001, 0.002, 0.005), FULL, -FULL, FULL - 1

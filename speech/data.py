@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,15 +11,17 @@ import soxr
 import torch
 from torch import Tensor
 
-from ..core.domain import Data, DataSpec, Preprocessing, Windows
+from ..core.data import Data, DataSpec, Preprocessing
+from ..core.inputs import Input
 from ..core.lazy import LazyInputs
-from ..core.problem import DATA, Problem
-from ..core.sources import gather as files
+from ..core.sources import expand
 from ..core.sources.cache import Arrays, Cache, Index, key_of
-from ..core.sources.content import Content, Unreadable
+from ..core.sources.content import Content
 from ..core.sources.listing import Item
+from ..core.sources.read import named_problems, source_of
 from ..core.sources.survey import Placed, Survey, divided_by, full_bad
 from ..core.sources.usable import data_of, none_usable, surveyed
+from ..core.windows import Windows
 from .audio import RECORDINGS, Samples, fitted, sound, starts
 from .build import COVERED, LONGEST, RATE, Form, build, decoded, form_of, noise_of
 from .options import FORM, NAMED, Options, options_of
@@ -94,14 +95,14 @@ def background(placed: Sequence[Placed], form: Form, path: Path, index: Index) -
     index.remarks.append(remark)
 
 
-def read(source: str | bytes, preprocessing: Preprocessing) -> Tensor:
-    """One recording, from its path or its bytes, as `load` would give it: int16 (samples,)."""
-    return torch.from_numpy(fitted(samples_of(source, preprocessing), int(preprocessing["samples"])).copy())
+def read(value: Input, preprocessing: Preprocessing) -> Tensor:
+    """One recording, prepared as `load` prepares it: int16 (samples,)."""
+    return torch.from_numpy(fitted(samples_of(value, preprocessing), int(preprocessing["samples"])).copy())
 
 
-def windows(source: str | bytes, preprocessing: Preprocessing) -> Windows:
-    """All of a recording, in windows that overlap by half where it is longer than one."""
-    samples = samples_of(source, preprocessing)
+def windows(value: Input, preprocessing: Preprocessing) -> Windows:
+    """A whole recording, in windows that overlap by half if it is longer than one."""
+    samples = samples_of(value, preprocessing)
     rate, length = int(preprocessing["rate"]), int(preprocessing["samples"])
     begin = starts(len(samples), length)
     spans = [(start / rate, (start + min(len(samples), length)) / rate) for start in begin]
@@ -115,17 +116,12 @@ def windows(source: str | bytes, preprocessing: Preprocessing) -> Windows:
     return Windows(made, spans, unit="s")
 
 
-def samples_of(source: str | bytes, preprocessing: Preprocessing) -> Samples:
-    """The samples of one recording at the model's rate. Raises Problem where it is not one."""
-    name = "the recording" if isinstance(source, bytes) else source
-    try:
-        return sound(source if isinstance(source, bytes) else Path(source), int(preprocessing["rate"]))[1]
-    except Unreadable as problem:
-        if isinstance(source, str) and not os.path.lexists(source):
-            raise files.missing(source) from problem
-        raise Problem(f"{name} {problem}", DATA) from problem
+def samples_of(value: Input, preprocessing: Preprocessing) -> Samples:
+    """The samples of one recording at the model's rate. Raises Problem if it cannot be read."""
+    with named_problems(value, "recording"):
+        return sound(source_of(value, "recording"), int(preprocessing["rate"]))[1]
 
 
-def gather(arguments: Sequence[str]) -> list[str]:
+def expand_paths(arguments: Sequence[str]) -> list[Input]:
     """The recordings among files, folders and globs."""
-    return files.gather(arguments, RECORDINGS)
+    return expand.expand_paths(arguments, RECORDINGS)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..core.domain import Preprocessing
+from ..core.data import Preprocessing
 from .spectrogram import filters, points_for
 
 FULL = 32768.0  # full scale of an int16 sample

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ..core import files
-from ..core.domain import Preprocessing
+from ..core.data import Preprocessing
 from ..core.imagine.canvas import Canvas
 from .frontend import DEPTH, Frontend, frames_of, samples_in
 from .listen import FULL

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..core import files
-from ..core.domain import Preprocessing
+from ..core.data import Preprocessing
 from .frontend import samples_in
 from .spectrogram import middles
 

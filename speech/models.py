@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..core.domain import Preprocessing, Recipe
+from ..core.data import Preprocessing
+from ..core.domain import Recipe
 from ..core.layer import Layer, Layers
 from ..core.layers import (
     batchnorm,

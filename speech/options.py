@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..core.domain import DataSpec, Preprocessing, Progress
+from ..core.data import DataSpec, Preprocessing, Progress
 from ..core.options import cache_in, number, one_of, said, truth, whole
 from ..core.sources.fields import Condition, Pattern
 from .frontend import NORMALISE

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from ..core.domain import Preprocessing
+from ..core.data import Preprocessing
 from .frontend import DEPTH, Frontend, samples_in
 from .options import DEFAULTS
 from .spectrogram import middles

@@ -8,14 +8,14 @@ from collections.abc import Hashable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
-from ..core.domain import DataSpec
+from ..core.data import DataSpec
 from ..core.problem import DATA, Bad, Problem
 from ..core.sources.archive import ENDINGS as ARCHIVES
 from ..core.sources.archive import is_shown, read_members, split_name
 from ..core.sources.content import Content, file_reason
+from ..core.sources.expand import missing
 from ..core.sources.fields import Condition, Pattern, chosen
 from ..core.sources.folder import Folder, stamp_of, walk
-from ..core.sources.gather import missing
 from ..core.sources.listing import Item, Listing, Origin, natural, same_label
 from ..core.sources.packed import Packed, table_in
 from ..core.sources.survey import Placed, Survey

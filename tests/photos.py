@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from neocog.core.domain import Data, DataSpec
+from neocog.core.data import Data, DataSpec
 from neocog.core.problem import DATA, Problem
 from neocog.vision.data import load
 from PIL import Image

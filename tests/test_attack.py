@@ -7,11 +7,11 @@ import pytest
 import torch
 import toy
 from neocog.core.checkpoint import Card
-from neocog.core.domain import PerturbationSpace
 from neocog.core.model import Model
 from neocog.core.problem import Problem
 from neocog.core.robust import adversary
 from neocog.core.robust.attack import Attack, curve, sizes
+from neocog.core.robust.capability import PerturbationSpace
 from neocog.core.robust.fooled import chosen, fooled
 from test_train import bits, finished
 from torch.nn import functional as F

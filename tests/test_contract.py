@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from neocog.core.domain import DataSpec, Domain
+from neocog.core.data import DataSpec
+from neocog.core.domain import Domain
 from neocog.core.network import Network, parse
 from neocog.core.plan import find_recipe
 from neocog.core.settings import Settings

@@ -2,7 +2,7 @@
 
 import pytest
 from neocog.commands import typed
-from neocog.core.domain import DataSpec
+from neocog.core.data import DataSpec
 from neocog.core.problem import Problem
 from neocog.core.sources.listing import Item
 from neocog.core.sources.survey import divide

@@ -11,7 +11,7 @@ import torch
 from drawn_go import board
 from neocog import cli
 from neocog.core.checkpoint import Card, save
-from neocog.core.domain import DataSpec
+from neocog.core.data import DataSpec
 from neocog.core.initialize import initialize
 from neocog.core.model import SMALL, Model, load
 from neocog.core.network import Network, parse

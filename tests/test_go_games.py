@@ -10,7 +10,7 @@ import time
 import neocog
 import numpy as np
 import pytest
-from neocog.core.domain import DataSpec
+from neocog.core.data import DataSpec
 from neocog.core.problem import Problem
 from neocog.go import export, pack, sgf
 from neocog.go.check import report, result_of, year_of

@@ -5,7 +5,8 @@ import threading
 import pytest
 import torch
 import toy
-from neocog.core.domain import UNCHANGED, Examples, concatenate
+from neocog.core.data import Examples, concatenate
+from neocog.core.domain import UNCHANGED
 from neocog.core.feed import COPYING, predict_proba, prefetcher, to_device_if_fits
 from neocog.core.lazy import Prefetcher
 from neocog.core.train import batches, train

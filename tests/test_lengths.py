@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from neocog.core import feed, modules
-from neocog.core.domain import Examples, concatenate
+from neocog.core.data import Examples, concatenate
 from neocog.core.initialize import initialize
 from neocog.core.network import Network, parse
 from neocog.core.train import batches

@@ -2,7 +2,7 @@
 
 import pytest
 import toy
-from neocog.core.domain import DataSpec
+from neocog.core.data import DataSpec
 from neocog.core.plan import MOST_EPOCHS, Plan, find_recipe, plan_from, read_settings
 from neocog.core.problem import Problem
 from neocog.core.settings import Settings

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from neocog.core.domain import DataSpec
+from neocog.core.data import DataSpec
 from neocog.core.problem import Problem
 from neocog.speech.check import check
 from neocog.speech.data import load

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from neocog.core.domain import Data, DataSpec
+from neocog.core.data import Data, DataSpec
 from neocog.core.problem import Problem
 from neocog.speech.audio import fitted, sound
 from neocog.speech.data import gather, load, read, windows

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from neocog.core.domain import Preprocessing
+from neocog.core.data import Preprocessing
 from neocog.speech.frontend import DEPTH, Frontend, delta, frames_of, frontend
 from neocog.speech.spectrogram import LOWEST, corners, filters, hertz, mels, middles, points_for
 from recorded import hiss, tone

@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 from neocog.core import stream
-from neocog.core.domain import DataSpec
+from neocog.core.data import DataSpec
 from neocog.core.problem import DATA, Problem
 from neocog.text import DOMAIN
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from neocog.core.domain import DataSpec
+from neocog.core.data import DataSpec
 from neocog.core.initialize import initialize
 from neocog.core.modules import Bag, NGrams
 from neocog.core.network import Network

@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 import torch
-from neocog.core.domain import DataSpec
+from neocog.core.data import DataSpec
 from neocog.core.problem import Problem
 from neocog.text import DOMAIN, augment
 from neocog.text.show import html, pieces, show, terminal, tint

@@ -7,7 +7,7 @@ import zipfile
 from collections import Counter
 
 import pytest
-from neocog.core.domain import DataSpec
+from neocog.core.data import DataSpec
 from neocog.core.problem import Problem
 from neocog.text import DOMAIN, places
 from neocog.text.options import Reading

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from neocog.core import train as training
 from neocog.core.checkpoint import read_tensors, write_tensors
+from neocog.core.data import Data, Examples
 from neocog.core.device import World
-from neocog.core.domain import UNCHANGED, Data, Examples
+from neocog.core.domain import UNCHANGED
 from neocog.core.feed import predict_proba
 from neocog.core.initialize import initialize
 from neocog.core.network import Network, parse

@@ -9,7 +9,7 @@ import toy
 from neocog.commands.typed import weights_of
 from neocog.core import checkpoint, transfer
 from neocog.core.checkpoint import Card
-from neocog.core.domain import Data, DataSpec
+from neocog.core.data import Data, DataSpec
 from neocog.core.initialize import initialize
 from neocog.core.network import Network, parse
 from neocog.core.plan import Plan

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from neocog.core.domain import DataSpec
+from neocog.core.data import DataSpec
 from neocog.core.problem import Problem
 from neocog.vision.check import check
 from neocog.vision.data import load

@@ -15,7 +15,7 @@ import numpy as np
 import photos
 import pytest
 import torch
-from neocog.core.domain import Data, DataSpec
+from neocog.core.data import Data, DataSpec
 from neocog.core.problem import DATA, FAILED, USAGE, Problem
 from neocog.core.sources import cache, survey
 from neocog.vision import build, data

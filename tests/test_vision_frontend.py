@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from neocog.core.domain import Preprocessing
+from neocog.core.data import Preprocessing
 from neocog.vision.frontend import frontend
 
 RGB = {"size": [4, 5], "colour": "rgb", "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}

@@ -1,8 +1,9 @@
 """A small world for tests of the core: pictures of 8×8 with a bright patch whose corner is the label."""
 
 import torch
+from neocog.core.data import Data, Examples
 from neocog.core.device import World
-from neocog.core.domain import UNCHANGED, Augment, Data, Domain, Examples, Recipe
+from neocog.core.domain import UNCHANGED, Augment, Domain, Recipe
 from neocog.core.initialize import initialize
 from neocog.core.layers import batchnorm, conv, dense, dropout, flatten, maxpool, relu
 from neocog.core.lazy import LazyInputs

@@ -1,31 +1,40 @@
 """Texts."""
 
+from ..core.constants import NetworkConstants
 from ..core.domain import Domain
+from ..core.explain.capability import Explainable, FilterImages
+from ..core.imagine.capability import Imaginable
+from ..core.initialize import DataInitialization
+from ..core.presentation import Readable
+from ..core.robust.capability import Corruptible
+from ..core.stream import LineInputs, Tabular
+from ..core.transfer import Transferable
+from ..core.windows import Windowed
 from . import augment, begin, check, corruptions, data, frontend, imagine, models, options, show
 
 DOMAIN = Domain(
     name="text",
     load=data.load,
     read=data.read,
-    gather=data.gather,
+    expand_paths=data.expand_paths,
     frontend=frontend.frontend,
     augment=augment.augment,
     check=check.check,
     show=show.show,
     recipes=models.RECIPES,
     default="swift",
-    windows=data.windows,
     options=options.NAMES,
-    form=options.form,
-    begin=begin.begin,
-    by_line=True,
-    table=data.table_in,
-    spell=show.spell,
-    place=show.place,
-    written=show.written,
-    patch=show.patch,
-    numbers=data.numbers,
-    tokens=data.tokens_by_id,
-    imagine=imagine.tokens,
-    corruptions=corruptions.corruptions,
+    capabilities=(
+        LineInputs(),
+        Tabular(data.table_in),
+        Windowed(data.windows),
+        Readable(show.spell),
+        NetworkConstants(data.numbers),
+        DataInitialization(begin.begin),
+        Transferable(options.form, tokens=data.tokens_by_id),
+        Explainable(describe_position=show.place, highlight=show.written),
+        FilterImages(patch=show.patch),
+        Imaginable(imagine.tokens),
+        Corruptible(corruptions.corruptions),
+    ),
 )

@@ -7,7 +7,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from ..core.domain import Data, DataSpec
+from ..core.data import Data, DataSpec
 from ..core.modules import Bag, Embed, NGrams
 from ..core.problem import USAGE, Problem
 from . import runs, vectors

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.lib.format import open_memmap
 from torch import from_numpy
 
-from ..core.domain import DataSpec, Preprocessing
+from ..core.data import DataSpec, Preprocessing
 from ..core.problem import DATA, Problem
 from ..core.sources.cache import Index
 from ..core.sources.content import Unreadable, digest_of, fetched

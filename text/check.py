@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from ..core.domain import DataSpec
+from ..core.data import DataSpec
 from ..core.sources.doubts import Seen, refusals, report
 from ..core.sources.survey import divide, full_bad, in_groups, in_labels, survey
 from .build import Texts, alike, fits_labels, rows_of

@@ -13,7 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..core.domain import Corruption, Preprocessing
+from ..core.data import Preprocessing
+from ..core.robust.capability import Corruption
 from .augment import drop, swap
 from .vocabulary import FIRST, PADDING, Vocabulary
 

@@ -12,14 +12,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..core.domain import Data, DataSpec, Preprocessing, Table, Windows
+from ..core.data import Data, DataSpec, Preprocessing
+from ..core.inputs import Input, TextInput
 from ..core.options import said
 from ..core.problem import DATA, Problem
-from ..core.sources import gather as files
+from ..core.sources import expand
 from ..core.sources.cache import Arrays, Cache, Index, key_of
-from ..core.sources.content import Unreadable, fetched, file_reason
+from ..core.sources.content import fetched, file_reason
+from ..core.sources.read import named_problems, source_of
 from ..core.sources.survey import Placed, divided_by
 from ..core.sources.usable import data_of, surveyed
+from ..core.stream import Table
+from ..core.windows import Windows
 from . import table
 from .build import KNOWN, build, fits_labels, rows_of
 from .decode import decoded
@@ -74,18 +78,18 @@ def cached(
         return cache.keep(folder, key, index)
 
 
-def read(source: str | bytes, preprocessing: Preprocessing) -> Tensor:
+def read(value: Input, preprocessing: Preprocessing) -> Tensor:
     """One text, from a file's path, its bytes or itself, as `load` would give it: int32 (1, 1, L), cut where longer."""
     return padded(
-        vocabulary_of(preprocessing).ids(tokens(source, preprocessing)),
+        vocabulary_of(preprocessing).ids(tokens(value, preprocessing)),
         preprocessing["length"],
         preprocessing["longest"],
     )
 
 
-def windows(source: str | bytes, preprocessing: Preprocessing) -> Windows:
+def windows(value: Input, preprocessing: Preprocessing) -> Windows:
     """A text as overlapping windows of at most the longest that training saw; spans count tokens."""
-    ids = vocabulary_of(preprocessing).ids(tokens(source, preprocessing))
+    ids = vocabulary_of(preprocessing).ids(tokens(value, preprocessing))
     longest: int = preprocessing["longest"]
     starts = [0]
     while starts[-1] + longest < len(ids):
@@ -98,35 +102,29 @@ def windows(source: str | bytes, preprocessing: Preprocessing) -> Windows:
     return Windows(torch.from_numpy(inputs), spans, torch.from_numpy(lengths), "tokens")
 
 
-def tokens(source: str | bytes, preprocessing: Preprocessing) -> list[str]:
-    """The tokens of a text: of a file where one has that path, of the bytes, or of the words themselves.
-
-    Raises Problem where there are none.
-    """
-    found = strings(text_of(source), preprocessing["tokens"], preprocessing["lower"])
-    if not found:
-        name = "the text" if isinstance(source, bytes) else repr(source)
+def tokens(value: Input, preprocessing: Preprocessing) -> list[str]:
+    """The tokens of a text. Raises Problem if it has none."""
+    strings_of_text = strings(text_of(value), preprocessing["tokens"], preprocessing["lower"])
+    if not strings_of_text:
+        name = repr(value.name) if value.name.strip("- ") else "the text"
         raise Problem(f"{name} is empty: it holds no {preprocessing['tokens']}; expected a text", DATA)
-    return found
+    return strings_of_text
 
 
-def text_of(source: str | bytes) -> str:
-    if isinstance(source, bytes):
-        return decoded(source)[0].strip()
-    if not is_file(source):
-        return source
-    try:
-        content = fetched(Path(source))
-    except Unreadable as problem:
-        raise Problem(f"{source} {problem}", DATA) from problem
+def text_of(value: Input) -> str:
+    """The text itself, or the decoded content of its file. Raises Problem for a file that cannot be read."""
+    if isinstance(value, TextInput):
+        return value.text
+    with named_problems(value, "text"):
+        content = fetched(source_of(value, "text"))
     assert isinstance(content, bytes)
     return decoded(content)[0].strip()
 
 
-def is_file(text: str) -> bool:
-    """Whether a text is the path of a file; what is too long or too strange for one is a text."""
+def exists(text: str) -> bool:
+    """Whether a text is the path of a file or folder; a text with a null character cannot be one."""
     try:
-        return os.path.isfile(text)
+        return os.path.lexists(text)
     except ValueError:
         return False
 
@@ -153,19 +151,19 @@ def vocabulary_of(preprocessing: Preprocessing) -> Vocabulary:
     return kept[1]
 
 
-def gather(arguments: Sequence[str]) -> list[str]:
-    """The texts that arguments mean: files, those in folders, what globs stand for, or a text itself."""
-    found: list[str] = []
+def expand_paths(arguments: Sequence[str]) -> list[Input]:
+    """The files among paths, folders and globs; any other argument is a text itself."""
+    inputs: list[Input] = []
     for argument in arguments:
-        if os.path.lexists(argument) or looks_like_a_path(argument):
-            found += files.gather([argument], TEXTS)
+        if exists(argument) or looks_like_a_path(argument):
+            inputs += expand.expand_paths([argument], TEXTS)
         else:
-            found.append(argument)
-    return found
+            inputs.append(TextInput(argument))
+    return inputs
 
 
 def looks_like_a_path(text: str) -> bool:
-    """Whether somebody meant a file that is not there: no blank in it, and an ending or a folder."""
+    """Whether an argument was meant as a file, though there is none: no blank, and a suffix or a folder."""
     return not any(sign.isspace() for sign in text) and (
         Path(text).suffix.lower() in TEXTS.suffixes - {""} or text.startswith(("./", "../", "/", "~"))
     )
@@ -200,7 +198,7 @@ def table_in(file: str, preprocessing: Preprocessing, options: Mapping[str, Any]
         raise Problem(f"{file} is empty; expected rows with a text in each", DATA)
     columns = table.columns_of(rows, reading, None, file, need_label=False)
     body = rows if columns.header is None else rows[1:]
-    pairs = ((row.cells, _joined(row.cells, columns.text).encode("utf-8", "surrogatepass")) for row in body)
+    pairs = ((row.cells, TextInput(_joined(row.cells, columns.text))) for row in body)
     return Table(list(columns.header) if columns.header else None, pairs, form.delimiter)
 
 

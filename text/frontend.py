@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from ..core.domain import Preprocessing
+from ..core.data import Preprocessing
 
 
 class Frontend(nn.Module):

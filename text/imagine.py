@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import nn
 
-from ..core.domain import Preprocessing
+from ..core.data import Preprocessing
 from ..core.imagine.canvas import Tokens
 from .vocabulary import FIRST, Vocabulary
 

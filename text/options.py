@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..core.domain import DataSpec, Preprocessing
+from ..core.data import DataSpec, Preprocessing
 from ..core.options import cache_in, one_of, said, truth, whole
 from ..core.problem import USAGE, Problem
 

@@ -11,7 +11,8 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from ..core import plot
-from ..core.domain import Preprocessing
+from ..core.data import Preprocessing
+from ..core.inputs import Input
 from .data import text_of, vocabulary_of
 from .options import cutting_of
 from .tokens import Token, placed
@@ -60,10 +61,10 @@ def patch(inputs: Tensor, maps: Tensor, rows: slice, columns: slice, preprocessi
     return spell(inputs.flatten()[columns], preprocessing)
 
 
-def written(source: str | bytes, relevance: Sequence[float], preprocessing: Preprocessing, form: str) -> str:
+def written(value: Input, relevance: Sequence[float], preprocessing: Preprocessing, form: str) -> str:
     """A text as it was, its tokens coloured by relevance, for "terminal" or "html"."""
     cutting = cutting_of(preprocessing)
-    return {"terminal": terminal, "html": html}[form](text_of(source), relevance, cutting.tokens, cutting.lower)
+    return {"terminal": terminal, "html": html}[form](text_of(value), relevance, cutting.tokens, cutting.lower)
 
 
 def _laid_out(

@@ -8,13 +8,13 @@ from collections.abc import Hashable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path, PurePath
 
-from ..core.domain import DataSpec
+from ..core.data import DataSpec
 from ..core.problem import DATA, Bad, Problem
 from ..core.sources import packed
 from ..core.sources.archive import ENDINGS as ARCHIVES
 from ..core.sources.archive import split_name
 from ..core.sources.content import Content, Kind, Unreadable, fetched, file_reason
-from ..core.sources.gather import missing
+from ..core.sources.expand import missing
 from ..core.sources.listing import Item, Listing, kind_of_file, place
 from ..core.sources.survey import Placed
 from . import jsonl, lines, parquet, table

@@ -1,26 +1,34 @@
 """Pictures."""
 
 from ..core.domain import Domain
+from ..core.explain.capability import Explainable, FilterImages
+from ..core.imagine.capability import Imaginable
+from ..core.plan import AugmentationLimits
+from ..core.robust.capability import Attackable, Corruptible
+from ..core.transfer import Transferable
+from ..core.tta import TestTimeAugmentation
 from . import augment, check, corruptions, data, frontend, imagine, models, options, pretrained, show, weights
 
 DOMAIN = Domain(
     name="vision",
     load=data.load,
     read=data.read,
-    gather=data.gather,
+    expand_paths=data.expand_paths,
     frontend=frontend.frontend,
     augment=augment.augment,
     check=check.check,
     show=show.show,
     recipes=models.RECIPES,
     default="swift",
-    weights=weights.weights,
-    suited=augment.suited,
-    views=augment.views,
     options=options.NAMES,
-    form=options.form,
-    imagine=imagine.canvas,
-    pretrained={"efficientnet-lite0": pretrained.efficientnet_lite0},
-    perturbation_spaces=corruptions.SURFACES,
-    corruptions=corruptions.corruptions,
+    capabilities=(
+        AugmentationLimits(augment.suited),
+        TestTimeAugmentation(augment.views),
+        Transferable(options.form, weights.weights, {"efficientnet-lite0": pretrained.efficientnet_lite0}),
+        Explainable(),
+        FilterImages(),
+        Imaginable(imagine.canvas),
+        Attackable(corruptions.SPACES),
+        Corruptible(corruptions.corruptions),
+    ),
 )

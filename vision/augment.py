@@ -18,7 +18,8 @@ import torch
 from torch import Tensor
 
 from ..core.changes import Vocabulary, parts_of
-from ..core.domain import Augment, View, same
+from ..core.domain import Augment
+from ..core.tta import View, same
 from .warp import Dice, centred, perspective, rotate, scale, skew, translate, warp
 
 FULL = 255.0  # full scale of a pixel

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from statistics import median
 from typing import Any
 
-from ..core.domain import DataSpec
+from ..core.data import DataSpec
 from ..core.sources.content import Content, Unreadable, digest_of, fetched
 from ..core.sources.doubts import examined, refusals, report
 from ..core.sources.survey import in_groups, in_labels, survey

@@ -12,11 +12,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..core.domain import Corruption, PerturbationSpace, Preprocessing
+from ..core.data import Preprocessing
+from ..core.robust.capability import Corruption, PerturbationSpace
 from .augment import FULL
 from .warp import rotation, sample
 
-SURFACES = (
+SPACES = (
     PerturbationSpace("pixels", "inputs", "shares of a pixel's range", (0.01, 0.02, 0.05, 0.1, 0.25), FULL, 0, FULL),
 )
 PIXELS = "of the range"

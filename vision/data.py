@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from pathlib import Path
 
 import PIL
 import torch
 from torch import Tensor
 
-from ..core.domain import Data, DataSpec, Preprocessing
-from ..core.problem import DATA, Problem
-from ..core.sources import gather as files
+from ..core.data import Data, DataSpec, Preprocessing
+from ..core.inputs import Input
+from ..core.sources import expand
 from ..core.sources.cache import Arrays, Cache, Index, key_of
-from ..core.sources.content import Unreadable, fetched
+from ..core.sources.content import fetched
+from ..core.sources.read import named_problems, source_of
 from ..core.sources.survey import Placed, Survey, divided_by, full_bad
 from ..core.sources.usable import data_of, none_usable, surveyed
 from .build import SMALL, Otherwise, build, decoded, first_form
@@ -86,21 +85,16 @@ def built(
         return cache.keep(folder, key, index)
 
 
-def read(source: str | bytes, preprocessing: Preprocessing) -> Tensor:
-    """One picture, from its path or its bytes, as `load` would give it: uint8 (C, H, W)."""
+def read(value: Input, preprocessing: Preprocessing) -> Tensor:
+    """One picture, prepared as `load` prepares it: uint8 (C, H, W)."""
     form = Form(
         (int(preprocessing["size"][0]), int(preprocessing["size"][1])), preprocessing["colour"], preprocessing["fit"]
     )
-    name = "the picture" if isinstance(source, bytes) else source
-    try:
-        _, array = pixels(fetched(source if isinstance(source, bytes) else Path(source)), form)
-    except Unreadable as problem:
-        if isinstance(source, str) and not os.path.lexists(source):
-            raise files.missing(source) from problem
-        raise Problem(f"{name} {problem}", DATA) from problem
+    with named_problems(value, "picture"):
+        _, array = pixels(fetched(source_of(value, "picture")), form)
     return torch.from_numpy(array.copy())
 
 
-def gather(arguments: Sequence[str]) -> list[str]:
+def expand_paths(arguments: Sequence[str]) -> list[Input]:
     """The pictures among files, folders and globs."""
-    return files.gather(arguments, PICTURES)
+    return expand.expand_paths(arguments, PICTURES)

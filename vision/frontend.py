@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from ..core.domain import Preprocessing
+from ..core.data import Preprocessing
 
 CHANNELS = {"grey": 1, "rgb": 3}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ..core.domain import Preprocessing
+from ..core.data import Preprocessing
 from ..core.imagine.canvas import Canvas
 from .frontend import CHANNELS
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeGuard
 
-from ..core.domain import DataSpec, Preprocessing, Progress
+from ..core.data import DataSpec, Preprocessing, Progress
 from ..core.options import cache_in, one_of, said
 from ..core.problem import USAGE, Problem
 

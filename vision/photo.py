@@ -13,8 +13,8 @@ from torch import Tensor
 
 from ..core import files
 from ..core.problem import DATA, USAGE, Problem
-from ..core.sources import gather
 from ..core.sources.content import Unreadable, fetched
+from ..core.sources.expand import missing
 from .picture import Form, header, pixels
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".webp")
@@ -47,7 +47,7 @@ def read(path: str, longest: int, colour: str = "rgb") -> Photo:
         _, found = pixels(content, Form(size, colour, "stretch"))
     except Unreadable as problem:
         if not os.path.lexists(path):
-            raise gather.missing(path) from None
+            raise missing(path) from None
         raise Problem(f"{path} {problem}", DATA) from None
     return Photo(torch.from_numpy(found.copy())[None].float() / 255, was)
 

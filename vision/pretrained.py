@@ -8,7 +8,7 @@ from pathlib import Path
 from torch import Tensor
 
 from ..core.checkpoint import Card
-from ..core.domain import Preprocessing
+from ..core.data import Preprocessing
 from ..core.network import Network
 from ..core.problem import FAILED, USAGE, Problem, did_you_mean
 from .models import LARGE, RECIPES

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from ..core.domain import Preprocessing
+from ..core.data import Preprocessing
 
 Pixels = NDArray[np.uint8]  # (H, W, 3)
 

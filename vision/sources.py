@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from ..core.domain import DataSpec
+from ..core.data import DataSpec
 from ..core.problem import DATA, Problem
 from ..core.sources.archive import ENDINGS as ARCHIVES
 from ..core.sources.content import file_reason
+from ..core.sources.expand import missing
 from ..core.sources.folder import Folder
-from ..core.sources.gather import missing
 from ..core.sources.listing import Origin
 from ..core.sources.packed import Packed
 from ..core.sources.survey import Placed

@@ -10,10 +10,12 @@ import torch
 from torch import Tensor
 
 from .. import feed, modules
-from ..domain import Preprocessing
+from ..data import Preprocessing
+from ..inputs import Input
 from ..model import Model
 from ..problem import FAILED, USAGE, Problem, did_you_mean
 from . import trust
+from .capability import Explainable
 from .methods import Method, Subject, checked
 from .methods import methods as chosen
 from .places import Place
@@ -39,7 +41,7 @@ class Explanation:
     """Relevance (H, W) over the places of what the network saw of one input, for one label, by one method."""
 
     name: str
-    source: str | bytes
+    source: Input
     inputs: Tensor  # as the domain reads them
     label: str
     probability: float  # of the label, as `predict` gives it
@@ -103,24 +105,23 @@ def label_index(label: str, labels: Sequence[str]) -> int:
 
 def explain(
     model: Model,
-    sources: Sequence[str | bytes],
+    sources: Sequence[Input],
     asked: str = "saliency",
     labels: Sequence[str] = (),
     check: bool = False,
     layers: Sequence[Place] = (),
-    reading: Preprocessing | None = None,
     wait: Callable[[], object] = lambda: None,
 ) -> Iterator[Explanation]:
     """Every input by every method for every label, by default the likeliest; `wait` is called as the work goes on.
 
     `asked` is `saliency,occlusion` or `all`; `check` compares with random networks; `layers` are those that gradcam
-    looks at; `reading` says what of a file is meant, where the domain knows such names (Domain.reading). An input of
-    several windows is explained by the one that is surest of the label. Raises Problem before anything is computed.
+    looks at. An input of several windows is explained by the one that is surest of the label. Raises Problem before
+    anything is computed.
     """
     checked(model.words)
     methods = chosen(asked, model.network, model.words)
     targets = [label_index(label, model.labels) for label in labels]
-    read = [model.windows(source, model.card.preprocessing | (reading or {})) for source in sources]
+    read = [model.windows(source) for source in sources]
     for source, windows in zip(sources, read, strict=True):
         shares = torch.from_numpy(feed.predict_proba(model, windows.examples(), trust.TOGETHER))
         every: dict[int, Tensor] = {}
@@ -133,7 +134,7 @@ def explain(
             for method in methods:
                 relevance, curves, likeness = _mapped(subject, there, method, target, check, source, wait)
                 yield Explanation(
-                    named(source),
+                    source.name,
                     source,
                     inputs,
                     model.labels[target],
@@ -153,14 +154,14 @@ def _mapped(
     method: Method,
     target: int,
     check: bool,
-    source: str | bytes,
+    source: Input,
     wait: Callable[[], object],
 ) -> tuple[Tensor, trust.Curves | None, float | None]:
     """Relevance (H, W), and how far to trust it: curves where they are cheap, likeness where it is asked for."""
     relevance = method.compute(subject, torch.tensor([target], device=subject.maps.device))[0].cpu()
     wait()
     if not bool(torch.isfinite(relevance).all()):
-        raise Problem(f"{method.name} gives numbers that are not finite for {named(source)}", FAILED)
+        raise Problem(f"{method.name} gives numbers that are not finite for {source.name}", FAILED)
     curves, likeness = None, None
     if check or trust.PASSES * subject.network.macs < CHEAP:
         curves = trust.curves(subject, target, relevance, there)
@@ -179,13 +180,10 @@ def seen(model: Model, inputs: Tensor, layers: Sequence[Place] = ()) -> tuple[Su
         if model.right_context is not None:
             longest = int(there.sum()) + model.right_context
             maps, there = maps[..., :longest], there[..., :longest]
-    return Subject(model.network, model.words, maps, model.domain.empty(maps), layers), there
+    baseline = model.domain.require(Explainable, "explain").baseline(maps)
+    return Subject(model.network, model.words, maps, baseline, layers), there
 
 
 def takes_ids(model: Model) -> bool:
     """Whether the network begins by looking tokens up in a table."""
     return any(isinstance(module, modules.Embed | modules.Bag) for module in model.words.modules())
-
-
-def named(source: str | bytes) -> str:
-    return "-" if isinstance(source, bytes) else source

@@ -11,7 +11,9 @@ from .. import modules
 from ..layers import Conv, Embed, Local
 from ..model import Model
 from ..network import walk
+from ..presentation import Readable
 from ..problem import USAGE, Problem
+from .capability import FilterImages
 from .methods import checked
 from .places import Place, convolutions, layer, listed
 from .sheet import Panel, Scale, Sheet, coloured, enlarged, painted
@@ -47,7 +49,8 @@ def sheet(model: Model, place: Place) -> Sheet:
     """Each filter as a picture: its weights in colour where the input has colour, else on a scale around zero."""
     every = weights(model, place)
     first = place.number == convolutions(model.network)[0].number
-    seen = [model.domain.filter(each, model.card.preprocessing) if first else each.sum(0) for each in every[:MOST]]
+    images = model.domain.require(FilterImages, "filters")
+    seen = [images.first_filter(each, model.card.preprocessing) if first else each.sum(0) for each in every[:MOST]]
     in_colour = seen[0].ndim == 3 and len(seen[0]) == 3
     top = float(torch.stack(seen).abs().max()) or 1.0
     scale = Scale("weight", -top, top)
@@ -84,7 +87,7 @@ class Phrases:
 
 def over_words(model: Model) -> list[Place]:
     """The convolutions that look at the rows of an `embed` themselves."""
-    if model.domain.spell is None:
+    if model.domain.capability(Readable) is None:
         return []
     widths = {row.layer.dim for _, row in walk(model.network.rows) if isinstance(row.layer, Embed)}
     return [
@@ -125,5 +128,4 @@ def phrases(model: Model, place: Place) -> list[Phrases]:
 
 
 def spelt(model: Model, token: int) -> str:
-    assert model.domain.spell is not None
-    return model.domain.spell(torch.tensor([[[token]]]), model.card.preprocessing)
+    return model.domain.require(Readable, "filters").to_text(torch.tensor([[[token]]]), model.card.preprocessing)

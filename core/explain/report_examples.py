@@ -8,9 +8,10 @@ from typing import Any
 import torch
 
 from .. import plot
-from ..domain import Examples
+from ..data import Examples
 from ..metrics import Floats
 from ..model import Model
+from ..presentation import Readable
 from ..problem import Problem
 from . import filters
 from .explained import seen
@@ -30,7 +31,7 @@ def report_examples(model: Model, examples: Examples, probabilities: Floats) -> 
 
 
 def _filters(model: Model) -> bytes | None:
-    if model.domain.spell is not None:  # filters over words are words: neocog filters tells them
+    if model.domain.capability(Readable):  # filters over words are words: neocog filters tells them
         return None
     try:
         return png(filters.sheet(model, filters.place_of(model, None)))

@@ -12,9 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from .. import feed
-from ..domain import Examples
+from ..data import Examples
 from ..model import Model
 from ..problem import FAILED, Problem
+from .capability import FilterImages
 from .explained import seen
 from .methods import checked
 from .places import Place
@@ -80,7 +81,8 @@ def maps_sheet(model: Model, inputs: Tensor, place: Place, name: str) -> Sheet:
 
 def _upright(model: Model, values: Tensor) -> Tensor:
     """A map as people look at it: where the domain draws its rows from below, turned over."""
-    return values.flip(-2) if model.domain.from_below else values
+    images = model.domain.capability(FilterImages)
+    return values.flip(-2) if images and images.flip_rows else values
 
 
 # --- a data set ------------------------------------------------------------------------------------------------------
@@ -162,8 +164,9 @@ def part(model: Model, examples: Examples, each: Excited) -> Any:
     inputs = examples[torch.tensor([each.index])][0][0].cpu()
     with torch.no_grad():
         maps = model.frontend(inputs[None].to(model.device))[0].cpu()
-    if model.domain.patch is not None:
-        return model.domain.patch(inputs, maps, each.rows, each.columns, model.card.preprocessing)
+    images = model.domain.capability(FilterImages)
+    if images and images.patch is not None:
+        return images.patch(inputs, maps, each.rows, each.columns, model.card.preprocessing)
     seen_ = maps[:, each.rows, each.columns]
     return painted((seen_ if len(seen_) in (1, 3) else seen_.mean(0)).numpy())
 

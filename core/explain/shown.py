@@ -12,6 +12,7 @@ from typing import Any
 
 from .. import files, report
 from ..model import Model
+from .capability import Explainable
 from .explained import Explanation
 from .sheet import SIGNED, UNSIGNED, Panel, Sheet, free, write
 
@@ -62,14 +63,16 @@ def strongest(model: Model, each: Explanation) -> str:
     preprocessing = model.card.preprocessing
     if float(each.relevance.max()) <= 0:
         return "nothing speaks for it"
-    if model.domain.written is None:
-        return model.domain.place(each.inputs, *each.peak, preprocessing)
+    explainable = model.domain.require(Explainable, "explain")
+    if explainable.highlight is None:
+        return explainable.describe_position(each.inputs, *each.peak, preprocessing)
     values = each.relevance.flatten()
     top = float(values.abs().max()) or 1.0
     order = values.abs().argsort(descending=True, stable=True)[:STRONGEST].tolist()
     sign = "+" if each.method.signed else ""
     return ", ".join(
-        f"{model.domain.place(each.inputs, 0, at, preprocessing)} {values[at] / top:{sign}.2f}" for at in order
+        f"{explainable.describe_position(each.inputs, 0, index, preprocessing)} {values[index] / top:{sign}.2f}"
+        for index in order
     )
 
 
@@ -183,8 +186,8 @@ def _of(each: Explanation) -> str:
 
 def _body(model: Model, each: Explanation) -> str:
     preprocessing = model.card.preprocessing
-    if model.domain.written is not None:
-        return f"<p>{model.domain.written(each.source, each.of_tokens, preprocessing, 'html')}</p>"
+    if highlight := model.domain.require(Explainable, "explain").highlight:
+        return f"<p>{highlight(each.source, each.of_tokens, preprocessing, 'html')}</p>"
     shown = [model.domain.show(each.inputs, relevance, preprocessing) for relevance in (None, each.relevance)]
     return "".join(f'<img src="{address(picture)}" alt=""> ' for picture in shown)
 

@@ -20,6 +20,7 @@ from ..problem import USAGE, Problem, did_you_mean
 from . import goals
 from .ascent import Ascent, Goal, climb
 from .canvas import Canvas, Moves, Tokens
+from .capability import Imaginable
 from .growth import Growth, by_chance, grown
 from .phrases import Phrases, phrases
 
@@ -53,9 +54,9 @@ Way = Ascent | Phrases | Growth
 
 def kind_of(model: Model) -> Kind:
     """What the model's inputs are to who climbs. Raises Problem where its domain has not said."""
-    if model.domain.imagine is None:
+    if (imaginable := model.domain.capability(Imaginable)) is None:
         raise Problem(f"this neocog does not know how to imagine inputs of {model.domain.name}", USAGE)
-    return model.domain.imagine(model.card.preprocessing, model.frontend)
+    return imaginable.parameterize(model.card.preprocessing, model.frontend)
 
 
 def canvas_of(model: Model) -> Canvas:

@@ -6,6 +6,7 @@ from PIL import Image
 
 from ..explain.sheet import Panel, Sheet, enlarged
 from ..model import Model
+from ..presentation import Readable
 from .imagined import Imagined
 from .series import Series
 
@@ -15,7 +16,7 @@ ROOM, FEW = 1700, 5  # pixels that a row may take; how many larger pictures shar
 
 def sheet_of(model: Model, series: Series) -> Sheet:
     """Pictures as the domain shows its inputs; under a label's its probability, under a unit's its activation."""
-    labels, wide = series.of == "labels", model.domain.spell is not None
+    labels, wide = series.of == "labels", model.domain.capability(Readable) is not None
     drawn = [
         [model.domain.show(each.input, None, model.card.preprocessing) for each in row.inputs] for row in series.rows
     ]

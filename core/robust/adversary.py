@@ -12,7 +12,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from ..domain import PerturbationSpace
+from .capability import PerturbationSpace
 
 Score = Callable[[Tensor], Tensor]
 

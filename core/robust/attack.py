@@ -12,11 +12,13 @@ import torch
 from torch import Tensor
 
 from .. import feed
-from ..domain import Domain, Examples, PerturbationSpace, Progress
+from ..data import Examples, Progress
+from ..domain import Domain
 from ..metrics import Floats, Ints, finite, interval
 from ..model import Model
 from ..problem import USAGE, Problem, did_you_mean
 from .adversary import Score, gradient, moved, pgd, tossed
+from .capability import Attackable, PerturbationSpace
 
 METHODS = ("fgsm", "pgd")
 SIZE = 250  # examples at once: a backward pass holds what a forward pass lets go
@@ -60,16 +62,17 @@ class Attack:
 
 def surface_of(domain: Domain, name: str | None) -> PerturbationSpace:
     """What of a domain's inputs is attacked. Raises Problem where there is nothing of that name, or nothing at all."""
-    if not domain.perturbation_spaces:
+    attackable = domain.capability(Attackable)
+    if attackable is None:
         raise Problem(
             f"{domain.name} has nothing that could be moved by a little, so there is no gradient to follow; "
             "see what it withstands with --card",
             USAGE,
         )
-    names = [space.name for space in domain.perturbation_spaces]
+    names = [space.name for space in attackable.spaces]
     if name is not None and name not in names:
         raise Problem(f"--on is {' or '.join(names)}{did_you_mean(name, names)} for {domain.name}; got {name}", USAGE)
-    return domain.perturbation_spaces[names.index(name) if name else 0]
+    return attackable.spaces[names.index(name) if name else 0]
 
 
 def sizes(epsilons: Sequence[float]) -> list[float]:

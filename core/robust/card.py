@@ -9,18 +9,21 @@ import torch
 from torch import Tensor
 
 from .. import feed
-from ..domain import Corruption, Data, Examples, Progress, View
+from ..data import Data, Examples, Progress
 from ..metrics import finite, interval
-from ..model import Model
+from ..model import Model, views_of
 from ..problem import USAGE, Problem, did_you_mean
 from ..train import mixed
+from ..tta import View
+from .capability import Corruptible, Corruption
 
 STRENGTHS = (1, 2, 3, 4, 5)
 
 
 def corruptions_of(model: Model, data: Data, names: Sequence[str] | None = None) -> Mapping[str, Corruption]:
     """The ways in which a domain's inputs go wrong, or those named. Raises Problem for one that there is not."""
-    known = model.domain.corruptions(model.card.preprocessing, data.extras)
+    capability = model.domain.capability(Corruptible)
+    known = capability.corruptions(model.card.preprocessing, data.extras) if capability else {}
     for name in names or ():
         if name not in known:
             close = did_you_mean(name, known)
@@ -78,7 +81,7 @@ def agreement(model: Model, examples: Examples) -> list[float]:
 
     Of the ways that training showed. The network is asked for each by itself: the mean over all of them always agrees.
     """
-    first, *others = model.domain.views(model.card.settings.get("augment", "none"))
+    first, *others = views_of(model.domain, model.card)
 
     def answers(view: View, maps: Tensor, inputs: Tensor) -> Tensor:
         return model.module.allowed(view.back(model.module.network(view.see(maps))), inputs).argmax(1)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..domain import Examples
+from ..data import Examples
 from ..model import Model
 from .attack import Curve
 

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import files
-from ..domain import Domain, PerturbationSpace, Preprocessing
+from ..data import Preprocessing
+from ..domain import Domain
 from ..plot import BLUE, FAINT, GREY, INK, shown, style
 from .attack import Curve
+from .capability import Attackable, PerturbationSpace
 from .card import STRENGTHS
 from .fooled import Fooled
 
@@ -175,13 +177,16 @@ def _example(row: Sequence[Axes], example: Fooled, show: Show, space: Perturbati
 def _shown(domain: Domain, preprocessing: Preprocessing) -> Show:
     """How an input, or what the network sees of it, is drawn: over its units, or as the picture that it is."""
 
+    attackable = domain.capability(Attackable)
+    drawing = attackable.graph if attackable else None
+
     def plain(axes: Axes, seen: Tensor) -> None:
         axes.imshow(np.asarray(domain.show(seen, None, preprocessing)))
         axes.set_xticks([])
         axes.set_yticks([])
 
     def graph(axes: Axes, seen: Tensor) -> None:
-        assert domain.graph is not None
-        domain.graph(axes, seen, preprocessing)
+        assert drawing is not None
+        drawing(axes, seen, preprocessing)
 
-    return plain if domain.graph is None else graph
+    return plain if drawing is None else graph

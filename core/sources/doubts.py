@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from ..domain import Progress
+from ..data import Progress
 from ..problem import Bad, Problem
 from ..split import PARTS
 from .content import Content, Kind

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..domain import Progress
+from ..data import Progress
 from ..split import PARTS
 from .cache import Index
 from .content import Content, Kind

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from ..domain import DataSpec
+from ..data import DataSpec
 from ..problem import DATA, USAGE, Bad, Problem, did_you_mean
 from ..split import split
 from .content import Content, Kind, counted

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from ..domain import Data, DataSpec, Examples, Preprocessing
+from ..data import Data, DataSpec, Examples, Preprocessing
 from ..problem import DATA, Bad, Problem
 from ..split import PARTS
 from .cache import Arrays, Index

@@ -1,4 +1,4 @@
-"""Which files people mean: paths, folders and globs of the command line."""
+"""Paths, folders and globs of the command line, expanded to the files that a domain reads."""
 
 from __future__ import annotations
 
@@ -7,26 +7,33 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..inputs import FileInput, Input
 from ..problem import DATA, USAGE, Problem, did_you_mean
 from .content import Kind
 from .folder import walk
 from .listing import is_hidden, natural
 
 
-def gather(arguments: Sequence[str], kind: Kind) -> list[str]:
-    """Files as they are, those in folders, what globs stand for; each once, naturally sorted in its argument."""
-    found: dict[str, None] = {}
-    some = sorted(kind.suffixes)
+def expand_paths(arguments: Sequence[str], kind: Kind) -> list[Input]:
+    """Returns files, the files in folders and the matches of globs; each once, naturally sorted in its argument.
+
+    Raises Problem for a path that does not exist, and for an argument without files of that kind.
+    """
+    paths: dict[str, None] = {}
+    suffixes = sorted(kind.suffixes)
     for argument in arguments:
         files = [file for path in expanded(argument) for file in files_at(path, kind)]
         if not files:
             raise Problem(
-                f"{argument} holds no {kind.noun}s; expected such as {', '.join(some[:4])}, or folders of them", DATA
+                f"{argument} holds no {kind.noun}s; expected such as {', '.join(suffixes[:4])}, or folders of them",
+                DATA,
             )
-        found.update(dict.fromkeys(files))
-    if not found:
-        raise Problem(f"no {kind.noun}s are named; expected files, folders or globs such as FOLDER/*{some[0]}", USAGE)
-    return list(found)
+        paths.update(dict.fromkeys(files))
+    if not paths:
+        raise Problem(
+            f"no {kind.noun}s are named; expected files, folders or globs such as FOLDER/*{suffixes[0]}", USAGE
+        )
+    return [FileInput(path) for path in paths]
 
 
 def expanded(argument: str) -> list[str]:

@@ -1,0 +1,61 @@
+"""An input to predict, which says whether it is a file, a text or the content of a file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from .capability import Capability
+
+
+@dataclass(frozen=True, kw_only=True)
+class Input:
+    """One input; `options` say what of it is meant, such as the move of a game record (InputOptions)."""
+
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The name of the input in results and messages."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class FileInput(Input):
+    """A file on disk."""
+
+    path: str
+
+    @property
+    def name(self) -> str:
+        return self.path
+
+
+@dataclass(frozen=True)
+class TextInput(Input):
+    """A text itself: a command-line argument, a line of standard input, a cell of a table."""
+
+    text: str
+
+    @property
+    def name(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True)
+class BytesInput(Input):
+    """The content of a file that has no name, such as standard input."""
+
+    content: bytes
+
+    @property
+    def name(self) -> str:
+        return "-"
+
+
+@dataclass(frozen=True)
+class InputOptions(Capability):
+    """Names that Input.options may have in a domain, such as `move`."""
+
+    names: Sequence[str]

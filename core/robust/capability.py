@@ -1,0 +1,54 @@
+"""What attacks, adversarial training and corruptions ask of a domain."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from math import inf
+from typing import Any, Literal, NamedTuple
+
+import torch
+from torch import Tensor
+
+from ..capability import Capability
+from ..data import Preprocessing
+
+
+class PerturbationSpace(NamedTuple):
+    """What of an input an adversary may move, each number by at most ε, and what ε counts."""
+
+    name: str  # "pixels"
+    on: Literal["inputs", "maps"]  # the compact arrays, or what the frontend makes of them
+    unit: str  # of ε: "shares of a pixel's range"
+    epsilons: Sequence[float]  # the sizes that are tried where nobody names any
+    full: float = 1.0  # an ε of 1, as the arrays count
+    least: float = -inf  # where their numbers end
+    most: float = inf
+
+
+class Corruption(NamedTuple):
+    """A way that inputs go wrong without anybody's intent, in five strengths."""
+
+    change: Callable[[Tensor, float, torch.Generator], Tensor]  # a batch of compact inputs, on its device; how much
+    amounts: tuple[float, float, float, float, float]  # how much, at strengths 1 to 5
+    unit: str  # of the amounts: "degrees"
+
+    def __call__(self, inputs: Tensor, strength: int, rng: torch.Generator) -> Tensor:
+        """The batch at a strength from 1 to 5; as it is at 0."""
+        return self.change(inputs, self.amounts[strength - 1], rng) if strength else inputs
+
+
+@dataclass(frozen=True)
+class Attackable(Capability):
+    """Inputs that an adversary can perturb by a small amount."""
+
+    spaces: Sequence[PerturbationSpace]  # the first is the default
+    # Draws an input, or its maps (C, H, W), on matplotlib's axes with their units; None if `Domain.show` is enough.
+    graph: Callable[[Any, Tensor, Preprocessing], None] | None = None
+
+
+@dataclass(frozen=True)
+class Corruptible(Capability):
+    """Inputs with common corruptions."""
+
+    corruptions: Callable[[Preprocessing, Mapping[str, Tensor]], Mapping[str, Corruption]]  # by name; extras of Data

@@ -1,0 +1,38 @@
+"""Reading one input for prediction, with problems that name it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ..inputs import BytesInput, FileInput, Input
+from ..problem import DATA, USAGE, Problem
+from .content import Unreadable
+from .expand import missing
+
+
+def source_of(value: Input, noun: str) -> Path | bytes:
+    """The path of a file, or the bytes themselves. Raises Problem for a text, which is neither."""
+    if isinstance(value, FileInput):
+        return Path(value.path)
+    if isinstance(value, BytesInput):
+        return value.content
+    raise Problem(f"{value.name[:40]!r} is a text; expected a {noun}", USAGE)
+
+
+def title_of(value: Input, noun: str) -> str:
+    """What messages call an input: its path, or "the picture" for bytes without a name."""
+    return value.path if isinstance(value, FileInput) else f"the {noun}"
+
+
+@contextmanager
+def named_problems(value: Input, noun: str) -> Iterator[None]:
+    """Turns Unreadable into a Problem that names the input."""
+    try:
+        yield
+    except Unreadable as error:
+        if isinstance(value, FileInput) and not os.path.lexists(value.path):
+            raise missing(value.path) from error
+        raise Problem(f"{title_of(value, noun)} {error}", DATA) from error

@@ -1,0 +1,39 @@
+"""Inputs that are longer than an example, predicted in overlapping windows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from .capability import Capability
+from .data import Examples, Preprocessing
+from .inputs import Input
+from .lazy import LazyInputs
+
+
+class Windows(NamedTuple):
+    """One input that is longer than an example, as overlapping windows shaped like examples."""
+
+    inputs: Tensor | LazyInputs  # (W, ...)
+    spans: Sequence[tuple[float, float]]  # where each begins and ends: seconds of a recording, tokens of a text
+    lengths: Tensor | None = None  # (W,) int64: how much of each is there, where the rest is padding
+    unit: str = ""  # of the spans
+
+    def examples(self) -> Examples:
+        """They as examples of which no label is known."""
+        count = len(self.inputs)
+        return Examples(self.inputs, torch.zeros(count, dtype=torch.int64), [""] * count, self.lengths)
+
+
+@dataclass(frozen=True)
+class Windowed(Capability):
+    """Inputs that may be longer than an example."""
+
+    read: Callable[[Input, Preprocessing], Windows]
+    # A row of `predict` with "windows" -> the text of a label file such as a TextGrid; None where time has no meaning.
+    timeline: Callable[[Mapping[str, Any], Path], str] | None = None
