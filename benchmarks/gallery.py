@@ -24,6 +24,7 @@ from neocog.core.explain import explained, filters, places, report_examples, res
 from neocog.core.explain.sheet import Panel, Sheet
 from neocog.core.imagine import series
 from neocog.core.imagine.show import sheet_of
+from neocog.core.inputs import FileInput
 from neocog.core.robust.attack import Attack, sizes, surface_of
 from PIL import Image
 
@@ -249,7 +250,7 @@ def go_turned(models: Models) -> tuple[Sheet, str]:
     from neocog.go.symmetry import COUNT, INVERSE, moved, turned
 
     model = models.model("go")
-    planes = unpacked(model.domain.read(models.game(), model.card.preprocessing).numpy())
+    planes = unpacked(model.domain.read(FileInput(models.game()), model.card.preprocessing).numpy())
     rows = torch.stack([torch.from_numpy(np.packbits(turned(planes, s).ravel())) for s in range(COUNT)])
     with model.inference():
         sure = model.logits(rows).softmax(1).max(1)

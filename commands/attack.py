@@ -102,19 +102,19 @@ def attack(
     own = {"cache": cache, "pattern": pattern, "test_where": test_where}
     own |= {"text_column": text_column, "label_column": label_column, "label_level": label_level}
     loaded = loaded_by(found, data, own, {"test": test, "unknown": unknown}, quiet)
-    some, preprocessing = drawn(found, loaded, part, examples, seed)
-    preprocessing = {
+    some, header = drawn(found, loaded, part, examples, seed)
+    header = {
         "model": model,
         "domain": found.domain.name,
         "recipe": found.card.recipe,
         "data": data,
-        **preprocessing,
+        **header,
     }
     title = f"{found.card.recipe or found.domain.name} on {Path(data).name}"
     if asked:
         drawing = out is not None and out.suffix.lower() != ".json"
         names = [name.strip() for name in corrupt.split(",")] if corrupt else None
-        told, draw = judged(found, loaded, some, names, plan, epsilons, seed, quiet, title, preprocessing, drawing)
+        told, draw = judged(found, loaded, some, names, plan, epsilons, seed, quiet, title, header, drawing)
         if other:
             from ..core.robust.card import against as compared
 
@@ -122,7 +122,7 @@ def attack(
     else:
         assert plan is not None
         told, draw = attacked(found, some, plan, epsilons, quiet, title)
-        told = {**preprocessing, **told}
+        told = {**header, **told}
     if out:
         write(out, told, draw)
     tell.document(told) if json else card_table(told) if asked else attack_table(told)
@@ -158,7 +158,7 @@ def judged(
     seed: int,
     quiet: bool,
     title: str,
-    preprocessing: Mapping[str, Any],
+    header: Mapping[str, Any],
     drawing: bool,
 ) -> Drawn:
     """The robustness card."""
@@ -169,7 +169,7 @@ def judged(
     if not corruptions and drawing:
         raise Problem(f"{model.domain.name} knows no corruptions that could be drawn; name a .json with --out", USAGE)
     with progress("corrupting", "corruptions", quiet) as shown:
-        told = {**preprocessing, **cards.card(model, some, corruptions, seed, shown)}
+        told = {**header, **cards.card(model, some, corruptions, seed, shown)}
     if plan:
         with progress("attacking", "examples", quiet) as shown:
             told["attack"] = curve(model, some, plan, epsilons, shown).to_dict()

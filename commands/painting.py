@@ -45,9 +45,9 @@ class Painting:
                 f"stopped after {self.done} of {self.total} steps; {self.out} is the last picture", INTERRUPTED
             )
         size = list(picture.shape[2:])
-        preprocessing = {"out": str(self.out), "size": size, "steps": self.done, "seconds": round(seconds, 1)}
+        summary = {"out": str(self.out), "size": size, "steps": self.done, "seconds": round(seconds, 1)}
         if json:
-            tell.document(preprocessing | told)
+            tell.document(summary | told)
         elif not quiet:
             say(f"wrote {self.out}, {size[1]}×{size[0]}, after {self.done} steps in {duration(seconds)}")
 

@@ -180,10 +180,10 @@ def svg(network: Network, title: str) -> str:
 
 
 def _heading(network: Network, title: str) -> list[str]:
-    preprocessing = f"{network.parameters:,} parameters  ·  {short(network.macs)} multiply-accumulates"
+    subtitle = f"{network.parameters:,} parameters  ·  {short(network.macs)} multiply-accumulates"
     return [
         drawing.text(24, 34, title, 17, INK, "start", bold=True),
-        drawing.text(24, 53, preprocessing, 11.5, GREY, "start"),
+        drawing.text(24, 53, subtitle, 11.5, GREY, "start"),
     ]
 
 

@@ -37,7 +37,7 @@ class Row(NamedTuple):
 
     def to_dict(self) -> dict[str, Any]:
         """The row as JSON, as `describe --json` promises it."""
-        preprocessing: dict[str, Any] = {
+        values: dict[str, Any] = {
             "layer": str(self.layer),
             "output": list(self.output),
             "parameters": self.parameters,
@@ -46,8 +46,8 @@ class Row(NamedTuple):
             "unseen": list(self.unseen),
         }
         if self.inside:
-            preprocessing["inside"] = [[row.to_dict() for row in rows] for rows in self.inside]
-        return preprocessing
+            values["inside"] = [[row.to_dict() for row in rows] for rows in self.inside]
+        return values
 
 
 @dataclass(frozen=True)

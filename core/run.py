@@ -157,10 +157,10 @@ class Run:
         if not self.leads:
             return
         began = time.perf_counter()
-        preprocessing = self.trainer.to_dict() | {"best": self.best, "total_seconds": self.seconds}
-        preprocessing |= {"fingerprint": self.fingerprint}
+        state = self.trainer.to_dict() | {"best": self.best, "total_seconds": self.seconds}
+        state |= {"fingerprint": self.fingerprint}
         path = self.folder / "state.safetensors"
-        checkpoint.write_tensors(path, self.trainer.tensors(), {"state": json.dumps(preprocessing)})
+        checkpoint.write_tensors(path, self.trainer.tensors(), {"state": json.dumps(state)})
         self._saved = time.perf_counter()
         self._saving = self._saved - began
 
@@ -169,15 +169,15 @@ class Run:
         path = self.folder / "state.safetensors"
         if not path.exists():
             return  # stopped before the first save: the same seed begins again
-        preprocessing = json.loads(checkpoint.header(path)["state"])
-        if preprocessing.pop("fingerprint") != self.fingerprint:
+        state = json.loads(checkpoint.header(path)["state"])
+        if state.pop("fingerprint") != self.fingerprint:
             raise Problem(
                 f"{self.plan.source.data} is not what it was when this run began, so it cannot go on exactly; "
                 "put the files back, or train anew",
                 DATA,
             )
-        self.best, self.seconds = preprocessing.pop("best"), preprocessing.pop("total_seconds")
-        self.trainer.restore(checkpoint.read_tensors(path), preprocessing)
+        self.best, self.seconds = state.pop("best"), state.pop("total_seconds")
+        self.trainer.restore(checkpoint.read_tensors(path), state)
 
     def next_commands(self) -> list[str]:
         return [f"neocog predict {self.folder} FILE...", f"neocog evaluate {self.folder} {self.plan.source.data}"]

@@ -1,7 +1,5 @@
 """An adversary finds what hurts, stays within ε and within what an input may be, and training learns from it."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
@@ -11,7 +9,7 @@ from neocog.core.model import Model
 from neocog.core.problem import Problem
 from neocog.core.robust import adversary
 from neocog.core.robust.attack import Attack, curve, sizes
-from neocog.core.robust.capability import PerturbationSpace
+from neocog.core.robust.capability import Attackable, PerturbationSpace
 from neocog.core.robust.fooled import chosen, fooled
 from test_train import bits, finished
 from torch.nn import functional as F
@@ -19,7 +17,7 @@ from torch.nn import functional as F
 PIXELS = PerturbationSpace("pixels", "inputs", "shares of a pixel's range", (0.05, 0.1), 255, 0, 255)
 SAMPLES = PerturbationSpace("samples", "inputs", "shares of full scale", (0.01,), 32768, -32768, 32767)
 MAPS = PerturbationSpace("maps", "maps", "units", (0.1,))
-DOMAIN = replace(toy.DOMAIN, perturbation_spaces=(PIXELS, MAPS))
+DOMAIN = toy.with_capability(Attackable((PIXELS, MAPS)))
 TOY = "conv(4, 3), batchnorm, relu, conv(5, 2), relu, maxpool(2), flatten, dense(3)"
 
 

@@ -8,6 +8,7 @@ import pytest
 from neocog.cli import app
 from neocog.core import checkpoint
 from neocog.core.problem import DATA, FAILED, USAGE
+from neocog.core.robust.capability import Corruptible
 from PIL import Image
 from test_contract import MADE, SMALL
 from typer.testing import CliRunner
@@ -79,7 +80,7 @@ def test_as_many_examples_as_asked_for_drawn_by_the_seed(trained):
     assert one["examples"] == 7 and one["of"] == 30 and one == same and one["fooled"] != other["fooled"]
 
 
-@pytest.mark.parametrize(("surface", "most"), [("spectrogram", "1"), ("samples", "0.05")])
+@pytest.mark.parametrize(("space", "most"), [("spectrogram", "1"), ("samples", "0.05")])
 def test_sounds_are_attacked_as_spectrograms_and_as_samples(trained, space, most):
     model, data = trained("speech")
     words = (
@@ -119,7 +120,9 @@ def test_a_card_holds_every_corruption_of_the_domain_in_five_strengths(trained, 
     model, data = trained(name)
     code, out, _ = run("attack", model, data, "--card", "--part", "all", "--out", tmp_path / "card.json")
     told = json.loads((tmp_path / "card.json").read_text())
-    known = neocog.domain(name).corruptions(neocog.load(str(model)).card.preprocessing, {})
+    known = (
+        neocog.domain(name).require(Corruptible, "attack").corruptions(neocog.load(str(model)).card.preprocessing, {})
+    )
     assert code == 0 and list(told["corruptions"]) == list(known) and told["accuracy"] > 0.9
     for word, each in told["corruptions"].items():
         assert [row["strength"] for row in each["rows"]] == [1, 2, 3, 4, 5] and word in out

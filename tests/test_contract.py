@@ -7,11 +7,14 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from neocog.core.constants import network_constants
 from neocog.core.data import DataSpec
 from neocog.core.domain import Domain
+from neocog.core.inputs import BytesInput, FileInput
 from neocog.core.network import Network, parse
 from neocog.core.plan import find_recipe
 from neocog.core.settings import Settings
+from neocog.core.transfer import Transferable
 from PIL import Image
 
 SMALL = {
@@ -75,10 +78,10 @@ def games(folder):
 MADE = {"vision": pictures, "speech": recordings, "text": texts, "go": games}
 
 
-def place(name):
-    """The file that a name means, and what of it: a move of a game."""
-    file, _, move = name.partition(", move ")
-    return file, {"move": int(move)} if move else {}
+def input_of(name):
+    """The input that the name of an example means: a file, and of a game a move."""
+    path, _, move = name.partition(", move ")
+    return FileInput(path, options={"move": int(move)} if move else {})
 
 
 @pytest.fixture(params=neocog.DOMAINS)
@@ -119,27 +122,29 @@ def test_loading_twice_gives_the_same(domain, files, data):
 
 
 def test_the_form_of_a_model_is_options_that_give_it_again(domain, files, data):
-    form = dict(domain.form(data.preprocessing))
+    options_of = domain.require(Transferable, "--weights").options
+    form = dict(options_of(data.preprocessing))
     assert form and form.keys() <= set(domain.options)
     again = domain.load(DataSpec(str(files), options=form), None, None)
-    assert torch.equal(again.train.inputs[:], data.train.inputs[:]) and domain.form(again.preprocessing) == form
+    assert torch.equal(again.train.inputs[:], data.train.inputs[:]) and options_of(again.preprocessing) == form
 
 
 def test_read_gives_what_load_gave(domain, data):
     for part in data.parts.values():
         for i, name in enumerate(part.names):
-            file, reading = place(name)
-            assert torch.equal(domain.read(file, data.preprocessing | reading), part.inputs[i])
+            assert torch.equal(domain.read(input_of(name), data.preprocessing), part.inputs[i])
 
 
 def test_read_takes_a_path_or_the_bytes_of_the_file(domain, data):
-    name, _ = place(data.train.names[0])
-    with open(name, "rb") as file:
-        assert torch.equal(domain.read(file.read(), data.preprocessing), domain.read(name, data.preprocessing))
+    path = input_of(data.train.names[0]).path
+    with open(path, "rb") as file:
+        content = BytesInput(file.read())
+    assert torch.equal(domain.read(content, data.preprocessing), domain.read(FileInput(path), data.preprocessing))
 
 
-def test_gather_finds_the_files_in_a_folder(domain, files):
-    assert len(domain.gather([str(files)])) == 30
+def test_expand_paths_finds_the_files_in_a_folder(domain, files):
+    inputs = domain.expand_paths([str(files)])
+    assert len(inputs) == 30 and all(isinstance(value, FileInput) for value in inputs)
 
 
 def test_the_frontend_gives_maps_and_has_no_weights(domain, data):
@@ -175,7 +180,7 @@ def test_labels_of_a_model_decide_the_targets(domain, files, data):
 def test_every_recipe_builds_and_its_settings_are_known(domain):
     for name, recipe in domain.recipes.items():
         classes = CLASSES.get(domain.name, 7)
-        network = Network(recipe.input, recipe.layers(classes, **domain.numbers({})))
+        network = Network(recipe.input, recipe.layers(classes, **network_constants(domain, {})))
         assert network.output == (classes,), name
         assert parse(str(network)) == network.layers
         settings = Settings().changed(recipe.settings)
@@ -201,10 +206,10 @@ def test_from_files_to_an_answer(domain, files, data, tmp_path):
     scores = model.evaluate(str(files))
     assert scores["accuracy"] == json.loads((tmp_path / "run/summary.json").read_text())["accuracy"] == 1.0
     name = data.test.names[0]
-    file, reading = place(name)
-    (answer,) = model.predict([file], len(data.labels), **reading)
+    value = input_of(name)
+    (answer,) = model.predict([value], len(data.labels))
     assert answer["predictions"][0]["label"] == data.labels[int(data.test.targets[0])]
     assert sum(each["probability"] for each in answer["predictions"]) == pytest.approx(1)
     with torch.inference_mode():
-        direct = model.module(domain.read(file, model.card.preprocessing | reading)[None]).softmax(1).max()
+        direct = model.module(domain.read(value, model.card.preprocessing)[None]).softmax(1).max()
     assert answer["predictions"][0]["probability"] == pytest.approx(float(direct), abs=1e-5)

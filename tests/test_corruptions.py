@@ -4,6 +4,7 @@ import neocog
 import numpy as np
 import pytest
 import torch
+from neocog.core.robust.capability import Corruptible
 from neocog.speech import corruptions as sounds
 from neocog.text import corruptions as texts
 from neocog.text.vocabulary import UNKNOWN, Vocabulary
@@ -43,14 +44,16 @@ INPUTS = {"vision": some_pictures, "speech": some_sounds, "text": some_texts}
 EVERY = [
     (name, word)
     for name in INPUTS
-    for word in neocog.domain(name).corruptions(FACTS[name], EXTRAS if name == "speech" else {})
+    for word in neocog.domain(name)
+    .require(Corruptible, "attack")
+    .corruptions(FACTS[name], EXTRAS if name == "speech" else {})
 ]
 
 
 @pytest.fixture
 def case(request):
     name, word = request.param
-    return INPUTS[name](), neocog.domain(name).corruptions(FACTS[name], EXTRAS)[word]
+    return INPUTS[name](), neocog.domain(name).require(Corruptible, "attack").corruptions(FACTS[name], EXTRAS)[word]
 
 
 every = pytest.mark.parametrize("case", EVERY, ids="-".join, indirect=True)
@@ -142,7 +145,7 @@ def test_a_quarter_turn_is_numpys():
 def test_noise_is_as_loud_as_it_says(word):
     clips = some_sounds()
     for snr in (20, 0):
-        corruption = neocog.domain("speech").corruptions(FACTS["speech"], EXTRAS)[word]
+        corruption = neocog.domain("speech").require(Corruptible, "attack").corruptions(FACTS["speech"], EXTRAS)[word]
         added = corruption.change(clips, snr, rng()) - clips.float()
         found = 10 * (clips.float().square().mean(1) / added.square().mean(1)).log10()
         torch.testing.assert_close(found, torch.full((8,), float(snr)), atol=0.6, rtol=0)

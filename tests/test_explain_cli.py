@@ -11,6 +11,7 @@ import torch
 from neocog import domain as domain_of
 from neocog.core import checkpoint
 from neocog.core.checkpoint import Card
+from neocog.core.explain.capability import Explainable
 from neocog.core.initialize import initialize
 from neocog.core.network import Network, parse
 from neocog.go.data import LABELS as POINTS
@@ -321,5 +322,5 @@ def test_every_domain_says_what_is_empty_and_where_a_place_is():
     for name in NETWORKS:
         domain = domain_of(name)
         maps = torch.rand(2, *NETWORKS[name][0])
-        empty = domain.empty(maps)
+        empty = domain.require(Explainable, "explain").baseline(maps)
         assert empty.shape == maps.shape and bool((empty <= maps).all())

@@ -9,6 +9,7 @@ import neocog
 import numpy as np
 import pytest
 import torch
+from neocog.core.explain.capability import Explainable
 from neocog.core.explain.methods import METHODS, Subject, fitting
 from neocog.core.explain.places import last_maps
 from neocog.core.initialize import initialize
@@ -149,7 +150,7 @@ def learned(request) -> tuple[Subject, Tensor, Tensor, list[str]]:
     with torch.no_grad():
         right = words(asked).argmax(1) == made.targets[first:]
     assert float(right.float().mean()) >= 0.9, "the network has not learned what was planted"
-    subject = Subject(network, words, asked[right], domain.empty(asked[right]))
+    subject = Subject(network, words, asked[right], domain.require(Explainable, "explain").baseline(asked[right]))
     return subject, made.targets[first:][right], made.places[first:][right], ELSEWHERE.get(request.param, [])
 
 

@@ -13,6 +13,7 @@ from neocog import cli
 from neocog.core.checkpoint import Card, save
 from neocog.core.data import DataSpec
 from neocog.core.initialize import initialize
+from neocog.core.inputs import BytesInput, FileInput
 from neocog.core.model import SMALL, Model, load
 from neocog.core.network import Network, parse
 from neocog.core.plan import Plan, find_recipe
@@ -154,7 +155,7 @@ def test_a_position_without_a_legal_move_is_told(tmp_path):
     stones = "".join(f"[{vertex_in_sgf(at)}]" for at in range(361) if at not in (20, 340))
     (tmp_path / "full.sgf").write_text(f"(;SZ[19]PL[B]AW{stones})")
     with pytest.raises(Problem, match=r"full.sgf: no move is legal in that position") as problem:
-        read(str(tmp_path / "full.sgf"), {})
+        read(FileInput(str(tmp_path / "full.sgf")), {})
     assert problem.value.code == DATA
 
 
@@ -244,8 +245,8 @@ def test_positions_and_moves_are_those_of_the_records(records):
         name, _, move = part.names[at].partition(", move ")
         with zipfile.ZipFile(records) as file:
             content = file.read(name.partition("!")[2])
-        assert torch.equal(read(content, {"move": int(move)}), part.inputs[at])
-        assert LABELS[int(part.targets[at])] == vertex(int(data.game_in(content).moves[int(move) - 1]), 19)
+        assert torch.equal(read(BytesInput(content, options={"move": int(move)}), {}), part.inputs[at])
+        assert LABELS[int(part.targets[at])] == vertex(int(data.game_in(BytesInput(content)).moves[int(move) - 1]), 19)
 
 
 def test_games_are_read_once(records, monkeypatch):
@@ -324,15 +325,15 @@ def test_accuracy_by_phase_and_folder():
 )
 def test_a_position_that_is_not_there_is_told(record, move, message):
     with pytest.raises(Problem, match=message):
-        read(record, {"move": move})
+        read(BytesInput(record, options={"move": move}), {})
 
 
 def test_a_record_without_moves_is_its_first_position():
-    assert torch.equal(read(b"(;SZ[19])", {}), torch.from_numpy(packed(board(".", 19).position)))
+    assert torch.equal(read(BytesInput(b"(;SZ[19])"), {}), torch.from_numpy(packed(board(".", 19).position)))
 
 
 def test_the_move_asked_for_is_the_one_to_be_predicted():
-    before, after = read(RECORD, {"move": 5}), read(RECORD, {})
+    before, after = read(BytesInput(RECORD, options={"move": 5}), {}), read(BytesInput(RECORD), {})
     fq = place("F3", 19)
     assert legal(before[None])[0, fq] and not legal(after[None])[0, fq]
 

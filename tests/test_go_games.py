@@ -11,6 +11,7 @@ import neocog
 import numpy as np
 import pytest
 from neocog.core.data import DataSpec
+from neocog.core.inputs import BytesInput, FileInput
 from neocog.core.problem import Problem
 from neocog.go import export, pack, sgf
 from neocog.go.check import report, result_of, year_of
@@ -365,12 +366,12 @@ def test_a_year_is_found_in_a_date():
 def test_a_record_becomes_the_input_and_the_frontend_its_planes(collection):
     domain = neocog.domain("go")
     path = collection / "22 passes.sgf"
-    row = domain.read(str(path), {})
-    assert (domain.read(path.read_bytes(), {}) == row).all() and row.shape == (2166,)
+    row = domain.read(FileInput(str(path)), {})
+    assert (domain.read(BytesInput(path.read_bytes()), {}) == row).all() and row.shape == (2166,)
     maps = domain.frontend({})(row[None])
     assert (maps[0].numpy() == unpacked(row.numpy())).all() and maps.shape == (1, 48, 19, 19)
     assert domain.show(row).size[0] > 300
-    assert len(domain.gather([str(collection)])) == 17
+    assert len(domain.expand_paths([str(collection)])) == 17
 
 
 # --- names of points -----------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from neocog.core.imagine.ascent import Ascent
 from neocog.core.imagine.phrases import Phrases
 from neocog.core.model import Model
 from neocog.core.network import Network, parse
+from neocog.core.presentation import Readable
 from neocog.core.problem import Problem
 from neocog.speech.frontend import frontend
 from neocog.speech.imagine import PAUSE, canvas, sounds, write
@@ -137,7 +138,7 @@ def reader(text="embed(10, 10), parallel((conv(2, 2), globalmax),), dense(2)"):
 
 
 def spelt(found, each):
-    return found.domain.spell(each.input, found.card.preprocessing)
+    return found.domain.require(Readable, "imagine").to_text(each.input, found.card.preprocessing)
 
 
 def test_a_planted_phrase_is_found():

@@ -7,7 +7,7 @@ from neocog.core.problem import USAGE, Problem
 from neocog.core.settings import Settings
 
 NAMES = (
-    "adversarial, augment, average, batch, checked, clip, compile, device, dirac, epochs, examples, lr, adam_lr, "
+    "adam_lr, adversarial, augment, average, batch, checked, clip, compile, device, dirac, epochs, examples, lr, "
     "max_norm, momentum, optimiser, precision, schedule, seed, smoothing, warmup, weight_decay, whiten"
 )
 

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import torch
 from neocog.core.data import Data, DataSpec
+from neocog.core.inputs import BytesInput, FileInput
 from neocog.core.problem import Problem
 from neocog.speech.audio import fitted, sound
-from neocog.speech.data import gather, load, read, windows
+from neocog.speech.data import expand_paths, load, read, windows
 from recorded import hiss, spoken, tone, words, write
 
 PATTERN = "{label}_{speaker}_{take}"
@@ -177,7 +178,7 @@ def test_the_window_holds_nearly_all_and_what_is_cut_is_said(tmp_path: Path) -> 
         "1 of 41 recordings are longer than 0.3 s and cut to their loudest stretch: 32.8% of all sound" in remark
         for remark in data.remarks
     )
-    long = read(str(root / "low" / "long.wav"), data.preprocessing)
+    long = read(FileInput(str(root / "low" / "long.wav")), data.preprocessing)
     assert int(long.abs().max()) > 15000
     assert loaded(root, seconds=0.5).preprocessing["samples"] == 4000
 
@@ -192,7 +193,7 @@ def test_a_clip_shorter_than_one_frame_is_trained_on(tmp_path: Path) -> None:
     path = write(root / "low" / "short.wav", tone(300, 0.012))
     data = loaded(root)
     assert not data.bad and sum(data.counts.values()) == 13
-    assert int((read(str(path), data.preprocessing) != 0).sum()) <= 96
+    assert int((read(FileInput(str(path)), data.preprocessing) != 0).sum()) <= 96
 
 
 def test_the_set_can_be_measured_for_its_normalisation(tmp_path: Path) -> None:
@@ -209,12 +210,12 @@ def test_the_set_can_be_measured_for_its_normalisation(tmp_path: Path) -> None:
 
 def test_a_long_recording_is_read_in_windows(tmp_path: Path) -> None:
     preprocessing = {"rate": 8000, "samples": 8000}
-    found = windows(str(write(tmp_path / "long.wav", tone(300, 2.75))), preprocessing)
+    found = windows(FileInput(str(write(tmp_path / "long.wav", tone(300, 2.75)))), preprocessing)
     assert found.inputs[:].shape == (5, 8000) and torch.equal(found.inputs[:][1, :4000], found.inputs[:][0, 4000:])
     assert list(found.spans) == [(0, 1), (0.5, 1.5), (1, 2), (1.5, 2.5), (1.75, 2.75)]
-    short = windows(write(tmp_path / "short.wav", tone(300, 0.5)).read_bytes(), preprocessing)
+    short = windows(BytesInput(write(tmp_path / "short.wav", tone(300, 0.5)).read_bytes()), preprocessing)
     assert list(short.spans) == [(0, 0.5)] and torch.equal(
-        short.inputs[0], read(str(tmp_path / "short.wav"), preprocessing)
+        short.inputs[0], read(FileInput(str(tmp_path / "short.wav")), preprocessing)
     )
 
 
@@ -226,7 +227,7 @@ def test_three_hours_are_read_block_by_block(tmp_path: Path) -> None:
     with soundfile.SoundFile(path, "w", 1000, 1, "PCM_16") as file:
         for _ in range(180):
             file.write(np.zeros(60_000, np.int16))
-    found = windows(str(path), {"rate": 1000, "samples": 60_000})
+    found = windows(FileInput(str(path)), {"rate": 1000, "samples": 60_000})
     assert found.spans[-1] == (10_740.0, 10_800.0) and len(found.inputs) == 359
 
 
@@ -234,17 +235,19 @@ def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
     preprocessing = {"rate": 8000, "samples": 8000}
     (tmp_path / "empty.wav").touch()
     with pytest.raises(Problem, match=r"empty.wav is empty \(0 bytes\)"):
-        read(str(tmp_path / "empty.wav"), preprocessing)
+        read(FileInput(str(tmp_path / "empty.wav")), preprocessing)
     with pytest.raises(Problem, match="the recording is empty"):
-        read(b"", preprocessing)
+        read(BytesInput(b""), preprocessing)
     with pytest.raises(Problem, match=r"emtpy.wav does not exist \(did you mean empty.wav\?\)"):
-        read(str(tmp_path / "emtpy.wav"), preprocessing)
+        read(FileInput(str(tmp_path / "emtpy.wav")), preprocessing)
 
 
-def test_gather_finds_recordings_only(tmp_path: Path) -> None:
+def test_expand_paths_finds_recordings_only(tmp_path: Path) -> None:
     root = words(tmp_path / "set")
     (root / "notes.txt").touch()
-    assert len(gather([str(root)])) == 12 and gather([str(root / "low" / "*.wav")]) == gather([str(root / "low")])
+    assert len(expand_paths([str(root)])) == 12 and expand_paths([str(root / "low" / "*.wav")]) == expand_paths(
+        [str(root / "low")]
+    )
 
 
 # --- bad input ------------------------------------------------------------------------------------------------------

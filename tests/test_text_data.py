@@ -6,8 +6,11 @@ import pytest
 import torch
 from neocog.core import stream
 from neocog.core.data import DataSpec
+from neocog.core.inputs import BytesInput, FileInput, TextInput
 from neocog.core.problem import DATA, Problem
 from neocog.text import DOMAIN
+from neocog.text.data import windows
+from neocog.text.show import spell
 
 NETWORK = "embed(tokens, 8), conv(8, 2), relu, globalmax, dense(classes)"
 
@@ -161,36 +164,43 @@ def test_an_option_that_is_wrong_says_what_it_can_be(tmp_path, options, message)
 
 
 @pytest.fixture
-def to_dict(tmp_path):
+def preprocessing(tmp_path):
     return load(table(tmp_path, pairs()), options={"max_length": 6}).preprocessing
 
 
 def test_a_text_may_be_given_as_itself_as_bytes_or_as_a_file(preprocessing, tmp_path):
     text = "purr and more words"
     (tmp_path / "one.txt").write_text(text + "\n")
-    assert torch.equal(DOMAIN.read(text, preprocessing), DOMAIN.read(text.encode(), preprocessing))
-    assert torch.equal(DOMAIN.read(text, preprocessing), DOMAIN.read(str(tmp_path / "one.txt"), preprocessing))
+    assert torch.equal(
+        DOMAIN.read(TextInput(text), preprocessing), DOMAIN.read(BytesInput(text.encode()), preprocessing)
+    )
+    assert torch.equal(
+        DOMAIN.read(TextInput(text), preprocessing), DOMAIN.read(FileInput(str(tmp_path / "one.txt")), preprocessing)
+    )
 
 
 def test_a_long_text_is_seen_in_windows_that_cover_it(preprocessing):
     words = "purr and more words purr and more words purr and more bark"
-    found = DOMAIN.windows(words, preprocessing)
+    found = windows(TextInput(words), preprocessing)
     assert found.spans == [(0, 5), (4, 9), (7, 12)] and found.lengths.tolist() == [5, 5, 5]
     assert found.inputs.shape == (3, 1, 1, preprocessing["length"])
-    assert len(DOMAIN.windows("purr and", preprocessing).spans) == 1
+    assert len(windows(TextInput("purr and"), preprocessing).spans) == 1
 
 
-@pytest.mark.parametrize("text", ["", "  ", b"\n"])
-def test_an_empty_text_is_a_problem(preprocessing, text):
+@pytest.mark.parametrize("value", [TextInput(""), TextInput("  "), BytesInput(b"\n")])
+def test_an_empty_text_is_a_problem(preprocessing, value):
     with pytest.raises(Problem, match="is empty: it holds no words; expected a text"):
-        DOMAIN.read(text, preprocessing)
+        DOMAIN.read(value, preprocessing)
 
 
 def test_arguments_are_texts_or_files(tmp_path):
     (tmp_path / "one.txt").write_text("words")
-    assert DOMAIN.gather(["a fine film", str(tmp_path)]) == ["a fine film", str(tmp_path / "one.txt")]
+    assert DOMAIN.expand_paths(["a fine film", str(tmp_path)]) == [
+        TextInput("a fine film"),
+        FileInput(str(tmp_path / "one.txt")),
+    ]
     with pytest.raises(Problem, match=r"onr\.txt does not exist \(did you mean one\.txt\?\)"):
-        DOMAIN.gather([str(tmp_path / "onr.txt")])
+        DOMAIN.expand_paths([str(tmp_path / "onr.txt")])
 
 
 # --- from the command line -------------------------------------------------------------------------------------------
@@ -276,8 +286,8 @@ def test_evaluate_finds_the_test_part_again(trained, tmp_path):
 
 def test_inputs_are_spelt_in_words_for_people():
     preprocessing = {"vocabulary": ["a", "b"], "tokens": "words"}
-    assert DOMAIN.spell(torch.tensor([[[2, 1, 3, 0, 0]]]), preprocessing) == "a ▢ b"
-    assert DOMAIN.spell(torch.tensor([[[2, 3]]]), {**preprocessing, "tokens": "characters"}) == "ab"
+    assert spell(torch.tensor([[[2, 1, 3, 0, 0]]]), preprocessing) == "a ▢ b"
+    assert spell(torch.tensor([[[2, 3]]]), {**preprocessing, "tokens": "characters"}) == "ab"
 
 
 def test_an_answer_does_not_depend_on_what_it_is_answered_with(trained):

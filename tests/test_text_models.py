@@ -13,6 +13,7 @@ from neocog.core.modules import Bag, NGrams
 from neocog.core.network import Network
 from neocog.core.problem import Problem
 from neocog.text import DOMAIN, begin, models, runs
+from neocog.text.data import numbers as constants
 from neocog.text.spelling import LONGEST_WORD, Spelling, letters
 
 TOKENS = 1000
@@ -171,7 +172,7 @@ def data(tmp_path, monkeypatch):
 
 
 def test_swift_answers_before_it_has_learned(data):
-    numbers = DOMAIN.numbers(data.preprocessing)
+    numbers = constants(data.preprocessing)
     described = Network((1, 1, data.preprocessing["length"]), models.swift(2, **numbers))
     module = described.module()
     initialize(module, 0)
@@ -187,7 +188,7 @@ def test_swift_answers_before_it_has_learned(data):
 
 
 def test_beginning_twice_is_the_same(data):
-    described = Network((1, 1, data.preprocessing["length"]), models.swift(2, **DOMAIN.numbers(data.preprocessing)))
+    described = Network((1, 1, data.preprocessing["length"]), models.swift(2, **constants(data.preprocessing)))
     states = []
     for _ in range(2):
         module = described.module()
@@ -222,7 +223,7 @@ def test_a_run_of_swift_that_was_stopped_ends_with_the_same_weights(data):
     from neocog.core.settings import Settings
     from neocog.core.train import Trainer, train
 
-    described = Network((1, 1, data.preprocessing["length"]), models.swift(2, **DOMAIN.numbers(data.preprocessing)))
+    described = Network((1, 1, data.preprocessing["length"]), models.swift(2, **constants(data.preprocessing)))
     settings = Settings().changed(models.SWIFT, {"epochs": 2, "batch": 16, "device": "cpu"})
     nothing = DOMAIN.augment("none", {})
 

@@ -9,12 +9,14 @@ import toy
 from neocog.commands.typed import weights_of
 from neocog.core import checkpoint, transfer
 from neocog.core.checkpoint import Card
+from neocog.core.constants import NetworkConstants
 from neocog.core.data import Data, DataSpec
 from neocog.core.initialize import initialize
 from neocog.core.network import Network, parse
 from neocog.core.plan import Plan
 from neocog.core.problem import Problem
 from neocog.core.run import begin, resume
+from neocog.core.transfer import Transferable
 
 BLOCK = "residual(conv(6, 3, pad=1), batchnorm, relu, conv(6, 3, pad=1), batchnorm), relu"
 SHALLOW = f"conv(6, 3, pad=1), batchnorm, relu, {BLOCK}, globalavg, dense(3)"
@@ -112,7 +114,9 @@ def wordy(tokens: list[str], labels: list[str], rng: int) -> tuple[Network, torc
 
 def test_branches_go_on_and_so_do_the_vectors_of_tokens_that_both_know(tmp_path):
     """In a vote both ends give the scores of labels; a bag counts tokens, and begins anew with another vocabulary."""
-    domain = replace(toy.DOMAIN, tokens=lambda preprocessing: preprocessing["vocabulary"])
+    domain = toy.with_capability(
+        Transferable(lambda preprocessing: {}, tokens=lambda preprocessing: preprocessing["vocabulary"])
+    )
     network, donor, data = wordy(["", "", "good", "bad", "film"], toy.LABELS, 1)
     card = Card("toy", str(network), (1, 1, 8), data.labels, data.preprocessing)
     checkpoint.save(tmp_path / "m.safetensors", donor.state_dict(), card)
@@ -140,7 +144,7 @@ def test_a_network_of_tokens_is_made_for_the_tokens_of_the_new_data(tmp_path):
     text = "embed(50, 4), globalmax, dense(3)"
     card = Card("toy", text, (1, 1, 8), toy.LABELS, {"known": 50})
     checkpoint.save(tmp_path / "m.safetensors", Network((1, 1, 8), parse(text)).module().state_dict(), card)
-    domain = replace(toy.DOMAIN, numbers=lambda preprocessing: {"tokens": preprocessing["known"], "runs": 7})
+    domain = toy.with_capability(NetworkConstants(lambda preprocessing: {"tokens": preprocessing["known"], "runs": 7}))
     plan = Plan.of(domain, DataSpec("files"), weights=str(tmp_path / "m.safetensors"))
     assert plan.network == "embed(tokens, 4), globalmax, dense(classes)"
     assert transfer.with_names("ngrams(3, 7), bag(7, 2)", {"tokens": 50, "runs": 7}) == "ngrams(3, runs), bag(runs, 2)"
@@ -149,7 +153,9 @@ def test_a_network_of_tokens_is_made_for_the_tokens_of_the_new_data(tmp_path):
 def test_inputs_are_brought_to_the_form_that_the_model_has_learnt(tmp_path):
     """Before a recipe's own options where nobody names one, behind them where somebody does; typed ones come first."""
     small = replace(toy.DOMAIN.recipes["small"], options={"size": 28})
-    domain = replace(toy.DOMAIN, recipes={"small": small}, form=lambda preprocessing: preprocessing)
+    domain = toy.with_capability(
+        Transferable(lambda preprocessing: preprocessing), replace(toy.DOMAIN, recipes={"small": small})
+    )
     card = Card("toy", SHALLOW, SHAPE, toy.LABELS, {"size": 8, "fit": "pad"}, recipe="small")
     weights = Network(SHAPE, parse(SHALLOW)).module().state_dict()
     file = str(tmp_path / "m.safetensors")

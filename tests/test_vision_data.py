@@ -16,6 +16,7 @@ import photos
 import pytest
 import torch
 from neocog.core.data import Data, DataSpec
+from neocog.core.inputs import BytesInput, FileInput
 from neocog.core.problem import DATA, FAILED, USAGE, Problem
 from neocog.core.sources import cache, survey
 from neocog.vision import build, data
@@ -68,7 +69,8 @@ def test_examples_are_the_pixels_of_their_files_with_their_labels(root: Path) ->
         assert part.inputs.dtype == torch.uint8 and part.targets.dtype == torch.int64
         for pixels, target, name in zip(part.inputs, part.targets, part.names, strict=True):
             assert (
-                torch.equal(pixels, read(name, found.preprocessing)) and Path(name).parent.name == found.labels[target]
+                torch.equal(pixels, read(FileInput(name), found.preprocessing))
+                and Path(name).parent.name == found.labels[target]
             )
     share = found.train.inputs.double() / 255
     assert found.preprocessing["mean"] == pytest.approx(share.mean((0, 2, 3)).tolist(), abs=1e-5)
@@ -89,8 +91,8 @@ def test_read_and_load_agree_on_photos_of_any_size(tmp_path: Path) -> None:
     for fit in ("crop", "stretch", "pad"):
         found = loaded(tmp_path / "set", size=40, fit=fit)
         for pixels, name in zip(found.train.inputs, found.train.names, strict=True):
-            assert torch.equal(pixels, read(name, found.preprocessing))
-            assert torch.equal(pixels, read(Path(name).read_bytes(), found.preprocessing))
+            assert torch.equal(pixels, read(FileInput(name), found.preprocessing))
+            assert torch.equal(pixels, read(BytesInput(Path(name).read_bytes()), found.preprocessing))
 
 
 SIZES = [

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from neocog.core.inputs import BytesInput, FileInput
 from neocog.core.problem import DATA, USAGE, Problem
 from neocog.core.sources.content import Unreadable, fetched
 from neocog.vision import data
@@ -227,20 +228,20 @@ def test_a_file_that_may_not_be_read_says_so(tmp_path: Path, monkeypatch: pytest
 def test_read_takes_a_path_or_bytes_and_gives_the_same(tmp_path: Path) -> None:
     content = encoded(Image.fromarray(HALVES))
     (tmp_path / "ä 图.png").write_bytes(content)
-    from_path = data.read(str(tmp_path / "ä 图.png"), FACTS)
-    assert from_path.shape == (3, 8, 8) and (from_path == data.read(content, FACTS)).all()
+    from_path = data.read(FileInput(str(tmp_path / "ä 图.png")), FACTS)
+    assert from_path.shape == (3, 8, 8) and (from_path == data.read(BytesInput(content), FACTS)).all()
     assert (from_path.numpy() == HALVES.transpose(2, 0, 1)).all()
 
 
 def test_read_says_which_file_and_why(tmp_path: Path) -> None:
     (tmp_path / "empty.png").touch()
     with pytest.raises(Problem, match=r"empty\.png is empty \(0 bytes\)") as caught:
-        data.read(str(tmp_path / "empty.png"), FACTS)
+        data.read(FileInput(str(tmp_path / "empty.png")), FACTS)
     assert caught.value.code == DATA
     with pytest.raises(Problem, match=r"the picture holds text"):
-        data.read(b"words and words\n", FACTS)
+        data.read(BytesInput(b"words and words\n"), FACTS)
     with pytest.raises(Problem, match=r"emty\.png does not exist.*did you mean empty\.png") as caught:
-        data.read(str(tmp_path / "emty.png"), FACTS)
+        data.read(FileInput(str(tmp_path / "emty.png")), FACTS)
     assert caught.value.code == USAGE
 
 
@@ -258,9 +259,9 @@ def test_gather_takes_files_folders_and_globs_in_natural_order(tmp_path: Path, m
     ):
         (tmp_path / name).touch()
     monkeypatch.chdir(tmp_path)
-    assert data.gather(["in"]) == ["in/9.png", "in/10.png", "in/deep/é 1.JPG"]
-    assert data.gather(["odd.xyz", "*.jpg", "a.jpg"]) == ["odd.xyz", "a.jpg", "b.jpg"]
-    assert data.gather(["**/*.png"]) == ["in/9.png", "in/10.png"]
+    assert [value.name for value in data.expand_paths(["in"])] == ["in/9.png", "in/10.png", "in/deep/é 1.JPG"]
+    assert [value.name for value in data.expand_paths(["odd.xyz", "*.jpg", "a.jpg"])] == ["odd.xyz", "a.jpg", "b.jpg"]
+    assert [value.name for value in data.expand_paths(["**/*.png"])] == ["in/9.png", "in/10.png"]
 
 
 def test_gather_says_what_it_did_not_find(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -272,6 +273,6 @@ def test_gather_says_what_it_did_not_find(tmp_path: Path, monkeypatch: pytest.Mo
         ("*.png", r"\*\.png matches no file"),
     ]:
         with pytest.raises(Problem, match=message):
-            data.gather([argument])
+            data.expand_paths([argument])
     with pytest.raises(Problem, match="no pictures are named"):
-        data.gather([])
+        data.expand_paths([])

@@ -1,15 +1,21 @@
 """A small world for tests of the core: pictures of 8×8 with a bright patch whose corner is the label."""
 
+from dataclasses import replace
+
 import torch
+from neocog.core.capability import Capability
 from neocog.core.data import Data, Examples
 from neocog.core.device import World
 from neocog.core.domain import UNCHANGED, Augment, Domain, Recipe
+from neocog.core.explain.capability import Explainable, FilterImages
 from neocog.core.initialize import initialize
+from neocog.core.inputs import FileInput
 from neocog.core.layers import batchnorm, conv, dense, dropout, flatten, maxpool, relu
 from neocog.core.lazy import LazyInputs
 from neocog.core.network import Network, parse
 from neocog.core.settings import Settings
 from neocog.core.train import Trainer
+from neocog.core.transfer import Transferable
 from torch import nn
 
 LABELS = ["left", "right", "low"]
@@ -61,15 +67,24 @@ def layers(classes: int, width: int = 4):
 DOMAIN = Domain(
     name="toy",
     load=lambda source, labels, preprocessing: data(),
-    read=lambda source, preprocessing: examples(3).inputs[int(source) % 3],
-    gather=list,
+    read=lambda value, preprocessing: examples(3).inputs[int(value.name) % 3],
+    expand_paths=lambda arguments: [FileInput(path) for path in arguments],
     frontend=lambda preprocessing: Frontend(),
     augment=augment,
     check=lambda source: {},
     show=lambda inputs, relevance=None, preprocessing=None: None,
     recipes={"small": Recipe(layers, "for tests", {"epochs": 3, "batch": 16, "lr": 0.01})},
     default="small",
+    capabilities=(Explainable(), FilterImages(), Transferable(lambda preprocessing: {})),
 )
+
+
+def with_capability(capability: Capability, domain: Domain = DOMAIN) -> Domain:
+    """The domain with a capability in the place of its own of that kind."""
+    return replace(
+        domain,
+        capabilities=(capability, *(value for value in domain.capabilities if type(value) is not type(capability))),
+    )
 
 
 def trainer(network: str = NETWORK, world: World | None = None, **changes) -> Trainer:

@@ -57,12 +57,12 @@ def fetched(content: Content, largest: int = LARGEST_FILE) -> Array | bytes:
 def size_of(path: Path) -> int:
     """The bytes that a file has. Raises Unreadable where it is none, or a pipe that never ends."""
     try:
-        preprocessing = path.stat()
+        status = path.stat()
     except OSError as error:
         raise Unreadable(file_reason(path, error)) from error
-    if not stat.S_ISREG(preprocessing.st_mode):
+    if not stat.S_ISREG(status.st_mode):
         raise Unreadable("is not a file")
-    return preprocessing.st_size
+    return status.st_size
 
 
 def beginning(path: Path, count: int) -> bytes:

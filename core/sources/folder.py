@@ -80,7 +80,7 @@ def is_folder(entry: os.DirEntry[str]) -> bool:
 def stamp_of(root: Path, name: str) -> tuple[str, int, int, int]:
     """Name, size, time of change and permissions; a file that cannot be asked counts as absent."""
     try:
-        preprocessing = os.stat(root / name)
+        status = os.stat(root / name)
     except OSError:
         return name, -1, 0, 0
-    return name, preprocessing.st_size, preprocessing.st_mtime_ns, preprocessing.st_mode
+    return name, status.st_size, status.st_mtime_ns, status.st_mode
