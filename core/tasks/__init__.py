@@ -1,1 +1,27 @@
-"""Tasks: kinds of answer, as values."""
+"""Tasks: kinds of answer, as values. A new task is one class here and one entry of TASKS."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..problem import FAILED, USAGE, Problem, did_you_mean
+from .classify import Classify
+from .task import Task
+
+TASKS: dict[str, type[Task]] = {Classify.name: Classify}
+
+
+def task_class(name: str) -> type[Task]:
+    """The class of a task by its name. Raises Problem for an unknown one."""
+    if name not in TASKS:
+        raise Problem(f"{name} is not a task{did_you_mean(name, TASKS)}; the tasks are {', '.join(TASKS)}", USAGE)
+    return TASKS[name]
+
+
+def task_of(name: str, labels: list[str], state: Mapping[str, Any]) -> Task:
+    """The task of a trained model. Raises Problem for one that this version does not know, or a damaged state."""
+    try:
+        return task_class(name).from_state(labels, state)
+    except TypeError as error:
+        raise Problem(f"the state of the task {name} cannot be read: {error}", FAILED) from None

@@ -1,0 +1,185 @@
+"""A task: one kind of answer, as a value. The core trains, measures, explains and reports through it alone.
+
+A task knows nothing of domains: it gets targets, logits and predictions as tensors, and labels as texts. Its state
+(labels, thresholds, scales) is JSON and travels in the card of the model.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..data import Data
+from ..layer import Shape
+from ..problem import USAGE, Problem
+
+Floats = NDArray[np.floating[Any]]
+Targets = NDArray[Any]
+
+
+class Criterion(NamedTuple):
+    """The validation metric that decides which epoch's weights are kept."""
+
+    name: str  # a key of `Task.epoch_metrics`
+    title: str  # "log loss"
+    higher_is_better: bool = False
+
+
+class Chart(NamedTuple):
+    """One curve over the epochs, of training and validation."""
+
+    name: str  # a key of Epoch.train and Epoch.valid
+    title: str  # "Log loss"
+    is_share: bool = False  # whether the axis is in per cent
+
+
+@dataclass(frozen=True)
+class Task(ABC):
+    """The base of all tasks. N is a number of examples, B of a batch, K of the network's outputs."""
+
+    labels: list[str]  # a name for each output of the network
+
+    name: ClassVar[str]  # as Card.task and `--task` write it
+    criterion: ClassVar[Criterion]
+    batch_metrics: ClassVar[tuple[str, ...]] = ()  # the names of what `batch_sums` sums
+    charts: ClassVar[tuple[Chart, ...]] = ()
+    template: ClassVar[str] = ""  # the file with the task's blocks of the report, beside the task
+
+    # --- targets and state ------------------------------------------------------------------------------------------
+
+    @classmethod
+    @abstractmethod
+    def from_data(cls, data: Data) -> Self:
+        """Finds the task's state in loaded data, whose targets index `data.labels`. Raises Problem if it cannot."""
+
+    @abstractmethod
+    def encode(self, data: Data) -> Data:
+        """Returns the data with targets as `loss` takes them, (N, …), and `labels` those of the task."""
+
+    @property
+    def known_labels(self) -> list[str] | None:
+        """The labels that a loader matches by name when a trained model is evaluated; None if any may occur."""
+        return self.labels
+
+    def state(self) -> dict[str, Any]:
+        """What beside the labels has to travel in the model file, as JSON."""
+        return {}
+
+    @classmethod
+    def from_state(cls, labels: list[str], state: Mapping[str, Any]) -> Self:
+        """The task of a trained model."""
+        return cls(labels, **state)
+
+    # --- training -----------------------------------------------------------------------------------------------------
+
+    def check_output(self, output: Shape) -> None:
+        """Raises Problem if a network's output shape is not what the task needs."""
+        if output != (len(self.labels),):
+            raise Problem(
+                f"the network gives {output}, but there are {len(self.labels)} labels; end it with dense(classes)",
+                USAGE,
+            )
+
+    @abstractmethod
+    def loss(self, logits: Tensor, targets: Tensor, smoothing: float = 0.0) -> Tensor:
+        """(B, K) logits and targets -> the mean loss of the batch, a scalar."""
+
+    def batch_sums(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Sums over the batch, one for each of `batch_metrics`, on the device of the logits."""
+        return logits.new_zeros(0)
+
+    # --- predictions ----------------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def link(self, logits: Tensor) -> Tensor:
+        """(B, K) logits -> (B, …) predictions, whose mean over windows is the prediction for the whole input."""
+
+    @abstractmethod
+    def example_losses(self, predictions: Floats, targets: Targets) -> Floats:
+        """(N,) losses, whose mean is the criterion where that is a mean; lower is better."""
+
+    @abstractmethod
+    def epoch_metrics(self, predictions: Floats, targets: Targets) -> dict[str, float]:
+        """The validation metrics of an epoch; `criterion.name` is one of them."""
+
+    @abstractmethod
+    def metrics(self, predictions: Floats, targets: Targets) -> dict[str, Any]:
+        """All metrics as JSON: "metric", "value" and "interval" of the first, "examples", and what the task adds."""
+
+    @abstractmethod
+    def row(self, prediction: Tensor, top: int) -> dict[str, Any]:
+        """The entries of one input in `predict --json`; `top` bounds ranked lists."""
+
+    def correct(self, predictions: Floats, targets: Targets) -> NDArray[np.bool_] | None:
+        """(N,) whether a prediction is right; None where predictions are not right or wrong."""
+        return None
+
+    # --- explanations and attacks ---------------------------------------------------------------------------------------
+
+    def scalars(self, logits: Tensor) -> Tensor:
+        """(B, K) what explanations and feature visualisation differentiate, one number for each label."""
+        return logits
+
+    @abstractmethod
+    def default_outputs(self, prediction: Tensor) -> list[int]:
+        """The indices of the labels that a prediction is explained for if the user names none."""
+
+    def output_value(self, prediction: Tensor, index: int) -> float:
+        """What the prediction says of one label: a probability, or the number itself."""
+        return float(prediction[index])
+
+    def attack_loss(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """(B,) what an adversary increases. Raises Problem in a task that has no attack."""
+        raise Problem(f"attacks are for classification, and this model's task is {self.name}", USAGE)
+
+    # --- words ------------------------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def headline(self, metrics: Mapping[str, Any]) -> str:
+        """The first metric with its interval, in words; also from the metrics of a card."""
+
+    @abstractmethod
+    def epoch_text(self, train: Mapping[str, float], valid: Mapping[str, float]) -> str:
+        """The metrics of an epoch for a line of the terminal."""
+
+    @abstractmethod
+    def row_text(self, row: Mapping[str, Any]) -> str:
+        """The prediction in a row of `predict`, in words."""
+
+    def details(self, metrics: Mapping[str, Any]) -> list[tuple[str, str]]:
+        """Names and values of further metrics, for `evaluate`."""
+        return []
+
+    def table(self, metrics: Mapping[str, Any]) -> tuple[list[str], list[list[str]]] | None:
+        """A header and a row for each label, for `evaluate`."""
+        return None
+
+    @abstractmethod
+    def csv_columns(self) -> list[str]:
+        """The columns that `predict` adds to a table."""
+
+    @abstractmethod
+    def csv_cells(self, row: Mapping[str, Any]) -> list[str]:
+        """The cells of these columns for one row."""
+
+    def report(self, metrics: Mapping[str, Any]) -> dict[str, Any]:
+        """The values that the task's template shows."""
+        return {}
+
+    def files(self, metrics: Mapping[str, Any]) -> dict[str, Any]:
+        """Pictures for the run folder: a file name -> a function that writes it to a path."""
+        return {}
+
+    def mistakes(self, predictions: Floats, targets: Targets, count: int) -> list[tuple[int, dict[str, Any]]]:
+        """The worst predictions first: the index of the example, and what the report says of it."""
+        return []
+
+    def brief(self, metrics: Mapping[str, Any]) -> dict[str, Any]:
+        """The metrics that travel in the card."""
+        return {name: metrics[name] for name in ("metric", "value", "interval", "examples")}
