@@ -7,12 +7,14 @@ model = neocog.train("vision", "photos/", recipe="swift", epochs=8)
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .core.domain import Domain
+    from .core.fit import Event, Listener
     from .core.model import Model
 
 DOMAINS = ("vision", "speech", "text", "go")
@@ -71,24 +73,34 @@ def train(
     out: str | None = None,
     force: bool = False,
     options: dict[str, Any] | None = None,
+    task: str = "classify",
+    callback: Callable[[Event], object] | None = None,
+    listeners: Sequence[Listener] = (),
     **settings: Any,
 ) -> Model:
-    """Train a network of a domain on `data` and give the best one; the run is kept in the folder `out`.
+    """Train a network of a domain on `data` and return the best model; the run is kept in the folder `out`.
 
-    `weights` is a model to begin from; without a recipe or a network, its network is trained further.
-    `settings` are those of core/settings.py (epochs, batch, lr, …), `options` the domain's own (size, colour, …).
+    `weights` is a pretrained model; without a recipe or a network, its network is trained further.
+    `settings` are those of core/settings.py (epochs, batch, lr, …), `options` those of the domain (size, colour, …).
+    `callback` is called with every event of core/fit.py; if it returns True, the training stops after the step, and
+    the model is that of the kept epoch. `listeners` are called with every event as well, and may return further events.
     """
     from .core import device as devices
-    from .core import finalize
     from .core import run as runs
     from .core.data import DataSpec
+    from .core.finalize import finalize
     from .core.plan import Plan
 
-    plan = Plan.of(domain(name), DataSpec(data, options=options or {}), recipe, network, settings, weights)
+    source = DataSpec(data, options=options or {})
+    plan = Plan.of(domain(name), source, recipe, network, settings, weights, task)
     device = devices.choose(plan.settings.device)
+    run = runs.RunFolder(out, force)
+
+    def call(event: Event) -> None:
+        if callback is not None and callback(event) is True:
+            run.training.stop()
+
     with devices.world(device) as world:
-        run = runs.begin(plan, out, force, world, device)
-        for _ in run.go():
-            pass
-        finalize.finalize(run)
+        runs.train(plan, run, [*listeners, call], world, device)
+        finalize(run)
     return load(str(run.folder))

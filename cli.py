@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json as json_format
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -42,6 +44,7 @@ from .commands.flags import (
     SIZE,
     SPLIT,
     SYMMETRIES,
+    TENSORBOARD,
     TEST,
     TEST_SHARE,
     TEST_WHERE,
@@ -55,11 +58,12 @@ from .commands.flags import (
     flag,
 )
 from .core.problem import DATA, FAILED, INTERRUPTED, USAGE, Problem
-from .core.progress import TrainingProgress, progress, say
+from .core.progress import Progress, TrainingProgress, progress, say
 
 if TYPE_CHECKING:
+    from .core.fit import Event
     from .core.plan import Plan
-    from .core.run import Run
+    from .core.run import RunFolder
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -123,6 +127,7 @@ def train(
     seed: SEED = None,
     device: DEVICE = None,
     precision: PRECISION = None,
+    tensorboard: TENSORBOARD = False,
     set_: SET = None,
     test: TEST = None,
     valid: VALID = None,
@@ -169,79 +174,103 @@ def train(
     parts = {"test": test, "valid": valid, "group_by": group_by, "test_share": test_share, "split": split}
     told = parts | {"valid_share": valid_share, "unknown": unknown, "max_bad": max_bad}
     plan = typed.plan(settings, domain, data, recipe, network, weights, changes, set_ or [], own, told)
-    _begin(plan, out, force, quiet, json)
+    _train(plan, out, force, tensorboard, quiet, json)
 
 
-def _begin(plan: Plan, out: str | None, force: bool, quiet: bool, json: bool) -> None:
+def _train(plan: Plan, out: str | None, force: bool, tensorboard: bool, quiet: bool, json: bool) -> None:
     from .core import device as devices
-    from .core import run as runs
+    from .core.run import RunFolder, train
 
-    where = devices.choose(plan.settings.device)
-    with devices.world(where) as world, progress("reading", "files", quiet or world.rank > 0) as reading:
-        run = runs.begin(plan, out, force, world, where, reading)
-        reading.close()
-        _go(run, quiet, json)
+    device = devices.choose(plan.settings.device)
+    folder = RunFolder(out, force)
+    with devices.world(device) as world, progress("reading", "files", quiet or world.rank > 0) as reading:
+        with _listeners(folder, reading, tensorboard, quiet) as listeners:
+            train(plan, folder, listeners, world, device, reading)
+        _conclude(folder, quiet, json)
 
 
-def _go(run: Run, quiet: bool, json: bool) -> None:
-    """Train a run to its end, or to the signal that stops it, and tell what came of it."""
+@contextmanager
+def _listeners(
+    folder: RunFolder, reading: Progress, tensorboard: bool, quiet: bool
+) -> Iterator[list[Callable[[Event], None]]]:
+    """What shows a training in the terminal, and what stops it at a signal."""
+    from .core.fit import Begun, Step
     from .core.signals import stoppable
 
-    quiet = quiet or not run.leads
-    if not quiet:
-        tell.introduction(run)
-    settings = run.plan.settings
-    shown = TrainingProgress(settings.epochs, settings.epoch_of(len(run.data.train)), quiet)
+    bar = TrainingProgress(quiet)
+
+    def introduce(event: Event) -> None:
+        if isinstance(event, Begun):
+            reading.close()
+            bar.quiet = bar.bar.quiet = quiet or not folder.leads
+            if not bar.quiet:
+                tell.introduction(event.training, folder.folder)
+
     with stoppable() as stop:
+
+        def stop_at_signal(event: Event) -> None:
+            if isinstance(event, Step) and stop.requested:
+                folder.training.stop()
+
+        listeners: list[Callable[[Event], None]] = [introduce, bar, stop_at_signal]
+        if tensorboard:
+            from .core.tensorboard import TensorBoard
+
+            listeners.append(TensorBoard(folder))
         try:
-
-            def watch(trainer: Any, steps: int) -> bool:
-                return shown.step(trainer, steps) or stop.asked
-
-            for epoch in run.go(watch):
-                shown.epoch(epoch)
+            yield listeners
         finally:
-            shown.close()
-    if run.stopped:
-        raise Problem(f"stopped at step {run.trainer.number}; go on with: neocog resume {run.folder}", INTERRUPTED)
-    if run.leads:
-        from .core import finalize  # draws pictures: not needed before there is something to draw
+            bar.close()
 
-        summary = finalize.finalize(run)
-        tell.document(summary) if json else tell.conclusion(run, summary)
+
+def _conclude(folder: RunFolder, quiet: bool, json: bool) -> None:
+    """Measures a finished training and prints the result; a stopped one says how to resume it."""
+    training = folder.training
+    if training.stop_requested:
+        raise Problem(
+            f"stopped at step {training.trainer.number}; resume with: neocog resume {folder.folder}", INTERRUPTED
+        )
+    if folder.leads:
+        from .core.finalize import finalize  # imports matplotlib
+
+        summary = finalize(folder)
+        tell.document(summary) if json else tell.conclusion(folder, summary)
 
 
 @app.command()
 def resume(
-    run: Annotated[Path, typer.Argument(help="A run's folder.")],
-    epochs: Annotated[int | None, flag("A later end than planned.")] = None,
+    run: Annotated[Path, typer.Argument(help="A run folder.")],
+    epochs: Annotated[int | None, flag("New total number of epochs.")] = None,
+    tensorboard: TENSORBOARD = False,
     device: DEVICE = None,
     json: JSON = False,
     quiet: QUIET = False,
 ) -> None:
-    """Go on with a run that was stopped, or train a finished one further.
+    """Resume a run that was stopped, or train a finished one for more epochs.
 
-    Stopped at any step, it ends with the weights of a run that was never stopped.
-    What may change is --epochs (the learning rate follows the new end) and --device.
+    Stopped at any step, it ends with the same weights as a run that was never stopped.
+    --epochs (the learning rate follows the new total) and --device may change.
     """
     from . import domain as domain_of
     from .core import device as devices
     from .core import run as runs
     from .core.plan import read_settings
 
-    told = read_settings(run / "settings.toml")
-    changes = {"epochs": epochs, "device": device}
-    where = devices.choose(device or told.get("train", {}).get("device", "auto"))
+    tables = read_settings(run / "settings.toml")
+    settings = tables.get("train", {})
+    trained, planned = runs.epochs_trained(run), epochs or settings.get("epochs", 0)
+    if trained >= planned and (run / "summary.json").exists():
+        say(f"{run} is finished: {trained} of {planned} epochs; train further with --epochs {planned * 2}")
+        if json:
+            tell.document(json_format.loads((run / "summary.json").read_text(encoding="utf-8")))
+        return
+    where = devices.choose(device or settings.get("device", "auto"))
     with devices.world(where) as world, progress("reading", "files", quiet or world.rank > 0) as reading:
-        found = runs.resume(run, domain_of(told["domain"]), changes, world, reading)
-        reading.close()
-        done, planned = len(found.trainer.history), found.plan.settings.epochs
-        if done >= planned and (run / "summary.json").exists():
-            say(f"{run} is finished: {done} of {planned} epochs; train further with --epochs {planned * 2}")
-            if json:
-                tell.document(json_format.loads((run / "summary.json").read_text(encoding="utf-8")))
-            return
-        _go(found, quiet, json)
+        folder = runs.RunFolder(run, resumed=True)
+        with _listeners(folder, reading, tensorboard, quiet) as listeners:
+            changes = {"epochs": epochs, "device": device}
+            runs.resume(folder, domain_of(tables["domain"]), changes, listeners, world, reading)
+        _conclude(folder, quiet, json)
 
 
 # --- evaluate, predict ----------------------------------------------------------------------------------------------
@@ -281,18 +310,19 @@ def evaluate(
     found = load(model, device or "auto", symmetries)
     own = {"cache": cache, "pattern": pattern, "test_where": test_where}
     own |= {"text_column": text_column, "label_column": label_column, "label_level": label_level}
-    source = typed.source(data, own, test=test, unknown=unknown, max_bad=max_bad, **found.division)
+    source = typed.source(data, own, test=test, unknown=unknown, max_bad=max_bad, **found.split_options)
     with progress("reading", "files", quiet) as reading:
-        loaded = found.domain.load(replace(source, progress=reading), found.labels, found.card.preprocessing)
-    began = time.perf_counter()
-    scores = found.evaluate(loaded, part) | {"seconds": round(time.perf_counter() - began, 2), "model": model}
+        loaded = found.load(replace(source, progress=reading))
+    start = time.perf_counter()
+    metrics = found.evaluate(loaded, part) | {"seconds": round(time.perf_counter() - start, 2), "model": model}
     for remark in [] if quiet else loaded.remarks:
         say(remark)
     if confusion:
-        from .core import plot
-
-        plot.confusion(scores["confusion"], found.labels, confusion)
-    tell.document(scores) if json else tell.scores(scores, found.labels)
+        save = found.task.files(metrics).get("confusion.png")
+        if save is None:
+            raise Problem(f"--confusion is for classification; this model's task is {found.task.name}", USAGE)
+        save(confusion)
+    tell.document(metrics) if json else tell.metrics(metrics, found.task)
 
 
 @app.command()
@@ -354,7 +384,7 @@ def predict(
     if json:
         tell.document(answers)
     else:
-        tell.answers([answer for answer in answers if "predictions" in answer])
+        tell.predictions([row for row in answers if "problem" not in row], found.task)
     for answer in failed:
         special.tell_problem(answer)
     if failed:

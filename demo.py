@@ -11,14 +11,16 @@ from typing import Any
 from . import domain, load
 from .commands import tell
 from .core import device as devices
-from .core import diagram, finalize
-from .core import run as runs
+from .core import diagram
 from .core.data import DataSpec
+from .core.finalize import finalize
+from .core.fit import Begun, Event
 from .core.inputs import FileInput
 from .core.plan import Plan
 from .core.presentation import Drawable
 from .core.problem import Problem
 from .core.progress import TrainingProgress, duration
+from .core.run import RunFolder, train
 
 SHADES = " .:-=+*#%@"  # from black to white, for a terminal
 
@@ -36,26 +38,25 @@ def show_demo(quick: bool, out: str | None) -> None:
             console.print(f"\nThe {name} act is left out: {problem}", markup=False)
 
 
-def trained(plan: Plan, out: str, console: Any, introduction: str, table: bool = False) -> tuple[runs.Run, str]:
-    """The plan's run from its beginning to its end, shown as it goes; and its score in words."""
-    device = devices.choose("auto")
-    with devices.world(device) as world:
-        run = runs.begin(plan, out, False, world, device)
-        counts = ", ".join(f"{count:,} {name}" for name, count in run.data.counts.items())
+def trained(plan: Plan, out: str, console: Any, introduction: str, table: bool = False) -> tuple[RunFolder, str]:
+    """Trains a plan, shown as it goes on; returns the run, and its accuracy in words with {what} to fill in."""
+    device, folder = devices.choose("auto"), RunFolder(out)
+
+    def introduce(event: Event) -> None:
+        if not isinstance(event, Begun):
+            return
+        counts = ", ".join(f"{count:,} {name}" for name, count in event.training.data.counts.items())
         console.print(f"{introduction} {counts}.\n")
         if table:
-            console.print(diagram.table(run.network))
-            console.print(f"\nTraining it on {devices.describe(device)}")
-        shown = TrainingProgress(plan.settings.epochs, len(run.data.train))
-        try:
-            for epoch in run.go(shown.step):
-                shown.epoch(epoch)
-        finally:
-            shown.close()
-        summary = finalize.finalize(run)
+            console.print(diagram.table(event.training.network))
+            console.print(f"\nTraining on {devices.describe(device)}")
+
+    with devices.world(device) as world:
+        train(plan, folder, [introduce, TrainingProgress()], world, device)
+        summary = finalize(folder)
     low, high = summary["interval"]
     score = f"(95% interval {low:.1%} to {high:.1%}), after {duration(summary['seconds'])} of training"
-    return run, f"\n[bold]{summary['accuracy']:.1%}[/bold] of {summary['examples']} {{what}} {score}.\n"
+    return folder, f"\n[bold]{summary['accuracy']:.1%}[/bold] of {summary['examples']} {{what}} {score}.\n"
 
 
 def next_steps(console: Any, *commands: str) -> None:
@@ -79,10 +80,10 @@ def vision_act(quick: bool, out: str, console: Any) -> None:
     next_steps(console, *run.next_commands(), "neocog train vision YOUR-FOLDER-OF-PHOTOS/")
 
 
-def _gallery(run: runs.Run, console: Any, count: int = 3) -> None:
+def _gallery(run: RunFolder, console: Any, count: int = 3) -> None:
     from .core import feed
 
-    model, test = load(str(run.folder), "cpu"), run.data.test
+    model, test = load(str(run.folder), "cpu"), run.training.data.test
     answers = feed.predict_proba(model, test)
     sure = answers.max(1)
     shown = [int(sure.argmax()), int(abs(sure - 0.9).argmin()), int(sure.argmin())]
@@ -139,15 +140,18 @@ def speech_act(quick: bool, out: str, console: Any) -> None:
     next_steps(console, "neocog train speech YOUR-FOLDER-OF-RECORDINGS/")
 
 
-def _heard(run: runs.Run, index: int, rows: int = 10, columns: int = 60) -> list[str]:
+def _heard(run: RunFolder, index: int, rows: int = 10, columns: int = 60) -> list[str]:
     """A spectrogram in letters, high frequencies above."""
     from torch.nn import functional as F
 
-    test = run.data.test
-    maps = run.trainer.frontend(test.inputs[index : index + 1])
+    test = run.training.data.test
+    maps = run.training.trainer.frontend(test.inputs[index : index + 1])
     small = F.interpolate(maps, size=(rows, columns), mode="area")[0, 0].flip(0)
     small = (small - small.min()) / (small.max() - small.min()).clamp_min(1e-6)
-    return [*_lettered(small), f"({Path(test.names[index]).name}: {run.data.labels[int(test.targets[index])]})"]
+    return [
+        *_lettered(small),
+        f"({Path(test.names[index]).name}: {run.training.data.labels[int(test.targets[index])]})",
+    ]
 
 
 # --- texts ----------------------------------------------------------------------------------------------------------

@@ -46,14 +46,14 @@ class Models:
     def digit(self) -> str:
         """A digit of the demo's test part, as a file."""
         found = self.model("vision")
-        test = found.domain.load(DataSpec("digits"), found.labels, found.card.preprocessing).test
+        test = found.load(DataSpec("digits")).test
         at = int((test.targets == found.labels.index("5")).nonzero()[0])
         Image.fromarray(test.inputs[at][0].numpy()).save(self.folder / "five.png")
         return str(self.folder / "five.png")
 
     def digits(self) -> Data:
         found = self.model("vision")
-        return found.domain.load(DataSpec("digits", **found.division), found.labels, found.card.preprocessing)
+        return found.load(DataSpec("digits", **found.split_options))
 
     def words(self) -> Data:
         """The demo's five words, by voices that nobody in training has."""
@@ -65,7 +65,7 @@ class Models:
         found = self.model("speech")
         options = {"pattern": "{label}_{voice}_{speed}", "cache": str(self.folder / "cache")}
         source = DataSpec(str(self.folder / "heard"), options=options)
-        return found.domain.load(source, found.labels, found.card.preprocessing)
+        return found.load(source)
 
     def game(self) -> str:
         """The opening that the demo played."""

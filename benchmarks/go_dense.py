@@ -18,7 +18,7 @@ from neocog.core.feed import predict_proba
 from neocog.core.metrics import classification_metrics
 from neocog.core.plan import Plan
 from neocog.core.run import _prepare
-from neocog.core.train import train
+from neocog.core.train import steps
 
 RECIPES = ("dense", "alphago-raw(filters=64, depth=6)", "alphago(filters=64, depth=6)", "swift")
 BATCH, TIMED = 128, (10, 40)  # steps: what they differ by is free of what a start costs
@@ -30,7 +30,7 @@ def trained(recipe: str, data: str, test: str, positions: int, judged: int) -> t
     loaded = plan.domain.load(plan.source, None, None)
     _, trainer = _prepare(plan, loaded, World(), torch.device("cpu"))
     began = time.process_time()
-    for _ in train(trainer, loaded.train, loaded.valid.subsample(100), plan.domain.augment("symmetries", {})):
+    for _ in steps(trainer, loaded.train, loaded.valid.subsample(100), plan.domain.augment("symmetries", {})):
         pass
     seconds = time.process_time() - began
     test_part = loaded.test.subsample(judged)

@@ -21,6 +21,7 @@ from neocog.core.initialize import initialize
 from neocog.core.network import Network
 from neocog.core.plan import find_recipe
 from neocog.core.settings import Settings
+from neocog.core.tasks import Classify
 from neocog.core.train import Trainer, batches
 from neocog.go import DOMAIN
 from step import bare
@@ -56,7 +57,9 @@ def main() -> None:
     module = network.module()
     settings = Settings().changed(recipe.settings, {"batch": options.batch, "compile": options.compile})
     initialize(module, 0, settings.dirac)
-    trainer = Trainer(DOMAIN.frontend(data.preprocessing), module, settings, device, devices.World())
+    trainer = Trainer(
+        Classify(data.labels), DOMAIN.frontend(data.preprocessing), module, settings, device, devices.World()
+    )
     trainer.network.train()
     augment = DOMAIN.augment(settings.augment, data.preprocessing)
     order = batches(len(data.train), options.batch, 0, 0)

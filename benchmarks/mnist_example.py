@@ -25,11 +25,13 @@ from pathlib import Path
 import torch
 from machine import machine
 from neocog.core import device as devices
+from neocog.core import train as training
 from neocog.core.data import DataSpec, Examples
 from neocog.core.initialize import initialize
 from neocog.core.network import Network
 from neocog.core.settings import Settings
-from neocog.core.train import Trainer, train
+from neocog.core.tasks import Classify
+from neocog.core.train import Trainer
 from neocog.vision import DOMAIN
 from step import bare
 from torch.nn import functional as F
@@ -78,14 +80,21 @@ def alone(mnist: Path) -> float:
 
 def trainer_for(preprocessing: dict, options: argparse.Namespace) -> Trainer:
     settings = Settings(epochs=1, batch=options.batch, lr=0.002)
-    return Trainer(DOMAIN.frontend(preprocessing), network(), settings, devices.choose(options.device), devices.World())
+    return Trainer(
+        Classify([]),
+        DOMAIN.frontend(preprocessing),
+        network(),
+        settings,
+        devices.choose(options.device),
+        devices.World(),
+    )
 
 
 def ours(examples: Examples, preprocessing: dict, options: argparse.Namespace) -> float:
     """Seconds of one epoch of our loop on the same pictures, without augmentation, as the example has none."""
     trainer = trainer_for(preprocessing, options)
     begin = options.clock()
-    for _ in train(trainer, examples, examples.keep(torch.arange(0)), DOMAIN.augment("none", {})):
+    for _ in training.steps(trainer, examples, examples.subset(torch.arange(0)), DOMAIN.augment("none", {})):
         pass
     return options.clock() - begin
 

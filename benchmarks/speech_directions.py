@@ -19,7 +19,8 @@ from neocog.core.initialize import initialize
 from neocog.core.metrics import interval
 from neocog.core.network import Network, parse
 from neocog.core.settings import Settings
-from neocog.core.train import Trainer, train
+from neocog.core.tasks import Classify
+from neocog.core.train import Trainer, steps
 from neocog.speech import DOMAIN
 from speech_unseen import values_of
 
@@ -60,8 +61,8 @@ def right_answers(way: str, data, options, seed: int) -> tuple[int, Network]:
     found = sized(way, options.parameters, (channels, bands, frames), len(data.labels))
     module = found.module()
     initialize(module, seed)
-    trainer = Trainer(frontend, module, settings, torch.device("cpu"), devices.World())
-    for _ in train(trainer, data.train, data.valid, DOMAIN.augment(settings.augment, data.extras)):
+    trainer = Trainer(Classify(data.labels), frontend, module, settings, torch.device("cpu"), devices.World())
+    for _ in steps(trainer, data.train, data.valid, DOMAIN.augment(settings.augment, data.extras)):
         pass
     answers = feed.predict_proba(trainer, data.test)
     return int((answers.argmax(1) == data.test.targets.numpy()).sum()), found

@@ -27,7 +27,8 @@ from neocog.core.initialize import initialize
 from neocog.core.network import Network
 from neocog.core.plan import find_recipe
 from neocog.core.settings import Settings
-from neocog.core.train import Trainer, batches, train
+from neocog.core.tasks import Classify
+from neocog.core.train import Trainer, batches, steps
 from neocog.speech import DOMAIN
 from neocog.speech.spectrogram import points_for
 from step import bare
@@ -89,14 +90,14 @@ def trainer_for(examples: Examples, preprocessing: dict, options, classes: int) 
     frontend = DOMAIN.frontend(preprocessing)
     module = network(options.recipe, frontend(examples.inputs[:1]).shape[1:], classes)
     settings = Settings(epochs=1, batch=options.batch, lr=0.002)
-    return Trainer(frontend, module, settings, torch.device("cpu"), devices.World())
+    return Trainer(Classify([]), frontend, module, settings, torch.device("cpu"), devices.World())
 
 
 def ours(examples: Examples, preprocessing: dict, options, classes: int) -> float:
     """Seconds of one epoch."""
     trainer = trainer_for(examples, preprocessing, options, classes)
     begin = time.process_time()
-    for _ in train(trainer, examples, examples.keep(torch.arange(0)), DOMAIN.augment("none", {})):
+    for _ in steps(trainer, examples, examples.subset(torch.arange(0)), DOMAIN.augment("none", {})):
         pass
     return time.process_time() - begin
 
@@ -141,7 +142,7 @@ def main() -> None:
         data = DOMAIN.load(source, None, None)
         print(f"decoding {sum(data.counts.values()):,} recordings once: {time.process_time() - begin:.1f} s")
         examples, classes = data.train, len(data.labels)
-        ours(examples.keep(torch.arange(256)), data.preprocessing, options, classes)  # a warm-up
+        ours(examples.subset(torch.arange(256)), data.preprocessing, options, classes)  # a warm-up
         rounds = [measured(examples, data.preprocessing, options, classes) for _ in range(options.rounds)]
     ratios, bounds, overs, sounds = zip(*rounds, strict=True)
     print(

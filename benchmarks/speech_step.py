@@ -17,6 +17,7 @@ from neocog.core.data import Examples
 from neocog.core.initialize import initialize
 from neocog.core.network import Network
 from neocog.core.settings import Settings
+from neocog.core.tasks import Classify
 from neocog.core.train import Trainer, batches
 from neocog.speech import DOMAIN
 from neocog.speech.options import DEFAULTS
@@ -46,7 +47,7 @@ def main() -> None:
     initialize(module, 0, settings.dirac)
     if settings.whiten:
         module[0].weight.requires_grad_(False)
-    trainer = Trainer(frontend, module, settings, torch.device("cpu"), devices.World())
+    trainer = Trainer(Classify([]), frontend, module, settings, torch.device("cpu"), devices.World())
     trainer.network.train()
     augment = DOMAIN.augment(settings.augment, {"bands": middles(preprocessing["bands"], options.rate).float()})
     indices = batches(len(examples), options.batch, 0, 0)

@@ -18,6 +18,7 @@ from neocog.core.feed import to_device_if_fits
 from neocog.core.initialize import initialize
 from neocog.core.network import Network
 from neocog.core.settings import Settings
+from neocog.core.tasks import Classify
 from neocog.core.train import Trainer, batches
 from neocog.vision import DOMAIN
 from torch.nn import functional as F
@@ -31,7 +32,7 @@ def trainer_for(recipe: str, batch: int | None, shape: tuple[int, int, int], dev
     if settings.whiten:
         module[0].weight.requires_grad_(False)
     preprocessing = {"colour": "grey" if shape[0] == 1 else "rgb", "mean": [0.5] * shape[0], "std": [0.25] * shape[0]}
-    return Trainer(DOMAIN.frontend(preprocessing), module, settings, device, devices.World())
+    return Trainer(Classify([]), DOMAIN.frontend(preprocessing), module, settings, device, devices.World())
 
 
 def bare(trainer: Trainer, x: torch.Tensor, y: torch.Tensor, steps: int) -> float:

@@ -19,6 +19,7 @@ from neocog.core import stream
 from neocog.core.data import DataSpec
 from neocog.core.network import Network, parse
 from neocog.core.settings import Settings
+from neocog.core.tasks import Classify
 from neocog.core.train import Trainer, batches
 from neocog.text.options import Reading
 from neocog.text.sources import origins
@@ -45,7 +46,9 @@ def trainer_of(run: str) -> tuple[Trainer, Network]:
     settings = Settings().changed(card.settings)
     frontend = domain("text").frontend(card.preprocessing)
     device = torch.device("cpu")
-    return Trainer(frontend, network.module(), settings, device, devices.World(), network.right_context), network
+    return Trainer(
+        Classify([]), frontend, network.module(), settings, device, devices.World(), network.right_context
+    ), network
 
 
 def step_ratios(run: str, data: str, steps: int, rounds: int) -> list[float]:

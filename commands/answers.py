@@ -49,8 +49,8 @@ def answer_lines(model: Model, top: int, json: bool) -> int:
             say(f"line {answer['input'][:40]!r}: {answer['problem']}")
         if shown:
             shown.add(answer)
-        elif "predictions" in answer:
-            tell.answers([answer])
+        elif "problem" not in answer:
+            tell.predictions([answer], model.task)
         sys.stdout.flush()
     if shown:
         shown.close()

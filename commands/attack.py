@@ -205,9 +205,9 @@ def read_card(path: Path) -> dict[str, Any]:
 
 
 def loaded_by(model: Model, data: str, own: dict[str, Any], told: dict[str, Any], quiet: bool) -> Data:
-    source = typed.source(data, own, **told, **model.division)
+    source = typed.source(data, own, **told, **model.split_options)
     with progress("reading", "files", quiet) as reading:
-        loaded = model.domain.load(replace(source, progress=reading), model.labels, model.card.preprocessing)
+        loaded = model.load(replace(source, progress=reading))
     for remark in [] if quiet else loaded.remarks:
         say(remark)
     return loaded
@@ -223,7 +223,7 @@ def drawn(model: Model, data: Data, part: str | None, most: int, seed: int) -> t
     whole = len(found)
     if whole > most:
         rng = torch.Generator().manual_seed(seed)
-        found = found.keep(torch.randperm(whole, generator=rng)[:most].sort().values)
+        found = found.subset(torch.randperm(whole, generator=rng)[:most].sort().values)
     return found, {"scored_on": named, "examples": len(found), "of": whole}
 
 

@@ -111,7 +111,7 @@ def tell_explanations(model: Model, explanations: list[Explanation]) -> None:
     """A line for each map under the line of its input and label; of a text, also its words, coloured."""
     from ..core.explain import shown
     from ..core.explain.capability import Explainable
-    from ..core.report import sure
+    from ..core.format import probability as sure
 
     lines = tell.columns(shown.rows(model, explanations))
     before: Any = None

@@ -129,9 +129,9 @@ def _top(model: Model, data: str, place: Place, unit: int | None, json: bool, qu
     from ..core.explain import responses
     from ..core.presentation import Readable
 
-    source = typed.source(data, {}, **model.division)
+    source = typed.source(data, {}, **model.split_options)
     with progress("reading", "files", quiet) as reading:
-        loaded = model.domain.load(replace(source, progress=reading), model.labels, model.card.preprocessing)
+        loaded = model.load(replace(source, progress=reading))
     examples, _ = model.examples(loaded)
     with progress("looking", "inputs", quiet) as looking:
         told = responses.excited(model, examples, place, unit, looking)

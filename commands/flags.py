@@ -39,6 +39,9 @@ ADVERSARIAL = Annotated[
     ),
 ]
 SEED = Annotated[int | None, flag("The number that all randomness comes from.", "Training")]
+TENSORBOARD = Annotated[
+    bool, flag("Write event files for TensorBoard into the run folder.", "Training", "--tensorboard")
+]
 PRECISION = Annotated[str | None, flag("auto, float32 or bfloat16.", "Training")]
 SET = Annotated[list[str] | None, flag("Any other setting: --set smoothing=0.1", "Training", "--set")]
 

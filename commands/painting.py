@@ -32,7 +32,7 @@ class Painting:
         self.shown(done, self.total, note)
         if self.every and done % self.every == 0 and done < self.total:
             photo.write(picture() if callable(picture) else picture, photo.frame(self.out, done))
-        return self.stop.asked
+        return self.stop.requested
 
     def end(self, picture: Tensor, told: dict[str, Any], json: bool, quiet: bool) -> None:
         """Write the last picture and tell of it. Raises Problem, with the picture kept, where it was stopped."""

@@ -11,9 +11,13 @@ from typing import TYPE_CHECKING, Any
 from ..core.progress import duration, say
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from ..core.checkpoint import Card
+    from ..core.fit import Training
     from ..core.imagine.series import Series
-    from ..core.run import Run
+    from ..core.run import RunFolder
+    from ..core.tasks import Task
 
 
 MOST_LABELS = 100  # whose figures people read one by one
@@ -55,32 +59,34 @@ def console() -> Any:
     return Console(highlight=False, soft_wrap=False)
 
 
-def introduction(run: Run) -> None:
-    """What is about to be trained, on what, where to."""
+def introduction(training: Training, folder: Path) -> None:
+    """What is about to be trained, on which data, and where it is written."""
     from ..core.device import describe
 
-    data, network = run.data, run.network
+    data, network = training.data, training.network
     counts = ", ".join(f"{count:,} {name}" for name, count in data.counts.items())
-    say(f"{run.plan.source.data}: {len(data.labels)} labels; {counts}")
+    say(f"{training.plan.source.data}: {len(data.labels)} labels; {counts}")
     if data.bad:
         first = data.bad[0]
-        say(f"skipped {len(data.bad):,} unusable file(s), named in bad_files.txt (first: {first.file}: {first.reason})")
-    for remark in data.remarks:
-        say(remark)
+        say(
+            f"skipped {len(data.bad):,} unusable file(s), listed in bad_files.txt (first: {first.file}: {first.reason})"
+        )
     shape = "×".join(map(str, network.input))
-    say(f"{run.plan.recipe or 'network'}: {shape} to {len(data.labels)}, {network.parameters:,} parameters")
-    say(f"{describe(run.trainer.device)}; writing {run.folder}/")
+    outputs = len(training.task.labels)
+    say(f"{training.plan.recipe or 'network'}: {shape} to {outputs}, {network.parameters:,} parameters")
+    say(f"{describe(training.trainer.device)}; writing {folder}/")
 
 
-def conclusion(run: Run, summary: dict[str, Any]) -> None:
-    """What came of it, where it lies, and what to run next."""
-    low, high = summary["interval"]
-    print(
-        f"accuracy {summary['accuracy']:.2%} ({low:.2%} to {high:.2%}) on {summary['examples']:,} "
-        f"{summary['scored_on']} examples, after {duration(summary['seconds'])}"
-    )
+def conclusion(run: RunFolder, summary: dict[str, Any]) -> None:
+    """The result, where its files are, and what to run next."""
+    from ..core.finalize import kept_epoch
+
+    headline = run.training.task.headline(summary)
+    where = f"{summary['examples']:,} {summary['scored_on']} examples"
+    print(f"{headline} on {where}, after {duration(summary['seconds'])}")
+    print(kept_epoch(summary))
     print(f"\n{run.folder}/")
-    print("  report.html        curves, confusion, the most confident mistakes")
+    print("  report.html        curves, errors, and what the predictions depend on")
     print("  model.safetensors  the network, its labels and preprocessing in one file")
     print("\nnext:")
     for command in run.next_commands():
@@ -88,73 +94,66 @@ def conclusion(run: Run, summary: dict[str, Any]) -> None:
 
 
 def card(card: Card) -> None:
-    """Where a model comes from: what it was trained on, how long, and how good it is."""
-    counts = ", ".join(f"{card.data[part]:,} {part}" for part in ("train", "valid", "test") if card.data.get(part))
-    told = card.training
-    if told:
-        print(f"trained on {told['data']} ({counts}), {duration(told['seconds'])} on {told['device']}")
-    if "accuracy" in card.metrics:
-        low, high = card.metrics["interval"]
-        print(
-            f"accuracy {card.metrics['accuracy']:.2%} ({low:.2%} to {high:.2%}) on {card.metrics['examples']:,} "
-            f"{card.metrics['scored_on']} examples"
-        )
+    """Where a model comes from: its training data, time and metrics."""
+    from ..core.tasks import task_of
+
+    counts = ", ".join(f"{card.data[split]:,} {split}" for split in ("train", "valid", "test") if card.data.get(split))
+    training, metrics = card.training, card.metrics
+    if training:
+        print(f"trained on {training['data']} ({counts}), {duration(training['seconds'])} on {training['device']}")
+    if "interval" in metrics:
+        headline = task_of(card.task, card.labels, card.task_state).headline(metrics)
+        print(f"{headline} on {metrics['examples']:,} {metrics['scored_on']} examples")
 
 
-def scores(scores: dict[str, Any], labels: list[str]) -> None:
-    """The figures of an evaluation, and a line for each label."""
-    from rich.table import Table
-
-    low, high = scores["interval"]
-    print(f"accuracy            {scores['accuracy']:.2%}  (95% interval {low:.2%} to {high:.2%})")
-    if len(labels) > 5:
-        print(f"top-5               {scores['top5']:.2%}")
-    print(f"balanced accuracy   {scores['balanced_accuracy']:.2%}")
-    print(f"log loss            {scores['log_loss']:.4f}")
-    print(f"calibration error   {scores['calibration_error']:.2%}")
-    print(f"examples            {scores['examples']:,} ({scores['scored_on']})\n")
-    for kind, rows in scores.get("groups", {}).items():
+def metrics(metrics: dict[str, Any], task: Task) -> None:
+    """The metrics of an evaluation, and a line for each label."""
+    for name, value in task.details(metrics):
+        print(f"{name:<19} {value}")
+    print(f"examples            {metrics['examples']:,} ({metrics['scored_on']})\n")
+    for kind, rows in metrics.get("groups", {}).items():
         _groups(kind, rows)
-    if len(labels) > MOST_LABELS:
-        print(f"{len(labels)} labels: each with --json")
-        return
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("label", "precision", "recall", "f1", "examples"):
-        table.add_column(name, justify="left" if name == "label" else "right")
-    for row in scores["classes"]:
-        shares = ("–" if row[name] is None else f"{row[name]:.2%}" for name in ("precision", "recall", "f1"))
-        table.add_row(row["label"], *shares, f"{row['examples']:,}")
-    console().print(table)
+    if len(task.labels) > MOST_LABELS:
+        print(f"{len(task.labels)} labels; use --json to list them")
+    elif contents := task.table(metrics):
+        _table(*contents)
 
 
 def _groups(kind: str, rows: list[dict[str, Any]]) -> None:
-    """The accuracy on each part of the examples."""
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in (kind, "accuracy", "examples"):
-        table.add_column(name, justify="left" if name == kind else "right")
-    for row in rows:
-        table.add_row(row["group"], f"{row['accuracy']:.2%}", f"{row['examples']:,}")
-    console().print(table)
+    """The accuracy on each group of examples."""
+    _table(
+        [kind, "accuracy", "examples"],
+        [[row["group"], f"{row['accuracy']:.2%}", f"{row['examples']:,}"] for row in rows],
+    )
     print()
 
 
-def answers(answers: list[dict[str, Any]]) -> None:
-    """A line for each input: its likeliest labels."""
-    for answer in answers:
-        told = "  ".join(f"{each['label']} {each['probability']:.1%}" for each in answer["predictions"])
-        print(f"{answer['input']}: {told}")
-        _windows(answer.get("windows", []))
+def _table(header: list[str], rows: list[list[str]]) -> None:
+    """A table whose first column is text and whose others are numbers."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for index, name in enumerate(header):
+        table.add_column(name, justify="right" if index else "left")
+    for row in rows:
+        table.add_row(*row)
+    console().print(table)
 
 
-def _windows(windows: list[dict[str, Any]], most: int = 20) -> None:
+def predictions(rows: list[dict[str, Any]], task: Task) -> None:
+    """A line for each input with its prediction."""
+    for row in rows:
+        print(f"{row['input']}: {task.row_text(row)}")
+        _windows(row.get("windows", []), task)
+
+
+def _windows(windows: list[dict[str, Any]], task: Task, most: int = 20) -> None:
     """A line for each window of an input that is longer than one."""
     shown = windows[:most] if len(windows) > 1 else []
-    for each in shown:
-        print(f"  {each['start']:8.2f} to {each['end']:8.2f}  {each['label']} {each['probability']:.1%}")
+    for window in shown:
+        print(f"  {window['start']:8.2f} to {window['end']:8.2f}  {task.window_text(window)}")
     if len(windows) > most:
-        print(f"  … and {len(windows) - most:,} more; all of them with --json")
+        print(f"  … and {len(windows) - most:,} more; use --json to list them")
 
 
 def columns(rows: list[list[str]]) -> list[str]:
@@ -190,14 +189,14 @@ def check(told: dict[str, Any], most: int = 10) -> None:
         if isinstance(value, dict):
             each = [f"{key} {_brief(item)}" for key, item in value.items()]
             if len(each) > MOST_LABELS:
-                each[most:] = [f"… and {len(each) - most:,} more; all of them with --json"]
+                each[most:] = [f"… and {len(each) - most:,} more; use --json to list them"]
             print(f"{name}: " + (", ".join(each) or "none"))
         elif isinstance(value, list):
             print(f"{name}: {len(value) or 'none'}")
             for item in value[:most]:
                 print(f"  {_brief(item)}")
             if len(value) > most:
-                print(f"  … and {len(value) - most:,} more; all of them with --json")
+                print(f"  … and {len(value) - most:,} more; use --json to list them")
         else:
             print(f"{name}: {_brief(value)}")
 

@@ -42,7 +42,7 @@ class Examples:
             inputs = inputs[..., : -(-(longest + self.right_context) // ROUND) * ROUND]
         return inputs.index_select(0, there), self.targets.index_select(0, there)
 
-    def keep(self, indices: Tensor) -> Examples:
+    def subset(self, indices: Tensor) -> Examples:
         """The examples at `indices`, as a set of their own."""
         lengths = None if self.lengths is None else self.lengths[indices]
         inputs, targets = self.with_right_context(None)[indices]  # whole, however short those at `indices` are
@@ -52,7 +52,7 @@ class Examples:
         """At most so many of them, from all parts of the set alike; 0 takes all."""
         if not 0 < most < len(self):
             return self
-        return self.keep(torch.linspace(0, len(self) - 1, most).long())
+        return self.subset(torch.linspace(0, len(self) - 1, most).long())
 
     def to(self, device: torch.device) -> Examples:
         """The same on a device; what is computed for each batch stays where that is done."""

@@ -16,6 +16,7 @@ from . import device as devices
 from .data import Examples
 from .lazy import LazyInputs, Prefetcher
 from .sources.parallel import processors
+from .tasks import Task
 
 ALIKE, DIVIDED = 25, 100  # inputs of unequal length at once, at least; and batches that they make, at most
 COPYING = 4  # threads that pick batches out of an array in memory for a device that cannot hold it
@@ -26,6 +27,7 @@ class Predictor(Protocol):
     """What gives scores: a trainer in the middle of its work, or a model from its file."""
 
     device: torch.device
+    task: Task
 
     @property
     def right_context(self) -> int | None:
@@ -53,10 +55,10 @@ def prefetcher(examples: Examples, device: torch.device) -> Prefetcher | None:
         workers = COPYING
     else:
         return None
-    return Prefetcher(partial(batch, examples, device=device), workers)
+    return Prefetcher(partial(fetch_batch, examples, device=device), workers)
 
 
-def batch(examples: Examples, indices: Tensor, device: torch.device) -> tuple[Tensor, Tensor]:
+def fetch_batch(examples: Examples, indices: Tensor, device: torch.device) -> tuple[Tensor, Tensor]:
     """The examples at `indices`, on the device, wherever they live."""
     inputs, targets = examples[indices]
     if inputs.device != device and device.type == "cuda":
@@ -65,10 +67,10 @@ def batch(examples: Examples, indices: Tensor, device: torch.device) -> tuple[Te
 
 
 def predict_proba(model: Predictor, examples: Examples, size: int = 500) -> NDArray[float32]:
-    """(N, K) probabilities in evaluation mode."""
+    """(N, …) predictions of the task in evaluation mode: probabilities, numbers, …"""
     with model.inference():
-        found = map_batches(model, examples, lambda inputs, _: model.logits(inputs).float().softmax(1), size)
-        return found.numpy()
+        predictions = map_batches(model, examples, lambda x, _: model.task.link(model.logits(x).float()), size)
+        return predictions.numpy()
 
 
 def map_batches(
@@ -84,7 +86,7 @@ def map_batches(
     if examples.lengths is not None:
         order = examples.lengths.argsort(descending=True, stable=True)
     early = prefetcher(examples, model.device) if examples.lengths is None else None  # else sizes change on the way
-    fetch = early or partial(batch, examples, device=model.device)
+    fetch = early or partial(fetch_batch, examples, device=model.device)
     parts, start, most = [], 0, size
     try:
         while start < len(examples):

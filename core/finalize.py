@@ -1,115 +1,123 @@
-"""What a finished run comes to: its scores on examples it has not seen, its summary and its page."""
+"""The end of a run: metrics on examples that it has not seen, its summary, pictures and report."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import checkpoint, feed, files, plot, report, versions
+from . import charts, checkpoint, feed, files, report, versions
 from . import device as devices
 from .data import Examples
 from .explain.report_examples import report_examples
-from .metrics import Floats
 from .model import Model
 from .presentation import Readable
-from .run import Run
+from .run import RunFolder
+from .train import Predictions
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-MOST_MISTAKES = 24  # on the page
+MOST_MISTAKES = 24  # in the report
 
 
-def finalize(run: Run) -> dict[str, Any]:
-    """Score the best weights on the test part (validation or training where there is none) and write the rest."""
-    path = run.folder / "model.safetensors"
+def finalize(run: RunFolder) -> dict[str, Any]:
+    """Measures the kept weights on the test split, or else validation or training, and writes all other files.
+
+    Returns the summary, as summary.json holds it.
+    """
+    training, path = run.training, run.folder / "model.safetensors"
     weights = checkpoint.read_tensors(path)
-    model = Model(run.plan.domain, checkpoint.card(path), weights, str(run.trainer.device))
-    part = next(name for name in ("test", "valid", "train") if len(run.data.parts[name]))
-    examples = run.data.parts[part]
-    probabilities = feed.predict_proba(model, examples)
-    told = model.scored(probabilities, examples) | {"scored_on": part}
-    brief = {name: told[name] for name in ("accuracy", "interval", "examples", "log_loss", "scored_on")}
-    whole = summary(run, told)
-    training = {name: whole[name] for name in ("seconds", "epochs", "device")}
-    training["data"] = Path(run.plan.source.data).name  # its name, and not where on somebody's disk it lies
-    checkpoint.save(path, weights, replace(model.card, metrics=brief, training=training))
-    history = [asdict(epoch) for epoch in run.trainer.history]
-    files.write_text(run.folder / "summary.json", json.dumps(whole, indent=1, ensure_ascii=False) + "\n")
-    plot.curves(history, run.folder / "curves.png")
-    plot.confusion(told["confusion"], run.data.labels, run.folder / "confusion.png")
-    looks = report_examples(model, examples, probabilities)
-    wrong = mistakes(run, probabilities, examples)
-    report.write(run.folder / "report.html", page(run, whole, history, wrong) | {"looks": looks})
-    return whole
+    model = Model(training.plan.domain, checkpoint.card(path), weights, str(training.trainer.device))
+    split = next(name for name in ("test", "valid", "train") if len(training.data.parts[name]))
+    examples = training.data.parts[split]
+    predictions = feed.predict_proba(model, examples)
+    metrics = model.metrics(predictions, examples) | {"scored_on": split}
+    summary = summary_of(run, metrics)
+    provenance = {name: summary[name] for name in ("seconds", "epochs", "kept_epoch", "device")}
+    provenance["data"] = Path(training.plan.source.data).name  # its name, without the user's folders
+    brief = model.task.brief(metrics) | {"scored_on": split}
+    checkpoint.save(path, weights, replace(model.card, metrics=brief, training=provenance))
+    history = [epoch.to_dict() for epoch in training.trainer.history]
+    files.write_text(run.folder / "summary.json", json.dumps(summary, indent=1, ensure_ascii=False) + "\n")
+    charts.save_curves(history, model.task.charts, run.folder / "curves.png")
+    for name, save in model.task.files(metrics).items():
+        save(run.folder / name)
+    page = page_of(run, summary, history, mistakes(run, predictions, examples))
+    looks = report_examples(model, examples, predictions)
+    report.write(run.folder / "report.html", page | {"looks": looks}, model.task)
+    return summary
 
 
-def summary(run: Run, told: dict[str, Any]) -> dict[str, Any]:
-    """The scores, and what they were reached with."""
+def summary_of(run: RunFolder, metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """The metrics, and how they were reached."""
+    training = run.training
     return {
-        **told,
-        "seconds": round(run.seconds, 1),
-        "epochs": len(run.trainer.history),
-        "parameters": run.network.parameters,
-        "network": str(run.network),
-        "recipe": run.plan.recipe,
-        "counts": run.data.counts,
-        "labels": run.data.labels,
-        "device": devices.describe(run.trainer.device),
+        "task": training.task.name,
+        **metrics,
+        "seconds": round(training.seconds, 1),
+        "epochs": len(training.trainer.history),
+        "kept_epoch": training.selection.to_dict(),
+        "parameters": training.network.parameters,
+        "network": str(training.network),
+        "recipe": training.plan.recipe,
+        "counts": training.data.counts,
+        "labels": training.task.labels,
+        "device": devices.describe(training.trainer.device),
         "versions": versions.all_of_them(),
-        "remarks": run.data.remarks + run.trainer.remarks,
+        "remarks": training.remarks,
     }
 
 
-def mistakes(run: Run, probabilities: Floats, examples: Examples) -> list[dict[str, Any]]:
-    """The wrong answers that the network was surest of, the surest first."""
-    wrong = (probabilities.argmax(1) != examples.targets.numpy()).nonzero()[0]
-    labels = run.data.labels
-    return [
-        {
-            "name": examples.names[i],
-            "label": labels[int(examples.targets[i])],
-            "answer": labels[int(probabilities[i].argmax())],
-            "probability": float(probabilities[i].max()),
-            **_seen(run, examples.inputs[i]),
-        }
-        for i in sorted(wrong, key=lambda i: -probabilities[i].max())[:MOST_MISTAKES]
-    ]
+def mistakes(run: RunFolder, predictions: Predictions, examples: Examples) -> list[dict[str, Any]]:
+    """The worst predictions with their inputs, for the report."""
+    rows = run.training.task.mistakes(predictions, examples.targets.numpy(), MOST_MISTAKES)
+    return [{"name": examples.names[index], **row, **_shown(run, examples.inputs[index])} for index, row in rows]
 
 
-def page(run: Run, whole: dict[str, Any], history: list[dict[str, Any]], wrong: list[dict[str, Any]]) -> dict[str, Any]:
+def page_of(
+    run: RunFolder, summary: dict[str, Any], history: list[dict[str, Any]], mistakes: list[dict[str, Any]]
+) -> dict[str, Any]:
     """What report.write needs."""
-    same = ("recipe", "labels", "counts", "device", "versions", "seconds", "scored_on", "remarks")
-    return {name: whole[name] for name in same} | {
+    training = run.training
+    names = ("task", "recipe", "labels", "counts", "device", "versions", "seconds", "scored_on", "remarks")
+    return {name: summary[name] for name in names} | {
         "title": run.folder.name,
-        "domain": run.plan.domain.name,
-        "network": str(run.network),
-        "rows": run.network.to_dict(),
-        "settings": asdict(run.plan.settings),
-        "data": run.plan.source.data,
+        "domain": training.plan.domain.name,
+        "network": str(training.network),
+        "rows": training.network.to_dict(),
+        "settings": asdict(training.plan.settings),
+        "data": training.plan.source.data,
         "history": history,
-        "scores": whole,
-        "mistakes": wrong,
-        "bad": [bad._asdict() for bad in run.data.bad],
+        "kept": kept_epoch(summary),
+        "metrics": summary,
+        "mistakes": mistakes,
+        "bad": [bad._asdict() for bad in training.data.bad],
         "command": f"neocog train --settings {run.folder / 'settings.toml'}",
         "next": run.next_commands(),
     }
 
 
-def _seen(run: Run, inputs: Tensor) -> dict[str, Any]:
-    """An input as people see it: in words where it has some, else as a picture."""
-    domain = run.plan.domain
+def kept_epoch(summary: Mapping[str, Any]) -> str:
+    """Which epoch's weights were kept, and why."""
+    kept = summary["kept_epoch"]
+    return f"kept epoch {kept['epoch']} of {summary['epochs']}: {kept['reason']}"
+
+
+def _shown(run: RunFolder, inputs: Tensor) -> dict[str, Any]:
+    """An input as people see it: in words if it can be read, else as a picture."""
+    domain, preprocessing = run.training.plan.domain, run.training.data.preprocessing
     if readable := domain.capability(Readable):
-        return {"picture": None, "text": readable.to_text(inputs, run.data.preprocessing)}
-    return {"picture": _png(domain.show(inputs, None, run.data.preprocessing)), "text": None}
+        return {"picture": None, "text": readable.to_text(inputs, preprocessing)}
+    return {"picture": _png(domain.show(inputs, None, preprocessing)), "text": None}
 
 
 def _png(picture: Any) -> bytes | None:
     if picture is None:
         return None
-    written = BytesIO()
-    picture.save(written, "PNG")
-    return written.getvalue()
+    content = BytesIO()
+    picture.save(content, "PNG")
+    return content.getvalue()

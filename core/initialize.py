@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeGuard
 
 import torch
 from torch import Tensor, nn
@@ -61,7 +62,7 @@ def whiten(network: nn.Module, inputs: Tensor, eps: float = 5e-4) -> bool:
     where the network does not begin with a convolution. (Jordan 2024, arXiv:2404.00498, section 3.2, after Page 2018.)
     """
     conv = next(iter(network.children()), None)
-    if not isinstance(conv, nn.Conv2d) or conv.groups != 1 or len(conv.weight) < 2:
+    if not can_whiten(conv):
         return False
     patches = nn.functional.unfold(inputs, conv.kernel_size, conv.dilation)[..., ::2]  # (B, C·h·w, places)
     patches = patches.transpose(0, 1).flatten(1).double()  # (C·h·w, patches)
@@ -72,3 +73,14 @@ def whiten(network: nn.Module, inputs: Tensor, eps: float = 5e-4) -> bool:
     conv.weight[: len(both)] = both.to(conv.weight)
     conv.weight.requires_grad_(False)
     return True
+
+
+def freeze_whitening(network: nn.Module) -> None:
+    """Marks the first convolution as not trained, as `whiten` does, for weights that are restored."""
+    conv = next(iter(network.children()), None)
+    if can_whiten(conv):
+        conv.weight.requires_grad_(False)
+
+
+def can_whiten(module: nn.Module | None) -> TypeGuard[nn.Conv2d]:
+    return isinstance(module, nn.Conv2d) and module.groups == 1 and len(module.weight) >= 2

@@ -82,7 +82,8 @@ def classes(table: Ints, labels: list[str]) -> list[dict[str, Any]]:
 def log_losses(probabilities: Floats, targets: Ints) -> Floats:
     """(N,) −log p of the true label in nats, p at least 1e-12."""
     true = np.take_along_axis(probabilities, targets[:, None], 1)[:, 0].astype(np.float64)
-    return -np.log(true.clip(1e-12))
+    losses: Floats = -np.log(true.clip(1e-12))
+    return losses
 
 
 def log_loss(probabilities: Floats, targets: Ints) -> float:

@@ -1,4 +1,4 @@
-"""A trained network with all that it needs to answer: its card, its frontend, its labels."""
+"""A trained model: its card, frontend, network and task; predictions and metrics."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,24 +19,25 @@ from .checkpoint import Card
 from .data import SPLIT_FIELDS, Data, DataSpec, Examples, concatenate
 from .domain import Domain
 from .inputs import BytesInput, FileInput, Input, TextInput
-from .metrics import Floats, classification_metrics
+from .metrics import Floats
 from .network import Network, parse
 from .problem import DATA, FAILED, USAGE, Problem
 from .stream import LineInputs
+from .tasks import task_of
 from .tasks.capability import DomainMetrics, LegalLabels
 from .tta import TestTimeAugmentation, View
 from .windows import Windowed, Windows
 
-TOGETHER = 100  # windows of files that are answered at once; a file that has more is answered by itself
-LINES = 500  # where inputs are lines, which are short
-SMALL = 64  # maps that all views together may have, to be answered as one batch: beyond, it saves no time
-NEVER = -1e4  # the score of what cannot be: its probability is 0 in float32, and no sum becomes infinite
+WINDOWS_AT_ONCE = 100  # of files; a file with more is predicted by itself
+LINES_AT_ONCE = 500  # lines of text are short
+SMALL = 64  # maps of all views together that go through the network as one batch; more gain nothing
+NEVER = -1e4  # the logit of an impossible label: its probability is 0 in float32, and no sum is infinite
 
-Possible = Callable[[torch.Tensor], torch.Tensor] | None
+Mask = Callable[[torch.Tensor], torch.Tensor] | None
 
 
 class Laid(nn.Module):
-    """What passes through, in the memory format that the network behind it is fast in."""
+    """Converts its input to the memory format in which the network is fast."""
 
     def __init__(self, layout: torch.memory_format) -> None:
         super().__init__()
@@ -46,31 +48,31 @@ class Laid(nn.Module):
 
 
 class InferenceModule(nn.Module):
-    """Compact inputs, as `read` gives them, to scores: the mean over several views, of what is possible at all."""
+    """Compact inputs, as `read` gives them, to logits: the mean over several views, of the labels that are possible."""
 
-    def __init__(self, frontend: nn.Module, network: nn.Module, views: Sequence[View], possible: Possible) -> None:
+    def __init__(self, frontend: nn.Module, network: nn.Module, views: Sequence[View], mask: Mask) -> None:
         super().__init__()
-        self.frontend, self.network, self.views, self.possible = frontend, network, tuple(views), possible
+        self.frontend, self.network, self.views, self.mask = frontend, network, tuple(views), mask
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.allowed(self.of_maps(self.frontend(x)), x)
+        return self.masked(self.of_maps(self.frontend(x)), x)
 
-    def allowed(self, scores: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
-        """Scores of inputs without those of what cannot be."""
-        return scores if self.possible is None else scores.masked_fill(~self.possible(x), NEVER)
+    def masked(self, logits: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+        """Logits of inputs, those of impossible labels at NEVER."""
+        return logits if self.mask is None else logits.masked_fill(~self.mask(x), NEVER)
 
     def of_maps(self, maps: torch.Tensor) -> torch.Tensor:
-        """What the frontend makes of inputs, to scores: the mean over the views."""
-        seen = [view.see(maps) for view in self.views]
-        if len(maps) * len(seen) <= SMALL:
-            answers = self.network(torch.cat(seen)).chunk(len(seen))
+        """The frontend's maps (B, C, H, W) to logits (B, K): the mean over the views."""
+        inputs = [view.see(maps) for view in self.views]
+        if len(maps) * len(inputs) <= SMALL:
+            outputs = self.network(torch.cat(inputs)).chunk(len(inputs))
         else:
-            answers = [self.network(each) for each in seen]
-        return torch.stack([view.back(each) for view, each in zip(self.views, answers, strict=True)]).mean(0)
+            outputs = [self.network(view) for view in inputs]
+        return torch.stack([view.back(logits) for view, logits in zip(self.views, outputs, strict=True)]).mean(0)
 
 
 class Model:
-    """What `neocog.load` gives. Answers are computed in float32 on every device."""
+    """A trained network with all that it needs to predict. Predictions are computed in float32 on every device."""
 
     def __init__(
         self,
@@ -81,6 +83,7 @@ class Model:
         symmetries: int | None = None,
     ) -> None:
         self.domain, self.card = domain, card
+        self.task = task_of(card.task, card.labels, card.task_state)
         self.device = devices.choose(device)
         devices.keep_memory(self.device)
         self.network = Network(card.input, parse(card.network))
@@ -88,18 +91,19 @@ class Model:
         put(layers, weights)
         layout = devices.memory_format(layers, self.device)
         self.frontend, self.words = domain.frontend(card.preprocessing), devices.lay_out(layers, layout)
-        network, seen = nn.Sequential(Laid(layout), self.words), views(domain, card, symmetries)
+        network = nn.Sequential(Laid(layout), self.words)
         legal = domain.capability(LegalLabels)
-        possible = legal.mask(card.labels) if legal else None
-        self.module = InferenceModule(self.frontend, network, seen, possible).eval().to(self.device)
+        mask = legal.mask(card.labels) if legal else None
+        self.module = InferenceModule(self.frontend, network, views(domain, card, symmetries), mask)
+        self.module.eval().to(self.device)
 
     @property
     def labels(self) -> list[str]:
-        return self.card.labels
+        return self.task.labels
 
     @property
-    def division(self) -> dict[str, Any]:
-        """How the data of its training were divided, as Source takes it: they are divided so again."""
+    def split_options(self) -> dict[str, Any]:
+        """How the data of its training were split, as DataSpec takes it: they are split so again."""
         return {name: self.card.data[name] for name in SPLIT_FIELDS if name in self.card.data}
 
     @property
@@ -111,61 +115,62 @@ class Model:
         return torch.inference_mode()
 
     def logits(self, inputs: torch.Tensor) -> torch.Tensor:
+        """(B, …) compact inputs on the device -> (B, K)."""
         return self.module(inputs)  # type: ignore[no-any-return]
 
     @property
-    def together(self) -> int:
-        """How many windows are answered at once."""
-        return LINES if self.domain.capability(LineInputs) else TOGETHER
+    def batch_size(self) -> int:
+        """How many windows are predicted at once."""
+        return LINES_AT_ONCE if self.domain.capability(LineInputs) else WINDOWS_AT_ONCE
+
+    # --- predict
 
     def predict(
         self, inputs: Sequence[Input | str | Path | bytes], top: int = 5, **options: Any
     ) -> list[dict[str, Any]]:
-        """The likeliest labels of each input: {"input", "predictions": [{"label", "probability"}, …]}.
+        """The prediction for each input: {"input", and the row of the task, such as "predictions"}.
 
-        An input is a path or a file's bytes. One that cannot be read gives {"input", "problem"} in its place. One that
-        is longer than an example is answered in overlapping windows: its probabilities are the mean over them, and
-        `"windows": [{"start", "end", "label", "probability"}, …]` says what each of them was taken for. Where the
-        domain has a timeline, a short one has its single window too. `reading` says what of a file is meant, where
-        the domain knows such names (Domain.reading).
+        An input is a path, the content of a file as bytes, a text where the domain takes texts, or an Input. One that
+        cannot be read gives {"input", "problem"}. One that is longer than an example is predicted in overlapping
+        windows: its prediction is the mean over them, and `"windows": [{"start", "end", …}, …]` holds each. `options`
+        say what of an input is meant, such as `move` of a game record (InputOptions).
         """
-        told: list[dict[str, Any]] = []
+        rows: list[dict[str, Any]] = []
         waiting: list[tuple[dict[str, Any], Windows]] = []
         count = 0  # of the windows that wait
-        for each in inputs:
-            value = self.as_input(each, options)
-            answer: dict[str, Any] = {"input": value.name}
-            told.append(answer)
+        for value in map(partial(self.as_input, options=options), inputs):
+            row: dict[str, Any] = {"input": value.name}
+            rows.append(row)
             try:
                 windows = self.windows(value)
             except Problem as problem:
-                answer["problem"] = str(problem)
+                row["problem"] = str(problem)
                 continue
-            if waiting and count + len(windows.inputs) > self.together:
-                self._answer(waiting, top)
+            if waiting and count + len(windows.inputs) > self.batch_size:
+                self._fill(waiting, top)
                 waiting, count = [], 0
-            waiting.append((answer, windows))
+            waiting.append((row, windows))
             count += len(windows.inputs)
         if waiting:
-            self._answer(waiting, top)
-        return told
+            self._fill(waiting, top)
+        return rows
 
-    def _answer(self, waiting: Sequence[tuple[dict[str, Any], Windows]], top: int) -> None:
-        """Puts into each answer what the network says of its windows."""
-        read = [windows for _, windows in waiting]
-        whole = read[0].inputs if len(read) == 1 else torch.cat([windows.inputs[:] for windows in read])
-        lengths = [windows.lengths for windows in read if windows.lengths is not None]
-        examples = Windows(whole, (), torch.cat(lengths) if lengths else None).examples()
-        counts = [len(windows.inputs) for windows in read]
-        rows = torch.from_numpy(feed.predict_proba(self, examples, self.together))
-        means = rows if len(rows) == len(read) else torch.stack([own.mean(0) for own in rows.split(counts)])
-        best = iter(self._likeliest(rows, 1))
+    def _fill(self, waiting: Sequence[tuple[dict[str, Any], Windows]], top: int) -> None:
+        """Predicts the windows of several inputs at once and adds the predictions to their rows."""
+        inputs = [windows for _, windows in waiting]
+        arrays = inputs[0].inputs if len(inputs) == 1 else torch.cat([windows.inputs[:] for windows in inputs])
+        lengths = [windows.lengths for windows in inputs if windows.lengths is not None]
+        examples = Windows(arrays, (), torch.cat(lengths) if lengths else None).examples()
+        predictions = torch.from_numpy(feed.predict_proba(self, examples, self.batch_size))
         windowed = self.domain.capability(Windowed)
-        for (answer, windows), own in zip(waiting, self._likeliest(means, top), strict=True):
-            answer["predictions"] = own
-            told_of = [{"start": start, "end": end, **next(best)[0]} for start, end in windows.spans]
-            if len(told_of) > 1 or (windowed and windowed.timeline):
-                answer["windows"] = told_of
+        counts = [len(windows.inputs) for windows in inputs]
+        blocks = predictions.split(counts)
+        means = predictions if len(predictions) == len(blocks) else torch.stack([block.mean(0) for block in blocks])
+        for (row, windows), entries, block in zip(waiting, self.task.rows(means, top), blocks, strict=True):
+            row |= entries
+            if len(block) > 1 or (windowed and windowed.timeline):
+                spans = zip(windows.spans, self.task.window_rows(block), strict=True)
+                row["windows"] = [{"start": start, "end": end, **window} for (start, end), window in spans]
 
     def as_input(self, value: Input | str | Path | bytes, options: Mapping[str, Any]) -> Input:
         """A path, the content of a file or, where the domain takes texts, a text, with its options."""
@@ -182,38 +187,34 @@ class Model:
             return windowed.read(value, self.card.preprocessing)
         return Windows(self.domain.read(value, self.card.preprocessing)[None], [(0, 0)])
 
-    def _likeliest(self, probabilities: torch.Tensor, top: int) -> list[list[dict[str, Any]]]:
-        """The likeliest labels of each row of (N, K)."""
-        best = probabilities.topk(min(top, len(self.labels)))
-        return [
-            [{"label": self.labels[k], "probability": p} for p, k in zip(values, places, strict=True)]
-            for values, places in zip(best.values.tolist(), best.indices.tolist(), strict=True)
-        ]
+    # --- evaluate
+
+    def load(self, source: DataSpec) -> Data:
+        """Data prepared as in training, with targets as the task takes them."""
+        return self.task.encode(self.domain.load(source, self.task.known_labels, self.card.preprocessing))
 
     def evaluate(self, data: str | Data, part: str | None = None) -> dict[str, Any]:
-        """Every score of core/score.py on `data`: its test part where it has one, else all of it (or `part`)."""
-        examples, named = self.examples(data, part)
-        return self.scored(feed.predict_proba(self, examples), examples) | {"scored_on": named}
+        """All metrics of the task on `data`: on its test split if it has one, else on all of it (or on `part`)."""
+        examples, split = self.examples(data, part)
+        return self.metrics(feed.predict_proba(self, examples), examples) | {"scored_on": split}
 
-    def scored(self, probabilities: Floats, examples: Examples) -> dict[str, Any]:
-        """Every score of such answers to the examples: those of all domains, and its own domain's."""
+    def metrics(self, predictions: Floats, examples: Examples) -> dict[str, Any]:
+        """All metrics of predictions for the examples: those of the task, and those of the domain."""
         targets = examples.targets.numpy()
         extra = self.domain.capability(DomainMetrics)
-        return classification_metrics(probabilities, targets, self.labels) | (
-            extra.compute(probabilities, targets, examples.names) if extra else {}
-        )
+        metrics = {"task": self.task.name, **self.task.metrics(predictions, targets)}
+        return metrics | (extra.compute(predictions, targets, examples.names) if extra else {})
 
     def examples(self, data: str | Data, part: str | None = None) -> tuple[Examples, str]:
-        """The examples to be judged by, and what they are called."""
+        """The examples to evaluate on, and the name of their split. `data` is a path or what `load` gave."""
         if isinstance(data, str):
-            source = DataSpec(data, **self.division)
-            data = self.domain.load(source, self.labels, self.card.preprocessing)
-        trained_on_it = data.fingerprint() == self.card.data.get("fingerprint")
-        part = part or ("test" if "test" in data.given or trained_on_it else "all")
-        chosen = [each for name, each in data.parts.items() if part in (name, "all") and len(each)]
+            data = self.load(DataSpec(data, **self.split_options))
+        is_training_data = data.fingerprint() == self.card.data.get("fingerprint")
+        part = part or ("test" if "test" in data.given or is_training_data else "all")
+        chosen = [split for name, split in data.parts.items() if part in (name, "all") and len(split)]
         if not chosen:
-            found = ", ".join(f"{count} {name}" for name, count in data.counts.items())
-            raise Problem(f"there are no {part} examples in it: found {found}; name another part with --part", DATA)
+            counts = ", ".join(f"{count} {name}" for name, count in data.counts.items())
+            raise Problem(f"there are no {part} examples: found {counts}; name another split with --part", DATA)
         return concatenate(chosen), part
 
 

@@ -20,7 +20,7 @@ Group = dict[str, Any]  # params, lr, its max_lr, weight_decay; rows, where only
 MANY_ROWS = 4096  # of a table: of fewer, a batch names so many that all of them may move
 
 
-def rate(settings: Settings, share: float) -> float:
+def lr_schedule(settings: Settings, share: float) -> float:
     """The learning rate as a share of its peak, `share` of the way through the run: up in the warm-up, then down."""
     if share < settings.warmup:
         return 0.1 + 0.9 * share / settings.warmup

@@ -16,6 +16,7 @@ from .layer import Layers
 from .network import call, parse
 from .problem import USAGE, Problem
 from .settings import Settings
+from .tasks import Classify
 from .versions import own
 
 STEPS, LARGE, MOST_EPOCHS = 25, 20_000, 60  # steps an epoch at least; a large set; where more epochs end
@@ -38,8 +39,9 @@ class Plan:
     settings: Settings
     recipe: str | None = None  # "swift", "mlp(units=64)"
     network: str | None = None  # its text, where it is not the recipe's
-    weights: str | None = None  # a file to begin from
-    free: frozenset[str] = frozenset()  # of batch, epochs and augment, what nobody has typed: it may follow the data
+    weights: str | None = None  # a file of pretrained weights
+    task: str = Classify.name
+    free: frozenset[str] = frozenset()  # of batch, epochs and augment, those that the user did not set: see `fitted`
 
     @classmethod
     def of(
@@ -50,11 +52,13 @@ class Plan:
         network: str | None = None,
         changes: dict[str, Any] | None = None,
         weights: str | None = None,
+        task: str = Classify.name,
     ) -> Plan:
-        """The plan for a recipe or a network text; `changes` are the settings typed, None where nothing was.
+        """The plan for a recipe or a network text; `changes` are the settings that the user set, or None.
 
-        Where neither is given, the network is the one of the model after `weights`, or the domain's default. Options
-        of the domain are as typed, or else as that model had them, where a typed recipe has none of its own.
+        Without either, the network is that of the model `weights`, or the domain's default recipe. Options of the
+        domain are, in this order: set by the user, of a recipe that the user named, of that model, of the recipe.
+        Raises Problem for unknown names, and for a recipe beside a network.
         """
         if network is not None and recipe is not None:
             raise Problem("give --recipe or --network, not both", USAGE)
@@ -65,17 +69,17 @@ class Plan:
         typed = {name: value for name, value in source.options.items() if value is not None}
         if network is not None:
             source = replace(source, options={**origin.options, **typed})
-            return cls(domain, source, Settings().changed(changes or {}), None, network, weights)
+            return cls(domain, source, Settings().changed(changes or {}), None, network, weights, task)
         recipe = recipe or domain.default
         found, _, _ = find_recipe(domain, recipe)
         usual = {**origin.options, **found.options} if named else {**found.options, **origin.options}
         changes = {name: value for name, value in (changes or {}).items() if value is not None}
         settings = Settings().changed(found.settings)
-        if weights is not None:  # what is learnt already would be lost at the rate of a new start
+        if weights is not None:  # a high rate would destroy what is learned already
             settings = replace(settings, lr=settings.lr * FURTHER, adam_lr=settings.adam_lr * FURTHER)
         settings = settings.changed(changes)
         free = frozenset({"batch", "epochs", "augment"} - changes.keys())
-        return cls(domain, replace(source, options={**usual, **typed}), settings, recipe, None, weights, free)
+        return cls(domain, replace(source, options={**usual, **typed}), settings, recipe, None, weights, task, free)
 
     def fitted(self, examples: int, labels: list[str]) -> Plan:
         """The plan for so many training examples of these labels, where nobody has typed otherwise.
@@ -111,8 +115,8 @@ class Plan:
         options = source.pop("options")
         document = tomlkit.document()
         document.add(tomlkit.comment("neocog train --settings THIS-FILE runs this again."))
-        told = {"neocog": own(), "domain": self.domain.name, "recipe": self.recipe, "network": network}
-        for name, value in (told | {"weights": self.weights}).items():
+        header = {"neocog": own(), "domain": self.domain.name, "task": self.task, "recipe": self.recipe}
+        for name, value in (header | {"network": network, "weights": self.weights}).items():
             if value is not None:
                 document.add(name, tomlkit.item(value))
         for name, table in (("source", source), ("options", options), ("train", asdict(self.settings))):
@@ -130,18 +134,19 @@ def find_recipe(domain: Domain, text: str) -> tuple[Recipe, list[Any], dict[str,
 def read_settings(path: Path) -> dict[str, Any]:
     """A settings.toml as tables. Raises Problem where it is not there or not one."""
     try:
-        told = tomllib.loads(path.read_text(encoding="utf-8"))
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise Problem(f"{path} does not exist; expected the settings.toml of a run", USAGE) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise Problem(f"{path} cannot be read as TOML: {error}", USAGE) from None
-    if not {"domain", "source", "network"} <= told.keys():
+    if not {"domain", "source", "network"} <= tables.keys():
         raise Problem(f"{path} lacks domain, network or source; expected the settings.toml of a run", USAGE)
-    return told
+    return tables
 
 
-def plan_from(told: dict[str, Any], domain: Domain, changes: dict[str, Any] | None = None) -> Plan:
-    """The plan that a settings.toml holds, with `changes` to its training settings."""
-    source = DataSpec(**told["source"], options=told.get("options", {}))
-    settings = Settings().changed(told.get("train", {}), changes or {})
-    return Plan(domain, source, settings, told.get("recipe"), told["network"], told.get("weights"))
+def plan_from(tables: dict[str, Any], domain: Domain, changes: dict[str, Any] | None = None) -> Plan:
+    """The plan in the tables of a settings.toml, with `changes` to its training settings."""
+    source = DataSpec(**tables["source"], options=tables.get("options", {}))
+    settings = Settings().changed(tables.get("train", {}), changes or {})
+    weights, task = tables.get("weights"), tables.get("task", Classify.name)
+    return Plan(domain, source, settings, tables.get("recipe"), tables["network"], weights, task)

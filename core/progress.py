@@ -1,4 +1,4 @@
-"""What a person sees while something long goes on: a bar on a terminal, plain lines elsewhere. All of it on stderr."""
+"""Progress of long work on stderr: a bar on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .train import Epoch, Trainer
+    from .fit import Event
+    from .tasks import Task
+    from .train import Epoch
 
 LINE_EVERY = 30  # seconds, where there is no terminal
 
@@ -34,7 +36,7 @@ def duration(seconds: float) -> str:
 
 
 def pace(rate: float) -> str:
-    """850/s, or what is slower by the minute or the hour: 2.4/min."""
+    """A rate per second as 850/s, 2.4/min or 3.0/h."""
     if rate >= 1 or rate == 0:
         return f"{rate:,.0f}/s"
     return f"{rate * 60:.1f}/min" if rate * 60 >= 1 else f"{rate * 3600:.1f}/h"
@@ -43,92 +45,104 @@ def pace(rate: float) -> str:
 class Progress:
     """A count that grows to a total, with its rate and the time left."""
 
-    def __init__(self, what: str, unit: str, quiet: bool = False) -> None:
-        self.what, self.unit, self.quiet = what, unit, quiet
-        self.began = self.told = time.monotonic()
-        self.first = 0  # where a resumed count began
-        self.bar: Any = None
+    def __init__(self, title: str, unit: str, quiet: bool = False) -> None:
+        self.title, self.unit, self.quiet = title, unit, quiet
+        self.started_at = self.shown_at = time.monotonic()
+        self.first = 0  # where a resumed count started
+        self.live: Any = None  # rich's bar, from when it is first drawn
 
-    def __call__(self, done: int, total: int | None, note: str = "") -> None:
-        """So many are done; `note` is what else there is to say of them."""
+    def __call__(self, count: int, total: int | None, note: str = "") -> None:
+        """Shows the count; `note` is appended to its line."""
         now = time.monotonic()
-        if self.quiet or now - self.told < (0.1 if on_terminal() else LINE_EVERY):
+        if self.quiet or now - self.shown_at < (0.1 if on_terminal() else LINE_EVERY):
             return
-        self.told = now
-        rate = (done - self.first) / max(now - self.began, 1e-9)
-        left = f", {duration((total - done) / rate)} left" if total and rate > 0 else ""
-        share = f"{done:,} of {total:,} {self.unit}" if total else f"{done:,} {self.unit}"
+        self.shown_at = now
+        rate = (count - self.first) / max(now - self.started_at, 1e-9)
+        left = f", {duration((total - count) / rate)} left" if total and rate > 0 else ""
+        share = f"{count:,} of {total:,} {self.unit}" if total else f"{count:,} {self.unit}"
         text = ", ".join(filter(None, (share, f"{pace(rate)}{left}", note)))
         if on_terminal():
-            self._draw(done, total, text)
+            self._draw(count, total, text)
         else:
-            say(f"{self.what}: {text}")
+            say(f"{self.title}: {text}")
 
-    def _draw(self, done: int, total: int | None, text: str) -> None:
-        if self.bar is None:
+    def _draw(self, count: int, total: int | None, text: str) -> None:
+        if self.live is None:
             from rich.console import Console
             from rich.progress import BarColumn, TextColumn
             from rich.progress import Progress as Bar
 
-            columns = (TextColumn("{task.fields[what]}"), BarColumn(16), TextColumn("{task.fields[text]}"))
-            self.bar = Bar(*columns, console=Console(stderr=True), transient=True)
-            self.bar.start()
-            self.task = self.bar.add_task("", total=total, what=self.what, text=text)
-        self.bar.update(self.task, completed=done, total=total, text=text, what=self.what)
+            columns = (TextColumn("{task.fields[title]}"), BarColumn(16), TextColumn("{task.fields[text]}"))
+            self.live = Bar(*columns, console=Console(stderr=True), transient=True)
+            self.live.start()
+            self.row = self.live.add_task("", total=total, title=self.title, text=text)
+        self.live.update(self.row, completed=count, total=total, text=text, title=self.title)
 
     def close(self) -> None:
-        if self.bar is not None:
-            self.bar.stop()
-            self.bar = None
+        if self.live is not None:
+            self.live.stop()
+            self.live = None
 
 
 @contextmanager
-def progress(what: str, unit: str, quiet: bool = False) -> Iterator[Progress]:
-    """A Progress that leaves the terminal as it found it, whatever happens."""
-    shown = Progress(what, unit, quiet)
+def progress(title: str, unit: str, quiet: bool = False) -> Iterator[Progress]:
+    """A Progress that restores the terminal at the end, also after an error."""
+    bar = Progress(title, unit, quiet)
     try:
-        yield shown
+        yield bar
     finally:
-        shown.close()
+        bar.close()
 
 
 class TrainingProgress:
-    """The bar and the lines of a training: a line an epoch, and the step's loss and rate in between."""
+    """A listener that shows a training: a line an epoch, and a bar with rate and time left in between."""
 
-    def __init__(self, epochs: int, examples: int, quiet: bool = False) -> None:
-        self.epochs, self.examples, self.quiet = epochs, examples, quiet
-        self.shown = Progress("training", "examples", quiet)
-        self.remarks = 0
-        self.begun = False
+    def __init__(self, quiet: bool = False) -> None:
+        self.quiet = quiet
+        self.bar = Progress("training", "examples", quiet)
+        self.examples = 0  # of an epoch
+        self.task: Task | None = None
+        self.epochs = 0
+        self.started = False
 
-    def step(self, trainer: Trainer, steps: int) -> bool:
-        """What training calls after each step; never asks it to stop."""
-        if not self.begun:
-            self.begun, self.shown.first = True, (trainer.number - 1) * self.examples // steps
-        for remark in trainer.remarks[self.remarks :]:
-            self._line(remark)
-        self.remarks = len(trainer.remarks)
-        epoch = min((trainer.number - 1) // steps + 1, self.epochs)
-        done, total = trainer.number * self.examples // steps, self.epochs * self.examples
-        self.shown.what = f"epoch {epoch}/{self.epochs}"
-        self.shown(done, total)
-        return False
+    def __call__(self, event: Event) -> None:
+        from . import fit
 
-    def epoch(self, epoch: Epoch) -> None:
-        valid = "" if epoch.valid_accuracy is None else f"  validation {epoch.valid_accuracy:7.2%}"
-        self._line(
-            f"epoch {epoch.epoch:>{len(str(self.epochs))}}/{self.epochs}  loss {epoch.loss:.4f}  "
-            f"accuracy {epoch.accuracy:7.2%}{valid}  {duration(epoch.seconds):>6}"
-        )
+        match event:
+            case fit.Begun(training):
+                settings = training.plan.settings
+                self.task, self.epochs = training.task, settings.epochs
+                self.examples = settings.epoch_of(len(training.data.train))
+            case fit.Step(number, epoch_steps):
+                self._step(number, epoch_steps)
+            case fit.EpochEnded(epoch):
+                self._epoch(epoch)
+            case fit.Remark(text):
+                self._line(text)
+            case fit.Finished():
+                self.close()
+
+    def _step(self, number: int, epoch_steps: int) -> None:
+        if not self.started:
+            self.started, self.bar.first = True, (number - 1) * self.examples // epoch_steps
+        epoch = min((number - 1) // epoch_steps + 1, self.epochs)
+        self.bar.title = f"epoch {epoch}/{self.epochs}"
+        self.bar(number * self.examples // epoch_steps, self.epochs * self.examples)
+
+    def _epoch(self, epoch: Epoch) -> None:
+        assert self.task is not None, "a training begins before its epochs"
+        metrics = self.task.epoch_text(epoch.train, epoch.valid)
+        number = f"{epoch.epoch:>{len(str(self.epochs))}}/{self.epochs}"
+        self._line(f"epoch {number}  {metrics}  {duration(epoch.seconds):>6}")
 
     def close(self) -> None:
-        self.shown.close()
+        self.bar.close()
 
     def _line(self, text: str) -> None:
         if self.quiet:
             return
-        if self.shown.bar is not None:
-            self.shown.bar.console.print(text, highlight=False, markup=False)
+        if self.bar.live is not None:
+            self.bar.live.console.print(text, highlight=False, markup=False)
         else:
             say(text)
-        self.shown.told = time.monotonic() if not on_terminal() else self.shown.told
+            self.bar.shown_at = time.monotonic()

@@ -1,10 +1,10 @@
-"""The run folder: what `train` writes, and how a run is begun, interrupted and resumed; core/finalize.py closes it.
+"""The run folder: a listener that writes what a training yields, and what `neocog resume` goes on from.
 
-model.safetensors   the best weights on validation, with their card
+model.safetensors   the kept weights, with their card
 settings.toml       everything resolved; `neocog train --settings FILE` runs it again
 metrics.jsonl       a line an epoch
-summary.json        final scores, seconds, device, versions
-state.safetensors   what `neocog resume` goes on from
+summary.json        final metrics, seconds, device, versions
+state.safetensors   the whole state, to resume from
 curves.png, confusion.png, report.html, bad_files.txt
 """
 
@@ -13,26 +13,25 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from . import checkpoint, files, transfer, versions
+from . import checkpoint, files, versions
 from . import device as devices
 from .checkpoint import Card
-from .constants import network_constants
 from .data import SPLIT_FIELDS, Data, Progress
 from .domain import Domain
-from .initialize import DataInitialization, initialize, whiten
-from .network import Network
+from .fit import Begun, EpochEnded, Event, Finished, Listener, Saved, State, Step, Training, fit
+from .fit import run as deliver
 from .plan import Plan, plan_from, read_settings
 from .problem import DATA, FAILED, USAGE, Problem
-from .robust.capability import Attackable
-from .train import Epoch, Trainer, train
+from .selection import Selection
+from .tasks import task_class
 
 SAVE_EVERY = 60  # seconds between two saves of the state: what a kill -9 can cost
 FILES = (
@@ -41,10 +40,123 @@ FILES = (
 )
 
 
-def make_folder(out: str | None, plan: Plan, network: Network, force: bool) -> Path:
-    """A new run folder. Raises Problem where there is one already, unless `force` says to replace its files."""
-    name = f"{plan.domain.name}-{(plan.recipe or 'network').partition('(')[0]}-{time.strftime('%Y%m%d-%H%M%S')}"
-    folder = Path(out) if out else Path("runs") / name
+class RunFolder:
+    """The listener that keeps a training in a folder. `training` is there from the first event on.
+
+    Without a path, the folder is runs/DOMAIN-RECIPE-TIME. A folder with files in it is replaced only with `force`;
+    `resumed` says that it holds the run that goes on.
+    """
+
+    def __init__(self, path: str | Path | None = None, force: bool = False, resumed: bool = False) -> None:
+        self.path = Path(path) if path else None
+        self.force, self.resumed = force, resumed
+        self._training: Training | None = None
+        self._saved_at = 0.0  # when the state was last saved, by time.perf_counter
+        self._save_seconds = 0.0  # how long that took
+
+    @property
+    def training(self) -> Training:
+        assert self._training is not None, "the training has not begun"
+        return self._training
+
+    @property
+    def folder(self) -> Path:
+        assert self.path is not None, "the training has not begun"
+        return self.path
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process writes: one of those that train together does."""
+        return self.training.trainer.world.rank == 0
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Of the data, computed once: hashing all names at each save would cost."""
+        return self.training.data.fingerprint()
+
+    def __call__(self, event: Event) -> Iterator[Event]:
+        match event:
+            case Begun(training):
+                self._begin(training)
+            case EpochEnded(kept=kept) if self.leads:
+                if kept:
+                    self.save_model(self.training.selection.to_dict())
+                lines = [json.dumps(epoch.to_dict()) for epoch in self.training.trainer.history]
+                files.write_text(self.folder / "metrics.jsonl", "\n".join(lines) + "\n")
+            case Step() if self.leads:
+                pause = max(SAVE_EVERY, 20 * self._save_seconds)  # saving takes at most a twentieth of the time
+                if time.perf_counter() - self._saved_at > pause:
+                    yield self.save_state()
+            case Finished() if self.leads:
+                yield self.save_state()
+
+    def _begin(self, training: Training) -> None:
+        self._training = training
+        self._saved_at = time.perf_counter()
+        if self.path is None:
+            self.path = default_folder(training.plan)
+        if not self.leads:
+            return
+        settings = training.plan.toml(str(training.network))
+        if self.resumed:
+            files.write_text(self.folder / "settings.toml", settings)
+            return
+        check_room(training, self.folder)
+        make_folder(self.folder, settings, self.force)
+        if bad := training.data.bad:
+            lines = (f"{entry.file}\t{entry.reason}\n" for entry in bad)
+            files.write_text(self.folder / "bad_files.txt", "".join(lines))
+
+    def card(self, metrics: dict[str, Any]) -> Card:
+        training, plan = self.training, self.training.plan
+        network, task = training.network, training.task
+        split = {name: getattr(plan.source, name) for name in SPLIT_FIELDS}
+        return Card(
+            domain=plan.domain.name,
+            network=str(network),
+            input=(network.input[0], network.input[1], network.input[2]),
+            labels=task.labels,
+            preprocessing=training.data.preprocessing,
+            task=task.name,
+            task_state=task.state(),
+            recipe=plan.recipe,
+            settings=asdict(plan.settings),
+            data={**training.data.counts, **split, "fingerprint": self.fingerprint},
+            metrics=metrics,
+            versions=versions.all_of_them(),
+        )
+
+    def save_model(self, metrics: dict[str, Any]) -> None:
+        checkpoint.save(self.folder / "model.safetensors", self.training.selection.weights, self.card(metrics))
+
+    def save_state(self) -> Saved:
+        """Writes all that `resume` needs, in one step: after a kill the last state is intact."""
+        start = time.perf_counter()
+        training, path = self.training, self.folder / "state.safetensors"
+        tensors = training.trainer.tensors()
+        if training.selection.losses is not None:
+            tensors["selection.losses"] = training.selection.losses
+        values = training.trainer.to_dict() | {"selection": training.selection.to_dict()}
+        values |= {"total_seconds": training.seconds, "fingerprint": self.fingerprint}
+        checkpoint.write_tensors(path, tensors, {"state": json.dumps(values)})
+        self._saved_at = time.perf_counter()
+        self._save_seconds = self._saved_at - start
+        return Saved(str(path))
+
+    def next_commands(self) -> list[str]:
+        return [
+            f"neocog predict {self.folder} FILE...",
+            f"neocog evaluate {self.folder} {self.training.plan.source.data}",
+        ]
+
+
+def default_folder(plan: Plan) -> Path:
+    recipe = (plan.recipe or "network").partition("(")[0]
+    return Path("runs") / f"{plan.domain.name}-{recipe}-{time.strftime('%Y%m%d-%H%M%S')}"
+
+
+def make_folder(folder: Path, settings: str, force: bool) -> None:
+    """Makes a run folder with its settings. Raises Problem for a folder in use, unless `force` replaces its files."""
     if folder.exists() and not folder.is_dir():
         raise Problem(f"{folder} is a file; name a folder with --out", USAGE)
     if folder.is_dir() and any(folder.iterdir()):
@@ -52,206 +164,89 @@ def make_folder(out: str | None, plan: Plan, network: Network, force: bool) -> P
             raise Problem(
                 f"{folder} exists and is not empty; name another with --out, or replace it with --force", USAGE
             )
-        for each in FILES:  # what is ours goes, whatever else lies there stays
-            (folder / each).unlink(missing_ok=True)
+        for name in FILES:  # other files in the folder stay
+            (folder / name).unlink(missing_ok=True)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        files.write_text(folder / "settings.toml", plan.toml(str(network)))
+        files.write_text(folder / "settings.toml", settings)
     except OSError as error:
         raise Problem(f"{folder} cannot be made: {error.strerror}; name another folder with --out", FAILED) from None
-    return folder
 
 
-def load_data(plan: Plan, world: devices.World, progress: Progress | None) -> Data:
-    """The plan's data. Where several processes train, one decodes them and the others find them decoded."""
-    with world.first():
-        data = plan.domain.load(replace(plan.source, progress=progress), None, None)
-    if len(data.train) < 2 or len(data.labels) < 2:
-        raise Problem(
-            f"{plan.source.data} gives {len(data.train)} training example(s) of {len(data.labels)} label(s); "
-            "training needs 2 labels and an example of each",
-            DATA,
-        )
-    return data
-
-
-@dataclass
-class Run:
-    """A training in its folder. `go` yields the epochs; finalize.close scores the best weights and writes the rest."""
-
-    plan: Plan
-    folder: Path
-    data: Data
-    network: Network
-    trainer: Trainer
-    best: float = -1.0  # validation accuracy of the weights in model.safetensors
-    seconds: float = 0.0  # of training, over all sittings
-    stopped: bool = False
-    _began: float = 0.0  # when this sitting would have begun, had there been no other; by time.perf_counter
-    _saved: float = 0.0  # when the state was last saved
-    _saving: float = 0.0  # seconds that took
-
-    @cached_property
-    def fingerprint(self) -> str:
-        """Of the data, which do not change while a run goes on: hashing all names again at each save would cost."""
-        return self.data.fingerprint()
-
-    @property
-    def leads(self) -> bool:
-        """Whether this process writes: one of those that train together does."""
-        return self.trainer.world.rank == 0
-
-    def go(self, watch: Callable[[Trainer, int], bool] = lambda trainer, steps: False) -> Iterator[Epoch]:
-        """Train from where the state stands; `watch` returns True to stop after the step. Saves as it goes."""
-        self._saved = time.perf_counter()
-        self._began = self._saved - self.seconds
-
-        def each_step(trainer: Trainer, steps: int) -> bool:
-            self.stopped = trainer.world.agree(watch(trainer, steps), trainer.device)
-            self.seconds = time.perf_counter() - self._began
-            pause = max(SAVE_EVERY, 20 * self._saving)  # saving takes at most a twentieth of the time
-            if self.stopped or time.perf_counter() - self._saved > pause:
-                self.save_state()
-            return self.stopped
-
-        extras = {name: each.to(self.trainer.device) for name, each in self.data.extras.items()}
-        augment = self.plan.domain.augment(self.plan.settings.augment, extras)
-        for epoch in train(self.trainer, self.data.train, self.data.valid, augment, each_step):
-            if self.leads:
-                self._record(epoch)
-            yield epoch
-        if not self.stopped:
-            self.save_state()
-
-    def _record(self, epoch: Epoch) -> None:
-        reached = epoch.valid_accuracy if epoch.valid_accuracy is not None else epoch.epoch
-        if reached >= self.best:
-            self.best = reached
-            self.save_model({"valid_accuracy": epoch.valid_accuracy})
-        lines = [json.dumps(asdict(each)) for each in self.trainer.history]
-        files.write_text(self.folder / "metrics.jsonl", "\n".join(lines) + "\n")
-
-    def card(self, scores: dict[str, Any]) -> Card:
-        return Card(
-            domain=self.plan.domain.name,
-            network=str(self.network),
-            input=(self.network.input[0], self.network.input[1], self.network.input[2]),
-            labels=self.data.labels,
-            preprocessing=self.data.preprocessing,
-            recipe=self.plan.recipe,
-            settings=asdict(self.plan.settings),
-            data={**self.data.counts, **self._division(), "fingerprint": self.fingerprint},
-            metrics=scores,
-            versions=versions.all_of_them(),
-        )
-
-    def _division(self) -> dict[str, Any]:
-        return {name: getattr(self.plan.source, name) for name in SPLIT_FIELDS}
-
-    def save_model(self, scores: dict[str, Any]) -> None:
-        weights = self.trainer.average.weights or self.trainer.network.state_dict()
-        checkpoint.save(self.folder / "model.safetensors", weights, self.card(scores))
-
-    def save_state(self) -> None:
-        """All that `resume` needs, in one step: whatever is killed, the last state is whole."""
-        if not self.leads:
-            return
-        began = time.perf_counter()
-        state = self.trainer.to_dict() | {"best": self.best, "total_seconds": self.seconds}
-        state |= {"fingerprint": self.fingerprint}
-        path = self.folder / "state.safetensors"
-        checkpoint.write_tensors(path, self.trainer.tensors(), {"state": json.dumps(state)})
-        self._saved = time.perf_counter()
-        self._saving = self._saved - began
-
-    def load_state(self) -> None:
-        """Go on where the folder's state ends. Raises Problem where it does not belong to the data as they are now."""
-        path = self.folder / "state.safetensors"
-        if not path.exists():
-            return  # stopped before the first save: the same seed begins again
-        state = json.loads(checkpoint.header(path)["state"])
-        if state.pop("fingerprint") != self.fingerprint:
-            raise Problem(
-                f"{self.plan.source.data} is not what it was when this run began, so it cannot go on exactly; "
-                "put the files back, or train anew",
-                DATA,
-            )
-        self.best, self.seconds = state.pop("best"), state.pop("total_seconds")
-        self.trainer.restore(checkpoint.read_tensors(path), state)
-
-    def next_commands(self) -> list[str]:
-        return [f"neocog predict {self.folder} FILE...", f"neocog evaluate {self.folder} {self.plan.source.data}"]
-
-
-def begin(
-    plan: Plan,
-    out: str | None,
-    force: bool,
-    world: devices.World,
-    device: torch.device,
-    progress: Progress | None = None,
-) -> Run:
-    """Load the data, build the network, check both with one batch, and only then make the folder."""
-    data = load_data(plan, world, progress)
-    plan = plan.fitted(len(data.train), data.labels)
-    network, trainer = _prepare(plan, data, world, device)
-    room_for(trainer, Path(out or "."))
-    folder = make_folder(out, plan, network, force) if world.rank == 0 else Path(out or "runs")
-    if data.bad and world.rank == 0:
-        files.write_text(folder / "bad_files.txt", "".join(f"{bad.file}\t{bad.reason}\n" for bad in data.bad))
-    return Run(plan, folder, data, network, trainer)
-
-
-def resume(
-    folder: Path, domain: Domain, changes: dict[str, Any], world: devices.World, progress: Progress | None = None
-) -> Run:
-    """The run in `folder` as its state left it, with `changes` (epochs, device) to its settings."""
-    plan = plan_from(read_settings(folder / "settings.toml"), domain, changes)
-    data = load_data(plan, world, progress)
-    anew = not (folder / "state.safetensors").exists()  # else the file that it began from may be gone
-    network, trainer = _prepare(plan, data, world, devices.choose(plan.settings.device), anew)
-    run = Run(plan, folder, data, network, trainer)
-    run.load_state()
-    if world.rank == 0:
-        files.write_text(folder / "settings.toml", plan.toml(str(network)))
-    return run
-
-
-def _prepare(
-    plan: Plan, data: Data, world: devices.World, device: torch.device, anew: bool = True
-) -> tuple[Network, Trainer]:
-    frontend = plan.domain.frontend(data.preprocessing)
-    sample = frontend(data.train.inputs[:2])
-    space = plan.domain.require(Attackable, "--adversarial").spaces[0] if plan.settings.adversarial else None
-    channels, height, width = sample.shape[1:]
-    layers = plan.layers(len(data.labels), network_constants(plan.domain, data.preprocessing))
-    network = Network((channels, height, width), layers)
-    if network.output != (len(data.labels),):
-        raise Problem(
-            f"the network gives {network.output}, but there are {len(data.labels)} labels; end it with dense(classes)",
-            USAGE,
-        )
-    module = network.module()
-    initialize(module, plan.settings.seed, plan.settings.dirac)
-    if plan.settings.whiten:
-        indices = torch.randperm(len(data.train), generator=torch.Generator().manual_seed(plan.settings.seed))[:2000]
-        whiten(module, frontend(data.train[indices][0]))
-    if anew and (initialization := plan.domain.capability(DataInitialization)):
-        data.remarks += initialization.initialize(module, data, plan.source)
-    if plan.weights and anew:
-        data.remarks += transfer.begin(network, module, plan.domain, data, Path(plan.weights))
-    plan.domain.augment(plan.settings.augment, data.extras)  # a word that it does not know is said now
-    with torch.inference_mode():
-        module.eval()(sample)  # whatever does not fit fails before a folder is made
-    return network, Trainer(frontend, module, plan.settings, device, world, network.right_context, space)
-
-
-def room_for(trainer: Trainer, folder: Path) -> None:
-    """Raises Problem where the disk has no room for the run's files."""
-    need = 5 * sum(p.nbytes for p in trainer.network.parameters()) + 20_000_000
-    parent = next(p for p in (folder, *folder.absolute().parents) if p.exists())
+def check_room(training: Training, folder: Path) -> None:
+    """Raises Problem if the disk has no room for the run's files."""
+    need = 5 * sum(p.nbytes for p in training.trainer.network.parameters()) + 20_000_000
+    parent = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     if (free := shutil.disk_usage(parent).free) < need:
         raise Problem(
             f"the disk of {parent} has {files.megabytes(free)} free, this run needs {files.megabytes(need)}; "
             "make room, or name a folder on another disk with --out"
         )
+
+
+def load_data(plan: Plan, world: devices.World, progress: Progress | None) -> Data:
+    """The plan's data. With several processes, one decodes the files and the others read its cache."""
+    with world.first():
+        return plan.domain.load(replace(plan.source, progress=progress), None, None)
+
+
+def train(
+    plan: Plan,
+    folder: RunFolder,
+    listeners: Sequence[Listener],
+    world: devices.World,
+    device: torch.device,
+    progress: Progress | None = None,
+) -> RunFolder:
+    """Trains a plan in a folder, from its data to its last event."""
+    data = load_data(plan, world, progress)
+    deliver(fit(plan, data, world, device), [folder, *listeners])
+    return folder
+
+
+def resume(
+    run: RunFolder,
+    domain: Domain,
+    changes: dict[str, Any],
+    listeners: Sequence[Listener],
+    world: devices.World,
+    progress: Progress | None = None,
+) -> RunFolder:
+    """Continues a run from its state, with `changes` (epochs, device) to its settings.
+
+    Raises Problem if the data are no longer those that the run began with.
+    """
+    plan = plan_from(read_settings(run.folder / "settings.toml"), domain, changes)
+    data = load_data(plan, world, progress)
+    device = devices.choose(plan.settings.device)
+    deliver(fit(plan, data, world, device, load_state(run.folder, plan, data)), [run, *listeners])
+    return run
+
+
+def epochs_trained(folder: Path) -> int:
+    """The number of finished epochs in a run folder's state; 0 without a state."""
+    path = folder / "state.safetensors"
+    return len(json.loads(checkpoint.header(path)["state"])["history"]) if path.exists() else 0
+
+
+def load_state(folder: Path, plan: Plan, data: Data) -> State | None:
+    """The state that a folder holds; None if the run was stopped before its first save: it begins again.
+
+    Raises Problem if the data have changed.
+    """
+    path = folder / "state.safetensors"
+    if not path.exists():
+        return None
+    values = json.loads(checkpoint.header(path)["state"])
+    encoded = task_class(plan.task).from_data(data).encode(data)
+    if values.pop("fingerprint") != encoded.fingerprint():
+        raise Problem(
+            f"{plan.source.data} is not what it was when this run began, so it cannot continue exactly; "
+            "put the files back, or train again",
+            DATA,
+        )
+    tensors = checkpoint.read_tensors(path)
+    selection = Selection(**values.pop("selection"), losses=tensors.pop("selection.losses", None))
+    if (folder / "model.safetensors").exists():
+        selection.weights = checkpoint.read_tensors(folder / "model.safetensors")
+    return State(tensors, values, selection, values.pop("total_seconds"))

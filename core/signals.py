@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM, as a training takes them: the first finishes the step and saves, the second stops now."""
+"""Ctrl-C and SIGTERM in a training: the first finishes the step and saves, the second stops at once."""
 
 from __future__ import annotations
 
@@ -10,22 +10,24 @@ from types import FrameType
 
 
 class Stop:
-    """Whether somebody has asked to stop."""
+    """Whether a signal requested to stop; the second signal raises KeyboardInterrupt."""
 
-    asked = False
+    requested = False
 
-    def ask(self, number: int, frame: FrameType | None) -> None:
-        if self.asked:
+    def request(self, number: int, frame: FrameType | None) -> None:
+        if self.requested:
             raise KeyboardInterrupt
-        self.asked = True
-        os.write(2, b"\nstopping: finishing this step and saving; once more to stop now\n")  # print is not reentrant
+        self.requested = True
+        os.write(
+            2, b"\nstopping after this step and saving; press Ctrl-C again to stop at once\n"
+        )  # print can deadlock here
 
 
 @contextmanager
 def stoppable() -> Iterator[Stop]:
-    """While inside, the first signal only sets `asked`."""
+    """Inside the context, the first signal only sets `requested`."""
     stop = Stop()
-    before = {number: signal.signal(number, stop.ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, stop.request) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield stop
     finally:

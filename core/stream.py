@@ -70,13 +70,13 @@ def rows(model: Model, table: Table, top: int = 1) -> Iterator[tuple[list[str], 
 
 
 def write_csv(model: Model, table: Table, file: TextIO | None = None) -> int:
-    """The table with two columns more, the answer and its probability; gives how many rows have none."""
+    """Writes the table with the task's columns added; returns how many rows have no prediction."""
+    columns = model.task.csv_columns()
     out = csv.writer(file or sys.stdout, delimiter=table.delimiter, lineterminator="\n")
     if table.header:
-        out.writerow([*table.header, "predicted", "probability"])
+        out.writerow([*table.header, *columns])
     failed = 0
-    for cells, answer in rows(model, table):
-        best = answer["predictions"][0] if "predictions" in answer else None
-        failed += best is None
-        out.writerow([*cells, best["label"], f"{best['probability']:.4f}"] if best else [*cells, "", ""])
+    for cells, row in rows(model, table):
+        failed += "problem" in row
+        out.writerow([*cells, *([""] * len(columns) if "problem" in row else model.task.csv_cells(row))])
     return failed

@@ -1,7 +1,7 @@
-"""Training: a generator of epochs that prints nothing.
+"""The training loop: the step, everything that it changes, and the order of the examples.
 
-Every step's randomness is a function of the seed and the step's number, so that a run which was stopped at any step
-and goes on from its state ends with the same weights as one that was never stopped. What is promised: the same
+The randomness of a step is a function of the seed and the step's number, so that a run which was stopped at any step
+and resumed from its state ends with the same weights as one that was never stopped. What is promised: the same
 machine, device, version, number of threads and seed give the same weights, bit for bit on the CPU.
 """
 
@@ -13,45 +13,60 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from functools import lru_cache, partial
 from hashlib import blake2b
-from typing import Any
+from typing import Any, Literal, NamedTuple, Protocol
 
-import numpy as np
 import torch
+from numpy import float32
+from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torch.nn.parallel import DistributedDataParallel
 
 from . import device as devices
 from .data import Examples
 from .domain import Augment
-from .feed import batch, predict_proba, prefetcher, to_device_if_fits
+from .feed import fetch_batch, predict_proba, prefetcher, to_device_if_fits
 from .lazy import Prefetcher
-from .optimise import EMA, apply_max_norm, large_tables, optimiser, rate
+from .optimise import EMA, apply_max_norm, large_tables, lr_schedule, optimiser
 from .problem import Problem
-from .robust.adversary import fast
-from .robust.capability import PerturbationSpace
 from .settings import Settings
-from .tta import same
+from .tasks import Task
 
-CHECK = 50  # steps between two looks at the loss: reading it makes a GPU wait
-SLOWER = 0.3  # what the learning rate is multiplied by when the loss is not finite
-TRIES = 3
+CHECK_EVERY = 50  # steps between two looks at the loss: reading it makes a GPU wait
+LR_REDUCTION = 0.3  # multiplies the learning rate when the loss is not finite
+MAX_RETRIES = 3
 POOL = 50  # batches whose examples are sorted by length among themselves
+STATE = ("number", "seen", "lr_factor", "retries", "micro_batches", "seconds")  # attributes of Trainer, as JSON
 
 Tensors = dict[str, Tensor]
+Predictions = NDArray[float32]
+
+
+class Adversary(Protocol):
+    """What perturbs a batch before the network learns from it, for adversarial training."""
+
+    @property
+    def on(self) -> Literal["inputs", "maps"]:
+        """Whether it perturbs the compact arrays, or what the frontend makes of them."""
+
+    def __call__(
+        self, logits: Callable[[Tensor], Tensor], x: Tensor, targets: Tensor, rng: torch.Generator
+    ) -> Tensor: ...
 
 
 @dataclass
 class Epoch:
-    """What one pass over the training examples gave. Losses in nats, accuracies as shares, time in seconds."""
+    """The metrics of one pass over the training examples; times in seconds."""
 
     epoch: int  # from 1
-    loss: float
-    accuracy: float  # on the training batches as they were seen, augmented, by the weights of that moment
-    valid_loss: float | None
-    valid_accuracy: float | None
+    train: dict[str, float]  # "loss" and the task's batch metrics: augmented batches, by the weights of each step
+    valid: dict[str, float]  # the task's epoch metrics; empty without a validation split
     lr: float
     seconds: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """The epoch as a line of metrics.jsonl: "loss", "accuracy", "valid_loss", …"""
+        valid = {f"valid_{name}": value for name, value in self.valid.items()}
+        return {"epoch": self.epoch, **self.train, **valid, "lr": self.lr, "seconds": self.seconds}
 
 
 class Trainer:
@@ -59,36 +74,37 @@ class Trainer:
 
     def __init__(
         self,
+        task: Task,
         frontend: nn.Module,
         network: nn.Module,
         settings: Settings,
         device: torch.device,
         world: devices.World,
         right_context: int | None = None,
-        space: PerturbationSpace | None = None,
+        adversary: Adversary | None = None,
     ) -> None:
         devices.keep_memory(device)
-        self.settings, self.device, self.world = settings, device, world
+        self.task, self.settings, self.device, self.world = task, settings, device, world
         self.right_context = right_context  # Network.right_context
-        self.space = space if settings.adversarial else None  # what the adversary moves
+        self.adversary = adversary
         self.frontend = frontend.to(device)
         self.layout = devices.memory_format(network, device)
         self.dtype = devices.number_format(device, settings.precision)
         self.network = devices.lay_out(network.to(device), self.layout)
         self.runs = self._wrapped()
         self.optimiser = optimiser(self.network, settings)
-        some = settings.optimiser == "adamw" and not settings.clip and self.runs is self.network
-        for table in large_tables(self.network):  # whose gradient may be of the rows that it is not zero for
-            table.sparse = some and device.type == "cpu"
-        self.average = EMA(self.network, settings.average)
-        self.loss_sum, self.right = torch.zeros((), device=device), torch.zeros((), device=device)
-        self.seen = self.number = self.retries = 0  # examples of this epoch; steps done; rates lowered
-        self.slower = 1.0  # what the rate is multiplied by after a loss that was not finite
-        self.parts = 1  # how many pieces a batch is cut into, for want of memory
+        sparse = settings.optimiser == "adamw" and not settings.clip and self.runs is self.network
+        for table in large_tables(self.network):  # their gradient may hold only the rows that a batch uses
+            table.sparse = sparse and device.type == "cpu"
+        self.ema = EMA(self.network, settings.average)
+        self.sums = torch.zeros(1 + len(task.batch_metrics), device=device)  # of the loss and metrics, this epoch
+        self.seen = self.number = self.retries = 0  # examples of this epoch; steps done; retries after a bad loss
+        self.lr_factor = 1.0  # multiplies the learning rate after a loss that was not finite
+        self.micro_batches = 1  # into how many a batch is cut, for want of memory
         self.remarks: list[str] = []
         self.history: list[Epoch] = []
-        self.seconds = 0.0  # of this epoch, before it was interrupted
-        self.prefetcher: Prefetcher | None = None  # what fetches batches that do not lie ready
+        self.seconds = 0.0  # of this epoch, over all sittings
+        self.prefetcher: Prefetcher | None = None  # fetches batches that are not resident
 
     def _wrapped(self) -> nn.Module:
         network: nn.Module = self.network
@@ -96,10 +112,10 @@ class Trainer:
             network = DistributedDataParallel(network)
         return torch.compile(network) if self.settings.compile else network  # type: ignore[return-value]
 
-    # --- one step ---------------------------------------------------------------------------------------------------
+    # --- one step
 
-    def step(self, examples: Examples, augment: Augment, indices: Tensor, share: float) -> None:
-        """One batch forward, backward and into the weights; `share` in [0, 1) says how much of the run is done."""
+    def step(self, examples: Examples, augment: Augment, indices: Tensor, progress: float) -> None:
+        """One batch forward, backward and into the weights; `progress` in [0, 1) is the share of the run done."""
         while True:
             try:
                 self._gradients(examples, augment, indices)
@@ -107,8 +123,8 @@ class Trainer:
             except RuntimeError as error:
                 if not devices.out_of_memory(error):
                     raise
-                self._smaller_parts(len(indices))
-        factor = rate(self.settings, share) * self.slower
+                self._split_further(len(indices))
+        factor = lr_schedule(self.settings, progress) * self.lr_factor
         for group in self.optimiser.param_groups:
             group["lr"] = group["max_lr"] * factor
         if self.settings.clip:
@@ -117,48 +133,43 @@ class Trainer:
         if self.settings.max_norm:
             apply_max_norm(self.network, self.settings.max_norm)
         self.number += 1
-        self.average.update(self.number)
+        self.ema.update(self.number)
 
     def _gradients(self, examples: Examples, augment: Augment, indices: Tensor) -> None:
         self.optimiser.zero_grad()
         rng = self._seeded()
-        loss_sum, right = torch.zeros_like(self.loss_sum), torch.zeros_like(self.right)
-        own = self.world.share(indices)
-        for part in own.chunk(self.parts):
-            inputs, targets = self.prefetcher(part) if self.prefetcher else batch(examples, part, self.device)
+        sums = torch.zeros_like(self.sums)
+        batch = self.world.share(indices)
+        for chunk in batch.chunk(self.micro_batches):
+            inputs, targets = self.prefetcher(chunk) if self.prefetcher else fetch_batch(examples, chunk, self.device)
             with self.precision():
                 inputs, targets = augment.inputs(inputs, targets, rng)
-                if self.space and self.space.on == "inputs":
-                    inputs = self._fooled(inputs, targets, rng, self.frontend)
+                if self.adversary and self.adversary.on == "inputs":
+                    inputs = self.adversary(self._direct_logits, inputs.float(), targets, rng)
                 maps, targets = augment.maps(self.frontend(inputs), targets, rng)
-                if self.space and self.space.on == "maps":
-                    maps = self._fooled(maps, targets, rng)
-                scores = self._through(maps)
-            loss = F.cross_entropy(scores.float(), targets, label_smoothing=self.settings.smoothing)
-            (loss * (len(part) / len(own))).backward()
-            loss_sum += loss.detach() * len(part)
-            right += (scores.detach().argmax(1) == targets).sum()
-        self.loss_sum += loss_sum
-        self.right += right
-        self.seen += len(own)
+                if self.adversary and self.adversary.on == "maps":
+                    maps = self.adversary(self._direct_logits_of_maps, maps.float(), targets, rng)
+                logits = self._through(maps)
+            loss = self.task.loss(logits.float(), targets, self.settings.smoothing)
+            (loss * (len(chunk) / len(batch))).backward()
+            sums[0] += loss.detach() * len(chunk)
+            sums[1:] += self.task.batch_sums(logits.detach(), targets)
+        self.sums += sums
+        self.seen += len(batch)
 
-    def _fooled(
-        self, x: Tensor, targets: Tensor, rng: torch.Generator, frontend: Callable[[Tensor], Tensor] = same
-    ) -> Tensor:
-        """Inputs or maps as an adversary would have them, who knows the network as it stands."""
-        assert self.space is not None
+    def _direct_logits(self, inputs: Tensor) -> Tensor:
+        return self._direct_logits_of_maps(self.frontend(inputs))
 
-        def score(x: Tensor) -> Tensor:  # not through `runs`: processes that train together wait for a backward pass
-            return self.network(frontend(x).contiguous(memory_format=self.layout))  # type: ignore[no-any-return]
-
-        return fast(score, x.float(), targets, self.settings.adversarial, self.space, rng)
+    def _direct_logits_of_maps(self, maps: Tensor) -> Tensor:
+        # Past DistributedDataParallel, whose processes would wait for the backward pass of each forward pass.
+        return self.network(maps.contiguous(memory_format=self.layout))  # type: ignore[no-any-return]
 
     def precision(self) -> AbstractContextManager[Any]:
-        """The context that multiplies in the number format of the device."""
+        """Autocast to the number format of the device."""
         return nullcontext() if self.dtype == torch.float32 else torch.autocast(self.device.type, self.dtype)
 
     def logits(self, inputs: Tensor) -> Tensor:
-        """(B, …) inputs on the device -> (B, K) scores."""
+        """(B, …) inputs on the device -> (B, K) logits."""
         return self._through(self.frontend(inputs))
 
     def _through(self, maps: Tensor) -> Tensor:
@@ -166,165 +177,157 @@ class Trainer:
 
     @contextmanager
     def inference(self) -> Iterator[None]:
-        """The averaged weights, in evaluation mode and without gradients; training goes on afterwards."""
+        """The averaged weights, in evaluation mode and without gradients, inside the context."""
         self.network.eval()
-        with self.average.in_place(), torch.inference_mode(), self.precision():
+        with self.ema.in_place(), torch.inference_mode(), self.precision():
             yield
         self.network.train()
 
     def _seeded(self) -> torch.Generator:
-        """The randomness of this step: dropout through torch's own generator, augmentation through the one returned."""
+        """Seeds this step: torch's default generator for dropout, and the returned one for augmentation."""
         seed = mixed(self.settings.seed, "step", self.number, self.world.rank)
-        if self.device.type == "cpu":  # torch.manual_seed spells out the stack for GPUs: 0.1 to 0.6 ms
+        if self.device.type == "cpu":  # torch.manual_seed formats the stack for GPUs: 0.1 to 0.6 ms
             torch.default_generator.manual_seed(seed)
         else:
             torch.manual_seed(seed)
         return torch.Generator(self.device).manual_seed(seed)
 
-    def _smaller_parts(self, size: int) -> None:
+    def _split_further(self, size: int) -> None:
         if self.world.size > 1:
             raise Problem(f"a batch of {size} does not fit into memory; start again with a smaller --batch")
-        if 2 * self.parts > size:
+        if 2 * self.micro_batches > size:
             raise Problem("not even one example fits into memory; take smaller inputs or a smaller network")
-        self.parts *= 2
+        self.micro_batches *= 2
         self.optimiser.zero_grad()
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
-        self.remarks.append(f"out of memory: each batch of {size} now goes through in {self.parts} parts")
+        self.remarks.append(f"out of memory: each batch of {size} is now processed in {self.micro_batches} parts")
 
-    # --- the whole state --------------------------------------------------------------------------------------------
+    # --- an epoch
+
+    def end_epoch(self, valid: Examples, start: float) -> tuple[Epoch, Predictions | None]:
+        """Closes the sums of the epoch and predicts the validation split with the averaged weights.
+
+        `start` is when the epoch began, by time.perf_counter. Returns the epoch and the validation predictions.
+        """
+        self.world.mean(self.sums)
+        devices.finish(self.device)
+        seconds = time.perf_counter() - start
+        predictions = predict_proba(self, valid) if len(valid) else None
+        names = ("loss", *self.task.batch_metrics)
+        train = dict(zip(names, (self.sums / self.seen).tolist(), strict=True))
+        validation = {} if predictions is None else self.task.epoch_metrics(predictions, valid.targets.numpy())
+        lr = self.optimiser.param_groups[0]["lr"]
+        epoch = Epoch(len(self.history) + 1, train, validation, lr, seconds)
+        self.history.append(epoch)
+        self.sums = torch.zeros_like(self.sums)
+        self.seen, self.seconds = 0, 0.0
+        return epoch, predictions
+
+    # --- the whole state
 
     def tensors(self) -> Tensors:
-        """All that a step changes, by name, as it stands (not copied)."""
+        """All tensors that a step changes, by name (not copied)."""
         state = {f"network.{name}": value for name, value in self.network.state_dict().items()}
-        state |= {f"average.{name}": value for name, value in self.average.weights.items()}
+        state |= {f"average.{name}": value for name, value in self.ema.weights.items()}
         for index, numbers in self.optimiser.remembered().items():
             state |= {f"optimiser.{index}.{name}": value for name, value in numbers.items()}
-        return state | {"loss_sum": self.loss_sum, "right": self.right}
+        return state | {"sums": self.sums}
 
     def to_dict(self) -> dict[str, Any]:
-        """What is not a tensor, as JSON."""
-        return {
-            "number": self.number,
-            "seen": self.seen,
-            "slower": self.slower,
-            "retries": self.retries,
-            "parts": self.parts,
-            "seconds": self.seconds,
-            "history": [asdict(epoch) for epoch in self.history],
-        }
+        """All other state, as JSON."""
+        return {name: getattr(self, name) for name in STATE} | {"history": [asdict(epoch) for epoch in self.history]}
 
-    def restore(self, tensors: Tensors, preprocessing: dict[str, Any]) -> None:
-        """Go back, or on, to a state that `tensors` and `preprocessing` gave."""
+    def restore(self, tensors: Tensors, state: dict[str, Any]) -> None:
+        """Sets the state that `tensors()` and `to_dict()` gave."""
 
         def under(prefix: str) -> Tensors:
             return {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
 
         self.network.load_state_dict(under("network."))
-        self.average.weights = {name: t.to(self.device, copy=True) for name, t in under("average.").items()}
+        self.ema.weights = {name: t.to(self.device, copy=True) for name, t in under("average.").items()}
         numbers: dict[int, Tensors] = {}
         for name, value in under("optimiser.").items():
             index, _, key = name.partition(".")
             numbers.setdefault(int(index), {})[key] = value
         self.optimiser.remember(numbers)
-        self.loss_sum, self.right = (tensors[name].to(self.device, copy=True) for name in ("loss_sum", "right"))
-        for name in ("number", "seen", "slower", "retries", "parts", "seconds"):
-            setattr(self, name, preprocessing[name])
-        self.history = [Epoch(**epoch) for epoch in preprocessing["history"]]
+        self.sums = tensors["sums"].to(self.device, copy=True)
+        for name in STATE:
+            setattr(self, name, state[name])
+        self.history = [Epoch(**epoch) for epoch in state["history"]]
 
     def copy(self) -> tuple[Tensors, dict[str, Any]]:
         return {name: value.detach().clone() for name, value in self.tensors().items()}, self.to_dict()
 
+    def weights(self) -> Tensors:
+        """The weights that predict: the averaged ones where there are any."""
+        return self.ema.weights or self.network.state_dict()
+
     def finite(self) -> bool:
-        return not self.world.agree(not bool(torch.isfinite(self.loss_sum)), self.device)
+        """Whether the loss of this epoch is finite, in all processes."""
+        return not self.world.agree(not bool(torch.isfinite(self.sums[0])), self.device)
 
     def go_back(self, good: tuple[Tensors, dict[str, Any]]) -> None:
-        """To the last good state, slower. Raises Problem when that has been tried often enough."""
-        retries, slower = self.retries + 1, self.slower * SLOWER
-        if retries > TRIES:
+        """Restores the last good state with a lower learning rate. Raises Problem after too many retries."""
+        retries, lr_factor = self.retries + 1, self.lr_factor * LR_REDUCTION
+        if retries > MAX_RETRIES:
             raise Problem(
-                f"the loss is not a finite number at step {self.number}, after {TRIES} lower learning rates; "
+                f"the loss is not a finite number at step {self.number}, after {MAX_RETRIES} lower learning rates; "
                 "start again with a smaller --lr, or look at the data with neocog check"
             )
         self.remarks.append(
             f"the loss was not finite at step {self.number}: back to step {good[1]['number']}, "
-            f"with the learning rate × {slower:.2g}"
+            f"with the learning rate × {lr_factor:.2g}"
         )
         self.restore(*good)
-        self.retries, self.slower = retries, slower
+        self.retries, self.lr_factor = retries, lr_factor
 
 
-def train(
-    trainer: Trainer,
-    examples: Examples,
-    valid: Examples,
-    augment: Augment,
-    watch: Callable[[Trainer, int], bool] = lambda trainer, steps: False,
-) -> Iterator[Epoch]:
-    """Train from where the trainer stands to the last epoch, and yield each epoch as it ends.
+class StepResult(NamedTuple):
+    """What `steps` yields after each step; of the last step of an epoch with its metrics and predictions."""
 
-    `watch(trainer, steps in an epoch)` is called after every step; the generator ends early when it returns True.
-    """
+    epoch_steps: int  # the number of steps in an epoch
+    epoch: Epoch | None = None
+    predictions: Predictions | None = None  # for the validation split
+
+
+def steps(trainer: Trainer, examples: Examples, valid: Examples, augment: Augment) -> Iterator[StepResult]:
+    """Trains from the trainer's state to its last epoch and yields after every step."""
     settings, device = trainer.settings, trainer.device
     examples = to_device_if_fits(examples, device).with_right_context(trainer.right_context)
-    # An epoch's order lies where the examples do, so that a step sends nothing; but lengths are looked up on the CPU.
-    where = examples.targets.device if examples.lengths is None else None
-    seen = settings.epoch_of(len(examples))
-    order_of = partial(batches, len(examples), settings.batch, settings.seed, most=seen)
-    steps = len(order_of(0, where))
+    # An epoch's order is kept where the examples are, so that a step copies nothing; lengths are read on the CPU.
+    order_device = examples.targets.device if examples.lengths is None else None
+    most = settings.epoch_of(len(examples))
+    order_of = partial(batches, len(examples), settings.batch, settings.seed, most=most)
+    epoch_steps = len(order_of(0, order_device))
+    total = epoch_steps * settings.epochs
     trainer.prefetcher = prefetcher(examples, device)
-    valid = valid.subsample(settings.checked)
-    total, good, start = steps * settings.epochs, trainer.copy(), time.perf_counter() - trainer.seconds
+    good, start = trainer.copy(), time.perf_counter() - trainer.seconds
     trainer.network.train()
     try:
         while trainer.number < total:
-            epoch, index = divmod(trainer.number, steps)
-            order = order_of(epoch, where, examples.lengths)
+            epoch, index = divmod(trainer.number, epoch_steps)
+            order = order_of(epoch, order_device, examples.lengths)
             if trainer.prefetcher:
-                soon = order[index : index + trainer.prefetcher.depth]
-                trainer.prefetcher.prefetch([trainer.world.share(indices) for indices in soon])
+                upcoming = order[index : index + trainer.prefetcher.depth]
+                trainer.prefetcher.prefetch([trainer.world.share(indices) for indices in upcoming])
             trainer.step(examples, augment, order[index], trainer.number / total)
             trainer.seconds = time.perf_counter() - start
-            last = trainer.number % steps == 0
-            if last or trainer.number % CHECK == 0:
+            ends_epoch = trainer.number % epoch_steps == 0
+            if ends_epoch or trainer.number % CHECK_EVERY == 0:
                 if not trainer.finite():
                     trainer.go_back(good)
                     continue
-                good = trainer.copy() if not last else good
-            if last:
-                yield end_epoch(trainer, valid, start)
+                good = good if ends_epoch else trainer.copy()
+            if ends_epoch:
+                result = StepResult(epoch_steps, *trainer.end_epoch(valid, start))
                 start, good = time.perf_counter(), trainer.copy()
-            if watch(trainer, steps):
-                return
+                yield result
+            else:
+                yield StepResult(epoch_steps)
     finally:
         if trainer.prefetcher:
             trainer.prefetcher.close()
-
-
-def end_epoch(trainer: Trainer, valid: Examples, start: float) -> Epoch:
-    """Close the epoch's sums, look at the validation examples with the averaged weights, and begin new sums."""
-    trainer.world.mean(trainer.loss_sum, trainer.right)
-    devices.finish(trainer.device)
-    seconds = time.perf_counter() - start
-    valid_loss, valid_accuracy = None, None
-    if len(valid):
-        probabilities = predict_proba(trainer, valid)
-        own = probabilities[np.arange(len(valid)), valid.targets.numpy()]
-        valid_loss = float(-np.log(own.clip(1e-12)).mean())
-        valid_accuracy = float((probabilities.argmax(1) == valid.targets.numpy()).mean())
-    epoch = Epoch(
-        epoch=len(trainer.history) + 1,
-        loss=float(trainer.loss_sum) / trainer.seen,
-        accuracy=float(trainer.right) / trainer.seen,
-        valid_loss=valid_loss,
-        valid_accuracy=valid_accuracy,
-        lr=trainer.optimiser.param_groups[0]["lr"],
-        seconds=seconds,
-    )
-    trainer.history.append(epoch)
-    trainer.loss_sum, trainer.right = torch.zeros_like(trainer.loss_sum), torch.zeros_like(trainer.right)
-    trainer.seen, trainer.seconds = 0, 0.0
-    return epoch
 
 
 @lru_cache(maxsize=2)
@@ -337,10 +340,10 @@ def batches(
     lengths: Tensor | None = None,
     most: int | None = None,
 ) -> tuple[Tensor, ...]:
-    """The epoch's batches as indices on a device: every example once, in an order that seed and epoch decide.
+    """The batches of an epoch as indices on a device: every example once, in an order that seed and epoch decide.
 
-    With `most`, an epoch is so many of them, and the next goes on where it ended: all come before one comes again.
-    A tail of one example joins the batch before it: batch normalisation has nothing to compare it with. Where the
+    With `most`, an epoch has that many examples, and the next continues where it ended: all are used before one is
+    used again. A last batch of one example joins the batch before it, since batch normalisation needs two. Where the
     examples have `lengths`, those in a batch are of similar length.
     """
     rng = torch.Generator().manual_seed(mixed(seed, "epoch", epoch))
@@ -348,7 +351,7 @@ def batches(
         order = stretch(examples, seed, epoch * most, most)
     else:
         order = torch.randperm(examples, generator=rng)
-    if lengths is not None:  # sorted within pools, which leaves most of the chance in the order
+    if lengths is not None:  # sorted within pools, which keeps most of the order random
         order = torch.cat([pool[lengths[pool].argsort(stable=True)] for pool in order.split(POOL * size)])
     order = order.to(device)
     parts = list(order.split(size))
@@ -356,21 +359,21 @@ def batches(
         *parts, before, tail = parts
         parts.append(torch.cat((before, tail)))
     if lengths is not None:
-        parts = [parts[at] for at in torch.randperm(len(parts), generator=rng).tolist()]
+        parts = [parts[index] for index in torch.randperm(len(parts), generator=rng).tolist()]
     return tuple(parts)
 
 
 def stretch(examples: int, seed: int, start: int, count: int) -> Tensor:
-    """`count` numbers from `start` of an endless row, in which all examples come before one comes again."""
+    """`count` indices from `start` of an endless sequence of permutations of the examples."""
     parts = []
     while count:
-        lap, at = divmod(start, examples)
+        lap, offset = divmod(start, examples)
         rng = torch.Generator().manual_seed(mixed(seed, "lap", lap))
-        parts.append(torch.randperm(examples, generator=rng)[at : at + count])
+        parts.append(torch.randperm(examples, generator=rng)[offset : offset + count])
         start, count = start + len(parts[-1]), count - len(parts[-1])
     return torch.cat(parts)
 
 
 def mixed(*parts: object) -> int:
-    """One seed from several: neighbouring numbers give unrelated seeds."""
+    """One seed from several values: neighbouring numbers give unrelated seeds."""
     return int.from_bytes(blake2b(repr(parts).encode(), digest_size=7).digest())

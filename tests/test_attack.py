@@ -5,12 +5,15 @@ import pytest
 import torch
 import toy
 from neocog.core.checkpoint import Card
+from neocog.core.data import DataSpec
 from neocog.core.model import Model
+from neocog.core.plan import Plan
 from neocog.core.problem import Problem
 from neocog.core.robust import adversary
 from neocog.core.robust.attack import Attack, curve, sizes
 from neocog.core.robust.capability import Attackable, PerturbationSpace
 from neocog.core.robust.fooled import chosen, fooled
+from neocog.core.robust.training import FastAdversary, adversary_of
 from test_train import bits, finished
 from torch.nn import functional as F
 
@@ -149,14 +152,14 @@ def test_batches_that_halve_for_want_of_memory_give_the_same_answers(model, monk
 
     some, attack = toy.examples(40, 3), Attack(PIXELS)
     whole = curve(model, some, attack, [0.0, 0.1])
-    real = feed.batch
+    real = feed.fetch_batch
 
     def small(examples, indices, device):
         if len(indices) > 7:
             raise torch.OutOfMemoryError("CUDA out of memory")
         return real(examples, indices, device)
 
-    monkeypatch.setattr(feed, "batch", small)
+    monkeypatch.setattr(feed, "fetch_batch", small)
     assert np.array_equal(curve(model, some, attack, [0.0, 0.1]).answers, whole.answers)
 
 
@@ -176,7 +179,7 @@ def test_damaged_weights_are_said_to_be(model):
     broken = Model(DOMAIN, model.card, model.network.module().state_dict(), "cpu")
     with torch.no_grad():
         next(broken.words.parameters()).fill_(float("nan"))
-    with pytest.raises(Problem, match="not finite: its weights are damaged; train it anew"):
+    with pytest.raises(Problem, match="not finite numbers: its weights are damaged; train it again"):
         curve(broken, toy.examples(6), Attack(PIXELS), [0.0, 0.1])
 
 
@@ -185,7 +188,7 @@ def test_damaged_weights_are_said_to_be(model):
 
 def hardened(**changes):
     trainer = toy.trainer(**{"network": TOY, "augment": "none", "adversarial": 0.1} | changes)
-    trainer.space = PIXELS
+    trainer.adversary = FastAdversary(trainer.task, PIXELS, 0.1)
     return trainer
 
 
@@ -197,7 +200,7 @@ def robust_accuracy(trainer) -> float:
 
 def test_training_against_an_adversary_withstands_one():
     plain, hard = toy.trainer(network=TOY, augment="none", epochs=20), hardened(epochs=20)
-    assert finished(plain)[-1].valid_accuracy == 1.0 and finished(hard)[-1].valid_accuracy > 0.9
+    assert finished(plain)[-1].valid["accuracy"] == 1.0 and finished(hard)[-1].valid["accuracy"] > 0.9
     assert robust_accuracy(hard) > robust_accuracy(plain) + 0.15
 
 
@@ -205,20 +208,16 @@ def test_training_against_an_adversary_withstands_one():
 def test_a_run_against_an_adversary_that_was_stopped_ends_as_one_that_was_not(space):
     whole, first, second = (hardened(network=toy.NETWORK, augment="noise") for _ in range(3))
     for each in (whole, first, second):
-        each.space = space
+        each.adversary = FastAdversary(each.task, space, 0.1)
     finished(whole)
-    finished(first, watch=lambda trainer, steps: trainer.number == 5)
+    finished(first, watch=lambda trainer: trainer.number == 5)
     second.restore(*first.copy())
     finished(second)
     assert bits(second) == bits(whole)
 
 
 def test_no_adversary_leaves_training_as_it_was():
-    """Bit for bit: whatever surface there is, an ε of 0 draws no number and takes no gradient."""
-    from neocog.core.train import Trainer
-
-    plain, off = toy.trainer(), toy.trainer()
-    again = Trainer(off.frontend, off.network, off.settings, off.device, off.world, None, PIXELS)
-    assert again.space is None
-    finished(plain), finished(again)
-    assert bits(plain) == bits(again)
+    plan = Plan.of(DOMAIN, DataSpec(""), "small")
+    assert adversary_of(plan, toy.trainer().task) is None
+    hard = Plan.of(DOMAIN, DataSpec(""), "small", changes={"adversarial": 0.1})
+    assert adversary_of(hard, toy.trainer().task).space == PIXELS

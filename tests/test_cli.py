@@ -71,7 +71,8 @@ def test_train_writes_a_run_folder_with_all_that_is_promised(neocog, photos, tmp
         *("model.safetensors", "settings.toml", "metrics.jsonl", "summary.json", "state.safetensors"),
         *("curves.png", "confusion.png", "report.html"),
     }
-    assert "accuracy" in out and "neocog predict run" in out and "epoch 1/2" in err and "epoch" not in out
+    assert "accuracy" in out and "neocog predict run" in out and "epoch 1/2" in err and "epoch 1/2" not in out
+    assert "kept epoch" in out
     assert len(Path("run/metrics.jsonl").read_text().splitlines()) == 2
     summary = json.loads(Path("run/summary.json").read_text())
     assert summary["examples"] == summary["counts"]["test"] > 0 and 0 <= summary["accuracy"] <= 1
@@ -201,7 +202,7 @@ def test_a_stopped_run_resumes_to_the_weights_of_one_never_stopped(number, photo
     assert not (tmp_path / "run/summary.json").exists()
     if number != signal.SIGKILL:
         assert running.returncode == INTERRUPTED
-        assert "go on with: neocog resume run" in err
+        assert "resume with: neocog resume run" in err
     done(neocog("resume", "run"))
     options = ("--network", TINY, "--epochs", "40", "--batch", "8", "--out", "whole")
     done(neocog("train", "vision", photos, *options))

@@ -7,12 +7,11 @@ import torch
 import toy
 from neocog.core import device as devices
 from neocog.core.domain import UNCHANGED
-from neocog.core.feed import batch, predict_proba, prefetcher, to_device_if_fits
+from neocog.core.feed import fetch_batch, predict_proba, prefetcher, to_device_if_fits
 from neocog.core.initialize import initialize
 from neocog.core.network import Network
 from neocog.core.optimise import MANY_ROWS, optimiser
 from neocog.core.settings import Settings
-from neocog.core.train import train
 from neocog.go import DOMAIN as GO
 from neocog.go import augment as go_augment
 from neocog.vision import DOMAIN as VISION
@@ -84,14 +83,14 @@ def test_steps_are_those_of_the_processor(name):
 def test_it_learns_from_examples_that_are_computed_and_goes_on_from_its_state():
     whole = toy.examples(120)
     first = toy.trainer(epochs=6, lr=0.02, device=str(GPU), augment="none")
-    for epoch in train(first, lazy(whole), toy.examples(30, 1), UNCHANGED):
+    for epoch in toy.train(first, lazy(whole), toy.examples(30, 1), UNCHANGED):
         if epoch.epoch == 2:
             state = {name: value.cpu() for name, value in first.copy()[0].items()}, first.to_dict()
-    assert first.history[-1].valid_accuracy > 0.9
+    assert first.history[-1].valid["accuracy"] > 0.9
     second = toy.trainer(epochs=6, lr=0.02, device=str(GPU), augment="none")
     second.restore(*state)
-    assert len(list(train(second, lazy(whole), toy.examples(30, 1), UNCHANGED))) == 4
-    assert abs(second.history[-1].loss - first.history[-1].loss) < 0.1
+    assert len(list(toy.train(second, lazy(whole), toy.examples(30, 1), UNCHANGED))) == 4
+    assert abs(second.history[-1].train["loss"] - first.history[-1].train["loss"]) < 0.1
 
 
 def test_answers_are_the_same_whether_examples_lie_there_or_are_computed():
@@ -117,7 +116,7 @@ def test_batches_that_are_computed_come_to_the_device_ahead_of_their_step():
         assert inputs.device.type == targets.device.type == GPU.type
         assert torch.equal(inputs.cpu(), whole.inputs[indices])
     feed.close()
-    assert batch(whole, order[0], GPU)[0].device.type == GPU.type
+    assert fetch_batch(whole, order[0], GPU)[0].device.type == GPU.type
 
 
 def test_positions_are_turned_alike():

@@ -9,7 +9,7 @@ from neocog.core.data import Examples, concatenate
 from neocog.core.domain import UNCHANGED
 from neocog.core.feed import COPYING, predict_proba, prefetcher, to_device_if_fits
 from neocog.core.lazy import Prefetcher
-from neocog.core.train import batches, train
+from neocog.core.train import batches
 from toy import lazy
 
 CPU = torch.device("cpu")
@@ -26,7 +26,7 @@ def test_computed_inputs_are_picked_like_an_array():
 
 def test_what_is_kept_or_joined_is_an_array():
     whole = toy.examples(9)
-    assert torch.equal(lazy(whole).keep(torch.tensor([2, 5])).inputs, whole.inputs[[2, 5]])
+    assert torch.equal(lazy(whole).subset(torch.tensor([2, 5])).inputs, whole.inputs[[2, 5]])
     both = concatenate([lazy(whole), lazy(whole)])
     assert torch.equal(both.inputs, torch.cat([whole.inputs] * 2)) and both.names[9] == whole.names[0]
 
@@ -101,7 +101,7 @@ def test_answers_to_computed_inputs_are_those_to_an_array_in_batches_that_fit():
 
 def weights(examples: Examples, **settings: object) -> torch.Tensor:
     trainer = toy.trainer(epochs=2, batch=16, **settings)
-    assert len(list(train(trainer, examples, toy.examples(6, 1), UNCHANGED))) == 2
+    assert len(list(toy.train(trainer, examples, toy.examples(6, 1), UNCHANGED))) == 2
     return torch.cat([p.detach().flatten() for p in trainer.network.parameters()])
 
 
@@ -122,5 +122,5 @@ def test_an_epoch_may_be_a_part_of_the_set():
 
 def test_a_part_is_what_the_settings_say():
     trainer = toy.trainer(epochs=1, batch=10, examples=20, checked=3)
-    list(train(trainer, toy.examples(60), toy.examples(9, 1), UNCHANGED))
+    list(toy.train(trainer, toy.examples(60), toy.examples(9, 1), UNCHANGED))
     assert trainer.number == 2

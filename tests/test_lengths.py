@@ -9,6 +9,7 @@ from neocog.core import feed, modules
 from neocog.core.data import Examples, concatenate
 from neocog.core.initialize import initialize
 from neocog.core.network import Network, parse
+from neocog.core.tasks import Classify
 from neocog.core.train import batches
 
 WIDE = 64
@@ -30,11 +31,12 @@ WHOLE = [
 ]
 
 
-class InferenceModule:
+class Predictor:
     """What feed.answers asks: a module as it is."""
 
     def __init__(self, text: str) -> None:
         network = Network((1, 1, WIDE), parse(text))
+        self.task = Classify([])
         self.device, self.right_context = torch.device("cpu"), network.right_context
         self.module = network.module().eval()
         initialize(self.module, 0)
@@ -69,10 +71,10 @@ def test_a_network_that_counts_positions_or_meets_the_border_has_no_right_contex
 @pytest.mark.parametrize("text", list(TRIMMED))
 def test_a_trimmed_batch_gives_what_whole_inputs_give(text):
     """Whatever a text is batched with: alone, among its like, or at full width."""
-    model, examples = InferenceModule(text), texts(30)
+    model, examples = Predictor(text), texts(30)
     trimmed = feed.predict_proba(model, examples, size=7)
     assert min(model.widths) < WIDE
-    alone = np.concatenate([feed.predict_proba(model, examples.keep(torch.tensor([i]))) for i in range(30)])
+    alone = np.concatenate([feed.predict_proba(model, examples.subset(torch.tensor([i]))) for i in range(30)])
     model.right_context = None
     whole = feed.predict_proba(model, examples)
     np.testing.assert_allclose(trimmed, whole, atol=1e-6)
@@ -80,11 +82,11 @@ def test_a_trimmed_batch_gives_what_whole_inputs_give(text):
 
 
 def test_answers_come_back_in_the_order_of_the_examples():
-    model, examples = InferenceModule("bag(50, 4), dense(2)"), texts(30)
+    model, examples = Predictor("bag(50, 4), dense(2)"), texts(30)
     backwards = torch.arange(29, -1, -1)
     np.testing.assert_allclose(
         feed.predict_proba(model, examples, size=4)[::-1],
-        feed.predict_proba(model, examples.keep(backwards), size=4),
+        feed.predict_proba(model, examples.subset(backwards), size=4),
         atol=1e-6,
     )
 
@@ -92,7 +94,7 @@ def test_answers_come_back_in_the_order_of_the_examples():
 def test_the_shorter_inputs_are_the_more_are_answered_at_once(monkeypatch):
     """As many as make COLUMNS, at least ALIKE, and never more than were asked for."""
     monkeypatch.setattr(feed, "COLUMNS", 300)
-    model, examples = InferenceModule("bag(50, 4), dense(2)"), texts(300)
+    model, examples = Predictor("bag(50, 4), dense(2)"), texts(300)
     counts: list[int] = []
     feed.map_batches(model, examples, lambda inputs, _: counts.append(len(inputs)) or inputs[:, :1], size=40)
     assert sum(counts) == 300 and counts[0] == feed.ALIKE and max(counts) == 40
@@ -133,7 +135,7 @@ def test_a_batch_is_as_wide_as_its_longest_and_the_right_context_rounded_up():
 
 def test_keeping_and_joining_keep_the_lengths():
     examples = texts(30).with_right_context(3)
-    both = concatenate([examples.keep(torch.arange(0, 10)), examples.keep(torch.arange(10, 30))])
+    both = concatenate([examples.subset(torch.arange(0, 10)), examples.subset(torch.arange(10, 30))])
     assert torch.equal(both.inputs, examples.inputs) and torch.equal(both.lengths, examples.lengths)
     assert both.names == examples.names
 

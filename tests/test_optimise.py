@@ -7,7 +7,7 @@ import torch
 from fresh import loaded_by
 from neocog.core.initialize import initialize
 from neocog.core.network import Network, parse
-from neocog.core.optimise import EMA, MANY_ROWS, Muon, apply_max_norm, optimiser, orthogonal, rate
+from neocog.core.optimise import EMA, MANY_ROWS, Muon, apply_max_norm, lr_schedule, optimiser, orthogonal
 from neocog.core.settings import Settings
 from torch import nn
 from torch.nn import functional as F
@@ -32,18 +32,18 @@ def names(module: nn.Module, group: dict[str, object]) -> set[str]:
 @pytest.mark.parametrize(("schedule", "half", "end"), [("linear", 0.5, 0), ("cosine", 0.5, 0), ("constant", 1, 1)])
 def test_the_rate_rises_from_a_tenth_peaks_and_falls(schedule, half, end):
     told = Settings(schedule=schedule, warmup=0.2)
-    assert rate(told, 0) == pytest.approx(0.1)
-    assert rate(told, 0.1) == pytest.approx(0.55)
-    assert rate(told, 0.2) == 1
-    assert rate(told, 0.6) == pytest.approx(half)
-    assert rate(told, 1) == end
+    assert lr_schedule(told, 0) == pytest.approx(0.1)
+    assert lr_schedule(told, 0.1) == pytest.approx(0.55)
+    assert lr_schedule(told, 0.2) == 1
+    assert lr_schedule(told, 0.6) == pytest.approx(half)
+    assert lr_schedule(told, 1) == end
 
 
 @pytest.mark.parametrize("schedule", ["linear", "cosine"])
 @pytest.mark.parametrize("warmup", [0.0, 0.2, 0.9])
 def test_the_rate_is_continuous_rises_first_and_never_rises_again(schedule, warmup):
     told = Settings(schedule=schedule, warmup=warmup)
-    rates = torch.tensor([rate(told, n / 1000) for n in range(1001)])
+    rates = torch.tensor([lr_schedule(told, n / 1000) for n in range(1001)])
     peak = int(warmup * 1000)
     assert rates.argmax() == peak
     assert rates[peak] == 1
@@ -54,7 +54,7 @@ def test_the_rate_is_continuous_rises_first_and_never_rises_again(schedule, warm
 
 
 def test_without_a_warm_up_the_first_step_is_the_longest():
-    assert [rate(Settings(warmup=0, schedule=name), 0) for name in ("linear", "cosine", "constant")] == [1, 1, 1]
+    assert [lr_schedule(Settings(warmup=0, schedule=name), 0) for name in ("linear", "cosine", "constant")] == [1, 1, 1]
 
 
 # --- what moves ---------------------------------------------------------------------------------------------------

@@ -4,7 +4,10 @@ from types import SimpleNamespace
 
 import pytest
 from neocog.core import progress as module
+from neocog.core.fit import Begun, EpochEnded, Remark, Step
 from neocog.core.progress import LINE_EVERY, Progress, TrainingProgress, duration, pace, progress
+from neocog.core.tasks import Classify
+from neocog.core.train import Epoch
 
 
 class Clock:
@@ -105,10 +108,10 @@ def test_quiet_prints_nothing(terminal, clock, capsys, monkeypatch):
         for _ in range(10):
             clock.now += LINE_EVERY
             shown(5, 10)
-    training = TrainingProgress(3, 60, quiet=True)
+    training = begun(3, 60, quiet=True)
     clock.now += LINE_EVERY
-    training.step(trainer(1, ["slower now"]), 4)
-    training.epoch(epoch())
+    for event in (Step(1, 4, 3), Remark("slower now"), ended()):
+        training(event)
     training.close()
     assert capsys.readouterr() == ("", "")
 
@@ -118,17 +121,17 @@ def test_a_bar_is_gone_whatever_happens(clock, monkeypatch):
     with pytest.raises(ZeroDivisionError), progress("reading", "files") as shown:
         clock.now += 1
         shown(5, 10)
-        assert shown.bar.live.is_started
-        bar = shown.bar
+        assert shown.live.live.is_started
+        bar = shown.live
         raise ZeroDivisionError
-    assert shown.bar is None
+    assert shown.live is None
     assert not bar.live.is_started
 
 
 def test_a_bar_is_drawn_ten_times_a_second_at_most(clock, monkeypatch):
     monkeypatch.setattr(module, "on_terminal", lambda: True)
     shown, drawn = Progress("reading", "files"), []
-    monkeypatch.setattr(shown, "_draw", lambda done, total, text: drawn.append(text))
+    monkeypatch.setattr(shown, "_draw", lambda count, total, text: drawn.append(text))
     for n in range(1, 1001):
         clock.now = 1000 + n / 1000
         shown(n, 1000)
@@ -146,30 +149,38 @@ def test_a_terminal_is_one_that_can_draw(tty, term, bar, monkeypatch):
 # --- a training ---------------------------------------------------------------------------------------------------
 
 
-def trainer(number: int, remarks: list[str] | None = None) -> SimpleNamespace:
-    return SimpleNamespace(number=number, remarks=remarks or [])
+def begun(epochs: int, examples: int, quiet: bool = False) -> TrainingProgress:
+    """The progress of a training that has begun."""
+    progress = TrainingProgress(quiet)
+    settings = SimpleNamespace(epochs=epochs, epoch_of=lambda count: count)
+    training = SimpleNamespace(
+        plan=SimpleNamespace(settings=settings),
+        task=Classify(["a", "b"]),
+        data=SimpleNamespace(train=range(examples)),
+    )
+    progress(Begun(training))
+    return progress
 
 
-def epoch(**changes: object) -> SimpleNamespace:
-    told = {"epoch": 3, "loss": 0.12345, "accuracy": 0.975, "valid_accuracy": 1.0, "seconds": 200.0}
-    return SimpleNamespace(**told | changes)
+def ended(number: int = 3, valid: dict[str, float] | None = None, seconds: float = 200.0) -> EpochEnded:
+    return EpochEnded(Epoch(number, {"loss": 0.12345, "accuracy": 0.975}, valid or {}, 0.1, seconds), kept=True)
 
 
 def test_an_epoch_is_a_line(clock, capsys):
-    shown = TrainingProgress(10, 60)
-    shown.epoch(epoch())
-    shown.epoch(epoch(epoch=10, valid_accuracy=None, seconds=4.2))
+    progress = begun(10, 60)
+    progress(ended(valid={"loss": 0.05, "accuracy": 1.0}))
+    progress(ended(10, seconds=4.2))
     assert capsys.readouterr().err == (
-        "epoch  3/10  loss 0.1235  accuracy  97.50%  validation 100.00%  3 min 20 s\n"
+        "epoch  3/10  loss 0.1235  accuracy  97.50%  validation: log loss 0.0500  accuracy 100.00%  3 min 20 s\n"
         "epoch 10/10  loss 0.1235  accuracy  97.50%     4 s\n"
     )
 
 
-def test_a_long_epoch_says_in_between_how_far_it_is(clock, capsys):
-    shown = TrainingProgress(3, 6000)
+def test_a_long_epoch_shows_its_progress(clock, capsys):
+    progress = begun(3, 6000)
     for number in range(1, 5):
         clock.now += LINE_EVERY / 2
-        shown.step(trainer(number), 4)
+        progress(Step(number, 4, 3))
     assert capsys.readouterr().err == (
         "epoch 1/3: 3,000 of 18,000 examples, 100/s, 2 min 30 s left\n"
         "epoch 1/3: 6,000 of 18,000 examples, 100/s, 2 min 0 s left\n"
@@ -177,18 +188,15 @@ def test_a_long_epoch_says_in_between_how_far_it_is(clock, capsys):
 
 
 def test_after_the_line_of_an_epoch_comes_none_for_half_a_minute(clock, capsys):
-    shown = TrainingProgress(3, 6000)
+    progress = begun(3, 6000)
     clock.now += LINE_EVERY - 1
-    shown.epoch(epoch(epoch=1))
+    progress(ended(1))
     clock.now += LINE_EVERY - 1
-    shown.step(trainer(5), 4)
+    progress(Step(5, 4, 3))
     assert len(capsys.readouterr().err.splitlines()) == 1
 
 
-def test_a_remark_is_said_once(clock, capsys):
-    shown, remarks = TrainingProgress(3, 6000), ["out of memory: halved"]
-    for number in range(1, 4):
-        assert shown.step(trainer(number, remarks), 4) is False
-    remarks.append("slower now")
-    shown.step(trainer(4, remarks), 4)
-    assert capsys.readouterr().err == "out of memory: halved\nslower now\n"
+def test_a_remark_is_a_line(clock, capsys):
+    progress = begun(3, 6000)
+    progress(Remark("out of memory: halved"))
+    assert capsys.readouterr().err == "out of memory: halved\n"

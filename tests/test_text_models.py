@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
+import toy
 from hypothesis import given
 from hypothesis import strategies as st
 from neocog.core.data import DataSpec
@@ -12,6 +13,7 @@ from neocog.core.initialize import initialize
 from neocog.core.modules import Bag, NGrams
 from neocog.core.network import Network
 from neocog.core.problem import Problem
+from neocog.core.tasks import Classify
 from neocog.text import DOMAIN, begin, models, runs
 from neocog.text.data import numbers as constants
 from neocog.text.spelling import LONGEST_WORD, Spelling, letters
@@ -221,7 +223,7 @@ def test_a_run_of_swift_that_was_stopped_ends_with_the_same_weights(data):
     """The known runs and their weights are a part of the state, and the vote draws anew from each step's number."""
     from neocog.core.device import World
     from neocog.core.settings import Settings
-    from neocog.core.train import Trainer, train
+    from neocog.core.train import Trainer
 
     described = Network((1, 1, data.preprocessing["length"]), models.swift(2, **constants(data.preprocessing)))
     settings = Settings().changed(models.SWIFT, {"epochs": 2, "batch": 16, "device": "cpu"})
@@ -231,15 +233,17 @@ def test_a_run_of_swift_that_was_stopped_ends_with_the_same_weights(data):
         module = described.module()
         initialize(module, 0)
         frontend = DOMAIN.frontend(data.preprocessing)
-        return Trainer(frontend, module, settings, torch.device("cpu"), World(), described.right_context)
+        return Trainer(
+            Classify(data.labels), frontend, module, settings, torch.device("cpu"), World(), described.right_context
+        )
 
     whole, stopped, later = trainer(), trainer(), trainer()
     begin.begin(whole.network, data, DataSpec(""))
     begin.begin(stopped.network, data, DataSpec(""))
-    list(train(whole, data.train, data.valid, nothing))
-    list(train(stopped, data.train, data.valid, nothing, lambda trainer, steps: trainer.number == 13))
+    list(toy.train(whole, data.train, data.valid, nothing))
+    list(toy.train(stopped, data.train, data.valid, nothing, lambda trainer: trainer.number == 13))
     later.restore(*stopped.copy())
-    list(train(later, data.train, data.valid, nothing))
+    list(toy.train(later, data.train, data.valid, nothing))
     ends = whole.network.state_dict(), later.network.state_dict()
     assert whole.number == later.number > 13
     assert all(torch.equal(ends[0][name], ends[1][name]) for name in ends[0])

@@ -19,7 +19,8 @@ from neocog.core.network import Network, parse
 from neocog.core.optimise import MANY_ROWS
 from neocog.core.problem import Problem
 from neocog.core.settings import Settings
-from neocog.core.train import Trainer, batches, mixed, train
+from neocog.core.tasks import Classify
+from neocog.core.train import Trainer, batches, mixed
 from torch import nn
 
 MUON = {"optimiser": "muon", "lr": 0.1, "whiten": True, "average": 0.9}
@@ -33,21 +34,21 @@ def bits(trainer) -> str:
     return told.hexdigest()
 
 
-def finished(trainer, data=None, watch=lambda trainer, steps: False):
+def finished(trainer, data=None, watch=lambda trainer: False):
     data = data or toy.data()
-    return list(train(trainer, data.train, data.valid, toy.augment(trainer.settings.augment, {}), watch))
+    return list(toy.train(trainer, data.train, data.valid, toy.augment(trainer.settings.augment, {}), watch))
 
 
 def test_it_learns():
     trainer = toy.trainer(epochs=16)
     history = finished(trainer)
-    assert history[-1].valid_accuracy == 1.0
-    assert history[-1].loss < history[0].loss / 2
+    assert history[-1].valid["accuracy"] == 1.0
+    assert history[-1].train["loss"] < history[0].train["loss"] / 2
 
 
 @pytest.mark.parametrize("changes", [{"optimiser": "sgd", "lr": 0.05}, {"optimiser": "adamw"}, MUON])
 def test_every_optimiser_learns(changes):
-    assert finished(toy.trainer(epochs=16, **changes))[-1].valid_accuracy == 1.0
+    assert finished(toy.trainer(epochs=16, **changes))[-1].valid["accuracy"] == 1.0
 
 
 def test_one_step_makes_the_right_answer_likelier():
@@ -77,18 +78,16 @@ def test_a_run_stopped_at_any_step_ends_as_one_never_stopped(stop, changes, tmp_
     """Bit for bit, history included, through a state that went to the disk and back."""
     whole, first, second = (toy.trainer(**changes) for _ in range(3))
     finished(whole)
-    finished(first, watch=lambda trainer, steps: trainer.number == stop)
+    finished(first, watch=lambda trainer: trainer.number == stop)
     assert first.number == stop
     write_tensors(tmp_path / "state.safetensors", first.tensors(), {})
     second.restore(read_tensors(tmp_path / "state.safetensors"), first.to_dict())
     finished(second)
     assert bits(second) == bits(whole)
     for a, b in zip(whole.history, second.history, strict=True):
-        assert (a.loss, a.accuracy, a.valid_loss, a.valid_accuracy) == (
-            b.loss,
-            b.accuracy,
-            b.valid_loss,
-            b.valid_accuracy,
+        assert (a.train, a.valid) == (
+            b.train,
+            b.valid,
         )
 
 
@@ -97,13 +96,13 @@ def with_a_table() -> Trainer:
     settings = Settings(epochs=2, batch=16, lr=0.01, device="cpu")
     module = Network((1, 1, 12), parse(f"embed({MANY_ROWS}, 4), conv(6, 2), relu, globalmax, dense(3)")).module()
     initialize(module, 0)
-    return Trainer(nn.Identity(), module, settings, torch.device("cpu"), World())
+    return Trainer(Classify([]), nn.Identity(), module, settings, torch.device("cpu"), World())
 
 
 def rows_of_ids(count: int = 60) -> Data:
     inputs = torch.randint(1, MANY_ROWS, (count, 1, 1, 12), generator=torch.Generator().manual_seed(0)).int()
     part = Examples(inputs, torch.arange(count) % 3, [str(at) for at in range(count)])
-    return Data(part, part.keep(torch.arange(9)), part.keep(torch.arange(0)), toy.LABELS, {})
+    return Data(part, part.subset(torch.arange(9)), part.subset(torch.arange(0)), toy.LABELS, {})
 
 
 def test_a_run_with_a_large_table_goes_on_as_one_never_stopped(tmp_path):
@@ -112,7 +111,7 @@ def test_a_run_with_a_large_table_goes_on_as_one_never_stopped(tmp_path):
     assert whole.network[0].table.sparse
     data = rows_of_ids()
     finished(whole, data)
-    finished(first, data, watch=lambda trainer, steps: trainer.number == 3)
+    finished(first, data, watch=lambda trainer: trainer.number == 3)
     write_tensors(tmp_path / "state.safetensors", first.tensors(), {})
     second.restore(read_tensors(tmp_path / "state.safetensors"), first.to_dict())
     finished(second, data)
@@ -155,19 +154,19 @@ def test_out_of_memory_halves_the_batch_and_goes_on(monkeypatch):
     quiet = {"network": "conv(4, 3), relu, flatten, dense(3)", "augment": "none", "precision": "float32"}
     whole, cut = toy.trainer(**quiet), toy.trainer(**quiet)
     finished(whole)
-    real = training.batch
+    real = training.fetch_batch
 
     def small(examples, indices, device):
         if len(indices) > 5:
             raise torch.OutOfMemoryError("CUDA out of memory")
         return real(examples, indices, device)
 
-    monkeypatch.setattr(training, "batch", small)
+    monkeypatch.setattr(training, "fetch_batch", small)
     finished(cut)
-    assert cut.parts == 4
+    assert cut.micro_batches == 4
     assert cut.remarks == [
-        "out of memory: each batch of 16 now goes through in 2 parts",
-        "out of memory: each batch of 16 now goes through in 4 parts",
+        "out of memory: each batch of 16 is now processed in 2 parts",
+        "out of memory: each batch of 16 is now processed in 4 parts",
     ]
     for a, b in zip(whole.network.parameters(), cut.network.parameters(), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-4)
@@ -177,7 +176,7 @@ def test_no_memory_for_a_single_example_is_a_problem(monkeypatch):
     def none(examples, indices, device):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr(training, "batch", none)
+    monkeypatch.setattr(training, "fetch_batch", none)
     with pytest.raises(Problem, match="not even one example fits into memory"):
         finished(toy.trainer())
 
@@ -186,7 +185,7 @@ def test_an_error_that_is_not_about_memory_keeps_its_traceback(monkeypatch):
     def broken(examples, indices, device):
         raise RuntimeError("a bug of ours")
 
-    monkeypatch.setattr(training, "batch", broken)
+    monkeypatch.setattr(training, "fetch_batch", broken)
     with pytest.raises(RuntimeError, match="a bug of ours"):
         finished(toy.trainer())
 
@@ -203,8 +202,8 @@ def poisoned(when):
 
 def test_a_loss_that_is_not_finite_goes_back_and_slower():
     trainer, data = toy.trainer(augment="none"), toy.data()
-    history = list(train(trainer, data.train, data.valid, poisoned(lambda call: call == 5)))
-    assert len(history) == 3 and trainer.retries == 1 and trainer.slower == pytest.approx(0.3)
+    history = list(toy.train(trainer, data.train, data.valid, poisoned(lambda call: call == 5)))
+    assert len(history) == 3 and trainer.retries == 1 and trainer.lr_factor == pytest.approx(0.3)
     assert trainer.remarks == ["the loss was not finite at step 8: back to step 4, with the learning rate × 0.3"]
     assert all(bool(torch.isfinite(p).all()) for p in trainer.network.parameters())
     assert history[-1].lr == pytest.approx(0.3 * 0.01 / (0.8 * 12), rel=0.01)
@@ -213,13 +212,13 @@ def test_a_loss_that_is_not_finite_goes_back_and_slower():
 def test_a_loss_that_never_is_finite_stops_with_a_sentence():
     trainer, data = toy.trainer(augment="none"), toy.data()
     with pytest.raises(Problem, match=r"not a finite number at step \d+, after 3 lower learning rates; .*--lr"):
-        list(train(trainer, data.train, data.valid, poisoned(lambda call: True)))
+        list(toy.train(trainer, data.train, data.valid, poisoned(lambda call: True)))
 
 
 def test_the_rate_falls_to_nothing_at_the_end():
     rates = []
 
-    def watch(trainer, steps):
+    def watch(trainer):
         rates.append(trainer.optimiser.param_groups[0]["lr"])
         return False
 
@@ -233,7 +232,7 @@ def test_averaged_weights_are_what_validation_looks_at():
     trainer = toy.trainer(average=0.9)
     finished(trainer)
     own = {name: value.clone() for name, value in trainer.network.state_dict().items()}
-    with trainer.average.in_place():
+    with trainer.ema.in_place():
         inside = {name: value.clone() for name, value in trainer.network.state_dict().items()}
     assert any(not torch.equal(own[name], inside[name]) for name in own)
     assert all(torch.equal(own[name], value) for name, value in trainer.network.state_dict().items())
@@ -254,4 +253,4 @@ def test_a_whitened_first_convolution_stays_as_it_is():
 
 def test_a_validation_part_may_be_empty():
     history = finished(toy.trainer(), toy.data(valid=0))
-    assert [epoch.valid_accuracy for epoch in history] == [None] * 3
+    assert [epoch.valid for epoch in history] == [{}] * 3

@@ -14,7 +14,8 @@ from neocog.core.layers import batchnorm, conv, dense, dropout, flatten, maxpool
 from neocog.core.lazy import LazyInputs
 from neocog.core.network import Network, parse
 from neocog.core.settings import Settings
-from neocog.core.train import Trainer
+from neocog.core.tasks import Classify
+from neocog.core.train import Trainer, steps
 from neocog.core.transfer import Transferable
 from torch import nn
 
@@ -87,8 +88,17 @@ def with_capability(capability: Capability, domain: Domain = DOMAIN) -> Domain:
     )
 
 
+def train(trainer: Trainer, train: Examples, valid: Examples, augment: Augment, watch=lambda trainer: False):
+    """Trains and yields the epochs; ends after the step at which `watch` returns True."""
+    for step in steps(trainer, train, valid, augment):
+        if step.epoch is not None:
+            yield step.epoch
+        if watch(trainer):
+            return
+
+
 def trainer(network: str = NETWORK, world: World | None = None, **changes) -> Trainer:
     settings = Settings(**{"epochs": 3, "batch": 16, "lr": 0.01, "device": "cpu", "augment": "noise"} | changes)
     module = Network((1, 8, 8), parse(network)).module()
     initialize(module, settings.seed, settings.dirac)
-    return Trainer(Frontend(), module, settings, torch.device(settings.device), world or World())
+    return Trainer(Classify(LABELS), Frontend(), module, settings, torch.device(settings.device), world or World())

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from ..core import plot
+from ..core import charts
 from ..core.data import Preprocessing
 from ..core.inputs import Input
 from .data import text_of, vocabulary_of
@@ -39,7 +39,7 @@ def show(inputs: Tensor, relevance: Tensor | None = None, preprocessing: Preproc
     ids = [int(at) for at in inputs.flatten() if at != PADDING][:SHOWN]
     words = [f"#{at}" for at in ids] if preprocessing is None else vocabulary_of(preprocessing).words(ids)
     strength = np.zeros(len(words)) if relevance is None else strengths(relevance.flatten().tolist()[: len(words)])
-    font = plot.font(13)
+    font = charts.font(13)
     places, height = _laid_out(words, font)
     end = max((x + font.getlength(word) for word, (x, _) in zip(words, places, strict=True)), default=0)
     picture = Image.new("RGB", (min(WIDE, max(NARROW, round(end) + MARGIN)), height), "white")

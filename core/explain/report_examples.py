@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from .. import plot
+from .. import charts
 from ..data import Examples
 from ..metrics import Floats
 from ..model import Model
@@ -42,7 +42,7 @@ def _filters(model: Model) -> bytes | None:
 def png(sheet: Sheet) -> bytes:
     """A sheet as the bytes of a PNG file."""
     encoded = BytesIO()
-    with plot.style() as figure_class:
+    with charts.style() as figure_class:
         drawn(sheet, figure_class).savefig(encoded, format="png", dpi=DPI)
     return encoded.getvalue()
 

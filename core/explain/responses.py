@@ -149,7 +149,7 @@ def _answers(
     largest, where = [], []
     with torch.no_grad(), watched(place.module(model.words)) as found:
         for indices in torch.arange(len(examples)).split(TOGETHER):
-            inputs, _ = feed.batch(examples, indices, model.device)
+            inputs, _ = feed.fetch_batch(examples, indices, model.device)
             model.words(model.frontend(inputs))
             maps = found.pop()[:, units].flatten(2) if len(place.row.output) == 3 else found.pop()[:, units, None]
             best = maps.max(2)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from .. import files, plot
+from .. import charts, files
 from ..problem import USAGE, Problem
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def write(sheet: Sheet, path: Path, force: bool = False) -> None:
     """The sheet as PNG or SVG, by the file's ending, in one step. Raises Problem where `free` does."""
     free(path, force)
     kind = path.suffix.lower().removeprefix(".")
-    with plot.style() as figure_class:
+    with charts.style() as figure_class:
         figure = drawn(sheet, figure_class)
         told: dict[str, Any] = {"Date": None} if kind == "svg" else {}  # the same sheet is the same file
         files.write(path, lambda beside: figure.savefig(beside, format=kind, dpi=DPI, metadata=told))
@@ -147,7 +147,7 @@ def drawn(sheet: Sheet, figure_class: type[Figure]) -> Figure:
     if sheet.scale:
         _bar(figure, sheet.scale, (wide, tall), bottom)
     if sheet.note:
-        figure.text(0.15 / wide, 0.08 / tall, sheet.note, fontsize=8, color=plot.GREY, va="bottom")
+        figure.text(0.15 / wide, 0.08 / tall, sheet.note, fontsize=8, color=charts.GREY, va="bottom")
     return figure
 
 

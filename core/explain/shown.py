@@ -10,7 +10,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from .. import files, report
+from .. import files, format
 from ..model import Model
 from .capability import Explainable
 from .explained import Explanation
@@ -124,7 +124,7 @@ def _article(model: Model) -> str:
 
 def _panel(model: Model, each: Explanation) -> Panel:
     shown = model.domain.show(each.inputs, each.relevance, model.card.preprocessing)
-    lines = [each.method.name, f"{_short(each.label)} {report.sure(each.probability)}"]
+    lines = [each.method.name, f"{_short(each.label)} {format.probability(each.probability)}"]
     if each.curves:
         gone, come = each.curves.areas
         lines.append(f"deletion {gone:.2f}, insertion {come:.2f}")
@@ -166,7 +166,7 @@ img.pixels { image-rendering: pixelated; }
 def page(model: Model, explanations: Sequence[Explanation]) -> str:
     """One HTML page that needs nothing beside it: texts with coloured words, all else as pictures."""
     parts = [
-        f"<section><h2>{escape(each.label)} {report.sure(each.probability)}, by {each.method.name}</h2>"
+        f"<section><h2>{escape(each.label)} {format.probability(each.probability)}, by {each.method.name}</h2>"
         f'<p class="quiet">{escape(_of(each))}</p>{_body(model, each)}'
         f'<p class="quiet">{escape(sentence(model, each))}</p></section>'
         for each in explanations

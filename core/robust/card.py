@@ -84,7 +84,7 @@ def agreement(model: Model, examples: Examples) -> list[float]:
     first, *others = views_of(model.domain, model.card)
 
     def answers(view: View, maps: Tensor, inputs: Tensor) -> Tensor:
-        return model.module.allowed(view.back(model.module.network(view.see(maps))), inputs).argmax(1)
+        return model.module.masked(view.back(model.module.network(view.see(maps))), inputs).argmax(1)
 
     def work(inputs: Tensor, targets: Tensor) -> Tensor:
         maps = model.frontend(inputs)

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import files
+from ..charts import BLUE, FAINT, GREY, INK, shorten, style
 from ..data import Preprocessing
 from ..domain import Domain
-from ..plot import BLUE, FAINT, GREY, INK, shown, style
 from .attack import Curve
 from .capability import Attackable, PerturbationSpace
 from .card import STRENGTHS
@@ -132,7 +132,7 @@ def _heading(axes: Axes, text: str) -> None:
 def _titled(axes: Axes, answer: str, sure: float, right: bool) -> None:
     for spine in axes.spines.values():
         spine.set_visible(False)
-    (name,) = shown([answer], NAMED)
+    (name,) = shorten([answer], NAMED)
     axes.set_title(f"{name}  {sure:.0%}", fontsize=8, fontweight="normal", color=INK if right else RED)
 
 
@@ -170,7 +170,7 @@ def _example(row: Sequence[Axes], example: Fooled, show: Show, space: Perturbati
         kept = moved.round().clamp(space.least, space.most).to(example.original.dtype)
         show(axes, kept if space.on == "inputs" else moved)
         _titled(axes, answer, sure, right=answer == example.label)
-    (label,) = shown([example.label], NAMED)
+    (label,) = shorten([example.label], NAMED)
     _named(row[0], label)
 
 

@@ -9,6 +9,8 @@ from ..problem import FAILED, USAGE, Problem, did_you_mean
 from .classify import Classify
 from .task import Task
 
+__all__ = ["TASKS", "Classify", "Task", "task_class", "task_of"]
+
 TASKS: dict[str, type[Task]] = {Classify.name: Classify}
 
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..data import Data
+from ..format import probability
 from ..metrics import classification_metrics, log_losses
 from ..problem import DATA, Problem
 from .task import Chart, Criterion, Floats, Targets, Task
@@ -65,13 +66,19 @@ class Classify(Task):
         metrics = classification_metrics(predictions, targets, self.labels)
         return {"metric": "accuracy", "value": metrics["accuracy"], **metrics}
 
-    def row(self, prediction: Tensor, top: int) -> dict[str, Any]:
-        best = prediction.topk(min(top, len(self.labels)))
-        pairs = zip(best.values.tolist(), best.indices.tolist(), strict=True)
-        return {"predictions": [{"label": self.labels[index], "probability": value} for value, index in pairs]}
+    def rows(self, predictions: Tensor, top: int) -> list[dict[str, Any]]:
+        best = predictions.topk(min(top, len(self.labels)))
+        return [
+            {"predictions": [{"label": self.labels[k], "probability": p} for p, k in zip(values, indices, strict=True)]}
+            for values, indices in zip(best.values.tolist(), best.indices.tolist(), strict=True)
+        ]
+
+    def window_rows(self, predictions: Tensor) -> list[dict[str, Any]]:
+        return [row["predictions"][0] for row in self.rows(predictions, 1)]
 
     def correct(self, predictions: Floats, targets: Targets) -> NDArray[np.bool_]:
-        return predictions.argmax(1) == targets
+        correct: NDArray[np.bool_] = predictions.argmax(1) == targets
+        return correct
 
     def default_outputs(self, prediction: Tensor) -> list[int]:
         return [int(prediction.argmax())]
@@ -98,6 +105,9 @@ class Classify(Task):
 
     def row_text(self, row: Mapping[str, Any]) -> str:
         return "  ".join(f"{entry['label']} {entry['probability']:.1%}" for entry in row["predictions"])
+
+    def window_text(self, window: Mapping[str, Any]) -> str:
+        return f"{window['label']} {window['probability']:.1%}"
 
     def details(self, metrics: Mapping[str, Any]) -> list[tuple[str, str]]:
         low, high = metrics["interval"]
@@ -149,8 +159,8 @@ class Classify(Task):
                 int(index),
                 {
                     "label": self.labels[int(targets[index])],
-                    "answer": self.labels[int(predictions[index].argmax())],
-                    "probability": float(confidence[index]),
+                    "predicted": self.labels[int(predictions[index].argmax())],
+                    "note": probability(float(confidence[index])),
                 },
             )
             for index in wrong[:count]

@@ -51,7 +51,7 @@ class Task(ABC):
     charts: ClassVar[tuple[Chart, ...]] = ()
     template: ClassVar[str] = ""  # the file with the task's blocks of the report, beside the task
 
-    # --- targets and state ------------------------------------------------------------------------------------------
+    # --- targets and state
 
     @classmethod
     @abstractmethod
@@ -76,7 +76,7 @@ class Task(ABC):
         """The task of a trained model."""
         return cls(labels, **state)
 
-    # --- training -----------------------------------------------------------------------------------------------------
+    # --- training
 
     def check_output(self, output: Shape) -> None:
         """Raises Problem if a network's output shape is not what the task needs."""
@@ -94,7 +94,7 @@ class Task(ABC):
         """Sums over the batch, one for each of `batch_metrics`, on the device of the logits."""
         return logits.new_zeros(0)
 
-    # --- predictions ----------------------------------------------------------------------------------------------------
+    # --- predictions
 
     @abstractmethod
     def link(self, logits: Tensor) -> Tensor:
@@ -113,14 +113,18 @@ class Task(ABC):
         """All metrics as JSON: "metric", "value" and "interval" of the first, "examples", and what the task adds."""
 
     @abstractmethod
-    def row(self, prediction: Tensor, top: int) -> dict[str, Any]:
-        """The entries of one input in `predict --json`; `top` bounds ranked lists."""
+    def rows(self, predictions: Tensor, top: int) -> list[dict[str, Any]]:
+        """(N, …) predictions -> the entries of each input in `predict --json`; `top` bounds ranked lists."""
+
+    def window_rows(self, predictions: Tensor) -> list[dict[str, Any]]:
+        """(W, …) predictions -> the entries of each window of an input in `predict --json`."""
+        return self.rows(predictions, 1)
 
     def correct(self, predictions: Floats, targets: Targets) -> NDArray[np.bool_] | None:
         """(N,) whether a prediction is right; None where predictions are not right or wrong."""
         return None
 
-    # --- explanations and attacks ---------------------------------------------------------------------------------------
+    # --- explanations and attacks
 
     def scalars(self, logits: Tensor) -> Tensor:
         """(B, K) what explanations and feature visualisation differentiate, one number for each label."""
@@ -138,7 +142,7 @@ class Task(ABC):
         """(B,) what an adversary increases. Raises Problem in a task that has no attack."""
         raise Problem(f"attacks are for classification, and this model's task is {self.name}", USAGE)
 
-    # --- words ------------------------------------------------------------------------------------------------------------
+    # --- words
 
     @abstractmethod
     def headline(self, metrics: Mapping[str, Any]) -> str:
@@ -151,6 +155,10 @@ class Task(ABC):
     @abstractmethod
     def row_text(self, row: Mapping[str, Any]) -> str:
         """The prediction in a row of `predict`, in words."""
+
+    def window_text(self, window: Mapping[str, Any]) -> str:
+        """The prediction for one window, in words."""
+        return self.row_text(window)
 
     def details(self, metrics: Mapping[str, Any]) -> list[tuple[str, str]]:
         """Names and values of further metrics, for `evaluate`."""

@@ -1,0 +1,212 @@
+"""Charts of a training: curves and confusion matrices, for files and for the report.
+
+matplotlib takes a second to import, so only the functions import it.
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from io import BytesIO
+from math import isfinite
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from PIL import ImageFont
+
+    from .tasks.task import Chart
+
+INK, GREY, FAINT, BLUE = "#1f2933", "#6b7785", "#e3e8ed", "#2f6db3"
+FONTS = (  # fonts of each system with the scripts that DejaVu Sans lacks
+    *(
+        "DejaVu Sans",
+        "Noto Sans CJK JP",
+        "Noto Sans CJK SC",
+        "Noto Sans JP",
+        "Hiragino Sans",
+        "PingFang SC",
+        "Yu Gothic",
+    ),
+    *("Microsoft YaHei", "Malgun Gothic", "Apple SD Gothic Neo", "WenQuanYi Zen Hei", "IPAexGothic", "Noto Sans"),
+    *("Noto Sans Devanagari", "Noto Sans Thai", "Nirmala UI", "Leelawadee UI", "Arial Unicode MS", "Noto Emoji"),
+)
+MOST_NAMES = 60  # names along one side of a confusion matrix
+MOST_COUNTS = 25  # labels up to which a cell has room for its count
+
+
+def font(points: int) -> ImageFont.FreeTypeFont:
+    """DejaVu Sans, which comes with matplotlib, for Pillow, whose own font has no accents."""
+    from matplotlib import get_data_path
+    from PIL import ImageFont
+
+    return ImageFont.truetype(Path(get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf", points)
+
+
+def save_curves(history: Sequence[dict[str, Any]], charts: Sequence[Chart], path: Path) -> None:
+    """Draws the task's curves over the epochs side by side, as a PNG."""
+    with style() as figure_class:
+        figure: Figure = figure_class(figsize=(4.5 * max(1, len(charts)), 3.6), layout="constrained")
+        for axes, chart in zip(np.atleast_1d(figure.subplots(1, max(1, len(charts)))), charts, strict=False):
+            _curve(axes, history, chart)
+        figure.savefig(path, dpi=150)
+
+
+def curve_png(history: Sequence[dict[str, Any]], chart: Chart) -> bytes:
+    """One curve over the epochs, transparent, as the bytes of a PNG."""
+    with style() as figure_class:
+        figure: Figure = figure_class(figsize=(4.8, 2.8), layout="constrained")
+        _curve(figure.subplots(), history, chart)
+        return _png(figure)
+
+
+def _curve(axes: Axes, history: Sequence[dict[str, Any]], chart: Chart) -> None:
+    from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+    empty = True
+    for key, label, colour in ((chart.name, "training", GREY), (f"valid_{chart.name}", "validation", BLUE)):
+        if values := points(history, key):
+            text = f"{values[-1][1]:.2%}" if chart.is_share else f"{values[-1][1]:.3g}"
+            axes.plot(
+                *zip(*values, strict=True),
+                color=colour,
+                label=f"{label} {text}",
+                marker="o" if len(values) < 3 else "",
+                linewidth=1.6,
+            )
+            empty = False
+    axes.set_title(chart.title, loc="left")
+    axes.set_xlabel("epoch")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.grid(axis="y", color=FAINT, linewidth=0.8)
+    if chart.is_share:
+        axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=None))
+    if empty:
+        axes.text(0.5, 0.5, "no finite values yet", ha="center", va="center", color=GREY, transform=axes.transAxes)
+    else:
+        axes.legend(frameon=False)
+
+
+def points(history: Sequence[dict[str, Any]], key: str) -> list[tuple[int, float]]:
+    """Epochs and values of a metric, without values that are missing or not finite."""
+    return [(epoch["epoch"], epoch[key]) for epoch in history if epoch.get(key) is not None and isfinite(epoch[key])]
+
+
+def save_confusion(table: Sequence[Sequence[int]], labels: Sequence[str], path: Path) -> None:
+    """Draws a confusion matrix as a PNG: a row for each true label, a column for each predicted one."""
+    with style() as figure_class:
+        _confusion(figure_class, table, labels).savefig(path, dpi=150)
+
+
+def confusion_png(table: Sequence[Sequence[int]], labels: Sequence[str]) -> bytes:
+    """A confusion matrix, transparent, as the bytes of a PNG."""
+    with style() as figure_class:
+        return _png(_confusion(figure_class, table, labels))
+
+
+def _confusion(figure_class: type[Figure], table: Sequence[Sequence[int]], labels: Sequence[str]) -> Figure:
+    """Colours are shares of the row, numbers are counts."""
+    counts = np.asarray(table, dtype=np.int64).reshape(len(labels), len(labels))
+    shares = counts / counts.sum(1, keepdims=True).clip(1)
+    longest = max((len(label) for label in shorten(labels)), default=1)
+    side = min(11.0, max(3.2, 0.42 * len(labels))) + 0.085 * longest
+    figure = figure_class(figsize=(side + 1.2, side), layout="constrained")
+    axes = figure.subplots()
+    image = axes.imshow(shares, cmap=_blues(), vmin=0, vmax=1, interpolation="nearest")
+    _names(axes, labels)
+    if len(labels) <= MOST_COUNTS:
+        _numbers(axes, counts, shares)
+    bar = figure.colorbar(image, ax=axes, fraction=0.04, pad=0.02, format="%.1f")
+    bar.outline.set_visible(False)
+    bar.set_label("share of the true label")
+    return figure
+
+
+def _png(figure: Figure) -> bytes:
+    content = BytesIO()
+    figure.savefig(content, format="png", dpi=160, transparent=True)
+    return content.getvalue()
+
+
+def _blues() -> Any:
+    from matplotlib.colors import LinearSegmentedColormap
+
+    # The first steps are steep: one error in a hundred should be visible.
+    steps = [(0, "#ffffff"), (0.02, "#dceaf8"), (0.2, "#a5cbef"), (0.6, "#4a8fd0"), (1, "#174a83")]
+    return LinearSegmentedColormap.from_list("share", steps)
+
+
+def _names(axes: Axes, labels: Sequence[str]) -> None:
+    stride = name_stride(len(labels))
+    positions = list(range(0, len(labels), stride))
+    names = shorten(labels)[::stride]
+    axes.set_xticks(positions, names, rotation=0 if max(map(len, names), default=0) < 3 else 90)
+    axes.set_yticks(positions, names)
+    axes.tick_params(length=0 if stride == 1 else 2)
+    axes.set_xlabel("predicted label" if stride == 1 else f"predicted label (1 in {stride} is named)")
+    axes.set_ylabel("true label")
+    for spine in axes.spines.values():
+        spine.set_visible(True)
+
+
+def name_stride(labels: int) -> int:
+    """The stride between named labels at which the names stay readable."""
+    return -(-labels // MOST_NAMES)
+
+
+def shorten(labels: Sequence[str], most: int = 22) -> list[str]:
+    """Labels on one line each, cut to what fits beside an axis."""
+    lines = [" ".join(str(label).split()) for label in labels]
+    return [label if len(label) <= most else label[: most - 1] + "…" for label in lines]
+
+
+def _numbers(axes: Axes, counts: Any, shares: Any) -> None:
+    digits = len(str(counts.max(initial=0)))
+    size = min(9.0, 26 / max(digits, 2))
+    for (row, column), count in np.ndenumerate(counts):
+        if count:
+            colour = "#ffffff" if shares[row, column] > 0.5 else INK
+            axes.text(column, row, f"{count}", ha="center", va="center", fontsize=size, color=colour)
+
+
+@contextmanager
+def style() -> Iterator[type[Figure]]:
+    """The style of all figures, without pyplot, which keeps every figure and needs a display.
+
+    Labels are users' texts: a dollar sign starts no formula, and a script that no installed font holds is drawn as
+    boxes, without a warning for each letter.
+    """
+    from matplotlib import font_manager, rc_context
+    from matplotlib.figure import Figure
+
+    installed = set(font_manager.get_font_names())
+    look: Any = {
+        "font.family": [name for name in FONTS if name in installed] or ["sans-serif"],
+        "font.size": 9,
+        "text.parse_math": False,
+        "axes.titlesize": 11,
+        "axes.titleweight": "bold",
+        "axes.labelcolor": GREY,
+        "axes.edgecolor": FAINT,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "xtick.color": GREY,
+        "ytick.color": GREY,
+        "text.color": INK,
+        "legend.labelcolor": INK,
+    }
+    logger = logging.getLogger("matplotlib.font_manager")
+    level = logger.level
+    with rc_context(look), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*[Gg]lyph")
+        logger.setLevel(logging.ERROR)
+        try:
+            yield Figure
+        finally:
+            logger.setLevel(level)

@@ -1,0 +1,225 @@
+"""A training as a stream of events. `fit` prints, draws and writes nothing: listeners do.
+
+The run folder, the progress bar, TensorBoard and any caller's function are listeners: each is called with every event
+and may return further events, which go to all listeners as well.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from . import device as devices
+from . import transfer
+from .constants import network_constants
+from .data import Data
+from .initialize import DataInitialization, freeze_whitening, initialize, whiten
+from .network import Network
+from .plan import Plan
+from .robust.training import adversary_of
+from .selection import Selection
+from .tasks import Task, task_class
+from .train import Epoch, Tensors, Trainer, steps
+
+WHITENING_EXAMPLES = 2000
+
+
+@dataclass
+class Training:
+    """Everything a training consists of. `stop()` ends it after the current step."""
+
+    plan: Plan
+    data: Data  # encoded by the task
+    task: Task
+    network: Network
+    trainer: Trainer
+    selection: Selection = field(default_factory=Selection)
+    seconds: float = 0.0  # over all sittings
+    remarks: list[str] = field(default_factory=list)  # of the data, the initialisation and the steps
+    stop_requested: bool = False
+
+    def stop(self) -> None:
+        self.stop_requested = True
+
+
+@dataclass(frozen=True)
+class Begun:
+    """The network is built and checked; no step is done yet."""
+
+    training: Training
+
+
+@dataclass(frozen=True)
+class Step:
+    """One optimisation step is done."""
+
+    number: int  # from 1, over the whole training
+    epoch_steps: int
+    epochs: int
+
+
+@dataclass(frozen=True)
+class EpochEnded:
+    """One pass over the training examples is done and validated."""
+
+    epoch: Epoch
+    kept: bool  # whether its weights are now the kept ones
+
+
+@dataclass(frozen=True)
+class Remark:
+    """Something a person should know."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A listener has written the state, from which the training can be resumed."""
+
+    path: str
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The training ended: complete, or stopped after a step."""
+
+    training: Training
+    complete: bool
+
+
+Event = Begun | Step | EpochEnded | Remark | Saved | Finished
+Listener = Callable[[Event], Iterable[Event] | None]
+
+
+@dataclass(frozen=True)
+class State:
+    """What a training resumes from."""
+
+    tensors: Tensors  # Trainer.tensors
+    values: dict[str, Any]  # Trainer.to_dict
+    selection: Selection
+    seconds: float
+
+
+def run(events: Iterable[Event], listeners: Sequence[Listener]) -> None:
+    """Delivers every event to every listener, in their order; what they return is delivered as well."""
+
+    def deliver(event: Event) -> None:
+        for listener in listeners:
+            for further in listener(event) or ():
+                deliver(further)
+
+    for event in events:
+        deliver(event)
+
+
+def fit(
+    plan: Plan,
+    data: Data,
+    world: devices.World | None = None,
+    device: torch.device | None = None,
+    state: State | None = None,
+) -> Iterator[Event]:
+    """Trains the plan's network on `data`, as the domain loaded it, and yields events.
+
+    The steps: encode the targets, build and check the network, initialise it (not when resuming from `state`),
+    train. Raises Problem if the plan does not fit the data, before the first event.
+    """
+    training = build(plan, data, world or devices.World(), device or devices.choose(plan.settings.device), state)
+    yield Begun(training)
+    yield from (Remark(text) for text in training.remarks)
+    yield from _steps(training)
+
+
+# --- build ---------------------------------------------------------------------------------------------------------
+
+
+def build(plan: Plan, data: Data, world: devices.World, device: torch.device, state: State | None) -> Training:
+    """Everything before the first step, in its order."""
+    task = task_class(plan.task).from_data(data)
+    data = task.encode(data)
+    plan = plan.fitted(len(data.train), data.labels)
+    plan.domain.augment(plan.settings.augment, data.extras)  # raises Problem for an unknown augmentation
+    frontend = plan.domain.frontend(data.preprocessing)
+    sample = frontend(data.train.inputs[:2])
+    network, module = build_network(plan, data, task, sample)
+    remarks = list(data.remarks)
+    if state is None:
+        remarks += initialise(plan, data, network, module, frontend)
+    elif plan.settings.whiten:
+        freeze_whitening(module)
+    trainer = Trainer(
+        task, frontend, module, plan.settings, device, world, network.right_context, adversary_of(plan, task)
+    )
+    training = Training(plan, data, task, network, trainer, remarks=remarks)
+    if state is not None:
+        trainer.restore(state.tensors, state.values)
+        training.selection, training.seconds = state.selection, state.seconds
+    return training
+
+
+def build_network(plan: Plan, data: Data, task: Task, sample: Tensor) -> tuple[Network, nn.Module]:
+    """The network for maps like `sample` (B, C, H, W), and its module, tried on it. Raises Problem for a misfit."""
+    channels, height, width = sample.shape[1:]
+    layers = plan.layers(len(task.labels), network_constants(plan.domain, data.preprocessing))
+    network = Network((channels, height, width), layers)
+    task.check_output(network.output)
+    module = network.module()
+    with torch.inference_mode():
+        module.eval()(sample)
+    return network, module
+
+
+def initialise(plan: Plan, data: Data, network: Network, module: nn.Module, frontend: nn.Module) -> list[str]:
+    """Sets the initial weights; returns remarks on what was taken from the data or from a pretrained model."""
+    initialize(module, plan.settings.seed, plan.settings.dirac)
+    if plan.settings.whiten:
+        rng = torch.Generator().manual_seed(plan.settings.seed)
+        indices = torch.randperm(len(data.train), generator=rng)[:WHITENING_EXAMPLES]
+        whiten(module, frontend(data.train[indices][0]))
+    remarks = []
+    if initialization := plan.domain.capability(DataInitialization):
+        remarks += initialization.initialize(module, data, plan.source)
+    if plan.weights:
+        remarks += transfer.begin(network, module, plan.domain, data, Path(plan.weights))
+    return remarks
+
+
+# --- train ---------------------------------------------------------------------------------------------------------
+
+
+def _steps(training: Training) -> Iterator[Event]:
+    trainer, data, plan = training.trainer, training.data, training.plan
+    extras = {name: value.to(trainer.device) for name, value in data.extras.items()}
+    augment = plan.domain.augment(plan.settings.augment, extras)
+    valid = data.valid.subsample(plan.settings.checked)
+    sitting = time.perf_counter() - training.seconds
+    for step in steps(trainer, data.train, valid, augment):
+        training.seconds = time.perf_counter() - sitting
+        yield from _new_remarks(training)
+        if step.epoch is not None:
+            last = step.epoch.epoch >= plan.settings.epochs
+            kept = training.selection.update(
+                training.task, step.epoch, step.predictions, valid.targets, trainer.weights(), last
+            )
+            yield EpochEnded(step.epoch, kept)
+        yield Step(trainer.number, step.epoch_steps, plan.settings.epochs)
+        if trainer.world.agree(training.stop_requested, trainer.device):
+            training.stop_requested = True
+            yield Finished(training, complete=False)
+            return
+    yield Finished(training, complete=True)
+
+
+def _new_remarks(training: Training) -> Iterator[Event]:
+    remarks = training.trainer.remarks
+    while remarks:
+        training.remarks.append(remarks.pop(0))
+        yield Remark(training.remarks[-1])

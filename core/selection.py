@@ -1,0 +1,64 @@
+"""Which epoch's weights a training keeps: by the task's criterion on the validation split, and its noise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from math import sqrt
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .tasks import Task
+from .train import Epoch, Predictions, Tensors
+
+
+@dataclass
+class Selection:
+    """The kept epoch. The best by the criterion is kept; the last epoch of a finished schedule wins ties within noise.
+
+    A tie within noise: the mean loss per validation example is higher by at most one standard error of the paired
+    difference. The last epoch ends the decay of the learning rate, and a difference within the noise of the split says
+    nothing against it (docs/tried.md has the comparison of rules).
+    """
+
+    epoch: int = 0  # from 1; 0 before the first
+    value: float | None = None  # of the criterion; None without a validation split
+    reason: str = ""
+    losses: Tensor | None = None  # (N,) of the validation examples, for the paired difference
+    weights: Tensors = field(default_factory=dict)
+
+    def update(
+        self, task: Task, epoch: Epoch, predictions: Predictions | None, targets: Tensor, weights: Tensors, last: bool
+    ) -> bool:
+        """Takes the weights of an epoch into account; returns whether they are now the kept ones."""
+        if predictions is None:
+            return self._keep(epoch.epoch, None, None, weights, "the last epoch; there is no validation split")
+        criterion = task.criterion
+        value = epoch.valid[criterion.name]
+        losses = torch.from_numpy(task.example_losses(predictions, targets.numpy())).double()
+        name = f"{'highest' if criterion.higher_is_better else 'lowest'} validation {criterion.title}"
+        better = self.value is None or (value >= self.value if criterion.higher_is_better else value <= self.value)
+        if better:
+            return self._keep(epoch.epoch, value, losses, weights, f"{name} ({value:.4g})")
+        if last and self._within_noise(losses):
+            reason = (
+                f"the last epoch; its validation {criterion.title} ({value:.4g}) is within one standard error of the "
+                f"{name.partition(' ')[0]} ({self.value:.4g}, epoch {self.epoch})"
+            )
+            return self._keep(epoch.epoch, value, losses, weights, reason)
+        return False
+
+    def _within_noise(self, losses: Tensor) -> bool:
+        if self.losses is None or len(losses) < 2:
+            return False
+        difference = losses - self.losses
+        return float(difference.mean()) <= float(difference.std()) / sqrt(len(difference))
+
+    def _keep(self, epoch: int, value: float | None, losses: Tensor | None, weights: Tensors, reason: str) -> bool:
+        self.epoch, self.value, self.losses, self.reason = epoch, value, losses, reason
+        self.weights = {name: tensor.detach().clone() for name, tensor in weights.items()}
+        return True
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"epoch": self.epoch, "value": self.value, "reason": self.reason}
