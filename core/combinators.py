@@ -1,83 +1,122 @@
-"""The words that hold others: sequences of words, each fed with the same input, whose outputs are put together."""
+"""Layers that hold others: branches, each applied to the same input, and a module that merges their outputs.
+
+A new combinator is one subclass of Combinator: what merges the branches, and the shape that this gives.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar, Self
 
 from torch import nn
 
 from . import modules
 from .layer import (
-    Field,
     Layer,
     Layers,
     Padding,
     Shape,
-    behind,
-    cost,
-    seen,
+    literal,
+    macs,
+    output_shape,
+    padding_effect,
+    receptive_field,
     sequence,
-    spelt,
-    through,
-    widest,
 )
 from .problem import Problem
+from .receptive_field import ReceptiveField, union
 
 
-def _layers(word: str, given: Any) -> Layers:
-    told: Layers = given if isinstance(given, tuple) else (given,)
-    for each in told:
-        if not isinstance(each, Layer):
-            raise Problem(f"{word}: takes layers, got {spelt(each)}")
-    return told
-
-
-def _text(layers: Layers) -> str:
-    return "(" + ", ".join(map(str, layers)) + ("," if len(layers) == 1 else "") + ")"
-
-
+@dataclass(frozen=True, init=False)
 class Combinator(Layer):
-    """A word that holds sequences of words, each fed with the same input."""
+    """Branches applied to the same input; `merge` combines their outputs. An empty branch `()` is the identity."""
+
+    branches: tuple[Layers, ...]  # type: ignore[misc]  # of other layers a constant
+
+    merge: ClassVar[type[nn.Module]]  # a module without weights, of as many inputs as there are branches
+    transferred_whole: ClassVar[bool] = False  # if weights are taken over for all branches together or not at all
+
+    def __init__(self, *branches: Layers | Layer) -> None:
+        object.__setattr__(self, "branches", tuple(self.as_layers(branch) for branch in branches))
+
+    @classmethod
+    def as_layers(cls, value: Any) -> Layers:
+        """Returns a layer or a tuple of layers as a tuple. Raises Problem for anything else."""
+        layers: Layers = value if isinstance(value, tuple) else (value,)
+        for layer in layers:
+            if not isinstance(layer, Layer):
+                raise Problem(f"{cls.name}: takes layers, got {literal(layer)}")
+        return layers
+
+    def with_branches(self, branches: Sequence[Layers]) -> Self:
+        """Returns a copy with other branches."""
+        copy = object.__new__(type(self))
+        object.__setattr__(copy, "branches", tuple(branches))
+        return copy
+
+    def merged_shape(self, shapes: Sequence[Shape]) -> Shape:
+        """Returns the output shape, given those of the branches. Raises Problem if they cannot be merged."""
+        raise NotImplementedError
+
+    def __str__(self) -> str:
+        return f"{self.name}({', '.join(map(text, self.branches))})"
+
+    def out(self, shape: Shape) -> Shape:
+        return self.merged_shape([output_shape(branch, shape) for branch in self.branches])
+
+    def module(self, shape: Shape) -> nn.Module:
+        return modules.Combinator([sequence(branch, shape) for branch in self.branches], self.merge())
 
     def macs(self, shape: Shape) -> int:
-        return sum(cost(layers, shape) for layers in self.inside())
+        return sum(macs(branch, shape) for branch in self.branches)
 
-    def see(self, shape: Shape, field: Field) -> Field:
-        return widest([seen(layers, shape, field) for layers in self.inside()])
+    def receptive_field(self, shape: Shape, field: ReceptiveField) -> ReceptiveField:
+        output = self.out(shape)
+        positions = (output[1], output[2]) if len(output) == 3 else (1, 1)
+        return union([receptive_field(branch, shape, field) for branch in self.branches], positions)
 
-    def behind(self, padding: Padding) -> Padding | None:
-        after = [behind(layers, padding) for layers in self.inside()]
-        if "gone" in after:
-            return "gone" if set(after) == {"gone"} else None
-        return None if None in after else "even" if "even" in after else "zero"
+    def padding_effect(self, padding: Padding) -> Padding | None:
+        effects = {padding_effect(branch, padding) for branch in self.branches}
+        if "removed" in effects:
+            return "removed" if effects == {"removed"} else None
+        return None if None in effects else "constant" if "constant" in effects else "zero"
+
+    def to_1d(self) -> Layer:
+        return self.with_branches([tuple(layer.to_1d() for layer in branch) for branch in self.branches])
+
+
+def text(layers: Layers) -> str:
+    """Returns a branch as it is written in a network's text."""
+    return "(" + ", ".join(map(str, layers)) + ("," if len(layers) == 1 else "") + ")"
 
 
 @dataclass(frozen=True, init=False)
 class Residual(Combinator):
-    """body(x) + x, or body(x) + shortcut(x) where the body changes the shape (He et al. 2016)."""
+    """body(x) + x, or body(x) + shortcut(x) if the body changes the shape (He et al. 2016)."""
 
-    body: Layers
-    shortcut: Layers = ()
+    merge = modules.Sum
+    transferred_whole = True
 
     def __init__(self, *body: Layer, shortcut: Layers | Layer = ()) -> None:
-        object.__setattr__(self, "body", _layers("residual", body))
-        object.__setattr__(self, "shortcut", _layers("residual", shortcut))
+        super().__init__(body, shortcut)
         if not body:
             raise Problem("residual: takes at least one layer, as in residual(conv(64, 3, pad=1), relu)")
 
+    @property
+    def body(self) -> Layers:
+        return self.branches[0]
+
+    @property
+    def shortcut(self) -> Layers:
+        return self.branches[1]
+
     def __str__(self) -> str:
-        parts = [str(layer) for layer in self.body]
-        return f"residual({', '.join(parts + [f'shortcut={_text(self.shortcut)}'] * bool(self.shortcut))})"
+        parts = [str(layer) for layer in self.body] + [f"shortcut={text(self.shortcut)}"] * bool(self.shortcut)
+        return f"residual({', '.join(parts)})"
 
-    def inside(self) -> tuple[Layers, ...]:
-        return (self.body, self.shortcut)
-
-    def flat(self) -> Layer:
-        return Residual(*(layer.flat() for layer in self.body), shortcut=tuple(layer.flat() for layer in self.shortcut))
-
-    def out(self, shape: Shape) -> Shape:
-        body, shortcut = through(self.body, shape), through(self.shortcut, shape)
+    def merged_shape(self, shapes: Sequence[Shape]) -> Shape:
+        body, shortcut = shapes
         if body != shortcut:
             raise Problem(
                 f"its body gives {body}, its shortcut {shortcut}, and only equal shapes add up; "
@@ -86,70 +125,54 @@ class Residual(Combinator):
         return body
 
     def module(self, shape: Shape) -> nn.Module:
-        return modules.Residual(sequence(self.body, shape), sequence(self.shortcut, shape))
+        return modules.Residual([sequence(branch, shape) for branch in self.branches])
 
 
 @dataclass(frozen=True, init=False)
 class Parallel(Combinator):
-    """The channels of all branches joined; an empty branch `()` hands its input on (Szegedy et al. 2015)."""
+    """The channels of all branches, concatenated; an empty branch `()` is the identity (Szegedy et al. 2015)."""
 
-    branches: tuple[Layers, ...]
+    merge = modules.Concatenate
 
     def __init__(self, *branches: Layers | Layer) -> None:
-        object.__setattr__(self, "branches", tuple(_layers("parallel", branch) for branch in branches))
+        super().__init__(*branches)
         if not branches:
             raise Problem(
                 "parallel: takes at least one branch, as in parallel((conv(8, 1), relu), (conv(8, 3, pad=1),))"
             )
 
-    def __str__(self) -> str:
-        return f"parallel({', '.join(map(_text, self.branches))})"
-
-    def inside(self) -> tuple[Layers, ...]:
-        return self.branches
-
-    def flat(self) -> Layer:
-        return Parallel(*(tuple(layer.flat() for layer in branch) for branch in self.branches))
-
-    def out(self, shape: Shape) -> Shape:
-        outs = [through(branch, shape) for branch in self.branches]
-        if len({out[1:] for out in outs}) > 1:
-            raise Problem(f"its branches give {', '.join(map(str, outs))}; heights and widths must be equal to join")
-        return (sum(out[0] for out in outs), *outs[0][1:])
-
-    def module(self, shape: Shape) -> nn.Module:
-        return modules.Parallel([sequence(branch, shape) for branch in self.branches])
+    def merged_shape(self, shapes: Sequence[Shape]) -> Shape:
+        return concatenated(shapes)
 
 
 @dataclass(frozen=True, init=False)
 class Vote(Combinator):
-    """The mean of what all branches say; while learning, each example is answered by one of them alone, by chance.
+    """The mean of the outputs of all branches; in training, each example goes through a single, random branch.
 
-    So each learns by itself, whatever the others know already: where they simply add up, one that knows the training
-    examples by heart leaves the others nothing to learn. A branch with nothing to learn takes no example.
+    So each branch learns on its own. If the outputs were simply added, a branch that has memorised the training
+    examples would leave the others nothing to learn. A branch without trainable parameters gets no examples then.
     """
 
-    branches: tuple[Layers, ...]
+    merge = modules.Mean
 
     def __init__(self, *branches: Layers | Layer) -> None:
-        object.__setattr__(self, "branches", tuple(_layers("vote", branch) for branch in branches))
+        super().__init__(*branches)
         if len(branches) < 2:
             raise Problem("vote: takes two branches or more, as in vote((flatten, dense(2)), (globalmax, dense(2)))")
 
-    def __str__(self) -> str:
-        return f"vote({', '.join(map(_text, self.branches))})"
-
-    def inside(self) -> tuple[Layers, ...]:
-        return self.branches
-
-    def flat(self) -> Layer:
-        return Vote(*(tuple(layer.flat() for layer in branch) for branch in self.branches))
-
-    def out(self, shape: Shape) -> Shape:
-        outs = [through(branch, shape) for branch in self.branches]
-        if len(set(outs)) > 1:
-            raise Problem(f"its branches give {', '.join(map(str, outs))}, and only equal shapes add up")
-        return outs[0]
+    def merged_shape(self, shapes: Sequence[Shape]) -> Shape:
+        if len(set(shapes)) > 1:
+            raise Problem(f"its branches give {', '.join(map(str, shapes))}, and only equal shapes add up")
+        return shapes[0]
 
     def module(self, shape: Shape) -> nn.Module:
         return modules.Vote([sequence(branch, shape) for branch in self.branches])
+
+
+def concatenated(shapes: Sequence[Shape]) -> Shape:
+    """Returns the shape of outputs concatenated along their channels. Raises Problem if their sizes differ."""
+    if len({shape[1:] for shape in shapes}) > 1:
+        raise Problem(
+            f"its branches give {', '.join(map(str, shapes))}; heights and widths must be equal to concatenate"
+        )
+    return (sum(shape[0] for shape in shapes), *shapes[0][1:])

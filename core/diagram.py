@@ -16,9 +16,10 @@ from rich.text import Text
 from . import drawing
 from .combinators import Parallel, Residual
 from .drawing import AMBER, BLUE, GREEN, GREY, INK, PLAIN, VIOLET, Box, Colour, Rect
-from .layer import Shape, Window
+from .layer import Shape
 from .layers import Conv, Dense, Embed, Local
 from .network import Network, Row
+from .receptive_field import Window
 
 WIDE = 110  # columns from which counts are written out
 HEADS = ("#", "layer", "output", "parameters", "multiply-\naccumulates", "receptive\nfield", "unseen")
@@ -84,7 +85,7 @@ def numbered(rows: Sequence[Row], before: str = "", guide: str = "") -> Iterator
     """Every row with its number and the bracket it stands in: 4.1.0 is word 0 of sequence 1 inside word 4."""
     for index, row in enumerate(rows):
         yield f"{before}{index}", guide + _bracket(index, len(rows)) if before else "", row
-        for sequence, inside in enumerate(row.inside):
+        for sequence, inside in enumerate(row.branches):
             yield from numbered(inside, f"{before}{index}.{sequence}.", guide + "│ " if before else "")
 
 
@@ -94,7 +95,7 @@ def _bracket(index: int, length: int) -> str:
 
 def title(row: Row) -> str:
     """The word as it is written; of one that holds others, only its name."""
-    return f"{row.layer.word}(…)" if row.inside else str(row.layer)
+    return f"{row.layer.name}(…)" if row.branches else str(row.layer)
 
 
 def remarks(network: Network) -> list[str]:
@@ -191,7 +192,7 @@ def steps(rows: Sequence[Row]) -> list[Step]:
     """The input and every word that changes it, each with the words after it that keep the shape at no cost."""
     found = [Step(None)]
     for row in rows:
-        if row.output == row.input and not row.macs and not row.inside and row.layer.window(row.input) is None:
+        if row.output == row.input and not row.macs and not row.branches and row.window is None:
             found[-1] = found[-1]._replace(after=(*found[-1].after, str(row.layer)))
         else:
             found.append(Step(row))
@@ -217,21 +218,20 @@ def _same(a: Step, b: Step) -> bool:
 def _items(network: Network) -> list[Item]:
     found = steps(network.rows)
     found = folded(found) if len(found) > 10 else found
-    flat = network.input[1] == 1
     shapes = [network.input, *(step.row.output for step in found if step.row)]
     scale = LARGEST / sqrt(max(max(shape[1:]) for shape in shapes if len(shape) == 3))
-    return [item for step in found for item in _step(step, network.input, scale, flat)]
+    return [item for step in found for item in _step(step, network.input, scale)]
 
 
-def _step(step: Step, shape: Shape, scale: float, flat: bool) -> list[Item]:
+def _step(step: Step, shape: Shape, scale: float) -> list[Item]:
     row = step.row
     if row is None:
         return [Item(_figure(shape, PLAIN, scale), _size(shape), ("input", *step.after))]
     figure = _figure(row.output, _colour(row), scale)
-    if row.inside:
-        block = Item(drawing.card(_block(row, flat)), "", (row.layer.word, *step.after), step.repeat)
+    if row.branches:
+        block = Item(drawing.card(_block(row)), "", (row.layer.name, *step.after), step.repeat)
         return [block, Item(figure, _size(row.output))]
-    window = _window(row, flat)
+    window = row.window
     share = (window.span(0) / row.input[1], window.span(1) / row.input[2]) if window else (0, 0)
     below = (*_words(row, window), *step.after)
     return [Item(figure, _size(row.output), below, step.repeat, share, isinstance(row.layer, Dense))]
@@ -257,17 +257,13 @@ def _colour(row: Row) -> Colour:
         return VIOLET
     if isinstance(row.layer, Embed):
         return AMBER
-    return PLAIN if row.layer.word == "flatten" else GREEN
-
-
-def _window(row: Row, flat: bool) -> Window | None:
-    return (row.layer.flat() if flat else row.layer).window(row.input)
+    return PLAIN if row.layer.name == "flatten" else GREEN
 
 
 def _words(row: Row, window: Window | None) -> tuple[str, ...]:
     """`conv 3×3` and, beneath it, what is not usual about it."""
     if window is None:
-        return (row.layer.word if isinstance(row.layer, Dense | Embed) else str(row.layer),)
+        return (row.layer.name if isinstance(row.layer, Dense | Embed) else str(row.layer),)
     usual = (1, 1) if isinstance(row.layer, Conv | Local) else window.size
     groups = getattr(row.layer, "groups", 1)
     details = (
@@ -276,7 +272,7 @@ def _words(row: Row, window: Window | None) -> tuple[str, ...]:
         ("dilation ", _side(window.dilation), window.dilation != (1, 1)),
         ("", f"{groups} groups", groups > 1),
     )
-    return (f"{row.layer.word} {times(window.size)}", *(name + value for name, value, shown in details if shown))
+    return (f"{row.layer.name} {times(window.size)}", *(name + value for name, value, shown in details if shown))
 
 
 def _side(pair: tuple[int, int]) -> str:
@@ -291,25 +287,25 @@ def _pad(window: Window) -> str:
 # --- blocks --------------------------------------------------------------------------------------------------------
 
 
-def _block(row: Row, flat: bool) -> Box:
-    parts = [_sequence(rows, flat) for rows in row.inside]
+def _block(row: Row) -> Box:
+    parts = [_sequence(rows) for rows in row.branches]
     if isinstance(row.layer, Residual):
-        return drawing.detour(parts[0], parts[1] if row.inside[1] else None)
+        return drawing.detour(parts[0], parts[1] if row.branches[1] else None)
     return drawing.fan(parts)
 
 
-def _sequence(rows: Sequence[Row], flat: bool) -> Box:
-    boxes = [_word(step, flat) for step in steps(rows) if step.row or step.after]
+def _sequence(rows: Sequence[Row]) -> Box:
+    boxes = [_word(step) for step in steps(rows) if step.row or step.after]
     return drawing.chain(boxes)
 
 
-def _word(step: Step, flat: bool) -> Box:
+def _word(step: Step) -> Box:
     row = step.row
     if row is None:
         return drawing.pill(step.after[0], step.after[1:], PLAIN)
-    if row.inside:
-        return drawing.card(_block(row, flat))
-    window = _window(row, flat)
+    if row.branches:
+        return drawing.card(_block(row))
+    window = row.window
     word, *details = _words(row, window)
     counted = f"{word}, {row.output[0]}" if isinstance(row.layer, Conv | Local | Dense) else word
     return drawing.pill(counted, (*(each for each in details if not each.startswith("pad")), *step.after), _colour(row))

@@ -1,125 +1,88 @@
-"""What every word of a network is: a layer that knows its shape, its window, its module and its cost.
+"""The base of all layers: shapes, windows, modules, costs and receptive fields, known without running a network.
 
-A shape is (channels, height, width), or (numbers,) for a row. Sizes, strides and pads are an int for a square or a
-pair (height, width). A layer that does not fit its input raises a `Problem`.
+A shape is (channels, height, width) for maps, or (numbers,) for a row. Sizes, strides and pads are an int for a square
+or a pair (height, width). A layer that does not fit its input raises a `Problem`.
 """
 
 from __future__ import annotations
 
 from dataclasses import MISSING, dataclass, fields, replace
-from fractions import Fraction
-from math import ceil as up
-from typing import Any, ClassVar, Literal, NamedTuple, Self
+from math import ceil
+from typing import Any, ClassVar, Literal, Self
 
 from torch import nn
 
 from .problem import Problem
+from .receptive_field import Pair, ReceptiveField, Window
 from .sequential import Sequential
 
 Shape = tuple[int, ...]
-Pair = tuple[int, int]
 Size = int | Pair
 Pad = Size | Literal["same"]
-Padding = Literal["zero", "even", "gone"]  # what columns of padding are: all zero, all alike, or no longer there
+Padding = Literal["zero", "constant", "removed"]  # columns of padding: all zero, all alike, or no longer present
 
+# The smallest valid value of each argument name; a name means the same in every layer.
 LEAST = dict.fromkeys(("filters", "size", "stride", "dilation", "groups", "units", "tokens", "dim", "longest"), 1) | {
     "pad": 0,
     "pieces": 2,
-}  # the smallest sensible number of each name: the same name means the same thing in every word
+}
 PAIRS = ("size", "stride", "pad", "dilation")
-
-
-class Field(NamedTuple):
-    """What one number of a map has seen: its receptive field, and the step between two neighbours, in input pixels."""
-
-    size: Pair = (1, 1)
-    jump: Pair = (1, 1)
-    whole: Pair = (1, 1)  # what all numbers of the map have seen together, kept when it is flattened
-
-    def through(self, spans: Pair, strides: Pair) -> Field:
-        """r_k = r_{k−1} + (f_k − 1)·∏ s_i, along each axis."""
-        (h, w), (y, x) = self.size, self.jump
-        return Field((h + (spans[0] - 1) * y, w + (spans[1] - 1) * x), (y * strides[0], x * strides[1]))
-
-
-class Window(NamedTuple):
-    """How a layer looks at its input along height and width; `sides` are the pixels added before and after."""
-
-    size: Pair
-    stride: Pair
-    dilation: Pair
-    sides: tuple[Pair, Pair]
-    ceil: bool
-
-    def span(self, axis: int) -> int:
-        return (self.size[axis] - 1) * self.dilation[axis] + 1
-
-    def fit(self, length: int, axis: int) -> Fraction:
-        """(N + 2P − F)/S + 1: a whole number where the windows end with the input."""
-        return Fraction(length + sum(self.sides[axis]) - self.span(axis), self.stride[axis]) + 1
-
-    def out(self, length: int, axis: int) -> int:
-        exact = self.fit(length, axis)
-        count = up(exact) if self.ceil else int(exact // 1)
-        if self.ceil and (count - 1) * self.stride[axis] >= length + self.sides[axis][0]:
-            count -= 1  # the last window must begin inside the input, as in torch
-        return count
-
-    def unseen(self, length: int, axis: int) -> int:
-        """How many of the input's rows (axis 0) or columns (axis 1) no window touches."""
-        start, steps = -self.sides[axis][0], range(self.out(length, axis))
-        taps = range(0, self.span(axis), self.dilation[axis])
-        seen = {start + i * self.stride[axis] + tap for i in steps for tap in taps}
-        return length - len(seen & set(range(length)))
 
 
 @dataclass(frozen=True)
 class Layer:
-    """The base of all words: a layer that keeps the shape, has no window and costs nothing."""
+    """The base of all layers; unless overridden, a layer keeps the shape, has no window and costs nothing."""
 
-    word: ClassVar[str] = ""
+    name: ClassVar[str] = ""
+    branches: ClassVar[tuple[Layers, ...]] = ()  # of a combinator: sequences of layers, each applied to its input
 
     def __init_subclass__(cls) -> None:
-        cls.word = cls.__name__.lower()
+        cls.name = cls.__name__.lower()
 
     def __post_init__(self) -> None:
-        for each in fields(self):
-            check_number(self.word, each.name, getattr(self, each.name), type(each.default) is float)
+        for field in fields(self):
+            check_number(self.name, field.name, getattr(self, field.name), type(field.default) is float)
 
-    def __call__(self, *numbers: Any, **named: Any) -> Self:
-        return type(self)(*numbers, **named)
+    def __call__(self, *arguments: Any, **keywords: Any) -> Self:
+        return type(self)(*arguments, **keywords)
 
     def __str__(self) -> str:
-        shown = []
-        first = True
-        for each in fields(self):
-            value, needed = getattr(self, each.name), each.default is MISSING
-            if needed or value != each.default:
-                positional = needed or (first and not any(f.default is MISSING for f in fields(self)))
-                shown.append(spelt(value) if positional else f"{each.name}={spelt(value)}")
-            first = False
-        return f"{self.word}({', '.join(shown)})" if shown else self.word
+        """Returns the text that `network.parse` reads."""
+        texts = []
+        no_required = not any(field.default is MISSING for field in fields(self))
+        for index, field in enumerate(fields(self)):
+            value, required = getattr(self, field.name), field.default is MISSING
+            if required or value != field.default:
+                positional = required or (index == 0 and no_required)
+                texts.append(literal(value) if positional else f"{field.name}={literal(value)}")
+        return f"{self.name}({', '.join(texts)})" if texts else self.name
 
     def out(self, shape: Shape) -> Shape:
+        """Returns the output shape for an input shape. Raises Problem if the layer does not fit."""
         return shape
 
     def module(self, shape: Shape) -> nn.Module:
+        """Returns a new module for an input shape."""
         raise NotImplementedError
 
     def macs(self, shape: Shape) -> int:
-        """Multiply-accumulates for one example; biases, activations and norms are not counted."""
+        """Returns multiply-accumulates for one example; biases, activations and norms are not counted."""
         return 0
 
     def window(self, shape: Shape) -> Window | None:
         return None
 
-    def see(self, shape: Shape, field: Field) -> Field:
-        """The receptive field after this layer."""
+    def receptive_field(self, shape: Shape, field: ReceptiveField) -> ReceptiveField:
+        """Returns the receptive field of the output, given that of the input."""
         window = self.window(shape)
-        return field if window is None else field.through((window.span(0), window.span(1)), window.stride)
+        return field if window is None else field.through(window)
 
-    def flat(self) -> Layer:
-        """This layer on an input of height 1, where a window of 3 means 1×3."""
+    def padding_effect(self, padding: Padding) -> Padding | None:
+        """Returns what `padding` at the end of an input becomes; None if the output depends on its length."""
+        return padding
+
+    def to_1d(self) -> Layer:
+        """Returns the layer for inputs of height 1, where a size of 3 means 1×3."""
         changes: dict[str, Any] = {}
         for name in PAIRS:
             value = getattr(self, name, None)
@@ -127,28 +90,25 @@ class Layer:
                 changes[name] = (0 if name == "pad" else 1, value)
         return replace(self, **changes) if changes else self
 
-    def behind(self, padding: Padding) -> Padding | None:
-        """What `padding` behind an input has become after this layer; None where the answer depends on its length."""
-        return padding
 
-    def inside(self) -> tuple[tuple[Layer, ...], ...]:
-        """The sequences of layers that this word holds, each fed with its input."""
-        return ()
+Layers = tuple[Layer, ...]
 
 
-def check_number(word: str, name: str, value: Any, real: bool) -> None:
+def check_number(layer: str, name: str, value: Any, real: bool) -> None:
+    """Raises Problem unless `value` is valid for the argument `name`; `real` arguments take any number."""
     if name in LEAST:
         numbers = value if name in PAIRS and isinstance(value, tuple) else (value,)
-        whole = all(type(n) is int and n >= LEAST[name] for n in numbers) and len(numbers) in (1, 2)
+        integers = all(type(number) is int and number >= LEAST[name] for number in numbers) and len(numbers) in (1, 2)
         pair = len(numbers) == 2 or not isinstance(value, tuple)
-        if not (whole and pair) and not (name == "pad" and value == "same") and value is not None:
+        if not (integers and pair) and not (name == "pad" and value == "same") and value is not None:
             kind = "a whole number or a pair of them" if name in PAIRS else "a whole number"
-            raise Problem(f"{word}: {name} is {kind}, {LEAST[name]} or more; got {spelt(value)}")
+            raise Problem(f"{layer}: {name} is {kind}, {LEAST[name]} or more; got {literal(value)}")
     elif real and (isinstance(value, bool) or not isinstance(value, int | float)):
-        raise Problem(f"{word}: {name} is a number; got {spelt(value)}")
+        raise Problem(f"{layer}: {name} is a number; got {literal(value)}")
 
 
-def spelt(value: Any) -> str:
+def literal(value: Any) -> str:
+    """Returns a value as it is written in a network's text."""
     return f'"{value}"' if isinstance(value, str) else repr(value)
 
 
@@ -160,37 +120,36 @@ def _sides(pad: Pad, size: Pair, dilation: Pair, stride: Pair, lengths: Shape) -
     if pad != "same":
         return ((_pair(pad)[0],) * 2, (_pair(pad)[1],) * 2)
     # As many windows as strides begin in the input, ⌈N/S⌉, as in Keras: with stride 1 the size stays.
-    each = zip(lengths, size, dilation, stride, strict=True)
-    more = [max(0, (up(n / s) - 1) * s + (f - 1) * d + 1 - n) for n, f, d, s in each]
-    return ((more[0] // 2, more[0] - more[0] // 2), (more[1] // 2, more[1] - more[1] // 2))
+    axes = zip(lengths, size, dilation, stride, strict=True)
+    total = [max(0, (ceil(n / s) - 1) * s + (f - 1) * d + 1 - n) for n, f, d, s in axes]
+    return ((total[0] // 2, total[0] - total[0] // 2), (total[1] // 2, total[1] - total[1] // 2))
 
 
-def need_maps(shape: Shape) -> None:
+def require_maps(shape: Shape) -> None:
     if len(shape) != 3:
         raise Problem(f"takes maps of (channels, height, width), got a row of {shape[0]} numbers")
 
 
 class Windowed(Layer):
-    """What convolutions and pools share: the arithmetic of windows."""
+    """The arithmetic of windows that convolutions and pools share."""
 
     size: Size
     stride: Size | None
     pad: Pad
 
     def window(self, shape: Shape) -> Window:
-        need_maps(shape)
+        require_maps(shape)
         size = _pair(self.size)
         stride = size if self.stride is None else _pair(self.stride)
         dilation = _pair(getattr(self, "dilation", 1))
         sides = _sides(self.pad, size, dilation, stride, shape[1:])
         window = Window(size, stride, dilation, sides, bool(getattr(self, "ceil", False)))
-        for axis, name in enumerate(("high", "wide")):
-            have = shape[1 + axis] + sum(window.sides[axis])
-            if window.span(axis) > have:
+        for axis, direction in enumerate(("high", "wide")):
+            padding = sum(window.sides[axis])
+            if window.span(axis) > (length := shape[1 + axis] + padding):
                 raise Problem(
-                    f"its window is {window.span(axis)} {name}, but what it is given is {have} {name}"
-                    f"{' with padding' if sum(window.sides[axis]) else ''}; "
-                    "take a larger input, smaller windows or fewer pools"
+                    f"its window is {window.span(axis)} {direction}, but its input is {length} {direction}"
+                    f"{' with padding' if padding else ''}; take a larger input, smaller windows or fewer pools"
                 )
         return window
 
@@ -201,52 +160,48 @@ class Windowed(Layer):
     def channels(self, shape: Shape) -> int:
         return shape[0]
 
-    def behind(self, padding: Padding) -> Padding | None:
-        return padding if self.pad == 0 and not getattr(self, "ceil", False) else None  # else the border is near or far
+    def padding_effect(self, padding: Padding) -> Padding | None:
+        # With padding of its own, or a last window that is cut, the output depends on how far the border is.
+        return padding if self.pad == 0 and not getattr(self, "ceil", False) else None
 
 
-Layers = tuple[Layer, ...]
-
-
-def through(layers: Layers, shape: Shape) -> Shape:
-    """The shape after all of `layers`."""
+def output_shape(layers: Layers, shape: Shape) -> Shape:
+    """Returns the shape behind all of `layers`."""
     for layer in layers:
         shape = layer.out(shape)
     return shape
 
 
 def sequence(layers: Layers, shape: Shape) -> Sequential:
-    """One module a word, in order."""
-    built = Sequential()
+    """Returns one module with a child for each layer, in order."""
+    modules, windows = [], []
     for layer in layers:
-        built.append(layer.module(shape))
+        modules.append(layer.module(shape))
+        windows.append(layer.window(shape))
         shape = layer.out(shape)
-    return built
+    return Sequential(*modules).with_plan(windows)
 
 
-def seen(layers: Layers, shape: Shape, field: Field) -> Field:
+def receptive_field(layers: Layers, shape: Shape, field: ReceptiveField) -> ReceptiveField:
+    """Returns the receptive field behind all of `layers`."""
     for layer in layers:
-        shape, field = layer.out(shape), layer.see(shape, field)
+        shape, field = layer.out(shape), layer.receptive_field(shape, field)
     return field
 
 
-def behind(layers: Layers, padding: Padding) -> Padding | None:
-    """What padding becomes after all of `layers`."""
+def padding_effect(layers: Layers, padding: Padding) -> Padding | None:
+    """Returns what padding becomes behind all of `layers`; None if the output depends on its length."""
     for layer in layers:
-        after = layer.behind(padding)
-        if after is None:
+        effect = layer.padding_effect(padding)
+        if effect is None:
             return None
-        padding = after
+        padding = effect
     return padding
 
 
-def cost(layers: Layers, shape: Shape) -> int:
+def macs(layers: Layers, shape: Shape) -> int:
+    """Returns the multiply-accumulates of all of `layers`."""
     total = 0
     for layer in layers:
         shape, total = layer.out(shape), total + layer.macs(shape)
     return total
-
-
-def widest(fields: list[Field]) -> Field:
-    sizes = [max(axis) for axis in zip(*(f.size for f in fields), strict=True)]
-    return Field((sizes[0], sizes[1]), fields[0].jump, fields[0].whole)

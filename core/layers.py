@@ -1,7 +1,7 @@
-"""The words a network is written in.
+"""The layers that networks are made of.
 
-A word is a frozen dataclass and the whole of itself (core/layer.py). A word that needs numbers is called,
-`conv(25, 3)`; one that does not is a value, `relu`, and may still be called to change what it has: `leaky(0.2)`.
+A layer is a frozen dataclass that knows all about itself (core/layer.py). A layer that needs arguments is called,
+`conv(25, 3)`; one that does not is a value, `relu`, and may be called to change its defaults: `leaky(0.2)`.
 """
 
 from __future__ import annotations
@@ -15,25 +15,23 @@ from torch import nn
 from . import modules
 from .combinators import Parallel, Residual, Vote
 from .layer import (
-    Field,
     Layer,
     Pad,
     Padding,
-    Pair,
     Shape,
     Size,
-    Window,
     Windowed,
     check_number,
-    need_maps,
-    spelt,
+    literal,
+    require_maps,
 )
 from .problem import Problem
+from .receptive_field import Pair, ReceptiveField, Window
 
 
 @dataclass(frozen=True)
 class Conv(Windowed):
-    """`filters` small windows, each moved over the whole input: M·N·K²·(D−K+1)² multiply-accumulates at stride 1."""
+    """`filters` windows, each applied at every position: M·N·K²·(D−K+1)² multiply-accumulates at stride 1."""
 
     filters: int
     size: Size
@@ -44,31 +42,31 @@ class Conv(Windowed):
     bias: bool = True
 
     def channels(self, shape: Shape) -> int:
-        for what, number in (("input channels", shape[0]), ("filters", self.filters)):
-            if number % self.groups:
-                raise Problem(f"{number} {what} do not divide into {self.groups} groups")
+        for name, count in (("input channels", shape[0]), ("filters", self.filters)):
+            if count % self.groups:
+                raise Problem(f"{count} {name} do not divide into {self.groups} groups")
         return self.filters
 
     def module(self, shape: Shape) -> nn.Module:
         window = self.window(shape)
         (top, bottom), (left, right) = window.sides
-        numbers: Any = (window.dilation, self.groups, self.bias)
+        arguments: Any = (window.dilation, self.groups, self.bias)
         if top == bottom and left == right:
-            return nn.Conv2d(shape[0], self.filters, window.size, window.stride, (top, left), *numbers)
+            return nn.Conv2d(shape[0], self.filters, window.size, window.stride, (top, left), *arguments)
         sides = (left, right, top, bottom)
-        return modules.UnevenConv(sides, shape[0], self.filters, window.size, window.stride, 0, *numbers)
+        return modules.UnevenConv(sides, shape[0], self.filters, window.size, window.stride, 0, *arguments)
 
     def macs(self, shape: Shape) -> int:
         return shape[0] // self.groups * prod(self.window(shape).size) * prod(self.out(shape))
 
-    def behind(self, padding: Padding) -> Padding | None:
-        after = super().behind(padding)
-        return "even" if after == "zero" and self.bias else after
+    def padding_effect(self, padding: Padding) -> Padding | None:
+        effect = super().padding_effect(padding)
+        return "constant" if effect == "zero" and self.bias else effect
 
 
 @dataclass(frozen=True)
 class Local(Windowed):
-    """Locally connected: windows as in `conv`, but every position has weights of its own."""
+    """Locally connected: windows as in `conv`, but with different weights at every position."""
 
     filters: int
     size: Size
@@ -87,13 +85,13 @@ class Local(Windowed):
     def macs(self, shape: Shape) -> int:
         return shape[0] * prod(self.window(shape).size) * prod(self.out(shape))
 
-    def behind(self, padding: Padding) -> Padding | None:
+    def padding_effect(self, padding: Padding) -> Padding | None:
         return None
 
 
 @dataclass(frozen=True)
 class Dense(Layer):
-    """Every number to every unit: fully connected."""
+    """Fully connected: a weighted sum of all numbers for each unit."""
 
     units: int
     bias: bool = True
@@ -103,8 +101,8 @@ class Dense(Layer):
             raise Problem(f"takes a row of numbers, got {shape}; put flatten before it")
         return (self.units,)
 
-    def see(self, shape: Shape, field: Field) -> Field:
-        return Field(field.whole, field.jump, field.whole)
+    def receptive_field(self, shape: Shape, field: ReceptiveField) -> ReceptiveField:
+        return field.over(field.positions)
 
     def module(self, shape: Shape) -> nn.Module:
         return nn.Linear(shape[0], self.units, self.bias)
@@ -115,7 +113,7 @@ class Dense(Layer):
 
 @dataclass(frozen=True)
 class Pool(Windowed):
-    """A pool's windows do not overlap unless a stride says so."""
+    """The base of pools, whose windows do not overlap unless a stride is given."""
 
     size: Size
     stride: Size | None = None
@@ -125,22 +123,23 @@ class Pool(Windowed):
     def window(self, shape: Shape) -> Window:
         window = super().window(shape)
         if any(before != after for before, after in window.sides):
-            raise Problem(f"a pool pads both sides alike, which pad={spelt(self.pad)} is not here; give it as a number")
+            raise Problem(f"a pool pads both sides alike, which pad={literal(self.pad)} does not here; give a number")
         if any(2 * side > size for (side, _), size in zip(window.sides, window.size, strict=True)):
-            raise Problem(f"a pool's pad is at most half its window; got {spelt(self.pad)} for {spelt(self.size)}")
+            raise Problem(f"a pool's pad is at most half its window; got {literal(self.pad)} for {literal(self.size)}")
         return window
 
-    def numbers(self, shape: Shape) -> tuple[Pair, Pair, Pair]:
+    def arguments(self, shape: Shape) -> tuple[Pair, Pair, Pair]:
+        """Returns size, stride and padding as torch's pools take them."""
         window = self.window(shape)
         return window.size, window.stride, (window.sides[0][0], window.sides[1][0])
 
 
 @dataclass(frozen=True)
 class MaxPool(Pool):
-    """The largest number in each window."""
+    """The maximum of each window."""
 
     def module(self, shape: Shape) -> nn.Module:
-        return nn.MaxPool2d(*self.numbers(shape), ceil_mode=self.ceil)
+        return nn.MaxPool2d(*self.arguments(shape), ceil_mode=self.ceil)
 
 
 @dataclass(frozen=True)
@@ -148,7 +147,7 @@ class AvgPool(Pool):
     """The mean of each window; padded zeros count."""
 
     def module(self, shape: Shape) -> nn.Module:
-        return nn.AvgPool2d(*self.numbers(shape), ceil_mode=self.ceil)
+        return nn.AvgPool2d(*self.arguments(shape), ceil_mode=self.ceil)
 
 
 @dataclass(frozen=True)
@@ -156,40 +155,39 @@ class L2Pool(Pool):
     """The root of the sum of squares in each window."""
 
     def module(self, shape: Shape) -> nn.Module:
-        return modules.L2Pool(*self.numbers(shape), self.ceil)
+        return modules.L2Pool(*self.arguments(shape), self.ceil)
 
-    def behind(self, padding: Padding) -> Padding | None:
-        return super().behind(_even(padding))
+    def padding_effect(self, padding: Padding) -> Padding | None:
+        return super().padding_effect(_constant(padding))
 
 
-class Whole(Layer):
-    """One number a map, from the whole of it."""
+class GlobalPool(Layer):
+    """The base of global pools: one number for each map."""
 
     def out(self, shape: Shape) -> Shape:
-        need_maps(shape)
+        require_maps(shape)
         return shape[:1]
 
-    def see(self, shape: Shape, field: Field) -> Field:
-        whole = field.through((shape[1], shape[2]), (1, 1)).size
-        return Field(whole, field.jump, whole)
+    def receptive_field(self, shape: Shape, field: ReceptiveField) -> ReceptiveField:
+        return field.over((shape[1], shape[2]))
 
-    def behind(self, padding: Padding) -> Padding | None:
+    def padding_effect(self, padding: Padding) -> Padding | None:
         return None
 
 
 @dataclass(frozen=True)
-class GlobalMax(Whole):
-    """The largest number of each map."""
+class GlobalMax(GlobalPool):
+    """The maximum of each map."""
 
     def module(self, shape: Shape) -> nn.Module:
         return modules.GlobalMax()
 
-    def behind(self, padding: Padding) -> Padding | None:
-        return "gone"  # of many equal columns one is enough
+    def padding_effect(self, padding: Padding) -> Padding | None:
+        return "removed"  # one of many equal columns is enough
 
 
 @dataclass(frozen=True)
-class GlobalAvg(Whole):
+class GlobalAvg(GlobalPool):
     """The mean of each map."""
 
     def module(self, shape: Shape) -> nn.Module:
@@ -198,17 +196,17 @@ class GlobalAvg(Whole):
 
 @dataclass(frozen=True)
 class GlobalBias(Layer):
-    """Each map plus a bias that a dense layer reads from the means and the largest numbers of all maps.
+    """Each map plus a bias that a dense layer computes from the means and maxima of all maps.
 
-    What happens anywhere is so known everywhere, without pooling the maps (Wu 2019, arXiv:1902.10565, section 3.3).
+    It makes global features available at every position (Wu 2019, arXiv:1902.10565, section 3.3).
     """
 
     def out(self, shape: Shape) -> Shape:
-        need_maps(shape)
+        require_maps(shape)
         return shape
 
-    def see(self, shape: Shape, field: Field) -> Field:
-        return field._replace(size=GlobalMax().see(shape, field).size)
+    def receptive_field(self, shape: Shape, field: ReceptiveField) -> ReceptiveField:
+        return field.over((shape[1], shape[2]))
 
     def module(self, shape: Shape) -> nn.Module:
         return modules.GlobalBias(shape[0])
@@ -216,7 +214,7 @@ class GlobalBias(Layer):
     def macs(self, shape: Shape) -> int:
         return 2 * shape[0] ** 2
 
-    def behind(self, padding: Padding) -> Padding | None:
+    def padding_effect(self, padding: Padding) -> Padding | None:
         return None
 
 
@@ -227,21 +225,19 @@ class Flatten(Layer):
     def out(self, shape: Shape) -> Shape:
         return (prod(shape),)
 
-    def see(self, shape: Shape, field: Field) -> Field:
-        if len(shape) == 1:
-            return field
-        return Field(field.size, field.jump, field.through((shape[1], shape[2]), (1, 1)).size)
+    def receptive_field(self, shape: Shape, field: ReceptiveField) -> ReceptiveField:
+        return field._replace(positions=(shape[1], shape[2])) if len(shape) == 3 else field
 
     def module(self, shape: Shape) -> nn.Module:
         return nn.Flatten()
 
-    def behind(self, padding: Padding) -> Padding | None:
-        return _if_gone(padding)
+    def padding_effect(self, padding: Padding) -> Padding | None:
+        return _if_removed(padding)
 
 
 @dataclass(frozen=True)
 class BatchNorm(Layer):
-    """Each channel to mean 0 and variance 1 over the batch, then scaled and shifted (Ioffe and Szegedy 2015)."""
+    """Normalises each channel over the batch, then scales and shifts it (Ioffe and Szegedy 2015)."""
 
     eps: float = 1e-5
     momentum: float = 0.1
@@ -250,13 +246,13 @@ class BatchNorm(Layer):
         norm = nn.BatchNorm2d if len(shape) == 3 else nn.BatchNorm1d
         return norm(shape[0], self.eps, self.momentum)
 
-    def behind(self, padding: Padding) -> Padding | None:
-        return _even(padding)
+    def padding_effect(self, padding: Padding) -> Padding | None:
+        return _constant(padding)
 
 
 @dataclass(frozen=True)
 class Lrn(Layer):
-    """Local response normalisation over `size` neighbouring channels, with AlexNet's numbers (2012, section 3.3).
+    """Local response normalisation over `size` neighbouring channels, with AlexNet's defaults (2012, section 3.3).
 
     x / (k + alpha/size · Σ x²)^beta: torch divides alpha by the size, the paper does not.
     """
@@ -267,19 +263,19 @@ class Lrn(Layer):
     k: float = 2.0
 
     def out(self, shape: Shape) -> Shape:
-        need_maps(shape)
+        require_maps(shape)
         return shape
 
     def module(self, shape: Shape) -> nn.Module:
         return nn.LocalResponseNorm(self.size, self.alpha, self.beta, self.k)
 
-    def flat(self) -> Layer:
-        return self
+    def to_1d(self) -> Layer:
+        return self  # its size counts channels
 
 
 @dataclass(frozen=True)
 class Dropout(Layer):
-    """Each number is left out with probability `rate` in training, the others grow to keep the sum."""
+    """In training, sets each number to 0 with probability `rate` and scales the others up to keep the expected sum."""
 
     rate: float = 0.5
 
@@ -302,7 +298,7 @@ class Relu(Layer):
 
 @dataclass(frozen=True)
 class Relu6(Layer):
-    """min(max(0, x), 6): a rectifier with a ceiling, for arithmetic in few bits (Howard et al. 2017)."""
+    """min(max(0, x), 6): a bounded rectifier, for low-precision arithmetic (Howard et al. 2017)."""
 
     def module(self, shape: Shape) -> nn.Module:
         return nn.ReLU6()
@@ -320,7 +316,7 @@ class Leaky(Layer):
 
 @dataclass(frozen=True)
 class Elu(Layer):
-    """x where positive, else alpha · (eˣ − 1)."""
+    """x if positive, else alpha · (eˣ − 1)."""
 
     alpha: float = 1.0
 
@@ -343,8 +339,8 @@ class Sigmoid(Layer):
     def module(self, shape: Shape) -> nn.Module:
         return nn.Sigmoid()
 
-    def behind(self, padding: Padding) -> Padding | None:
-        return _even(padding)
+    def padding_effect(self, padding: Padding) -> Padding | None:
+        return _constant(padding)
 
 
 @dataclass(frozen=True)
@@ -357,7 +353,7 @@ class Tanh(Layer):
 
 @dataclass(frozen=True)
 class Maxout(Layer):
-    """max(w₁ᵀx + b₁, …, w_kᵀx + b_k): the largest of each `pieces` neighbouring channels (Goodfellow et al. 2013)."""
+    """max(w₁ᵀx + b₁, …, w_kᵀx + b_k): the maximum of each `pieces` neighbouring channels (Goodfellow et al. 2013)."""
 
     pieces: int
 
@@ -366,15 +362,18 @@ class Maxout(Layer):
             raise Problem(f"{shape[0]} channels do not divide into groups of {self.pieces}")
         return (shape[0] // self.pieces, *shape[1:])
 
+    def receptive_field(self, shape: Shape, field: ReceptiveField) -> ReceptiveField:
+        return field.over(field.positions) if field.positions != (1, 1) else field  # neighbours in a flattened row
+
     def module(self, shape: Shape) -> nn.Module:
         return modules.Maxout(self.pieces)
 
 
 @dataclass(frozen=True)
 class Embed(Layer):
-    """Each of 1×1×length token ids to a column of `dim` numbers, learned; id 0 is padding, and its column stays zero.
+    """Embeds each of 1×1×length token ids as a column of `dim` numbers; id 0 is padding, and its column stays zero.
 
-    With `static`, the columns stay what they begin as.
+    With `static`, the columns are not trained.
     """
 
     tokens: int
@@ -382,33 +381,33 @@ class Embed(Layer):
     static: bool = False
 
     def out(self, shape: Shape) -> Shape:
-        _need_ids(shape)
+        _require_ids(shape)
         return (self.dim, 1, shape[2])
 
     def module(self, shape: Shape) -> nn.Module:
         return modules.Embed(self.tokens, self.dim, bool(self.static))
 
-    def behind(self, padding: Padding) -> Padding | None:
+    def padding_effect(self, padding: Padding) -> Padding | None:
         return "zero"
 
 
 @dataclass(frozen=True)
 class NGrams(Layer):
-    """Rows of ids, one for each length from 1 to `longest`: which known run of so many ids begins at each place.
+    """Rows of ids, one for each length from 1 to `longest`: the known run of so many ids that begins at each position.
 
-    Of `tokens` ids 0 stands for an unknown run, or one into padding. Which runs are known is found out before training
-    (Domain.begin); none are in a network that has not been told.
+    Of `tokens` ids, 0 stands for an unknown run, or one that reaches into padding. The known runs are set from the
+    training data before training (DataInitialization); a new network knows none.
     """
 
     longest: int
     tokens: int
 
     def out(self, shape: Shape) -> Shape:
-        _need_ids(shape)
+        _require_ids(shape)
         return (self.longest, 1, shape[2])
 
-    def see(self, shape: Shape, field: Field) -> Field:
-        return field.through((1, self.longest), (1, 1))
+    def receptive_field(self, shape: Shape, field: ReceptiveField) -> ReceptiveField:
+        return field.through(Window((1, self.longest), (1, 1), (1, 1), ((0, 0), (0, self.longest - 1)), ceil=False))
 
     def module(self, shape: Shape) -> nn.Module:
         return modules.NGrams(self.longest, self.tokens)
@@ -416,10 +415,10 @@ class NGrams(Layer):
 
 @dataclass(frozen=True)
 class Bag(Layer):
-    """The sum of the learned rows of `dim` numbers of all ids, each times a fixed weight of its id, and a bias.
+    """The sum of the embeddings of all ids, each times a fixed weight of its id, and a bias.
 
-    Id 0 is padding. The weights are 1 unless something is known of the ids before training (Domain.begin). With
-    `static`, the rows stay what they begin as; with `unit`, the weights of an input have squares that add up to 1.
+    Id 0 is padding. The weights are 1 unless they are set from the training data (DataInitialization). With `static`,
+    the embeddings are not trained; with `unit`, the weights of an input are scaled so that their squares sum to 1.
     """
 
     tokens: int
@@ -428,11 +427,11 @@ class Bag(Layer):
     unit: bool = False
 
     def out(self, shape: Shape) -> Shape:
-        need_maps(shape)
+        require_maps(shape)
         return (self.dim,)
 
-    def see(self, shape: Shape, field: Field) -> Field:
-        return GlobalMax().see(shape, field)
+    def receptive_field(self, shape: Shape, field: ReceptiveField) -> ReceptiveField:
+        return field.over((shape[1], shape[2]))
 
     def module(self, shape: Shape) -> nn.Module:
         return modules.Bag(self.tokens, self.dim, bool(self.static), bool(self.unit))
@@ -440,8 +439,8 @@ class Bag(Layer):
     def macs(self, shape: Shape) -> int:
         return prod(shape) * self.dim
 
-    def behind(self, padding: Padding) -> Padding | None:
-        return "gone" if padding == "zero" else None
+    def padding_effect(self, padding: Padding) -> Padding | None:
+        return "removed" if padding == "zero" else None
 
 
 @dataclass(frozen=True)
@@ -451,13 +450,13 @@ class Bias(Layer):
     def module(self, shape: Shape) -> nn.Module:
         return modules.Bias(shape)
 
-    def behind(self, padding: Padding) -> Padding | None:
-        return _if_gone(padding)
+    def padding_effect(self, padding: Padding) -> Padding | None:
+        return _if_removed(padding)
 
 
 @dataclass(frozen=True)
 class Scale(Layer):
-    """Every number times the constant `by`; before a softmax, how sure the scores may be."""
+    """Every number times the constant `by`: before a softmax, the inverse of a temperature."""
 
     by: float
 
@@ -468,21 +467,21 @@ class Scale(Layer):
         return modules.Scale(self.by)
 
 
-def _need_ids(shape: Shape) -> None:
+def _require_ids(shape: Shape) -> None:
     if len(shape) != 3 or shape[:2] != (1, 1):
         raise Problem(f"takes a row of token ids, (1, 1, length), got {shape}")
 
 
-def _even(padding: Padding) -> Padding:
-    return "even" if padding == "zero" else padding
+def _constant(padding: Padding) -> Padding:
+    return "constant" if padding == "zero" else padding
 
 
-def _if_gone(padding: Padding) -> Padding | None:
-    return padding if padding == "gone" else None
+def _if_removed(padding: Padding) -> Padding | None:
+    return padding if padding == "removed" else None
 
 
 KINDS: dict[str, type[Layer]] = {
-    kind.word: kind
+    kind.name: kind
     for kind in (
         *(AvgPool, Bag, BatchNorm, Bias, Conv, Dense, Dropout, Elu, Embed, Flatten, Gelu, GlobalAvg, GlobalBias),
         *(GlobalMax, L2Pool, Leaky, Local, Lrn, MaxPool, Maxout, NGrams, Parallel, Relu, Relu6, Residual, Scale),

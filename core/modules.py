@@ -1,4 +1,4 @@
-"""The modules that torch does not have, one class a word. Each keeps its own state; none is shared."""
+"""The modules of layers that torch does not have."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ Pair = tuple[int, int]
 
 
 class UnevenConv(nn.Conv2d):
-    """A convolution with one more pixel of padding after than before: what keeps the size under an even window.
+    """A convolution with one more pixel of padding after than before, which keeps the size under an even window.
 
-    torch's own padding="same" does the same sum and warns of a copy at each first call.
+    torch's own padding="same" computes the same and warns about a copy at the first call.
     """
 
-    def __init__(self, sides: tuple[int, int, int, int], *numbers: Any) -> None:
-        super().__init__(*numbers)
+    def __init__(self, sides: tuple[int, int, int, int], *arguments: Any) -> None:
+        super().__init__(*arguments)
         self.sides = sides  # left, right, top, bottom
 
     def forward(self, input: Tensor) -> Tensor:
@@ -27,7 +27,7 @@ class UnevenConv(nn.Conv2d):
 
 
 class Local(nn.Module):
-    """A window for every position, weights not shared: (B, C, H, W) -> (B, N, H', W')."""
+    """A convolution whose weights are not shared between positions: (B, C, H, W) -> (B, N, H', W')."""
 
     def __init__(
         self, shape: Sequence[int], out: Sequence[int], size: Pair, stride: Pair, sides: tuple[int, ...], bias: bool
@@ -35,14 +35,14 @@ class Local(nn.Module):
         super().__init__()
         self.size, self.stride, self.sides = size, stride, sides  # sides: left, right, top, bottom, as F.pad takes them
         self.out = tuple(out)
-        places, window = out[1] * out[2], shape[0] * size[0] * size[1]
-        self.weight = nn.Parameter(torch.empty(places, out[0], window))
+        positions, window = out[1] * out[2], shape[0] * size[0] * size[1]
+        self.weight = nn.Parameter(torch.empty(positions, out[0], window))
         self.bias = nn.Parameter(torch.zeros(tuple(out))) if bias else None
         bound = window**-0.5
         nn.init.uniform_(self.weight, -bound, bound)
 
     def forward(self, x: Tensor) -> Tensor:
-        windows = F.unfold(F.pad(x, self.sides), self.size, stride=self.stride)  # (B, C·h·w, places)
+        windows = F.unfold(F.pad(x, self.sides), self.size, stride=self.stride)  # (B, C·h·w, positions)
         y: Tensor = torch.einsum("bwp,pnw->bnp", windows, self.weight.to(windows.dtype)).unflatten(2, self.out[1:])
         return y if self.bias is None else y + self.bias
 
@@ -56,7 +56,7 @@ class L2Pool(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         sums = F.avg_pool2d(x * x, self.size, self.stride, self.pad, self.ceil, divisor_override=1)
-        return sums.clamp_min(1e-12).sqrt()  # the slope of a root at 0 is infinite, and 0 · ∞ is not a number
+        return sums.clamp_min(1e-12).sqrt()  # the root's gradient at 0 is infinite, and 0 · ∞ is NaN
 
 
 class GlobalMax(nn.Module):
@@ -96,11 +96,11 @@ class Maxout(nn.Module):
         return x.unflatten(1, (-1, self.pieces)).amax(2)  # type: ignore[no-any-return]
 
 
-def table(tokens: int, dim: int) -> nn.Embedding:
-    """Rows of `dim` numbers by id, of deviation 1 before `start` draws them anew. Id 0 is padding, and zero.
+def embedding(tokens: int, dim: int) -> nn.Embedding:
+    """Returns a table of `dim` random numbers for each id; their standard deviation is 1. Id 0 is padding, and zero.
 
     `nn.Embedding` draws normal numbers, which on the meta device, where networks are measured, imports torch's
-    compiler: 1.2 s of the processor for each command that knows words.
+    compiler: 1.2 s of processor time for each command that measures a network.
     """
     rows = torch.empty(tokens, dim).uniform_(-(3**0.5), 3**0.5)
     rows[0] = 0
@@ -108,29 +108,28 @@ def table(tokens: int, dim: int) -> nn.Embedding:
 
 
 class Embed(nn.Module):
-    """A row of token ids to a picture of height 1: (B, 1, 1, L) -> (B, dim, 1, L). Id 0 is padding, and zero."""
+    """Embeds a row of token ids as an image of height 1: (B, 1, 1, L) -> (B, dim, 1, L). Id 0 is padding, and zero."""
 
     def __init__(self, tokens: int, dim: int, static: bool = False) -> None:
         super().__init__()
-        self.table = table(tokens, dim)
+        self.table = embedding(tokens, dim)
         self.table.weight.requires_grad_(not static)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.table(x[:, 0, 0].long()).permute(0, 2, 1).unsqueeze(2)  # type: ignore[no-any-return]
 
 
-def runs(ids: Tensor, longest: int) -> Tensor:
-    """A number for each run of 1 … `longest` ids: (B, L) int64 -> (B, longest, L) int64, 0 where a run meets padding.
+def hashed_runs(ids: Tensor, longest: int) -> Tensor:
+    """Hashes each run of 1 … `longest` ids: (B, L) int64 -> (B, longest, L) int64, 0 if a run reaches into padding.
 
-    The same run has the same number everywhere; a polynomial modulo 2⁶² gives two of a million runs the same number
-    once in ten million times.
+    The hash is a polynomial modulo 2⁶²: among a million runs, two share a hash once in ten million times.
     """
-    after, number, whole, rows = ids, torch.zeros_like(ids), ids > 0, []
+    following, code, valid, rows = ids, torch.zeros_like(ids), ids > 0, []
     for length in range(1, longest + 1):
-        number = (number * RUN_BASE + after * RUN_SPREAD + length) & (2**62 - 1)  # int64 overflows alike everywhere
-        whole = whole & (after > 0)
-        rows.append(torch.where(whole, number, 0))
-        after = F.pad(after[:, 1:], (0, 1))
+        code = (code * RUN_BASE + following * RUN_SPREAD + length) & (2**62 - 1)  # int64 overflows alike everywhere
+        valid = valid & (following > 0)
+        rows.append(torch.where(valid, code, 0))
+        following = F.pad(following[:, 1:], (0, 1))
     return torch.stack(rows, 1)
 
 
@@ -138,21 +137,39 @@ RUN_BASE, RUN_SPREAD = 6364136223846793005, 1442695040888963407  # Knuth's linea
 
 
 class NGrams(nn.Module):
-    """Ids (B, 1, 1, L) to ids of the known runs of 1 … `longest` that begin at each place: (B, longest, 1, L) int64."""
+    """Maps ids (B, 1, 1, L) to ids of the known runs that begin at each position: (B, longest, 1, L) int64."""
 
     keys: Tensor
 
     def __init__(self, longest: int, tokens: int) -> None:
         super().__init__()
         self.longest = longest
-        unknown = torch.full((max(1, tokens - 1),), 2**62, dtype=torch.int64)  # larger than any run's number
-        self.register_buffer("keys", unknown)  # the numbers of the known runs, rising
+        unknown = torch.full((max(1, tokens - 1),), 2**62, dtype=torch.int64)  # larger than any hash
+        self.register_buffer("keys", unknown)  # the hashes of the known runs, ascending
 
     def forward(self, x: Tensor) -> Tensor:
-        found = runs(x[:, 0, 0].long(), self.longest)
-        at = torch.searchsorted(self.keys, found)
-        known = self.keys[at.clamp_max(len(self.keys) - 1)] == found
-        return torch.where(known, at + 1, 0).unsqueeze(2)
+        codes = hashed_runs(x[:, 0, 0].long(), self.longest)
+        search = (
+            binary_search if torch.compiler.is_exporting() else torch.searchsorted
+        )  # which ONNX has no operator for
+        index = search(self.keys, codes)
+        known = self.keys[index.clamp_max(self.keys.shape[0] - 1)] == codes
+        return torch.where(known, index + 1, 0).unsqueeze(2)
+
+
+def binary_search(keys: Tensor, values: Tensor) -> Tensor:
+    """Returns how many of the ascending `keys` are less than each value, as torch.searchsorted does.
+
+    Each of ⌈log₂ N⌉ steps halves the range with a lookup, a comparison and a choice, which any runtime has.
+    """
+    count = keys.shape[0]
+    half = 1 << (count.bit_length() - 1)  # the largest power of two within the count
+    # The first step chooses between the first and the last `half` keys, so that no later index leaves the table.
+    index = torch.where(keys[half - 1] < values, count - half, 0)
+    while half > 1:
+        half //= 2
+        index = torch.where(keys[index + (half - 1)] < values, index + half, index)
+    return torch.where(keys[index] < values, index + 1, index)
 
 
 class Bag(nn.Module):
@@ -163,15 +180,17 @@ class Bag(nn.Module):
     def __init__(self, tokens: int, dim: int, static: bool = False, unit: bool = False) -> None:
         super().__init__()
         self.unit = unit
-        self.table = table(tokens, dim)
+        self.table = embedding(tokens, dim)
         self.bias = nn.Parameter(torch.zeros(dim))
         self.register_buffer("weigh", torch.ones(tokens))
         self.requires_grad_(not static)
 
     def forward(self, x: Tensor) -> Tensor:
         ids, weights = x.flatten(1).long(), self.weights(x)
+        if torch.compiler.is_exporting():  # ONNX has no operator for a weighted embedding_bag
+            return (self.table(ids) * weights.unsqueeze(-1)).sum(1) + self.bias  # type: ignore[no-any-return]
         padding = self.table.padding_idx
-        told = F.embedding_bag(
+        total = F.embedding_bag(
             ids,
             self.table.weight,
             mode="sum",
@@ -179,10 +198,10 @@ class Bag(nn.Module):
             padding_idx=padding,
             sparse=self.table.sparse,
         )
-        return told + self.bias
+        return total + self.bias
 
     def weights(self, x: Tensor) -> Tensor:
-        """(B, C, 1, L) ids -> the weight of each, (B, C · L)."""
+        """Returns the weight of each id: (B, C, 1, L) -> (B, C · L)."""
         ids = x.flatten(1).long()
         weights = self.weigh[ids]
         if not self.unit:
@@ -213,41 +232,85 @@ class Scale(nn.Module):
         return x * self.by
 
 
-class Residual(nn.Module):
+# --- combinators -----------------------------------------------------------------------------------------------------
+
+
+class Sum(nn.Module):
+    """The sum of its inputs, which have the same shape."""
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        total = inputs[0]
+        for each in inputs[1:]:
+            total = total + each
+        return total
+
+
+class Mean(nn.Module):
+    """The mean of its inputs, which have the same shape."""
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        return torch.stack(inputs).mean(0)
+
+
+class Concatenate(nn.Module):
+    """The channels of its inputs, one after the other."""
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        return torch.cat(inputs, 1)
+
+
+class Combinator(nn.Module):
+    """Applies branches to the same input and merges their outputs. Walks over networks need to know no other."""
+
+    def __init__(self, branches: Sequence[nn.Module], merge: nn.Module) -> None:
+        super().__init__()
+        self.branches = nn.ModuleList(branches)
+        self.merge = merge
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.merge(*[branch(x) for branch in self.branches])  # type: ignore[no-any-return]
+
+    def with_branches(self, branches: Sequence[nn.Module]) -> Combinator:
+        """Returns a module that merges the outputs of other branches in the same way, in evaluation."""
+        return Combinator(branches, self.merge).eval()
+
+
+class Residual(Combinator):
     """`body(x) + shortcut(x)` (He et al. 2016)."""
 
-    def __init__(self, body: nn.Module, shortcut: nn.Module) -> None:
-        super().__init__()
-        self.body, self.shortcut = body, shortcut
+    def __init__(self, branches: Sequence[nn.Module]) -> None:
+        nn.Module.__init__(self)
+        self.body, self.shortcut = branches  # model files know the weights by these names
+        self.merge = Sum()
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.body(x) + self.shortcut(x)  # type: ignore[no-any-return]
+    @property
+    def branches(self) -> tuple[nn.Module, nn.Module]:  # type: ignore[override]
+        return self.body, self.shortcut
 
 
-class Parallel(nn.Module):
-    """The channels of all branches, one after the other (Szegedy et al. 2015)."""
+class Vote(Combinator):
+    """The mean of all branches; in training, each example goes through a single, random one of those that learn."""
 
     def __init__(self, branches: Sequence[nn.Module]) -> None:
-        super().__init__()
-        self.branches = nn.ModuleList(branches)
+        super().__init__(branches, Mean())
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.cat([branch(x) for branch in self.branches], 1)
-
-
-class Vote(nn.Module):
-    """The mean of all branches; in training each that learns takes a part of the batch by chance, and answers alone."""
-
-    def __init__(self, branches: Sequence[nn.Module]) -> None:
-        super().__init__()
-        self.branches = nn.ModuleList(branches)
-
-    def forward(self, x: Tensor) -> Tensor:
+        if not self.training:
+            return super().forward(x)
         learning = [branch for branch in self.branches if any(p.requires_grad for p in branch.parameters())]
-        if not self.training or not learning or len(x) < len(learning):
-            return torch.stack([branch(x) for branch in self.branches]).mean(0)
+        if not learning or len(x) < len(learning):
+            return super().forward(x)
+        self.call_listeners(x, learning)
         if len(learning) == 1:
             return learning[0](x)  # type: ignore[no-any-return]
         order = torch.randperm(len(x)).to(x.device)  # drawn on the CPU: the same on every device
-        parts = [branch(x[own]) for branch, own in zip(learning, order.chunk(len(learning)), strict=True)]
-        return torch.cat(parts)[order.argsort()]
+        shares = order.chunk(len(learning))
+        outputs = [branch(x[share]) for branch, share in zip(learning, shares, strict=True)]
+        return torch.cat(outputs)[order.argsort()]
+
+    def call_listeners(self, x: Tensor, learning: Sequence[nn.Module]) -> None:
+        """Runs the branches that do not learn, for nothing but the forward hooks in them, if there are any."""
+        for branch in self.branches:
+            if branch not in learning and any(m._forward_hooks or m._forward_pre_hooks for m in branch.modules()):
+                with torch.no_grad():
+                    branch(x)

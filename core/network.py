@@ -1,4 +1,4 @@
-"""A network written, read, measured and built.
+"""Networks: their text, their measurements and their modules.
 
 A network is an input shape and a tuple of layers. Its text is the same in the source, on the command line, in a model
 file and under a drawing: `conv(25, 3), relu, maxpool(2), flatten, dense(classes)`.
@@ -16,27 +16,34 @@ from typing import Any, NamedTuple
 
 import torch
 
-from .layer import Field, Layer, Layers, Shape, behind, sequence
+from .layer import Layer, Layers, Shape, padding_effect, sequence
 from .layers import KINDS
 from .problem import USAGE, Problem, did_you_mean
+from .receptive_field import ReceptiveField, Window
 from .sequential import Sequential
 
 
 class Row(NamedTuple):
-    """One word of a network, measured. `inside` holds the rows of each sequence that a combinator holds."""
+    """One layer of a network, measured. `branches` holds the rows of each branch of a combinator."""
 
     layer: Layer
     input: Shape
     output: Shape
     parameters: int
     macs: int
-    receptive_field: tuple[int, int]
-    unseen: tuple[int, int]  # rows and columns of this layer's input that no window touches
-    misfit: str  # the sentence for a stride that does not end with its input, or ""
-    inside: tuple[tuple[Row, ...], ...] = ()
+    field: ReceptiveField
+    window: Window | None
+    unseen: tuple[int, int]  # rows and columns of this layer's input that no window covers
+    misfit: str  # a sentence if the last window does not end with the input, or ""
+    branches: tuple[tuple[Row, ...], ...] = ()
+
+    @property
+    def receptive_field(self) -> tuple[int, int]:
+        """The size of the receptive field in input pixels, padding included."""
+        return self.field.size
 
     def to_dict(self) -> dict[str, Any]:
-        """The row as JSON, as `describe --json` promises it."""
+        """Returns the row as `describe --json` prints it."""
         values: dict[str, Any] = {
             "layer": str(self.layer),
             "output": list(self.output),
@@ -45,16 +52,16 @@ class Row(NamedTuple):
             "receptive_field": list(self.receptive_field),
             "unseen": list(self.unseen),
         }
-        if self.inside:
-            values["inside"] = [[row.to_dict() for row in rows] for rows in self.inside]
+        if self.branches:
+            values["inside"] = [[row.to_dict() for row in rows] for rows in self.branches]
         return values
 
 
 @dataclass(frozen=True)
 class Network:
-    """An input shape (channels, height, width) and the words that follow it.
+    """An input shape (channels, height, width) and the layers that follow it.
 
-    Raises Problem where a word does not fit what the one before gives it, naming the word and its index.
+    Raises Problem if a layer does not fit the output of the one before, naming the layer and its index.
     """
 
     input: Shape
@@ -65,19 +72,19 @@ class Network:
             raise Problem("the network has no layers; write one, as in: flatten, dense(classes)", USAGE)
         if len(self.input) != 3 or min(self.input) < 1:
             raise Problem(f"an input is (channels, height, width), each 1 or more; got {self.input}", USAGE)
-        assert self.rows  # measuring is checking: a word that does not fit says so now
+        assert self.rows  # measuring checks that the layers fit
 
     def __str__(self) -> str:
         return ", ".join(map(str, self.layers))
 
     @cached_property
-    def laid(self) -> Layers:
-        """The layers as they are built: flat where the input has height 1, so that `conv(100, 3)` looks at 1×3."""
-        return tuple(layer.flat() for layer in self.layers) if self.input[1] == 1 else self.layers
+    def built_layers(self) -> Layers:
+        """The layers as they are built: on an input of height 1, `conv(100, 3)` has a window of 1×3."""
+        return tuple(layer.to_1d() for layer in self.layers) if self.input[1] == 1 else self.layers
 
     @cached_property
     def rows(self) -> tuple[Row, ...]:
-        return _measure(self.layers, self.laid, self.input, Field())
+        return _measure(self.layers, self.built_layers, self.input, ReceptiveField())
 
     @property
     def output(self) -> Shape:
@@ -97,23 +104,34 @@ class Network:
 
     @cached_property
     def right_context(self) -> int | None:
-        """How many columns of padding (zeros) must stay behind an input for its answer to ignore how many follow.
+        """The columns of padding (zeros) that must follow an input, so that the output ignores how many follow.
 
-        None where the answer depends on how much padding there is: where a word counts positions or looks at a border.
+        None if the output depends on how much padding there is: if a layer counts positions or meets the border.
         """
-        if behind(self.layers, "zero") != "gone":
+        if padding_effect(self.layers, "zero") != "removed":
             return None
         maps = [row for _, row in walk(self.rows) if len(row.output) == 3]
         strides = any(getattr(row.layer, "stride", 1) != 1 for row in maps)
         widest = max((row.receptive_field[1] for row in maps), default=1)
-        return widest * (1 + strides)  # a window of nothing but padding begins at a multiple of the strides
+        return widest * (1 + strides)  # a window that covers only padding begins at a multiple of the strides
+
+    @cached_property
+    def any_width(self) -> bool:
+        """True if the same weights take inputs of any width that is large enough and give an output of the same shape.
+
+        This is decided by building the network for a wider input.
+        """
+        wider = Network((*self.input[:2], self.input[2] + 16), self.layers)
+        with torch.device("meta"):
+            shapes = [{name: value.shape for name, value in net.module().state_dict().items()} for net in (self, wider)]
+        return shapes[0] == shapes[1] and self.output == wider.output
 
     def module(self) -> Sequential:
-        """The network as torch runs it: `module[3]` is the fourth word."""
-        return sequence(self.laid, self.input)
+        """Returns the network as a torch module: `module[3]` is the fourth layer."""
+        return sequence(self.built_layers, self.input)
 
     def to_dict(self) -> dict[str, Any]:
-        """The measurements as JSON, as `describe --json` promises them."""
+        """Returns the measurements as `describe --json` prints them."""
         return {
             "network": str(self),
             "input": list(self.input),
@@ -125,46 +143,44 @@ class Network:
         }
 
 
-def _measure(written: Layers, laid: Layers, shape: Shape, field: Field) -> tuple[Row, ...]:
-    rows = []
-    for index, (word, layer) in enumerate(zip(written, laid, strict=True)):
+def _measure(layers: Layers, built: Layers, shape: Shape, field: ReceptiveField) -> tuple[Row, ...]:
+    rows: list[Row] = []
+    for index, (layer, built_layer) in enumerate(zip(layers, built, strict=True)):
         try:
-            row, field = _row(word, layer, shape, field)
+            rows.append(_row(layer, built_layer, shape, field))
         except Problem as problem:
-            raise Problem(f"layer {index}, {_short(word)}: {problem}", USAGE) from None
-        rows.append(row)
-        shape = row.output
+            raise Problem(f"layer {index}, {_short(layer)}: {problem}", USAGE) from None
+        shape, field = rows[-1].output, rows[-1].field
     return tuple(rows)
 
 
-def _row(word: Layer, layer: Layer, shape: Shape, field: Field) -> tuple[Row, Field]:
-    inside = tuple(
-        _measure(written, laid, shape, field) for written, laid in zip(word.inside(), layer.inside(), strict=True)
+def _row(layer: Layer, built: Layer, shape: Shape, field: ReceptiveField) -> Row:
+    branches = tuple(
+        _measure(branch, built_branch, shape, field)
+        for branch, built_branch in zip(layer.branches, built.branches, strict=True)
     )
-    output = layer.out(shape)
+    output = built.out(shape)
     if max(output) > 2**31 or prod(output) > 2**40:
         raise Problem(f"gives {output}, more numbers than a machine can hold")
-    seen = layer.see(shape, field)
+    window = built.window(shape)
     with torch.device("meta"):
-        parameters = sum(each.numel() for each in layer.module(shape).parameters())
-    unseen, misfit = _fit(layer, shape)
-    return Row(word, shape, output, parameters, layer.macs(shape), seen.size, unseen, misfit, inside), seen
+        parameters = sum(weight.numel() for weight in built.module(shape).parameters())
+    unseen, misfit = ((0, 0), "") if window is None else _fit(window, shape)
+    after = built.receptive_field(shape, field)
+    return Row(layer, shape, output, parameters, built.macs(shape), after, window, unseen, misfit, branches)
 
 
-def _fit(layer: Layer, shape: Shape) -> tuple[tuple[int, int], str]:
-    """What a stride leaves unseen, and the lectures' arithmetic where it does not come out even."""
-    window = layer.window(shape)
-    if window is None:
-        return (0, 0), ""
+def _fit(window: Window, shape: Shape) -> tuple[tuple[int, int], str]:
+    """Returns what a window leaves unseen, and the arithmetic of its positions if it does not come out even."""
     unseen = (window.unseen(shape[1], 0), window.unseen(shape[2], 1))
     for axis, length in enumerate(shape[1:]):
         exact = window.fit(length, axis)
         if exact.denominator != 1 and not window.ceil:
             sides = sum(window.sides[axis])
-            sum_text = f"({length}{f' + {sides}' if sides else ''} − {window.span(axis)})/{window.stride[axis]} + 1"
-            counted = zip(unseen, ("row", "column"), strict=True)
-            left = " and ".join(f"{n} {name}{'s' * (n > 1)}" for n, name in counted if n)
-            return unseen, f"{sum_text} = {float(exact):.2f} does not fit" + (f": {left} left unseen" if left else "")
+            terms = f"({length}{f' + {sides}' if sides else ''} − {window.span(axis)})/{window.stride[axis]} + 1"
+            counts = zip(unseen, ("row", "column"), strict=True)
+            left = " and ".join(f"{count} {name}{'s' * (count > 1)}" for count, name in counts if count)
+            return unseen, f"{terms} = {float(exact):.2f} does not fit" + (f": {left} left unseen" if left else "")
     return unseen, ""
 
 
@@ -174,106 +190,109 @@ def _short(layer: Layer, most: int = 60) -> str:
 
 
 def walk(rows: tuple[Row, ...], depth: int = 0) -> Iterator[tuple[int, Row]]:
-    """Every row and, after it, the rows inside it, each with its depth."""
+    """Yields every row, followed by the rows of its branches, each with its depth."""
     for row in rows:
         yield depth, row
-        for rows_inside in row.inside:
-            yield from walk(rows_inside, depth + 1)
+        for branch in row.branches:
+            yield from walk(branch, depth + 1)
 
 
 # --- text -> layers ------------------------------------------------------------------------------------------------
 
 
-def parse(text: str, **numbers: int) -> Layers:
-    """Layers from their text, read with Python's own `ast`: words, numbers, tuples, nothing else.
+def parse(text: str, **constants: int) -> Layers:
+    """Reads layers from their text with Python's own `ast`: names, numbers and tuples, nothing else.
 
-    `numbers` are names that stand for one, such as `classes=10`. Raises Problem with the place of what is wrong.
+    `constants` are names that stand for numbers, such as `classes=10`. Raises Problem with the position of the mistake.
     """
-    elements = _expression(text, f"({text}\n,)").elts
-    return tuple(_Reader(text, numbers, shift=1).layer(node) for node in elements)
+    nodes = _expression(text, f"({text}\n,)").elts
+    return tuple(_Reader(text, constants, shift=1).layer(node) for node in nodes)
 
 
-def call(text: str, functions: Mapping[str, Any], what: str) -> tuple[str, list[Any], dict[str, Any]]:
-    """`"alphago(filters=64)"` as a known name, its numbers and its named numbers."""
-    name, bracket, rest = text.strip().partition("(")  # names may have dashes, which Python's have not
+def call(text: str, functions: Mapping[str, Any], kind: str) -> tuple[str, list[Any], dict[str, Any]]:
+    """Splits `"alphago(filters=64)"` into a known name, its arguments and its keyword arguments."""
+    name, bracket, rest = text.strip().partition("(")  # names may have dashes, which Python's may not
     name = name.strip()
     if name not in functions:
         close = did_you_mean(name, functions)
         known = ", ".join(sorted(functions))
-        raise Problem(f"{name or 'an empty text'} is not a {what}{close}; there are {known}", USAGE)
+        raise Problem(f"{name or 'an empty text'} is not a {kind}{close}; there are {known}", USAGE)
     if not bracket:
         return name, [], {}
     node = _expression(text, f"(_{'_' * (len(name) - 1)}({rest}\n,)").elts
     if len(node) != 1:
-        raise Problem(f"{text!r} is more than one {what}", USAGE)
-    _, (given, named) = _Reader(text, {}, shift=1).parts(node[0])
-    return name, given, named
+        raise Problem(f"{text!r} is more than one {kind}", USAGE)
+    _, (arguments, keywords) = _Reader(text, {}, shift=1).parts(node[0])
+    return name, arguments, keywords
 
 
 def _expression(text: str, wrapped: str) -> ast.Tuple:
     if not text.strip():
-        raise Problem("the text is empty; write words with commas between them, as in: flatten, dense(classes)", USAGE)
+        raise Problem("the text is empty; write layers separated by commas, as in: flatten, dense(classes)", USAGE)
     try:
         node = ast.parse(wrapped, mode="eval").body
     except SyntaxError as error:
         column = max(0, (error.offset or 1) - 2)
-        raise Problem(f"{_at(text, column)}: {error.msg}; a network is words with commas between them", USAGE) from None
+        raise Problem(
+            f"{_position(text, column)}: {error.msg}; a network is layers separated by commas", USAGE
+        ) from None
     except (RecursionError, MemoryError, ValueError):
         raise Problem("the text nests too deeply or holds characters that no network has", USAGE) from None
     if not isinstance(node, ast.Tuple):
-        raise Problem(f"{text!r} is not a list of words; a network is words with commas between them", USAGE)
+        raise Problem(f"{text!r} is not a list of layers; a network is layers separated by commas", USAGE)
     return node
 
 
-def _at(text: str, column: int) -> str:
+def _position(text: str, column: int) -> str:
     return f"column {column + 1}, at {text[column : column + 20].strip()!r}" if text[column:].strip() else "at the end"
 
 
 class _Reader:
-    """Turns the nodes of Python's syntax tree into layers, and says where what it cannot read stands."""
+    """Turns the nodes of Python's syntax tree into layers, and reports the position of what it cannot read."""
 
-    def __init__(self, text: str, numbers: Mapping[str, int], shift: int) -> None:
-        self.text, self.numbers, self.shift = text, numbers, shift
+    def __init__(self, text: str, constants: Mapping[str, int], shift: int) -> None:
+        self.text, self.constants, self.shift = text, constants, shift
 
     def wrong(self, node: ast.AST, message: str) -> Problem:
         line, column = getattr(node, "lineno", 1), getattr(node, "col_offset", 0)
         lines = self.text.split("\n")
         raw = lines[min(line, len(lines)) - 1]
         column = len(raw.encode()[: max(0, column - (self.shift if line == 1 else 0))].decode(errors="ignore"))
-        place = f"line {line}, {_at(raw, column)}" if len(lines) > 1 else _at(raw, column)
-        return Problem(f"{place}: {message}", USAGE)
+        position = _position(raw, column)
+        return Problem(f"{f'line {line}, ' if len(lines) > 1 else ''}{position}: {message}", USAGE)
 
     def layer(self, node: ast.expr) -> Layer:
-        name, (given, named) = self.parts(node)
+        name, (arguments, keywords) = self.parts(node)
         kind = KINDS.get(name)
         if kind is None:
             close = did_you_mean(name, KINDS)
             raise self.wrong(node, f"{name} is not a layer{close}; the layers are {', '.join(KINDS)}")
-        self.check(node, kind, given, named)
+        self.check(node, kind, arguments, keywords)
         try:
-            return kind(*given, **named)
+            return kind(*arguments, **keywords)
         except Problem as problem:
             raise self.wrong(node, str(problem)) from None
 
-    def check(self, node: ast.expr, kind: type[Layer], given: list[Any], named: dict[str, Any]) -> None:
+    def check(self, node: ast.expr, kind: type[Layer], arguments: list[Any], keywords: dict[str, Any]) -> None:
+        """Raises Problem unless the layer takes these arguments."""
         signature = inspect.signature(kind)
-        takes = f"{kind.word} takes {', '.join(signature.parameters) or 'no numbers'}"
-        for name in named:
+        takes = f"{kind.name} takes {', '.join(signature.parameters) or 'no arguments'}"
+        for name in keywords:
             if name not in signature.parameters:
                 raise self.wrong(node, f"{name} is unknown{did_you_mean(name, signature.parameters)}; {takes}")
         try:
-            signature.bind(*given, **named)
+            signature.bind(*arguments, **keywords)
         except TypeError as error:
             raise self.wrong(node, f"{error}; {takes}") from None
 
     def parts(self, node: ast.expr) -> tuple[str, tuple[list[Any], dict[str, Any]]]:
-        """A word's name, its numbers and its named numbers."""
+        """Returns a layer's name, its arguments and its keyword arguments."""
         if isinstance(node, ast.Name):
             return node.id, ([], {})
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and all(k.arg for k in node.keywords):
-            named = {str(k.arg): self.value(k.value) for k in node.keywords}
-            return node.func.id, ([self.value(argument) for argument in node.args], named)
-        raise self.wrong(node, "expected a word such as relu or conv(25, 3)")
+            keywords = {str(k.arg): self.value(k.value) for k in node.keywords}
+            return node.func.id, ([self.value(argument) for argument in node.args], keywords)
+        raise self.wrong(node, "expected a layer such as relu or conv(25, 3)")
 
     def value(self, node: ast.expr) -> Any:
         if isinstance(node, ast.Constant) and isinstance(node.value, int | float | str):
@@ -282,13 +301,13 @@ class _Reader:
             number = self.value(node.operand)
             if isinstance(number, int | float):
                 return -number
-        if isinstance(node, ast.Name) and node.id in self.numbers:
-            return self.numbers[node.id]
+        if isinstance(node, ast.Name) and node.id in self.constants:
+            return self.constants[node.id]
         if isinstance(node, ast.Tuple):
-            return tuple(self.value(each) for each in node.elts)
+            return tuple(self.value(element) for element in node.elts)
         if isinstance(node, ast.Name) and node.id not in KINDS:
-            close = did_you_mean(node.id, {*KINDS, *self.numbers})
+            close = did_you_mean(node.id, {*KINDS, *self.constants})
             raise self.wrong(node, f"{node.id} is not a number or a layer{close}")
         if isinstance(node, ast.Name | ast.Call):
             return self.layer(node)
-        raise self.wrong(node, "expected a number, a word or a tuple of them")
+        raise self.wrong(node, "expected a number, a layer or a tuple of them")

@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from . import checkpoint
+from . import checkpoint, modules
 from .capability import Capability
 from .checkpoint import Card
-from .combinators import Parallel, Vote
+from .combinators import Combinator
 from .constants import network_constants
 from .data import Data, Preprocessing
 from .domain import Domain
@@ -139,9 +139,10 @@ def pieces(layers: Sequence[Layer], module: nn.Module, end: bool = True) -> list
     found = []
     for at, (layer, word) in enumerate(zip(layers, words, strict=True)):
         scores = end and at == last
-        if isinstance(layer, Parallel | Vote):
-            for branch, own in zip(layer.branches, word.get_submodule("branches").children(), strict=True):
-                found += pieces(branch, own, scores)
+        if isinstance(layer, Combinator) and not layer.transferred_whole:
+            assert isinstance(word, modules.Combinator)
+            for branch, module_of_branch in zip(layer.branches, word.branches, strict=True):
+                found += pieces(branch, module_of_branch, scores)
         else:
             found.append(Piece(layer, word, scores))
     return found
@@ -185,7 +186,7 @@ def _vectors(new: Sequence[Piece], rest: Sequence[Piece], ours: Sequence[str], t
 
 
 def _remark(card: Card, taken: int, new: Sequence[Piece], known: int) -> str:
-    counts = Counter(piece.layer.word for piece in new)
+    counts = Counter(piece.layer.name for piece in new)
     named = ", ".join(f"{count} {word}" for word, count in counts.items())
     told = f"--weights: {taken} layers go on from a model of {card.domain}, {len(new)} begin anew ({named})"
     return told + (f", in them the vectors of {known:,} tokens go on" if known else "")

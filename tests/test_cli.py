@@ -311,7 +311,7 @@ WRONG = [
     (
         ("train", "vision", "PHOTOS", "--network", "conv(4, 13)"),
         USAGE,
-        "its window is 13 high, but what it is given is 12",
+        "its window is 13 high, but its input is 12",
     ),
     (
         ("train", "vision", "PHOTOS", "--network", "flatten, dense(4)"),

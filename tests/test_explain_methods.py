@@ -60,7 +60,7 @@ def subject_of(name: str, other: str = "") -> Subject:
             module.running_var.uniform_(0.5, 2, generator=rng)
             module.weight.data.uniform_(0.3, 1.5, generator=rng)
         if isinstance(module, modules.NGrams):
-            keys = modules.runs(x[:, 0, 0].long(), 3).flatten().unique()
+            keys = modules.hashed_runs(x[:, 0, 0].long(), 3).flatten().unique()
             module.keys.copy_(keys[keys > 0][: len(module.keys)])
         bias = getattr(module, "bias", None)
         if isinstance(bias, torch.Tensor):

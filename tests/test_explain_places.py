@@ -7,9 +7,9 @@ import pytest
 import torch
 from neocog.core.explain import places, sheet
 from neocog.core.explain.gradcam import laid
-from neocog.core.explain.sight import Sight, sight
 from neocog.core.network import Network, parse
 from neocog.core.problem import Problem
+from neocog.core.receptive_field import ReceptiveField
 from PIL import Image
 
 DIGITS = Network((1, 28, 28), parse("conv(25, 3), relu, maxpool(2), conv(50, 3), relu, maxpool(2), flatten, dense(10)"))
@@ -27,7 +27,7 @@ RESIDUAL = Network((3, 8, 8), parse("residual(conv(4, 3, pad=1), relu, shortcut=
 def test_every_place_finds_the_module_of_its_word(network):
     words = network.module()
     for place in places.places(network):
-        layer = place.row.layer.flat() if network.input[1] == 1 else place.row.layer
+        layer = place.row.layer.to_1d() if network.input[1] == 1 else place.row.layer
         fresh = layer.module(place.row.input)
         assert type(place.module(words)) is type(fresh)
 
@@ -68,32 +68,10 @@ def test_the_last_maps_are_those_before_the_pool_and_of_every_branch():
     assert [place.number for place in places.last_maps(RESIDUAL)] == ["0"]
 
 
-@pytest.mark.parametrize("network", [DIGITS, RESIDUAL])
-def test_nothing_outside_of_what_a_number_sees_changes_it(network):
-    """And what it sees is as large as `describe` says."""
-    words = network.module().double().eval()
-    rng = torch.Generator().manual_seed(0)
-    x = torch.rand(1, *network.input, dtype=torch.float64, generator=rng)
-    for place in places.places(network):
-        if len(place.row.output) < 3 or "." in place.number:
-            continue
-        assert sight(network, place).size == place.row.receptive_field
-        upto, at = words[: int(place.number) + 1], tuple(length // 2 for length in place.row.output[1:])
-        rows, columns = sight(network, place).of(*at)
-        outside = torch.ones(network.input[1:], dtype=torch.bool)
-        outside[rows, columns] = False
-        assert rows.stop - rows.start == place.row.receptive_field[0]
-        changed, moved = x.clone(), x.clone()
-        changed[0, :, outside] += 10
-        moved[0, :, ~outside] += torch.rand(int((~outside).sum()), dtype=torch.float64, generator=rng)
-        told = [upto(each)[0, :, at[0], at[1]] for each in (x, changed, moved)]
-        assert torch.equal(told[0], told[1]) and not torch.equal(told[0], told[2])
-
-
 def test_a_small_map_is_laid_where_its_numbers_look():
-    seen = Sight(size=(3, 3), step=(2, 2), start=(-1, 0))  # middles at rows 0, 2, 4 and columns 1, 3, 5
+    field = ReceptiveField(centre=(0, 1), step=(2, 2))  # of windows of 3: centres at rows 0, 2, 4 and columns 1, 3, 5
     small = torch.arange(9.0).view(1, 3, 3)
-    large = laid(small, seen, (5, 7))[0]
+    large = laid(small, field, (5, 7))[0]
     assert torch.equal(large[::2, 1:6:2], small[0])
     assert large[0, 2] == 0.5 and large[1, 1] == 1.5  # straight between neighbours
     assert large[0, 0] == 0 and large[4, 6] == 8  # the border is repeated

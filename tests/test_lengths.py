@@ -144,7 +144,7 @@ def told(*known: list[int], longest: int = 3) -> torch.nn.Module:
     """An `ngrams` that knows some runs."""
     module = modules.NGrams(longest, len(known) + 1)
     module.keys.copy_(
-        torch.cat([modules.runs(torch.tensor([run]), len(run))[0, -1, :1] for run in known]).sort().values
+        torch.cat([modules.hashed_runs(torch.tensor([run]), len(run))[0, -1, :1] for run in known]).sort().values
     )
     return module
 
@@ -164,11 +164,11 @@ def test_ngrams_that_were_told_nothing_know_nothing():
 
 
 def test_a_run_into_padding_has_no_number_and_different_runs_have_different_numbers():
-    numbers = modules.runs(torch.tensor([[1, 2, 1, 2, 2, 0, 0]]), 3)[0]
+    numbers = modules.hashed_runs(torch.tensor([[1, 2, 1, 2, 2, 0, 0]]), 3)[0]
     assert (numbers > 0).sum(1).tolist() == [5, 4, 3]
     assert numbers[1, 0] == numbers[1, 2] and len(numbers[numbers > 0].unique()) == 2 + 3 + 3
     pairs = torch.cartesian_prod(torch.arange(1, 401), torch.arange(1, 401))
-    assert len(modules.runs(pairs, 2)[:, 1, 0].unique()) == 160_000
+    assert len(modules.hashed_runs(pairs, 2)[:, 1, 0].unique()) == 160_000
 
 
 def test_a_bag_sums_rows_by_their_weights():

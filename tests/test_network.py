@@ -154,7 +154,7 @@ def test_macs_agree_with_torchs_own_counter():
     assert counter.get_total_flops() == 2 * network.macs
 
 
-def test_the_module_of_a_word_stands_at_its_index():
+def test_the_module_of_a_layer_stands_at_its_index():
     module = measured(LECTURE, 1, 28, 28).module()
     assert isinstance(module[3], torch.nn.Conv2d) and module[3].out_channels == 50
 
@@ -170,7 +170,7 @@ def test_no_module_is_shared():
 
 
 small = st.integers(1, 9)
-words = st.one_of(
+layers = st.one_of(
     st.builds(
         lambda n, k, s, b: conv(n, k, stride=s, bias=b), small, small | st.tuples(small, small), small, st.booleans()
     ),
@@ -180,7 +180,7 @@ words = st.one_of(
     st.builds(dense, small),
 )
 nested = st.recursive(
-    words,
+    layers,
     lambda inner: st.one_of(
         st.lists(inner, min_size=1, max_size=3).map(lambda body: residual(*body)),
         st.tuples(st.lists(inner, min_size=1, max_size=2), inner).map(lambda t: residual(*t[0], shortcut=t[1])),
@@ -191,8 +191,8 @@ nested = st.recursive(
 
 
 @given(st.lists(nested, min_size=1, max_size=5))
-def test_a_text_read_is_the_network_printed(layers):
-    assert parse(", ".join(map(str, layers))) == tuple(layers)
+def test_a_text_read_is_the_network_printed(network):
+    assert parse(", ".join(map(str, network))) == tuple(network)
 
 
 @given(st.text(max_size=40) | st.text("conv(),123 relu=", max_size=40))
@@ -224,13 +224,13 @@ WRONG = [
     ("residual()", "residual: takes at least one layer"),
     ("residual(3)", "residual: takes layers, got 3"),
     ("dense(clases)", "column 7, at 'clases)': clases is not a number or a layer (did you mean classes?)"),
-    ("relu.x", "column 1, at 'relu.x': expected a word such as relu or conv(25, 3)"),
-    ("[relu]", "expected a word such as relu or conv(25, 3)"),
-    ("relu; import os", "a network is words with commas between them"),
+    ("relu.x", "column 1, at 'relu.x': expected a layer such as relu or conv(25, 3)"),
+    ("[relu]", "expected a layer such as relu or conv(25, 3)"),
+    ("relu; import os", "a network is layers separated by commas"),
     ("__import__('os')", "__import__ is not a layer"),
     ("", "the text is empty"),
     ("relu,\n  cnov(8, 3)", "line 2, column 3, at 'cnov(8, 3)': cnov is not a layer"),
-    ("(" * 5000, "a network is words with commas between them|nests too deeply"),
+    ("(" * 5000, "a network is layers separated by commas|nests too deeply"),
 ]
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..core.modules import runs as numbers_of
+from ..core.modules import hashed_runs as numbers_of
 
 LONGEST = 3  # tokens of a run: longer ones hardly come back
 MOST = 1 << 20  # known runs of a model, 8 MB of them

@@ -13,13 +13,14 @@ from torch.nn import functional as F
 
 from .. import modules
 from .opened import Opened
-from .walk import passed, walk
+from .walk import walk, with_backward
 
 NEAR = 1e-7  # of an input to its reference: below it the slope is the gradient
 ELEMENTWISE = (nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.ELU, nn.GELU, nn.Sigmoid, nn.Tanh)
 LINEAR = (
     *(nn.Conv2d, nn.Linear, nn.AvgPool2d, nn.BatchNorm1d, nn.BatchNorm2d, nn.Flatten, nn.Dropout),
     *(modules.Local, modules.GlobalAvg, modules.Bias, modules.Scale, modules.NGrams),
+    *(modules.Sum, modules.Mean, modules.Concatenate),
 )
 FITS = (*ELEMENTWISE, *LINEAR, nn.MaxPool2d, modules.GlobalMax, modules.GlobalBias, modules.Maxout, modules.L2Pool)
 
@@ -41,7 +42,8 @@ def opened_walk(opened: Opened, both: list[Tensor]) -> Tensor:
     return walk(opened.words, opened.maps if opened.tables else both[0], _rule)
 
 
-def _rule(module: nn.Module, x: Tensor) -> Tensor:
+def _rule(module: nn.Module, *inputs: Tensor) -> Tensor:
+    x = inputs[0]
     if isinstance(module, ELEMENTWISE):
         return _rescaled(module, x)
     if isinstance(module, nn.MaxPool2d):
@@ -57,7 +59,7 @@ def _rule(module: nn.Module, x: Tensor) -> Tensor:
         squares = _rescaled(_Square(), x)
         sums = F.avg_pool2d(squares, module.size, module.stride, module.pad, module.ceil, divisor_override=1)
         return _rescaled(_Root(), sums)
-    return module(x)  # type: ignore[no-any-return]  # linear: its gradient is its multiplier
+    return module(*inputs)  # type: ignore[no-any-return]  # linear: its gradient is its multiplier
 
 
 class _Square(nn.Module):
@@ -80,7 +82,7 @@ def _rescaled(module: nn.Module, x: Tensor) -> Tensor:
     step = value - reference
     near = step.abs() < NEAR
     slope = torch.where(near, gradient.chunk(2)[0], (out - from_reference) / torch.where(near, 1, step))
-    return passed(y, lambda arriving: torch.cat((arriving.chunk(2)[0] * slope, torch.zeros_like(slope))), x)
+    return with_backward(y, lambda arriving: torch.cat((arriving.chunk(2)[0] * slope, torch.zeros_like(slope))), x)
 
 
 def _pooled(module: nn.MaxPool2d, x: Tensor) -> Tensor:

@@ -7,13 +7,12 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ..network import Network
+from ..receptive_field import ReceptiveField
 from .opened import Opened
 from .places import Place
-from .sight import Sight, sight
 
 
-def gradcam(opened: Opened, targets: Tensor, network: Network, layers: Sequence[Place]) -> Tensor:
+def gradcam(opened: Opened, targets: Tensor, layers: Sequence[Place]) -> Tensor:
     """max(0, Σ_k mean(∂y/∂A_k) · A_k) over the maps A of `layers`, laid over the input: (B, H, W).
 
     Each number lies in the middle of what it sees of the input, with a straight line between neighbours; usually the
@@ -26,17 +25,15 @@ def gradcam(opened: Opened, targets: Tensor, network: Network, layers: Sequence[
     for place in layers:
         method = LayerGradCam(opened, place.module(opened.words))
         map_ = method.attribute(opened.leaves, target=targets).detach()  # (B, 1, h, w)
-        told = told + laid(map_[:, 0], sight(network, place), told.shape[1:])
+        told = told + laid(map_[:, 0], place.row.field, told.shape[1:])
     return told.clamp_min(0)
 
 
-def laid(small: Tensor, seen: Sight, size: Sequence[int]) -> Tensor:
-    """(B, h, w) numbers, each in the middle of what it sees, on a grid: (B, H, W)."""
+def laid(small: Tensor, field: ReceptiveField, size: Sequence[int]) -> Tensor:
+    """Interpolates (B, h, w) numbers, each at the centre of its receptive field, to a grid: (B, H, W)."""
     down, across = (
-        _weights(count, start + (span - 1) / 2, step, length).to(small)
-        for count, start, span, step, length in zip(
-            small.shape[1:], seen.start, seen.size, seen.step, size, strict=True
-        )
+        _weights(count, centre, step, length).to(small)
+        for count, centre, step, length in zip(small.shape[1:], field.centre, field.step, size, strict=True)
     )
     return down.T @ small @ across
 

@@ -22,7 +22,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from .. import modules
 from ..sequential import Sequential
 from .opened import Opened, Rows
-from .walk import passed, walk
+from .walk import walk, with_backward
 
 TINY = 1e-9  # of a sum: nothing to share
 WEIGHED = (nn.Conv2d, modules.Local)
@@ -31,7 +31,8 @@ HANDED_ON = (
     *(nn.LocalResponseNorm, modules.Bias, modules.GlobalBias, modules.Scale),
 )  # one number in, one out: whatever it becomes is its own
 ROUTED = (nn.MaxPool2d, modules.GlobalMax, modules.Maxout, nn.Flatten, nn.Dropout, modules.NGrams)  # as gradients go
-FITS = (*WEIGHED, *HANDED_ON, *ROUTED, nn.Linear, nn.AvgPool2d, modules.GlobalAvg, modules.L2Pool)
+MERGES = (modules.Sum, modules.Mean, modules.Concatenate)
+FITS = (*WEIGHED, *HANDED_ON, *ROUTED, nn.Linear, nn.AvgPool2d, modules.GlobalAvg, modules.L2Pool, *MERGES)
 
 Linear = Callable[[Tensor, Tensor | None], Tensor]  # inputs and other weights than its own -> sums without bias
 
@@ -42,28 +43,33 @@ def lrp(opened: Opened, targets: Tensor) -> Tensor:
     for table, rows in zip(opened.tables, leaves, strict=False):
         table.given = rows
     fused = _fused(opened.words)
-    scores = walk(fused, opened.maps if opened.tables else leaves[0], _rule, _added)
+    scores = walk(fused, opened.maps if opened.tables else leaves[0], _rule)
     told = scores.gather(1, targets[:, None])
     shares = told * told.detach()  # torch takes gradients of several numbers too, and imports sympy for it: 0.6 s
     return opened.folded(torch.autograd.grad(shares.sum(), leaves))
 
 
-def _rule(module: nn.Module, x: Tensor) -> Tensor:
+def _rule(module: nn.Module, *inputs: Tensor) -> Tensor:
+    if isinstance(module, modules.Sum | modules.Mean):
+        return _added(module, inputs)
+    if isinstance(module, modules.Concatenate):
+        return module(*inputs)  # type: ignore[no-any-return]
+    (x,) = inputs
     if isinstance(module, WEIGHED):
         return _windows(module, x)
     if isinstance(module, nn.Linear):
         return _dense(module, x)
     if isinstance(module, nn.AvgPool2d | modules.GlobalAvg):
         y = module(x.detach())
-        return passed(y, lambda arriving: _by_sign(lambda v, _: module(v), x.detach(), None, y, arriving), x)
+        return with_backward(y, lambda arriving: _by_sign(lambda v, _: module(v), x.detach(), None, y, arriving), x)
     if isinstance(module, modules.L2Pool):
         sums = module(x.detach()).square()
-        return passed(sums.sqrt(), lambda arriving: _squares(module, x.detach(), sums, arriving), x)
+        return with_backward(sums.sqrt(), lambda arriving: _squares(module, x.detach(), sums, arriving), x)
     if isinstance(module, Rows) and isinstance(module.table, modules.Bag):
         assert module.given is not None
         return _pooled(module.given, module.table.bias)
     if isinstance(module, HANDED_ON):
-        return passed(module(x.detach()), lambda arriving: arriving, x)
+        return with_backward(module(x.detach()), lambda arriving: arriving, x)
     return module(x)  # type: ignore[no-any-return]
 
 
@@ -79,7 +85,7 @@ def _windows(module: nn.Module, x: Tensor) -> Tensor:
         return functional_call(module, {"weight": weight, **nothing}, (values,))  # type: ignore[no-any-return]
 
     weight = module.weight.detach()  # type: ignore[operator]
-    return passed(y, lambda arriving: _by_sign(linear, x.detach(), weight, y, arriving), x)
+    return with_backward(y, lambda arriving: _by_sign(linear, x.detach(), weight, y, arriving), x)
 
 
 def _by_sign(linear: Linear, x: Tensor, weight: Tensor | None, y: Tensor, arriving: Tensor) -> Tensor:
@@ -113,16 +119,16 @@ def _if(where: Tensor, arriving: Tensor, whole: Tensor) -> Tensor:
     return torch.where(where, arriving / whole.clamp_min(TINY), 0)
 
 
-def _added(parts: Sequence[Tensor]) -> Tensor:
-    """A sum of branches: what arrives goes to those of its sign, in proportion."""
-    y = torch.stack([part.detach() for part in parts]).sum(0)
+def _added(module: nn.Module, parts: Sequence[Tensor]) -> Tensor:
+    """A sum or mean of branches: what arrives goes to those of its sign, in proportion."""
+    y = module(*[part.detach() for part in parts])
 
     def back(arriving: Tensor) -> tuple[Tensor, ...]:
         own = [(part.detach() * torch.where(y >= 0, 1, -1)).clamp_min(0) for part in parts]
         whole = torch.stack(own).sum(0)
         return tuple(torch.where(whole > TINY, each / whole.clamp_min(TINY), 1 / len(own)) * arriving for each in own)
 
-    return passed(y, back, *parts)
+    return with_backward(y, back, *parts)
 
 
 # --- with signs ------------------------------------------------------------------------------------------------------
@@ -141,7 +147,7 @@ def _dense(module: nn.Linear, x: Tensor) -> Tensor:
             sent = sent + values.abs() * ((bias / sizes.clamp_min(TINY)) @ weight.abs())
         return sent
 
-    return passed(y, back, x)
+    return with_backward(y, back, x)
 
 
 def _pooled(rows: Tensor, bias: Tensor) -> Tensor:
@@ -153,7 +159,7 @@ def _pooled(rows: Tensor, bias: Tensor) -> Tensor:
         share = arriving / _away_from_zero(y)
         return values * share[:, None, None] + values.abs() * (share * bias.detach() / sizes)[:, None, None]
 
-    return passed(y, back, rows)
+    return with_backward(y, back, rows)
 
 
 def _away_from_zero(y: Tensor) -> Tensor:
@@ -188,10 +194,8 @@ def _fused(module: nn.Module) -> nn.Module:
             else:
                 at += 1
         return Sequential(*words)
-    if isinstance(module, modules.Residual):
-        return modules.Residual(_fused(module.body), _fused(module.shortcut))
-    if isinstance(module, modules.Parallel | modules.Vote):
-        return type(module)([_fused(branch) for branch in module.branches]).eval()
+    if isinstance(module, modules.Combinator):
+        return module.with_branches([_fused(branch) for branch in module.branches])
     return module
 
 

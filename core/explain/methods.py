@@ -9,10 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from .. import modules
-from ..layers import Dense, Whole
+from ..layers import Dense, GlobalPool
 from ..network import Network, walk
 from ..problem import USAGE, Problem, did_you_mean
-from ..sequential import Sequential
 from . import deeplift as deeplifts
 from . import gradients
 from . import lrp as lrps
@@ -57,7 +56,7 @@ def _opened(function: Callable[[Opened, Tensor], Tensor]) -> Callable[[Subject, 
 
 def _gradcam(subject: Subject, targets: Tensor) -> Tensor:
     layers = subject.layers or last_maps(subject.network)
-    return gradcam(subject.opened, targets, subject.network, layers)
+    return gradcam(subject.opened, targets, layers)
 
 
 def _occlusion(subject: Subject, targets: Tensor) -> Tensor:
@@ -71,7 +70,7 @@ def _no_relu(network: Network, words: nn.Module) -> str:
 
 
 def _no_convolution(network: Network, words: nn.Module) -> str:
-    if not any(isinstance(row.layer, Dense | Whole) for _, row in walk(network.rows)):
+    if not any(isinstance(row.layer, Dense | GlobalPool) for _, row in walk(network.rows)):
         return "it weighs whole maps, and here every label is a place of one"
     try:
         return "" if last_maps(network) else "it adds up the maps of a convolution, and the network gives only one"
@@ -80,13 +79,13 @@ def _no_convolution(network: Network, words: nn.Module) -> str:
 
 
 def _only(fits: tuple[type[nn.Module], ...]) -> Callable[[Network, nn.Module], str]:
-    holders = (Sequential, modules.Residual, modules.Parallel, modules.Vote)
     leaves = (modules.Embed, modules.Bag, Rows)
 
     def misfit(network: Network, words: nn.Module) -> str:
         for place in places(network):
             module = place.module(words)
-            if not isinstance(module, (*holders, *leaves, *fits)):
+            rule_for = module.merge if isinstance(module, modules.Combinator) else module
+            if not isinstance(rule_for, (*leaves, *fits)):
                 return f"it has no rule for {place.name}"
         return ""
 

@@ -35,17 +35,10 @@ class Place(NamedTuple):
         """The module of this layer in the network that `Network.module()` built."""
         at = [int(part) for part in self.number.split(".")]
         found = words[at[0]]  # type: ignore[index]
-        for sequence, word in zip(at[1::2], at[2::2], strict=True):
-            found = _inside(found)[sequence][word]  # type: ignore[index]
+        for branch, index in zip(at[1::2], at[2::2], strict=True):
+            assert isinstance(found, modules.Combinator), found
+            found = found.branches[branch][index]  # type: ignore[index]
         return found  # type: ignore[no-any-return]
-
-
-def _inside(combinator: nn.Module) -> Sequence[nn.Module]:
-    """The sequences of a module that holds others, in the order of its word's `inside()`."""
-    if isinstance(combinator, modules.Residual):
-        return (combinator.body, combinator.shortcut)
-    assert isinstance(combinator, modules.Parallel | modules.Vote), combinator
-    return list(combinator.branches)
 
 
 def places(network: Network) -> list[Place]:
@@ -62,12 +55,12 @@ def layer(network: Network, asked: str) -> Place:
     for place in every:
         if place.number == asked:
             return place
-    found = [place for place in every if asked in (str(place.row.layer), place.row.layer.word)]
+    found = [place for place in every if asked in (str(place.row.layer), place.row.layer.name)]
     if len(found) == 1:
         return found[0]
     if found:
         raise Problem(f"{asked} is {len(found)} layers; name one by its number: {listed(found)}", USAGE)
-    names = [name for place in every for name in (str(place.row.layer), place.row.layer.word)]
+    names = [name for place in every for name in (str(place.row.layer), place.row.layer.name)]
     raise Problem(f"the network has no layer {asked}{did_you_mean(asked, names)}; it has {listed(every)}", USAGE)
 
 
@@ -119,7 +112,7 @@ def _last(rows: Sequence[Row], before: str) -> list[Place]:
             return [Place(number, row)]
         if found := [
             place
-            for sequence, inside in enumerate(row.inside)
+            for sequence, inside in enumerate(row.branches)
             if any(isinstance(each.layer, Conv | Local) for _, each in walk(inside))
             for place in _last(inside, f"{number}.{sequence}.")
         ]:

@@ -20,7 +20,6 @@ from .explained import seen
 from .methods import checked
 from .places import Place
 from .sheet import Panel, Scale, Sheet, coloured, enlarged, painted
-from .sight import sight
 
 MOST = 64  # maps on a sheet
 BEST = 9  # inputs that are shown for a unit
@@ -125,16 +124,18 @@ def excited(
     checked(model.words)
     units = [unit] if unit is not None else list(range(min(UNITS, place.units)))
     largest, where = _answers(model, examples, place, units, wait)
-    view = sight(model.network, place)
-    height, width = model.network.input[1:]
+    field = place.row.field
     told = []
     for column, number in enumerate(units):
         order = largest[:, column].argsort(descending=True, stable=True)[: BEST if unit is not None else FEW].tolist()
         row = []
         for index in order:
-            spot = divmod(int(where[index, column]), place.row.output[2]) if len(place.row.output) == 3 else (0, 0)
-            rows, columns = view.of(*spot)
-            rows, columns = slice(rows.start, min(rows.stop, height)), slice(columns.start, min(columns.stop, width))
+            spot = (
+                divmod(int(where[index, column]), place.row.output[2])
+                if len(place.row.output) == 3
+                else field.position(number)
+            )
+            rows, columns = field.at(*spot, model.network.input)
             label = model.labels[int(examples.targets[index])]
             value = float(largest[index, column])
             row.append(Excited(number, value, index, examples.names[index], label, rows, columns))
@@ -180,6 +181,6 @@ def top_sheet(model: Model, examples: Examples, place: Place, units: list[list[E
     ]
     columns = max(map(len, units), default=1)
     title = f"What excites {place.name} most"
-    size = sight(model.network, place).size
+    size = [min(pair) for pair in zip(place.row.receptive_field, model.network.input[1:], strict=True)]
     note = f"Cropped to what a unit sees of the input, {size[0]}×{size[1]}, less at the border."
     return Sheet(title, panels, columns, None, note)

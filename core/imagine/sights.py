@@ -82,7 +82,7 @@ def _top(network: Network) -> list[Place]:
 def _active(network: Network) -> list[Place]:
     """Activations, or where the network has none that give maps, all layers that do."""
     top = _top(network)
-    return [each for each in top if each.row.layer.word in ACTIVATIONS] or top
+    return [each for each in top if each.row.layer.name in ACTIVATIONS] or top
 
 
 def _step(network: Network, place: Place) -> float:

@@ -1,0 +1,214 @@
+"""A new combinator is one class and one row of this table: a toy one keeps all laws of those that come with it."""
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import pytest
+import torch
+from neocog.core import layers, modules
+from neocog.core.combinators import Combinator, concatenated
+from neocog.core.diagram import numbered, svg, table
+from neocog.core.explain import methods
+from neocog.core.explain.places import last_maps, layer, places
+from neocog.core.layer import Layer, Shape
+from neocog.core.layers import conv, dense, globalavg, globalmax, maxpool, parallel, relu, residual, vote
+from neocog.core.network import Network, parse
+from neocog.core.sequential import Sequential
+from neocog.core.transfer import pieces
+from rich.console import Console
+from test_fusion import calls
+from test_receptive_field import depends_on
+from torch.utils.flop_counter import FlopCounterMode
+
+
+@dataclass(frozen=True, init=False)
+class Densely(Combinator):
+    """x and body(x), concatenated, as the blocks of DenseNet (Huang et al. 2017)."""
+
+    merge = modules.Concatenate
+
+    def __init__(self, *body: Layer) -> None:
+        super().__init__((), body)
+
+    def __str__(self) -> str:
+        return f"densely({', '.join(map(str, self.branches[1]))})"
+
+    def merged_shape(self, shapes: Sequence[Shape]) -> Shape:
+        return concatenated(shapes)
+
+
+@dataclass(frozen=True, init=False)
+class Total(Combinator):
+    """The sum of all branches; its text is the one that combinators have by default."""
+
+    merge = modules.Sum
+
+    def merged_shape(self, shapes: Sequence[Shape]) -> Shape:
+        return shapes[0]
+
+
+MAPS = (3, 9, 8)
+COMBINATORS: list[tuple[Combinator, Shape, tuple[int, int]]] = [  # on MAPS: the output and the receptive field
+    (residual(conv(3, 3, pad=1), relu), MAPS, (3, 3)),
+    (residual(conv(4, 3, stride=2), relu, shortcut=conv(4, 3, stride=2)), (4, 4, 3), (3, 3)),
+    (parallel((conv(4, 1), relu), conv(5, (5, 3), pad=(2, 1)), ()), (12, 9, 8), (5, 3)),
+    (vote((conv(2, 3), relu), (maxpool(2, stride=1), conv(2, 2))), (2, 7, 6), (3, 3)),
+    (Densely(conv(2, 3, pad=1), relu, conv(2, 3, pad=1)), (5, 9, 8), (5, 5)),
+    (Total((conv(2, 1),), (conv(2, 5, pad=2), relu), conv(2, 3, pad=1)), (2, 9, 8), (5, 5)),
+]
+each_combinator = pytest.mark.parametrize(
+    ("combinator", "out", "field"), COMBINATORS, ids=[str(c) for c, _, _ in COMBINATORS]
+)
+
+
+@pytest.fixture(autouse=True)
+def toy_layers(monkeypatch):
+    for kind in (Densely, Total):
+        monkeypatch.setitem(layers.KINDS, kind.name, kind)
+
+
+def network(combinator: Combinator, shape: Shape = MAPS) -> Network:
+    return Network(shape, (combinator, globalavg, dense(3)))
+
+
+def images(count: int = 3, shape: Shape = MAPS) -> torch.Tensor:
+    return torch.randn(count, *shape, generator=torch.Generator().manual_seed(0))
+
+
+def test_every_combinator_has_a_row():
+    kinds = {kind for kind in layers.KINDS.values() if issubclass(kind, Combinator)}
+    assert {type(combinator) for combinator, _, _ in COMBINATORS} == kinds
+
+
+@each_combinator
+def test_its_text_is_read_back(combinator, out, field):
+    assert parse(str(combinator)) == (combinator,)
+
+
+@each_combinator
+def test_its_output_has_the_shape_that_it_promises(combinator, out, field):
+    described = Network(MAPS, (combinator,))
+    assert described.output == out and tuple(described.module().eval()(images()).shape) == (3, *out)
+
+
+@each_combinator
+def test_its_macs_and_parameters_are_those_of_its_branches(combinator, out, field):
+    described = network(combinator)
+    module = described.module().eval()
+    with FlopCounterMode(display=False) as counter:
+        module(images(1))
+    assert counter.get_total_flops() == 2 * described.macs
+    assert described.parameters == sum(weight.numel() for weight in module.parameters())
+    row = described.rows[0]
+    assert row.macs == sum(inner.macs for branch in row.branches for inner in branch)
+
+
+@each_combinator
+def test_its_receptive_field_is_the_union_of_its_branches(combinator, out, field):
+    described = Network(MAPS, (combinator,))
+    assert described.receptive_field == field
+    torch.manual_seed(0)
+    box = depends_on(described, described.module().double().eval(), (4, 3) if out[1] > 4 else (1, 1), 0)
+    assert box == described.rows[0].field.at(*((4, 3) if out[1] > 4 else (1, 1)), MAPS)
+
+
+@each_combinator
+def test_on_an_input_of_height_one_its_windows_are_flat(combinator, out, field):
+    flat = combinator.to_1d()
+    assert type(flat) is type(combinator)
+    convolutions = [inner for branch in flat.branches for inner in branch if isinstance(inner, type(conv(1, 1)))]
+    originals = [inner for branch in combinator.branches for inner in branch if isinstance(inner, type(conv(1, 1)))]
+    for convolution, original in zip(convolutions, originals, strict=True):
+        assert convolution.size == (original.size if isinstance(original.size, tuple) else (1, original.size))
+
+
+@each_combinator
+def test_padding_behind_an_input_matters_if_it_matters_to_a_branch(combinator, out, field):
+    padded = any(getattr(inner, "pad", 0) for branch in combinator.branches for inner in branch)
+    assert combinator.padding_effect("zero") == (None if padded else "constant")
+    ends = type(combinator).with_branches(combinator, [(globalmax,), (globalmax, relu)])
+    assert ends.padding_effect("zero") == "removed"
+
+
+@each_combinator
+def test_its_layers_are_found_by_their_numbers(combinator, out, field):
+    described = network(combinator)
+    module = described.module()
+    found = {place.number: place.module(module) for place in places(described)}
+    for branch, inner in enumerate(combinator.branches):
+        assert [type(found[f"0.{branch}.{at}"]) for at in range(len(inner))] == [
+            type(child) for child in cast(modules.Combinator, module[0]).branches[branch]
+        ]
+    assert layer(described, "0").row.layer is combinator
+
+
+@each_combinator
+def test_it_is_drawn_and_described(combinator, out, field):
+    described = network(combinator)
+    console = Console(width=120, record=True, file=io.StringIO())
+    console.print(table(described))
+    text = console.export_text()
+    assert f"{combinator.name}(…)" in text
+    assert len([number for number, _, _ in numbered(described.rows) if number.startswith("0.")]) == sum(
+        map(len, combinator.branches)
+    )
+    assert svg(described, "toy").startswith("<svg") and last_maps(described)
+
+
+@each_combinator
+@pytest.mark.parametrize("method", ["lrp", "deeplift"])
+def test_relevance_is_handed_back_through_it_and_conserved(combinator, out, field, method):
+    """LRP's relevance sums to the score, DeepLIFT's to the difference from the score of the baseline."""
+    described = network(combinator)
+    torch.manual_seed(1)
+    module, x = described.module().eval(), images(2).abs()
+    chosen = methods.METHODS[method]
+    assert chosen.misfit(described, module) == ""
+    baseline = torch.zeros_like(x)
+    relevance = chosen.compute(methods.Subject(described, module, x, baseline), torch.tensor([0, 2]))
+    with torch.no_grad():
+        scores, of_baseline = (module(each)[[0, 1], [0, 2]] for each in (x, baseline))
+    want = scores if method == "lrp" else scores - of_baseline
+    torch.testing.assert_close(relevance.flatten(1).sum(1), want, rtol=1e-3, atol=1e-4)
+
+
+@each_combinator
+def test_weights_are_taken_over_branch_by_branch_or_whole(combinator, out, field):
+    described = network(combinator)
+    module = described.module()
+    found = pieces(described.layers, module)
+    weights = sum(weight.numel() for piece in found for weight in piece.module.state_dict().values())
+    assert weights == sum(weight.numel() for weight in module.state_dict().values())
+    inner = [inner for branch in combinator.branches for inner in branch]
+    names = [piece.layer for piece in found]
+    assert names == ([combinator] if combinator.transferred_whole else inner) + [globalavg, dense(3)]
+
+
+@each_combinator
+def test_it_is_exported_with_a_free_batch_size(combinator, out, field):
+    module = network(combinator).module().eval()
+    program = torch.export.export(module, (images(2),), dynamic_shapes=({0: torch.export.Dim.DYNAMIC},))
+    for count in (1, 5):
+        torch.testing.assert_close(program.module()(images(count)), module(images(count)))
+
+
+@each_combinator
+def test_hooks_on_its_layers_fire_in_training_and_in_evaluation_alike(combinator, out, field):
+    module = network(combinator).module()
+
+    def listen(name: str) -> bool:
+        return combinator.name != "vote" or name != "0.merge"  # in training a vote does not average
+
+    evaluation = calls(module.eval(), images(6), listen)
+    assert calls(module.train(), images(6), listen) == evaluation
+    branches = sum(map(len, combinator.branches))
+    assert len([name for name, _, _ in evaluation if name.count(".") >= 2]) >= branches
+
+
+@each_combinator
+def test_copies_with_other_branches_merge_in_the_same_way(combinator, out, field):
+    module = cast(modules.Combinator, Network(MAPS, (combinator,)).module().eval()[0])
+    copy = module.with_branches([Sequential(*branch) for branch in module.branches])
+    torch.testing.assert_close(copy(images()), module(images()))
