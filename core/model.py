@@ -92,7 +92,7 @@ class Model:
         layout = devices.memory_format(layers, self.device)
         self.frontend, self.words = domain.frontend(card.preprocessing), devices.lay_out(layers, layout)
         network = nn.Sequential(Laid(layout), self.words)
-        legal = domain.capability(LegalLabels)
+        legal = domain.capability(LegalLabels) if self.task.uses_domain_labels else None
         mask = legal.mask(card.labels) if legal else None
         self.module = InferenceModule(self.frontend, network, views(domain, card, symmetries), mask)
         self.module.eval().to(self.device)
@@ -201,7 +201,7 @@ class Model:
     def metrics(self, predictions: Floats, examples: Examples) -> dict[str, Any]:
         """All metrics of predictions for the examples: those of the task, and those of the domain."""
         targets = examples.targets.numpy()
-        extra = self.domain.capability(DomainMetrics)
+        extra = self.domain.capability(DomainMetrics) if self.task.uses_domain_labels else None
         metrics = {"task": self.task.name, **self.task.metrics(predictions, targets)}
         return metrics | (extra.compute(predictions, targets, examples.names) if extra else {})
 

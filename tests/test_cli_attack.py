@@ -217,7 +217,7 @@ def test_texts_cannot_be_moved_by_a_little(trained):
         "see what it withstands with --card"
     )
     code, message = refused("train", "text", data, "--network", SMALL["text"], "--adversarial", "0.1", "--quiet")
-    assert code == USAGE and message == "--adversarial is not for text: its inputs cannot be moved by a little"
+    assert code == USAGE and message == "--adversarial is not for text"
 
 
 def test_a_file_that_is_there_is_not_replaced_unasked(trained, tmp_path):
@@ -257,4 +257,4 @@ def test_damaged_weights_are_said_to_be(trained, tmp_path, words):
     weights = {name: value * float("nan") for name, value in checkpoint.read_tensors(path).items()}
     checkpoint.save(tmp_path / "nan.safetensors", weights, checkpoint.card(path))
     code, message = refused("attack", tmp_path / "nan.safetensors", data, "--quiet", *words)
-    assert code == FAILED and "not finite: its weights are damaged; train it anew" in message
+    assert code == FAILED and "not finite numbers: its weights are damaged; train it again" in message

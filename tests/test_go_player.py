@@ -88,6 +88,7 @@ def test_a_model_of_something_else_is_refused(model, labels, domain, message):
     from dataclasses import replace
 
     model.card = replace(model.card, labels=labels, domain=domain)
+    model.task = replace(model.task, labels=labels)
     with pytest.raises(Problem, match=message):
         Policy(model)
 

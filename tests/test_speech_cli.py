@@ -83,10 +83,10 @@ def test_many_recordings_get_the_answers_that_each_gets_alone(
     from neocog.core import feed
 
     sizes: list[int] = []
-    answers = feed.answers
-    monkeypatch.setattr("neocog.core.model.TOGETHER", 4)
+    predict = feed.predict_proba
+    monkeypatch.setattr("neocog.core.model.WINDOWS_AT_ONCE", 4)
     monkeypatch.setattr(
-        feed, "answers", lambda model, given, size: sizes.append(len(given)) or answers(model, given, size)
+        feed, "predict_proba", lambda model, inputs, size: sizes.append(len(inputs)) or predict(model, inputs, size)
     )
     model = neocog.load(trained / "run")
     lengths = (0.2, 2.0, 0.2, 0.3, 0.4, 0.5, 0.2)
@@ -130,7 +130,7 @@ def test_a_misspelt_option_of_recordings_after_set_is_told_what_was_meant(traine
     done = CliRunner().invoke(app, ["train", "speech", str(trained / "set"), "--set", "band=64"])
     assert isinstance(done.exception, Problem)
     told = str(done.exception)
-    assert told.startswith("band is not a setting (did you mean bands?); the settings are adversarial, augment, ")
+    assert told.startswith("band is not a setting (did you mean bands?); the settings are adam_lr, adversarial, ")
     assert "; speech has bands, cache, deltas, frame, hop, normalise, pattern, rate, seconds, " in told
 
 

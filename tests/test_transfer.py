@@ -11,11 +11,12 @@ from neocog.core import checkpoint, transfer
 from neocog.core.checkpoint import Card
 from neocog.core.constants import NetworkConstants
 from neocog.core.data import Data, DataSpec
+from neocog.core.fit import EpochEnded
 from neocog.core.initialize import initialize
 from neocog.core.network import Network, parse
 from neocog.core.plan import Plan
 from neocog.core.problem import Problem
-from neocog.core.run import begin, resume
+from neocog.core.run import RunFolder, resume, train
 from neocog.core.transfer import Transferable
 
 BLOCK = "residual(conv(6, 3, pad=1), batchnorm, relu, conv(6, 3, pad=1), batchnorm), relu"
@@ -224,8 +225,9 @@ def test_a_run_goes_on_when_the_model_that_it_began_from_is_gone(tmp_path):
     trained = saved(tmp_path / "m.safetensors")
     plan = Plan.of(toy.DOMAIN, DataSpec("files"), weights=str(trained), changes={"epochs": 1, "batch": 16})
     world, device = toy.World(), torch.device("cpu")
-    run = begin(plan, str(tmp_path / "run"), False, world, device)
-    list(run.go())
+    train(plan, RunFolder(tmp_path / "run"), [], world, device)
     trained.unlink()
-    again = resume(tmp_path / "run", toy.DOMAIN, {"epochs": 2}, world)
-    assert [epoch.epoch for epoch in again.go()] == [2]
+    epochs = []
+    listener = lambda event: epochs.append(event.epoch.epoch) if isinstance(event, EpochEnded) else None  # noqa: E731
+    resume(RunFolder(tmp_path / "run", resumed=True), toy.DOMAIN, {"epochs": 2}, [listener], world)
+    assert epochs == [2]

@@ -51,6 +51,8 @@ def _answers(model: Model, examples: Examples, probabilities: Floats) -> list[di
     method = METHODS["lrp"]
     if 2 * EACH * 10 * model.network.macs > MOST or method.misfit(model.network, model.words):
         return []
+    if model.task.correct(probabilities, examples.targets.numpy()) is None:
+        return []
     answer, surest = probabilities.argmax(1), probabilities.max(1)
     right = answer == examples.targets.numpy()
     order = surest.argsort()[::-1]

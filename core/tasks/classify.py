@@ -27,6 +27,7 @@ class Classify(Task):
 
     name: ClassVar[str] = "classify"
     criterion: ClassVar[Criterion] = Criterion("loss", "log loss")
+    uses_domain_labels: ClassVar[bool] = True
     batch_metrics: ClassVar[tuple[str, ...]] = ("accuracy",)
     charts: ClassVar[tuple[Chart, ...]] = (Chart("loss", "Log loss"), Chart("accuracy", "Accuracy", is_share=True))
     template: ClassVar[str] = "classify.html"

@@ -47,6 +47,7 @@ class Task(ABC):
 
     name: ClassVar[str]  # as Card.task and `--task` write it
     criterion: ClassVar[Criterion]
+    uses_domain_labels: ClassVar[bool] = False  # whether LegalLabels and DomainMetrics of a domain apply
     batch_metrics: ClassVar[tuple[str, ...]] = ()  # the names of what `batch_sums` sums
     charts: ClassVar[tuple[Chart, ...]] = ()
     template: ClassVar[str] = ""  # the file with the task's blocks of the report, beside the task

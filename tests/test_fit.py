@@ -1,0 +1,175 @@
+"""A training as a stream of events: their order, what they hold, and what listeners may do."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import neocog
+import pytest
+import torch
+import toy
+from neocog.core import fit as fitting
+from neocog.core.data import DataSpec
+from neocog.core.device import World
+from neocog.core.fit import Begun, EpochEnded, Finished, Remark, Saved, Step, fit, run
+from neocog.core.plan import Plan
+from neocog.core.problem import Problem
+from neocog.core.run import RunFolder, epochs_trained, load_state, resume, train
+from test_contract import SMALL, pictures
+
+
+def plan(**changes):
+    settings = {"epochs": 2, "batch": 16, "lr": 0.01, "device": "cpu"} | changes
+    return Plan.of(toy.DOMAIN, DataSpec("files"), network=toy.NETWORK, changes=settings)
+
+
+def test_the_events_come_in_the_order_of_the_training():
+    kinds = [type(event) for event in fit(plan(), toy.data())]
+    epoch = [Step, Step, Step, EpochEnded, Step]  # 60 examples in batches of 16; an epoch ends before its last Step
+    assert kinds == [Begun, *epoch, *epoch, Finished]
+
+
+def test_fit_writes_and_prints_nothing(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    list(fit(plan(), toy.data()))
+    assert list(tmp_path.iterdir()) == [] and capsys.readouterr() == ("", "")
+
+
+def test_steps_are_numbered_over_the_whole_training():
+    steps = [event for event in fit(plan(), toy.data()) if isinstance(event, Step)]
+    assert [step.number for step in steps] == list(range(1, 9))
+    assert all(step.epoch_steps == 4 and step.epochs == 2 for step in steps)
+
+
+def test_the_selection_holds_the_kept_weights():
+    *_, finished = fit(plan(), toy.data())
+    training = finished.training
+    assert finished.complete and training.selection.epoch in (1, 2)
+    assert training.selection.weights.keys() == training.trainer.network.state_dict().keys()
+
+
+def test_a_training_that_is_stopped_ends_after_the_step():
+    events = []
+    for event in fit(plan(), toy.data()):
+        events.append(event)
+        if isinstance(event, Step) and event.number == 3:
+            events[0].training.stop()
+    assert isinstance(events[-1], Finished) and not events[-1].complete and events[-1].training.trainer.number == 3
+
+
+def test_a_stream_that_is_left_closes_its_threads():
+    data = toy.data()
+    stream = fit(plan(), replace(data, train=toy.lazy(data.train)))
+    begun = next(stream)
+    next(stream)
+    stream.close()
+    assert begun.training.trainer.prefetcher.pool._shutdown
+
+
+def test_remarks_of_the_data_are_events():
+    data = replace(toy.data(), remarks=["2 labels have one example"])
+    assert Remark("2 labels have one example") in list(fit(plan(), data))
+
+
+def test_a_network_that_does_not_fit_is_a_problem_before_the_first_event():
+    wrong = replace(plan(), network="conv(4, 12), flatten, dense(classes)")
+    with pytest.raises(Problem, match="its window is 12 high"):
+        next(fit(wrong, toy.data()))
+
+
+def test_resuming_initialises_nothing(monkeypatch):
+    *_, finished = fit(plan(), toy.data())
+    trainer = finished.training.trainer
+    state = fitting.State(trainer.tensors(), trainer.to_dict(), finished.training.selection, 1.0)
+    monkeypatch.setattr(fitting, "initialise", None)  # calling it would raise
+    begun = next(fit(plan(epochs=3), toy.data(), state=state))
+    assert begun.training.trainer.number == 8 and begun.training.seconds == 1.0
+
+
+# --- listeners -------------------------------------------------------------------------------------------------------
+
+
+def test_every_listener_gets_every_event_and_what_others_return():
+    first, second = [], []
+
+    def answering(event):
+        first.append(event)
+        return [Saved("here")] if isinstance(event, Begun) else None
+
+    run(fit(plan(), toy.data()), [answering, second.append])
+    assert Saved("here") in second and len(first) == len(second)
+
+
+def test_the_run_folder_is_a_listener_and_says_where_it_saved(tmp_path):
+    events, folder = [], RunFolder(tmp_path / "run")
+    train(plan(), folder, [events.append], World(), torch.device("cpu"))
+    assert [event.path for event in events if isinstance(event, Saved)] == [str(tmp_path / "run/state.safetensors")]
+    lines = [json.loads(line) for line in (tmp_path / "run/metrics.jsonl").read_text().splitlines()]
+    assert [line["epoch"] for line in lines] == [1, 2]
+    assert lines[0].keys() == {"epoch", "loss", "accuracy", "valid_loss", "valid_accuracy", "lr", "seconds"}
+    assert epochs_trained(tmp_path / "run") == 2 and epochs_trained(tmp_path) == 0
+
+
+def test_a_folder_in_use_is_a_problem_before_the_first_step(tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run/mine.txt").write_text("mine")
+    events = []
+    with pytest.raises(Problem, match="exists and is not empty"):
+        train(plan(), RunFolder(tmp_path / "run"), [events.append], World(), torch.device("cpu"))
+    assert events == []
+    train(plan(), RunFolder(tmp_path / "run", force=True), [], World(), torch.device("cpu"))
+    assert (tmp_path / "run/mine.txt").read_text() == "mine"
+
+
+def test_a_resumed_run_keeps_the_epoch_that_was_best_before(tmp_path):
+    def stop(event):
+        if isinstance(event, Step) and event.number == 6:
+            folder.training.stop()
+
+    folder = RunFolder(tmp_path / "run")
+    train(plan(), folder, [stop], World(), torch.device("cpu"))
+    state = load_state(tmp_path / "run", plan(), toy.data())
+    assert state.selection.epoch == 1 and len(state.selection.losses) == 15
+    assert all(
+        torch.equal(value, state.selection.weights[name]) for name, value in folder.training.selection.weights.items()
+    )
+    again = resume(RunFolder(tmp_path / "run", resumed=True), toy.DOMAIN, {}, [], World())
+    assert again.training.trainer.number == 8
+
+
+def test_a_callback_that_returns_true_stops_the_training(tmp_path, monkeypatch):
+    monkeypatch.setenv("NEOCOG_CACHE", str(tmp_path / "cache"))
+    events = []
+
+    def callback(event):
+        return isinstance(event, EpochEnded) and event.epoch.epoch == 2
+
+    model = neocog.train(
+        "vision", str(pictures(tmp_path / "files")), network=SMALL["vision"], out=str(tmp_path / "run"), epochs=5,
+        batch=8, device="cpu", callback=callback, listeners=[events.append],
+    )  # fmt: skip
+    summary = json.loads((tmp_path / "run/summary.json").read_text())
+    assert summary["epochs"] == 2 and len(model.labels) == 3
+    assert isinstance(events[-1], Finished | Saved)
+
+
+def test_tensorboard_gets_the_metrics_of_each_epoch(tmp_path):
+    pytest.importorskip("tensorboard")
+    from neocog.core.tensorboard import TensorBoard
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    folder = RunFolder(tmp_path / "run")
+    train(plan(), folder, [TensorBoard(folder)], World(), torch.device("cpu"))
+    scalars = EventAccumulator(str(tmp_path / "run/tensorboard")).Reload()
+    losses = [scalar.value for scalar in scalars.Scalars("loss/validation")]
+    assert losses == pytest.approx([epoch.valid["loss"] for epoch in folder.training.trainer.history])
+
+
+def test_without_the_package_tensorboard_is_a_problem(tmp_path, monkeypatch):
+    import sys
+
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    from neocog.core.tensorboard import TensorBoard
+
+    with pytest.raises(Problem, match=r"--tensorboard needs a package: pip install 'neocog\[tensorboard\]'"):
+        TensorBoard(RunFolder(Path(tmp_path)))

@@ -1,0 +1,285 @@
+"""The joint of tasks and domains: a task that is not classification works in every domain; which epoch is kept."""
+
+import json
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import neocog
+import numpy as np
+import pytest
+import torch
+from neocog.core import checkpoint
+from neocog.core.checkpoint import Card
+from neocog.core.data import Data, Examples
+from neocog.core.explain.explained import explain
+from neocog.core.fit import EpochEnded, Step
+from neocog.core.problem import USAGE, Problem
+from neocog.core.run import RunFolder, resume
+from neocog.core.selection import Selection
+from neocog.core.tasks import TASKS, Classify, Task, task_class, task_of
+from neocog.core.tasks.task import Chart, Criterion
+from neocog.core.train import Epoch
+from test_contract import MADE, SMALL, input_of
+from torch import Tensor
+from torch.nn import functional as F
+
+# --- a task of the tests --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Ordinal(Task):
+    """Predicts the index of the label as a number, in units of its standard deviation, which is the task's state."""
+
+    scale: float = 1.0
+    classes: int = 0
+
+    name: ClassVar[str] = "ordinal"
+    criterion: ClassVar[Criterion] = Criterion("loss", "squared error")
+    batch_metrics: ClassVar[tuple[str, ...]] = ("absolute_error",)
+    charts: ClassVar[tuple[Chart, ...]] = (Chart("loss", "Squared error"), Chart("absolute_error", "Absolute error"))
+
+    @classmethod
+    def from_data(cls, data: Data) -> "Ordinal":
+        return cls(["index"], float(data.train.targets.double().std()), len(data.labels))
+
+    def encode(self, data: Data) -> Data:
+        def scaled(part: Examples) -> Examples:
+            return replace(part, targets=part.targets.double().div(self.scale).float())
+
+        parts = {name: scaled(part) for name, part in data.parts.items()}
+        return replace(data, labels=self.labels, **parts)
+
+    @property
+    def known_labels(self) -> None:
+        return None
+
+    def state(self) -> dict[str, Any]:
+        return {"scale": self.scale, "classes": self.classes}
+
+    def loss(self, logits: Tensor, targets: Tensor, smoothing: float = 0.0) -> Tensor:
+        return F.mse_loss(logits[:, 0], targets)
+
+    def batch_sums(self, logits: Tensor, targets: Tensor) -> Tensor:
+        return (logits[:, 0] - targets).abs().sum()[None]
+
+    def link(self, logits: Tensor) -> Tensor:
+        return logits * self.scale
+
+    def example_losses(self, predictions, targets):
+        return (predictions[:, 0] - targets * self.scale) ** 2
+
+    def epoch_metrics(self, predictions, targets):
+        return {
+            "loss": float(self.example_losses(predictions, targets).mean()),
+            "absolute_error": float(np.abs(predictions[:, 0] - targets * self.scale).mean()),
+        }
+
+    def metrics(self, predictions, targets):
+        error = float(np.abs(predictions[:, 0] - targets * self.scale).mean())
+        return {"metric": "absolute error", "value": error, "interval": [0.0, 2 * error], "examples": len(targets)}
+
+    def rows(self, predictions: Tensor, top: int) -> list[dict[str, Any]]:
+        return [{"values": [{"name": "index", "value": value}]} for value in predictions[:, 0].tolist()]
+
+    def default_outputs(self, prediction: Tensor) -> list[int]:
+        return [0]
+
+    def headline(self, metrics) -> str:
+        return f"absolute error {metrics['value']:.3f}"
+
+    def epoch_text(self, train, valid) -> str:
+        return f"squared error {train['loss']:.4f}"
+
+    def row_text(self, row) -> str:
+        return f"{row['values'][0]['value']:.2f}"
+
+    def csv_columns(self) -> list[str]:
+        return ["index"]
+
+    def csv_cells(self, row) -> list[str]:
+        return [f"{row['values'][0]['value']:.3f}"]
+
+
+@pytest.fixture(autouse=True)
+def known_task(monkeypatch):
+    monkeypatch.setitem(TASKS, "ordinal", Ordinal)
+
+
+NETWORKS = SMALL | {"go": "conv(8, 3, pad=1), relu, globalmax, dense(classes)"}
+
+
+@pytest.fixture(params=neocog.DOMAINS)
+def files(request, tmp_path, monkeypatch):
+    monkeypatch.setenv("NEOCOG_CACHE", str(tmp_path / "cache"))
+    return request.param, MADE[request.param](tmp_path / "files")
+
+
+def train(name, files, out, epochs=6, **arguments):
+    return neocog.train(
+        name, str(files), network=NETWORKS[name], out=str(out), task="ordinal", epochs=epochs, batch=8, lr=0.02,
+        device="cpu", **arguments,
+    )  # fmt: skip
+
+
+def test_a_task_of_numbers_works_in_every_domain(files, tmp_path):
+    """It trains, is saved, is loaded with its state, evaluates, predicts and explains."""
+    name, folder = files
+    losses = []
+
+    def callback(event):
+        if isinstance(event, EpochEnded):
+            losses.append(event.epoch.train["loss"])
+
+    model = train(name, folder, tmp_path / "run", callback=callback)
+    assert losses[-1] < losses[0]
+    card = checkpoint.card(tmp_path / "run" / "model.safetensors")
+    assert card.task == "ordinal" and card.task_state["scale"] > 0 and card.labels == ["index"]
+    assert model.task == Ordinal(["index"], card.task_state["scale"], card.task_state["classes"])
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    assert (summary["task"], summary["metric"]) == ("ordinal", "absolute error") and "accuracy" not in summary
+    metrics = model.evaluate(str(folder))
+    assert metrics["value"] == pytest.approx(summary["value"], rel=1e-4)
+    example = model.examples(str(folder))[0].names[0]
+    (row,) = model.predict([input_of(example)])
+    assert list(row) == ["input", "values", *(["windows"] if name == "speech" else [])]
+    (explanation,) = explain(model, [input_of(example)])
+    assert explanation.label == "index" and float(explanation.relevance.abs().sum()) > 0
+    assert "Squared error" in (tmp_path / "run" / "report.html").read_text()
+    assert not (tmp_path / "run" / "confusion.png").exists()
+
+
+def test_a_stopped_run_of_that_task_resumes_to_the_same_weights(files, tmp_path):
+    name, folder = files
+    train(name, folder, tmp_path / "whole", epochs=3)
+
+    def stop(event):
+        return isinstance(event, Step) and event.number == 4
+
+    train(name, folder, tmp_path / "stopped", epochs=3, callback=stop)
+    run = RunFolder(tmp_path / "stopped", resumed=True)
+    resume(run, neocog.domain(name), {}, [], toy_world())
+    whole, again = (
+        checkpoint.read_tensors(path / "state.safetensors") for path in (tmp_path / "whole", tmp_path / "stopped")
+    )
+    assert whole.keys() == again.keys() and all(torch.equal(whole[key], again[key]) for key in whole)
+    kept = [checkpoint.read_tensors(tmp_path / run / "model.safetensors") for run in ("whole", "stopped")]
+    assert all(torch.equal(kept[0][key], kept[1][key]) for key in kept[0])
+
+
+def toy_world():
+    from neocog.core.device import World
+
+    return World()
+
+
+def test_attacks_are_for_classification():
+    with pytest.raises(Problem, match="attacks are for classification, and this model's task is ordinal"):
+        Ordinal(["index"]).attack_loss(torch.zeros(2, 1), torch.zeros(2))
+
+
+# --- names and old files
+
+
+def test_an_unknown_task_is_a_problem_with_a_suggestion():
+    with pytest.raises(Problem, match=r"clasify is not a task \(did you mean classify\?\)") as problem:
+        task_class("clasify")
+    assert problem.value.code == USAGE
+
+
+def test_a_state_that_does_not_fit_the_task_is_a_problem():
+    with pytest.raises(Problem, match="the state of the task classify cannot be read"):
+        task_of("classify", ["a", "b"], {"thresholds": [0.5]})
+
+
+def test_a_card_of_format_1_is_read_as_classification(tmp_path):
+    """What older versions wrote: "facts", "scores" and the task "class"."""
+    card = Card("vision", "flatten, dense(2)", (1, 2, 2), ["a", "b"], {"size": [2, 2]}, metrics={"accuracy": 1.0})
+    values = vars(card) | {"task": "class", "format": 1}
+    values["facts"], values["scores"] = values.pop("preprocessing"), values.pop("metrics")
+    del values["task_state"]
+    path = tmp_path / "old.safetensors"
+    checkpoint.write_tensors(path, {"1.weight": torch.zeros(2, 4)}, {checkpoint.KEY: json.dumps(values)})
+    old = checkpoint.card(path)
+    assert (old.task, old.preprocessing, old.metrics) == ("classify", card.preprocessing, card.metrics)
+
+
+def test_the_packaged_model_is_of_an_older_format_and_loads():
+    assert checkpoint.card(neocog.find("go")).format == 1
+    assert isinstance(neocog.load("go", "cpu").task, Classify)
+
+
+# --- which epoch is kept
+
+TASK = Classify(["a", "b"])
+TARGETS = torch.zeros(400, dtype=torch.int64)
+
+
+def epoch(number, probabilities):
+    """An epoch after which the true label has these probabilities (N,)."""
+    predictions = np.stack([probabilities, 1 - probabilities], 1).astype(np.float32)
+    return Epoch(number, {"loss": 1.0}, TASK.epoch_metrics(predictions, TARGETS.numpy()), 0.1, 1.0), predictions
+
+
+def select(epochs, last=True):
+    """The selection after epochs of these probabilities, the weights of each marked by its number."""
+    selection = Selection()
+    for number, probabilities in enumerate(epochs, 1):
+        entry, predictions = epoch(number, probabilities)
+        weights = {"w": torch.tensor(float(number))}
+        selection.update(TASK, entry, predictions, TARGETS, weights, last and number == len(epochs))
+    return selection
+
+
+def noise(mean, spread=0.0, seed=0):
+    return (mean + spread * np.random.default_rng(seed).standard_normal(400)).clip(0.01, 0.99)
+
+
+def test_the_lowest_validation_log_loss_is_kept():
+    selection = select([noise(0.6), noise(0.9), noise(0.7)])
+    assert selection.epoch == 2 and selection.weights["w"] == 2
+    assert selection.reason == f"lowest validation log loss ({-np.log(0.9):.4g})"
+
+
+def test_the_last_epoch_wins_a_tie_within_noise():
+    selection = select([noise(0.8, 0.1, seed=2), noise(0.799, 0.1, seed=1)])
+    assert selection.epoch == 2 and selection.weights["w"] == 2
+    assert "the last epoch; its validation log loss" in selection.reason
+    assert "is within one standard error of the lowest" in selection.reason and "epoch 1)" in selection.reason
+
+
+def test_an_epoch_that_is_not_the_last_wins_no_tie():
+    assert select([noise(0.8, 0.1, seed=2), noise(0.799, 0.1, seed=1)], last=False).epoch == 1
+
+
+def test_the_last_epoch_loses_where_it_is_clearly_worse():
+    """The difference is small beside the spread of the losses, but the same for every example."""
+    better = noise(0.8, 0.1, seed=1)
+    assert select([better, better - 0.005]).epoch == 1
+
+
+def test_without_validation_the_last_epoch_is_kept_and_the_reason_says_so():
+    selection = Selection()
+    for number in (1, 2):
+        entry = Epoch(number, {"loss": 1.0}, {}, 0.1, 1.0)
+        assert selection.update(TASK, entry, None, TARGETS[:0], {}, number == 2)
+    assert (selection.epoch, selection.reason) == (2, "the last epoch; there is no validation split")
+
+
+def test_kept_weights_are_a_copy():
+    weights = {"w": torch.zeros(3)}
+    selection = Selection()
+    entry, predictions = epoch(1, noise(0.8))
+    selection.update(TASK, entry, predictions, TARGETS, weights, False)
+    weights["w"] += 1
+    assert selection.weights["w"].sum() == 0
+
+
+def test_a_criterion_may_be_higher_is_better():
+    class Accuracy(Classify):
+        criterion = Criterion("accuracy", "accuracy", higher_is_better=True)
+
+    task, selection = Accuracy(["a", "b"]), Selection()
+    for number, mean in ((1, 0.4), (2, 0.6), (3, 0.3)):
+        entry, predictions = epoch(number, noise(mean))
+        selection.update(task, entry, predictions, TARGETS, {}, False)
+    assert selection.epoch == 2 and selection.reason == "highest validation accuracy (1)"
