@@ -21,7 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 README = Path(__file__).parents[1] / "README.md"
-PROGRESS = re.compile(r"^\S+ \d+/\d+: | left$|^reading ")  # lines that a terminal would overwrite
+# Lines that a terminal would overwrite, and the remark of the first call after an installation.
+PROGRESS = re.compile(r"^\S+ \d+/\d+: | left$|^(reading|checking|compiling)\b")
 GAMES = 20
 
 
@@ -73,7 +74,8 @@ def prepare(data: Path, folder: Path) -> None:
     (folder / "trec").symlink_to(data / "text/trec")
     (folder / "games").mkdir()
     with zipfile.ZipFile(data / "go/test.sgf.zip") as archive:
-        records = sorted(name for name in archive.namelist() if name.endswith(".sgf"))[:GAMES]
+        records = sorted(name for name in archive.namelist() if name.endswith(".sgf"))
+        records = records[:: len(records) // GAMES][:GAMES]
         for record in records:
             (folder / "games" / Path(record).name).write_bytes(archive.read(record))
         (folder / "game.sgf").write_bytes(archive.read(records[0]))
