@@ -5,7 +5,7 @@
     python benchmarks/readme.py DATA --write         replaces the blocks of README.md
 
 DATA holds vision/sign-digits, speech/keywords, text/trec and go/test.sgf.zip, named in README.md. A block of README.md
-follows a line `<!-- session: text -->`. Long output is shortened: the first and the last lines, with … between them.
+follows a line `<!-- session: text -->`. Of long output only some lines are shown, with … in place of the others.
 """
 
 from __future__ import annotations
@@ -23,46 +23,49 @@ from pathlib import Path
 README = Path(__file__).parents[1] / "README.md"
 # Lines that a terminal would overwrite, and the remark of the first call after an installation.
 PROGRESS = re.compile(r"^\S+ \d+/\d+: | left$|^(reading|checking|compiling)\b")
-GAMES = 20
+GAMES = 10
 
 
 @dataclass(frozen=True)
 class Step:
-    """A command, and how many of the first and last lines of its output are shown."""
+    """A command, and which lines of its output are shown: those that `keep` matches, at most `limit`."""
 
     command: str
-    head: int = 3
-    tail: int = 0
+    keep: str = "."
+    limit: int = 6
 
 
+EPOCHS_AND_RESULT = r"^epoch +\d+/|^accuracy|report\.html|model\.safetensors"
 SESSIONS = {
     "vision": (
-        Step("neocog check vision hands/", 4),
-        Step("neocog train vision hands/ --size 32 --epochs 5 --out runs/hands", 0, 4),
-        Step("neocog evaluate runs/hands hands/", 5),
+        Step("neocog check vision hands/", "^(labels|splits|bad|duplicates|sizes)"),
+        Step("neocog train vision hands/ --size 32 --epochs 5 --out runs/hands", EPOCHS_AND_RESULT, 9),
+        Step("neocog evaluate runs/hands hands/", "^ *(accuracy|balanced|log loss|calibration)"),
         Step("neocog predict runs/hands hands/test/7/IMG_5170.jpg hands/test/2/IMG_5174.jpg"),
-        Step("neocog explain runs/hands hands/test/7/IMG_5170.jpg --method gradcam,lrp --check --out seven.png", 5),
+        Step(
+            "neocog explain runs/hands hands/test/7/IMG_5170.jpg --method gradcam,lrp --check --out seven.png", limit=4
+        ),
     ),
     "speech": (
-        Step("neocog check speech words/", 4),
-        Step("neocog train speech words/ --epochs 4 --out runs/words", 0, 4),
-        Step("neocog evaluate runs/words words/", 2),
-        Step("neocog predict runs/words words/alexa/101.flac words/alexa/104.flac", 2),
-        Step("neocog imagine runs/words --label jarvis --listen jarvis.wav", 3),
+        Step("neocog check speech words/", "^(labels|splits|rates|lengths|bad|duplicates)"),
+        Step("neocog train speech words/ --epochs 4 --out runs/words", EPOCHS_AND_RESULT),
+        Step("neocog evaluate runs/words words/", "^ *(accuracy|calibration)"),
+        Step("neocog predict runs/words words/alexa/101.flac words/alexa/104.flac"),
+        Step("neocog imagine runs/words --label jarvis --listen jarvis.wav"),
     ),
     "text": (
-        Step("neocog check text trec/", 4),
-        Step("neocog train text trec/ --out runs/trec", 0, 4),
+        Step("neocog check text trec/", "^(labels|splits|lengths|vocabulary|duplicates)"),
+        Step("neocog train text trec/ --out runs/trec", EPOCHS_AND_RESULT),
         Step('neocog predict runs/trec "Who wrote Faust ?" "How far is the moon ?"'),
-        Step('neocog explain runs/trec "Who wrote Faust ?" --method occlusion', 4),
-        Step("neocog attack runs/trec trec/ --card", 6),
+        Step('neocog explain runs/trec "Who wrote Faust ?" --method occlusion', limit=3),
+        Step("neocog attack runs/trec trec/ --card", "%", 7),
     ),
     "go": (
-        Step("neocog check go games/", 4),
-        Step("neocog predict go game.sgf --move 57 --top 5", 1, 1),
-        Step("neocog evaluate go games/", 4),
-        Step("neocog go annotate game.sgf --out annotated.sgf", 3),
-        Step("printf 'boardsize 19\\ngenmove b\\nquit\\n' | neocog go gtp", 4),
+        Step("neocog check go games/", "^(examples|games|results|bad|duplicates)"),
+        Step("neocog predict go game.sgf --move 57 --top 3", r"^ *[A-T] [A-T]|^1\d|^move|%", 12),
+        Step("neocog evaluate go games/", "%"),
+        Step("neocog go annotate game.sgf --out annotated.sgf"),
+        Step("printf 'boardsize 19\\ngenmove b\\nquit\\n' | neocog go gtp"),
     ),
 }
 
@@ -95,16 +98,25 @@ def output_of(command: str, folder: Path) -> list[str]:
         text=True,
         check=False,
     )
-    lines = [line.rstrip() for line in ended.stdout.splitlines() if line.strip() and not PROGRESS.search(line)]
+    stdout = ended.stdout.replace(f"{folder}/", "")
+    lines = [line.rstrip() for line in stdout.splitlines() if line.strip() and not PROGRESS.search(line)]
     if ended.returncode:
         raise SystemExit(f"$ {command}\nended with {ended.returncode}:\n" + "\n".join(lines))
     return lines
 
 
 def shortened(lines: list[str], step: Step) -> list[str]:
-    if len(lines) <= step.head + step.tail:
-        return lines
-    return [*lines[: step.head], "…", *lines[len(lines) - step.tail :]]
+    """The lines to show, with … once where others were left out behind the first of them."""
+    kept = [index for index, line in enumerate(lines) if re.search(step.keep, line)][: step.limit]
+    if not kept:
+        raise SystemExit(f"$ {step.command}\nno line matches {step.keep}")
+    gap = next((number for number, index in enumerate(kept, kept[0]) if number != index), None)
+    shown = [lines[index] for index in kept]
+    if gap is not None:
+        shown.insert(gap - kept[0], "…")
+    elif kept[-1] < len(lines) - 1:
+        shown.append("…")
+    return shown
 
 
 def session(name: str, folder: Path) -> str:
