@@ -35,7 +35,7 @@ class Step:
     limit: int = 6
 
 
-EPOCHS_AND_RESULT = r"^epoch +\d+/|^accuracy|report\.html|model\.safetensors"
+EPOCHS_AND_RESULT = r"^epoch +\d+/|^accuracy"
 SESSIONS = {
     "vision": (
         Step("neocog check vision hands/", "^(labels|splits|bad|duplicates|sizes)"),
@@ -58,12 +58,12 @@ SESSIONS = {
         Step("neocog train text trec/ --out runs/trec", EPOCHS_AND_RESULT),
         Step('neocog predict runs/trec "Who wrote Faust ?" "How far is the moon ?"'),
         Step('neocog explain runs/trec "Who wrote Faust ?" --method occlusion', limit=3),
-        Step("neocog attack runs/trec trec/ --card", "%", 7),
+        Step("neocog attack runs/trec trec/ --card", r"^accuracy|^corruption|^\w+ +\d+\.\d%"),
     ),
     "go": (
         Step("neocog check go games/", "^(examples|games|results|bad|duplicates)"),
-        Step("neocog predict go game.sgf --move 57 --top 3", r"^ *[A-T] [A-T]|^1\d|^move|%", 12),
-        Step("neocog evaluate go games/", "%"),
+        Step("neocog predict go game.sgf --move 57 --top 3", r"^1[2-9] |^move|^1 ", 10),
+        Step("neocog evaluate go games/", "^(accuracy|top-5|log loss)"),
         Step("neocog go annotate game.sgf --out annotated.sgf"),
         Step("printf 'boardsize 19\\ngenmove b\\nquit\\n' | neocog go gtp"),
     ),
