@@ -61,7 +61,8 @@ def load(model: str, device: str = "auto", symmetries: int | None = None) -> Mod
         pretrained = domain(whose).require(Transferable, "load").pretrained
         return models.Model(domain(whose), *pretrained[model](), device, symmetries)
     path = find(model)
-    return models.load(path, domain(checkpoint.card(path).domain), device, symmetries)
+    card = checkpoint.card(path)
+    return models.Model(domain(card.domain), card, checkpoint.read_tensors(path), device, symmetries)
 
 
 def train(

@@ -193,7 +193,7 @@ def go_act(quick: bool, out: str, console: Any) -> None:
     from .go.board import Board
     from .go.play.player import Player
     from .go.play.policy import Policy
-    from .go.writer import written
+    from .go.sgf_writer import sgf_bytes
 
     model = load("go", "cpu")
     scores = model.card.metrics
@@ -207,7 +207,7 @@ def go_act(quick: bool, out: str, console: Any) -> None:
         board.play(player.choose(board, board.turn, komi=7.5))
     file = Path(out) / "opening.sgf"
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_bytes(written(19, board.moves, {"PB": "neocog", "PW": "neocog"}))
+    file.write_bytes(sgf_bytes(19, board.moves, {"PB": "neocog", "PW": "neocog"}))
     (answer,) = model.predict([str(file)], 5)
     drawable = model.domain.require(Drawable, "drawing")
     tell.drawing(drawable.draw(FileInput(str(file)), answer, model.card.preprocessing).text)

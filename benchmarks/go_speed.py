@@ -19,10 +19,10 @@ from neocog.go.compiled import compiled
 from neocog.go.eyes import is_spoilt, may_be_eye
 from neocog.go.game import replay
 from neocog.go.games import Games
-from neocog.go.pack import ROW, positions_of, rows_of
+from neocog.go.pack import ROW, first_rows, rows_of
 from neocog.go.play.playouts import list_empty
 from neocog.go.position import PASS, clear, empty_positions, legal, play
-from neocog.go.records import record_files
+from neocog.go.record_files import record_files
 from neocog.go.sgf import records
 from sgfmill import sgf as sgfmill
 
@@ -104,10 +104,10 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=0)
     options = parser.parse_args()
     contents = [content for _, content in islice(record_files([options.records]), options.games)]
-    games = Games.of(by_us(contents))
+    games = Games.from_list(by_us(contents))
     flat = (games.stone_starts, games.stones, games.stone_colours, games.starts, games.moves, games.colours)
     b = empty_positions(1, 19)[0]
-    replay_all(b, *flat), playouts(b, 10, 0), rows_of(games, 0, 1, int(positions_of(games)[1]))
+    replay_all(b, *flat), playouts(b, 10, 0), rows_of(games, 0, 1, int(first_rows(games)[1]))
 
     theirs, ours = [], []
     for _ in range(options.rounds):
@@ -119,9 +119,9 @@ def main() -> None:
     tell("moves replayed", len(games.moves), timed(lambda: replay_all(b, *flat), options.rounds))
     moves = playouts(b, 1000, 1)
     tell(f"playouts of {moves / 1000:.0f} moves", 1000, timed(lambda: playouts(b, 1000, 1), options.rounds))
-    count = int(positions_of(games)[-1])
+    count = int(first_rows(games)[-1])
     rates = timed(
-        lambda: [rows_of(games, g, g + 1, n) for g, n in enumerate(np.diff(positions_of(games)))], options.rounds
+        lambda: [rows_of(games, g, g + 1, n) for g, n in enumerate(np.diff(first_rows(games)))], options.rounds
     )
     rate = tell("48 planes with ladders, packed, positions", count, rates)
     print(f"  {rate / 382:.0f} times RocAlphaGo's 382 (of another processor); {ROW.itemsize} bytes each")

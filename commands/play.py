@@ -1,4 +1,4 @@
-"""The commands of Go that play: gtp, match, annotate."""
+"""The commands of Go that use a policy: gtp, match, annotate."""
 
 from __future__ import annotations
 
@@ -13,20 +13,23 @@ from ..core.problem import INTERRUPTED, Problem
 from ..core.progress import progress, say
 from . import tell
 from .flags import DEVICE, FORCE, JSON, QUIET, SEED, SYMMETRIES, flag
-from .go import app as app  # its commands go on here
-from .go import one_record
+from .go import app as app  # extended here
+from .go import read_record
 
 if TYPE_CHECKING:
     from ..go.play.policy import Policy
 
-PLAYED = Annotated[str, flag("A model file, a run's folder, or go: the one that comes along.")]
-PLAYS = Annotated[str, typer.Argument(help="A model file, a run's folder, or go: the one that comes along.")]
-TEMPERATURE = Annotated[float, typer.Option(help="0 plays the likeliest move, 1 as often as the network expects it.")]
-RESIGN = Annotated[float | None, flag("Give up below this share of random games won, as in 0.05; default never.")]
+MODEL_HELP = "A model file, a run's folder, or go: the network included in the package."
+MODEL_OPTION = Annotated[str, typer.Option(help=MODEL_HELP)]
+MODEL_ARGUMENT = Annotated[str, typer.Argument(help=MODEL_HELP)]
+TEMPERATURE = Annotated[float, typer.Option(help="0 plays the likeliest move, 1 draws moves by their probability.")]
+RESIGN = Annotated[
+    float | None, typer.Option(help="Resign below this share of playouts won, such as 0.05.", show_default="never")
+]
 
 
 def policy_of(model: str, symmetries: int | None, device: str | None) -> Policy:
-    """The policy in a model, by its name. Raises Problem where there is none."""
+    """The policy of a model. Raises Problem if the model cannot be loaded or is of another domain."""
     from .. import load
     from ..go.play.policy import Policy
 
@@ -35,163 +38,179 @@ def policy_of(model: str, symmetries: int | None, device: str | None) -> Policy:
 
 @app.command()
 def gtp(
-    model: PLAYS = "go",
+    model: MODEL_ARGUMENT = "go",
     temperature: TEMPERATURE = 0,
     symmetries: SYMMETRIES = 8,
     resign: RESIGN = None,
     seed: SEED = None,
     device: DEVICE = None,
 ) -> None:
-    """Play in Sabaki, GoGui and other programs, over the Go Text Protocol, version 2, on 19×19.
+    """Run a Go engine for Sabaki, GoGui and other programs: Go Text Protocol, version 2, on 19×19.
 
-    [bold]neocog go gtp[/bold]                           as the program's engine command
+    [bold]neocog go gtp[/bold]                           the engine command to enter in the program
     [bold]neocog go gtp runs/go-… --temperature 0.5 --symmetries 1[/bold]
 
-    It passes when you have passed and it is ahead by area or nothing is left to play for, and resigns only with
-    --resign. Dead stones in final_score and final_status_list are those that random games leave to the other side.
+    It passes after your pass if it leads by area or the game is finished, and resigns only with --resign. Dead stones
+    in final_score and final_status_list are estimated by playouts (random games).
     """
     from ..go.play.engine import Engine
-    from ..go.play.gtp import on_standard_streams
+    from ..go.play.gtp import serve_standard_streams
     from ..go.play.player import Player
 
-    on_standard_streams(Engine(Player(policy_of(model, symmetries, device), temperature, resign, seed)))
+    serve_standard_streams(Engine(Player(policy_of(model, symmetries, device), temperature, resign, seed)))
 
 
 @app.command()
 def match(
     a: Annotated[str, typer.Argument(help='Program A: "neocog go gtp MODEL".', show_default=False)],
     b: Annotated[str, typer.Argument(help='Program B: "gnugo --mode gtp --level 10".', show_default=False)],
-    games: Annotated[int, typer.Option(help="How many; colours alternate, A begins as black.", min=1)] = 100,
-    size: Annotated[int, typer.Option(help="Of the board.", min=2, max=19)] = 19,
-    komi: Annotated[float, typer.Option(help="Points for White.")] = 7.5,
-    timeout: Annotated[float, typer.Option(help="Seconds for a move; who takes longer has lost.", min=0.01)] = 60,
-    limit: Annotated[int | None, flag("Moves after which a game is counted; default twice the points.")] = None,
-    parallel: Annotated[int, typer.Option(help="Games at a time.", min=1)] = 1,
-    openings: Annotated[list[str] | None, flag("Games whose first moves are played, each with both colours.")] = None,
-    opening_moves: Annotated[int, typer.Option(help="How many of their moves.", min=1)] = 8,
-    referee: Annotated[str | None, flag("A third program that says which stones are dead.")] = None,
-    out: Annotated[Path | None, flag("The folder for the games; default match-TIME.")] = None,
+    games: Annotated[int, typer.Option(help="Number of games; colours alternate, A is black first.", min=1)] = 100,
+    size: Annotated[int, typer.Option(help="Board size.", min=2, max=19)] = 19,
+    komi: Annotated[float, typer.Option(help="Points added to White's score.")] = 7.5,
+    timeout: Annotated[float, typer.Option(help="Seconds for a move; a slower program loses the game.", min=0.01)] = 60,
+    limit: Annotated[
+        int | None, typer.Option(help="Moves after which a game is scored.", show_default="twice the points")
+    ] = None,
+    parallel: Annotated[int, typer.Option(help="Games played at the same time.", min=1)] = 1,
+    openings: Annotated[
+        list[str] | None, flag("Records whose first moves are openings, each played with both colours.")
+    ] = None,
+    opening_moves: Annotated[int, typer.Option(help="Moves taken from each opening.", min=1)] = 8,
+    referee: Annotated[str | None, flag("A third GTP program that names the dead stones.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for the games.", show_default="match-TIME")] = None,
     force: FORCE = False,
     json: JSON = False,
     quiet: QUIET = False,
 ) -> None:
-    """Let two GTP programs play, on our own board, and count. Interrupted, it goes on with the same --out.
+    """Play a match between two GTP programs. The same command with the same --out continues an interrupted match.
 
     [bold]neocog go match "neocog go gtp" "gnugo --mode gtp --level 10" --games 100[/bold]
 
-    A move that is illegal on our board, a crash or a time-out loses the game and is counted. Area is counted without
-    dead stones: those that both programs name, or that --referee names; where the two disagree on the winner, random
-    games decide. Suicide is illegal, simple ko holds. Every game is kept as SGF.
+    An illegal move, a crash or a time-out loses the game and is reported. The area is counted without the dead stones
+    named by both programs, or by --referee; if the two disagree on the winner, playouts decide. Suicide is illegal,
+    simple ko applies. Every game is saved as SGF.
     """
     from ..go.play import match as matches
-    from ..go.play.referee import Terms
-    from ..go.play.standing import brief, remarks, sentences, standing
+    from ..go.play.match_stats import brief, match_stats, remarks, report
+    from ..go.play.referee import Rules
 
-    terms = Terms(size, komi, timeout, limit or 2 * size * size)
-    told = matches.Match(a, b, terms, referee or "", opened(openings, opening_moves, size))
+    rules = Rules(size, komi, timeout, limit or 2 * size * size)
+    settings = matches.Match(a, b, rules, referee or "", read_openings(openings, opening_moves, size))
     folder = out or Path(time.strftime("match-%Y%m%d-%H%M%S"))
-    rows = matches.begin(told, folder, force)
-    there = {row["game"] for row in rows}
-    missing = [number for number in range(1, games + 1) if number not in there]
+    rows = matches.open_folder(settings, folder, force)
+    finished = {row["game"] for row in rows}
+    missing = [number for number in range(1, games + 1) if number not in finished]
     if not quiet:
-        say(f"{len(there)} of {games} games are there; playing in {folder}/" if there else f"playing in {folder}/")
-    with progress("match", "games", quiet) as shown:
-        shown.first = len(rows)
+        say(
+            f"{len(finished)} of {games} games are finished; playing in {folder}/"
+            if finished
+            else f"playing in {folder}/"
+        )
+    with progress("match", "games", quiet) as bar:
+        bar.first = len(rows)
 
-        def watch(running: dict[int, int]) -> None:
+        def update(running: dict[int, int]) -> None:
             moves = ", ".join(f"game {number} move {count}" for number, count in sorted(running.items())[:3])
-            shown(len(rows), games, ", ".join(filter(None, (brief(rows), moves))))
+            bar(len(rows), games, ", ".join(filter(None, (brief(rows), moves))))
 
         try:
-            for row in matches.play_on(told, folder, missing, parallel, watch):
+            for row in matches.play_games(settings, folder, missing, parallel, update):
                 rows.append(row)
         except KeyboardInterrupt:
-            shown.close()
-            standings = brief(rows)
-            message = f"stopped after {len(rows)} games ({standings}); the same command with --out {folder} goes on"
+            bar.close()
+            message = (
+                f"stopped after {len(rows)} games ({brief(rows)}); run the same command with --out {folder} to continue"
+            )
             raise Problem(message, INTERRUPTED) from None
-    summary = told.document() | standing(rows) | {"names": matches.names_in(rows), "out": str(folder)}
-    matches.close(folder, summary)
+    summary = settings.to_dict() | match_stats(rows) | {"names": matches.program_names(rows), "out": str(folder)}
+    matches.save_summary(folder, summary)
     for remark in [] if quiet else remarks(summary):
         say(remark)
     if json:
         tell.document(summary | {"results": [{k: v for k, v in row.items() if k != "line"} for row in rows]})
     else:
-        print("\n".join([*sentences(summary, summary["names"]), f"\n{folder}/"]))
+        print("\n".join([*report(summary, summary["names"]), f"\n{folder}/"]))
 
 
-def opened(openings: list[str] | None, moves: int, size: int) -> tuple[tuple[int, ...], ...]:
-    """The openings that records give; one that is empty where there are no records."""
-    if not openings:
+def read_openings(arguments: list[str] | None, moves: int, size: int) -> tuple[tuple[int, ...], ...]:
+    """The openings of records; a single empty opening without records."""
+    if not arguments:
         return ((),)
     from ..go.game import Game
     from ..go.play.match import openings_of
-    from ..go.records import record_files
+    from ..go.record_files import record_files
     from ..go.sgf import records
 
-    found = (
-        each
-        for name, content in record_files(openings)
+    games = (
+        game
+        for file, content in record_files(arguments)
         if isinstance(content, bytes)
-        for each in records(content, name)
+        for _, game in records(content, file)
     )
-    return openings_of([game for _, game in found if isinstance(game, Game)], moves, size)
+    return openings_of([game for game in games if isinstance(game, Game)], moves, size)
 
 
 @app.command()
 def annotate(
     game: Annotated[str, typer.Argument(help="An SGF file, FILE.zip!NAME, or - for stdin.")],
-    model: PLAYED = "go",
-    out: Annotated[Path | None, flag("Write the record with comments and marks.")] = None,
+    model: MODEL_OPTION = "go",
+    out: Annotated[Path | None, flag("Write the record with comments and labels.")] = None,
     force: FORCE = False,
-    top: Annotated[int, typer.Option(help="How many surprising moves are listed.", min=0)] = 10,
+    top: Annotated[int, typer.Option(help="Number of least expected moves to list.", min=0)] = 10,
     symmetries: SYMMETRIES = None,
     device: DEVICE = None,
     json: JSON = False,
 ) -> None:
-    """How likely a network thinks each move of a game, and which surprised it.
+    """Rate each move of a game by its probability under a network, and list the least expected moves.
 
     [bold]neocog go annotate game.sgf --out annotated.sgf[/bold]
 
-    Each node of the record gets the probability and the rank of its move as a comment, and where the network would have
-    played as labels 1 to 5. Its own comments, marks and branches stay.
+    Each node of the record gets a comment with the probability and rank of its move, and labels 1 to 5 on the moves
+    that the network prefers. Existing comments, marks and variations stay.
     """
     free(out, force)
-    from ..go import annotate as notes
+    from ..go import annotate as annotations
 
-    found, content = one_record(game)
-    moves = notes.seen(found, policy_of(model, symmetries, device))
+    record, content = read_record(game)
+    moves = annotations.annotate_moves(record, policy_of(model, symmetries, device))
     if out:
         from ..core import files
 
-        written = notes.annotated(content, moves, model)
-        files.write(out, lambda beside: beside.write_bytes(written))
+        annotated = annotations.annotated_record(content, moves, model)
+        files.write(out, lambda temporary: temporary.write_bytes(annotated))
         say(f"wrote {out}")
-    told = notes.summaries(moves)
+    metrics = annotations.metrics_by_colour(moves)
     if json:
-        tell.document({"game": found.name, "model": model, **told, "moves": [notes.document(each) for each in moves]})
+        rows = [annotations.to_dict(move) for move in moves]
+        tell.document({"game": record.name, "model": model, **metrics, "moves": rows})
     else:
-        surprises([notes.document(each) for each in notes.surprising(moves, top)], told)
+        print_annotations([annotations.to_dict(move) for move in annotations.least_expected(moves, top)], metrics)
 
 
-def surprises(rows: list[dict[str, Any]], told: dict[str, dict[str, Any]]) -> None:
-    """The moves that were least expected, and how well the others were."""
+def print_annotations(rows: list[dict[str, Any]], metrics: dict[str, dict[str, Any]]) -> None:
+    """Prints the least expected moves, and the metrics of each colour."""
     from rich.table import Table
 
     if rows:
         table = Table(box=None, pad_edge=False, header_style="bold", title="least expected", title_justify="left")
-        for name, side in (("move", "right"), ("", "left"), ("", "left"), ("probability", "right"), ("rank", "right")):
-            table.add_column(name, justify=side)  # type: ignore[arg-type]
+        for header, side in (
+            ("move", "right"),
+            ("", "left"),
+            ("", "left"),
+            ("probability", "right"),
+            ("rank", "right"),
+        ):
+            table.add_column(header, justify=side)  # type: ignore[arg-type]
         table.add_column("expected")
         for row in rows:
-            best = "  ".join(f"{each['move']} {each['probability']:.1%}" for each in row["best"][:3])
+            best = "  ".join(f"{move['move']} {move['probability']:.1%}" for move in row["best"][:3])
             shares = f"{row['probability']:.2%}", str(row["rank"])
             table.add_row(str(row["number"]), row["colour"], row["move"], *shares, best)
         tell.console().print(table)
         print()
-    for name, each in told.items():
-        if each["moves"]:
+    for name, values in metrics.items():
+        if values["moves"]:
             print(
-                f"{name:<6} top-1 {each['top1']:6.1%}  top-5 {each['top5']:6.1%}  log loss {each['log_loss']:.3f}"
-                f"  ({each['moves']} moves)"
+                f"{name:<6} top-1 {values['top1']:6.1%}  top-5 {values['top5']:6.1%}  log loss {values['log_loss']:.3f}"
+                f"  ({values['moves']} moves)"
             )

@@ -1,4 +1,4 @@
-"""Go. Boards, records and planes need no torch, so the domain's value is made when it is asked for."""
+"""Go. Boards, records and planes need no torch, so DOMAIN is imported on first access."""
 
 from __future__ import annotations
 

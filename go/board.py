@@ -1,7 +1,8 @@
-"""A board to play on: the rules of Go for people and programs, around the records that are compiled.
+"""A board to play on: the rules of Go around the compiled positions.
 
-Suicide is illegal, ko is simple ko; with `superko` no whole-board position may come back, whoever is to move
-(positional superko, as Tromp and Taylor have it). The score is the area score. Needs NumPy and numba, not torch.
+Suicide is illegal and simple ko applies; with `superko` no position of the whole board may be repeated, independent of
+the colour to move (positional superko, as in the Tromp–Taylor rules). The score is the area score. Needs NumPy and
+numba, not torch.
 """
 
 from __future__ import annotations
@@ -13,38 +14,51 @@ import numpy as np
 
 from .compiled import compiled
 from .coords import PASS, vertex
-from .game import COLOURS, Game, forbidden, point, point_at, replay
-from .position import BLACK, EMPTY, POINTS, WALL, WIDTH, empty_positions, legal, play, pop, push, turn_to
-
-NOTHING = np.zeros(0, np.int16), np.zeros(0, np.uint8)
+from .game import COLOURS, NO_STONES, Game, illegal_reason, replay
+from .position import (
+    BLACK,
+    EMPTY,
+    POINTS,
+    WALL,
+    WIDTH,
+    empty_positions,
+    legal,
+    on_board,
+    place_of,
+    play,
+    play_without_undo,
+    point_of,
+    set_turn,
+    undo,
+)
 
 
 class Board:
-    """A position that is played on. A place is row · size + column from the top left; −1 is a pass.
+    """A position to play on. A place is row · size + column from the top left; −1 is a pass.
 
-    `stones` and `stone_colours` (1 black, 2 white) are set up before the first move, each as a turn.
-    Raises ValueError where one lies on another or has no liberty.
+    `stones` with their `stone_colours` (1 black, 2 white) are set up before the first move, each as a turn.
+    Raises ValueError if one is on an occupied point or has no liberty.
     """
 
     def __init__(self, size: int = 19, superko: bool = False, stones: Any = (), stone_colours: Any = ()) -> None:
         self.size, self.superko = size, superko
         self.stones = np.array(stones, np.int16), np.array(stone_colours, np.uint8)
         self.position = empty_positions(1, size)[0]
-        if (wrong := replay(self.position, *self.stones, *NOTHING)) < 0:
-            raise ValueError(f"the stone at {vertex(int(self.stones[0][-1 - wrong]), size)} cannot be set up there")
+        if (code := replay(self.position, *self.stones, *NO_STONES)) < 0:
+            raise ValueError(f"the stone at {vertex(int(self.stones[0][-1 - code]), size)} cannot be set up there")
         self.moves: list[int] = []
         self.colours: list[int] = []
         self.hashes = [int(self.position["hash"])]  # of the positions so far
-        turn_to(self.position, BLACK)
+        set_turn(self.position, BLACK)
 
     @classmethod
-    def of(cls, game: Game, number: int | None = None) -> Board:
-        """A board on which so many moves of a game were played, all by default."""
+    def from_game(cls, game: Game, number: int | None = None) -> Board:
+        """The board after `number` moves of a game, by default all."""
         board = cls(game.size, stones=game.stones, stone_colours=game.stone_colours)
         number = len(game) if number is None else min(number, len(game))
         for place, colour in zip(game.moves[:number].tolist(), game.colours[:number].tolist(), strict=True):
             board.play(place, colour)
-        turn_to(board.position, game.to_move(number))
+        set_turn(board.position, game.to_move(number))
         return board
 
     @property
@@ -55,135 +69,133 @@ class Board:
     @property
     def ko(self) -> int | None:
         """The place that the ko forbids to the colour to move."""
-        p = int(self.position["ko"])
-        return self._place(p) if p else None
+        point = int(self.position["ko"])
+        return int(place_of(self.position, point)) if point else None
 
     @property
     def captured(self) -> tuple[int, int]:
-        """The black and the white stones that were captured so far."""
-        return int(self.position["taken"][1]), int(self.position["taken"][2])
+        """The numbers of black and of white stones captured so far."""
+        return int(self.position["captured"][1]), int(self.position["captured"][2])
 
     def board(self) -> Any:
         """The stones, uint8 (size, size): 0 empty, 1 black, 2 white; rows from the top."""
-        frame = self.position["colour"][WIDTH : WIDTH * (self.size + 1)].reshape(self.size, WIDTH)
-        return frame[:, 1 : self.size + 1].astype(np.uint8)
+        return on_board(self.position["colour"], self.size).astype(np.uint8)
 
     def chains(self) -> Any:
-        """A number for each stone that its chain has in common, int64 (size, size); 0 where there is none."""
-        inside = np.s_[WIDTH : WIDTH * (self.size + 1)]
-        heads = np.where(np.isin(self.position["colour"], (EMPTY, WALL)), 0, self.position["head"])[inside]
-        return heads.reshape(self.size, WIDTH)[:, 1 : self.size + 1]
+        """The chain of each stone as a number, int64 (size, size); 0 for empty points."""
+        colours = self.position["colour"]
+        return on_board(np.where(np.isin(colours, (EMPTY, WALL)), 0, self.position["head"]), self.size)
 
     def liberties(self, place: int) -> int:
-        """Of the chain at a place; 0 where it is empty."""
-        p = point(self.position, place)
-        return 0 if self.position["colour"][p] == EMPTY else int(self.position["liberties"][self.position["head"][p]])
+        """The number of liberties of the chain at a place; 0 for an empty point."""
+        point = point_of(self.position, place)
+        empty = self.position["colour"][point] == EMPTY
+        return 0 if empty else int(self.position["liberties"][self.position["head"][point]])
 
-    def forbidden(self, place: int) -> str:
-        """Why the colour to move may not play there; empty where it may."""
+    def illegal_reason(self, place: int) -> str:
+        """Returns why a move of the colour to move is illegal; an empty string if it is legal."""
         if place == PASS:
             return ""
-        p = point(self.position, place)
-        if not legal(self.position, p):
-            return forbidden(self.position, place)
+        if not legal(self.position, point_of(self.position, place)):
+            return illegal_reason(self.position, place)
         return "it would repeat a position (superko)" if self.superko and self.repeats(place) else ""
 
     def repeats(self, place: int) -> bool:
-        """Whether a legal move brings a position of this game back, whoever is then to move."""
-        return place != PASS and self._hash_after(point(self.position, place)) in self.hashes
+        """Returns True if a legal move repeats a position of this game, independent of the colour to move."""
+        return place != PASS and self._hash_after(place) in self.hashes
 
     def legal(self, place: int) -> bool:
-        """Whether the colour to move may play there."""
-        return not self.forbidden(place)
+        """Returns True if the colour to move may play there."""
+        return not self.illegal_reason(place)
 
     def play(self, place: int, colour: int | None = None) -> int:
-        """Plays for the colour to move, or for another. Gives the stones captured. Raises ValueError where illegal."""
+        """Plays a move of a colour, by default the one to move. Returns the number of stones captured.
+
+        Raises ValueError if the move is illegal.
+        """
         if colour is not None:
-            turn_to(self.position, colour)
-        if reason := self.forbidden(place):
+            set_turn(self.position, colour)
+        if reason := self.illegal_reason(place):
             raise ValueError(f"{COLOURS[self.turn]} {vertex(place, self.size)}: {reason}")
         self.moves.append(place)
         self.colours.append(self.turn)
-        captured = int(play(self.position, 0 if place == PASS else point(self.position, place)))
+        captured = int(play_without_undo(self.position, 0 if place == PASS else point_of(self.position, place)))
         self.hashes.append(int(self.position["hash"]))
         return captured
 
     def undo(self) -> None:
-        """Takes the last move back, by playing all others again: a few microseconds. Raises ValueError without one."""
+        """Takes the last move back by replaying the others (some microseconds). Raises ValueError without a move."""
         if not self.moves:
             raise ValueError("there is no move to take back")
         colour = self.colours[-1]
         del self.moves[-1], self.colours[-1], self.hashes[-1]
         replay(self.position, *self.stones, np.array(self.moves, np.int16), np.array(self.colours, np.uint8))
-        turn_to(self.position, colour)
+        set_turn(self.position, colour)
 
     def copy(self) -> Board:
-        """A board of its own with the same past."""
-        other = Board.__new__(Board)
-        other.__dict__ |= self.__dict__
-        other.position = self.position.copy()
-        other.moves, other.colours, other.hashes = [*self.moves], [*self.colours], [*self.hashes]
-        return other
+        """An independent copy with the same history."""
+        board = Board.__new__(Board)
+        board.__dict__ |= self.__dict__
+        board.position = self.position.copy()
+        board.moves, board.colours, board.hashes = [*self.moves], [*self.colours], [*self.hashes]
+        return board
 
     def score(self, komi: float = 0) -> float:
-        """Black's area less White's and the komi, every stone taken as alive."""
+        """Black's area minus White's and the komi; all stones count as alive."""
         owner = owners(self.position)
         return float((owner == BLACK).sum()) - float((owner == WALL - BLACK).sum()) - komi
 
-    def turned_to(self, colour: int) -> Board:
-        """A copy with a colour to move; a ko holds for the other one only."""
-        other = self.copy()
-        turn_to(other.position, colour)
-        return other
+    def with_turn(self, colour: int) -> Board:
+        """A copy with a colour to move; if the turn changes, the ko ends."""
+        board = self.copy()
+        set_turn(board.position, colour)
+        return board
 
     def without(self, places: Sequence[int]) -> Board:
-        """A copy to be counted, not played on, from which stones were taken off."""
-        other = self.copy()
+        """A copy without the stones at some places, for counting only, not for playing on."""
+        board = self.copy()
         for place in places:
-            other.position["colour"][point(other.position, place)] = EMPTY
-        return other
+            board.position["colour"][point_of(board.position, place)] = EMPTY
+        return board
 
     def owners(self) -> Any:
-        """Whose area each point is, uint8 (size, size): 0 nobody's, 1 black, 2 white."""
-        return owners(self.position)[WIDTH : WIDTH * (self.size + 1)].reshape(self.size, WIDTH)[:, 1 : self.size + 1]
+        """The owner of each point by area, uint8 (size, size): 0 neither, 1 black, 2 white."""
+        return on_board(owners(self.position), self.size)
 
-    def _hash_after(self, p: int) -> int:
-        push(self.position, p)
+    def _hash_after(self, place: int) -> int:
+        play(self.position, point_of(self.position, place))
         after = int(self.position["hash"])
-        pop(self.position)
+        undo(self.position)
         return after
-
-    def _place(self, p: int) -> int:
-        return (p // WIDTH - 1) * self.size + p % WIDTH - 1
 
 
 def result(lead: float) -> str:
-    """A lead of Black as records and GTP write it: B+3.5, W+0.5, 0."""
+    """Black's lead as written in records and GTP: B+3.5, W+0.5, 0."""
     return "0" if lead == 0 else f"{'B' if lead > 0 else 'W'}+{abs(lead):g}"
 
 
 @compiled
 def owners(b):  # type: ignore[no-untyped-def]
-    """Whose area each point of the frame is: stones, and empty regions that touch one colour only. uint8 (POINTS,)."""
+    """The owner of each point: stones, and empty regions that touch a single colour. uint8 (POINTS,)."""
     owner = np.zeros(POINTS, np.uint8)
-    seen = np.zeros(POINTS, np.uint8)
+    visited = np.zeros(POINTS, np.uint8)
     region = np.empty(POINTS, np.int64)
     for place in range(b.size * b.size):
-        p = point_at(b, place)
+        p = point_of(b, place)
         if b.colour[p] != EMPTY:
             owner[p] = b.colour[p]
-        elif not seen[p]:
-            region[0], seen[p] = p, 1
-            count, at, touched = 1, 0, 0
-            while at < count:
-                for q in (region[at] - WIDTH, region[at] - 1, region[at] + 1, region[at] + WIDTH):
+        elif not visited[p]:
+            region[0], visited[p] = p, 1
+            count, index, touched = 1, 0, 0
+            while index < count:
+                for q in (region[index] - WIDTH, region[index] - 1, region[index] + 1, region[index] + WIDTH):
                     c = b.colour[q]
-                    if c == EMPTY and not seen[q]:
-                        region[count], seen[q] = q, 1
+                    if c == EMPTY and not visited[q]:
+                        region[count], visited[q] = q, 1
                         count += 1
                     elif c != WALL:
                         touched |= c
-                at += 1
+                index += 1
             for i in range(count):
-                owner[region[i]] = touched % WALL  # both colours together are as much as the wall
+                owner[region[i]] = touched % WALL  # 3 if both colours touch the region: no owner
     return owner

@@ -1,4 +1,4 @@
-"""What is compiled by numba: one decorator, so that all of it is kept, renewed and announced in the same way."""
+"""Functions compiled by numba: one decorator, so that all share options, cache and the message about compiling."""
 
 from __future__ import annotations
 
@@ -17,53 +17,53 @@ from ..core.progress import say
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-_ours: set[Any] = set()
+_dispatchers: set[Any] = set()
 
 
-def sources() -> str:
-    """A digest of this folder's sources.
+def source_digest() -> str:
+    """A digest of the compiled sources in this folder.
 
-    numba looks only at the file of the function itself: a caller in another file would go on with what it inlined.
+    numba checks only the file of the function itself: a caller in another file would keep outdated inlined code.
     """
-    told = blake2b(digest_size=16)
+    digest = blake2b(digest_size=16)
     for path in sorted(Path(__file__).parent.glob("*.py")):
         text = path.read_bytes()
         if b"@compiled" in text:
-            told.update(path.name.encode() + b"\0" + text)
-    return told.hexdigest()
+            digest.update(path.name.encode() + b"\0" + text)
+    return digest.hexdigest()
 
 
-STAMP = sources()
+STAMP = source_digest()
 
 
 def compiled(function: Function) -> Function:
-    """Compiles a function of arrays at its first call; the machine code is kept beside it or in the user's cache."""
+    """Compiles a function of arrays at its first call; machine code is cached beside it or in the user's cache."""
     options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
     try:
-        made: Any = njit(cache=True, **options)(function)
-        made._cache._cache_file._source_stamp = STAMP
-    except RuntimeError:  # no folder can be written to: compile each time
-        made = njit(**options)(function)
-    _ours.add(made)
-    found: Function = made
-    return found
+        dispatcher: Any = njit(cache=True, **options)(function)
+        dispatcher._cache._cache_file._source_stamp = STAMP
+    except RuntimeError:  # no folder is writable: compile in every process
+        dispatcher = njit(**options)(function)
+    _dispatchers.add(dispatcher)
+    result: Function = dispatcher
+    return result
 
 
-class _Announcing(event.Listener):
-    """Says once why the first start takes its time."""
+class _CompilingMessage(event.Listener):
+    """Explains once why the first start is slow."""
 
-    told = False
+    announced = False
 
     def on_start(self, event: Any) -> None:
-        if not self.told and event.data.get("dispatcher") in _ours:
-            self.told = True
-            say("compiling the Go board for this processor, which takes some seconds and is done once")
+        if not self.announced and event.data.get("dispatcher") in _dispatchers:
+            self.announced = True
+            say("compiling the Go board for this processor (some seconds, only once)")
 
     def on_end(self, event: Any) -> None:
         pass
 
 
-event.register("numba:compile", _Announcing())
+event.register("numba:compile", _CompilingMessage())
 
 
 def _popcount(context: Any, word: Any) -> Any:
@@ -73,14 +73,14 @@ def _popcount(context: Any, word: Any) -> Any:
     return types.int64(types.uint64), generate
 
 
-def _lowest(context: Any, word: Any) -> Any:
+def _lowest_bit(context: Any, word: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 1))
 
     return types.int64(types.uint64), generate
 
 
-popcount: Any = intrinsic(_popcount)  # the number of bits set in a uint64, as int64: one instruction
-lowest: Any = intrinsic(_lowest)  # the position of the lowest bit set in a uint64 that is not zero
+popcount: Any = intrinsic(_popcount)  # number of set bits of a uint64, as int64: one instruction
+lowest_bit: Any = intrinsic(_lowest_bit)  # position of the lowest set bit of a nonzero uint64
 
-ONE, NONE = np.uint64(1), np.uint64(0)
+U64_ONE, U64_ZERO = np.uint64(1), np.uint64(0)

@@ -1,9 +1,8 @@
-"""The front door of Go's data: load (the positions of many games), read (one position), gather (which records)."""
+"""Loads Go data: `load` (the positions of many games), `read` (one position), `expand_paths` (records)."""
 
 from __future__ import annotations
 
-from collections.abc import Collection as Several
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -24,22 +23,22 @@ from ..core.sources.read import source_of, title_of
 from ..core.split import PARTS, split
 from . import pack, sgf
 from .collection import Collection
-from .coords import vertex
-from .frontend import SIZE, seen_of
+from .collection_cache import read_cached
+from .coords import SIZE, vertex
+from .frontend import LegalMask, planes_option
 from .game import Game
 from .games import Games
-from .library import collected
-from .planes import AT, packed, unpacked
+from .planes import packed
 from .positions import Positions
-from .records import LARGEST_FILE, RECORDS
+from .record_files import LARGEST_FILE, RECORDS
 
 LABELS = [vertex(place, SIZE) for place in range(SIZE * SIZE)]
-TEST_GAMES, VALID_GAMES = 1000, 250  # that is enough: 200,000 positions tell 40.0% from 40.3%
-VALID = 0.05
+TEST_GAMES, VALID_GAMES = 1000, 250  # enough: 200,000 positions distinguish 40.0% from 40.3%
+VALID_SHARE = 0.05
 
 
-class Moves:
-    """The names of positions, spelt when they are asked for: "games.zip!kgs/17.sgf, move 57"."""
+class PositionNames:
+    """The names of positions, built on access: "games.zip!kgs/17.sgf, move 57"."""
 
     def __init__(self, positions: Positions, indices: Any) -> None:
         self.positions, self.indices = positions, indices
@@ -47,159 +46,168 @@ class Moves:
     def __len__(self) -> int:
         return len(self.indices)
 
-    def __getitem__(self, at: int) -> str:
-        positions, pick = self.positions, self.indices[at]
-        game = positions.game[pick]
-        return f"{positions.games.names[game]}, move {positions.at[pick] - positions.games.starts[game] + 1}"
+    def __getitem__(self, index: int) -> str:
+        positions, position = self.positions, self.indices[index]
+        game = positions.game[position]
+        move = positions.move_indices[position] - positions.games.starts[game] + 1
+        return f"{positions.games.names[game]}, move {move}"
 
     def digest(self) -> bytes:
-        """Of the games' names, wherever they now lie, and of which positions of theirs are meant."""
-        own = np.unique(self.positions.game[self.indices]).tolist()
-        told = "\0".join(self.positions.games.names[game].rsplit("/", 1)[-1] for game in own)
-        return blake2b(told.encode(errors="surrogateescape") + np.asarray(self.indices).tobytes()).digest()
+        """Returns a digest of the games' file names, without folders, and of the indices of the positions."""
+        games = np.unique(self.positions.game[self.indices]).tolist()
+        files = "\0".join(self.positions.games.names[game].rsplit("/", 1)[-1] for game in games)
+        return blake2b(files.encode(errors="surrogateescape") + np.asarray(self.indices).tobytes()).digest()
 
 
 @dataclass
-class Division:
-    """Games in the order of their parts, and what was left out."""
+class SplitGames:
+    """Games with their splits, and the records left out."""
 
     games: Games
-    part: Any  # (G,) of each game: its position in PARTS
+    splits: Any  # (G,): the index of each game's split in PARTS
     bad: list[Bad]
     remarks: list[str]
-    given: frozenset[str]
+    given_splits: frozenset[str]
 
 
 def load(source: DataSpec, labels: list[str] | None, preprocessing: Preprocessing | None) -> Data:
-    """The positions of games, in which a move was played; their planes are computed when a batch asks for them.
+    """The positions before each move of some games; their planes are computed when a batch is fetched.
 
-    Games go whole to one part, and so do a longer record of the same game and its mirror image. Raises Problem where
-    the records cannot be used.
+    All positions of a game are in one split, with those of longer records of the game and of its mirror image. Raises
+    Problem if the records cannot be used.
     """
     if source.group_by:
-        raise Problem("games are always kept together; leave --group-by out", USAGE)
+        raise Problem("the positions of a game are always in one split; leave --group-by out", USAGE)
     labels = labels or LABELS
     if set(labels) != set(LABELS):
         raise Problem(f"the model has {len(labels)} labels; expected the {len(LABELS)} points of a board", DATA)
-    number = np.array([labels.index(point) for point in LABELS])
-    preprocessing = preprocessing or {"planes": seen_of(dict(source.options))}
+    label_of_place = np.array([labels.index(point) for point in LABELS])
+    preprocessing = preprocessing or {"planes": planes_option(dict(source.options))}
     is_pack = (Path(source.data) / "index.json").is_file()
-    found = packed_games(source) if is_pack else divided(source)
-    positions = Positions(found.games)
-    part_of = found.part[positions.game]
-    train, valid, test = (examples(positions, np.flatnonzero(part_of == at), number) for at in range(len(PARTS)))
-    return Data(train, valid, test, labels, preprocessing, found.bad, found.remarks, given=found.given)
+    data = packed_games(source) if is_pack else split_games(source)
+    positions = Positions(data.games)
+    split_of_position = data.splits[positions.game]
+    train, valid, test = (
+        examples(positions, np.flatnonzero(split_of_position == i), label_of_place) for i in range(len(PARTS))
+    )
+    return Data(train, valid, test, labels, preprocessing, data.bad, data.remarks, given=data.given_splits)
 
 
 def form(preprocessing: Preprocessing) -> dict[str, str]:
-    """The options that show other positions as a model sees them, whose facts these are."""
-    return {"planes": seen_of(preprocessing)}
+    """The options that prepare positions as a model with this preprocessing needs them."""
+    return {"planes": planes_option(preprocessing)}
 
 
-def examples(positions: Positions, indices: Any, number: Any) -> Examples:
-    """The positions at `indices`; `number` gives each point's label."""
-    made = LazyInputs(lambda at: torch.from_numpy(positions.rows(at)), torch.from_numpy(indices))
-    return Examples(made, torch.from_numpy(number[positions.moves[indices]]), Moves(positions, indices))
+def examples(positions: Positions, indices: Any, label_of_place: Any) -> Examples:
+    """The positions at `indices`."""
+    inputs = LazyInputs(lambda subset: torch.from_numpy(positions.rows(subset)), torch.from_numpy(indices))
+    targets = torch.from_numpy(label_of_place[positions.moves[indices]])
+    return Examples(inputs, targets, PositionNames(positions, indices))
 
 
-def divided(source: DataSpec) -> Division:
-    """The games of records, divided by their openings or as they were given. Raises Problem where there are none."""
+def split_games(source: DataSpec) -> SplitGames:
+    """Splits the games of records by a hash of their openings, or as given. Raises Problem if there are none."""
     cache = Path(source.options["cache"]).expanduser() if source.options.get("cache") else default_cache()
-    given = {name: path for name in ("test", "valid") if (path := getattr(source, name))}
-    places = {"train": source.data, **given}
-    found = {name: collected([path], cache, source.progress) for name, path in places.items()}
-    usable = {name: pack.usable_games(each) for name, each in found.items()}
-    part_of: dict[str, list[str]] = {name: [name] * len(indices) for name, (indices, _) in usable.items()}
-    openings = {name: [found[name].openings[at] for at in indices] for name, (indices, _) in usable.items()}
-    held = {opening for name in given for opening in openings[name]}
-    free = [at for at, opening in enumerate(openings["train"]) if opening not in held]
-    shares = [0.0 if name in given else share for name, share in shares_of(source, len(free)).items()]
+    given_paths = {name: path for name in ("test", "valid") if (path := getattr(source, name))}
+    paths = {"train": source.data, **given_paths}
+    collections = {name: read_cached([path], cache, source.progress) for name, path in paths.items()}
+    usable = {name: pack.usable_games(collection) for name, collection in collections.items()}
+    splits: dict[str, list[str]] = {name: [name] * len(indices) for name, (indices, _) in usable.items()}
+    openings = {name: [collections[name].openings[i] for i in indices] for name, (indices, _) in usable.items()}
+    given_openings = {opening for name in given_paths for opening in openings[name]}
+    free = [i for i, opening in enumerate(openings["train"]) if opening not in given_openings]
+    shares = [0.0 if name in given_paths else share for name, share in shares_of(source, len(free)).items()]
     salt = str(source.split).encode() if source.split else b""
-    mine = split([salt + openings["train"][at] for at in free], ["game"] * len(free), shares[0], shares[1])[0]
-    part_of["train"] = ["twin"] * len(openings["train"])  # also in what was given: of no use here
-    for at, part in zip(free, mine, strict=True):
-        part_of["train"][at] = part
-    bad = [each for _, left in usable.values() for each in left]
-    enough(source, found.values(), bad, len(free))
+    hashed = split([salt + openings["train"][i] for i in free], ["game"] * len(free), shares[0], shares[1])[0]
+    splits["train"] = ["duplicate"] * len(openings["train"])  # of a given test or validation game: left out
+    for i, name in zip(free, hashed, strict=True):
+        splits["train"][i] = name
+    bad = [record for _, left_out in usable.values() for record in left_out]
+    check_usable(source, collections.values(), bad, len(free))
     chosen = [
-        (PARTS.index(part), name, at)
+        (PARTS.index(split_name), name, i)
         for name, (indices, _) in usable.items()
-        for at, part in zip(indices, part_of[name], strict=True)
-        if part in PARTS
+        for i, split_name in zip(indices, splits[name], strict=True)
+        if split_name in PARTS
     ]
-    chosen.sort(key=lambda each: each[0])
-    games = Games.of([found[name].games[at] for _, name, at in chosen])
-    twins = len(openings["train"]) - len(free)
-    told = f"left out of training, as what was given for {' and '.join(given)} has them too: {twins:,} games"
-    remarks = [told] if twins else []
-    return Division(games, np.array([part for part, _, _ in chosen], np.int8), bad, remarks, frozenset(given))
+    chosen.sort(key=lambda game: game[0])
+    games = Games.from_list([collections[name].games[i] for _, name, i in chosen])
+    duplicates = len(openings["train"]) - len(free)
+    remark = f"left out of training, as they are also among the {' and '.join(given_paths)} data: {duplicates:,} games"
+    remarks = [remark] if duplicates else []
+    return SplitGames(games, np.array([i for i, _, _ in chosen], np.int8), bad, remarks, frozenset(given_paths))
 
 
 def shares_of(source: DataSpec, games: int) -> dict[str, float]:
-    """The shares of games that choose the best epoch and that are only scored on: as asked for, or what is enough."""
-    most = max(1, games)
-    test = source.test_share if asked_for(source, "test_share") else min(source.test_share, TEST_GAMES / most)
+    """The shares of games for validation and test: as set, or else at most what is enough."""
+    games = max(1, games)
+    test = source.test_share if is_set(source, "test_share") else min(source.test_share, TEST_GAMES / games)
     valid = source.valid_share
-    return {"valid": min(VALID, VALID_GAMES / most) if valid is None else valid * (1 - test), "test": test}
+    return {"valid": min(VALID_SHARE, VALID_GAMES / games) if valid is None else valid * (1 - test), "test": test}
 
 
-def enough(source: DataSpec, found: Several[Collection], left: Sequence[Bad], usable: int) -> None:
-    """Raises Problem where too many records are no games; other sizes and second copies are left out, no more."""
+def check_usable(source: DataSpec, collections: Iterable[Collection], left_out: Sequence[Bad], usable: int) -> None:
+    """Raises Problem if no game is usable, or too many records are unreadable.
+
+    Games on other board sizes and duplicates do not count as unreadable.
+    """
     if not usable:
-        first = "; ".join(f"{each.file} {each.reason}" for each in left[:3])
+        first = "; ".join(f"{record.file} {record.reason}" for record in left_out[:3])
         raise Problem(f"{source.data} holds no game on {SIZE}×{SIZE} to learn from ({first or 'no records'})", DATA)
-    broken = [bad for each in found for bad in each.bad]
-    records = sum(len(each.games) + len(each.bad) for each in found)
-    if len(broken) > source.max_bad * records:
-        first = "; ".join(f"{each.file} {each.reason}" for each in broken[:3])
+    collections = list(collections)
+    unreadable = [bad for collection in collections for bad in collection.bad]
+    count = sum(len(collection.games) + len(collection.bad) for collection in collections)
+    if len(unreadable) > source.max_bad * count:
+        first = "; ".join(f"{record.file} {record.reason}" for record in unreadable[:3])
         raise Problem(
-            f"{len(broken):,} of {records:,} records cannot be used, more than --max-bad {source.max_bad:.0%}: {first}",
+            f"{len(unreadable):,} of {count:,} records cannot be used, more than --max-bad {source.max_bad:.0%}: "
+            f"{first}",
             DATA,
         )
 
 
-def asked_for(source: DataSpec, name: str) -> bool:
-    """Whether a field was given, rather than left as it is by default."""
+def is_set(source: DataSpec, name: str) -> bool:
+    """Returns True if a field differs from its default."""
     return bool(getattr(source, name) != getattr(DataSpec, name))
 
 
-def packed_games(source: DataSpec) -> Division:
-    """The games of a folder that neocog go pack made, in its parts."""
+def packed_games(source: DataSpec) -> SplitGames:
+    """The games of a folder made by `neocog go pack`, with its splits."""
     folder = Path(source.data)
-    flags = [name for name in ("test", "valid", "test_share", "valid_share", "split") if asked_for(source, name)]
+    flags = [name for name in ("test", "valid", "test_share", "valid_share", "split") if is_set(source, name)]
     if flags:
         flag = f"--{flags[0].replace('_', '-')}"
-        raise Problem(f"{folder} is a pack, which is divided already; leave {flag} out", USAGE)
-    index = pack.begun_in(folder)
+        raise Problem(f"{folder} is a pack, which is already split; leave {flag} out", USAGE)
+    index = pack.read_index(folder)
     games = Games.load(folder / "games.npz")
-    part = np.repeat(np.arange(len(PARTS), dtype=np.int8), [index["games"][name] for name in PARTS])
-    given = frozenset(name for name in ("test", "valid") if index["games"][name])
-    return Division(games, part, [Bad(**each) for each in index["bad"]], [], given)
+    splits = np.repeat(np.arange(len(PARTS), dtype=np.int8), [index["games"][name] for name in PARTS])
+    given_splits = frozenset(name for name in ("test", "valid") if index["games"][name])
+    return SplitGames(games, splits, [Bad(**bad) for bad in index["bad"]], [], given_splits)
 
 
 def read(value: Input, preprocessing: Preprocessing) -> Tensor:
-    """A position of a record, uint8 (2166,): the one before move `value.options["move"]`, or the last.
+    """A position of a record, uint8 (2166,): before move `value.options["move"]`, by default after the last move.
 
-    Raises Problem for a record that is not one, of another size, too short, or where no move is left.
+    Raises Problem for a file that is not a record, on another board size or too short, or without a legal move.
     """
     name = title_of(value, "record")
-    game = game_in(value)
+    game = read_game(value)
     number = value.options.get("move")
     if number is not None and not 1 <= number <= len(game) + 1:
         raise Problem(f"{name} has {len(game)} moves; --move is from 1 to {len(game) + 1}, got {number}", USAGE)
-    row = packed(game.position(moves_before(game, value)))
-    if not unpacked(row)[AT["capture size"]].any():
+    row = torch.from_numpy(packed(game.position(moves_before(game, value))))
+    if not LegalMask()(row[None]).any():
         raise Problem(f"{name}: no move is legal in that position", DATA)
-    return torch.from_numpy(row)
+    return row
 
 
 def moves_before(game: Game, value: Input) -> int:
-    """The number of moves of a game before the one that the input's `move` names; all of them without one."""
+    """The number of moves of a game before the one that the input's `move` names; by default all."""
     number = value.options.get("move")
     return len(game) if number is None else int(number) - 1
 
 
-def game_in(value: Input) -> Game:
+def read_game(value: Input) -> Game:
     """The game of a record on 19×19. Raises Problem."""
     name = title_of(value, "record")
     try:

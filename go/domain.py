@@ -1,4 +1,4 @@
-"""Go as a domain: positions of games, and the moves that were played in them."""
+"""The Go domain: positions of games, and the moves played in them."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from ..core.tta import TestTimeAugmentation
 from . import augment, data, imagine, show
 from .check import check
 from .drawing import drawing
-from .frontend import frontend, possible
-from .measures import measures
+from .frontend import frontend, legal_mask
+from .metrics import metrics
 from .models import RECIPES
 
 DOMAIN = Domain(
@@ -31,8 +31,8 @@ DOMAIN = Domain(
     options=("planes", "cache"),
     capabilities=(
         InputOptions(("move",)),
-        LegalLabels(possible),
-        DomainMetrics(measures),
+        LegalLabels(legal_mask),
+        DomainMetrics(metrics),
         TestTimeAugmentation(augment.views),
         Drawable(drawing),
         Transferable(data.form),

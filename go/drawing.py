@@ -1,4 +1,4 @@
-"""A position with the moves that a network expects: for a terminal, as SVG and as PNG."""
+"""Draws a position with the predicted moves: for a terminal, as SVG and as PNG."""
 
 from __future__ import annotations
 
@@ -8,17 +8,16 @@ from typing import Any
 from ..core.data import Preprocessing
 from ..core.inputs import Input
 from . import picture, terminal
-from .coords import place
-from .data import game_in, moves_before
+from .coords import SIZE, place
+from .data import moves_before, read_game
 from .diagram import Diagram, diagram, with_best
-from .frontend import SIZE
 
 BEST = 5
 
 
 @dataclass(frozen=True)
-class Board:
-    """What core's Drawing asks for."""
+class DiagramDrawing:
+    """A diagram with the methods of core's Drawing."""
 
     diagram: Diagram
 
@@ -32,8 +31,8 @@ class Board:
         return picture.png(self.diagram)
 
 
-def drawing(value: Input, answer: dict[str, Any], preprocessing: Preprocessing) -> Board:
-    """The position that was answered, the five likeliest moves on it as 1 to 5, each painted by its probability."""
-    game = game_in(value)
-    best = [(place(each["label"], SIZE), each["probability"]) for each in answer["predictions"][:BEST]]
-    return Board(with_best(diagram(game, moves_before(game, value)), best))
+def drawing(value: Input, prediction: dict[str, Any], preprocessing: Preprocessing) -> DiagramDrawing:
+    """The position of an input, with the five likeliest moves marked 1 to 5 and painted by probability."""
+    game = read_game(value)
+    best = [(place(row["label"], SIZE), row["probability"]) for row in prediction["predictions"][:BEST]]
+    return DiagramDrawing(with_best(diagram(game, moves_before(game, value)), best))

@@ -1,4 +1,4 @@
-"""Positions that a network imagines: stones of both colours, put down as the rules allow, Black to move."""
+"""Positions for feature visualisation: legal placements of stones of both colours, Black to move."""
 
 from __future__ import annotations
 
@@ -11,32 +11,29 @@ from torch import Tensor, nn
 from ..core.data import Preprocessing
 from ..core.imagine.canvas import Moves
 from .board import Board
-from .frontend import SIZE
+from .coords import SIZE
 from .planes import packed
-from .position import BLACK, turn_to
-
-WHITE = 2
+from .position import BLACK, WHITE, set_turn
 
 
 def moves(preprocessing: Preprocessing, frontend: nn.Module) -> Moves:
-    """An empty board, and a stone of either colour anywhere that is legal."""
+    """Starts from an empty board and adds stones of either colour wherever legal."""
     device = next(frontend.buffers()).device
-    return Moves(Board, after, lambda boards: rows(boards).to(device))
+    return Moves(Board, add_stone, lambda boards: rows(boards).to(device))
 
 
-def after(board: Board, rng: torch.Generator) -> Board | None:
-    """The board with one stone more; None where it may not lie there."""
-    place, colour = (int(torch.randint(0, most, (), generator=rng)) for most in (SIZE * SIZE, 2))
-    further = board.copy()
-    turn_to(further.position, BLACK if colour == 0 else WHITE)
-    if not further.legal(place):
+def add_stone(board: Board, rng: torch.Generator) -> Board | None:
+    """The board with a random stone added; None if the stone would be illegal."""
+    place, colour = (int(torch.randint(0, count, (), generator=rng)) for count in (SIZE * SIZE, 2))
+    extended = board.with_turn(BLACK if colour == 0 else WHITE)
+    if not extended.legal(place):
         return None
-    further.play(place)
-    return further
+    extended.play(place)
+    return extended
 
 
 def rows(boards: Sequence[Board]) -> Tensor:
     """Packed planes, uint8 (B, 2166), with Black to move."""
     for board in boards:
-        turn_to(board.position, BLACK)
+        set_turn(board.position, BLACK)
     return torch.from_numpy(np.stack([packed(board.position) for board in boards]))

@@ -1,145 +1,152 @@
-"""Ladders, read to the end by playing and taking back.
+"""Ladders, read to the end by playing and undoing moves.
 
-A move at a liberty of a chain with two liberties captures it in a ladder if it leaves it one liberty, and no reply
-saves it. Replies are its last liberty and the moves that capture a chain of the hunters, itself in atari, that touches
-it; replies are legal and fill no true eye. A reply saves it if it has three liberties then; with two it is saved
-unless a move at either of them captures it; with one it is lost.
+A move at a liberty of a chain with two liberties captures it in a ladder if it leaves the chain one liberty and no
+reply saves it. Replies are the last liberty, and captures of attacking chains in atari that touch the chain; they must
+be legal and fill no true eye. With three liberties after the reply the chain is saved, with one it is captured; with
+two it is saved unless a move at one of them captures it in a ladder.
 
-Where a ladder goes on for more than PLIES moves, or takes more than READS of them to read, the chain counts as saved.
+If a ladder is longer than MAX_DEPTH moves, or takes more than MAX_MOVES_READ moves to read, the chain counts as saved.
 """
 
 from __future__ import annotations
 
-from .compiled import NONE, ONE, compiled, lowest
+from .compiled import U64_ONE, U64_ZERO, compiled, lowest_bit
 from .eyes import is_eye, may_be_eye
-from .position import REPLIES, WALL, WIDTH, WORDS, bit, legal, pop, push, word
-from .prospect import prospect
+from .move_effect import move_effect
+from .position import MAX_REPLIES, WALL, WIDTH, WORDS, bit_of, legal, play, undo, word_of
 
-PLIES = 200  # from corner to corner of an empty board a ladder has 63
-SAVED, LOST, CHASED = 1, 0, 2
-READS = 20_000  # moves played in reading one ladder: no position of 7.5 million comes near
+MAX_DEPTH = 200  # from corner to corner of an empty board a ladder has 63 moves
+SAVED, CAPTURED, UNDECIDED = 1, 0, 2
+MAX_MOVES_READ = 20_000  # no position of 7.5 million comes near
 
 
 @compiled
 def two_liberties(b, h):  # type: ignore[no-untyped-def]
-    """The first and the last liberty of the chain with head h; 0 and 0 where it has none."""
+    """The first and the last liberty of the chain with head h; 0 and 0 if it has none."""
     first = last = 0
     for w in range(WORDS):
-        rest = b.free[h, w]
-        while rest != NONE:
-            last = (w << 6) + lowest(rest) + WIDTH
+        bits = b.liberty_set[h, w]
+        while bits != U64_ZERO:
+            last = (w << 6) + lowest_bit(bits) + WIDTH
             first = first or last
-            rest &= rest - ONE
+            bits &= bits - U64_ONE
     return first, last
 
 
 @compiled
-def captures(b, prey, p):  # type: ignore[no-untyped-def]
-    """Whether the colour to move captures the other's chain at `prey` in a ladder that begins at p.
+def captures_in_ladder(b, target, p):  # type: ignore[no-untyped-def]
+    """Returns True if the colour to move captures the opponent's chain at `target` in a ladder that begins at p.
 
     The chain has two liberties, and p is one of them.
     """
-    b.reads = b.top = 0
-    if not hunt(b, prey, p):
+    b.moves_read = b.reply_count = 0
+    if not play_atari(b, target, p):
         return False
-    lost = not one_saves(b, prey, 0, gather_replies(b, prey))
-    pop(b)
-    return lost
+    captured = not any_reply_saves(b, target, 0, push_replies(b, target))
+    undo(b)
+    return captured
 
 
 @compiled
-def escapes(b, prey):  # type: ignore[no-untyped-def]
-    """Puts into b.replies the moves that save the chain at `prey`, in atari, of the colour to move; how many?"""
-    b.top = kept = 0
-    for i in range(gather_replies(b, prey)):
-        b.reads = 0
-        if one_saves(b, prey, i, i + 1):
-            b.replies[kept] = b.replies[i]
-            kept += 1
-    return kept
+def ladder_escapes(b, target):  # type: ignore[no-untyped-def]
+    """Lists in b.replies the moves that save the chain in atari at `target`, of the colour to move.
+
+    Returns their number.
+    """
+    b.reply_count = count = 0
+    for i in range(push_replies(b, target)):
+        b.moves_read = 0
+        if any_reply_saves(b, target, i, i + 1):
+            b.replies[count] = b.replies[i]
+            count += 1
+    return count
 
 
 @compiled
-def hunt(b, prey, p):  # type: ignore[no-untyped-def]
-    """Plays a hunter's move at p, where it is legal and leaves the chain at `prey`, of two liberties, only one."""
-    if not legal(b, p) or runs_free(b, prey, p):
+def play_atari(b, target, p):  # type: ignore[no-untyped-def]
+    """Plays the attacker's move at p if it is legal and leaves the chain at `target`, of two liberties, only one.
+
+    Returns True if the move was played.
+    """
+    if not legal(b, p) or escapes_at_once(b, target, p):
         return False
-    push(b, p)
-    b.reads += 1
+    play(b, p)
+    b.moves_read += 1
     return True
 
 
 @compiled
-def runs_free(b, prey, p):  # type: ignore[no-untyped-def]
-    """Whether it is plain that after a move at p the chain at `prey` has three liberties with its next stone.
+def escapes_at_once(b, target, p):  # type: ignore[no-untyped-def]
+    """Returns True if after a move at p the chain at `target` surely reaches three liberties with its next stone.
 
-    It is seen without playing: most ladders end here. Where anything is captured, it is not plain.
+    Decides most ladders without playing. Returns False if anything is captured.
     """
-    theirs = b.colour[prey]
-    first, last = two_liberties(b, b.head[prey])
-    other = last if p == first else first
+    colour = b.colour[target]
+    first, last = two_liberties(b, b.head[target])
+    reply = last if p == first else first
     for q in (p - WIDTH, p - 1, p + 1, p + WIDTH):
-        if b.colour[q] == theirs and b.liberties[b.head[q]] == 1:
+        if b.colour[q] == colour and b.liberties[b.head[q]] == 1:
             return False
-    captured, _, liberties = prospect(b, other, theirs)
-    return captured == 0 and liberties > 3 and not may_be_eye(b, other, theirs)  # p is one of those liberties
+    captured, _, liberties = move_effect(b, reply, colour)
+    return captured == 0 and liberties > 3 and not may_be_eye(b, reply, colour)  # p is counted among the liberties
 
 
 @compiled
-def gather_replies(b, prey):  # type: ignore[no-untyped-def]
-    """Puts the replies to an atari on the chain at `prey` on the stack: legal, no true eyes. Gives the new top."""
-    begin = b.top
-    add_reply(b, begin, two_liberties(b, b.head[prey])[0])
-    s = prey
+def push_replies(b, target):  # type: ignore[no-untyped-def]
+    """Pushes the replies to an atari on the chain at `target` on the stack. Returns the new height of the stack."""
+    start = b.reply_count
+    push_reply(b, start, two_liberties(b, b.head[target])[0])
+    s = target
     while True:
         for q in (s - WIDTH, s - 1, s + 1, s + WIDTH):
             if b.colour[q] == WALL - b.turn and b.liberties[b.head[q]] == 1:
-                add_reply(b, begin, two_liberties(b, b.head[q])[0])
+                push_reply(b, start, two_liberties(b, b.head[q])[0])
         s = b.next[s]
-        if s == prey:
-            return b.top
+        if s == target:
+            return b.reply_count
 
 
 @compiled
-def add_reply(b, begin, p):  # type: ignore[no-untyped-def]
-    for i in range(begin, b.top):
+def push_reply(b, start, p):  # type: ignore[no-untyped-def]
+    """Pushes a reply, if it is legal, fills no true eye and is not on the stack above `start`."""
+    for i in range(start, b.reply_count):
         if b.replies[i] == p:
             return
-    if legal(b, p) and not is_eye(b, p, b.turn) and b.top < REPLIES:
-        b.replies[b.top] = p
-        b.top += 1
+    if legal(b, p) and not is_eye(b, p, b.turn) and b.reply_count < MAX_REPLIES:
+        b.replies[b.reply_count] = p
+        b.reply_count += 1
 
 
 @compiled
-def one_saves(b, prey, begin, end):  # type: ignore[no-untyped-def]
-    """Whether one of the replies on the stack, from `begin` to `end`, saves the chain at `prey`, in atari.
+def any_reply_saves(b, target, start, end):  # type: ignore[no-untyped-def]
+    """Returns True if a reply on the stack, from `start` to `end`, saves the chain in atari at `target`.
 
-    Depth first. A level is an atari of the hunters with the replies that are left to it; compiled code that calls
-    itself could not be kept on the disk.
+    Searches depth first. A level is an atari with its untried replies. Iterative, since numba cannot cache recursive
+    functions on disk.
     """
     level = 0
-    b.begin[0], b.end[0], b.floor[0] = begin, end, b.top
+    b.level_next[0], b.level_end[0], b.level_top[0] = start, end, b.reply_count
     while True:
         saved = False
-        if b.begin[level] < b.end[level]:
-            outcome = answer(b, prey, b.replies[b.begin[level]], level)
-            b.begin[level] += 1
-            if outcome == CHASED:
+        if b.level_next[level] < b.level_end[level]:
+            outcome = try_reply(b, target, b.replies[b.level_next[level]], level)
+            b.level_next[level] += 1
+            if outcome == UNDECIDED:
                 level += 1
-                open_level(b, prey, level)
+                open_level(b, target, level)
             if outcome != SAVED:
                 continue
             saved = True
-        while level > 0:  # this atari is decided: back to the reply that it answered
+        while level > 0:  # the level is decided: return to the reply before it
             level -= 1
-            b.top = b.floor[level]
-            pop(b)
-            if saved and b.other[level] and hunt(b, prey, b.other[level]):
-                b.other[level] = 0
+            b.reply_count = b.level_top[level]
+            undo(b)
+            if saved and b.second_atari[level] and play_atari(b, target, b.second_atari[level]):
+                b.second_atari[level] = 0
                 level += 1
-                open_level(b, prey, level)
+                open_level(b, target, level)
                 break
-            pop(b)
+            undo(b)
             if not saved:
                 break
         else:
@@ -147,33 +154,33 @@ def one_saves(b, prey, begin, end):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def open_level(b, prey, level):  # type: ignore[no-untyped-def]
-    b.begin[level] = b.top
-    b.end[level] = b.floor[level] = gather_replies(b, prey)
+def open_level(b, target, level):  # type: ignore[no-untyped-def]
+    b.level_next[level] = b.reply_count
+    b.level_end[level] = b.level_top[level] = push_replies(b, target)
 
 
 @compiled
-def answer(b, prey, p, level):  # type: ignore[no-untyped-def]
-    """Plays a reply at p, and the hunters' next atari where it is CHASED; SAVED and LOST leave the board as it was."""
-    if is_liberty(b, b.head[prey], p):
-        liberties = prospect(b, p, b.turn)[2]
-        if liberties != 2:  # seen without playing
-            return SAVED if liberties > 2 else LOST
-    push(b, p)
-    b.reads += 1
-    liberties = b.liberties[b.head[prey]]
-    if liberties == 2 and b.depth < PLIES and b.reads < READS:
-        one, two = two_liberties(b, b.head[prey])
-        b.other[level] = two
-        if hunt(b, prey, one):
-            return CHASED
-        b.other[level] = 0
-        if hunt(b, prey, two):
-            return CHASED
-    pop(b)
-    return SAVED if liberties > 1 else LOST
+def try_reply(b, target, p, level):  # type: ignore[no-untyped-def]
+    """Plays a reply at p. If UNDECIDED, the attacker's next atari is played too; else the board stays as it was."""
+    if is_liberty(b, b.head[target], p):
+        liberties = move_effect(b, p, b.turn)[2]
+        if liberties != 2:  # decided without playing
+            return SAVED if liberties > 2 else CAPTURED
+    play(b, p)
+    b.moves_read += 1
+    liberties = b.liberties[b.head[target]]
+    if liberties == 2 and b.depth < MAX_DEPTH and b.moves_read < MAX_MOVES_READ:
+        first, second = two_liberties(b, b.head[target])
+        b.second_atari[level] = second
+        if play_atari(b, target, first):
+            return UNDECIDED
+        b.second_atari[level] = 0
+        if play_atari(b, target, second):
+            return UNDECIDED
+    undo(b)
+    return SAVED if liberties > 1 else CAPTURED
 
 
 @compiled
 def is_liberty(b, h, p):  # type: ignore[no-untyped-def]
-    return b.free[h, word(p)] & bit(p) != NONE
+    return b.liberty_set[h, word_of(p)] & bit_of(p) != U64_ZERO

@@ -1,4 +1,4 @@
-"""A diagram as a picture: SVG for documents, PNG for everything else. Both are drawn from the same few measures."""
+"""Draws a diagram as SVG and as PNG, with the same dimensions and colours."""
 
 from __future__ import annotations
 
@@ -6,43 +6,44 @@ from typing import Any
 from xml.sax.saxutils import escape
 
 from .coords import COLUMNS, star_points
-from .diagram import FAINT, Diagram
+from .diagram import MIN_HEAT, Diagram
 
 CELL = 36  # pixels from line to line
 MARGIN = 56  # from the edge of the picture to the first line: room for the coordinates
 STONE, STAR, DOT, MARKED = 0.478, 0.1, 0.17, 0.22  # radii, in cells
-LINE_HEIGHT, PADDING = 24, 14  # of the lines under the board
+LINE_HEIGHT, PADDING = 24, 14  # of the lines below the board
 WOOD, GRID, INK, CREAM, MARK, LAST = "#e8c383", "#5b4322", "#17130d", "#fdfcf8", "#1f7a6d", "#d8352a"
-WEAK, HOT, COLD = "#cfe3b4", "#d8352a", "#2a62d8"  # the palest mark; heat for and against
-COVER = 0.62  # how much of what is under it the strongest heat hides
+WEAK, HOT, COLD = "#cfe3b4", "#d8352a", "#2a62d8"  # the weakest mark; heat for and against the move
+MAX_OPACITY = 0.62  # of the strongest heat
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 
 
 def side(diagram: Diagram) -> int:
+    """The width and height of the board in pixels."""
     return 2 * MARGIN + CELL * (diagram.size - 1)
 
 
 def centre(place: int, size: int) -> tuple[int, int]:
-    """x and y of a place."""
+    """The x and y of a place."""
     return MARGIN + place % size * CELL, MARGIN + place // size * CELL
 
 
 def labels(size: int) -> list[tuple[float, float, str]]:
-    """Where the coordinates stand: x and y of their middle, and what they say."""
+    """The coordinates around the board: x and y of their centre, and their text."""
     far = 2 * MARGIN + CELL * (size - 1)
-    found: list[tuple[float, float, str]] = []
+    result: list[tuple[float, float, str]] = []
     for i in range(size):
-        at, out = MARGIN + i * CELL, MARGIN * 0.4
-        found += [(at, out, COLUMNS[i]), (at, far - out, COLUMNS[i])]
-        found += [(out, at, str(size - i)), (far - out, at, str(size - i))]
-    return found
+        along, across = MARGIN + i * CELL, MARGIN * 0.4
+        result += [(along, across, COLUMNS[i]), (along, far - across, COLUMNS[i])]
+        result += [(across, along, str(size - i)), (far - across, along, str(size - i))]
+    return result
 
 
 # --- SVG -----------------------------------------------------------------------------------------------------------
 
 
 def svg(diagram: Diagram) -> str:
-    """A picture of any size, with the lines of the diagram under the board."""
+    """The diagram as SVG, with its lines below the board."""
     size, width = diagram.size, side(diagram)
     height = width + LINE_HEIGHT * len(diagram.lines) + PADDING
     parts = [
@@ -53,16 +54,18 @@ def svg(diagram: Diagram) -> str:
     ]
     end = MARGIN + CELL * (size - 1)
     for i in range(size):
-        at = MARGIN + i * CELL
-        parts.append(f'<path d="M{MARGIN} {at}H{end}M{at} {MARGIN}V{end}" stroke="{GRID}" stroke-linecap="square"/>')
+        line = MARGIN + i * CELL
+        parts.append(
+            f'<path d="M{MARGIN} {line}H{end}M{line} {MARGIN}V{end}" stroke="{GRID}" stroke-linecap="square"/>'
+        )
     parts += [circle(*centre(place, size), STAR, GRID) for place in star_points(size)]
-    parts += [words(x, y, text, 14, GRID) for x, y, text in labels(size)]
+    parts += [text_element(x, y, text, 14, GRID) for x, y, text in labels(size)]
     for place in range(size * size):
         parts += point(diagram, place)
     parts += [
         f'<rect x="{x - CELL / 2}" y="{y - CELL / 2}" width="{CELL}" height="{CELL}" fill="{fill}" '
-        f'fill-opacity="{cover:.3f}"/>'
-        for x, y, fill, cover in warm(diagram)
+        f'fill-opacity="{opacity:.3f}"/>'
+        for x, y, fill, opacity in heat_squares(diagram)
     ]
     parts += [
         f'<text x="{MARGIN - 18}" y="{width + LINE_HEIGHT * (i + 0.85):.0f}" font-size="15" fill="{INK}" '
@@ -73,7 +76,7 @@ def svg(diagram: Diagram) -> str:
 
 
 def point(diagram: Diagram, place: int) -> list[str]:
-    """The stone on a place, its mark, and whether it was the last move."""
+    """The stone on a place, its mark, and the sign of the last move."""
     x, y = centre(place, diagram.size)
     stone, mark = int(diagram.board.flat[place]), diagram.marks.get(place)
     parts = []
@@ -90,7 +93,7 @@ def point(diagram: Diagram, place: int) -> list[str]:
         fill, ink = mark_colours(diagram, place)
         if fill:
             parts.append(circle(x, y, 0.42, fill))
-        parts.append(words(x, y, mark, 16, ink, "600"))
+        parts.append(text_element(x, y, mark, 16, ink, "600"))
     if place == diagram.last and not mark:
         parts.append(circle(x, y, DOT, LAST))
     elif place == diagram.last:
@@ -99,7 +102,7 @@ def point(diagram: Diagram, place: int) -> list[str]:
 
 
 def mark_colours(diagram: Diagram, place: int) -> tuple[str, str]:
-    """The disc behind a written mark, none on a stone, and the ink of the mark."""
+    """The colour of the disc behind a label, empty on a stone, and the colour of the label."""
     stone, strength = int(diagram.board.flat[place]), diagram.strength.get(place)
     if stone:
         return "", CREAM if stone == 1 else INK
@@ -109,18 +112,19 @@ def mark_colours(diagram: Diagram, place: int) -> tuple[str, str]:
 
 
 def blended(first: str, second: str, share: float) -> str:
-    """A colour between two, as #rrggbb."""
+    """Interpolates between two colours #rrggbb."""
     pairs = [(int(first[i : i + 2], 16), int(second[i : i + 2], 16)) for i in (1, 3, 5)]
     return "#" + "".join(f"{round(a + (b - a) * min(share, 1)):02x}" for a, b in pairs)
 
 
-def warm(diagram: Diagram) -> list[tuple[int, int, str, float]]:
-    """The heat worth showing: the middle of each point, its colour and how much it covers."""
+def heat_squares(diagram: Diagram) -> list[tuple[int, int, str, float]]:
+    """The heat above MIN_HEAT: centre of each point, colour and opacity."""
     if diagram.heat is None:
         return []
-    there = [(place, float(heat)) for place, heat in enumerate(diagram.heat.flat) if abs(heat) >= FAINT]
     return [
-        (*centre(place, diagram.size), HOT if heat > 0 else COLD, min(abs(heat), 1) * COVER) for place, heat in there
+        (*centre(place, diagram.size), HOT if heat > 0 else COLD, min(abs(float(heat)), 1) * MAX_OPACITY)
+        for place, heat in enumerate(diagram.heat.flat)
+        if abs(heat) >= MIN_HEAT
     ]
 
 
@@ -128,19 +132,19 @@ def circle(x: float, y: float, radius: float, fill: str, edge: str = "none", wid
     return f'<circle cx="{x}" cy="{y}" r="{radius * CELL:.1f}" fill="{fill}" stroke="{edge}" stroke-width="{width}"/>'
 
 
-def words(x: float, y: float, text: str, size: float, fill: str, weight: str = "400") -> str:
+def text_element(x: float, y: float, text: str, size: float, fill: str, weight: str = "400") -> str:
     return (
         f'<text x="{x}" y="{y + size * 0.36:.1f}" font-size="{size}" font-weight="{weight}" fill="{fill}">{text}</text>'
     )
 
 
 def printable(line: str) -> str:
-    """As XML takes it: no control characters, which names may hold."""
-    return escape("".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in line))
+    """Escapes a line for XML and replaces control characters, which names may contain."""
+    return escape("".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in line))
 
 
 def caption(diagram: Diagram) -> list[str]:
-    """The lines under a picture, where colours need no signs."""
+    """The lines below a picture, without the X and O that stand for the colours in a terminal."""
     return [line.removeprefix("X ").replace(" – O ", " – ", 1) for line in diagram.lines]
 
 
@@ -148,32 +152,32 @@ def caption(diagram: Diagram) -> list[str]:
 
 
 def png(diagram: Diagram) -> Any:
-    """A Pillow picture, drawn three times as large and made smaller, so that stones are round.
+    """The diagram as a Pillow image, drawn at three times the size and scaled down, so that stones are smooth.
 
-    Under the board stand the lines that Pillow's own font can write.
+    Leaves out lines that Pillow's default font cannot write.
     """
     from PIL import Image, ImageDraw, ImageFont
 
-    times, size, width = 3, diagram.size, side(diagram)
+    scale, size, width = 3, diagram.size, side(diagram)
     lines = [line for line in caption(diagram) if line.replace("–", "-").isascii()]
-    image = Image.new("RGB", (width * times, (width + LINE_HEIGHT * len(lines) + PADDING) * times), "#ffffff")
+    image = Image.new("RGB", (width * scale, (width + LINE_HEIGHT * len(lines) + PADDING) * scale), "#ffffff")
     draw = ImageDraw.Draw(image)
-    font = {points: ImageFont.load_default(points * times) for points in (14, 15, 16)}
+    font = {points: ImageFont.load_default(points * scale) for points in (14, 15, 16)}
 
     def disc(x: float, y: float, radius: float, fill: str | None, edge: str | None = None, line: float = 1) -> None:
-        r = radius * CELL * times
-        box = (x * times - r, y * times - r, x * times + r, y * times + r)
-        draw.ellipse(box, fill, edge, round(line * times))
+        r = radius * CELL * scale
+        box = (x * scale - r, y * scale - r, x * scale + r, y * scale + r)
+        draw.ellipse(box, fill, edge, round(line * scale))
 
     def write(x: float, y: float, text: str, points: int, fill: str, anchor: str = "mm") -> None:
-        draw.text((x * times, y * times), text, fill, font[points], anchor)
+        draw.text((x * scale, y * scale), text, fill, font[points], anchor)
 
-    draw.rectangle((0, 0, width * times, width * times), WOOD)
+    draw.rectangle((0, 0, width * scale, width * scale), WOOD)
     end = MARGIN + CELL * (size - 1)
     for i in range(size):
-        at = MARGIN + i * CELL
-        for ends in ((MARGIN, at, end, at), (at, MARGIN, at, end)):
-            draw.line([each * times for each in ends], GRID, times)
+        line = MARGIN + i * CELL
+        for ends in ((MARGIN, line, end, line), (line, MARGIN, line, end)):
+            draw.line([value * scale for value in ends], GRID, scale)
     for place in star_points(size):
         disc(*centre(place, size), STAR, GRID)
     for x, y, text in labels(size):
@@ -187,8 +191,8 @@ def png(diagram: Diagram) -> Any:
             disc(x, y, 0.3, None, "#4fd0bd" if stone == 1 else MARK, 4)
         elif mark == "":
             half = CELL * MARKED
-            corners = [each * times for each in (x - half, y - half, x + half, y + half)]
-            draw.rounded_rectangle(corners, 4 * times, MARK)
+            corners = [value * scale for value in (x - half, y - half, x + half, y + half)]
+            draw.rounded_rectangle(corners, 4 * scale, MARK)
         elif mark:
             fill, ink = mark_colours(diagram, place)
             if fill:
@@ -196,10 +200,10 @@ def png(diagram: Diagram) -> Any:
             write(x, y, mark, 16, ink)
         if place == diagram.last:
             disc(*((x, y, STONE - 0.04, None, LAST, 3) if mark else (x, y, DOT, LAST)))
-    for x, y, colour, cover in warm(diagram):
-        sheet = Image.new("RGB", (CELL * times, CELL * times), colour)
-        corner = x * times - sheet.width // 2, y * times - sheet.height // 2
-        image.paste(sheet, corner, Image.new("L", sheet.size, round(cover * 255)))
-    for i, line in enumerate(lines):
-        write(MARGIN - 18, width + LINE_HEIGHT * (i + 0.7), line.replace("–", "-"), 15, INK, "lm")
-    return image.resize((image.width // times, image.height // times), Image.Resampling.LANCZOS)
+    for x, y, colour, opacity in heat_squares(diagram):
+        square = Image.new("RGB", (CELL * scale, CELL * scale), colour)
+        corner = x * scale - square.width // 2, y * scale - square.height // 2
+        image.paste(square, corner, Image.new("L", square.size, round(opacity * 255)))
+    for i, text in enumerate(lines):
+        write(MARGIN - 18, width + LINE_HEIGHT * (i + 0.7), text.replace("–", "-"), 15, INK, "lm")
+    return image.resize((image.width // scale, image.height // scale), Image.Resampling.LANCZOS)

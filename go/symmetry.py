@@ -1,7 +1,7 @@
-"""The eight symmetries of the board: four turns, and each of them after a reflection.
+"""The eight symmetries of the board: four rotations, and each of them after a reflection.
 
-A symmetry is a number from 0 to 7. Symmetry s reflects left and right if s ≥ 4, then turns s % 4 quarter turns against
-the clock. `PRODUCT[s][t]` is the symmetry that does t first and s after it.
+A symmetry is a number from 0 to 7. Symmetry s reflects left and right if s ≥ 4, then rotates s % 4 quarter turns
+counter-clockwise. `PRODUCT[s][t]` is the symmetry that applies t first and then s.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ INVERSE = [row.index(0) for row in PRODUCT]
 
 
 def turned(boards: Any, s: int) -> Any:
-    """Boards or planes (…, size, size) under a symmetry; a view where NumPy can make one."""
+    """Boards or planes (…, size, size) under a symmetry; a view if NumPy can make one."""
     return np.rot90(boards[..., ::-1] if s >= 4 else boards, s % 4, axes=(-2, -1))
 
 
 @lru_cache
 def table(size: int) -> Any:
-    """Where each place goes, int16 (8, size · size + 1): `table(size)[s][place]`; a pass (the last, −1) stays one."""
+    """The place after each symmetry, int16 (8, size · size + 1): `table(size)[s][place]`; a pass stays −1."""
     places = np.arange(size * size).reshape(size, size)
-    found = np.full((COUNT, size * size + 1), PASS, np.int16)
+    result = np.full((COUNT, size * size + 1), PASS, np.int16)
     for s in range(COUNT):
-        found[s, turned(places, s).ravel()] = places.ravel()
-    found.flags.writeable = False
-    return found
+        result[s, turned(places, s).ravel()] = places.ravel()
+    result.flags.writeable = False
+    return result
 
 
 def moved(places: Any, s: int, size: int = 19) -> Any:
-    """Moves under a symmetry: places, −1 for a pass; a number or an array."""
+    """Places under a symmetry, −1 for a pass; a number or an array."""
     return table(size)[s][places]

@@ -3,13 +3,14 @@
 from pathlib import Path
 
 import numpy as np
+import torch
 from neocog.core import checkpoint
 from neocog.core.checkpoint import Card
 from neocog.core.initialize import initialize
 from neocog.core.network import Network, parse
 from neocog.go.board import Board
 from neocog.go.coords import vertex
-from neocog.go.play.policy import legal_moves
+from neocog.go.frontend import LegalMask
 
 POINTS = [vertex(place, 19) for place in range(361)]
 NETWORK = "conv(4, 3, pad=1), relu, conv(1, 1, bias=False), bias, flatten"
@@ -17,7 +18,7 @@ NETWORK = "conv(4, 3, pad=1), relu, conv(1, 1, bias=False), bias, flatten"
 
 def by_hand(rows):
     """Every legal move, those at the top of the board first: 2 for A19, …, falling to 1 for T1, made 1 in all."""
-    weights = legal_moves(rows) * np.linspace(2, 1, 361)
+    weights = LegalMask()(torch.from_numpy(rows)).numpy() * np.linspace(2, 1, 361)
     total = weights.sum(1, keepdims=True)
     return np.divide(weights, total, out=np.zeros_like(weights), where=total > 0).astype(np.float32)
 

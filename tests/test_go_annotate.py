@@ -7,10 +7,10 @@ import pytest
 from go_policies import by_hand, model_file
 from neocog.core.problem import DATA, USAGE, Problem
 from neocog.go import picture, sgf
-from neocog.go.annotate import annotated, seen, summaries, surprising
+from neocog.go.annotate import annotate_moves, annotated_record, least_expected, metrics_by_colour
 from neocog.go.coords import place
 from neocog.go.diagram import Diagram, diagram, with_best
-from neocog.go.terminal import degree, text
+from neocog.go.terminal import heat_digit, text
 from sgfmill.sgf import Sgf_game
 
 RECORD = (
@@ -26,7 +26,7 @@ def game():
 
 def test_each_move_has_its_probability_and_rank(game):
     """By a policy that likes A19 best and T1 least; a pass is no move to be judged."""
-    moves = seen(game, by_hand)
+    moves = annotate_moves(game, by_hand)
     assert [(move.number, move.colour, move.rank) for move in moves] == [
         (1, 1, 1), (3, 1, 360), (4, 2, place("Q16", 19)), (5, 1, place("D4", 19) - 1), (6, 2, place("D16", 19))
     ]  # fmt: skip
@@ -36,30 +36,30 @@ def test_each_move_has_its_probability_and_rank(game):
 
 
 def test_the_figures_are_those_of_the_moves(game):
-    moves = seen(game, by_hand)
-    told = summaries(moves)
+    moves = annotate_moves(game, by_hand)
+    told = metrics_by_colour(moves)
     assert told["black"]["moves"] == 3 and told["black"]["top1"] == pytest.approx(1 / 3)
     assert told["white"]["top5"] == 0 and told["both"]["moves"] == 5
     assert told["both"]["log_loss"] == pytest.approx(-np.mean(np.log([move.probability for move in moves])))
-    assert [move.number for move in surprising(moves, 2)] == [3, 5]
+    assert [move.number for move in least_expected(moves, 2)] == [3, 5]
 
 
 @pytest.mark.parametrize(
     ("record", "message"),
     [
-        (b"(;SZ[19])", r"a\.sgf has no moves; expected a record with some"),
-        (b"(;SZ[19];B[];W[])", r"a\.sgf has no moves; expected a record with some"),
+        (b"(;SZ[19])", r"a\.sgf has no moves; expected a record with moves"),
+        (b"(;SZ[19];B[];W[])", r"a\.sgf has no moves; expected a record with moves"),
         (b"(;SZ[13];B[aa])", r"a\.sgf is on 13×13; the network takes 19×19"),
     ],
 )
 def test_what_has_nothing_to_be_judged_is_said(record, message):
     with pytest.raises(Problem, match=message):
-        seen(sgf.read(record, "a.sgf"), by_hand)
+        annotate_moves(sgf.read(record, "a.sgf"), by_hand)
 
 
 def test_a_record_keeps_all_it_had(game):
     """Comments, marks, names in their encoding, and branches; ours come behind and beside."""
-    written = annotated(RECORD, seen(game, by_hand), "m")
+    written = annotated_record(RECORD, annotate_moves(game, by_hand), "m")
     again = sgf.read(written)
     assert again.moves.tolist() == game.moves.tolist() and again.info == game.info
     tree = Sgf_game.from_bytes(written)
@@ -68,20 +68,20 @@ def test_a_record_keeps_all_it_had(game):
     assert first.get_raw_list("LB")[:1] == [b"ba:x"] and first.get_raw_list("TR") == [b"ca"]
     assert first.get_raw_list("LB")[1:] == [b"aa:1", b"da:4", b"ea:5"]  # B19 and C19 have marks of their own
     assert not passed.has_property("C") and third.get_raw_list("LB")[0] == b"ba:1"
-    told = "A game.\n\nneocog: top-1 is the share of moves that m thought likeliest\nBlack:"
+    told = "A game.\n\nneocog: top-1 is the share of moves that m found likeliest\nBlack:"
     assert tree.root.get("C").startswith(told)
     assert b"C[a branch];W[qq]" in written and b"PB[\xb6\xad\xc3\xf7]" in written
 
 
 def test_annotating_again_replaces_what_was_ours(game):
-    once = annotated(RECORD, seen(game, by_hand), "m")
-    assert annotated(once, seen(sgf.read(once), by_hand), "m") == once
+    once = annotated_record(RECORD, annotate_moves(game, by_hand), "m")
+    assert annotated_record(once, annotate_moves(sgf.read(once), by_hand), "m") == once
 
 
 def test_a_record_that_begins_with_a_move_has_both_comments_once():
     record = b"(;SZ[19]B[aa];W[bb])"
-    once = annotated(record, seen(sgf.read(record), by_hand), "m")
-    twice = annotated(once, seen(sgf.read(once), by_hand), "m")
+    once = annotated_record(record, annotate_moves(sgf.read(record), by_hand), "m")
+    twice = annotated_record(once, annotate_moves(sgf.read(once), by_hand), "m")
     assert twice == once and once.count(b"neocog: ") == 2 and b"A19 0.4%" in once
 
 
@@ -126,7 +126,7 @@ def test_heat_lies_over_the_board_in_red_and_blue():
     ("heat", "sign"), [(0, ""), (0.04, ""), (0.1, "1"), (0.99, "9"), (1, "9"), (-0.3, "c"), (-1, "i")]
 )
 def test_heat_as_a_sign(heat, sign):
-    assert degree(heat) == sign
+    assert heat_digit(heat) == sign
 
 
 # --- the command ---------------------------------------------------------------------------------------------------
@@ -164,4 +164,4 @@ def test_the_command_answers_programs(annotate):
 
 def test_a_record_without_moves_is_said(annotate):
     code, out, err = annotate("none.sgf")
-    assert code == DATA and not out and "none.sgf has no moves; expected a record with some" in err
+    assert code == DATA and not out and "none.sgf has no moves; expected a record with moves" in err

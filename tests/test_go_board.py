@@ -12,12 +12,16 @@ from neocog.go import position as positions
 from neocog.go import sgf
 from neocog.go.board import Board
 from neocog.go.compiled import compiled
-from neocog.go.game import point_at, set_up
-from neocog.go.position import POSITION, clear, empty_positions, legal, point_of, pop, push, turn_to
+from neocog.go.game import set_up
+from neocog.go.position import POSITION, clear, empty_positions, legal, play, point_of, set_turn, undo
 from sgfmill import boards
 
 LEGAL = {1: 1, 2: 57, 3: 12_675, 4: 24_318_165}  # Tromp and Farnebäck 2006, table 1
-STATE = [name for name in POSITION.names if not name.startswith("log_") and name not in ("top", "reads", "reach")]
+STATE = [
+    name
+    for name in POSITION.names
+    if not name.startswith("log_") and name not in ("reply_count", "moves_read", "scratch_set")
+]
 
 
 # --- counts --------------------------------------------------------------------------------------------------------
@@ -60,7 +64,7 @@ def test_there_are_as_many_legal_positions_on_4x4_as_others_counted():
 def folded(b):
     number = 0
     for place in range(b.size * b.size - 1, -1, -1):
-        number = number * 3 + b.colour[point_at(b, place)]
+        number = number * 3 + b.colour[point_of(b, place)]
     return number
 
 
@@ -76,12 +80,12 @@ def count_reached(b, size):
         unfold(b, now, size)
         for colour in (1, 2):
             for place in range(area):
-                turn_to(b, colour)
-                p = point_at(b, place)
+                set_turn(b, colour)
+                p = point_of(b, place)
                 if legal(b, p):
-                    push(b, p)
+                    play(b, p)
                     new = folded(b)
-                    pop(b)
+                    undo(b)
                     if folded(b) != now:
                         return -1
                     if not seen[new]:
@@ -108,9 +112,9 @@ def state(b):
     heads[told["head"][~empty]] = True
     for name in ("age", "head", "next"):
         told[name][empty] = 0
-    for name in ("stones", "liberties", "free"):
+    for name in ("stones", "liberties", "liberty_set"):
         told[name][~heads] = 0
-    for name in ("begin", "end", "floor", "other", "replies", "asked", "eye"):
+    for name in ("level_next", "level_end", "level_top", "second_atari", "replies", "eye_points", "eye"):
         del told[name]
     return told
 
@@ -121,14 +125,14 @@ def test_taking_moves_back_leaves_the_position_as_it_was(seed, size):
     """On random legal play with captures and passes, after each of up to 60 moves."""
     rng = random.Random(seed)
     b = empty_positions(1, size)[0]
-    points = [point_of(r, c) for r in range(size) for c in range(size)]
+    points = [point_of(b, place) for place in range(size * size)]
     before = []
     for _ in range(rng.randint(1, 60)):
         before.append(state(b))
         may = [p for p in points if legal(b, p)]
-        push(b, rng.choice(may) if may and rng.random() < 0.95 else positions.PASS)
+        play(b, rng.choice(may) if may and rng.random() < 0.95 else positions.PASS)
     while before:
-        pop(b)
+        undo(b)
         now, then = state(b), before.pop()
         for name in then:
             np.testing.assert_array_equal(now[name], then[name], err_msg=name)
@@ -146,14 +150,14 @@ def test_chains_and_liberties_are_those_that_are_on_the_board(seed, size):
     b, stones = game.position, game.board()
     for place in np.flatnonzero(stones):
         chain, free = flooded(stones, int(place))
-        p = point_of(*divmod(int(place), size))
+        p = point_of(b, place)
         assert game.liberties(int(place)) == len(free)
         assert b["stones"][b["head"][p]] == len(chain)
         ring, at = set(), p
         while at not in ring:
             ring.add(at)
             at = int(b["next"][at])
-        assert ring == {point_of(*each) for each in chain}
+        assert ring == {point_of(b, row * size + column) for row, column in chain}
 
 
 def flooded(stones, place):
@@ -235,7 +239,7 @@ def test_a_ko_may_not_be_retaken_at_once_and_may_after_a_move_elsewhere():
         . . . . .
     """)
     game.play(7)
-    assert game.ko == 6 and game.forbidden(6) == "the ko forbids it"
+    assert game.ko == 6 and game.illegal_reason(6) == "the ko forbids it"
     game.play(24)
     game.play(20)
     assert game.ko is None and game.legal(6)
@@ -253,7 +257,7 @@ def test_a_ko_is_free_again_for_the_colour_that_took_it():
     game.position["turn"] = 2
     with pytest.raises(ValueError, match="white B3: the ko forbids it"):
         game.play(5)
-    turn_to(game.position, 1)
+    set_turn(game.position, 1)
     assert game.legal(5)
 
 
@@ -264,14 +268,14 @@ def test_suicide_of_one_or_more_stones_is_forbidden():
         X O . .
         . . . .
     """)
-    assert game.forbidden(0) == "it would be suicide"
+    assert game.illegal_reason(0) == "it would be suicide"
     game = board("""
         . X O .
         O O . .
         . . . .
         . . . .
     """)
-    assert game.forbidden(0) == "it would be suicide"
+    assert game.illegal_reason(0) == "it would be suicide"
 
 
 def test_taking_is_no_suicide():
@@ -292,7 +296,7 @@ def test_superko_forbids_just_what_brings_a_position_back(seed):
             after = loose.copy()
             after.play(place)
             repeats = after.board().tobytes() in seen
-            assert game.forbidden(place) == ("it would repeat a position (superko)" if repeats else "")
+            assert game.illegal_reason(place) == ("it would repeat a position (superko)" if repeats else "")
         may = list(filter(game.legal, range(9)))
         game.play(rng.choice(may) if may else -1)
         seen.append(game.board().tobytes())

@@ -23,9 +23,9 @@ from neocog.go.augment import augment, symmetries, views
 from neocog.go.coords import place, vertex
 from neocog.go.data import LABELS, read
 from neocog.go.domain import DOMAIN
-from neocog.go.frontend import Frontend, legal, possible
-from neocog.go.measures import measures
-from neocog.go.planes import packed, planes
+from neocog.go.frontend import Frontend, LegalMask, Unpack, legal_mask, planes_option
+from neocog.go.metrics import metrics
+from neocog.go.planes import packed, planes, unpacked
 from neocog.go.symmetry import moved, turned
 
 KO = """
@@ -95,7 +95,7 @@ def test_stones_and_the_matrix_are_what_the_lectures_show(rows):
 
 def test_a_network_is_shown_what_its_recipe_says():
     with pytest.raises(Problem, match=r"planes is all, stones, matrix \(did you mean stones\?\); got stone"):
-        data.seen_of({"planes": "stone"})
+        planes_option({"planes": "stone"})
     plan = Plan.of(DOMAIN, DataSpec("games"), "alphago-raw")
     assert plan.source.options == {"planes": "stones"}
 
@@ -121,33 +121,54 @@ def test_no_recipe_ever_pools_the_board():
         assert name == "dense" or all(shape[1:] == [19, 19] for shape in shapes if len(shape) == 3)
 
 
+@pytest.mark.parametrize(
+    "module",
+    [Frontend("all"), Frontend("stones"), Frontend("matrix"), LegalMask()],
+    ids=["all", "stones", "matrix", "legal"],
+)
+def test_packed_planes_export_with_a_free_batch_size(module, rows):
+    """One exported graph gives the module's numbers at batch sizes 1, 2 and 5."""
+    batch = torch.export.Dim("batch")
+    exported = torch.export.export(module, (rows,), dynamic_shapes=({0: batch},)).module()
+    for size in (1, 2, 5):
+        inputs = rows.repeat(2, 1)[:size]
+        assert torch.equal(exported(inputs), module(inputs))
+
+
+def test_bits_are_read_from_the_highest():
+    rows = torch.randint(0, 256, (4, 2166), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    assert np.array_equal(Frontend("all")(rows).numpy(), unpacked(rows.numpy()))
+    assert np.array_equal(Unpack(slice(20, 28))(rows).numpy(), unpacked(rows.numpy())[:, 20:28])
+    assert np.array_equal(unpacked(rows.numpy(), 19, slice(46, 47)), unpacked(rows.numpy())[:, 46:47])
+
+
 # --- legal moves ---------------------------------------------------------------------------------------------------
 
 
 def test_what_is_possible_is_what_the_rules_allow(rows):
     games = [board(KO, 19), board("X . O\nO . .\n. . X", 19), board(". X .", 19, black="O")]
-    for row, each in zip(possible(LABELS)(rows), games, strict=True):
+    for row, each in zip(legal_mask(LABELS)(rows), games, strict=True):
         assert row.tolist() == [each.legal(at) for at in range(361)]
 
 
 def test_what_is_possible_goes_by_the_name_of_a_label(rows):
     """A model whose labels stand in another order may answer the same points."""
     order = torch.randperm(361, generator=torch.Generator().manual_seed(0)).tolist()
-    assert torch.equal(possible([LABELS[at] for at in order])(rows), legal(rows)[:, order])
+    assert torch.equal(legal_mask([LABELS[at] for at in order])(rows), LegalMask()(rows)[:, order])
 
 
 def test_a_label_that_is_no_point_is_told():
     with pytest.raises(Problem) as told:
-        possible([*LABELS[:-1], "Z99"])
+        legal_mask([*LABELS[:-1], "Z99"])
     assert str(told.value) == (
-        "the model's labels are not those of a board: Z99 is no point of a board of 19×19; train it anew"
+        "the model's labels are not the points of a board: Z99 is not a point of a board of 19×19; train it again"
     )
 
 
 def test_no_answer_is_illegal(rows):
     with torch.inference_mode():
         shares = model().logits(rows).softmax(1)
-    assert (shares[~legal(rows)] == 0).all() and torch.allclose(shares.sum(1), torch.ones(3))
+    assert (shares[~LegalMask()(rows)] == 0).all() and torch.allclose(shares.sum(1), torch.ones(3))
 
 
 def test_a_position_without_a_legal_move_is_told(tmp_path):
@@ -246,12 +267,13 @@ def test_positions_and_moves_are_those_of_the_records(records):
         with zipfile.ZipFile(records) as file:
             content = file.read(name.partition("!")[2])
         assert torch.equal(read(BytesInput(content, options={"move": int(move)}), {}), part.inputs[at])
-        assert LABELS[int(part.targets[at])] == vertex(int(data.game_in(BytesInput(content)).moves[int(move) - 1]), 19)
+        played = data.read_game(BytesInput(content)).moves[int(move) - 1]
+        assert LABELS[int(part.targets[at])] == vertex(int(played), 19)
 
 
 def test_games_are_read_once(records, monkeypatch):
     first = data.load(DataSpec(str(records)), None, None)
-    monkeypatch.setattr("neocog.go.library.read_collection", None)
+    monkeypatch.setattr("neocog.go.collection_cache.read_collection", None)
     assert data.load(DataSpec(str(records)), None, None).fingerprint() == first.fingerprint()
 
 
@@ -265,7 +287,7 @@ def test_a_pack_has_the_parts_that_it_was_packed_in(records, tmp_path):
         ({"valid_share": 0.1}, "--valid-share"),
         ({"split": 1}, "--split"),
     ):
-        with pytest.raises(Problem, match=f"is a pack, which is divided already; leave {flag} out"):
+        with pytest.raises(Problem, match=f"is a pack, which is already split; leave {flag} out"):
             data.load(DataSpec(str(tmp_path / "packed"), **given), None, None)
 
 
@@ -274,7 +296,7 @@ def test_a_training_game_that_is_also_test_is_left_out(records, tmp_path):
     found = data.load(DataSpec(str(records), test=str(tmp_path / "test.sgf")), None, None)
     assert found.counts["test"] == 60 and found.given == {"test"}
     assert found.counts["train"] + found.counts["valid"] == 39 * 60
-    assert found.remarks == ["left out of training, as what was given for test has them too: 1 games"]
+    assert found.remarks == ["left out of training, as they are also among the test data: 1 games"]
 
 
 def test_records_that_are_no_use_are_counted_and_too_many_stop(records, tmp_path):
@@ -294,7 +316,7 @@ def test_records_that_are_no_use_are_counted_and_too_many_stop(records, tmp_path
 
 
 def test_games_have_no_other_groups(records):
-    with pytest.raises(Problem, match="games are always kept together; leave --group-by out"):
+    with pytest.raises(Problem, match="the positions of a game are always in one split; leave --group-by out"):
         data.load(DataSpec(str(records), group_by="player"), None, None)
 
 
@@ -302,7 +324,7 @@ def test_accuracy_by_phase_and_folder():
     names = [f"g.zip!{folder}/1.sgf, move {move}" for folder in ("kgs", "fox") for move in (1, 50, 51, 300)]
     shares = np.eye(8, 361)
     shares[3] = np.eye(361)[200]
-    told = measures(shares, np.arange(8), names)["groups"]
+    told = metrics(shares, np.arange(8), names)["groups"]
     assert [(row["group"], row["examples"], row["accuracy"]) for row in told["phase"]] == [
         ("moves 1 to 50", 4, 1.0),
         ("moves 51 to 100", 2, 1.0),
@@ -335,7 +357,7 @@ def test_a_record_without_moves_is_its_first_position():
 def test_the_move_asked_for_is_the_one_to_be_predicted():
     before, after = read(BytesInput(RECORD, options={"move": 5}), {}), read(BytesInput(RECORD), {})
     fq = place("F3", 19)
-    assert legal(before[None])[0, fq] and not legal(after[None])[0, fq]
+    assert LegalMask()(before[None])[0, fq] and not LegalMask()(after[None])[0, fq]
 
 
 # --- the command line ----------------------------------------------------------------------------------------------

@@ -79,12 +79,12 @@ def test_a_damaged_file_of_games_is_told(tmp_path):
 
 
 def test_a_game_and_its_likenesses_have_one_digest_and_others_have_others():
-    game = Game.of(19, walk(1))
-    digests = {digest(Game.of(19, moved(game.moves, s).tolist())) for s in range(8)}
+    game = Game.from_moves(19, walk(1))
+    digests = {digest(Game.from_moves(19, moved(game.moves, s).tolist())) for s in range(8)}
     assert digests == {digest(game)}
-    assert digest(Game.of(19, walk(2))) != digest(game) != digest(Game.of(19, walk(1)[:-1]))
-    assert digest(Game.of(19, walk(1)[:55]), 50) == digest(game, 50)
-    assert canonical(Game.of(9, [0])) != canonical(Game.of(19, [0]))
+    assert digest(Game.from_moves(19, walk(2))) != digest(game) != digest(Game.from_moves(19, walk(1)[:-1]))
+    assert digest(Game.from_moves(19, walk(1)[:55]), 50) == digest(game, 50)
+    assert canonical(Game.from_moves(9, [0])) != canonical(Game.from_moves(19, [0]))
 
 
 # --- packing -------------------------------------------------------------------------------------------------------
@@ -94,7 +94,7 @@ def test_a_pack_holds_the_planes_and_moves_of_every_game(collection, tmp_path):
     index = pack.pack([str(collection)], tmp_path / "out", valid=0.2, test=0.2)
     rows = np.load(tmp_path / "out/positions.npy", mmap_mode="r")
     games = Games.load(tmp_path / "out/games.npz")
-    starts = pack.positions_of(games)
+    starts = pack.first_rows(games)
     assert index["complete"] and len(rows) == index["positions"] == starts[-1]
     for at in range(len(games)):
         game, row = games[at], starts[at]
@@ -123,7 +123,7 @@ def test_parts_are_ranges_and_a_game_stands_on_one_side_with_its_longer_record(c
     ]  # fmt: skip
     assert index["rows"]["test"][1] == index["positions"] and all(index["games"].values())
     games = Games.load(tmp_path / "out/games.npz")
-    starts = pack.positions_of(games)
+    starts = pack.first_rows(games)
     sides = {
         next(part for part, (begin, end) in index["rows"].items() if begin <= starts[at] < end)
         for at, name in enumerate(games.names)
@@ -136,7 +136,7 @@ def test_more_games_move_no_other(collection, tmp_path):
     def parts(folder):
         games = Games.load(folder / "games.npz")
         rows = json.loads((folder / "index.json").read_text())["rows"]
-        starts = pack.positions_of(games)
+        starts = pack.first_rows(games)
         return {
             name: next(part for part, (begin, end) in rows.items() if begin <= start < end)
             for name, start in zip(games.names, starts[:-1], strict=True)
@@ -151,7 +151,7 @@ def test_more_games_move_no_other(collection, tmp_path):
 
 
 def test_a_pack_that_was_killed_goes_on_and_ends_the_same(collection, tmp_path, monkeypatch):
-    monkeypatch.setattr(pack, "TOGETHER", 2)
+    monkeypatch.setattr(pack, "BATCH", 2)
     whole = pack.pack([str(collection)], tmp_path / "whole")
     real, calls = pack.rows_of, []
 
@@ -179,7 +179,7 @@ def test_a_finished_pack_is_not_packed_again_and_another_is_refused(collection, 
     first = pack.pack([str(collection)], tmp_path / "out")
     monkeypatch.setattr(pack, "read_collection", None)
     assert pack.pack([str(collection)], tmp_path / "out") == first
-    with pytest.raises(Problem, match="holds a pack of other games or with other parts; name another folder"):
+    with pytest.raises(Problem, match="holds a pack of other games or with other splits; name another folder"):
         pack.pack([str(collection)], tmp_path / "out", valid=0.5)
     (collection / "deep").mkdir()
     (collection / "deep/99.sgf").write_bytes(record(walk(99)))
@@ -190,7 +190,7 @@ def test_a_finished_pack_is_not_packed_again_and_another_is_refused(collection, 
 def test_a_damaged_index_is_told_and_lost_notes_cost_only_time(collection, tmp_path):
     whole = pack.pack([str(collection)], tmp_path / "out")
     pack.save_index(tmp_path / "out", whole | {"complete": False})
-    assert pack.packed_so_far(tmp_path / "out", {**whole, "complete": False}) == 0
+    assert pack.count_packed(tmp_path / "out", {**whole, "complete": False}) == 0
     assert pack.pack([str(collection)], tmp_path / "out") == whole
     (tmp_path / "out/index.json").write_text("{")
     with pytest.raises(Problem, match=r"index\.json is damaged .*; replace the pack with --force"):
@@ -200,7 +200,7 @@ def test_a_damaged_index_is_told_and_lost_notes_cost_only_time(collection, tmp_p
 def test_a_folder_with_other_things_is_left_alone(collection, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out/thesis.txt").write_text("mine")
-    with pytest.raises(Problem, match="exists and holds other things; name another folder with --out"):
+    with pytest.raises(Problem, match="exists and holds other files; name another folder with --out"):
         pack.pack([str(collection)], tmp_path / "out")
     (tmp_path / "file").write_text("mine")
     with pytest.raises(Problem, match="is a file; name a folder with --out"):
@@ -216,7 +216,7 @@ def test_a_disk_without_room_is_told_before_the_work(collection, tmp_path, monke
 
 def test_records_of_which_none_can_be_packed_are_told(tmp_path):
     (tmp_path / "a.sgf").write_bytes(record([0, 0]))
-    with pytest.raises(Problem, match=r"not one of 1 records can be packed, first: .*a\.sgf move 2, white A19"):
+    with pytest.raises(Problem, match=r"none of 1 records can be packed, first: .*a\.sgf move 2, white A19"):
         pack.pack([str(tmp_path)], tmp_path / "out")
 
 
@@ -254,7 +254,7 @@ def test_a_script_that_reads_many_records_needs_no_guard(called, collection, tmp
     script.write_text(
         "print('begins')\n"
         "from neocog.go import collection\n"
-        "collection.FEW = 4\n"
+        "collection.MIN_PARALLEL = 4\n"
         f"print(len(collection.read_collection([{str(collection)!r}], 2).games))\n"
         "print(__file__)\n"
     )
@@ -268,7 +268,7 @@ def test_a_script_that_reads_many_records_needs_no_guard(called, collection, tmp
 
 def test_exported_planes_are_those_of_the_positions(collection, tmp_path):
     read = read_collection([str(collection)])
-    told, bad = export.export(read, export.Choice.parse("every"), 19, tmp_path / "planes.npz")
+    told, bad = export.export(read, export.PositionChoice.parse("every"), 19, tmp_path / "planes.npz")
     with np.load(tmp_path / "planes.npz") as file:
         found = {name: file[name] for name in file.files}
     count = sum(len(game) for game in (read.games[at] for at in range(15)))
@@ -287,23 +287,25 @@ def test_exported_planes_are_those_of_the_positions(collection, tmp_path):
 @pytest.mark.parametrize(("text", "positions", "number"), [("last", 15, None), ("55", 14, 55), ("0", 15, 0)])
 def test_positions_are_chosen_by_their_number(collection, tmp_path, text, positions, number):
     found = read_collection([str(collection)])
-    told, _ = export.export(found, export.Choice.parse(text), 19, tmp_path / "planes.npz")
+    told, _ = export.export(found, export.PositionChoice.parse(text), 19, tmp_path / "planes.npz")
     with np.load(tmp_path / "planes.npz") as file:
         assert told["positions"] == positions == len(file["planes"])
         assert number is None or (file["number"] == number).all()
 
 
 def test_planes_of_small_boards_are_exported_when_asked_for(collection, tmp_path):
-    export.export(read_collection([str(collection)]), export.Choice.parse("every"), 9, tmp_path / "planes.npz")
+    export.export(read_collection([str(collection)]), export.PositionChoice.parse("every"), 9, tmp_path / "planes.npz")
     with np.load(tmp_path / "planes.npz") as file:
         assert file["planes"].shape == (1, 48, 9, 9) and file["move"].tolist() == [40]
 
 
 def test_what_cannot_be_exported_is_told(collection, tmp_path):
     with pytest.raises(Problem, match="--moves is every, last or a number of moves; got some"):
-        export.Choice.parse("some")
+        export.PositionChoice.parse("some")
     with pytest.raises(Problem, match=r"there is no position to write; \d+ records left out, first: "):
-        export.export(read_collection([str(collection)]), export.Choice.parse("every"), 13, tmp_path / "planes.npz")
+        export.export(
+            read_collection([str(collection)]), export.PositionChoice.parse("every"), 13, tmp_path / "planes.npz"
+        )
 
 
 # --- check ---------------------------------------------------------------------------------------------------------
@@ -330,7 +332,7 @@ def test_check_counts_what_is_there(collection):
 def test_check_is_what_the_domain_does(collection):
     told = neocog.domain("go").check(DataSpec(str(collection)))
     assert told == report([str(collection)])
-    with pytest.raises(Problem, match="games are always kept together; leave --group-by out"):
+    with pytest.raises(Problem, match="the positions of a game are always in one split; leave --group-by out"):
         neocog.domain("go").check(DataSpec(str(collection), group_by="x"))
 
 
@@ -391,7 +393,7 @@ def test_points_are_named_as_players_name_them():
 
 @pytest.mark.parametrize("name", ["I5", "A0", "A20", "", "U1", "5A", "AA"])
 def test_names_that_are_no_points_are_refused(name):
-    with pytest.raises(ValueError, match=r"is no point of a board of 19×19"):
+    with pytest.raises(ValueError, match=r"is not a point of a board of 19×19"):
         place(name, 19)
 
 

@@ -11,9 +11,9 @@ import zipfile
 import pytest
 from neocog.go import sgf
 from neocog.go.coords import PASS, vertex
-from neocog.go.game import point
-from neocog.go.ladder import captures, two_liberties
-from neocog.go.planes import AT, planes
+from neocog.go.ladder import captures_in_ladder, two_liberties
+from neocog.go.planes import SLICES, planes
+from neocog.go.position import point_of
 
 PROGRAM = os.environ.get("GNUGO") or shutil.which("gnugo") or shutil.which("/usr/games/gnugo")
 pytestmark = [
@@ -87,7 +87,7 @@ def disagreements(gnugo: GnuGo, game, at: int) -> list[str]:
     position = game.position(at)
     own, found = NAMES[int(position["turn"])], planes(position)
     points = [(place, vertex(place, game.size)) for place in range(game.size**2)]
-    legal = found[AT["capture size"]].any(0).ravel()
+    legal = found[SLICES["capture size"]].any(0).ravel()
     stones = found[:2].any(0).ravel()
     told = [
         f"{name}: legal {legal[place]}, GNU Go {answer}"
@@ -100,7 +100,7 @@ def disagreements(gnugo: GnuGo, game, at: int) -> list[str]:
 
 def group(found, name: str, place: int) -> int:
     """Which plane of a group marks a place; −1 for none."""
-    column = found[AT[name]].reshape(8, -1)[:, place]
+    column = found[SLICES[name]].reshape(8, -1)[:, place]
     return int(column.argmax()) if column.any() else -1
 
 
@@ -157,9 +157,9 @@ def ladders(gnugo: GnuGo, game, at: int):
     position = game.position(at)
     theirs = 3 - int(position["turn"])
     for place in range(game.size**2):
-        head = point(position, place)
+        head = point_of(position, place)
         if position["colour"][head] == theirs and position["head"][head] == head and position["liberties"][head] == 2:
-            ours = any(captures(position, head, p) for p in two_liberties(position, head))
+            ours = any(captures_in_ladder(position, head, p) for p in two_liberties(position, head))
             (answer,) = gnugo.ask(f"ladder_attack {vertex(place, game.size)}")
             yield f"{game.name} {at} {vertex(place, game.size)}", ours, int(answer[2:].split()[0])
 

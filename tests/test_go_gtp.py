@@ -11,7 +11,7 @@ from go_policies import by_hand, divided_board, model_file
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from neocog.go.play.engine import COMMANDS, Engine
-from neocog.go.play.gtp import Analysis, Failure, Script, Stream, formatted, parsed, serve
+from neocog.go.play.gtp import Analysis, Failure, Script, Stream, format_response, parse, serve
 from neocog.go.play.player import Player
 
 ISSUE = (
@@ -36,15 +36,15 @@ def told(*lines: str, engine: Engine | None = None) -> list[str]:
 
 def test_a_line_is_cleaned_and_divided():
     """Control characters go, tabs are spaces, a comment ends the line, a number may lead."""
-    assert parsed("12 play\tb  D4 # good\r\n") == ("12", "play", ["b", "D4"])
-    assert parsed("\x01na\x7fme\r\n") == ("", "name", [])
-    assert parsed("12\n") == ("12", "", []) and parsed(" # nothing\n") == ("", "", []) and parsed("\n") == ("", "", [])
-    assert parsed("²3 name") == ("", "²3", ["name"])
+    assert parse("12 play\tb  D4 # good\r\n") == ("12", "play", ["b", "D4"])
+    assert parse("\x01na\x7fme\r\n") == ("", "name", [])
+    assert parse("12\n") == ("12", "", []) and parse(" # nothing\n") == ("", "", []) and parse("\n") == ("", "", [])
+    assert parse("²3 name") == ("", "²3", ["name"])
 
 
 def test_an_answer_ends_with_one_blank_line_and_holds_none():
-    assert formatted("=", "", "") == "= \n\n" and formatted("=", "7", "D4") == "=7 D4\n\n"
-    assert formatted("=", "", "\na\n\nb\n") == "=\na\nb\n\n" and formatted("?", "1", "no") == "?1 no\n\n"
+    assert format_response("=", "", "") == "= \n\n" and format_response("=", "7", "D4") == "=7 D4\n\n"
+    assert format_response("=", "", "\na\n\nb\n") == "=\na\nb\n\n" and format_response("?", "1", "no") == "?1 no\n\n"
 
 
 def test_every_command_of_the_issue_is_there():
@@ -147,8 +147,8 @@ def test_what_cannot_be_loaded_is_said(tmp_path, content, message):
     [
         ("boardsize 25", "? unacceptable size"),
         ("boardsize 9", "? unacceptable size"),
-        ("boardsize", "? syntax error: expected a whole number"),
-        ("boardsize ²", "? syntax error: expected a whole number"),
+        ("boardsize", "? syntax error: expected a non-negative integer"),
+        ("boardsize ²", "? syntax error: expected a non-negative integer"),
         ("7 frobnicate", "?7 unknown command"),
         ("12", "?12 unknown command"),
         ("x" * 10_000, "? unknown command"),
@@ -166,10 +166,10 @@ def test_what_cannot_be_loaded_is_said(tmp_path, content, message):
         ("fixed_handicap 1", "? invalid number of stones"),
         ("fixed_handicap 10", "? invalid number of stones"),
         ("place_free_handicap 1", "? invalid number of stones"),
-        ("time_settings a b c", "? syntax error: expected a whole number"),
+        ("time_settings a b c", "? syntax error: expected a non-negative integer"),
         ("time_settings 1800 30 5", "= "),
         ("time_left b 100 0", "= "),
-        ("time_left b", "? syntax error: expected a whole number"),
+        ("time_left b", "? syntax error: expected a non-negative integer"),
         ("lz-analyze frequency 10", "? syntax error: expected [color] [interval] and pairs such as maxmoves 10"),
         ("kata-analyze b maxmoves", "? syntax error: expected [color] [interval] and pairs such as maxmoves 10"),
         ("\xa0\x00name\r", "= Neocog"),
@@ -223,14 +223,14 @@ LINES = st.lists(st.one_of(st.lists(WORDS, max_size=4).map(" ".join), ANYTHING),
 @given(LINES)
 def test_whatever_comes_has_an_answer(lines):
     """One answer, = or ?, for each line with a command up to `quit`; never an error of ours."""
-    asked = [parsed(line) for line in lines]
-    asked = [each for each in asked if each.name or each.number]
+    asked = [parse(line) for line in lines]
+    asked = [each for each in asked if each.name or each.id]
     names = [each.name for each in asked]
     expected = names.index("quit") + 1 if "quit" in names else len(names)
     answers = told(*lines)
     assert len(answers) == expected and "? internal error" not in answers
     for request, answer in zip(asked, answers, strict=False):
-        assert re.match(rf"[=?]{request.number}(\s|$)", answer)
+        assert re.match(rf"[=?]{request.id}(\s|$)", answer)
 
 
 # --- analysis ------------------------------------------------------------------------------------------------------
@@ -280,7 +280,7 @@ class Waiting:
     def next(self) -> str | None:
         return self.left.pop(0) if self.left else None
 
-    def arrived(self, seconds: float) -> bool:
+    def wait(self, seconds: float) -> bool:
         self.waited.append(seconds)
         self.looks -= 1
         return self.looks < 0
@@ -298,7 +298,7 @@ def test_an_engine_is_anything_that_answers():
     class Echo:
         ended = False
 
-        def answer(self, name, arguments):
+        def execute(self, name, arguments):
             if name == "fail":
                 raise Failure("as asked")
             return Analysis("line", 0.1) if name == "go" else f"{name} {arguments}"
@@ -312,9 +312,7 @@ def test_an_engine_is_anything_that_answers():
 def test_a_stream_is_read_as_it_arrives():
     lines = Stream(io.BytesIO(b"one\r\n\xff\xfe\nlast"))
     assert (
-        lines.arrived(5)
-        and lines.next() == "one\r\n"
-        and lines.next().encode("utf-8", "surrogateescape") == b"\xff\xfe\n"
+        lines.wait(5) and lines.next() == "one\r\n" and lines.next().encode("utf-8", "surrogateescape") == b"\xff\xfe\n"
     )
     assert lines.next() == "last" and lines.next() is None
 
@@ -326,7 +324,7 @@ def test_a_stream_that_says_nothing_has_not_arrived():
             return b""
 
     lines = Stream(Silent())
-    assert not lines.arrived(0.01) and lines.next() is None
+    assert not lines.wait(0.01) and lines.next() is None
 
 
 @pytest.fixture
@@ -358,8 +356,8 @@ def test_a_closed_pipe_ends_it_without_a_word(gtp, monkeypatch, capsys):
     ("arguments", "message"),
     [
         (["no-such-model"], "no-such-model does not exist"),
-        (["m.safetensors", "--temperature", "-1"], "--temperature is 0 (the likeliest move) to 100, got -1"),
-        (["m.safetensors", "--resign", "2"], "--resign is a share of games between 0 and 1, as in 0.05; got 2"),
+        (["m.safetensors", "--temperature", "-1"], "--temperature is 0 (the likeliest move) to 100; got -1"),
+        (["m.safetensors", "--resign", "2"], "--resign is a share of games between 0 and 1, such as 0.05; got 2"),
     ],
 )
 def test_wrong_use_is_said(gtp, monkeypatch, tmp_path, arguments, message):

@@ -5,7 +5,7 @@ import pytest
 from drawn_go import BLACK, WHITE, marked, rows
 from neocog.go import symmetry
 from neocog.go.board import Board
-from neocog.go.planes import AT, planes
+from neocog.go.planes import SLICES, planes
 
 # X is to move. c marks a move of X that captures in a ladder, e one that saves a chain of X from ladders.
 # What is not drawn is empty.
@@ -139,7 +139,7 @@ def ladder_planes(stones: np.ndarray, x: int):
     game = Board(len(stones), stones=places, stone_colours=colours)
     game.position["turn"] = x
     found = planes(game.position)
-    return found[AT["ladder capture"]][0], found[AT["ladder escape"]][0]
+    return found[SLICES["ladder capture"]][0], found[SLICES["ladder escape"]][0]
 
 
 @pytest.mark.parametrize("x", [BLACK, WHITE], ids=["black", "white"])

@@ -13,23 +13,23 @@ from neocog.go import sgf
 from neocog.go.game import Game
 from neocog.go.play import match as matches
 from neocog.go.play.client import Client, Fault
-from neocog.go.play.match import Match, begin, openings_of, play_on, rows_in
-from neocog.go.play.referee import Terms
-from neocog.go.play.standing import remarks, sentences, standing, wilson
+from neocog.go.play.match import Match, open_folder, openings_of, play_games, read_rows
+from neocog.go.play.match_stats import match_stats, remarks, report, wilson
+from neocog.go.play.referee import Rules
 
 PLAYERS = Path(__file__).with_name("go_players.py")
-TERMS = Terms(size=5, komi=0.5, timeout=30, most=200)
+RULES = Rules(size=5, komi=0.5, timeout=30, max_moves=200)
 
 
 def program(way: str) -> str:
     return f'"{sys.executable}" "{PLAYERS}" {way}'
 
 
-def play(folder, a: str, b: str, games: int = 2, terms: Terms = TERMS, parallel: int = 1, **more) -> list[dict]:
-    match = Match(program(a), program(b), terms, **more)
-    rows = begin(match, folder, force=False)
+def play(folder, a: str, b: str, games: int = 2, rules: Rules = RULES, parallel: int = 1, **more) -> list[dict]:
+    match = Match(program(a), program(b), rules, **more)
+    rows = open_folder(match, folder, force=False)
     missing = [n for n in range(1, games + 1) if n not in {row["game"] for row in rows}]
-    return rows + list(play_on(match, folder, missing, parallel, lambda running: None))
+    return rows + list(play_games(match, folder, missing, parallel, lambda running: None))
 
 
 def test_a_game_is_played_to_two_passes_and_counted(tmp_path):
@@ -46,7 +46,7 @@ def test_a_game_is_played_to_two_passes_and_counted(tmp_path):
 def matches_board(game):
     from neocog.go.board import Board
 
-    return Board.of(game)
+    return Board.from_game(game)
 
 
 def test_colours_alternate(tmp_path):
@@ -54,7 +54,7 @@ def test_colours_alternate(tmp_path):
     assert [row["black_side"] for row in rows] == ["a", "b", "a", "b"]
     assert [row["result"] for row in rows] == ["B+R", "W+R", "B+R", "W+R"]
     assert all(row["winner"] == "a" and row["ending"] == "resign" for row in rows)
-    told = standing(rows)
+    told = match_stats(rows)
     assert (told["wins"], told["losses"], told["draws"], told["share"]) == (4, 0, 0, 1.0)
     assert told["as_black"] == told["as_white"] == {"games": 2, "wins": 2}
 
@@ -64,18 +64,18 @@ def test_colours_alternate(tmp_path):
     [
         ("illegal", "illegal", "W+F", r"move 3: black A1: the point is occupied"),
         ("crash", "crash", "W+F", r"genmove B: ended with 3 \(out of ideas\)"),
-        ("silent", "timeout", "W+T", r"genmove B: no answer in 0\.5 s"),
+        ("silent", "timeout", "W+T", r"genmove B: no response in 0\.5 s"),
     ],
 )
 def test_who_breaks_the_rules_loses_and_is_counted(tmp_path, way, ending, result, message):
     """And the next game begins with new programs."""
     import re
 
-    terms = Terms(5, 0.5, timeout=0.5 if way == "silent" else 30)
-    rows = play(tmp_path / "m", way, "pass" if way != "crash" else "first", terms=terms)
+    rules = Rules(5, 0.5, timeout=0.5 if way == "silent" else 30)
+    rows = play(tmp_path / "m", way, "pass" if way != "crash" else "first", rules=rules)
     assert rows[0]["ending"] == ending and rows[0]["result"] == result and re.fullmatch(message, rows[0]["message"])
     assert [row["winner"] for row in rows] == ["b", "b"]
-    assert standing(rows)["faults"] == {"a": {ending: 2}, "b": {}}
+    assert match_stats(rows)["faults"] == {"a": {ending: 2}, "b": {}}
 
 
 def test_without_lists_of_the_dead_random_games_decide(tmp_path):
@@ -89,7 +89,7 @@ def test_a_referee_is_believed(tmp_path):
 
 
 def test_a_game_without_an_end_is_counted_at_the_limit(tmp_path):
-    (row,) = play(tmp_path / "m", "first", "first", games=1, terms=Terms(5, 0.5, 30, most=7))
+    (row,) = play(tmp_path / "m", "first", "first", games=1, rules=Rules(5, 0.5, 30, max_moves=7))
     assert row["ending"] == "limit" and row["moves"] == 7
 
 
@@ -100,7 +100,7 @@ def test_openings_are_played_with_both_colours(tmp_path):
 
 
 def test_openings_come_from_records():
-    games = [Game.of(5, moves) for moves in ([1, 2, 3, 4], [1, 2, 9], [5, -1, 6], [7])]
+    games = [Game.from_moves(5, moves) for moves in ([1, 2, 3, 4], [1, 2, 9], [5, -1, 6], [7])]
     assert openings_of(games, 2, 5) == ((1, 2),)
     assert openings_of(games, 3, 5) == ((1, 2, 3), (1, 2, 9))
     with pytest.raises(Problem, match=r"none of the 4 openings is 2 moves on an empty board of 19×19"):
@@ -120,19 +120,19 @@ def test_the_same_match_goes_on(tmp_path):
         lines.write('{"game": 3, "resu')
     again = play(tmp_path / "m", "first", "resign", games=4)
     assert again[:2] == first and [row["game"] for row in again] == [1, 2, 3, 4]
-    assert [row["game"] for row in rows_in(tmp_path / "m")] == [1, 2, 3, 4]
+    assert [row["game"] for row in read_rows(tmp_path / "m")] == [1, 2, 3, 4]
 
 
 def test_another_match_is_not_mixed_in(tmp_path):
-    begin(Match("x", "y"), tmp_path / "m", force=False)
-    with pytest.raises(Problem, match=r"m holds a match on other terms; name another folder, or replace it"):
-        begin(Match("x", "z"), tmp_path / "m", force=False)
-    assert begin(Match("x", "z"), tmp_path / "m", force=True) == []
+    open_folder(Match("x", "y"), tmp_path / "m", force=False)
+    with pytest.raises(Problem, match=r"m holds a match with other settings; name another folder, or replace it"):
+        open_folder(Match("x", "z"), tmp_path / "m", force=False)
+    assert open_folder(Match("x", "z"), tmp_path / "m", force=True) == []
     (tmp_path / "other").mkdir()
     (tmp_path / "other/thesis.txt").write_text("years of work")
     for force in (False, True):
-        with pytest.raises(Problem, match=r"other holds something that is no match; name another folder"):
-            begin(Match("x", "y"), tmp_path / "other", force)
+        with pytest.raises(Problem, match=r"other holds other files, not a match; name another folder"):
+            open_folder(Match("x", "y"), tmp_path / "other", force)
     assert (tmp_path / "other/thesis.txt").exists()
 
 
@@ -151,8 +151,8 @@ def test_what_cannot_be_started_is_said(command, message):
 
 
 def test_what_is_no_gtp_program_is_said(tmp_path):
-    with pytest.raises(Problem, match=r"is no GTP program: name: ended with 0"):
-        list(play_on(Match(f'"{sys.executable}" -c ""', program("first")), tmp_path, [1], 1, lambda running: None))
+    with pytest.raises(Problem, match=r"is not a GTP program: name: ended with 0"):
+        list(play_games(Match(f'"{sys.executable}" -c ""', program("first")), tmp_path, [1], 1, lambda running: None))
 
 
 def test_a_program_that_plays_on_no_such_board_is_said(tmp_path):
@@ -161,16 +161,16 @@ def test_a_program_that_plays_on_no_such_board_is_said(tmp_path):
 
 
 def test_a_stopped_match_leaves_no_program_behind(tmp_path):
-    match = Match(program("first"), program("silent"), TERMS)
-    begin(match, tmp_path / "m", force=False)
-    games = play_on(match, tmp_path / "m", [1, 2, 3], 1, lambda running: threading_stop(running))
+    match = Match(program("first"), program("silent"), RULES)
+    open_folder(match, tmp_path / "m", force=False)
+    games = play_games(match, tmp_path / "m", [1, 2, 3], 1, lambda running: threading_stop(running))
     with pytest.raises(KeyboardInterrupt):
         next(games)
     deadline = time.monotonic() + 10
     while any("go-match" in thread.name for thread in threading.enumerate()) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not any("go-match" in thread.name for thread in threading.enumerate())
-    assert rows_in(tmp_path / "m") == []
+    assert read_rows(tmp_path / "m") == []
 
 
 def threading_stop(running: dict[int, int]) -> None:
@@ -183,9 +183,9 @@ def test_an_answer_may_have_several_lines_and_remarks_before_it():
     told = r"print('warming up\n= a\nb\n', flush=True); input(); input(); print('?7 no\n', flush=True); input()"
     client = Client(f'"{sys.executable}" -c "{told}"')
     try:
-        assert client.ask("showboard", 30) == "a\nb"
+        assert client.send("showboard", 30) == "a\nb"
         with pytest.raises(Fault, match=r"final_score: [?]7 no"):
-            client.ask("final_score", 30)
+            client.send("final_score", 30)
     finally:
         client.close()
 
@@ -206,23 +206,23 @@ def row(winner, black_side="a", line="A1", ending="area", mean=0.5, moves=10):
     }  # fmt: skip
 
 
-def test_a_standing_is_told_in_sentences():
+def test_a_standing_is_told_in_report():
     rows = [row("a"), row("b", "b", "B1", "crash"), row(None, "a", "C1"), row("a", "b", "A1")]
-    told = standing(rows)
+    told = match_stats(rows)
     assert told["share"] == 0.625 and told["copies"] == 1 and math.isclose(told["seconds_a_move"]["a"], 0.5)
-    assert sentences(told, {"a": "one", "b": "two"})[2:] == [
+    assert report(told, {"a": "one", "b": "two"})[2:] == [
         "A won 2 of 4, 1 drawn: 62.5% (95% interval 21.9% to 90.8%)",
         "as black 1 of 2, as white 1 of 2",
         "games ended by area 3, crash 1",
         "dead stones: agreed 4",
         "A lost by crash 1",
-        "a move took A 0.50 s, B 0.50 s",
+        "time per move: A 0.50 s, B 0.50 s",
     ]
-    assert remarks(told)[0].startswith("1 of 4 games are copies of another")
-    assert remarks(standing(rows[:3])) == []
+    assert remarks(told)[0].startswith("1 of 4 games repeat another game")
+    assert remarks(match_stats(rows[:3])) == []
 
 
 def test_the_document_of_a_match_is_json():
     match = Match("x", "y", openings=((1, 2),))
-    assert json.loads(json.dumps(match.document())) == match.document()
-    assert matches.names_in([{"black": "X", "white": "Y", "black_side": "b"}]) == {"a": "Y", "b": "X"}
+    assert json.loads(json.dumps(match.to_dict())) == match.to_dict()
+    assert matches.program_names([{"black": "X", "white": "Y", "black_side": "b"}]) == {"a": "Y", "b": "X"}

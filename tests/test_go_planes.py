@@ -12,7 +12,7 @@ from neocog.core.problem import Problem
 from neocog.go import planes as planes_of
 from neocog.go import sgf
 from neocog.go.board import Board
-from neocog.go.planes import AT, COUNT, PLANES, names, packed, planes, stones, unpacked
+from neocog.go.planes import COUNT, PLANES, SLICES, names, packed, planes, stones, unpacked
 from plain_go import Plain
 
 
@@ -36,8 +36,8 @@ def test_the_planes_are_48_in_the_order_of_the_paper():
     expected = {"stones": (0, 3), "ones": (3, 4), "turns since": (4, 12), "liberties": (12, 20)}
     expected |= {"capture size": (20, 28), "self-atari size": (28, 36), "liberties after": (36, 44)}
     expected |= {"ladder capture": (44, 45), "ladder escape": (45, 46), "sensible": (46, 47), "zeros": (47, 48)}
-    assert {name: (at.start, at.stop) for name, at in AT.items()} == expected
-    assert list(PLANES) == list(AT)
+    assert {name: (at.start, at.stop) for name, at in SLICES.items()} == expected
+    assert list(PLANES) == list(SLICES)
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_the_name_of_a_group_means_all_its_planes():
 
 @pytest.mark.parametrize("name", ["lader capture", "48", "liberties 9", ""])
 def test_a_plane_that_is_not_there_is_told_with_those_that_are(name):
-    with pytest.raises(Problem, match=r"is no plane.*; there are stones, ones, .*, or 0 to 47"):
+    with pytest.raises(Problem, match=r"is not a plane.*; expected one of stones, ones, .*, or 0 to 47"):
         planes_of.find(name)
     with pytest.raises(Problem, match=r"did you mean ladder capture\?"):
         planes_of.find("lader capture")

@@ -10,11 +10,11 @@ from neocog.go import sgf
 from neocog.go.board import Board, result
 from neocog.go.coords import PASS, place
 from neocog.go.eyes import is_eye
-from neocog.go.game import point
 from neocog.go.planes import bytes_of, packed
 from neocog.go.play.player import RESIGN, Player, is_finished
-from neocog.go.play.playouts import outlook
+from neocog.go.play.playouts import run_playouts
 from neocog.go.play.policy import Policy
+from neocog.go.position import point_of
 from neocog.go.symmetry import moved
 
 RECORD = b"(;SZ[19];B[pd];W[dd];B[pq];W[dp];B[qk];W[nc];B[pf];W[jd];B[fq];W[cn];B[jp];W[qn])"
@@ -26,7 +26,7 @@ def rows_of(*boards: Board):
 
 @pytest.fixture
 def board():
-    return Board.of(sgf.read(RECORD))
+    return Board.from_game(sgf.read(RECORD))
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def test_a_position_without_a_legal_move_has_no_probabilities(model):
 @pytest.mark.parametrize(
     ("labels", "domain", "message"),
     [
-        (POINTS, "vision", r"this is a model of vision; expected one that was trained on games of Go"),
+        (POINTS, "vision", r"the model is of vision; expected a model trained on games of Go"),
         ([*POINTS[:-1], "A19"], "go", r"the model's 361 labels are not the 361 points of a board; expected a model"),
         (["cat", "dog"], "go", r"the model's 2 labels are not the 361 points of a board; expected a model"),
     ],
@@ -95,7 +95,7 @@ def test_a_model_of_something_else_is_refused(model, labels, domain, message):
 
 def test_damaged_weights_are_said(tmp_path, board):
     policy = Policy(neocog.load(model_file(tmp_path / "nan.safetensors", spoil=float("nan")), "cpu"))
-    with pytest.raises(Problem, match=r"the network answers with numbers that are not finite: its weights are damaged"):
+    with pytest.raises(Problem, match=r"the network predicts numbers that are not finite: its weights are damaged"):
         policy(rows_of(board))
 
 
@@ -104,20 +104,20 @@ def test_damaged_weights_are_said(tmp_path, board):
 
 def test_a_stone_in_the_others_eye_is_dead_and_its_surroundings_live():
     board = divided_board(dead=True)
-    assert outlook(board).dead() == [place("B16", 19), place("B5", 19)]
-    assert outlook(board).settled().score() == 190 - 171
+    assert run_playouts(board).dead() == [place("B16", 19), place("B5", 19)]
+    assert run_playouts(board).without_dead().score() == 190 - 171
 
 
 def test_the_same_seed_says_the_same(board):
-    first, again, other = (outlook(board, 50, seed) for seed in (1, 1, 2))
+    first, again, other = (run_playouts(board, 50, seed) for seed in (1, 1, 2))
     assert np.array_equal(first.leads, again.leads) and not np.array_equal(first.leads, other.leads)
-    assert np.abs(first.owned).max() <= 1 and first.share(1, 7.5) + first.share(2, 7.5) == pytest.approx(1)
-    assert first.lead(1, 7.5) == -first.lead(2, 7.5)
+    assert np.abs(first.ownership).max() <= 1 and first.win_rate(1, 7.5) + first.win_rate(2, 7.5) == pytest.approx(1)
+    assert first.mean_lead(1, 7.5) == -first.mean_lead(2, 7.5)
 
 
 def test_random_games_change_nothing(board):
     before = board.position.copy()
-    outlook(board, 20)
+    run_playouts(board, 20)
     assert board.position.tobytes() == before.tobytes()
 
 
@@ -140,7 +140,7 @@ def test_a_chain_that_an_answer_saves_lives():
         X . X X O . . . .
         X X X X O . O . .
         . X X X O . . . ."""
-    assert outlook(drawn_board(drawn)).owned[1, 3] < -0.6
+    assert run_playouts(drawn_board(drawn)).ownership[1, 3] < -0.6
 
 
 def test_two_chains_in_seki_live():
@@ -155,9 +155,9 @@ def test_two_chains_in_seki_live():
         . . . X O . . . .
         . . . X O . . . .
         . . . X O . . . ."""
-    found = outlook(drawn_board(drawn))
+    found = run_playouts(drawn_board(drawn))
     assert found.dead() == []
-    assert found.owned[0, 1] < -0.5 and found.owned[0, 4] > 0.5
+    assert found.ownership[0, 1] < -0.5 and found.ownership[0, 4] > 0.5
 
 
 def test_a_result_is_written_as_records_write_it():
@@ -174,7 +174,7 @@ def test_a_whole_game_is_legal_fills_no_eye_and_ends():
         chosen = player.choose(board, board.turn, 7.5)
         if chosen != PASS:
             assert board.legal(chosen) and not board.repeats(chosen)
-            assert not is_eye(board.position, point(board.position, chosen), board.turn)
+            assert not is_eye(board.position, point_of(board.position, chosen), board.turn)
         board.play(chosen)
         assert len(board.moves) < 1500
     assert len(board.moves) > 300
@@ -183,7 +183,7 @@ def test_a_whole_game_is_legal_fills_no_eye_and_ends():
 def test_it_plays_the_likeliest_move_and_leaves_the_board_alone():
     board = Board(19)
     assert Player(by_hand).choose(board, 1, 7.5) == 0 and not board.moves
-    assert [move.place for move in Player(by_hand).candidates(board, 1)[:3]] == [0, 1, 2]
+    assert [move.place for move in Player(by_hand).candidates(board)[:3]] == [0, 1, 2]
 
 
 def test_temperature_draws_by_probability_and_a_seed_repeats():
@@ -201,7 +201,7 @@ def test_temperature_draws_by_probability_and_a_seed_repeats():
 def test_it_brings_no_position_back():
     """Even where simple ko would let it."""
     board = Board(19)
-    board.hashes.append(board.copy()._hash_after(point(board.position, 0)))
+    board.hashes.append(board.copy()._hash_after(0))
     assert board.repeats(0) and board.legal(0)
     assert Player(by_hand).choose(board, 1, 7.5) == 1
 
@@ -237,7 +237,7 @@ def test_it_passes_where_nothing_sensible_is_left():
 def test_it_resigns_only_when_asked_to():
     board = divided_board(rows=3)  # 57 points for Black, 304 for White
     for _ in range(60):
-        board.play(Player(by_hand).candidates(board, board.turn)[-1].place if board.turn == 2 else PASS)
+        board.play(Player(by_hand).candidates(board)[-1].place if board.turn == 2 else PASS)
     assert Player(by_hand).choose(board, 1, 7.5) != RESIGN
     assert Player(by_hand, resign=0.05).choose(board, 1, 7.5) == RESIGN
     assert Player(by_hand, resign=0.05).choose(board, 2, 7.5) != RESIGN
@@ -246,8 +246,8 @@ def test_it_resigns_only_when_asked_to():
 @pytest.mark.parametrize(
     ("numbers", "message"),
     [
-        ({"temperature": -1}, r"--temperature is 0 \(the likeliest move\) to 100, got -1"),
-        ({"resign": 5}, r"--resign is a share of games between 0 and 1, as in 0\.05; got 5"),
+        ({"temperature": -1}, r"--temperature is 0 \(the likeliest move\) to 100; got -1"),
+        ({"resign": 5}, r"--resign is a share of games between 0 and 1, such as 0\.05; got 5"),
     ],
 )
 def test_numbers_that_cannot_be_are_said(numbers, message):

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from neocog.core.problem import Problem
 from neocog.core.sources.content import Unreadable
-from neocog.go import records as files_of_records
+from neocog.go import record_files as record_files_module
 from neocog.go import sgf
 from neocog.go.collection import read_collection
-from neocog.go.records import record_files
+from neocog.go.record_files import record_files
 from neocog.go.sgf import BadRecord
 from sgfmill import sgf as sgfmill
 
@@ -135,7 +135,7 @@ def test_a_collection_gives_every_game_and_skips_the_bad_ones():
 
 def test_after_a_record_that_breaks_off_the_next_one_is_read():
     told = list(sgf.records(b"(;GM[1]SZ[19];B[aa];W[bb]\n" + GOOD, "all.sgf"))
-    assert str(told[0][1]) == "breaks off, or is no SGF" and len(told[1][1]) == 4
+    assert str(told[0][1]) == "is cut off or is not SGF" and len(told[1][1]) == 4
 
 
 # --- bad records, a sentence each ----------------------------------------------------------------------------------
@@ -147,19 +147,19 @@ def test_after_a_record_that_breaks_off_the_next_one_is_read():
         (b"(;SZ[19];B[aa];W[aa])", "move 2, white A19: the point is occupied"),
         (b"(;SZ[5]AW[ba][ab];B[aa])", "move 1, black A5: it would be suicide"),
         (b"(;SZ[5]AB[ba][ab][bc]AW[ca][bb][db][cc];B[cb];W[bb])", "move 2, white B4: the ko forbids it"),
-        (b"(;SZ[21];B[aa])", "has a board of 21×21; square ones up to 19×19 are read"),
-        (b"(;SZ[19:13];B[aa])", "has a board of 19×13; square ones up to 19×19 are read"),
-        (b"(;SZ[x];B[aa])", "has a board of x×x; square ones up to 19×19 are read"),
-        (b"(;SZ[9];B[aa];W[jj])", "move 2, W[jj]: no point of a board of 9×9"),
-        (b"(;B[aa]W[bb])", "move 1: two moves in one node, and no telling which came first"),
-        (b"(;B[cc];W[aa][bb])", "move 2: two moves in one node, and no telling which came first"),
+        (b"(;SZ[21];B[aa])", "has a board of 21×21; expected a square one up to 19×19"),
+        (b"(;SZ[19:13];B[aa])", "has a board of 19×13; expected a square one up to 19×19"),
+        (b"(;SZ[x];B[aa])", "has a board of x×x; expected a square one up to 19×19"),
+        (b"(;SZ[9];B[aa];W[jj])", "move 2, W[jj]: not a point of a board of 9×9"),
+        (b"(;B[aa]W[bb])", "move 1: two moves in one node, in unknown order"),
+        (b"(;B[cc];W[aa][bb])", "move 2: two moves in one node, in unknown order"),
         (b"(;B[aa];AB[bb];W[cc])", "sets up stones in the middle of the game, after move 1"),
         (b"(;AB[aa]AW[aa];B[cc])", "sets up two stones at one point, AW[aa]"),
-        (b"(;SZ[9]AB[zz];B[cc])", "sets up a stone at AB[zz], which is no point of a board of 9×9"),
-        (b"(;SZ[3]AB[ba][ab]AW[aa];B[cc])", "a stone set up at white A3 lies on another or has no liberty"),
+        (b"(;SZ[9]AB[zz];B[cc])", "sets up a stone at AB[zz], which is not a point of a board of 9×9"),
+        (b"(;SZ[3]AB[ba][ab]AW[aa];B[cc])", "a stone set up at white A3 is on an occupied point or has no liberty"),
         (b"(;GM[2];B[aa])", "is not a game of Go (GM[2])"),
-        (b"(;B[aa];W[bb]", "breaks off, or is no SGF"),
-        (b"(;[aa])", "breaks the rules of SGF: a value that belongs to no property"),
+        (b"(;B[aa];W[bb]", "is cut off or is not SGF"),
+        (b"(;[aa])", "is invalid SGF: a value without a property"),
         (b"", "is empty"),
         (b"<!DOCTYPE html><script>for(;;){}</script>", "is a web page, not a game record: download the record itself"),
         (b"hello", "holds no game record, which would begin with (;"),
@@ -207,7 +207,7 @@ def made_zip(path, members):
 
 def test_a_bomb_in_a_zip_is_refused_before_it_is_unpacked(tmp_path, monkeypatch):
     path = made_zip(tmp_path / "bomb.zip", [("good.sgf", GOOD), ("bomb.sgf", bytes(3 << 20))])
-    monkeypatch.setattr(files_of_records, "LARGEST_FILE", 2 << 20)
+    monkeypatch.setattr(record_files_module, "LARGEST_FILE", 2 << 20)
     found = dict(record_files([path]))
     assert found[f"{path}!good.sgf"] == GOOD
     assert isinstance(found[f"{path}!bomb.sgf"], Unreadable)

@@ -166,7 +166,7 @@ def test_show_gives_a_position_to_programs(neocog):
         (
             ["show", "a.sgf", "--plane", "lader capture"],
             USAGE,
-            "lader capture is no plane (did you mean ladder",
+            "lader capture is not a plane (did you mean ladder",
         ),
         (["show", "a.sgf", "--move", "99"], USAGE, "a.sgf has 5 moves; --move is 0 to 5, got 99"),
         (["show", "page.sgf"], DATA, "page.sgf is a web page, not a game record: download the record itself"),
@@ -176,9 +176,9 @@ def test_show_gives_a_position_to_programs(neocog):
         (
             ["pack", "b.sgf", "--out", "o", "--valid", "2"],
             USAGE,
-            "--valid is a share from 0 to 1, both together",
+            "--valid is a share from 0 to 1, and both together",
         ),
-        (["pack", "a.sgf", "--out", "o"], DATA, "not one of 1 records can be packed, first: a.sgf is on 9×9"),
+        (["pack", "a.sgf", "--out", "o"], DATA, "none of 1 records can be packed, first: a.sgf is on 9×9"),
     ],
 )
 def test_mistakes_are_told_in_a_sentence(neocog, tmp_path, arguments, code, sentence):
@@ -215,7 +215,7 @@ def test_a_pack_that_is_stopped_says_how_to_go_on(neocog, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(pack, "rows_of", stopped)
         code, out, err = neocog("go", "pack", "b.sgf", "--out", "packed")
-    assert (code, out) == (130, "") and err.endswith("stopped; the same command goes on with packed/\n")
+    assert (code, out) == (130, "") and err.endswith("stopped; run the same command again to continue packed/\n")
     assert neocog("go", "pack", "b.sgf", "--out", "packed")[0] == 0
 
 

@@ -13,7 +13,7 @@ from neocog.core.imagine.growth import Growth, by_chance
 from neocog.core.model import Model
 from neocog.core.network import Network, parse
 from neocog.go.data import LABELS
-from neocog.go.imagine import after, moves, rows
+from neocog.go.imagine import add_stone, moves, rows
 from neocog.go.planes import unpacked
 from typer.testing import CliRunner
 
@@ -41,7 +41,7 @@ def test_stones_lie_as_the_rules_allow():
         assert all(board.liberties(place) > 0 for place in range(361) if stones.flat[place])
         assert int((stones > 0).sum()) == len(board.moves) - sum(board.captured)
     full = by_chance(found, 1, 300, torch.Generator().manual_seed(1))[0]
-    tried = [after(full, torch.Generator().manual_seed(seed)) for seed in range(60)]
+    tried = [add_stone(full, torch.Generator().manual_seed(seed)) for seed in range(60)]
     assert any(each is None for each in tried) and any(each is not None for each in tried)
 
 

@@ -1,1 +1,1 @@
-"""Playing: a network's moves as a player, the protocol of programs that show boards, and matches between programs."""
+"""Playing: a policy as a player, the Go Text Protocol, and matches between GTP programs."""

@@ -1,51 +1,51 @@
-"""A player behind the Go Text Protocol: its board, its commands, and their errors in the protocol's words.
+"""A player behind the Go Text Protocol: its board, the commands, and the error messages of the protocol.
 
-Scores are area scores of its own board; dead is what random games say (playouts.py), and no stone is told to be in
-seki. Simple ko holds for what it is told to play; its own moves repeat no position. Time settings are taken and not
-needed: a move takes the same short time always.
+Scores are area scores of the engine's board; dead stones are estimated by playouts, and no stone is reported as in
+seki. Moves set with `play` follow simple ko; generated moves never repeat a position. Time settings are accepted and
+ignored, since a move always takes the same short time.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
-from ...core.versions import own
+from ...core.versions import own as package_version
 from .. import sgf
 from ..board import Board, result
-from ..coords import PASS, place, vertex
+from ..coords import PASS, SIZE, place, vertex
 from ..diagram import board_diagram
 from ..position import BLACK, WHITE
-from ..records import LARGEST_FILE
+from ..record_files import LARGEST_FILE
 from ..terminal import text
 from . import analysis
-from .analysis import COLOURS, Wish
+from .analysis import COLOURS, AnalysisRequest
 from .gtp import Analysis, Failure
 from .player import RESIGN, Move, Player
-from .playouts import outlook
+from .playouts import run_playouts
 
-SIZE = 19  # the network's board
-# The protocol's fixed places, in its order; an odd number of 5 or more stones has the last one.
+# The protocol's fixed places in its order; with 5, 7 or 9 stones, the last one is at the last place.
 HANDICAP = ["D4", "Q16", "D16", "Q4", "D10", "Q10", "K4", "K16", "K10"]
-MOST_HANDICAP = 9
+MAX_HANDICAP = 9
 
 
 class Engine:
-    """Answers the commands of `COMMANDS`."""
+    """Executes the commands in `COMMANDS`."""
 
     def __init__(self, player: Player) -> None:
         self.player = player
         self.board, self.komi, self.ended = Board(SIZE), 7.5, False
 
-    def answer(self, name: str, arguments: list[str]) -> str | Analysis:
-        """The answer to a command. Raises Failure."""
+    def execute(self, name: str, arguments: list[str]) -> str | Analysis:
+        """Returns the response to a command. Raises Failure."""
         command = COMMANDS.get(name)
         if command is None:
             raise Failure("unknown command")
         return command(self, arguments)
 
-    # --- about itself ---
+    # --- identification ---
 
     def protocol_version(self, arguments: list[str]) -> str:
         return "2"
@@ -54,7 +54,7 @@ class Engine:
         return "Neocog"
 
     def version(self, arguments: list[str]) -> str:
-        return own()
+        return package_version()
 
     def known_command(self, arguments: list[str]) -> str:
         return "true" if arguments and arguments[0] in COMMANDS else "false"
@@ -69,7 +69,7 @@ class Engine:
     # --- the board ---
 
     def boardsize(self, arguments: list[str]) -> str:
-        if whole(arguments) != SIZE:
+        if integer(arguments) != SIZE:
             raise Failure("unacceptable size")
         self.board = Board(SIZE)
         return ""
@@ -93,12 +93,12 @@ class Engine:
 
     def play(self, arguments: list[str]) -> str:
         try:
-            colour, where = COLOURS[arguments[0].lower()], place(arguments[1], SIZE)
+            colour, move = COLOURS[arguments[0].lower()], place(arguments[1], SIZE)
         except (LookupError, ValueError):
             raise Failure("invalid color or coordinate") from None
-        if reason := self.board.turned_to(colour).forbidden(where):
+        if reason := self.board.with_turn(colour).illegal_reason(move):
             raise Failure(f"illegal move: {reason}")
-        self.board.play(where, colour)
+        self.board.play(move, colour)
         return ""
 
     def undo(self, arguments: list[str]) -> str:
@@ -109,7 +109,7 @@ class Engine:
         return ""
 
     def loadsgf(self, arguments: list[str]) -> str:
-        """`loadsgf FILE [N]`: the position before move N, or after the last."""
+        """`loadsgf FILE [N]`: the position before move N, by default after the last."""
         number = None
         if len(arguments) > 1 and arguments[-1].isdecimal():
             number = max(int(arguments.pop()[:9]) - 1, 0)
@@ -121,41 +121,34 @@ class Engine:
             raise Failure(f"cannot load file: {reason}") from None
         if game.size != SIZE:
             raise Failure(f"cannot load file: it is a game on {game.size}×{game.size}")
-        self.board = Board.of(game, number)
-        if game.info.komi:
-            self.set_komi_of(game.info.komi)
+        self.board = Board.from_game(game, number)
+        with suppress(Failure):  # a record may have a komi that is not a number
+            self.set_komi([game.info.komi])
         return ""
-
-    def set_komi_of(self, said: str) -> None:
-        """The komi of a record, where it is a number."""
-        try:
-            self.set_komi([said])
-        except Failure:
-            return
 
     def showboard(self, arguments: list[str]) -> str:
         count = len(self.board.moves)
-        state = f"{name_of(self.board.turn)} to move, {count} move{'s' * (count != 1)}, komi {self.komi:g}"
+        state = f"{colour_name(self.board.turn)} to move, {count} move{'s' * (count != 1)}, komi {self.komi:g}"
         return "\n" + text(board_diagram(self.board, lines=(state,)), unicode=False)
 
     # --- handicap ---
 
     def fixed_handicap(self, arguments: list[str]) -> str:
-        number = whole(arguments)
-        if not 2 <= number <= MOST_HANDICAP:
+        number = integer(arguments)
+        if not 2 <= number <= MAX_HANDICAP:
             raise Failure("invalid number of stones")
         return self.set_stones(handicap(number))
 
     def place_free_handicap(self, arguments: list[str]) -> str:
-        """On the fixed places; of more than nine, nine are placed, as the protocol allows."""
-        number = whole(arguments)
+        """Uses the fixed places, at most nine, as the protocol allows."""
+        number = integer(arguments)
         if number < 2:
             raise Failure("invalid number of stones")
-        return self.set_stones(handicap(min(number, MOST_HANDICAP)))
+        return self.set_stones(handicap(min(number, MAX_HANDICAP)))
 
     def set_free_handicap(self, arguments: list[str]) -> str:
         try:
-            places = [place(word, SIZE) for word in arguments]
+            places = [place(name, SIZE) for name in arguments]
         except ValueError:
             raise Failure("invalid coordinate") from None
         if len(places) < 2 or PASS in places or len(set(places)) < len(places):
@@ -164,12 +157,12 @@ class Engine:
         return ""
 
     def set_stones(self, names: Sequence[str]) -> str:
-        """Puts black stones on an empty board; White is to move."""
+        """Puts black stones on an empty board, White to move."""
         if self.board.moves or self.board.board().any():
             raise Failure("board not empty")
         places = [place(name, SIZE) for name in names]
         try:
-            self.board = Board(SIZE, stones=places, stone_colours=[BLACK] * len(places)).turned_to(WHITE)
+            self.board = Board(SIZE, stones=places, stone_colours=[BLACK] * len(places)).with_turn(WHITE)
         except ValueError:
             raise Failure("bad vertex list") from None
         return " ".join(names)
@@ -177,87 +170,87 @@ class Engine:
     # --- moves ---
 
     def genmove(self, arguments: list[str]) -> str:
-        colour = side(arguments)
-        chosen = self.player.choose(self.board, colour, self.komi)
-        if chosen == RESIGN:
+        colour = parse_colour(arguments)
+        move = self.player.choose(self.board, colour, self.komi)
+        if move == RESIGN:
             return "resign"
-        self.board.play(chosen, colour)
-        return vertex(chosen, SIZE)
+        self.board.play(move, colour)
+        return vertex(move, SIZE)
 
     def reg_genmove(self, arguments: list[str]) -> str:
-        chosen = self.player.choose(self.board, side(arguments), self.komi)
-        return "resign" if chosen == RESIGN else vertex(chosen, SIZE)
+        move = self.player.choose(self.board, parse_colour(arguments), self.komi)
+        return "resign" if move == RESIGN else vertex(move, SIZE)
 
     def lz_analyze(self, arguments: list[str]) -> Analysis:
-        return self.analysed(arguments, floats=False)
+        return self.analyse(arguments, floats=False)
 
     def kata_analyze(self, arguments: list[str]) -> Analysis:
-        return self.analysed(arguments, floats=True)
+        return self.analyse(arguments, floats=True)
 
     def lz_genmove_analyze(self, arguments: list[str]) -> str:
-        return self.played(arguments, floats=False)
+        return self.play_and_analyse(arguments, floats=False)
 
     def kata_genmove_analyze(self, arguments: list[str]) -> str:
-        return self.played(arguments, floats=True)
+        return self.play_and_analyse(arguments, floats=True)
 
-    def analysed(self, arguments: list[str], floats: bool) -> Analysis:
-        wish = Wish.parse(arguments, self.board.turn, SIZE)
-        moves = wish.chosen(self.player.candidates(self.board, wish.colour)) or [Move(PASS, 1.0)]
-        found = outlook(self.board.turned_to(wish.colour))
-        return Analysis(analysis.line(moves, found, wish, self.komi, floats), wish.interval)
+    def analyse(self, arguments: list[str], floats: bool) -> Analysis:
+        request = AnalysisRequest.parse(arguments, self.board.turn, SIZE)
+        board = self.board.with_turn(request.colour)
+        moves = request.select(self.player.candidates(board)) or [Move(PASS, 1.0)]
+        return Analysis(analysis.line(moves, run_playouts(board), request, self.komi, floats), request.interval)
 
-    def played(self, arguments: list[str], floats: bool) -> str:
-        wish = Wish.parse(arguments, self.board.turn, SIZE)
-        line = self.analysed(arguments, floats).line
-        return f"\n{line}\nplay {self.genmove(['bw'[wish.colour - 1]])}"
+    def play_and_analyse(self, arguments: list[str], floats: bool) -> str:
+        request = AnalysisRequest.parse(arguments, self.board.turn, SIZE)
+        line = self.analyse(arguments, floats).line
+        return f"\n{line}\nplay {self.genmove(['bw'[request.colour - 1]])}"
 
-    # --- the end ---
+    # --- scoring ---
 
     def final_score(self, arguments: list[str]) -> str:
-        return result(outlook(self.board).settled().score(self.komi))
+        return result(run_playouts(self.board).without_dead().score(self.komi))
 
     def final_status_list(self, arguments: list[str]) -> str:
         status = arguments[0].lower() if arguments else ""
-        found = outlook(self.board)
+        playouts = run_playouts(self.board)
         if status == "seki":
             return ""
         if status in ("dead", "alive"):
-            dead = set(found.dead())
-            there = (self.board.board() > 0).ravel().nonzero()[0].tolist()
-            chosen = [each for each in there if (each in dead) == (status == "dead")]
+            dead = set(playouts.dead())
+            stones = (self.board.board() > 0).ravel().nonzero()[0].tolist()
+            places = [place for place in stones if (place in dead) == (status == "dead")]
         elif status in ("black_territory", "white_territory"):
-            counted = found.settled()
-            own = (counted.owners() == 1 + (status[0] == "w")) & (counted.board() == 0)
-            chosen = own.ravel().nonzero()[0].tolist()
+            counted = playouts.without_dead()
+            territory = (counted.owners() == 1 + (status[0] == "w")) & (counted.board() == 0)
+            places = territory.ravel().nonzero()[0].tolist()
         else:
             raise Failure("invalid status: expected alive, dead, seki, black_territory or white_territory")
-        return " ".join(vertex(each, SIZE) for each in chosen)
+        return " ".join(vertex(place, SIZE) for place in places)
 
-    # --- the clock ---
+    # --- time ---
 
     def time_settings(self, arguments: list[str]) -> str:
-        for word in [*arguments, "", "", ""][:3]:
-            whole([word])
+        for argument in [*arguments, "", "", ""][:3]:
+            integer([argument])
         return ""
 
     def time_left(self, arguments: list[str]) -> str:
-        side(arguments)
-        whole(arguments[1:])
+        parse_colour(arguments)
+        integer(arguments[1:])
         return ""
 
     def ignored(self, arguments: list[str]) -> str:
-        """Taken, and not needed."""
+        """Accepts the command without effect."""
         return ""
 
 
-def whole(arguments: list[str]) -> int:
-    """The first argument as a whole number."""
+def integer(arguments: list[str]) -> int:
+    """The first argument as a non-negative integer."""
     if not (arguments and arguments[0].isascii() and arguments[0].isdecimal() and len(arguments[0]) < 10):
-        raise Failure("syntax error: expected a whole number")
+        raise Failure("syntax error: expected a non-negative integer")
     return int(arguments[0])
 
 
-def side(arguments: list[str]) -> int:
+def parse_colour(arguments: list[str]) -> int:
     """The first argument as a colour."""
     try:
         return COLOURS[arguments[0].lower()]
@@ -265,12 +258,12 @@ def side(arguments: list[str]) -> int:
         raise Failure("invalid color") from None
 
 
-def name_of(colour: int) -> str:
+def colour_name(colour: int) -> str:
     return "Black" if colour == BLACK else "White"
 
 
 def handicap(number: int) -> list[str]:
-    """The protocol's places for so many stones, 2 to 9."""
+    """The protocol's places for 2 to 9 stones."""
     return HANDICAP[: number - number % 2] + HANDICAP[-1:] if number > 4 and number % 2 else HANDICAP[:number]
 
 

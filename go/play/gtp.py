@@ -1,7 +1,7 @@
-"""The Go Text Protocol, version 2 (Farnebäck 2002): lines in, answers out, whatever the lines hold.
+"""The Go Text Protocol, version 2 (Farnebäck 2002): reads commands, writes responses, and survives any input.
 
-Nothing here knows a board: an engine is asked by name and gives text, an Analysis that is told until the next line
-arrives, or a Failure. So the loop is a function of its lines, and tests need no process.
+Independent of boards: an engine receives a command's name and arguments and returns a text or an Analysis, or raises
+Failure. The loop is a function of its lines, so tests need no process.
 """
 
 from __future__ import annotations
@@ -16,136 +16,135 @@ from typing import BinaryIO, NamedTuple, Protocol
 from ...core.problem import Problem
 from ...core.progress import say
 
-LONGEST = 1 << 16  # bytes of a line; what is longer is taken as several
+MAX_LINE = 1 << 16  # bytes; a longer line is read as several
 CONTROL = {code: None for code in [*range(32), 127] if chr(code) not in "\t\n"} | {9: " "}
 
 
 class Failure(Exception):
-    """Why a command cannot be done: what follows the question mark."""
+    """A failed command; the message follows the question mark."""
 
 
 class Analysis(NamedTuple):
-    """A line to be told again and again until somebody says something."""
+    """A line that is repeated until the next input."""
 
     line: str
     interval: float  # seconds
 
 
 class Request(NamedTuple):
-    """A line: the number that its answer carries, the command and its arguments."""
+    """A parsed line: the id that the response repeats, the command and its arguments."""
 
-    number: str
+    id: str
     name: str
     arguments: list[str]
 
 
 class Engine(Protocol):
-    """What answers commands."""
+    """Executes commands."""
 
     ended: bool  # after `quit`
 
-    def answer(self, name: str, arguments: list[str]) -> str | Analysis:
+    def execute(self, name: str, arguments: list[str]) -> str | Analysis:
         """Raises Failure."""
 
 
 class Lines(Protocol):
-    """Where lines come from."""
+    """A source of lines."""
 
     def next(self) -> str | None:
-        """Waits for a line; None after the last."""
+        """Waits for a line; returns None after the last."""
 
-    def arrived(self, seconds: float) -> bool:
-        """Whether there is something to read, a line or the end, now or within so many seconds."""
+    def wait(self, seconds: float) -> bool:
+        """Returns True as soon as a line or the end can be read, False if neither arrives within `seconds`."""
 
 
 def serve(engine: Engine, lines: Lines, write: Callable[[str], object]) -> None:
-    """Answers lines until they end or one of them is `quit`. A line without a command has no answer."""
+    """Responds to lines until they end or a command is `quit`. A line without a command has no response."""
     while not engine.ended and (line := lines.next()) is not None:
-        request = parsed(line)
-        if not (request.name or request.number):
+        request = parse(line)
+        if not (request.name or request.id):
             continue
         try:
-            answer = engine.answer(request.name, request.arguments)
+            response = engine.execute(request.name, request.arguments)
         except (Failure, Problem) as failure:
-            write(formatted("?", request.number, str(failure)))
-        except Exception:  # an engine that ends loses the game of whoever plays with it
+            write(format_response("?", request.id, str(failure)))
+        except Exception:  # an engine that ends would lose the game
             say(traceback.format_exc())
-            write(formatted("?", request.number, "internal error"))
+            write(format_response("?", request.id, "internal error"))
         else:
-            if isinstance(answer, Analysis):
-                tell(answer, request.number, lines, write)
+            if isinstance(response, Analysis):
+                write_analysis(response, request.id, lines, write)
             else:
-                write(formatted("=", request.number, answer))
+                write(format_response("=", request.id, response))
 
 
-def tell(analysis: Analysis, number: str, lines: Lines, write: Callable[[str], object]) -> None:
-    """An answer without an end, until something arrives."""
-    write(f"={number}\n{analysis.line}\n")
-    while not lines.arrived(analysis.interval):
+def write_analysis(analysis: Analysis, request_id: str, lines: Lines, write: Callable[[str], object]) -> None:
+    """Repeats an analysis until the next input."""
+    write(f"={request_id}\n{analysis.line}\n")
+    while not lines.wait(analysis.interval):
         write(f"{analysis.line}\n")
     write("\n")
 
 
-def parsed(line: str) -> Request:
-    """A line without its comment and control characters, in words."""
+def parse(line: str) -> Request:
+    """Splits a line into words, without its comment and control characters."""
     words = line.translate(CONTROL).partition("#")[0].split()
-    number = words.pop(0) if words and words[0].isascii() and words[0].isdigit() else ""
-    return Request(number, words[0] if words else "", words[1:])
+    request_id = words.pop(0) if words and words[0].isascii() and words[0].isdigit() else ""
+    return Request(request_id, words[0] if words else "", words[1:])
 
 
-def formatted(sign: str, number: str, text: str) -> str:
-    """An answer; a blank line would end it too soon."""
-    kept = [line.rstrip() for line in text.splitlines()]
-    begin, *rest = kept or [""]
-    head = f"{sign}{number} {begin}" if begin else f"{sign}{number}" + ("" if rest else " ")
-    return "\n".join([head, *filter(None, rest)]) + "\n\n"
+def format_response(status: str, request_id: str, text: str) -> str:
+    """A response; blank lines are removed, since one would end it."""
+    first, *remaining = [line.rstrip() for line in text.splitlines()] or [""]
+    head = f"{status}{request_id} {first}" if first else f"{status}{request_id}" + ("" if remaining else " ")
+    return "\n".join([head, *filter(None, remaining)]) + "\n\n"
 
 
 # --- lines ---------------------------------------------------------------------------------------------------------
 
 
 class Script:
-    """Lines that are there already; each has arrived."""
+    """Lines that are available from the start."""
 
     def __init__(self, lines: Sequence[str]) -> None:
-        self.left: Iterator[str] = iter(lines)
+        self.lines: Iterator[str] = iter(lines)
 
     def next(self) -> str | None:
-        return next(self.left, None)
+        return next(self.lines, None)
 
-    def arrived(self, seconds: float) -> bool:
+    def wait(self, seconds: float) -> bool:
         return True
 
 
 class Stream:
-    """Lines of a stream as they arrive, read by a thread of their own."""
+    """The lines of a stream as they arrive, read by a thread."""
 
     def __init__(self, stream: BinaryIO) -> None:
-        self.read: queue.Queue[str | None] = queue.Queue()
-        self.ahead: list[str | None] = []
-        threading.Thread(target=self._fill, args=(stream,), daemon=True).start()
+        self.queue: queue.Queue[str | None] = queue.Queue()
+        self.peeked: list[str | None] = []
+        threading.Thread(target=self._read, args=(stream,), daemon=True).start()
 
-    def _fill(self, stream: BinaryIO) -> None:
+    def _read(self, stream: BinaryIO) -> None:
         try:
-            while line := stream.readline(LONGEST):
-                self.read.put(line.decode("utf-8", "surrogateescape"))
+            while line := stream.readline(MAX_LINE):
+                self.queue.put(line.decode("utf-8", "surrogateescape"))
         finally:
-            self.read.put(None)
+            self.queue.put(None)
 
     def next(self) -> str | None:
-        return self.ahead.pop() if self.ahead else self.read.get()
+        return self.peeked.pop() if self.peeked else self.queue.get()
 
-    def arrived(self, seconds: float) -> bool:
-        if not self.ahead:
+    def wait(self, seconds: float) -> bool:
+        if not self.peeked:
             try:
-                self.ahead.append(self.read.get(timeout=seconds))
+                self.peeked.append(self.queue.get(timeout=seconds))
             except queue.Empty:
                 return False
         return True
 
 
-def on_standard_streams(engine: Engine) -> None:
-    """Serves whoever started this process, until it has had enough."""
+def serve_standard_streams(engine: Engine) -> None:
+    """Responds on stdout to the commands on stdin."""
 
     def write(text: str) -> None:
         sys.stdout.write(text)
@@ -154,4 +153,4 @@ def on_standard_streams(engine: Engine) -> None:
     try:
         serve(engine, Stream(sys.stdin.buffer), write)
     except BrokenPipeError:
-        sys.stderr.close()  # nobody is there to be told
+        sys.stderr.close()  # the controlling program has ended

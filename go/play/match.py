@@ -1,7 +1,7 @@
-"""A match: many games between two GTP programs, A and B, colours alternating; each is kept as it is finished.
+"""A match: many games between two GTP programs, A and B, with alternating colours.
 
-The folder holds `match.json` (the terms), `games.jsonl` (a line for each game), the games as SGF, and at the end
-`summary.json`. The same terms in the same folder go on where they were stopped.
+The folder holds `match.json` (the settings), `games.jsonl` (a line per game), the games as SGF, and at the end
+`summary.json`. Games are written as they finish; the same match in the same folder continues after an interruption.
 """
 
 from __future__ import annotations
@@ -22,40 +22,42 @@ from ...core.problem import INTERRUPTED, USAGE, Problem
 from ..coords import PASS, vertex
 from ..game import Game
 from ..position import BLACK, WHITE
-from ..writer import written
+from ..sgf_writer import sgf_bytes
 from .client import Client, Fault
-from .referee import START, Played, Terms, play_game
+from .referee import MIN_START_TIMEOUT, GameResult, Rules, play_game
 
-Row = dict[str, Any]  # a game as games.jsonl keeps it
-Watch = Callable[[dict[int, int]], object]  # is told the moves so far of each game that is being played
-LISTEN = 0.5  # seconds between two looks at what goes on
+Row = dict[str, Any]  # a game in games.jsonl
+OnProgress = Callable[[dict[int, int]], object]  # receives the number of moves of each running game
+POLL = 0.5  # seconds between two progress reports
 
 
 @dataclass(frozen=True)
 class Match:
-    """Two commands and what they play for."""
+    """Two commands and the settings of their games."""
 
     a: str
     b: str
-    terms: Terms = field(default_factory=Terms)
+    rules: Rules = field(default_factory=Rules)
     referee: str = ""
-    openings: tuple[tuple[int, ...], ...] = ((),)  # each is played twice, with colours changed
+    openings: tuple[tuple[int, ...], ...] = ((),)  # each is played twice, with colours swapped
 
     def commands(self, number: int) -> dict[int, str]:
-        """Which side has which colour in a game, from 1: A is black in odd ones."""
+        """The side of each colour in a game, counted from 1: A is black in odd games."""
         return {BLACK: "a", WHITE: "b"} if number % 2 else {BLACK: "b", WHITE: "a"}
 
     def opening(self, number: int) -> tuple[int, ...]:
         return self.openings[(number - 1) // 2 % len(self.openings)]
 
-    def document(self) -> Row:
-        told: Row = json.loads(json.dumps(asdict(self)))
-        return told
+    def to_dict(self) -> Row:
+        settings: Row = json.loads(json.dumps(asdict(self)))
+        rules = settings.pop("rules")
+        rules["most"] = rules.pop("max_moves")
+        return settings | {"terms": rules}  # the keys of earlier versions, whose matches can be continued
 
 
 def openings_of(games: Sequence[Game], moves: int, size: int) -> tuple[tuple[int, ...], ...]:
-    """The first moves of records that begin with an empty board, each once. Raises Problem where there are none."""
-    found = {
+    """The distinct first moves of records that begin with an empty board. Raises Problem if there are none."""
+    openings = {
         tuple(game.moves[:moves].tolist()): None
         for game in games
         if game.size == size
@@ -65,41 +67,41 @@ def openings_of(games: Sequence[Game], moves: int, size: int) -> tuple[tuple[int
         and not (game.colours[1:moves] == game.colours[: moves - 1]).any()
         and PASS not in game.moves[:moves]
     }
-    if not found:
+    if not openings:
         raise Problem(f"none of the {len(games):,} openings is {moves} moves on an empty board of {size}×{size}", USAGE)
-    return tuple(found)
+    return tuple(openings)
 
 
 # --- the folder ----------------------------------------------------------------------------------------------------
 
 
-def begin(match: Match, folder: Path, force: bool) -> list[Row]:
-    """Makes the folder, or finds the games of the same match in it. Raises Problem where it holds something else."""
-    kept = folder / "match.json"
+def open_folder(match: Match, folder: Path, force: bool) -> list[Row]:
+    """Creates the folder, or returns the games of the same match in it. Raises Problem for other content."""
+    settings = folder / "match.json"
     if folder.exists() and force:
-        shutil.rmtree(folder) if kept.exists() or not any(folder.iterdir()) else refuse(folder)
-    if kept.exists():
-        if json.loads(kept.read_text(encoding="utf-8")) != match.document():
+        shutil.rmtree(folder) if settings.exists() or not any(folder.iterdir()) else refuse(folder)
+    if settings.exists():
+        if json.loads(settings.read_text(encoding="utf-8")) != match.to_dict():
             raise Problem(
-                f"{folder} holds a match on other terms; name another folder, or replace it with --force", USAGE
+                f"{folder} holds a match with other settings; name another folder, or replace it with --force", USAGE
             )
-        rows = rows_in(folder)  # without a line that was cut off: the next one would follow on it
+        rows = read_rows(folder)  # rewritten, since the next line would be appended to an incomplete one
         lines = [json.dumps(row, ensure_ascii=False) + "\n" for row in rows]
         files.write_text(folder / "games.jsonl", "".join(lines))
         return rows
     if folder.exists() and any(folder.iterdir()):
         refuse(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    files.write_text(kept, json.dumps(match.document(), indent=1, ensure_ascii=False) + "\n")
+    files.write_text(settings, json.dumps(match.to_dict(), indent=1, ensure_ascii=False) + "\n")
     return []
 
 
 def refuse(folder: Path) -> None:
-    raise Problem(f"{folder} holds something that is no match; name another folder", USAGE)
+    raise Problem(f"{folder} holds other files, not a match; name another folder", USAGE)
 
 
-def rows_in(folder: Path) -> list[Row]:
-    """The games that were finished; a line that was cut off is none."""
+def read_rows(folder: Path) -> list[Row]:
+    """The finished games; an incomplete line is skipped."""
     rows = []
     with suppress(FileNotFoundError):
         for line in (folder / "games.jsonl").read_text(encoding="utf-8").splitlines():
@@ -108,47 +110,46 @@ def rows_in(folder: Path) -> list[Row]:
     return rows
 
 
-def keep(folder: Path, row: Row, moves: Sequence[int], match: Match) -> None:
-    """Writes a finished game: its record first, then its line."""
-    info = {
-        "KM": f"{match.terms.komi:g}",
+def save_game(folder: Path, row: Row, moves: Sequence[int], match: Match) -> None:
+    """Writes a finished game: first its record, then its line."""
+    properties = {
+        "KM": f"{match.rules.komi:g}",
         "PB": row["black"],
         "PW": row["white"],
         "RE": row["result"],
         "DT": time.strftime("%Y-%m-%d"),
-        "C": told_of(row, match),
+        "C": description(row, match),
     }
-    record = written(match.terms.size, moves, info)
-    files.write(folder / row["file"], lambda beside: beside.write_bytes(record))
+    record = sgf_bytes(match.rules.size, moves, properties)
+    files.write(folder / row["file"], lambda temporary: temporary.write_bytes(record))
     with (folder / "games.jsonl").open("a", encoding="utf-8") as lines:
         lines.write(json.dumps(row, ensure_ascii=False) + "\n")
 
 
-def names_in(rows: Sequence[Row]) -> dict[str, str]:
-    """What A and B call themselves, in the last game."""
+def program_names(rows: Sequence[Row]) -> dict[str, str]:
+    """The names of A and B in the last game."""
     last = rows[-1]
     black, white = last["black"], last["white"]
     return {"a": black, "b": white} if last["black_side"] == "a" else {"a": white, "b": black}
 
 
-def close(folder: Path, summary: Row) -> None:
-    """Writes what the match came to."""
+def save_summary(folder: Path, summary: Row) -> None:
     files.write_text(folder / "summary.json", json.dumps(summary, indent=1, ensure_ascii=False) + "\n")
 
 
-def told_of(row: Row, match: Match) -> str:
-    """How a game ended and who played, for the record's comment."""
-    ended = ", ".join(filter(None, (row["ending"], row["counted"], row["message"])))
+def description(row: Row, match: Match) -> str:
+    """The ending of a game and the commands of its players, for the record's comment."""
+    ending = ", ".join(filter(None, (row["ending"], row["counted"], row["message"])))
     names = match.commands(row["game"])
     commands = {side: getattr(match, side) for side in names.values()}
-    return f"{ended}\nBlack: {commands[names[BLACK]]}\nWhite: {commands[names[WHITE]]}"
+    return f"{ending}\nBlack: {commands[names[BLACK]]}\nWhite: {commands[names[WHITE]]}"
 
 
 # --- the games -----------------------------------------------------------------------------------------------------
 
 
-class Table:
-    """Where one game at a time is played: both programs, kept over the games, started anew after a fault."""
+class GameRunner:
+    """Plays one game at a time with both programs, which keep running between games and restart after a fault."""
 
     def __init__(self, match: Match) -> None:
         self.match = match
@@ -156,24 +157,24 @@ class Table:
         self.names: dict[str, str] = {}
         self.ended = False
 
-    def play(self, number: int, watch: Callable[[int], object]) -> tuple[Row, list[int]]:
-        """A game as a row, and its moves. Raises Problem where a program cannot be started."""
+    def play(self, number: int, on_move: Callable[[int], object]) -> tuple[Row, list[int]]:
+        """Plays a game; returns its row and its moves. Raises Problem if a program cannot be started."""
         side_of = self.match.commands(number)
         sides = {colour: self.client(side) for colour, side in side_of.items()}
         referee = self.client("referee") if self.match.referee else None
-        began = time.monotonic()
-        played = play_game(sides, self.match.terms, self.match.opening(number), watch, referee)
-        seconds = time.monotonic() - began
-        row = self.row(number, side_of, played) | {"seconds": round(seconds, 1)}
-        if played.ending in ("crash", "timeout", "refused", "illegal"):
-            self.close()  # whatever state they are in, the next game begins with new ones
-        return row, played.moves
+        start = time.monotonic()
+        game = play_game(sides, self.match.rules, self.match.opening(number), on_move, referee)
+        seconds = time.monotonic() - start
+        row = self.row(number, side_of, game) | {"seconds": round(seconds, 1)}
+        if game.ending in ("crash", "timeout", "refused", "illegal"):
+            self.close()  # their state is unknown: the next game starts them again
+        return row, game.moves
 
-    def row(self, number: int, side_of: dict[int, str], played: Played) -> Row:
+    def row(self, number: int, side_of: dict[int, str], game: GameResult) -> Row:
         times = {
-            side: {"moves": len(spent), "mean": mean(spent), "longest": round(max(spent, default=0), 3)}
+            side: {"moves": len(seconds), "mean": mean(seconds), "longest": round(max(seconds, default=0), 3)}
             for colour, side in side_of.items()
-            for spent in [played.seconds[colour]]
+            for seconds in [game.seconds[colour]]
         }
         return {
             "game": number,
@@ -181,23 +182,23 @@ class Table:
             "black": self.names.get(side_of[BLACK], ""),
             "white": self.names.get(side_of[WHITE], ""),
             "black_side": side_of[BLACK],
-            "winner": side_of.get(played.winner),
-            "result": played.result,
-            "ending": played.ending,
-            "counted": played.counted,
-            "message": played.message,
-            "moves": len(played.moves),
-            "line": " ".join(vertex(move, self.match.terms.size) for move in played.moves),
+            "winner": side_of.get(game.winner),
+            "result": game.result,
+            "ending": game.ending,
+            "counted": game.counted,
+            "message": game.message,
+            "moves": len(game.moves),
+            "line": " ".join(vertex(move, self.match.rules.size) for move in game.moves),
             "times": times,
         }
 
     def client(self, side: str) -> Client:
-        """The program of a side, started where it is not there."""
+        """The program of a side, started if it is not running."""
         if self.ended:
             raise Problem("the match was stopped", INTERRUPTED)
         if side not in self.clients:
             self.clients[side] = client = Client(getattr(self.match, side))
-            self.names[side] = name_of(client)
+            self.names[side] = program_name(client)
         return self.clients[side]
 
     def close(self) -> None:
@@ -205,7 +206,7 @@ class Table:
             self.clients.popitem()[1].close()
 
     def kill(self) -> None:
-        """Ends the programs at once, and starts no others."""
+        """Kills the programs and starts no others."""
         self.ended = True
         for client in [*self.clients.values()]:
             client.kill()
@@ -215,66 +216,68 @@ def mean(values: Sequence[float]) -> float:
     return round(sum(values) / len(values), 4) if values else 0.0
 
 
-def name_of(client: Client) -> str:
-    """What a program calls itself, with its version. Raises Problem where it never comes to an answer."""
+def program_name(client: Client) -> str:
+    """The name and version of a program. Raises Problem if it does not respond."""
     try:
-        name = client.ask("name", START)
+        name = client.send("name", MIN_START_TIMEOUT)
     except Fault as fault:
         if fault.kind != "refused":
             client.close()
-            raise Problem(f"{client.command} is no GTP program: {fault}", USAGE) from None
+            raise Problem(f"{client.command} is not a GTP program: {fault}", USAGE) from None
         return client.command
     with suppress(Fault):
-        return f"{name} {client.ask('version', START)}".strip()
+        return f"{name} {client.send('version', MIN_START_TIMEOUT)}".strip()
     return name
 
 
-def play_on(match: Match, folder: Path, numbers: Sequence[int], parallel: int, watch: Watch) -> Iterator[Row]:
-    """Plays games with these numbers, so many at once, and gives each as it is finished and kept.
+def play_games(
+    match: Match, folder: Path, numbers: Sequence[int], parallel: int, on_progress: OnProgress
+) -> Iterator[Row]:
+    """Plays the games with some numbers, `parallel` at a time, and yields each after it is saved.
 
-    Raises Problem where a program cannot be started. Closed, it ends the programs and forgets unfinished games.
+    Raises Problem if a program cannot be started. Closing the iterator kills the programs and drops unfinished games.
     """
-    left: queue.SimpleQueue[int] = queue.SimpleQueue()
-    done: queue.SimpleQueue[tuple[Row, list[int]] | Exception] = queue.SimpleQueue()
+    pending: queue.SimpleQueue[int] = queue.SimpleQueue()
+    finished: queue.SimpleQueue[tuple[Row, list[int]] | Exception] = queue.SimpleQueue()
     for number in numbers:
-        left.put(number)
+        pending.put(number)
     running: dict[int, int] = {}
-    tables = [Table(match) for _ in range(max(1, min(parallel, len(numbers))))]
-    for table in tables:
-        threading.Thread(target=work, args=(table, left, done, running), daemon=True, name="go-match").start()
+    runners = [GameRunner(match) for _ in range(max(1, min(parallel, len(numbers))))]
+    for runner in runners:
+        threading.Thread(target=work, args=(runner, pending, finished, running), daemon=True, name="go-match").start()
     try:
-        waiting = len(numbers)
-        while waiting:
-            watch(dict(running))
+        remaining = len(numbers)
+        while remaining:
+            on_progress(dict(running))
             with suppress(queue.Empty):
-                found = done.get(timeout=LISTEN)
-                if isinstance(found, Exception):
-                    raise found
-                row, moves = found
-                keep(folder, row, moves, match)
-                waiting -= 1
+                outcome = finished.get(timeout=POLL)
+                if isinstance(outcome, Exception):
+                    raise outcome
+                row, moves = outcome
+                save_game(folder, row, moves, match)
+                remaining -= 1
                 yield row
-        for table in tables:
-            table.close()
+        for runner in runners:
+            runner.close()
     finally:
-        for table in tables:
-            table.kill()
+        for runner in runners:
+            runner.kill()
 
 
 def work(
-    table: Table,
-    left: queue.SimpleQueue[int],
-    done: queue.SimpleQueue[tuple[Row, list[int]] | Exception],
+    runner: GameRunner,
+    pending: queue.SimpleQueue[int],
+    finished: queue.SimpleQueue[tuple[Row, list[int]] | Exception],
     running: dict[int, int],
 ) -> None:
-    """What a thread does: game after game, until there are none left."""
+    """Plays pending games in a thread until there are none."""
     with suppress(queue.Empty):
         while True:
-            number = left.get_nowait()
+            number = pending.get_nowait()
             try:
-                done.put(table.play(number, lambda moves, number=number: running.update({number: moves})))  # type: ignore[misc]
-            except Exception as error:  # told by whoever waits for games
-                done.put(error)
+                finished.put(runner.play(number, lambda moves, number=number: running.update({number: moves})))  # type: ignore[misc]
+            except Exception as error:  # raised again by play_games
+                finished.put(error)
                 return
             finally:
                 running.pop(number, None)

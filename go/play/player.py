@@ -1,9 +1,9 @@
-"""A player: what a policy plays, and what it takes to finish a game, which a policy does not know.
+"""A player: chooses moves by a policy, and passes and resigns, which policies do not learn from records.
 
-Records end with passes that networks are not trained on. So a player passes where nothing sensible is left, and where
-the opponent has passed and either it is ahead by area, dead stones taken off, or the game is finished: no point is
-left that both colours reach. Dead is what random games say (playouts.py). It never plays what the rules forbid, never
-fills a true eye of its own, never brings a position of the game back (positional superko, whether in force or not).
+A player passes if no sensible move is left. After the opponent's pass it passes too if it leads by area without dead
+stones, or if the game is finished: no empty point is reached by both colours. Dead stones are estimated by playouts.
+It never plays an illegal move, never fills a true eye of its own, and never repeats a position of the game (positional
+superko, even if the board plays by simple ko).
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ import numpy as np
 from ...core.problem import USAGE, Problem
 from ..board import Board
 from ..coords import PASS
-from ..planes import packed
+from ..planes import packed, sensible_places
 from ..position import BLACK, EMPTY
-from .playouts import outlook
-from .policy import Opinion, legal_moves, sensible_moves
+from .playouts import run_playouts
+from .policy import PolicyFunction
 
 RESIGN = -2  # beside places and PASS
-EARLIEST = 60  # turns before a player resigns: random games know nothing of an opening
+MIN_TURNS = 60  # before a player resigns: playouts know nothing of an opening
 
 
 class Move(NamedTuple):
-    """A move and what the policy gives it."""
+    """A move and its probability under the policy."""
 
     place: int
     probability: float
@@ -34,42 +34,41 @@ class Move(NamedTuple):
 class Player:
     """Plays by a policy.
 
-    `temperature` 0 plays the likeliest move; otherwise moves are drawn by p^(1/temperature). With `resign`, it gives up
-    once it wins less than this share of random games from a position. Raises Problem for numbers that cannot be.
+    `temperature` 0 plays the likeliest move; otherwise moves are drawn by p^(1/temperature). With `resign`, it resigns
+    as soon as it wins less than this share of the playouts from a position. Raises Problem for values out of range.
     """
 
     def __init__(
-        self, policy: Opinion, temperature: float = 0, resign: float | None = None, seed: int | None = None
+        self, policy: PolicyFunction, temperature: float = 0, resign: float | None = None, seed: int | None = None
     ) -> None:
         if not 0 <= temperature <= 100:
-            raise Problem(f"--temperature is 0 (the likeliest move) to 100, got {temperature:g}", USAGE)
+            raise Problem(f"--temperature is 0 (the likeliest move) to 100; got {temperature:g}", USAGE)
         if resign is not None and not 0 < resign < 1:
-            raise Problem(f"--resign is a share of games between 0 and 1, as in 0.05; got {resign:g}", USAGE)
+            raise Problem(f"--resign is a share of games between 0 and 1, such as 0.05; got {resign:g}", USAGE)
         self.policy, self.temperature, self.resign = policy, temperature, resign
         self.rng = np.random.default_rng(seed)
 
     def choose(self, board: Board, colour: int, komi: float) -> int:
         """A place, PASS or RESIGN for a colour."""
-        if self.may_pass(board, colour, komi):
+        board = board.with_turn(colour)
+        if self.should_pass(board, komi):
             return PASS
-        if self.gives_up(board.turned_to(colour), colour, komi):
+        if self.should_resign(board, komi):
             return RESIGN
-        for move in self.drawn(self.candidates(board, colour)):
-            if not board.turned_to(colour).repeats(move.place):
-                return move.place
-        return PASS
+        return next(
+            (move.place for move in self.shuffle(self.candidates(board)) if not board.repeats(move.place)), PASS
+        )
 
-    def candidates(self, board: Board, colour: int, sensible: bool = True) -> list[Move]:
-        """The sensible moves of a colour, or all legal ones, the likeliest first."""
-        row = packed(board.turned_to(colour).position)[None]
-        (probabilities,) = self.policy(row)
-        (there,) = (sensible_moves if sensible else legal_moves)(row)
-        places = np.flatnonzero(there)
+    def candidates(self, board: Board) -> list[Move]:
+        """The sensible moves of the colour to move, the likeliest first."""
+        row = packed(board.position)
+        (probabilities,) = self.policy(row[None])
+        places = sensible_places(row)
         order = places[np.argsort(-probabilities[places], kind="stable")]
         return [Move(int(place), float(probabilities[place])) for place in order]
 
-    def drawn(self, moves: list[Move]) -> list[Move]:
-        """The moves in the order in which they are to be tried."""
+    def shuffle(self, moves: list[Move]) -> list[Move]:
+        """The moves in the order in which they are tried."""
         if self.temperature == 0 or len(moves) < 2:
             return moves
         # Gumbel noise on logarithms draws without replacement by the tempered probabilities (Gumbel 1954).
@@ -77,22 +76,22 @@ class Player:
         order = np.argsort(-(weights + self.rng.gumbel(size=len(moves))))
         return [moves[i] for i in order]
 
-    def gives_up(self, board: Board, colour: int, komi: float) -> bool:
-        """Whether it is asked to resign, and has reason to."""
-        if self.resign is None or len(board.moves) < EARLIEST:
+    def should_resign(self, board: Board, komi: float) -> bool:
+        """Returns True if the player may resign and wins too few playouts."""
+        if self.resign is None or len(board.moves) < MIN_TURNS:
             return False
-        return outlook(board).share(colour, komi) < self.resign
+        return run_playouts(board).win_rate(board.turn, komi) < self.resign
 
-    def may_pass(self, board: Board, colour: int, komi: float) -> bool:
-        """Whether the opponent has passed and nothing is lost by passing too."""
-        if not board.moves or board.moves[-1] != PASS or board.colours[-1] == colour:
+    def should_pass(self, board: Board, komi: float) -> bool:
+        """Returns True if the opponent has passed and passing too loses nothing."""
+        if not board.moves or board.moves[-1] != PASS or board.colours[-1] == board.turn:
             return False
-        counted = outlook(board.turned_to(colour)).settled()
-        lead = counted.score(komi) * (1 if colour == BLACK else -1)
+        counted = run_playouts(board).without_dead()
+        lead = counted.score(komi) * (1 if board.turn == BLACK else -1)
         return lead > 0 or is_finished(counted)
 
 
 def is_finished(counted: Board) -> bool:
-    """Whether no empty point reaches both colours, and there are both."""
+    """Returns True if both colours have stones and no empty point is reached by both."""
     stones = counted.board()
     return {1, 2} <= set(stones.flat) and bool((counted.owners()[stones == EMPTY] > 0).all())

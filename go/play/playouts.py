@@ -1,10 +1,9 @@
-"""What random games from a position say of it: whose each point will be, who is ahead, which stones are dead.
+"""Playouts: random games from a position, which estimate ownership, the lead and the dead stones.
 
-Both sides play random moves that fill no true eye of their own and put no more than `OFFERED` of their own stones into
-atari, until both pass; a chain that was just put into atari is saved where it can be. The area is counted. A stone is
-dead where its point ends as the other colour's in most games (as deadstones of Sabaki has it). That is an estimate: it
-is right about most finished positions, sees no seki but the plain ones, and knows nothing of how strong players would
-go on.
+Both sides play random moves that fill no true eye of the player and put at most `MAX_SELF_ATARI` of its own stones into
+atari, until both pass; a chain that was just put into atari is saved if it can be. Then the area is counted. A stone is
+dead if its point ends as the opponent's in most games (as in Sabaki's deadstones). It is an estimate: correct for most
+finished positions, blind to all but the simplest seki, and no guide to how strong players would continue.
 """
 
 from __future__ import annotations
@@ -16,68 +15,66 @@ import numpy as np
 
 from ..board import Board, owners
 from ..compiled import compiled
-from ..eyes import is_spoilt, may_be_eye
+from ..eyes import has_bad_diagonals, may_be_eye
 from ..ladder import two_liberties
-from ..position import BLACK, EMPTY, PASS, POINTS, POSITION, WHITE, WIDTH, legal, play
-from ..prospect import prospect
+from ..move_effect import move_effect
+from ..position import BLACK, EMPTY, PASS, POINTS, POSITION, WHITE, WIDTH, legal, on_board, play_without_undo
 
 GAMES = 200  # about a tenth of a second
-LONGEST = 1200  # turns of a random game
-OFFERED = 4  # stones that may be put into atari: larger chains stay in seki, smaller ones are thrown into eyes
-DEAD = 0.0  # a chain lives if its points end as its colour's more often than as the other's
+MAX_TURNS = 1200  # of a playout
+MAX_SELF_ATARI = 4  # stones: larger chains stay in seki, smaller ones may be thrown into eyes
+DEAD = 0.0  # a chain is alive if its points end more often as its colour's than as the opponent's
 
 
 @dataclass(frozen=True)
-class Outlook:
-    """What random games from a board said."""
+class PlayoutResult:
+    """The outcome of playouts from a board."""
 
     board: Board
-    owned: Any  # float32 (size, size): the mean of 1 where Black owned the point at the end, −1 where White did
-    leads: Any  # int64 (games,): Black's area less White's, without komi
+    ownership: Any  # float32 (size, size): mean of 1 for Black's points at the end and −1 for White's
+    leads: Any  # int64 (games,): Black's area minus White's, without komi
 
-    def share(self, colour: int, komi: float) -> float:
-        """The share of the games that a colour won; a draw counts half."""
+    def win_rate(self, colour: int, komi: float) -> float:
+        """The share of the games won by a colour; a draw counts half."""
         leads = (self.leads - komi) * (1 if colour == BLACK else -1)
         return float(((leads > 0) + (leads == 0) / 2).mean())
 
-    def lead(self, colour: int, komi: float) -> float:
-        """By how many points a colour was ahead on average."""
+    def mean_lead(self, colour: int, komi: float) -> float:
+        """The points by which a colour led on average."""
         return float(self.leads.mean() - komi) * (1 if colour == BLACK else -1)
 
     def dead(self) -> list[int]:
-        """The places of the stones that are dead, in whole chains."""
+        """The places of the dead stones, in complete chains."""
         board = self.board.board()
-        sides = np.array([0, 1, -1])[board] * self.owned
+        survival = np.array([0, 1, -1])[board] * self.ownership
         heads = self.board.chains()
         return [
             place
             for head in np.unique(heads[board > 0])
-            if sides[heads == head].mean() < DEAD
+            if survival[heads == head].mean() < DEAD
             for place in np.flatnonzero((heads == head).ravel()).tolist()
         ]
 
-    def settled(self) -> Board:
-        """The board without its dead stones, to be counted by area."""
+    def without_dead(self) -> Board:
+        """The board without its dead stones, for counting the area."""
         return self.board.without(self.dead())
 
 
-def outlook(board: Board, games: int = GAMES, seed: int = 0) -> Outlook:
-    """Plays random games from a board; the same seed gives the same answer."""
+def run_playouts(board: Board, games: int = GAMES, seed: int = 0) -> PlayoutResult:
+    """Plays random games from a board; the same seed gives the same result."""
     start, work = np.empty(1, POSITION), np.empty(1, POSITION)
     start[0] = board.position
-    owned, leads = np.zeros(POINTS, np.int64), np.zeros(games, np.int64)
-    play_out(start, work, seed, owned, leads)
-    size = board.size
-    inside = owned[WIDTH : WIDTH * (size + 1)].reshape(size, WIDTH)[:, 1 : size + 1]
-    return Outlook(board, (inside / games).astype(np.float32), leads)
+    ownership, leads = np.zeros(POINTS, np.int64), np.zeros(games, np.int64)
+    play_out(start, work, seed, ownership, leads)
+    return PlayoutResult(board, (on_board(ownership, board.size) / games).astype(np.float32), leads)
 
 
-# --- what is compiled ----------------------------------------------------------------------------------------------
+# --- compiled ------------------------------------------------------------------------------------------------------
 
 
 @compiled
-def play_out(start, work, seed, owned, leads):  # type: ignore[no-untyped-def]
-    """Plays len(leads) random games from the position in `start`; sums up the owners and the leads of Black."""
+def play_out(start, work, seed, ownership, leads):  # type: ignore[no-untyped-def]
+    """Plays len(leads) random games from the position in `start`; sums up Black's ownership and leads."""
     np.random.seed(seed)
     points = np.empty(POINTS, np.int64)
     for game in range(len(leads)):
@@ -87,10 +84,10 @@ def play_out(start, work, seed, owned, leads):  # type: ignore[no-untyped-def]
         owner = owners(b)
         for p in range(WIDTH, POINTS - WIDTH):
             if owner[p] == BLACK:
-                owned[p] += 1
+                ownership[p] += 1
                 leads[game] += 1
             elif owner[p] == WHITE:
-                owned[p] -= 1
+                ownership[p] -= 1
                 leads[game] -= 1
 
 
@@ -98,37 +95,37 @@ def play_out(start, work, seed, owned, leads):  # type: ignore[no-untyped-def]
 def finish(b, points):  # type: ignore[no-untyped-def]
     """Plays random moves until both pass."""
     count = list_empty(b, points)
-    passes, turns, found = 0, 0, PASS
-    while passes < 2 and turns < LONGEST:
-        found = rescue(b, found)
-        saved = found != PASS
-        left = 0 if saved else count
-        while left:  # the points in a random order, as far as it is needed
-            at = np.random.randint(left)
-            p = points[at]
-            left -= 1
-            points[at], points[left] = points[left], p
-            if is_worth_it(b, p):
+    passes, turns, move = 0, 0, PASS
+    while passes < 2 and turns < MAX_TURNS:
+        move = rescue(b, move)
+        saved = move != PASS
+        untried = 0 if saved else count
+        while untried:  # tries points in random order and stops at the first acceptable one
+            i = np.random.randint(untried)
+            p = points[i]
+            untried -= 1
+            points[i], points[untried] = points[untried], p
+            if is_acceptable(b, p):
                 count -= 1
-                points[left], points[count] = points[count], p
-                found = p
+                points[untried], points[count] = points[count], p
+                move = p
                 break
-        passes = passes + 1 if found == PASS else 0
+        passes = passes + 1 if move == PASS else 0
         turns += 1
-        if play(b, found) or saved:
+        if play_without_undo(b, move) or saved:
             count = list_empty(b, points)
 
 
 @compiled
 def rescue(b, last):  # type: ignore[no-untyped-def]
-    """Where a chain that the last move put into atari gains liberties, or takes stones; PASS where none can."""
+    """Returns a move that saves a chain put into atari by the move `last` (more liberties, or a capture), or PASS."""
     if last == PASS:
         return PASS
     for q in (last - WIDTH, last - 1, last + 1, last + WIDTH):
         if b.colour[q] == b.turn and b.liberties[b.head[q]] == 1:
             p, _ = two_liberties(b, b.head[q])
             if legal(b, p):
-                captured, _, liberties = prospect(b, p, b.turn)
+                captured, _, liberties = move_effect(b, p, b.turn)
                 if captured > 0 or liberties > 1:
                     return p
     return PASS
@@ -136,7 +133,7 @@ def rescue(b, last):  # type: ignore[no-untyped-def]
 
 @compiled
 def list_empty(b, points):  # type: ignore[no-untyped-def]
-    """Fills in the empty points and gives their number."""
+    """Lists the empty points in `points` and returns their number."""
     count = 0
     for row in range(b.size):
         for p in range((row + 1) * WIDTH + 1, (row + 1) * WIDTH + 1 + b.size):
@@ -147,9 +144,9 @@ def list_empty(b, points):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def is_worth_it(b, p):  # type: ignore[no-untyped-def]
-    """Whether a random player plays there: legal, no eye of its own, no large chain given away."""
-    if not legal(b, p) or (may_be_eye(b, p, b.turn) and not is_spoilt(b, p, b.turn)):
+def is_acceptable(b, p):  # type: ignore[no-untyped-def]
+    """Returns True if a playout may play at p: legal, fills no eye of the player, gives no large chain away."""
+    if not legal(b, p) or (may_be_eye(b, p, b.turn) and not has_bad_diagonals(b, p, b.turn)):
         return False
-    captured, stones, liberties = prospect(b, p, b.turn)
-    return liberties > 1 or captured > 0 or stones <= OFFERED
+    captured, stones, liberties = move_effect(b, p, b.turn)
+    return liberties > 1 or captured > 0 or stones <= MAX_SELF_ATARI

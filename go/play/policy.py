@@ -1,8 +1,8 @@
-"""What a network thinks of positions: a probability for every legal move.
+"""A policy: how likely each move is in a position.
 
-A policy is any function from packed planes, uint8 (N, 2166), to probabilities, float32 (N, 361), by place (see
-coords.py): 0 where a move is illegal, 1 in all, or 0 in all where no move is legal. `Policy` is the one that asks a
-trained network; whoever plays, annotates or analyses takes any of them.
+A policy is any function from packed planes, uint8 (N, 2166), to probabilities by place (see coords.py), float32
+(N, 361): 0 for illegal moves, and a sum of 1, or of 0 in a position without a legal move. `Policy` asks a trained
+network; players, annotations and analyses take any policy.
 """
 
 from __future__ import annotations
@@ -13,74 +13,54 @@ from typing import Any
 import numpy as np
 import torch
 
-from ...core.model import Model
+from ...core.model import NEVER, Model
 from ...core.problem import FAILED, USAGE, Problem
-from .. import coords
-from ..planes import AT, unpacked
+from ..coords import SIZE, place
 
-SIZE = 19
-TOGETHER = 64  # positions that a network sees at once: what a CPU's caches like, and little memory
+BATCH = 64  # positions: fits a CPU's caches and takes little memory
 Probabilities = np.ndarray[Any, np.dtype[np.float32]]
-Opinion = Callable[[Any], Probabilities]
+PolicyFunction = Callable[[Any], Probabilities]
 
 
 class Policy:
-    """A trained network as a policy; over how many symmetries of the board it averages, the model knows.
+    """The policy of a trained network. The model decides over how many symmetries of the board it averages.
 
-    Raises Problem where the model is of another domain, or its labels are not the points of a board.
+    Raises Problem if the model is of another domain, or its labels are not the points of a board.
     """
 
     def __init__(self, model: Model) -> None:
         if model.card.domain != "go":
-            raise Problem(
-                f"this is a model of {model.card.domain}; expected one that was trained on games of Go", USAGE
-            )
+            raise Problem(f"the model is of {model.card.domain}; expected a model trained on games of Go", USAGE)
         self.model = model
-        self.columns = columns(model.labels)
+        self.label_indices = label_indices(model.labels)
 
     def __call__(self, rows: Any) -> Probabilities:
-        """Packed positions to probabilities. Raises Problem where the network's weights are damaged."""
-        answers = np.concatenate([self._asked(rows[at : at + TOGETHER]) for at in range(0, len(rows), TOGETHER)])
-        if not np.isfinite(answers).all():
-            raise Problem("the network answers with numbers that are not finite: its weights are damaged", FAILED)
-        found = np.where(legal_moves(rows), answers, 0)
-        total = found.sum(1, keepdims=True)
-        shares: Probabilities = np.divide(found, total, out=np.zeros_like(found), where=total > 0)
-        return shares
+        """Returns the probabilities of packed positions. Raises Problem if the network's weights are damaged."""
+        batches = [self._predict(rows[start : start + BATCH]) for start in range(0, len(rows), BATCH)]
+        probabilities = np.concatenate(batches)
+        if not np.isfinite(probabilities).all():
+            raise Problem("the network predicts numbers that are not finite: its weights are damaged", FAILED)
+        return probabilities
 
-    def _asked(self, rows: Any) -> Probabilities:
-        """(N, 2166) to (N, 361) by place."""
+    def _predict(self, rows: Any) -> Probabilities:
         with self.model.inference():
-            inputs = torch.from_numpy(rows).to(self.model.device)
-            found: Probabilities = self.model.logits(inputs).float().softmax(1).cpu().numpy()[:, self.columns]
-            return found
+            logits = self.model.logits(torch.from_numpy(rows).to(self.model.device)).float()
+            # The model gives illegal moves the logit NEVER, which matters in a position without a legal move.
+            probabilities = logits.softmax(1) * (logits != NEVER)
+            predicted: Probabilities = probabilities.cpu().numpy()[:, self.label_indices]
+            return predicted
 
 
-def columns(labels: list[str]) -> Any:
-    """Which of a model's labels, the points by their names, is each place: (361,). Raises Problem for other labels."""
+def label_indices(labels: list[str]) -> Any:
+    """The index of each place among a model's labels, int64 (361,). Raises Problem if they are not the points."""
     try:
-        places = [coords.place(label, SIZE) for label in labels]
+        places = [place(label, SIZE) for label in labels]
     except ValueError:
         places = []
     if sorted(places) != list(range(SIZE * SIZE)):
         raise Problem(
             f"the model's {len(labels):,} labels are not the {SIZE * SIZE} points of a board; "
-            "expected a model that was trained on games of Go",
+            "expected a model trained on games of Go",
             USAGE,
         )
     return np.argsort(places)
-
-
-def legal_moves(rows: Any) -> Any:
-    """Which moves the rules allow, bool (N, 361): each legal one captures some number of stones, if none."""
-    return marked(rows, AT["capture size"])
-
-
-def sensible_moves(rows: Any) -> Any:
-    """Legal moves that fill no true eye of one's own, bool (N, 361)."""
-    return marked(rows, AT["sensible"])
-
-
-def marked(rows: Any, at: slice) -> Any:
-    """The places that any of some planes marks, bool (N, 361)."""
-    return unpacked(rows)[:, at].any(1).reshape(len(rows), SIZE * SIZE)

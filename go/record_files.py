@@ -1,4 +1,4 @@
-"""Where game records lie: files, folders, globs, zip and tar archives, one after the other with their bytes."""
+"""Finds game records: files, folders, globs, zip and tar archives, one after the other with their bytes."""
 
 from __future__ import annotations
 
@@ -13,48 +13,48 @@ from ..core.sources.expand import expanded, files_at
 
 LARGEST_FILE = 256 << 20  # bytes: a collection of 200,000 games
 RECORDS = Kind("go", "game record", frozenset({".sgf"}), "SGF files, a folder or an archive of them")
-Record = tuple[str, bytes | Unreadable]  # the name of a file, and what is in it
+RecordFile = tuple[str, bytes | Unreadable]  # the name of a file and its content
 
 
-def record_files(arguments: Sequence[str]) -> Iterator[Record]:
-    """The files that arguments name, `-` being stdin. Raises Problem for an argument that names none."""
+def record_files(arguments: Sequence[str]) -> Iterator[RecordFile]:
+    """Yields the files that arguments name; `-` is stdin. Raises Problem for an argument without records."""
     for argument in arguments:
         empty = True
-        for record in at(argument):
+        for file in files_of(argument):
             empty = False
-            yield record
+            yield file
         if empty:
             raise Problem(f"{argument} holds no game records; expected {RECORDS.expected}", DATA)
 
 
-def at(argument: str) -> Iterator[Record]:
+def files_of(argument: str) -> Iterator[RecordFile]:
     if argument == "-":
         yield "stdin", sys.stdin.buffer.read(LARGEST_FILE)
         return
     path, mark, _ = argument.partition("!")
     if mark and path.lower().endswith(ENDINGS) and Path(path).is_file():
-        yield from ((name, content) for name, content in in_archive(path) if name == argument)
+        yield from ((name, content) for name, content in archive_files(path) if name == argument)
         return
     for path in expanded(argument):
         if path.lower().endswith(ENDINGS) and Path(path).is_file():
-            yield from in_archive(path)
+            yield from archive_files(path)
         else:
-            yield from ((file, from_disk(Path(file))) for file in files_at(path, RECORDS))
+            yield from ((file, read_file(Path(file))) for file in files_at(path, RECORDS))
 
 
-def in_archive(path: str) -> Iterator[Record]:
-    """The records in an archive; a name that leads out of it is refused, links are not followed."""
+def archive_files(path: str) -> Iterator[RecordFile]:
+    """Yields the records in an archive; refuses names that lead out of it and follows no links."""
     for name, read in members(Path(path), LARGEST_FILE):
-        pieces = split_name(name)
+        parts = split_name(name)
         if not RECORDS.named(name):
             continue
-        if ".." in pieces:
+        if ".." in parts:
             yield f"{path}!{name}", Unreadable("has a name that leads out of its archive")
-        elif is_shown(pieces):
+        elif is_shown(parts):
             yield f"{path}!{name}", careful(read)
 
 
-def from_disk(path: Path) -> bytes | Unreadable:
+def read_file(path: Path) -> bytes | Unreadable:
     try:
         content = fetched(path, LARGEST_FILE)
         assert isinstance(content, bytes)
