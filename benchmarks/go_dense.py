@@ -1,9 +1,9 @@
-"""The lectures' claim: a convolutional network against a fully connected one, on the same games in the same time.
+"""Compares convolutional networks with a fully connected one, on the same games in the same CPU time.
 
     python benchmarks/go_dense.py GAMES TEST [--seconds 150] [--judged 10000] [--recipes dense swift]
 
-Each recipe first takes some steps to be timed, and is then trained anew on as many positions as it can see in the CPU
-seconds that all of them have; all are judged on the same positions of games that none has seen.
+Each recipe first trains for some timed steps, and then again on as many positions as it can process in the CPU seconds
+allowed; all are evaluated on the same positions of unseen games.
 """
 
 import argparse
@@ -21,11 +21,11 @@ from neocog.core.run import _prepare
 from neocog.core.train import steps
 
 RECIPES = ("dense", "alphago-raw(filters=64, depth=6)", "alphago(filters=64, depth=6)", "swift")
-BATCH, TIMED = 128, (10, 40)  # steps: what they differ by is free of what a start costs
+BATCH, TIMED = 128, (10, 40)  # steps: the difference excludes the cost of starting
 
 
 def trained(recipe: str, data: str, test: str, positions: int, judged: int) -> tuple[float, float]:
-    """CPU seconds of training on so many positions, and the accuracy on `judged` others."""
+    """CPU seconds of training on some positions, and the accuracy on `judged` others."""
     plan = Plan.of(domain("go"), DataSpec(data, test=test), recipe, None, {"epochs": 1, "examples": positions})
     loaded = plan.domain.load(plan.source, None, None)
     _, trainer = _prepare(plan, loaded, World(), torch.device("cpu"))
@@ -40,7 +40,7 @@ def trained(recipe: str, data: str, test: str, positions: int, judged: int) -> t
 
 
 def positions_in(seconds: float, recipe: str, data: str, test: str) -> int:
-    """How many positions a recipe learns from in so many CPU seconds."""
+    """The number of positions a recipe can train on in some CPU seconds."""
     few, more = (trained(recipe, data, test, steps * BATCH, 10)[0] for steps in TIMED)
     return int((TIMED[1] - TIMED[0]) * BATCH * seconds / (more - few))
 

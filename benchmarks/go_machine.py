@@ -1,4 +1,4 @@
-"""What a figure of Go was measured on, without importing torch."""
+"""Describes the machine of a Go benchmark, without importing torch."""
 
 from importlib.metadata import version
 
@@ -6,5 +6,5 @@ from machine import load, processor
 
 
 def machine() -> str:
-    """Processor, load and versions in a line."""
+    """Processor, load and versions in one line."""
     return f"{processor()}, load {load()}, numba {version('numba')}, sgfmill {version('sgfmill')}"

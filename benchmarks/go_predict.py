@@ -1,9 +1,9 @@
-"""What one prediction costs: planes, network and the symmetries of the board, from a position to probabilities.
+"""Cost of one prediction: planes, network and the symmetries of the board, from a position to probabilities.
 
     python benchmarks/go_predict.py [--filters 192] [--model MODEL] [--rounds 30] [--threads 1 2]
 
-Medians over rounds of one position at a time, after a warm-up, by the clock and by CPU seconds. Without a model, the
-network is AlphaGo's with random weights: what it costs does not depend on them.
+Medians over rounds of one position at a time, after a warm-up, in wall time and CPU time. Without a model, the network
+is AlphaGo's with random weights, on which the cost does not depend.
 """
 
 import argparse
@@ -40,7 +40,7 @@ def untrained(filters: int, folder: str) -> str:
 
 
 def position() -> Board:
-    """A board of 120 moves drawn at random."""
+    """A board after 120 random moves."""
     board, rng = Board(19), np.random.default_rng(0)
     while len(board.moves) < 120:
         if board.legal(place := int(rng.integers(361))):
@@ -49,13 +49,13 @@ def position() -> Board:
 
 
 def timed(policy: Policy, board: Board, rounds: int) -> tuple[list[float], list[float]]:
-    """Milliseconds of each round by the clock, and of the processor."""
+    """Wall and CPU milliseconds of each round."""
     wall, cpu = [], []
     for _ in range(rounds):
-        began, spent = time.perf_counter(), time.process_time()
+        start, cpu_start = time.perf_counter(), time.process_time()
         policy(packed(board.position)[None])
-        wall.append(1000 * (time.perf_counter() - began))
-        cpu.append(1000 * (time.process_time() - spent))
+        wall.append(1000 * (time.perf_counter() - start))
+        cpu.append(1000 * (time.process_time() - cpu_start))
     return wall, cpu
 
 

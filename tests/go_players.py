@@ -1,11 +1,11 @@
-"""GTP programs for tests of matches, that need no network and start at once: python go_players.py WAY.
+"""Small GTP programs for tests of matches: python go_players.py WAY.
 
-first     plays the first legal point that is no eye of its own, passes when there is none
-pass      passes always, knows no dead stones
+first     plays the first legal point that is no eye of its own, passes if there is none
+pass      always passes, knows no dead stones
 resign    resigns at once
-illegal   plays A1 again and again
-crash     ends at its second move, with a word on stderr
-silent    answers no genmove
+illegal   always plays A1
+crash     ends at its second move, with a message on stderr
+silent    does not respond to genmove
 deaf      refuses every board size
 """
 
@@ -53,8 +53,8 @@ class Player:
 
     def first(self, board: Plain):
         """The first legal point that is no eye, from the top left."""
-        fit = (p for p in board.points() if board.played(p) is not None and not board.is_eye(p, board.turn))
-        return next(fit, None)
+        candidates = (p for p in board.points() if board.played(p) is not None and not board.is_eye(p, board.turn))
+        return next(candidates, None)
 
     def play(self, colour: str, point) -> None:
         board = self.board.to_move(colour)

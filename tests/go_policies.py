@@ -1,4 +1,4 @@
-"""For tests of what plays: a policy written by hand, a small network of random weights, and a board at its end."""
+"""For tests of players: a hand-written policy, a small network of random weights, and a finished board."""
 
 from pathlib import Path
 
@@ -17,14 +17,14 @@ NETWORK = "conv(4, 3, pad=1), relu, conv(1, 1, bias=False), bias, flatten"
 
 
 def by_hand(rows):
-    """Every legal move, those at the top of the board first: 2 for A19, …, falling to 1 for T1, made 1 in all."""
+    """All legal moves with weights from 2 for A19 down to 1 for T1, normalised."""
     weights = LegalMask()(torch.from_numpy(rows)).numpy() * np.linspace(2, 1, 361)
     total = weights.sum(1, keepdims=True)
     return np.divide(weights, total, out=np.zeros_like(weights), where=total > 0).astype(np.float32)
 
 
 def model_file(path: Path, labels=POINTS, domain: str = "go", spoil: float | None = None) -> str:
-    """A model of random weights that was trained with all symmetries, as its card says."""
+    """A model of random weights, whose card says that it was trained with all symmetries."""
     module = Network((48, 19, 19), parse(NETWORK)).module()
     initialize(module, 0, False)
     weights = module.state_dict()
@@ -36,9 +36,9 @@ def model_file(path: Path, labels=POINTS, domain: str = "go", spoil: float | Non
 
 
 def divided_board(rows: int = 10, dead: bool = False) -> Board:
-    """Black has the first `rows` lines, White the others, each full of its stones but for many eyes of two points.
+    """Black owns the first `rows` lines, White the others, all full of stones except for many two-point eyes.
 
-    With `dead`, a stone of each lies in an eye of the other: B5 and B16.
+    With `dead`, each colour has a dead stone in an eye of the opponent: B5 and B16.
     """
     top = [row for row in range(rows - 1) if row % 2]
     bottom = [row for row in range(rows + 1, 18) if row % 2 == 0]

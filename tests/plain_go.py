@@ -1,14 +1,13 @@
-"""Go written for clarity, to judge the fast one by: a dictionary of stones, sets of points, copies instead of undoing.
+"""Go written for clarity, as a reference: a dictionary of stones, sets of points, copies instead of undo.
 
-The planes are those of the table in AlphaGo's paper, each open point settled as the docstring of its function says.
-Nothing here is shared with the package.
+The planes are those of the table in AlphaGo's paper. Shares no code with the package.
 """
 
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-OTHER = {"b": "w", "w": "b"}
+OPPONENT = {"b": "w", "w": "b"}
 PLIES = 200
 
 
@@ -40,13 +39,13 @@ class Plain:
         return 0 <= point[0] < self.size and 0 <= point[1] < self.size
 
     def chain(self, point):
-        found, waiting = {point}, [point]
-        while waiting:
-            for n in self.neighbours(waiting.pop()):
-                if n not in found and self.stones.get(n) == self.stones[point]:
-                    found.add(n)
-                    waiting.append(n)
-        return found
+        stones, stack = {point}, [point]
+        while stack:
+            for n in self.neighbours(stack.pop()):
+                if n not in stones and self.stones.get(n) == self.stones[point]:
+                    stones.add(n)
+                    stack.append(n)
+        return stones
 
     def liberties(self, point):
         return {n for stone in self.chain(point) for n in self.neighbours(stone) if n not in self.stones}
@@ -54,76 +53,76 @@ class Plain:
     # --- moves ---
 
     def set_up(self, point, colour):
-        """A stone that is there from the beginning; it counts as a turn."""
+        """A stone set up before the first move; it counts as a turn."""
         ages = self.ages | {point: self.moves + 1}
         return replace(
-            self, stones=self.stones | {point: colour}, ages=ages, moves=self.moves + 1, turn=OTHER[colour], ko=None
+            self, stones=self.stones | {point: colour}, ages=ages, moves=self.moves + 1, turn=OPPONENT[colour], ko=None
         )
 
     def to_move(self, colour):
         return self if colour == self.turn else replace(self, turn=colour, ko=None)
 
     def passed(self):
-        return replace(self, turn=OTHER[self.turn], ko=None, moves=self.moves + 1)
+        return replace(self, turn=OPPONENT[self.turn], ko=None, moves=self.moves + 1)
 
     def played(self, point):
-        """The position after a move, or None where it is illegal."""
+        """The position after a move, or None if it is illegal."""
         if point in self.stones or point == self.ko:
             return None
         new = replace(self, stones=self.stones | {point: self.turn})
         dead = set()
         for n in new.neighbours(point):
-            if new.stones.get(n) == OTHER[self.turn] and not new.liberties(n):
+            if new.stones.get(n) == OPPONENT[self.turn] and not new.liberties(n):
                 dead |= new.chain(n)
-        left = {p: c for p, c in new.stones.items() if p not in dead}
-        new = replace(new, stones=left)
+        remaining = {p: c for p, c in new.stones.items() if p not in dead}
+        new = replace(new, stones=remaining)
         liberties = new.liberties(point)
         if not liberties:
             return None
         ko = dead.copy().pop() if len(dead) == 1 and new.chain(point) == {point} and len(liberties) == 1 else None
-        ages = {p: self.ages[p] for p in left if p != point and p in self.ages} | {point: self.moves + 1}
-        return replace(new, turn=OTHER[self.turn], ko=ko, ages=ages, moves=self.moves + 1)
+        ages = {p: self.ages[p] for p in remaining if p != point and p in self.ages} | {point: self.moves + 1}
+        return replace(new, turn=OPPONENT[self.turn], ko=ko, ages=ages, moves=self.moves + 1)
 
     # --- eyes and ladders ---
 
     def is_eye(self, point, colour, path=()):
-        """All neighbours own; at most one bad diagonal in the middle, none at the edge.
+        """All neighbours have the colour; at most one bad diagonal in the middle, none at the edge.
 
-        A diagonal is bad if it is the other's, or empty and no eye itself; those on the path here count as eyes.
+        A diagonal is bad if it is the opponent's, or empty and no eye itself; points on the path count as eyes.
         """
         if point in self.stones or any(self.stones.get(n) != colour for n in self.neighbours(point)):
             return False
         allowed = 1 if len(self.neighbours(point)) == 4 else 0
         bad = 0
         for d in self.diagonals(point):
-            if self.stones.get(d) == OTHER[colour] or (
+            if self.stones.get(d) == OPPONENT[colour] or (
                 d not in self.stones and d not in path and not self.is_eye(d, colour, (*path, point))
             ):
                 bad += 1
         return bad <= allowed
 
-    def replies(self, prey):
-        """What may save a chain in atari: its last liberty, or taking a chain in atari that touches it."""
-        found = set(self.liberties(prey))
-        for stone in self.chain(prey):
+    def replies(self, target):
+        """Moves that may save a chain in atari: its last liberty, or the capture of a touching chain in atari."""
+        points = set(self.liberties(target))
+        for stone in self.chain(target):
             for n in self.neighbours(stone):
-                if self.stones.get(n) == OTHER[self.turn] and len(self.liberties(n)) == 1:
-                    found |= self.liberties(n)
-        return {p for p in found if self.played(p) is not None and not self.is_eye(p, self.turn)}
+                if self.stones.get(n) == OPPONENT[self.turn] and len(self.liberties(n)) == 1:
+                    points |= self.liberties(n)
+        return {p for p in points if self.played(p) is not None and not self.is_eye(p, self.turn)}
 
-    def captures(self, prey, move, plies=PLIES):
-        """Whether a move at a liberty of a chain with two captures it in a ladder."""
-        if plies <= 0 or (new := self.played(move)) is None or len(new.liberties(prey)) > 1:
+    def captures(self, target, move, plies=PLIES):
+        """Returns True if a move at a liberty of a chain with two captures it in a ladder."""
+        if plies <= 0 or (new := self.played(move)) is None or len(new.liberties(target)) > 1:
             return False
-        return not any(new.escapes(prey, reply, plies - 1) for reply in new.replies(prey))
+        return not any(new.escapes(target, reply, plies - 1) for reply in new.replies(target))
 
-    def escapes(self, prey, move, plies=PLIES):
-        """Whether a reply saves a chain in atari."""
+    def escapes(self, target, move, plies=PLIES):
+        """Returns True if a reply saves a chain in atari."""
         new = self.played(move)
-        liberties = new.liberties(prey)
+        liberties = new.liberties(target)
         if len(liberties) != 2:
             return len(liberties) > 2
-        return not any(new.captures(prey, p, plies - 1) for p in liberties)
+        return not any(new.captures(target, p, plies - 1) for p in liberties)
 
     # --- the planes ---
 

@@ -1,4 +1,4 @@
-"""The rules, against sgfmill's board, known counts of legal positions, and drawings."""
+"""The rules, compared with sgfmill's board, published counts of legal positions, and drawings."""
 
 import random
 import zipfile
@@ -29,7 +29,7 @@ STATE = [
 
 @compiled
 def unfold(b, number, size):
-    """Sets up the position whose points are the digits of a number, base 3. Gives −1 if it is legal."""
+    """Sets up the position whose points are the base-3 digits of a number. Returns −1 if it is legal."""
     stones, colours = np.empty(size * size, np.int64), np.empty(size * size, np.int64)
     count = 0
     for place in range(size * size):
@@ -43,20 +43,20 @@ def unfold(b, number, size):
 
 @compiled
 def count_legal(b, size):
-    """How many of the 3^(size²) ways to put stones on a board leave every chain a liberty."""
-    found = 0
+    """Counts the positions, of all 3^(size²), in which every chain has a liberty."""
+    count = 0
     for number in range(3 ** (size * size)):
-        found += unfold(b, number, size) < 0
-    return found
+        count += unfold(b, number, size) < 0
+    return count
 
 
 @pytest.mark.parametrize("size", [1, 2, 3])
-def test_there_are_as_many_legal_positions_as_others_counted(size):
+def test_the_number_of_legal_positions_is_the_published_one(size):
     assert count_legal(empty_positions(1, size)[0], size) == LEGAL[size]
 
 
 @pytest.mark.slow
-def test_there_are_as_many_legal_positions_on_4x4_as_others_counted():
+def test_the_number_of_legal_positions_on_4x4_is_the_published_one():
     assert count_legal(empty_positions(1, 4)[0], 4) == LEGAL[4]
 
 
@@ -70,13 +70,13 @@ def folded(b):
 
 @compiled
 def count_reached(b, size):
-    """How many positions play reaches from the empty board, both colours moving where they may; −1 if undo errs."""
+    """Counts the positions reachable by legal moves of either colour; −1 if undo does not restore a position."""
     area = size * size
-    seen, waiting = np.zeros(3**area, np.uint8), np.empty(3**area, np.int64)
-    waiting[0], seen[0], count, found = 0, 1, 1, 1
+    visited, stack = np.zeros(3**area, np.uint8), np.empty(3**area, np.int64)
+    stack[0], visited[0], count, reached = 0, 1, 1, 1
     while count:
         count -= 1
-        now = waiting[count]
+        now = stack[count]
         unfold(b, now, size)
         for colour in (1, 2):
             for place in range(area):
@@ -88,12 +88,12 @@ def count_reached(b, size):
                     undo(b)
                     if folded(b) != now:
                         return -1
-                    if not seen[new]:
-                        seen[new] = 1
-                        waiting[count] = new
+                    if not visited[new]:
+                        visited[new] = 1
+                        stack[count] = new
                         count += 1
-                        found += 1
-    return found
+                        reached += 1
+    return reached
 
 
 @pytest.mark.parametrize("size", [1, 2, 3])
@@ -105,32 +105,32 @@ def test_play_reaches_every_legal_position_and_no_other(size):
 
 
 def state(b):
-    """All that a position is, chains only where there are stones."""
-    told = {name: b[name].copy() for name in STATE}
-    empty = (told["colour"] == 0) | (told["colour"] == 3)
+    """The fields of a position, with values of chains only at stones."""
+    values = {name: b[name].copy() for name in STATE}
+    empty = (values["colour"] == 0) | (values["colour"] == 3)
     heads = np.zeros(len(empty), bool)
-    heads[told["head"][~empty]] = True
+    heads[values["head"][~empty]] = True
     for name in ("age", "head", "next"):
-        told[name][empty] = 0
+        values[name][empty] = 0
     for name in ("stones", "liberties", "liberty_set"):
-        told[name][~heads] = 0
+        values[name][~heads] = 0
     for name in ("level_next", "level_end", "level_top", "second_atari", "replies", "eye_points", "eye"):
-        del told[name]
-    return told
+        del values[name]
+    return values
 
 
 @settings(max_examples=40)
 @given(st.integers(0, 2**32), st.integers(1, 9))
-def test_taking_moves_back_leaves_the_position_as_it_was(seed, size):
-    """On random legal play with captures and passes, after each of up to 60 moves."""
+def test_undo_restores_the_position(seed, size):
+    """In random legal play with captures and passes, after each of up to 60 moves."""
     rng = random.Random(seed)
     b = empty_positions(1, size)[0]
     points = [point_of(b, place) for place in range(size * size)]
     before = []
     for _ in range(rng.randint(1, 60)):
         before.append(state(b))
-        may = [p for p in points if legal(b, p)]
-        play(b, rng.choice(may) if may and rng.random() < 0.95 else positions.PASS)
+        moves = [p for p in points if legal(b, p)]
+        play(b, rng.choice(moves) if moves and rng.random() < 0.95 else positions.PASS)
     while before:
         undo(b)
         now, then = state(b), before.pop()
@@ -140,32 +140,32 @@ def test_taking_moves_back_leaves_the_position_as_it_was(seed, size):
 
 @settings(max_examples=40)
 @given(st.integers(0, 2**32), st.integers(2, 9))
-def test_chains_and_liberties_are_those_that_are_on_the_board(seed, size):
-    """After random legal play: sizes, liberties and rings, counted anew from the stones."""
+def test_chains_and_liberties_match_a_flood_fill(seed, size):
+    """After random legal play: sizes, liberties and rings, counted again from the stones."""
     rng = random.Random(seed)
     game = Board(size)
     for _ in range(rng.randint(0, 150)):
-        may = [place for place in range(size * size) if game.legal(place)]
-        game.play(rng.choice(may) if may else -1)
+        moves = [place for place in range(size * size) if game.legal(place)]
+        game.play(rng.choice(moves) if moves else -1)
     b, stones = game.position, game.board()
     for place in np.flatnonzero(stones):
         chain, free = flooded(stones, int(place))
         p = point_of(b, place)
         assert game.liberties(int(place)) == len(free)
         assert b["stones"][b["head"][p]] == len(chain)
-        ring, at = set(), p
-        while at not in ring:
-            ring.add(at)
-            at = int(b["next"][at])
+        ring, point = set(), p
+        while point not in ring:
+            ring.add(point)
+            point = int(b["next"][point])
         assert ring == {point_of(b, row * size + column) for row, column in chain}
 
 
 def flooded(stones, place):
     size = len(stones)
     start = divmod(place, size)
-    chain, free, waiting = {start}, set(), [start]
-    while waiting:
-        r, c = waiting.pop()
+    chain, free, stack = {start}, set(), [start]
+    while stack:
+        r, c = stack.pop()
         for y, x in ((r - 1, c), (r + 1, c), (r, c - 1), (r, c + 1)):
             if not (0 <= y < size and 0 <= x < size):
                 continue
@@ -173,7 +173,7 @@ def flooded(stones, place):
                 free.add((y, x))
             elif stones[y, x] == stones[start] and (y, x) not in chain:
                 chain.add((y, x))
-                waiting.append((y, x))
+                stack.append((y, x))
     return chain, free
 
 
@@ -181,21 +181,22 @@ def flooded(stones, place):
 
 
 def agrees_with_sgfmill(game):
-    """Stones and ko point after every move."""
-    other, own = boards.Board(game.size), Board(game.size, stones=game.stones, stone_colours=game.stone_colours)
+    """Compares stones and ko point after every move."""
+    reference, board = boards.Board(game.size), Board(game.size, stones=game.stones, stone_colours=game.stone_colours)
 
-    def theirs(place):
+    def row_and_column(place):
         return game.size - 1 - place // game.size, place % game.size
 
-    black = [theirs(int(place)) for place, colour in zip(game.stones, game.stone_colours, strict=True) if colour == 1]
-    assert other.apply_setup(black, [], []) and len(black) == len(game.stones)
+    stones = zip(game.stones.tolist(), game.stone_colours, strict=True)
+    black = [row_and_column(place) for place, colour in stones if colour == 1]
+    assert reference.apply_setup(black, [], []) and len(black) == len(game.stones)
     for place, colour in zip(game.moves.tolist(), game.colours.tolist(), strict=True):
-        own.play(place, colour)
-        ko = None if place < 0 else other.play(*theirs(place), "bw"[colour - 1])
-        assert ko == (None if own.ko is None else theirs(own.ko))
-        drawn = np.array([[{None: 0, "b": 1, "w": 2}[each] for each in row] for row in other.board[::-1]])
-        assert (own.board() == drawn).all()
-    assert own.score() == other.area_score()
+        board.play(place, colour)
+        ko = None if place < 0 else reference.play(*row_and_column(place), "bw"[colour - 1])
+        assert ko == (None if board.ko is None else row_and_column(board.ko))
+        expected = np.array([[{None: 0, "b": 1, "w": 2}[stone] for stone in row] for row in reference.board[::-1]])
+        assert (board.board() == expected).all()
+    assert board.score() == reference.area_score()
 
 
 def games(shared, count):
@@ -205,13 +206,13 @@ def games(shared, count):
             yield sgf.read(archive.read(name), name)
 
 
-def test_games_go_as_on_sgfmills_board(shared):
+def test_games_match_sgfmill(shared):
     for game in games(shared, 25):
         agrees_with_sgfmill(game)
 
 
 @pytest.mark.slow
-def test_a_thousand_games_go_as_on_sgfmills_board(shared):
+def test_a_thousand_games_match_sgfmill(shared):
     for game in games(shared, 1000):
         agrees_with_sgfmill(game)
 
@@ -219,7 +220,7 @@ def test_a_thousand_games_go_as_on_sgfmills_board(shared):
 # --- drawings ------------------------------------------------------------------------------------------------------
 
 
-def test_a_stone_without_liberties_is_taken():
+def test_a_stone_without_liberties_is_captured():
     game = board("""
         . X .
         X O .
@@ -230,7 +231,7 @@ def test_a_stone_without_liberties_is_taken():
     assert game.captured == (0, 1)
 
 
-def test_a_ko_may_not_be_retaken_at_once_and_may_after_a_move_elsewhere():
+def test_a_ko_may_be_retaken_only_after_a_move_elsewhere():
     game = board("""
         . X O . .
         X O . O .
@@ -278,31 +279,31 @@ def test_suicide_of_one_or_more_stones_is_forbidden():
     assert game.illegal_reason(0) == "it would be suicide"
 
 
-def test_taking_is_no_suicide():
+def test_capturing_is_not_suicide():
     assert board(". O X\nO X X\nX X .", 3).legal(0)
 
 
 @settings(max_examples=20)
 @given(st.integers(0, 2**32))
-def test_superko_forbids_just_what_brings_a_position_back(seed):
-    """Random play on 3×3, every place asked after every move."""
+def test_superko_forbids_exactly_the_repetitions(seed):
+    """In random play on 3×3, for every place after every move."""
     rng = random.Random(seed)
     game = Board(3, superko=True)
-    seen = [game.board().tobytes()]
+    positions = [game.board().tobytes()]
     for _ in range(60):
         loose = game.copy()
         loose.superko = False
         for place in filter(loose.legal, range(9)):
             after = loose.copy()
             after.play(place)
-            repeats = after.board().tobytes() in seen
+            repeats = after.board().tobytes() in positions
             assert game.illegal_reason(place) == ("it would repeat a position (superko)" if repeats else "")
-        may = list(filter(game.legal, range(9)))
-        game.play(rng.choice(may) if may else -1)
-        seen.append(game.board().tobytes())
+        moves = list(filter(game.legal, range(9)))
+        game.play(rng.choice(moves) if moves else -1)
+        positions.append(game.board().tobytes())
 
 
-def test_undo_takes_back_captures_ko_and_turn():
+def test_undo_restores_captures_ko_and_turn():
     game = board("""
         . X O .
         X O . O
@@ -317,14 +318,14 @@ def test_undo_takes_back_captures_ko_and_turn():
         game.undo()
 
 
-def test_a_copy_has_a_life_of_its_own():
+def test_a_copy_is_independent():
     game = board(". .\n. .")
-    other = game.copy()
-    other.play(0)
-    assert game.board().sum() == 0 and game.moves == [] and other.moves == [0]
+    copy = game.copy()
+    copy.play(0)
+    assert game.board().sum() == 0 and game.moves == [] and copy.moves == [0]
 
 
-def test_area_is_stones_and_what_only_they_reach():
+def test_area_counts_stones_and_points_reached_by_one_colour():
     game = board("""
         . X X O .
         . X . O O

@@ -1,4 +1,4 @@
-"""Go as a domain: what a network sees, the symmetries in training and in answers, legal moves, parts and names."""
+"""The Go domain: frontend, symmetries in training and prediction, legal moves, splits and names."""
 
 import json
 import sys
@@ -43,7 +43,7 @@ RECORD = b"(;SZ[19];B[pd];W[dp];B[pp];W[dd];B[fq])"
 def rows():
     """Packed planes of some positions, uint8 (3, 2166)."""
     boards = [board(KO, 19), board("X . O\nO . .\n. . X", 19), board(". X .", 19, black="O")]
-    return torch.from_numpy(np.stack([packed(each.position) for each in boards]))
+    return torch.from_numpy(np.stack([packed(game.position) for game in boards]))
 
 
 def model(**settings):
@@ -56,16 +56,16 @@ def model(**settings):
 
 
 def game(number: int, moves: int = 60) -> bytes:
-    """A record of moves that never touch, unlike those of other numbers."""
+    """A record of moves that never touch, different for each number."""
     apart = [row * 19 + column for row in range(0, 19, 2) for column in range(0, 19, 2)]
     places = np.random.default_rng(number).permutation(apart)[:moves].tolist()
-    points = [vertex_in_sgf(each) for each in places]
+    points = [vertex_in_sgf(place) for place in places]
     return ("(;SZ[19]" + "".join(f";{'BW'[i % 2]}[{point}]" for i, point in enumerate(points)) + ")").encode()
 
 
-def vertex_in_sgf(at: int) -> str:
+def vertex_in_sgf(place: int) -> str:
     letters = "abcdefghijklmnopqrs"
-    return letters[at % 19] + letters[at // 19]
+    return letters[place % 19] + letters[place // 19]
 
 
 @pytest.fixture
@@ -81,19 +81,19 @@ def records(tmp_path, monkeypatch):
 # --- what a network sees -------------------------------------------------------------------------------------------
 
 
-def test_the_planes_come_out_as_they_went_in(rows):
+def test_the_frontend_unpacks_the_planes(rows):
     maps = Frontend("all")(rows)
     assert maps.shape == (3, 48, 19, 19) and maps.dtype == torch.float32
     assert np.array_equal(maps[0].numpy(), planes(board(KO, 19).position))
 
 
-def test_stones_and_the_matrix_are_what_the_lectures_show(rows):
+def test_stones_and_matrix_are_the_lectures_inputs(rows):
     stones, matrix = Frontend("stones")(rows), Frontend("matrix")(rows)
     assert torch.equal(stones, Frontend("all")(rows)[:, :3])
     assert torch.equal(matrix[:, 0], stones[:, 0] - stones[:, 1]) and set(matrix.unique().tolist()) == {-1, 0, 1}
 
 
-def test_a_network_is_shown_what_its_recipe_says():
+def test_a_recipe_sets_the_planes_option():
     with pytest.raises(Problem, match=r"planes is all, stones, matrix \(did you mean stones\?\); got stone"):
         planes_option({"planes": "stone"})
     plan = Plan.of(DOMAIN, DataSpec("games"), "alphago-raw")
@@ -109,13 +109,13 @@ def test_a_network_is_shown_what_its_recipe_says():
     ],
 )
 def test_alphago_has_the_parameters_of_the_paper(recipe, parameters):
-    found, _, numbers = find_recipe(DOMAIN, recipe)
-    network = Network(found.input, found.layers(361, **numbers))
+    chosen, _, numbers = find_recipe(DOMAIN, recipe)
+    network = Network(chosen.input, chosen.layers(361, **numbers))
     assert network.parameters == parameters
     assert network.to_dict()["layers"][1]["output"] == [numbers.get("filters", 192), 19, 19]
 
 
-def test_no_recipe_ever_pools_the_board():
+def test_no_recipe_pools_the_board():
     for name, recipe in DOMAIN.recipes.items():
         shapes = [row["output"] for row in Network(recipe.input, recipe.layers(361)).to_dict()["layers"]]
         assert name == "dense" or all(shape[1:] == [19, 19] for shape in shapes if len(shape) == 3)
@@ -145,35 +145,35 @@ def test_bits_are_read_from_the_highest():
 # --- legal moves ---------------------------------------------------------------------------------------------------
 
 
-def test_what_is_possible_is_what_the_rules_allow(rows):
+def test_the_legal_mask_matches_the_board(rows):
     games = [board(KO, 19), board("X . O\nO . .\n. . X", 19), board(". X .", 19, black="O")]
-    for row, each in zip(legal_mask(LABELS)(rows), games, strict=True):
-        assert row.tolist() == [each.legal(at) for at in range(361)]
+    for row, game in zip(legal_mask(LABELS)(rows), games, strict=True):
+        assert row.tolist() == [game.legal(place) for place in range(361)]
 
 
-def test_what_is_possible_goes_by_the_name_of_a_label(rows):
-    """A model whose labels stand in another order may answer the same points."""
+def test_the_legal_mask_follows_the_order_of_the_labels(rows):
+    """For a model whose labels have another order."""
     order = torch.randperm(361, generator=torch.Generator().manual_seed(0)).tolist()
-    assert torch.equal(legal_mask([LABELS[at] for at in order])(rows), LegalMask()(rows)[:, order])
+    assert torch.equal(legal_mask([LABELS[i] for i in order])(rows), LegalMask()(rows)[:, order])
 
 
-def test_a_label_that_is_no_point_is_told():
-    with pytest.raises(Problem) as told:
+def test_a_label_that_is_not_a_point_is_refused():
+    with pytest.raises(Problem) as problem:
         legal_mask([*LABELS[:-1], "Z99"])
-    assert str(told.value) == (
+    assert str(problem.value) == (
         "the model's labels are not the points of a board: Z99 is not a point of a board of 19×19; train it again"
     )
 
 
-def test_no_answer_is_illegal(rows):
+def test_no_prediction_is_illegal(rows):
     with torch.inference_mode():
         shares = model().logits(rows).softmax(1)
     assert (shares[~LegalMask()(rows)] == 0).all() and torch.allclose(shares.sum(1), torch.ones(3))
 
 
-def test_a_position_without_a_legal_move_is_told(tmp_path):
-    """White's stones everywhere but in two places, which are suicide for Black."""
-    stones = "".join(f"[{vertex_in_sgf(at)}]" for at in range(361) if at not in (20, 340))
+def test_a_position_without_a_legal_move_is_refused(tmp_path):
+    """White stones everywhere except at two points, which are suicide for Black."""
+    stones = "".join(f"[{vertex_in_sgf(place)}]" for place in range(361) if place not in (20, 340))
     (tmp_path / "full.sgf").write_text(f"(;SZ[19]PL[B]AW{stones})")
     with pytest.raises(Problem, match=r"full.sgf: no move is legal in that position") as problem:
         read(FileInput(str(tmp_path / "full.sgf")), {})
@@ -183,54 +183,54 @@ def test_a_position_without_a_legal_move_is_told(tmp_path):
 # --- the symmetries ------------------------------------------------------------------------------------------------
 
 
-def test_training_turns_positions_and_their_moves_alike(rows):
+def test_augmentation_applies_the_same_symmetry_to_positions_and_moves(rows):
     maps, targets = Frontend("all")(rows), torch.tensor([5, 100, 360])
     many, moves = maps.repeat(20, 1, 1, 1), targets.repeat(20)
-    seen, answers = symmetries(many, moves, torch.Generator().manual_seed(0))
-    drawn = set()
+    changed, answers = symmetries(many, moves, torch.Generator().manual_seed(0))
+    symmetries_drawn = set()
     for i in range(60):
         fits = [
             s
             for s in range(8)
-            if np.array_equal(seen[i].numpy(), turned(many[i].numpy(), s))
+            if np.array_equal(changed[i].numpy(), turned(many[i].numpy(), s))
             and moved(int(moves[i]), s) == int(answers[i])
         ]
         assert len(fits) == 1
-        drawn.update(fits)
-    assert drawn == set(range(8))
+        symmetries_drawn.update(fits)
+    assert symmetries_drawn == set(range(8))
 
 
-def test_a_view_and_its_way_back_are_inverse():
+def test_the_inverse_of_a_view_undoes_it():
     boards = torch.arange(361.0).reshape(1, 1, 19, 19)
     for s, view in enumerate(views("symmetries")):
         assert np.array_equal(view.see(boards)[0, 0].numpy(), turned(boards[0, 0].numpy(), s))
         assert torch.equal(view.back(view.see(boards).flatten(1)), boards.flatten(1))
 
 
-def test_answers_over_all_symmetries_turn_with_the_board(rows):
-    """What one symmetry breaks, the mean over eight restores: the answers to a turned board are the turned answers."""
-    every = model(symmetries=8)
-    maps = every.module.frontend(rows)
+def test_predictions_over_all_symmetries_are_equivariant(rows):
+    """A single view is not equivariant; the mean over eight is: a turned board has turned predictions."""
+    averaged = model(symmetries=8)
+    maps = averaged.module.frontend(rows)
     with torch.inference_mode():
-        scores = torch.stack([v.back(every.module.network(v.see(maps))) for v in every.module.views]).mean(0)
+        scores = torch.stack([v.back(averaged.module.network(v.see(maps))) for v in averaged.module.views]).mean(0)
         turned_scores = torch.stack(
-            [v.back(every.module.network(v.see(torch.rot90(maps, 1, (-2, -1))))) for v in every.module.views]
+            [v.back(averaged.module.network(v.see(torch.rot90(maps, 1, (-2, -1))))) for v in averaged.module.views]
         ).mean(0)
-        one = model().module.network(maps)
-    boards = [each.unflatten(1, (19, 19)) for each in (scores, turned_scores)]
+        single = model().module.network(maps)
+    boards = [values.unflatten(1, (19, 19)) for values in (scores, turned_scores)]
     assert torch.allclose(torch.rot90(boards[0], 1, (-2, -1)), boards[1], atol=1e-5)
-    assert not torch.allclose(one, scores, atol=1e-3)
+    assert not torch.allclose(single, scores, atol=1e-3)
 
 
-def test_a_few_positions_in_all_views_at_once_are_answered_as_one_view_after_the_other(rows):
-    every = model(symmetries=8)
+def test_batched_views_give_the_same_predictions_as_single_views(rows):
+    averaged = model(symmetries=8)
     few, many = rows, rows.repeat(SMALL // len(rows) + 1, 1)
-    with every.inference():
+    with averaged.inference():
         assert len(few) * 8 <= SMALL < len(many) * 8
-        torch.testing.assert_close(every.logits(few), every.logits(many)[: len(few)], rtol=1e-5, atol=1e-5)
+        torch.testing.assert_close(averaged.logits(few), averaged.logits(many)[: len(few)], rtol=1e-5, atol=1e-5)
 
 
-def test_how_many_symmetries_there_are_is_said():
+def test_the_number_of_symmetries_is_checked():
     with pytest.raises(Problem, match=r"--symmetries is from 1 to 8 for this model, .*; got 9") as problem:
         model(symmetries=9)
     assert problem.value.code == USAGE and len(model().module.views) == 1
@@ -244,31 +244,31 @@ def test_other_augmentations_are_refused():
 # --- games in parts ------------------------------------------------------------------------------------------------
 
 
-def test_a_game_is_on_one_side(records):
-    found = data.load(DataSpec(str(records), test_share=0.3), None, None)
-    assert sum(found.counts.values()) == 40 * 60 and all(found.counts.values())
-    games = [{name.partition(", move ")[0] for name in map(str, part.names)} for part in found.parts.values()]
+def test_all_positions_of_a_game_are_in_one_split(records):
+    loaded = data.load(DataSpec(str(records), test_share=0.3), None, None)
+    assert sum(loaded.counts.values()) == 40 * 60 and all(loaded.counts.values())
+    games = [{name.partition(", move ")[0] for name in map(str, part.names)} for part in loaded.parts.values()]
     assert sum(map(len, games)) == len(set.union(*games)) == 40
 
 
-def test_the_shares_are_as_asked_for_and_another_split_divides_otherwise(records):
-    one, other = (
+def test_shares_are_respected_and_the_seed_changes_the_split(records):
+    first, second = (
         data.load(DataSpec(str(records), test_share=0.5, valid_share=0, split=split), None, None) for split in (0, 1)
     )
-    assert one.counts["valid"] == other.counts["valid"] == 0
-    assert 0.25 < one.counts["test"] / (40 * 60) < 0.75
-    assert set(map(str, one.test.names)) != set(map(str, other.test.names))
+    assert first.counts["valid"] == second.counts["valid"] == 0
+    assert 0.25 < first.counts["test"] / (40 * 60) < 0.75
+    assert set(map(str, first.test.names)) != set(map(str, second.test.names))
 
 
 def test_positions_and_moves_are_those_of_the_records(records):
     part = data.load(DataSpec(str(records)), None, None).train
-    for at in (0, 17, len(part) - 1):
-        name, _, move = part.names[at].partition(", move ")
+    for i in (0, 17, len(part) - 1):
+        name, _, move = part.names[i].partition(", move ")
         with zipfile.ZipFile(records) as file:
             content = file.read(name.partition("!")[2])
-        assert torch.equal(read(BytesInput(content, options={"move": int(move)}), {}), part.inputs[at])
+        assert torch.equal(read(BytesInput(content, options={"move": int(move)}), {}), part.inputs[i])
         played = data.read_game(BytesInput(content)).moves[int(move) - 1]
-        assert LABELS[int(part.targets[at])] == vertex(int(played), 19)
+        assert LABELS[int(part.targets[i])] == vertex(int(played), 19)
 
 
 def test_games_are_read_once(records, monkeypatch):
@@ -277,34 +277,34 @@ def test_games_are_read_once(records, monkeypatch):
     assert data.load(DataSpec(str(records)), None, None).fingerprint() == first.fingerprint()
 
 
-def test_a_pack_has_the_parts_that_it_was_packed_in(records, tmp_path):
+def test_a_pack_keeps_its_splits(records, tmp_path):
     index = pack.pack([str(records)], tmp_path / "packed", 0.2, 0.2)
-    found = data.load(DataSpec(str(tmp_path / "packed")), None, None)
-    assert found.counts == {name: end - begin for name, (begin, end) in index["rows"].items()}
-    assert found.given == {"test", "valid"}
-    for given, flag in (
+    loaded = data.load(DataSpec(str(tmp_path / "packed")), None, None)
+    assert loaded.counts == {name: end - start for name, (start, end) in index["rows"].items()}
+    assert loaded.given == {"test", "valid"}
+    for options, flag in (
         ({"test": str(records)}, "--test"),
         ({"valid_share": 0.1}, "--valid-share"),
         ({"split": 1}, "--split"),
     ):
         with pytest.raises(Problem, match=f"is a pack, which is already split; leave {flag} out"):
-            data.load(DataSpec(str(tmp_path / "packed"), **given), None, None)
+            data.load(DataSpec(str(tmp_path / "packed"), **options), None, None)
 
 
-def test_a_training_game_that_is_also_test_is_left_out(records, tmp_path):
+def test_a_training_game_that_is_in_the_test_set_is_left_out(records, tmp_path):
     (tmp_path / "test.sgf").write_bytes(game(3))
-    found = data.load(DataSpec(str(records), test=str(tmp_path / "test.sgf")), None, None)
-    assert found.counts["test"] == 60 and found.given == {"test"}
-    assert found.counts["train"] + found.counts["valid"] == 39 * 60
-    assert found.remarks == ["left out of training, as they are also among the test data: 1 games"]
+    loaded = data.load(DataSpec(str(records), test=str(tmp_path / "test.sgf")), None, None)
+    assert loaded.counts["test"] == 60 and loaded.given == {"test"}
+    assert loaded.counts["train"] + loaded.counts["valid"] == 39 * 60
+    assert loaded.remarks == ["left out of training, as they are also among the test data: 1 games"]
 
 
-def test_records_that_are_no_use_are_counted_and_too_many_stop(records, tmp_path):
+def test_unusable_records_are_counted_and_too_many_are_an_error(records, tmp_path):
     with zipfile.ZipFile(records, "a") as file:
         file.writestr("small.sgf", "(;SZ[9];B[cc])")
         file.writestr("broken.sgf", "no game")
-    found = data.load(DataSpec(str(records), max_bad=0.1), None, None)
-    assert [bad.file.partition("!")[2] for bad in found.bad] == ["broken.sgf", "small.sgf"]
+    loaded = data.load(DataSpec(str(records), max_bad=0.1), None, None)
+    assert [bad.file.partition("!")[2] for bad in loaded.bad] == ["broken.sgf", "small.sgf"]
     with pytest.raises(
         Problem, match=r"1 of 42 records cannot be used, more than --max-bad 1%: .*broken.sgf"
     ) as problem:
@@ -315,7 +315,7 @@ def test_records_that_are_no_use_are_counted_and_too_many_stop(records, tmp_path
         data.load(DataSpec(str(tmp_path / "nine.sgf")), None, None)
 
 
-def test_games_have_no_other_groups(records):
+def test_group_by_is_refused(records):
     with pytest.raises(Problem, match="the positions of a game are always in one split; leave --group-by out"):
         data.load(DataSpec(str(records), group_by="player"), None, None)
 
@@ -324,13 +324,13 @@ def test_accuracy_by_phase_and_folder():
     names = [f"g.zip!{folder}/1.sgf, move {move}" for folder in ("kgs", "fox") for move in (1, 50, 51, 300)]
     shares = np.eye(8, 361)
     shares[3] = np.eye(361)[200]
-    told = metrics(shares, np.arange(8), names)["groups"]
-    assert [(row["group"], row["examples"], row["accuracy"]) for row in told["phase"]] == [
+    groups = metrics(shares, np.arange(8), names)["groups"]
+    assert [(row["group"], row["examples"], row["accuracy"]) for row in groups["phase"]] == [
         ("moves 1 to 50", 4, 1.0),
         ("moves 51 to 100", 2, 1.0),
         ("moves 201 on", 2, 0.5),
     ]
-    assert [(row["group"], row["accuracy"]) for row in told["folder"]] == [("fox", 1.0), ("kgs", 0.75)]
+    assert [(row["group"], row["accuracy"]) for row in groups["folder"]] == [("fox", 1.0), ("kgs", 0.75)]
 
 
 # --- one position --------------------------------------------------------------------------------------------------
@@ -345,7 +345,7 @@ def test_accuracy_by_phase_and_folder():
         (b"hello", None, "the record .*"),
     ],
 )
-def test_a_position_that_is_not_there_is_told(record, move, message):
+def test_a_missing_position_is_an_error(record, move, message):
     with pytest.raises(Problem, match=message):
         read(BytesInput(record, options={"move": move}), {})
 
@@ -354,7 +354,7 @@ def test_a_record_without_moves_is_its_first_position():
     assert torch.equal(read(BytesInput(b"(;SZ[19])"), {}), torch.from_numpy(packed(board(".", 19).position)))
 
 
-def test_the_move_asked_for_is_the_one_to_be_predicted():
+def test_the_move_option_selects_the_move_to_predict():
     before, after = read(BytesInput(RECORD, options={"move": 5}), {}), read(BytesInput(RECORD), {})
     fq = place("F3", 19)
     assert LegalMask()(before[None])[0, fq] and not LegalMask()(after[None])[0, fq]
@@ -386,7 +386,7 @@ def test_from_records_to_a_move(records, tmp_path, monkeypatch, capsys):
     assert "a.sgf has 5 moves; --move is from 1 to 6, got 9" in capsys.readouterr().err
 
 
-def test_flags_of_boards_are_not_for_pictures(tmp_path, monkeypatch, capsys):
+def test_move_is_refused_for_other_domains(tmp_path, monkeypatch, capsys):
     network = "globalmax, dense(2)"
     module = Network((1, 8, 8), parse(network)).module()
     preprocessing = {"size": [8, 8], "colour": "grey", "fit": "crop", "mean": [0.5], "std": [0.5]}
@@ -397,7 +397,7 @@ def test_flags_of_boards_are_not_for_pictures(tmp_path, monkeypatch, capsys):
     assert "--move is not for vision" in capsys.readouterr().err
 
 
-def test_predict_says_what_it_takes(monkeypatch, capsys):
+def test_predict_needs_inputs(monkeypatch, capsys):
     assert run(monkeypatch, "predict", "model") == USAGE
     assert "predict takes a model and inputs" in capsys.readouterr().err
 
@@ -407,16 +407,16 @@ def test_the_best_moves_are_drawn(records, tmp_path, monkeypatch, capsys):
     network = Network((48, 19, 19), parse(TINY)).module()
     save(path, network.state_dict(), Card("go", TINY, (48, 19, 19), LABELS, {"planes": "all"}))
     game_file.write_bytes(RECORD)
-    asked = ("predict", str(path), str(game_file), "--move", "3", "--top", "5")
-    assert run(monkeypatch, *asked, "--out", str(tmp_path / "a.svg")) == 0
-    told = capsys.readouterr()
-    board_rows = [line for line in told.out.splitlines() if line[:2].strip() == line[-2:].strip() != ""]
+    arguments = ("predict", str(path), str(game_file), "--move", "3", "--top", "5")
+    assert run(monkeypatch, *arguments, "--out", str(tmp_path / "a.svg")) == 0
+    captured = capsys.readouterr()
+    board_rows = [line for line in captured.out.splitlines() if line[:2].strip() == line[-2:].strip() != ""]
     assert len(board_rows) == 19 and all(sum(row.count(n) for row in board_rows) for n in "12345")
-    assert "move 2 of 5: white D4" in told.out and "wrote" in told.err
+    assert "move 2 of 5: white D4" in captured.out and "wrote" in captured.err
     assert (tmp_path / "a.svg").read_text().startswith("<svg")
-    assert run(monkeypatch, *asked, "--out", str(tmp_path / "a.svg")) == USAGE
+    assert run(monkeypatch, *arguments, "--out", str(tmp_path / "a.svg")) == USAGE
     assert "a.svg exists; name another file, or replace it with --force" in capsys.readouterr().err
-    assert run(monkeypatch, *asked, "--out", str(tmp_path / "a.gif")) == USAGE
+    assert run(monkeypatch, *arguments, "--out", str(tmp_path / "a.gif")) == USAGE
     assert "--out is a .svg or a .png; got a.gif" in capsys.readouterr().err
-    assert run(monkeypatch, *asked, "--out", str(tmp_path / "a.png"), "--json") == 0
+    assert run(monkeypatch, *arguments, "--out", str(tmp_path / "a.png"), "--json") == 0
     assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG") and json.loads(capsys.readouterr().out)

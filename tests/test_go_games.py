@@ -1,4 +1,4 @@
-"""Collections: flat and back, which games are the same, packed for training, exported, checked."""
+"""Collections: flattening, duplicates, packing for training, export and check."""
 
 import json
 import os
@@ -27,15 +27,15 @@ LETTERS = "abcdefghijklmnopqrs"
 
 
 def record(moves, extra="") -> bytes:
-    told = "".join(
+    nodes = "".join(
         f";{'BW'[i % 2]}[{LETTERS[m % 19]}{LETTERS[m // 19]}]" if m >= 0 else f";{'BW'[i % 2]}[]"
         for i, m in enumerate(moves)
     )
-    return f"(;GM[1]SZ[19]{extra}{told})".encode()
+    return f"(;GM[1]SZ[19]{extra}{nodes})".encode()
 
 
 def walk(seed: int, count: int = 60) -> list[int]:
-    """Different points, none beside another: no captures."""
+    """Different points, none adjacent to another: no captures."""
     rng = np.random.default_rng(seed)
     points = [r * 19 + c for r in range(0, 19, 2) for c in range(0, 19, 2)]
     return rng.permutation(points)[:count].tolist()
@@ -43,7 +43,7 @@ def walk(seed: int, count: int = 60) -> list[int]:
 
 @pytest.fixture
 def collection(tmp_path):
-    """Twelve games, one of them twice more (turned, and longer), one with passes, one bad, one on 9×9."""
+    """Twelve games, two duplicates of one (turned, and longer), one with passes, one bad, one on 9×9."""
     folder = tmp_path / "games"
     folder.mkdir()
     for seed in range(12):
@@ -59,26 +59,26 @@ def collection(tmp_path):
 # --- flat and back -------------------------------------------------------------------------------------------------
 
 
-def test_games_are_the_same_after_flattening_saving_and_loading(collection, tmp_path):
+def test_games_survive_flattening_saving_and_loading(collection, tmp_path):
     games = read_collection([str(collection)]).games
     games.save(tmp_path / "games.npz")
     again = Games.load(tmp_path / "games.npz")
     assert len(again) == 16 and again.names == games.names
-    for path, at in zip(sorted(collection.glob("*.sgf")), [*range(15), None, 15], strict=True):
-        if at is not None:
-            one, other = sgf.read(path.read_bytes(), str(path)), again[at]
-            assert one.info == other.info and one.size == other.size and one.first == other.first
+    for path, index in zip(sorted(collection.glob("*.sgf")), [*range(15), None, 15], strict=True):
+        if index is not None:
+            original, loaded = sgf.read(path.read_bytes(), str(path)), again[index]
+            assert original.info == loaded.info and original.size == loaded.size and original.first == loaded.first
             for name in ("moves", "colours", "stones", "stone_colours"):
-                assert (getattr(one, name) == getattr(other, name)).all(), name
+                assert (getattr(original, name) == getattr(loaded, name)).all(), name
 
 
-def test_a_damaged_file_of_games_is_told(tmp_path):
+def test_a_damaged_file_of_games_is_an_error(tmp_path):
     (tmp_path / "games.npz").write_bytes(b"nothing")
     with pytest.raises(Problem, match=r"games\.npz is damaged .*; pack the games again"):
         Games.load(tmp_path / "games.npz")
 
 
-def test_a_game_and_its_likenesses_have_one_digest_and_others_have_others():
+def test_digests_identify_games_up_to_symmetry():
     game = Game.from_moves(19, walk(1))
     digests = {digest(Game.from_moves(19, moved(game.moves, s).tolist())) for s in range(8)}
     assert digests == {digest(game)}
@@ -96,27 +96,27 @@ def test_a_pack_holds_the_planes_and_moves_of_every_game(collection, tmp_path):
     games = Games.load(tmp_path / "out/games.npz")
     starts = pack.first_rows(games)
     assert index["complete"] and len(rows) == index["positions"] == starts[-1]
-    for at in range(len(games)):
-        game, row = games[at], starts[at]
+    for index_of_game in range(len(games)):
+        game, row = games[index_of_game], starts[index_of_game]
         for number, move in enumerate(game.moves.tolist()):
             if move >= 0:
                 assert rows[row]["move"] == move
                 assert (rows[row]["planes"] == packed(game.position(number))).all()
                 row += 1
-        assert row == starts[at + 1]
+        assert row == starts[index_of_game + 1]
     assert not (tmp_path / "out/done.npy").exists()
 
 
-def test_what_is_left_out_of_a_pack_is_named(collection, tmp_path):
+def test_records_left_out_of_a_pack_are_listed(collection, tmp_path):
     index = pack.pack([str(collection)], tmp_path / "out")
-    told = {os.path.basename(bad["file"]): bad["reason"] for bad in index["bad"]}
-    assert told.keys() == {"20 turned.sgf", "23 bad.sgf", "24 small.sgf"}
-    assert told["20 turned.sgf"].startswith("is the same game as ") and "03.sgf, up to" in told["20 turned.sgf"]
-    assert told["23 bad.sgf"] == "move 2, white A19: the point is occupied"
-    assert told["24 small.sgf"] == "is on 9×9; training takes 19×19"
+    reasons = {os.path.basename(bad["file"]): bad["reason"] for bad in index["bad"]}
+    assert reasons.keys() == {"20 turned.sgf", "23 bad.sgf", "24 small.sgf"}
+    assert reasons["20 turned.sgf"].startswith("is the same game as ") and "03.sgf, up to" in reasons["20 turned.sgf"]
+    assert reasons["23 bad.sgf"] == "move 2, white A19: the point is occupied"
+    assert reasons["24 small.sgf"] == "is on 9×9; training takes 19×19"
 
 
-def test_parts_are_ranges_and_a_game_stands_on_one_side_with_its_longer_record(collection, tmp_path):
+def test_splits_are_ranges_and_longer_records_of_a_game_share_its_split(collection, tmp_path):
     index = pack.pack([str(collection)], tmp_path / "out", valid=0.3, test=0.3)
     assert [index["rows"][part][0] for part in ("train", "valid", "test")] == [
         0, index["rows"]["train"][1], index["rows"]["valid"][1],
@@ -125,20 +125,20 @@ def test_parts_are_ranges_and_a_game_stands_on_one_side_with_its_longer_record(c
     games = Games.load(tmp_path / "out/games.npz")
     starts = pack.first_rows(games)
     sides = {
-        next(part for part, (begin, end) in index["rows"].items() if begin <= starts[at] < end)
-        for at, name in enumerate(games.names)
+        next(part for part, (start, end) in index["rows"].items() if start <= starts[i] < end)
+        for i, name in enumerate(games.names)
         if os.path.basename(name) in ("03.sgf", "21 longer.sgf")
     }
     assert len(sides) == 1
 
 
-def test_more_games_move_no_other(collection, tmp_path):
+def test_adding_games_keeps_the_splits_of_others(collection, tmp_path):
     def parts(folder):
         games = Games.load(folder / "games.npz")
         rows = json.loads((folder / "index.json").read_text())["rows"]
         starts = pack.first_rows(games)
         return {
-            name: next(part for part, (begin, end) in rows.items() if begin <= start < end)
+            name: next(part for part, (first, end) in rows.items() if first <= start < end)
             for name, start in zip(games.names, starts[:-1], strict=True)
         }
 
@@ -150,9 +150,9 @@ def test_more_games_move_no_other(collection, tmp_path):
     assert {name: after[name] for name in before} == before
 
 
-def test_a_pack_that_was_killed_goes_on_and_ends_the_same(collection, tmp_path, monkeypatch):
+def test_an_interrupted_pack_continues_to_the_same_result(collection, tmp_path, monkeypatch):
     monkeypatch.setattr(pack, "BATCH", 2)
-    whole = pack.pack([str(collection)], tmp_path / "whole")
+    expected = pack.pack([str(collection)], tmp_path / "whole")
     real, calls = pack.rows_of, []
 
     def dying(games, first, last, count):
@@ -165,17 +165,17 @@ def test_a_pack_that_was_killed_goes_on_and_ends_the_same(collection, tmp_path, 
     with pytest.raises(KeyboardInterrupt):
         pack.pack([str(collection)], tmp_path / "broken")
     assert not json.loads((tmp_path / "broken/index.json").read_text())["complete"]
-    done = np.load(tmp_path / "broken/done.npy")
-    assert 0 < done.sum() < len(done)
+    completed = np.load(tmp_path / "broken/done.npy")
+    assert 0 < completed.sum() < len(completed)
     calls.clear()
-    monkeypatch.setattr(pack, "rows_of", lambda *each: calls.append(each[1]) or real(*each))
+    monkeypatch.setattr(pack, "rows_of", lambda *arguments: calls.append(arguments[1]) or real(*arguments))
     again = pack.pack([str(collection)], tmp_path / "broken")
-    assert len(calls) == len(done) - done.sum(), "what was there was not computed again"
-    assert again == whole
+    assert len(calls) == len(completed) - completed.sum(), "what was there was not computed again"
+    assert again == expected
     assert (tmp_path / "broken/positions.npy").read_bytes() == (tmp_path / "whole/positions.npy").read_bytes()
 
 
-def test_a_finished_pack_is_not_packed_again_and_another_is_refused(collection, tmp_path, monkeypatch):
+def test_a_finished_pack_is_reused_and_a_different_one_is_refused(collection, tmp_path, monkeypatch):
     first = pack.pack([str(collection)], tmp_path / "out")
     monkeypatch.setattr(pack, "read_collection", None)
     assert pack.pack([str(collection)], tmp_path / "out") == first
@@ -187,17 +187,17 @@ def test_a_finished_pack_is_not_packed_again_and_another_is_refused(collection, 
         pack.pack([str(collection)], tmp_path / "out")
 
 
-def test_a_damaged_index_is_told_and_lost_notes_cost_only_time(collection, tmp_path):
-    whole = pack.pack([str(collection)], tmp_path / "out")
-    pack.save_index(tmp_path / "out", whole | {"complete": False})
-    assert pack.count_packed(tmp_path / "out", {**whole, "complete": False}) == 0
-    assert pack.pack([str(collection)], tmp_path / "out") == whole
+def test_a_damaged_index_is_an_error_and_lost_progress_is_recomputed(collection, tmp_path):
+    complete = pack.pack([str(collection)], tmp_path / "out")
+    pack.save_index(tmp_path / "out", complete | {"complete": False})
+    assert pack.count_packed(tmp_path / "out", {**complete, "complete": False}) == 0
+    assert pack.pack([str(collection)], tmp_path / "out") == complete
     (tmp_path / "out/index.json").write_text("{")
     with pytest.raises(Problem, match=r"index\.json is damaged .*; replace the pack with --force"):
         pack.pack([str(collection)], tmp_path / "out")
 
 
-def test_a_folder_with_other_things_is_left_alone(collection, tmp_path):
+def test_a_folder_with_other_files_is_refused(collection, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out/thesis.txt").write_text("mine")
     with pytest.raises(Problem, match="exists and holds other files; name another folder with --out"):
@@ -207,22 +207,22 @@ def test_a_folder_with_other_things_is_left_alone(collection, tmp_path):
         pack.pack([str(collection)], tmp_path / "file")
 
 
-def test_a_disk_without_room_is_told_before_the_work(collection, tmp_path, monkeypatch):
+def test_a_full_disk_is_an_error_before_packing(collection, tmp_path, monkeypatch):
     usage = type("usage", (), {"free": 1000})
     monkeypatch.setattr(pack.shutil, "disk_usage", lambda path: usage)
     with pytest.raises(Problem, match=r"the disk is too small: [\d,]+ positions need 0\.0 GB .*, 0\.0 GB are free"):
         pack.pack([str(collection)], tmp_path / "out")
 
 
-def test_records_of_which_none_can_be_packed_are_told(tmp_path):
+def test_packing_no_usable_record_is_an_error(tmp_path):
     (tmp_path / "a.sgf").write_bytes(record([0, 0]))
     with pytest.raises(Problem, match=r"none of 1 records can be packed, first: .*a\.sgf move 2, white A19"):
         pack.pack([str(tmp_path)], tmp_path / "out")
 
 
 @pytest.mark.slow
-def test_kill_9_loses_no_more_than_some_seconds(shared, tmp_path):
-    """A pack that is killed anywhere goes on, and is the same as one that was not."""
+def test_a_killed_pack_continues_to_the_same_result(shared, tmp_path):
+    """The result equals that of an uninterrupted pack."""
     command = [sys.executable, "-m", "neocog", "go", "pack", str(shared / "go/test.sgf.zip"), "--out"]
     running = subprocess.Popen([*command, str(tmp_path / "killed")], stderr=subprocess.DEVNULL)
     while not (tmp_path / "killed/index.json").exists():
@@ -232,12 +232,13 @@ def test_kill_9_loses_no_more_than_some_seconds(shared, tmp_path):
     running.wait()
     for name in ("killed", "whole"):
         subprocess.run([*command, str(tmp_path / name)], check=True, stderr=subprocess.DEVNULL)
-    killed, whole = (np.load(tmp_path / name / "positions.npy", mmap_mode="r") for name in ("killed", "whole"))
-    assert all((killed[at : at + 9999] == whole[at : at + 9999]).all() for at in range(0, len(whole), 9999))
+    killed, expected = (np.load(tmp_path / name / "positions.npy", mmap_mode="r") for name in ("killed", "whole"))
+    for start in range(0, len(expected), 9999):
+        assert (killed[start : start + 9999] == expected[start : start + 9999]).all()
 
 
-def test_positions_by_their_number_are_the_rows_of_the_pack(collection, tmp_path):
-    """Packed boards on the disk, and planes computed from the moves: the same."""
+def test_computed_positions_equal_the_rows_of_the_pack(collection, tmp_path):
+    """Planes packed on disk equal planes computed from the moves."""
     pack.pack([str(collection)], tmp_path / "out")
     rows = np.load(tmp_path / "out/positions.npy", mmap_mode="r")
     positions = Positions(Games.load(tmp_path / "out/games.npz"))
@@ -247,9 +248,9 @@ def test_positions_by_their_number_are_the_rows_of_the_pack(collection, tmp_path
     assert positions.rows([]).shape[0] == 0
 
 
-@pytest.mark.parametrize("called", [["mine.py"], ["-m", "mine"]], ids=" ".join)
-def test_a_script_that_reads_many_records_needs_no_guard(called, collection, tmp_path):
-    """Processes that share the work do not run it anew."""
+@pytest.mark.parametrize("arguments", [["mine.py"], ["-m", "mine"]], ids=" ".join)
+def test_a_script_that_reads_many_records_needs_no_main_guard(arguments, collection, tmp_path):
+    """Worker processes do not run the script again."""
     script = tmp_path / "mine.py"
     script.write_text(
         "print('begins')\n"
@@ -258,9 +259,9 @@ def test_a_script_that_reads_many_records_needs_no_guard(called, collection, tmp
         f"print(len(collection.read_collection([{str(collection)!r}], 2).games))\n"
         "print(__file__)\n"
     )
-    told = subprocess.run([sys.executable, *called], cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert told.stdout.split() == ["begins", str(len(read_collection([str(collection)]).games)), str(script)]
-    assert not told.stderr
+    result = subprocess.run([sys.executable, *arguments], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert result.stdout.split() == ["begins", str(len(read_collection([str(collection)]).games)), str(script)]
+    assert not result.stderr
 
 
 # --- planes for other programs -------------------------------------------------------------------------------------
@@ -268,38 +269,38 @@ def test_a_script_that_reads_many_records_needs_no_guard(called, collection, tmp
 
 def test_exported_planes_are_those_of_the_positions(collection, tmp_path):
     read = read_collection([str(collection)])
-    told, bad = export.export(read, export.PositionChoice.parse("every"), 19, tmp_path / "planes.npz")
+    summary, bad = export.export(read, export.PositionChoice.parse("every"), 19, tmp_path / "planes.npz")
     with np.load(tmp_path / "planes.npz") as file:
-        found = {name: file[name] for name in file.files}
-    count = sum(len(game) for game in (read.games[at] for at in range(15)))
-    assert found["planes"].shape == (count, 48, 19, 19) and found["planes"].dtype == np.uint8
-    assert told["positions"] == count and told["games"] == 15
-    assert {os.path.basename(each.file): each.reason for each in bad}[
+        arrays = {name: file[name] for name in file.files}
+    count = sum(len(game) for game in (read.games[i] for i in range(15)))
+    assert arrays["planes"].shape == (count, 48, 19, 19) and arrays["planes"].dtype == np.uint8
+    assert summary["positions"] == count and summary["games"] == 15
+    assert {os.path.basename(record.file): record.reason for record in bad}[
         "24 small.sgf"
     ] == "is on 9×9; --size 9 takes those"
-    for at in range(0, count, 37):
-        game, number = read.games[int(found["game"][at])], int(found["number"][at])
-        assert found["move"][at] == game.moves[number] and found["names"][found["game"][at]] == game.name
-        assert (found["planes"][at] == planes(game.position(number))).all()
-    assert (found["move"] == -1).sum() == 2
+    for i in range(0, count, 37):
+        game, number = read.games[int(arrays["game"][i])], int(arrays["number"][i])
+        assert arrays["move"][i] == game.moves[number] and arrays["names"][arrays["game"][i]] == game.name
+        assert (arrays["planes"][i] == planes(game.position(number))).all()
+    assert (arrays["move"] == -1).sum() == 2
 
 
 @pytest.mark.parametrize(("text", "positions", "number"), [("last", 15, None), ("55", 14, 55), ("0", 15, 0)])
 def test_positions_are_chosen_by_their_number(collection, tmp_path, text, positions, number):
-    found = read_collection([str(collection)])
-    told, _ = export.export(found, export.PositionChoice.parse(text), 19, tmp_path / "planes.npz")
+    games = read_collection([str(collection)])
+    summary, _ = export.export(games, export.PositionChoice.parse(text), 19, tmp_path / "planes.npz")
     with np.load(tmp_path / "planes.npz") as file:
-        assert told["positions"] == positions == len(file["planes"])
+        assert summary["positions"] == positions == len(file["planes"])
         assert number is None or (file["number"] == number).all()
 
 
-def test_planes_of_small_boards_are_exported_when_asked_for(collection, tmp_path):
+def test_planes_of_small_boards_are_exported_with_size(collection, tmp_path):
     export.export(read_collection([str(collection)]), export.PositionChoice.parse("every"), 9, tmp_path / "planes.npz")
     with np.load(tmp_path / "planes.npz") as file:
         assert file["planes"].shape == (1, 48, 9, 9) and file["move"].tolist() == [40]
 
 
-def test_what_cannot_be_exported_is_told(collection, tmp_path):
+def test_exporting_nothing_is_an_error(collection, tmp_path):
     with pytest.raises(Problem, match="--moves is every, last or a number of moves; got some"):
         export.PositionChoice.parse("some")
     with pytest.raises(Problem, match=r"there is no position to write; \d+ records left out, first: "):
@@ -311,27 +312,27 @@ def test_what_cannot_be_exported_is_told(collection, tmp_path):
 # --- check ---------------------------------------------------------------------------------------------------------
 
 
-def test_check_counts_what_is_there(collection):
-    told = report([str(collection)])
-    assert told["games"] == 16 and told["passes"] == 2 and told["sizes"] == {"19×19": 15, "9×9": 1}
-    assert told["examples"] == 13 * 60 + 62 + 11 and told["moves"] == told["examples"] + 1
-    assert told["results"] == {"B+R": 12, "unknown": 3, "W+points": 1}
-    assert told["handicaps"] == {"0": 15, "2": 1} and told["years"] == {"1846": 1, "2013": 12, "unknown": 3}
-    assert told["ranks"] == {"7d": 12, "6d": 12, "unknown": 8} and told["out_of_turn"] == 0
-    assert [os.path.basename(bad["file"]) for bad in told["bad"]] == ["23 bad.sgf"]
-    (twins,) = told["duplicates"]
-    assert [os.path.basename(file) for file in twins["files"]] == ["03.sgf", "20 turned.sgf", "21 longer.sgf"]
-    assert twins["same"] == "first 50 moves"
-    assert told["problems"] == ["1 of 17 records cannot be used, more than 5%: " + " ".join(
-        (told["bad"][0]["file"], told["bad"][0]["reason"])
+def test_check_reports_the_collection(collection):
+    counts = report([str(collection)])
+    assert counts["games"] == 16 and counts["passes"] == 2 and counts["sizes"] == {"19×19": 15, "9×9": 1}
+    assert counts["examples"] == 13 * 60 + 62 + 11 and counts["moves"] == counts["examples"] + 1
+    assert counts["results"] == {"B+R": 12, "unknown": 3, "W+points": 1}
+    assert counts["handicaps"] == {"0": 15, "2": 1} and counts["years"] == {"1846": 1, "2013": 12, "unknown": 3}
+    assert counts["ranks"] == {"7d": 12, "6d": 12, "unknown": 8} and counts["out_of_turn"] == 0
+    assert [os.path.basename(bad["file"]) for bad in counts["bad"]] == ["23 bad.sgf"]
+    (group,) = counts["duplicates"]
+    assert [os.path.basename(file) for file in group["files"]] == ["03.sgf", "20 turned.sgf", "21 longer.sgf"]
+    assert group["same"] == "first 50 moves"
+    assert counts["problems"] == ["1 of 17 records cannot be used, more than 5%: " + " ".join(
+        (counts["bad"][0]["file"], counts["bad"][0]["reason"])
     )]  # fmt: skip
-    assert told["remarks"][0] == "1 games are not on 19×19; training leaves them out"
-    json.dumps(told)
+    assert counts["remarks"][0] == "1 games are not on 19×19; training leaves them out"
+    json.dumps(counts)
 
 
-def test_check_is_what_the_domain_does(collection):
-    told = neocog.domain("go").check(DataSpec(str(collection)))
-    assert told == report([str(collection)])
+def test_the_domain_uses_check(collection):
+    checked = neocog.domain("go").check(DataSpec(str(collection)))
+    assert checked == report([str(collection)])
     with pytest.raises(Problem, match="the positions of a game are always in one split; leave --group-by out"):
         neocog.domain("go").check(DataSpec(str(collection), group_by="x"))
 
@@ -350,7 +351,7 @@ def test_moves_out_of_turn_are_counted_within_games_only(tmp_path):
         *(("0", "draw"), ("Jigo", "draw"), ("", "unknown"), ("Void", "unknown"), ("B+", "B+?")),
     ],
 )
-def test_results_are_told_by_winner_and_kind(text, kind):
+def test_results_are_parsed_into_winner_and_kind(text, kind):
     assert result_of(text) == kind
 
 
@@ -381,24 +382,24 @@ def test_a_record_becomes_the_input_and_the_frontend_its_planes(collection):
 
 @pytest.mark.parametrize("size", [1, 9, 13, 19])
 def test_every_point_has_a_name_and_is_found_by_it(size):
-    for at in range(size * size):
-        assert place(vertex(at, size), size) == at
+    for index in range(size * size):
+        assert place(vertex(index, size), size) == index
     assert vertex(-1, size) == "pass" and place("Pass", size) == -1
 
 
 def test_points_are_named_as_players_name_them():
-    assert [vertex(at, 19) for at in (0, 18, 342, 360)] == ["A19", "T19", "A1", "T1"]
+    assert [vertex(index, 19) for index in (0, 18, 342, 360)] == ["A19", "T19", "A1", "T1"]
     assert place("d4", 19) == 15 * 19 + 3 and place("J1", 19) == 18 * 19 + 8
 
 
 @pytest.mark.parametrize("name", ["I5", "A0", "A20", "", "U1", "5A", "AA"])
-def test_names_that_are_no_points_are_refused(name):
+def test_invalid_point_names_are_refused(name):
     with pytest.raises(ValueError, match=r"is not a point of a board of 19×19"):
         place(name, 19)
 
 
 def test_boards_have_their_star_points():
-    names = {size: {vertex(at, size) for at in star_points(size)} for size in (19, 13, 9, 5)}
+    names = {size: {vertex(index, size) for index in star_points(size)} for size in (19, 13, 9, 5)}
     assert names[19] == {"D4", "D10", "D16", "K4", "K10", "K16", "Q4", "Q10", "Q16"}
     assert names[13] == {"D4", "D10", "G7", "K4", "K10", "D7", "G4", "G10", "K7"} or names[13] >= {"D4", "G7", "K10"}
     assert names[9] == {"C3", "C7", "E5", "G3", "G7"} and names[5] == {"C3"}

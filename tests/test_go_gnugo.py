@@ -1,4 +1,4 @@
-"""GNU Go 3.8 as a judge, over GTP: legality, liberties, captures, what a move does, ladders.
+"""GNU Go 3.8 as a reference, over GTP: legality, liberties, captures, effects of moves, ladders.
 
 It runs where `gnugo` is installed (Debian: apt-get install gnugo) or named in the environment as GNUGO.
 """
@@ -24,7 +24,7 @@ NAMES = {1: "black", 2: "white"}
 
 
 class GnuGo:
-    """A GNU Go process that answers commands."""
+    """A GNU Go process that responds to commands."""
 
     def __init__(self):
         self.process = subprocess.Popen(
@@ -49,7 +49,7 @@ class GnuGo:
         stones = zip(game.stones.tolist(), game.stone_colours.tolist(), strict=True)
         moves = zip(game.moves[:number].tolist(), game.colours[:number].tolist(), strict=True)
         plays = [f"play {NAMES[colour]} {vertex(place, game.size)}" for place, colour in [*stones, *moves]]
-        assert all(each.startswith("=") for each in self.ask(f"boardsize {game.size}", "clear_board", *plays))
+        assert all(response.startswith("=") for response in self.ask(f"boardsize {game.size}", "clear_board", *plays))
 
     def close(self) -> None:
         self.process.communicate("quit\n")
@@ -57,23 +57,23 @@ class GnuGo:
 
 @pytest.fixture(scope="module")
 def gnugo():
-    found = GnuGo()
-    yield found
-    found.close()
+    program = GnuGo()
+    yield program
+    program.close()
 
 
 @pytest.fixture
 def positions(shared):
-    """One position of each of some games of the test set, from the opening to the end: (game, number)."""
+    """A position of each of some games of the test set, from the opening to the end: (game, number)."""
 
-    def some(count):
+    def select(count):
         with zipfile.ZipFile(shared / "go/test.sgf.zip") as archive:
             names = [name for name in archive.namelist() if name.endswith(".sgf")]
-            for at, name in enumerate(names[:: len(names) // count][:count]):
+            for i, name in enumerate(names[:: len(names) // count][:count]):
                 game = sgf.read(archive.read(name), name)
-                yield game, 5 + (at * 61) % (len(game) - 5)
+                yield game, 5 + (i * 61) % (len(game) - 5)
 
-    return some
+    return select
 
 
 def number(answer: str) -> int:
@@ -81,49 +81,49 @@ def number(answer: str) -> int:
     return int(answer[2:])
 
 
-def disagreements(gnugo: GnuGo, game, at: int) -> list[str]:
-    """Where GNU Go and the planes differ, at every point of a position."""
-    gnugo.show(game, at)
-    position = game.position(at)
-    own, found = NAMES[int(position["turn"])], planes(position)
+def disagreements(gnugo: GnuGo, game, number_of_moves: int) -> list[str]:
+    """The differences between GNU Go and the planes, for every point of a position."""
+    gnugo.show(game, number_of_moves)
+    position = game.position(number_of_moves)
+    colour, values = NAMES[int(position["turn"])], planes(position)
     points = [(place, vertex(place, game.size)) for place in range(game.size**2)]
-    legal = found[SLICES["capture size"]].any(0).ravel()
-    stones = found[:2].any(0).ravel()
-    told = [
+    legal = values[SLICES["capture size"]].any(0).ravel()
+    stones = values[:2].any(0).ravel()
+    messages = [
         f"{name}: legal {legal[place]}, GNU Go {answer}"
-        for (place, name), answer in zip(points, gnugo.ask(*(f"is_legal {own} {n}" for _, n in points)), strict=True)
+        for (place, name), answer in zip(points, gnugo.ask(*(f"is_legal {colour} {n}" for _, n in points)), strict=True)
         if number(answer) != legal[place]
     ]
-    told += liberties_differ(gnugo, found, [each for each in points if stones[each[0]]])
-    return told + moves_differ(gnugo, own, found, [each for each in points if legal[each[0]]])
+    messages += liberties_differ(gnugo, values, [point for point in points if stones[point[0]]])
+    return messages + moves_differ(gnugo, colour, values, [point for point in points if legal[point[0]]])
 
 
-def group(found, name: str, place: int) -> int:
-    """Which plane of a group marks a place; −1 for none."""
-    column = found[SLICES[name]].reshape(8, -1)[:, place]
+def group(values, name: str, place: int) -> int:
+    """The index of the plane of a group that marks a place; −1 for none."""
+    column = values[SLICES[name]].reshape(8, -1)[:, place]
     return int(column.argmax()) if column.any() else -1
 
 
-def liberties_differ(gnugo: GnuGo, found, points) -> list[str]:
+def liberties_differ(gnugo: GnuGo, values, points) -> list[str]:
     answers = gnugo.ask(*(f"countlib {name}" for _, name in points))
     return [
-        f"{name}: liberties {group(found, 'liberties', place) + 1}, GNU Go {answer}"
+        f"{name}: liberties {group(values, 'liberties', place) + 1}, GNU Go {answer}"
         for (place, name), answer in zip(points, answers, strict=True)
-        if min(number(answer), 8) != group(found, "liberties", place) + 1
+        if min(number(answer), 8) != group(values, "liberties", place) + 1
     ]
 
 
-def moves_differ(gnugo: GnuGo, own: str, found, points) -> list[str]:
-    """Liberties after each legal move, stones it captures, and the size of what it puts into atari of its own."""
-    told = []
-    (before,) = gnugo.ask(f"captures {own}")
+def moves_differ(gnugo: GnuGo, colour: str, values, points) -> list[str]:
+    """Liberties after each legal move, stones captured, and the size of the chain in self-atari."""
+    messages = []
+    (before,) = gnugo.ask(f"captures {colour}")
     for place, name in points:
         lists, _, after, count, chain, _ = gnugo.ask(
-            f"accuratelib {own} {name}",
-            f"play {own} {name}",
-            f"captures {own}",
+            f"accuratelib {colour} {name}",
+            f"play {colour} {name}",
+            f"captures {colour}",
             f"countlib {name}",
-            f"list_stones {own}" if group(found, "self-atari size", place) < 0 else f"worm_stones {name}",
+            f"list_stones {colour}" if group(values, "self-atari size", place) < 0 else f"worm_stones {name}",
             "undo",
         )
         expected = {
@@ -131,47 +131,47 @@ def moves_differ(gnugo: GnuGo, own: str, found, points) -> list[str]:
             "capture size": min(number(after) - number(before), 7),
             "self-atari size": min(len(chain[1:].split()), 8) - 1 if number(count) == 1 else -1,
         }
-        told += [
-            f"{name}: {group_name} plane {group(found, group_name, place)}, GNU Go {plane}"
+        messages += [
+            f"{name}: {group_name} plane {group(values, group_name, place)}, GNU Go {plane}"
             for group_name, plane in expected.items()
-            if group(found, group_name, place) != plane
+            if group(values, group_name, place) != plane
         ]
-    return told
+    return messages
 
 
 def test_gnu_go_sees_the_same_moves_and_liberties(gnugo, positions):
-    """Every point of some positions: legal, liberties, capture size, self-atari size, liberties after."""
-    for game, at in positions(8):
-        assert disagreements(gnugo, game, at) == [], f"{game.name}, move {at}"
+    """For every point: legal, liberties, capture size, self-atari size, liberties after."""
+    for game, moves in positions(8):
+        assert disagreements(gnugo, game, moves) == [], f"{game.name}, move {moves}"
 
 
 @pytest.mark.slow
 def test_gnu_go_sees_the_same_moves_and_liberties_in_200_positions(gnugo, positions):
-    for game, at in positions(200):
-        assert disagreements(gnugo, game, at) == [], f"{game.name}, move {at}"
+    for game, moves in positions(200):
+        assert disagreements(gnugo, game, moves) == [], f"{game.name}, move {moves}"
 
 
-def ladders(gnugo: GnuGo, game, at: int):
-    """Of each chain of the opponent with two liberties: its name, whether we capture it, and GNU Go's code."""
-    gnugo.show(game, at)
-    position = game.position(at)
-    theirs = 3 - int(position["turn"])
+def ladders(gnugo: GnuGo, game, moves: int):
+    """For each opponent's chain with two liberties: its name, whether neocog captures it, and GNU Go's code."""
+    gnugo.show(game, moves)
+    position = game.position(moves)
+    opponent = 3 - int(position["turn"])
     for place in range(game.size**2):
         head = point_of(position, place)
-        if position["colour"][head] == theirs and position["head"][head] == head and position["liberties"][head] == 2:
-            ours = any(captures_in_ladder(position, head, p) for p in two_liberties(position, head))
+        if position["colour"][head] == opponent and position["head"][head] == head and position["liberties"][head] == 2:
+            captured = any(captures_in_ladder(position, head, p) for p in two_liberties(position, head))
             (answer,) = gnugo.ask(f"ladder_attack {vertex(place, game.size)}")
-            yield f"{game.name} {at} {vertex(place, game.size)}", ours, int(answer[2:].split()[0])
+            yield f"{game.name} {moves} {vertex(place, game.size)}", captured, int(answer[2:].split()[0])
 
 
 @pytest.mark.parametrize("count", [60, pytest.param(500, marks=pytest.mark.slow)])
 def test_gnu_go_captures_the_same_chains_in_ladders(gnugo, positions, count):
-    """At least 99.5%, its answers that hang on a ko (codes 2 and 3) left out."""
-    asked = [each for game, at in positions(count) for each in ladders(gnugo, game, at)]
-    clear = [(name, ours, code) for name, ours, code in asked if code < 2]
-    differ = [name for name, ours, code in clear if ours != (code == 1)]
-    print(f"{len(clear)} chains, {len(asked) - len(clear)} by ko left out, {len(differ)} differ: {differ}")
-    assert len(clear) > 3 * count and sum(ours for _, ours, _ in clear) > count / 10
+    """At least 99.5% agreement, without results that depend on a ko (codes 2 and 3)."""
+    chains = [chain for game, moves in positions(count) for chain in ladders(gnugo, game, moves)]
+    clear = [(name, captured, code) for name, captured, code in chains if code < 2]
+    differ = [name for name, captured, code in clear if captured != (code == 1)]
+    print(f"{len(clear)} chains, {len(chains) - len(clear)} by ko left out, {len(differ)} differ: {differ}")
+    assert len(clear) > 3 * count and sum(captured for _, captured, _ in clear) > count / 10
     assert len(differ) <= 0.005 * len(clear)
 
 

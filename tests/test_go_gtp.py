@@ -1,4 +1,4 @@
-"""The Go Text Protocol: every command, every mistake, and whatever else may come down a pipe."""
+"""The Go Text Protocol: commands, errors, and arbitrary input."""
 
 import io
 import re
@@ -22,8 +22,8 @@ ISSUE = (
 )  # fmt: skip
 
 
-def told(*lines: str, engine: Engine | None = None) -> list[str]:
-    """The answers to some lines, without the blank line that ends each."""
+def send(*lines: str, engine: Engine | None = None) -> list[str]:
+    """The responses to some lines, without the blank line that ends each."""
     written: list[str] = []
     serve(engine or Engine(Player(by_hand)), Script(lines), written.append)
     answers = "".join(written)
@@ -34,50 +34,50 @@ def told(*lines: str, engine: Engine | None = None) -> list[str]:
 # --- the protocol --------------------------------------------------------------------------------------------------
 
 
-def test_a_line_is_cleaned_and_divided():
-    """Control characters go, tabs are spaces, a comment ends the line, a number may lead."""
+def test_a_line_is_cleaned_and_split():
+    """Control characters are removed, tabs become spaces, a comment ends the line, an id may precede."""
     assert parse("12 play\tb  D4 # good\r\n") == ("12", "play", ["b", "D4"])
     assert parse("\x01na\x7fme\r\n") == ("", "name", [])
     assert parse("12\n") == ("12", "", []) and parse(" # nothing\n") == ("", "", []) and parse("\n") == ("", "", [])
     assert parse("²3 name") == ("", "²3", ["name"])
 
 
-def test_an_answer_ends_with_one_blank_line_and_holds_none():
+def test_a_response_ends_with_its_only_blank_line():
     assert format_response("=", "", "") == "= \n\n" and format_response("=", "7", "D4") == "=7 D4\n\n"
     assert format_response("=", "", "\na\n\nb\n") == "=\na\nb\n\n" and format_response("?", "1", "no") == "?1 no\n\n"
 
 
-def test_every_command_of_the_issue_is_there():
+def test_required_commands_are_implemented():
     assert set(ISSUE) <= set(COMMANDS)
-    (listed,) = told("list_commands")
+    (listed,) = send("list_commands")
     assert listed.removeprefix("= ").split("\n") == [*COMMANDS]
-    assert told("known_command genmove", "known_command no", "known_command") == ["= true", "= false", "= false"]
+    assert send("known_command genmove", "known_command no", "known_command") == ["= true", "= false", "= false"]
 
 
-def test_who_it_is():
+def test_identification():
     from neocog.core.versions import own
 
-    assert told("1 protocol_version", "2 name", "3 version") == ["=1 2", "=2 Neocog", f"=3 {own()}"]
+    assert send("1 protocol_version", "2 name", "3 version") == ["=1 2", "=2 Neocog", f"=3 {own()}"]
 
 
-def test_quit_ends_it():
-    assert told("quit", "name") == ["= "]
+def test_quit_ends_the_session():
+    assert send("quit", "name") == ["= "]
 
 
 def test_a_short_game():
     """The hand-made policy plays the first legal point from the top left."""
-    assert told("boardsize 19", "komi 6.5", "get_komi", "genmove b", "5 genmove w", "play b D4", "reg_genmove w") == [
+    assert send("boardsize 19", "komi 6.5", "get_komi", "genmove b", "5 genmove w", "play b D4", "reg_genmove w") == [
         "= ", "= ", "= 6.5", "= A19", "=5 B19", "= ", "= C19"
     ]  # fmt: skip
 
 
 def test_showboard_shows_the_board():
-    answer = told("play b D4", "showboard")[1]
+    answer = send("play b D4", "showboard")[1]
     assert answer.startswith("=\n   A B C") and " 4 . . .(X)" in answer and "White to move, 1 move, komi 7.5" in answer
 
 
-def test_undo_takes_moves_back():
-    assert told("play b D4", "play w D5", "undo", "play w D5", "undo", "undo", "undo") == ["= "] * 6 + ["? cannot undo"]
+def test_undo_removes_moves():
+    assert send("play b D4", "play w D5", "undo", "play w D5", "undo", "undo", "undo") == ["= "] * 6 + ["? cannot undo"]
 
 
 @pytest.mark.parametrize(
@@ -94,34 +94,34 @@ def test_undo_takes_moves_back():
     ],
 )
 def test_fixed_handicap_is_where_the_protocol_has_it(number, stones):
-    answers = told(f"fixed_handicap {number}", "showboard", "fixed_handicap 2", "undo")
+    answers = send(f"fixed_handicap {number}", "showboard", "fixed_handicap 2", "undo")
     assert answers[0] == f"= {stones}" and answers[1].count("X") == number and "White to move" in answers[1]
     assert answers[2:] == ["? board not empty", "? cannot undo"]
 
 
 def test_free_handicap():
-    assert told("place_free_handicap 12")[0].count(" ") == 9
-    assert told("set_free_handicap D4 Q16 C3", "genmove w") == ["= ", "= A19"]
-    wrong = told(*(f"set_free_handicap {each}" for each in ("D4", "D4 d4", "D4 pass", "X")))
-    assert wrong == ["? bad vertex list"] * 3 + ["? invalid coordinate"]
+    assert send("place_free_handicap 12")[0].count(" ") == 9
+    assert send("set_free_handicap D4 Q16 C3", "genmove w") == ["= ", "= A19"]
+    refused = send(*(f"set_free_handicap {stones}" for stones in ("D4", "D4 d4", "D4 pass", "X")))
+    assert refused == ["? bad vertex list"] * 3 + ["? invalid coordinate"]
 
 
 def test_scores_and_stones_at_the_end():
-    """190 points are Black's and 171 White's, once the dead stones are taken off."""
+    """Without the dead stones, Black has 190 points and White 171."""
     engine = Engine(Player(by_hand))
     engine.board = divided_board(dead=True)
-    told_at_last = told("final_score", "final_status_list dead", "final_status_list seki", engine=engine)
+    told_at_last = send("final_score", "final_status_list dead", "final_status_list seki", engine=engine)
     assert told_at_last == ["= B+11.5", "= B16 B5", "= "]
-    asked = [f"final_status_list {each}" for each in ("alive", "black_territory", "white_territory", "lost")]
-    alive, black, white, wrong = told(*asked, engine=engine)
+    commands = [f"final_status_list {status}" for status in ("alive", "black_territory", "white_territory", "lost")]
+    alive, black, white, invalid = send(*commands, engine=engine)
     assert alive.count(" ") == 361 - 84 and black.count(" ") == 48 and white.count(" ") == 36
-    assert wrong == "? invalid status: expected alive, dead, seki, black_territory or white_territory"
+    assert invalid == "? invalid status: expected alive, dead, seki, black_territory or white_territory"
 
 
-def test_loadsgf_loads_what_came_before_a_move(tmp_path):
+def test_loadsgf_loads_the_position_before_a_move(tmp_path):
     record = tmp_path / "my game.sgf"
     record.write_bytes(b"(;SZ[19]KM[0.5]AB[pp];W[dd];B[dp])")
-    answers = told(f"loadsgf {record}", "get_komi", "showboard", f"loadsgf {record} 2", "showboard", "undo", "undo")
+    answers = send(f"loadsgf {record}", "get_komi", "showboard", f"loadsgf {record} 2", "showboard", "undo", "undo")
     assert answers[:2] == ["= ", "= 0.5"] and "White to move, 2 moves" in answers[2]
     assert "Black to move, 1 move," in answers[4] and answers[5:] == ["= ", "? cannot undo"]
 
@@ -135,11 +135,11 @@ def test_loadsgf_loads_what_came_before_a_move(tmp_path):
         (b"(;SZ[19];B[aa];W[aa])", "move 2, white A19: the point is occupied"),
     ],
 )
-def test_what_cannot_be_loaded_is_said(tmp_path, content, message):
+def test_loadsgf_reports_errors(tmp_path, content, message):
     path = tmp_path / "a.sgf"
     if content is not None:
         path.write_bytes(content)
-    assert told(f"loadsgf {path}") == [f"? cannot load file: {message}"]
+    assert send(f"loadsgf {path}") == [f"? cannot load file: {message}"]
 
 
 @pytest.mark.parametrize(
@@ -175,23 +175,23 @@ def test_what_cannot_be_loaded_is_said(tmp_path, content, message):
         ("\xa0\x00name\r", "= Neocog"),
     ],
 )
-def test_every_answer_is_one_of_the_protocol(line, answer):
-    """And the engine goes on."""
-    assert told("play white J10", line + "\r\n", "name")[1:] == [answer, "= Neocog"]
+def test_commands_respond_as_the_protocol_requires(line, answer):
+    """The engine continues afterwards."""
+    assert send("play white J10", line + "\r\n", "name")[1:] == [answer, "= Neocog"]
 
 
 def test_ko_and_suicide_are_illegal():
-    (*_, suicide) = told("play b B19", "play b A18", "play w A19")
+    (*_, suicide) = send("play b B19", "play b A18", "play w A19")
     assert suicide == "? illegal move: it would be suicide"
     ko = ["b D5", "b C4", "b D3", "w E5", "w F4", "w E3", "b E4", "w D4"]
-    assert told(*(f"play {each}" for each in ko), "play b E4") == ["= "] * 8 + ["? illegal move: the ko forbids it"]
+    assert send(*(f"play {move}" for move in ko), "play b E4") == ["= "] * 8 + ["? illegal move: the ko forbids it"]
 
 
-def test_an_error_of_ours_ends_no_game(capsys):
+def test_an_internal_error_does_not_end_the_session(capsys):
     def broken(rows):
         raise RuntimeError("out of memory")
 
-    assert told("genmove b", "name", engine=Engine(Player(broken))) == ["? internal error", "= Neocog"]
+    assert send("genmove b", "name", engine=Engine(Player(broken))) == ["? internal error", "= Neocog"]
     assert "out of memory" in capsys.readouterr().err
 
 
@@ -221,15 +221,15 @@ LINES = st.lists(st.one_of(st.lists(WORDS, max_size=4).map(" ".join), ANYTHING),
 
 @settings(max_examples=60)
 @given(LINES)
-def test_whatever_comes_has_an_answer(lines):
-    """One answer, = or ?, for each line with a command up to `quit`; never an error of ours."""
-    asked = [parse(line) for line in lines]
-    asked = [each for each in asked if each.name or each.id]
-    names = [each.name for each in asked]
+def test_any_input_gets_a_response(lines):
+    """Each line with a command up to `quit` has one response, = or ?; none is an internal error."""
+    requests = [parse(line) for line in lines]
+    requests = [request for request in requests if request.name or request.id]
+    names = [request.name for request in requests]
     expected = names.index("quit") + 1 if "quit" in names else len(names)
-    answers = told(*lines)
+    answers = send(*lines)
     assert len(answers) == expected and "? internal error" not in answers
-    for request, answer in zip(asked, answers, strict=False):
+    for request, answer in zip(requests, answers, strict=False):
         assert re.match(rf"[=?]{request.id}(\s|$)", answer)
 
 
@@ -243,42 +243,42 @@ KATA = (
 )
 
 
-def test_lz_analyze_tells_what_leela_zero_tells():
-    (answer,) = told("3 lz-analyze W 50 maxmoves 3")
+def test_lz_analyze_uses_the_format_of_leela_zero():
+    (answer,) = send("3 lz-analyze W 50 maxmoves 3")
     head, line = answer.split("\n")
     assert head == "=3" and re.fullmatch(f"{LZ}( {LZ}){{2}}", line)
     assert line.startswith("info move A19 visits 4 winrate ") and " order 2 pv C19" in line
 
 
-def test_kata_analyze_tells_what_katago_tells():
-    head, line = told("kata-analyze b interval 10 maxmoves 2 ownership true")[0].split("\n")
+def test_kata_analyze_uses_the_format_of_katago():
+    head, line = send("kata-analyze b interval 10 maxmoves 2 ownership true")[0].split("\n")
     infos, _, owned = line.partition(" ownership ")
     assert head == "=" and re.fullmatch(f"{KATA} {KATA}", infos)
     values = np.array(owned.split(), float)
     assert values.shape == (361,) and np.abs(values).max() <= 1
 
 
-def test_moves_may_be_allowed_and_avoided():
-    line = told("lz-analyze b allow b D4,Q16 1")[0]
+def test_analysis_respects_allow_and_avoid():
+    line = send("lz-analyze b allow b D4,Q16 1")[0]
     assert re.findall(r"move (\w+)", line) == ["Q16", "D4"]
-    assert re.findall(r"move (\w+)", told("lz-analyze b avoid b A19,B19 1 maxmoves 2")[0]) == ["C19", "D19"]
-    assert len(re.findall(r"move (\w+)", told("lz-analyze minmoves 60")[0])) == 50
+    assert re.findall(r"move (\w+)", send("lz-analyze b avoid b A19,B19 1 maxmoves 2")[0]) == ["C19", "D19"]
+    assert len(re.findall(r"move (\w+)", send("lz-analyze minmoves 60")[0])) == 50
 
 
-def test_genmove_analyze_plays():
+def test_genmove_analyze_plays_the_move():
     engine = Engine(Player(by_hand))
-    head, line, play = told("kata-genmove_analyze b 10 maxmoves 1", engine=engine)[0].split("\n")
+    head, line, play = send("kata-genmove_analyze b 10 maxmoves 1", engine=engine)[0].split("\n")
     assert head == "=" and re.fullmatch(KATA, line) and play == "play A19" and engine.board.moves == [0]
 
 
 class Waiting:
-    """Lines of which the second arrives after so many looks."""
+    """Lines of which the second arrives after a number of waits."""
 
     def __init__(self, looks: int, *lines: str) -> None:
-        self.looks, self.left, self.waited = looks, [*lines], []
+        self.looks, self.lines, self.waited = looks, [*lines], []
 
     def next(self) -> str | None:
-        return self.left.pop(0) if self.left else None
+        return self.lines.pop(0) if self.lines else None
 
     def wait(self, seconds: float) -> bool:
         self.waited.append(seconds)
@@ -286,15 +286,20 @@ class Waiting:
         return self.looks < 0
 
 
-def test_an_analysis_goes_on_until_something_arrives():
-    """A line each time that the interval is over, and a blank one at the end; a bare newline stops it too."""
+def test_an_analysis_repeats_until_the_next_input():
+    """A line per interval, and a blank line at the end; an empty line stops it too."""
     lines, written = Waiting(2, "lz-analyze 25 maxmoves 1", "\n"), []
     serve(Engine(Player(by_hand)), lines, written.append)
-    told = "".join(written).split("\n")
-    assert told[0] == "=" and told[1] == told[2] == told[3] and told[4:] == ["", ""] and lines.waited == [0.25] * 3
+    output = "".join(written).split("\n")
+    assert (
+        output[0] == "="
+        and output[1] == output[2] == output[3]
+        and output[4:] == ["", ""]
+        and lines.waited == [0.25] * 3
+    )
 
 
-def test_an_engine_is_anything_that_answers():
+def test_any_object_with_execute_is_an_engine():
     class Echo:
         ended = False
 
@@ -303,7 +308,7 @@ def test_an_engine_is_anything_that_answers():
                 raise Failure("as asked")
             return Analysis("line", 0.1) if name == "go" else f"{name} {arguments}"
 
-    assert told("1 a b", "fail", "go", engine=Echo()) == ["=1 a ['b']", "? as asked", "=\nline"]
+    assert send("1 a b", "fail", "go", engine=Echo()) == ["=1 a ['b']", "? as asked", "=\nline"]
 
 
 # --- pipes ---------------------------------------------------------------------------------------------------------
@@ -317,7 +322,7 @@ def test_a_stream_is_read_as_it_arrives():
     assert lines.next() == "last" and lines.next() is None
 
 
-def test_a_stream_that_says_nothing_has_not_arrived():
+def test_a_silent_stream_times_out():
     class Silent(io.RawIOBase):
         def readline(self, size=-1):
             time.sleep(0.3)
@@ -342,7 +347,7 @@ def test_the_command_plays_until_its_input_ends(gtp):
     assert answers[2] in ("=3 ", "?3 illegal move: the point is occupied") and "Traceback" not in err
 
 
-def test_a_closed_pipe_ends_it_without_a_word(gtp, monkeypatch, capsys):
+def test_a_closed_pipe_ends_the_engine_silently(gtp, monkeypatch, capsys):
     class Closed(io.TextIOBase):
         def write(self, text):
             raise BrokenPipeError
@@ -360,7 +365,7 @@ def test_a_closed_pipe_ends_it_without_a_word(gtp, monkeypatch, capsys):
         (["m.safetensors", "--resign", "2"], "--resign is a share of games between 0 and 1, such as 0.05; got 2"),
     ],
 )
-def test_wrong_use_is_said(gtp, monkeypatch, tmp_path, arguments, message):
+def test_wrong_usage_is_an_error(gtp, monkeypatch, tmp_path, arguments, message):
     monkeypatch.chdir(tmp_path)
     code, out, err = gtp(b"", *arguments)
     assert code == 2 and message in err and not out

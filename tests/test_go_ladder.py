@@ -1,4 +1,4 @@
-"""Ladders as drawings, each turned eight ways and with its colours swapped."""
+"""Drawn ladders, each under the eight symmetries and with swapped colours."""
 
 import numpy as np
 import pytest
@@ -123,7 +123,7 @@ LADDERS = {
 
 
 def read(size: int, drawing: str):
-    """Stones (size, size) with X as 1 and O as 2, and what the two ladder planes should be."""
+    """Stones (size, size) with X as 1 and O as 2, and the expected ladder planes."""
     stones, capture, escape = (np.zeros((size, size), np.uint8) for _ in range(3))
     for r, row in enumerate(rows(drawing)):
         for c, sign in enumerate(row):
@@ -133,27 +133,27 @@ def read(size: int, drawing: str):
 
 
 def ladder_planes(stones: np.ndarray, x: int):
-    """The two planes for X to move, X being black (1) or white (2)."""
+    """The ladder planes with X to move, as black (1) or white (2)."""
     places = np.flatnonzero(stones)
     colours = [x if stones.flat[place] == 1 else BLACK + WHITE - x for place in places]
     game = Board(len(stones), stones=places, stone_colours=colours)
     game.position["turn"] = x
-    found = planes(game.position)
-    return found[SLICES["ladder capture"]][0], found[SLICES["ladder escape"]][0]
+    values = planes(game.position)
+    return values[SLICES["ladder capture"]][0], values[SLICES["ladder escape"]][0]
 
 
 @pytest.mark.parametrize("x", [BLACK, WHITE], ids=["black", "white"])
 @pytest.mark.parametrize("s", range(8))
 @pytest.mark.parametrize("name", LADDERS)
-def test_a_drawn_ladder_is_read_as_it_is_drawn(name, s, x):
-    stones, capture, escape = (symmetry.turned(each, s) for each in read(*LADDERS[name]))
-    found = ladder_planes(np.ascontiguousarray(stones), x)
-    assert marked(found[0]) == marked(capture), "capture"
-    assert marked(found[1]) == marked(escape), "escape"
+def test_drawn_ladders_are_read_correctly(name, s, x):
+    stones, capture, escape = (symmetry.turned(layer, s) for layer in read(*LADDERS[name]))
+    marked_planes = ladder_planes(np.ascontiguousarray(stones), x)
+    assert marked(marked_planes[0]) == marked(capture), "capture"
+    assert marked(marked_planes[1]) == marked(escape), "escape"
 
 
 def test_the_longest_ladder_is_read_to_its_end():
-    """From corner to corner of 19×19, and a stone in the far corner is seen."""
+    """From corner to corner of 19×19, where a stone in the far corner breaks it."""
     stones = np.zeros((19, 19), np.uint8)
     stones[2, 2], stones[1, 2], stones[1, 3], stones[2, 1] = 2, 1, 1, 1
     assert marked(ladder_planes(stones, BLACK)[0]) == {3 * 19 + 2}

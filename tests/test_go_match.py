@@ -1,4 +1,4 @@
-"""Matches between small programs: who has won and why, what is counted, what is kept, and how a match goes on."""
+"""Matches between small programs: results and endings, scoring, saved files, and continuation."""
 
 import json
 import math
@@ -32,8 +32,8 @@ def play(folder, a: str, b: str, games: int = 2, rules: Rules = RULES, parallel:
     return rows + list(play_games(match, folder, missing, parallel, lambda running: None))
 
 
-def test_a_game_is_played_to_two_passes_and_counted(tmp_path):
-    """Both play until only eyes are left, so that the area of the last position is the result."""
+def test_a_game_is_played_to_two_passes_and_scored(tmp_path):
+    """Both play until only eyes are left, so the result is the area of the last position."""
     (row,) = play(tmp_path / "m", "first", "first", games=1)
     game = sgf.read((tmp_path / "m/0001.sgf").read_bytes())
     assert row["ending"] == "area" and row["counted"] == "agreed" and row["moves"] == len(game) > 20
@@ -54,9 +54,9 @@ def test_colours_alternate(tmp_path):
     assert [row["black_side"] for row in rows] == ["a", "b", "a", "b"]
     assert [row["result"] for row in rows] == ["B+R", "W+R", "B+R", "W+R"]
     assert all(row["winner"] == "a" and row["ending"] == "resign" for row in rows)
-    told = match_stats(rows)
-    assert (told["wins"], told["losses"], told["draws"], told["share"]) == (4, 0, 0, 1.0)
-    assert told["as_black"] == told["as_white"] == {"games": 2, "wins": 2}
+    stats = match_stats(rows)
+    assert (stats["wins"], stats["losses"], stats["draws"], stats["share"]) == (4, 0, 0, 1.0)
+    assert stats["as_black"] == stats["as_white"] == {"games": 2, "wins": 2}
 
 
 @pytest.mark.parametrize(
@@ -67,8 +67,8 @@ def test_colours_alternate(tmp_path):
         ("silent", "timeout", "W+T", r"genmove B: no response in 0\.5 s"),
     ],
 )
-def test_who_breaks_the_rules_loses_and_is_counted(tmp_path, way, ending, result, message):
-    """And the next game begins with new programs."""
+def test_a_fault_loses_the_game_and_is_reported(tmp_path, way, ending, result, message):
+    """The next game starts new programs."""
     import re
 
     rules = Rules(5, 0.5, timeout=0.5 if way == "silent" else 30)
@@ -78,17 +78,17 @@ def test_who_breaks_the_rules_loses_and_is_counted(tmp_path, way, ending, result
     assert match_stats(rows)["faults"] == {"a": {ending: 2}, "b": {}}
 
 
-def test_without_lists_of_the_dead_random_games_decide(tmp_path):
+def test_without_lists_of_dead_stones_playouts_decide(tmp_path):
     (row,) = play(tmp_path / "m", "pass", "first", games=1)
     assert row["counted"] == "disputed" and row["winner"] == "b"
 
 
-def test_a_referee_is_believed(tmp_path):
+def test_a_referee_decides_which_stones_are_dead(tmp_path):
     (row,) = play(tmp_path / "m", "pass", "first", games=1, referee=program("first"))
     assert row["counted"] == "referee"
 
 
-def test_a_game_without_an_end_is_counted_at_the_limit(tmp_path):
+def test_an_endless_game_is_scored_at_the_limit(tmp_path):
     (row,) = play(tmp_path / "m", "first", "first", games=1, rules=Rules(5, 0.5, 30, max_moves=7))
     assert row["ending"] == "limit" and row["moves"] == 7
 
@@ -107,14 +107,14 @@ def test_openings_come_from_records():
         openings_of(games, 2, 19)
 
 
-def test_games_at_a_time_are_all_played(tmp_path):
+def test_parallel_games_are_all_played(tmp_path):
     rows = play(tmp_path / "m", "first", "resign", games=6, parallel=3)
     assert sorted(row["game"] for row in rows) == [1, 2, 3, 4, 5, 6]
     assert sorted(path.name for path in (tmp_path / "m").glob("*.sgf")) == [f"000{n}.sgf" for n in range(1, 7)]
 
 
-def test_the_same_match_goes_on(tmp_path):
-    """What was played is not played again, and a line that was cut off counts for nothing."""
+def test_the_same_match_continues(tmp_path):
+    """Finished games are not played again, and an incomplete line is dropped."""
     first = play(tmp_path / "m", "first", "resign", games=2)
     with (tmp_path / "m/games.jsonl").open("a") as lines:
         lines.write('{"game": 3, "resu')
@@ -123,7 +123,7 @@ def test_the_same_match_goes_on(tmp_path):
     assert [row["game"] for row in read_rows(tmp_path / "m")] == [1, 2, 3, 4]
 
 
-def test_another_match_is_not_mixed_in(tmp_path):
+def test_a_different_match_in_the_folder_is_refused(tmp_path):
     open_folder(Match("x", "y"), tmp_path / "m", force=False)
     with pytest.raises(Problem, match=r"m holds a match with other settings; name another folder, or replace it"):
         open_folder(Match("x", "z"), tmp_path / "m", force=False)
@@ -144,23 +144,23 @@ def test_another_match_is_not_mixed_in(tmp_path):
         (" ", r"a command is empty; expected one that starts a GTP program"),
     ],
 )
-def test_what_cannot_be_started_is_said(command, message):
-    with pytest.raises(Problem, match=message) as told:
+def test_a_command_that_cannot_be_started_is_an_error(command, message):
+    with pytest.raises(Problem, match=message) as problem:
         Client(command)
-    assert told.value.code == USAGE
+    assert problem.value.code == USAGE
 
 
-def test_what_is_no_gtp_program_is_said(tmp_path):
+def test_a_command_that_is_not_a_gtp_program_is_an_error(tmp_path):
     with pytest.raises(Problem, match=r"is not a GTP program: name: ended with 0"):
         list(play_games(Match(f'"{sys.executable}" -c ""', program("first")), tmp_path, [1], 1, lambda running: None))
 
 
-def test_a_program_that_plays_on_no_such_board_is_said(tmp_path):
+def test_a_program_that_refuses_the_board_size_is_an_error(tmp_path):
     with pytest.raises(Problem, match=r"deaf refuses boardsize 5: \? unknown command; the match needs it"):
         play(tmp_path / "m", "first", "deaf", games=1)
 
 
-def test_a_stopped_match_leaves_no_program_behind(tmp_path):
+def test_a_stopped_match_ends_its_programs(tmp_path):
     match = Match(program("first"), program("silent"), RULES)
     open_folder(match, tmp_path / "m", force=False)
     games = play_games(match, tmp_path / "m", [1, 2, 3], 1, lambda running: threading_stop(running))
@@ -174,14 +174,14 @@ def test_a_stopped_match_leaves_no_program_behind(tmp_path):
 
 
 def threading_stop(running: dict[int, int]) -> None:
-    """What Ctrl-C does while a game is being played."""
+    """Simulates Ctrl-C during a game."""
     if running:
         raise KeyboardInterrupt
 
 
-def test_an_answer_may_have_several_lines_and_remarks_before_it():
-    told = r"print('warming up\n= a\nb\n', flush=True); input(); input(); print('?7 no\n', flush=True); input()"
-    client = Client(f'"{sys.executable}" -c "{told}"')
+def test_a_response_may_have_several_lines_after_remarks():
+    script = r"print('warming up\n= a\nb\n', flush=True); input(); input(); print('?7 no\n', flush=True); input()"
+    client = Client(f'"{sys.executable}" -c "{script}"')
     try:
         assert client.send("showboard", 30) == "a\nb"
         with pytest.raises(Fault, match=r"final_score: [?]7 no"):
@@ -206,11 +206,11 @@ def row(winner, black_side="a", line="A1", ending="area", mean=0.5, moves=10):
     }  # fmt: skip
 
 
-def test_a_standing_is_told_in_report():
+def test_the_report_lists_the_statistics():
     rows = [row("a"), row("b", "b", "B1", "crash"), row(None, "a", "C1"), row("a", "b", "A1")]
-    told = match_stats(rows)
-    assert told["share"] == 0.625 and told["copies"] == 1 and math.isclose(told["seconds_a_move"]["a"], 0.5)
-    assert report(told, {"a": "one", "b": "two"})[2:] == [
+    stats = match_stats(rows)
+    assert stats["share"] == 0.625 and stats["copies"] == 1 and math.isclose(stats["seconds_a_move"]["a"], 0.5)
+    assert report(stats, {"a": "one", "b": "two"})[2:] == [
         "A won 2 of 4, 1 drawn: 62.5% (95% interval 21.9% to 90.8%)",
         "as black 1 of 2, as white 1 of 2",
         "games ended by area 3, crash 1",
@@ -218,11 +218,11 @@ def test_a_standing_is_told_in_report():
         "A lost by crash 1",
         "time per move: A 0.50 s, B 0.50 s",
     ]
-    assert remarks(told)[0].startswith("1 of 4 games repeat another game")
+    assert remarks(stats)[0].startswith("1 of 4 games repeat another game")
     assert remarks(match_stats(rows[:3])) == []
 
 
-def test_the_document_of_a_match_is_json():
+def test_match_settings_are_json():
     match = Match("x", "y", openings=((1, 2),))
     assert json.loads(json.dumps(match.to_dict())) == match.to_dict()
     assert matches.program_names([{"black": "X", "white": "Y", "black_side": "b"}]) == {"a": "Y", "b": "X"}

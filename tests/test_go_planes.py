@@ -1,4 +1,4 @@
-"""The 48 planes: against a slow, obvious version, in drawings, and as bits."""
+"""The 48 planes: compared with a slow, plain version, in drawings, and as bits."""
 
 import random
 import zipfile
@@ -17,15 +17,15 @@ from plain_go import Plain
 
 
 def plane(game: Board, name: str) -> set[int]:
-    """The places that the plane of this name marks."""
-    (at,) = range(COUNT)[planes_of.find(name)]
-    return marked(planes(game.position)[at])
+    """The places marked in the plane with a name."""
+    (index,) = range(COUNT)[planes_of.find(name)]
+    return marked(planes(game.position)[index])
 
 
 def differences(game: Board, plain: Plain) -> list[str]:
-    """Where the fast planes are not the plain ones."""
+    """The differences between the fast and the plain planes."""
     fast, slow = planes(game.position), plain.planes()
-    return [f"{names()[at]} at {row}, {column}" for at, row, column in np.argwhere(fast != slow)]
+    return [f"{names()[index]} index {row}, {column}" for index, row, column in np.argwhere(fast != slow)]
 
 
 # --- the table -----------------------------------------------------------------------------------------------------
@@ -36,27 +36,27 @@ def test_the_planes_are_48_in_the_order_of_the_paper():
     expected = {"stones": (0, 3), "ones": (3, 4), "turns since": (4, 12), "liberties": (12, 20)}
     expected |= {"capture size": (20, 28), "self-atari size": (28, 36), "liberties after": (36, 44)}
     expected |= {"ladder capture": (44, 45), "ladder escape": (45, 46), "sensible": (46, 47), "zeros": (47, 48)}
-    assert {name: (at.start, at.stop) for name, at in SLICES.items()} == expected
+    assert {name: (planes_of_group.start, planes_of_group.stop) for name, planes_of_group in SLICES.items()} == expected
     assert list(PLANES) == list(SLICES)
 
 
 @pytest.mark.parametrize(
-    ("name", "at"),
+    ("name", "index"),
     [
         *(("ladder capture", 44), ("Ladder_Capture", 44), ("liberties 1", 12), ("liberties 8", 19)),
         *(("liberties 8+", 19), ("turns since 0", 4), ("capture size 0", 20), ("own stones", 0), ("47", 47), ("0", 0)),
     ],
 )
-def test_a_plane_is_found_by_its_name_or_number(name, at):
-    assert planes_of.find(name) == slice(at, at + 1)
+def test_a_plane_is_found_by_its_name_or_number(name, index):
+    assert planes_of.find(name) == slice(index, index + 1)
 
 
-def test_the_name_of_a_group_means_all_its_planes():
+def test_a_group_name_selects_all_its_planes():
     assert planes_of.find("liberties") == slice(12, 20)
 
 
 @pytest.mark.parametrize("name", ["lader capture", "48", "liberties 9", ""])
-def test_a_plane_that_is_not_there_is_told_with_those_that_are(name):
+def test_an_unknown_plane_is_an_error_that_lists_the_planes(name):
     with pytest.raises(Problem, match=r"is not a plane.*; expected one of stones, ones, .*, or 0 to 47"):
         planes_of.find(name)
     with pytest.raises(Problem, match=r"did you mean ladder capture\?"):
@@ -66,15 +66,15 @@ def test_a_plane_that_is_not_there_is_told_with_those_that_are(name):
 # --- against the plain version -------------------------------------------------------------------------------------
 
 
-def random_game(seed: int, size: int, most: int):
-    """Random legal play, few moves into eyes, few passes: (fast, plain) after each move."""
+def random_game(seed: int, size: int, max_moves: int):
+    """Yields (fast, plain) after each move of random legal play, with few moves into eyes and few passes."""
     rng = random.Random(seed)
     game, plain = Board(size), Plain(size)
-    for _ in range(most):
+    for _ in range(max_moves):
         yield game, plain
-        may = [point for point in plain.points() if plain.played(point) is not None]
-        wise = [point for point in may if not plain.is_eye(point, plain.turn)]
-        pool = wise if wise and rng.random() < 0.97 else may
+        legal = [point for point in plain.points() if plain.played(point) is not None]
+        no_eyes = [point for point in legal if not plain.is_eye(point, plain.turn)]
+        pool = no_eyes if no_eyes and rng.random() < 0.97 else legal
         if not pool or rng.random() < 0.02:
             game.play(-1)
             plain = plain.passed()
@@ -86,7 +86,7 @@ def random_game(seed: int, size: int, most: int):
 
 @settings(max_examples=10)
 @given(st.integers(0, 2**32), st.integers(2, 7))
-def test_planes_are_the_plain_ones_in_random_play(seed, size):
+def test_planes_match_the_plain_version_in_random_play(seed, size):
     """On crowded boards: snapbacks, ko, shared liberties, suicide threats, false eyes."""
     for number, (game, plain) in enumerate(random_game(seed, size, 70)):
         if number % 4 == 0:
@@ -94,19 +94,19 @@ def test_planes_are_the_plain_ones_in_random_play(seed, size):
 
 
 @pytest.mark.slow
-def test_planes_are_the_plain_ones_in_much_random_play():
-    """And every kind of plane occurs, so that none agrees by being empty."""
-    seen = np.zeros(COUNT, int)
+def test_planes_match_the_plain_version_in_long_random_play():
+    """Every plane occurs, so none agrees only by being empty."""
+    occurrences = np.zeros(COUNT, int)
     for seed in range(60):
         for number, (game, plain) in enumerate(random_game(seed, (5, 7, 9, 13)[seed % 4], 150)):
             if number % 3 == 0:
                 assert differences(game, plain) == []
-                seen += planes(game.position).any((1, 2))
-    assert (seen[:47] > 0).all() and seen[47] == 0
+                occurrences += planes(game.position).any((1, 2))
+    assert (occurrences[:47] > 0).all() and occurrences[47] == 0
 
 
-def through(game, every: int, first: int = 0):
-    """(fast, plain) at some positions of a record."""
+def through(game, step: int, first: int = 0):
+    """Yields (fast, plain) at every `step`-th position of a record."""
     colours = {1: "b", 2: "w"}
     fast, plain = Board(game.size, stones=game.stones, stone_colours=game.stone_colours), Plain(game.size)
     for place, colour in zip(game.stones.tolist(), game.stone_colours.tolist(), strict=True):
@@ -114,7 +114,7 @@ def through(game, every: int, first: int = 0):
     for number, (place, colour) in enumerate(zip(game.moves.tolist(), game.colours.tolist(), strict=True)):
         plain = plain.to_move(colours[colour])
         fast.position["turn"] = colour
-        if number % every == first:
+        if number % step == first:
             yield fast, plain
         fast.play(place, colour)
         plain = plain.played(divmod(place, game.size)) if place >= 0 else plain.passed()
@@ -126,20 +126,20 @@ def some_games(shared, step):
         return [sgf.read(archive.read(name), name) for name in listed[7::step]]
 
 
-def test_planes_are_the_plain_ones_in_games(shared):
+def test_planes_match_the_plain_version_in_games(shared):
     for number, game in enumerate(some_games(shared, 100)):
         for fast, plain in through(game, 90, 29 + 5 * number):
             assert differences(fast, plain) == []
 
 
 @pytest.mark.slow
-def test_planes_are_the_plain_ones_in_many_games(shared):
-    seen = np.zeros(COUNT, int)
+def test_planes_match_the_plain_version_in_many_games(shared):
+    occurrences = np.zeros(COUNT, int)
     for number, game in enumerate(some_games(shared, 10)):
         for fast, plain in through(game, 30, number % 30):
             assert differences(fast, plain) == []
-            seen += planes(fast.position).any((1, 2))
-    assert (seen[:47] > 0).all()
+            occurrences += planes(fast.position).any((1, 2))
+    assert (occurrences[:47] > 0).all()
 
 
 # --- drawings ------------------------------------------------------------------------------------------------------
@@ -158,7 +158,7 @@ def test_a_stone_in_atari_is_on_the_first_liberty_plane():
     """)
 
 
-def test_stones_are_ones_own_and_the_others_whoever_has_which_colour():
+def test_stone_planes_are_relative_to_the_colour_to_move():
     for black in "XO":
         game = board("X . .\nO O .\n. . X", black=black)
         assert plane(game, "own stones") == {0, 8} and plane(game, "opponent's stones") == {3, 4}
@@ -198,7 +198,7 @@ def test_a_point_retaken_shows_the_age_of_the_new_stone():
     assert plane(game, "turns since 0") == {5} and 6 not in plane(game, "turns since 3")
 
 
-def test_capture_size_counts_all_chains_that_a_move_takes():
+def test_capture_size_counts_all_captured_chains():
     game = board("""
         O . O O X
         X X X X .
@@ -210,7 +210,7 @@ def test_capture_size_counts_all_chains_that_a_move_takes():
     assert 1 not in plane(game, "capture size 0")
 
 
-def test_self_atari_counts_the_stones_that_could_be_taken_then():
+def test_self_atari_size_counts_the_stones_of_the_chain():
     game = board("""
         X . O . .
         X O . . .
@@ -230,7 +230,7 @@ def test_self_atari_counts_the_stones_that_could_be_taken_then():
     assert plane(game, "self-atari size 1") == {2, 4}
 
 
-def test_a_move_that_takes_has_the_liberties_that_it_freed():
+def test_a_capture_adds_liberties():
     game = board("""
         . O X . .
         O X . . .
@@ -241,7 +241,7 @@ def test_a_move_that_takes_has_the_liberties_that_it_freed():
     assert plane(game, "capture size 2") == {0} and plane(game, "liberties after 2") >= {0}
 
 
-def test_nothing_is_said_of_illegal_moves():
+def test_illegal_moves_are_not_marked():
     game = board("""
         . O X . .
         O O . . .
@@ -252,7 +252,7 @@ def test_nothing_is_said_of_illegal_moves():
     assert not planes(game.position)[20:47, 0, 0].any()
 
 
-def test_a_ko_point_is_no_legal_move():
+def test_a_ko_point_is_not_marked():
     game = board("""
         . X O .
         X O . O
@@ -287,13 +287,13 @@ def test_true_eyes_are_not_sensible(drawing, eyes):
     assert legal - sensible == (set() if "false" in eyes else points)
 
 
-def test_eyes_of_the_other_are_not_ones_own():
+def test_the_opponents_eyes_are_sensible_points():
     game = board(". O . .\nO O . .\n. . . .\n. X . .")
     assert plane(game, "sensible") == {place for place in range(16) if game.legal(place)}
 
 
-def test_a_checkerboard_of_eyes_is_read_at_once():
-    """Every eye leans on four others: following each from each would take for ever."""
+def test_a_checkerboard_of_eyes_is_fast():
+    """Every eye depends on four others: recursion would take exponential time."""
     size = 19
     places = [place for place in range(size * size) if (place // size + place % size) % 2]
     game = Board(size, stones=places, stone_colours=[1] * len(places))
@@ -320,12 +320,12 @@ def test_planes_of_other_sizes_pack_and_unpack(size):
     game = Board(size)
     if size > 1:
         game.play(size)
-    found = planes(game.position)
-    assert found.shape == (48, size, size) and found[3].all() and not found[47].any()
-    assert found[:3].sum() == size * size
+    values = planes(game.position)
+    assert values.shape == (48, size, size) and values[3].all() and not values[47].any()
+    assert values[:3].sum() == size * size
 
 
-def test_computing_planes_leaves_the_position_as_it_was(shared):
+def test_computing_planes_does_not_change_the_position(shared):
     for game in some_games(shared, 250):
         position = game.position(len(game) // 2)
         before = {name: position[name].copy() for name in ("colour", "age", "ko", "turn", "moves", "hash", "depth")}
@@ -335,6 +335,6 @@ def test_computing_planes_leaves_the_position_as_it_was(shared):
             assert (position[name] == value).all(), name
 
 
-def test_the_smaller_input_is_black_white_and_empty():
-    found = stones(board("X . O\n. . .\n. X .").position)
-    assert found.dtype == np.int8 and found.tolist() == [[[1, 0, -1], [0, 0, 0], [0, 1, 0]]]
+def test_the_matrix_is_black_white_and_empty():
+    values = stones(board("X . O\n. . .\n. X .").position)
+    assert values.dtype == np.int8 and values.tolist() == [[[1, 0, -1], [0, 0, 0], [0, 1, 0]]]

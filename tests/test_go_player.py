@@ -1,4 +1,4 @@
-"""What a network thinks of positions, what is played for it, and what random games say of an end."""
+"""Policies, players and playouts."""
 
 import neocog
 import numpy as np
@@ -37,16 +37,16 @@ def model(tmp_path):
 # --- a policy ------------------------------------------------------------------------------------------------------
 
 
-def test_probabilities_are_of_legal_moves_and_one_in_all(model, board):
+def test_probabilities_of_legal_moves_sum_to_one(model, board):
     empty = Board(19)
-    found = Policy(model)(rows_of(board, empty))
-    assert found.shape == (2, 361) and found.dtype == np.float32
-    np.testing.assert_allclose(found.sum(1), 1, rtol=1e-5)
-    assert (found[0] > 0).sum() == 361 - 12 and (found[1] > 0).all()
-    assert all(found[0][each] == 0 for each in board.moves)
+    probabilities = Policy(model)(rows_of(board, empty))
+    assert probabilities.shape == (2, 361) and probabilities.dtype == np.float32
+    np.testing.assert_allclose(probabilities.sum(1), 1, rtol=1e-5)
+    assert (probabilities[0] > 0).sum() == 361 - 12 and (probabilities[1] > 0).all()
+    assert all(probabilities[0][place] == 0 for place in board.moves)
 
 
-def test_they_are_those_of_the_network(model, board):
+def test_probabilities_are_the_networks(model, board):
     rows = rows_of(board)
     with torch.inference_mode():
         direct = model.logits(torch.from_numpy(rows)).softmax(1).numpy()
@@ -54,21 +54,23 @@ def test_they_are_those_of_the_network(model, board):
 
 
 def test_labels_are_matched_by_their_names(tmp_path, model, board):
-    """A model whose points come in another order says the same of another point."""
+    """A model with labels in reverse order has the reversed probabilities."""
     turned = neocog.load(model_file(tmp_path / "turned.safetensors", POINTS[::-1]), "cpu")
     rows = rows_of(Board(19))  # where all is legal, the network's numbers are the same for both
     np.testing.assert_allclose(Policy(turned)(rows)[0], Policy(model)(rows)[0][::-1], rtol=1e-5)
 
 
-def test_averaged_over_the_symmetries_a_turned_board_has_turned_probabilities(tmp_path, board):
+def test_a_policy_over_all_symmetries_is_equivariant(tmp_path, board):
     policy = Policy(neocog.load(model_file(tmp_path / "all.safetensors"), "cpu", symmetries=8))
-    (found,) = policy(rows_of(board))
+    (probabilities,) = policy(rows_of(board))
     for s in range(8):
         turned = Board(19)
-        for each in board.moves:
-            turned.play(int(moved(each, s)))
-        (other,) = policy(rows_of(turned))
-        np.testing.assert_allclose(other[[int(moved(each, s)) for each in range(361)]], found, rtol=1e-3, atol=1e-6)
+        for move in board.moves:
+            turned.play(int(moved(move, s)))
+        (turned_probabilities,) = policy(rows_of(turned))
+        np.testing.assert_allclose(
+            turned_probabilities[[int(moved(place, s)) for place in range(361)]], probabilities, rtol=1e-3, atol=1e-6
+        )
 
 
 def test_a_position_without_a_legal_move_has_no_probabilities(model):
@@ -84,16 +86,16 @@ def test_a_position_without_a_legal_move_has_no_probabilities(model):
         (["cat", "dog"], "go", r"the model's 2 labels are not the 361 points of a board; expected a model"),
     ],
 )
-def test_a_model_of_something_else_is_refused(model, labels, domain, message):
+def test_a_model_of_another_domain_or_labels_is_refused(model, labels, domain, message):
     from dataclasses import replace
 
-    model.card = replace(model.card, labels=labels, domain=domain)
+    model.card = replace(model.card, domain=domain)
     model.task = replace(model.task, labels=labels)
     with pytest.raises(Problem, match=message):
         Policy(model)
 
 
-def test_damaged_weights_are_said(tmp_path, board):
+def test_damaged_weights_are_an_error(tmp_path, board):
     policy = Policy(neocog.load(model_file(tmp_path / "nan.safetensors", spoil=float("nan")), "cpu"))
     with pytest.raises(Problem, match=r"the network predicts numbers that are not finite: its weights are damaged"):
         policy(rows_of(board))
@@ -102,35 +104,35 @@ def test_damaged_weights_are_said(tmp_path, board):
 # --- random games --------------------------------------------------------------------------------------------------
 
 
-def test_a_stone_in_the_others_eye_is_dead_and_its_surroundings_live():
+def test_a_stone_in_an_eye_is_dead_and_the_surrounding_chains_are_alive():
     board = divided_board(dead=True)
     assert run_playouts(board).dead() == [place("B16", 19), place("B5", 19)]
     assert run_playouts(board).without_dead().score() == 190 - 171
 
 
-def test_the_same_seed_says_the_same(board):
-    first, again, other = (run_playouts(board, 50, seed) for seed in (1, 1, 2))
-    assert np.array_equal(first.leads, again.leads) and not np.array_equal(first.leads, other.leads)
+def test_playouts_are_reproducible(board):
+    first, again, different = (run_playouts(board, 50, seed) for seed in (1, 1, 2))
+    assert np.array_equal(first.leads, again.leads) and not np.array_equal(first.leads, different.leads)
     assert np.abs(first.ownership).max() <= 1 and first.win_rate(1, 7.5) + first.win_rate(2, 7.5) == pytest.approx(1)
     assert first.mean_lead(1, 7.5) == -first.mean_lead(2, 7.5)
 
 
-def test_random_games_change_nothing(board):
+def test_playouts_do_not_change_the_board(board):
     before = board.position.copy()
     run_playouts(board, 20)
     assert board.position.tobytes() == before.tobytes()
 
 
-def drawn_board(drawn: str) -> Board:
-    """A board of 9×9 from its signs, Black to move."""
-    signs = [".XO".index(sign) for sign in drawn.split()]
-    stones = [each for each, colour in enumerate(signs) if colour]
-    return Board(9, stones=stones, stone_colours=[signs[each] for each in stones])
+def drawn_board(drawing: str) -> Board:
+    """A 9×9 board from a drawing, Black to move."""
+    signs = [".XO".index(sign) for sign in drawing.split()]
+    stones = [place for place, colour in enumerate(signs) if colour]
+    return Board(9, stones=stones, stone_colours=[signs[place] for place in stones])
 
 
-def test_a_chain_that_an_answer_saves_lives():
-    """Black can give atari to the three white stones on top; unanswered, they would be lost every third time."""
-    drawn = """
+def test_a_chain_that_can_be_rescued_is_alive():
+    """Black can put the three white stones on top into atari; without rescue they die in a third of the games."""
+    drawing = """
         X . X O . . . . .
         X X O O . O . . .
         . X X X O . . . .
@@ -140,12 +142,12 @@ def test_a_chain_that_an_answer_saves_lives():
         X . X X O . . . .
         X X X X O . O . .
         . X X X O . . . ."""
-    assert run_playouts(drawn_board(drawn)).ownership[1, 3] < -0.6
+    assert run_playouts(drawn_board(drawing)).ownership[1, 3] < -0.6
 
 
-def test_two_chains_in_seki_live():
-    """Neither may play on the two liberties that they share; whoever gave large chains away would lose one."""
-    drawn = """
+def test_two_chains_in_seki_are_alive():
+    """Neither colour may fill the two shared liberties; playouts must not put large chains into self-atari."""
+    drawing = """
         X O O . X X O . .
         X O O . X X O . .
         X O O O X X O . .
@@ -155,19 +157,19 @@ def test_two_chains_in_seki_live():
         . . . X O . . . .
         . . . X O . . . .
         . . . X O . . . ."""
-    found = run_playouts(drawn_board(drawn))
-    assert found.dead() == []
-    assert found.ownership[0, 1] < -0.5 and found.ownership[0, 4] > 0.5
+    playouts = run_playouts(drawn_board(drawing))
+    assert playouts.dead() == []
+    assert playouts.ownership[0, 1] < -0.5 and playouts.ownership[0, 4] > 0.5
 
 
-def test_a_result_is_written_as_records_write_it():
-    assert [result(each) for each in (3.5, -0.5, 0, 12.0)] == ["B+3.5", "W+0.5", "0", "B+12"]
+def test_results_have_the_format_of_records():
+    assert [result(lead) for lead in (3.5, -0.5, 0, 12.0)] == ["B+3.5", "W+0.5", "0", "B+12"]
 
 
 # --- a player ------------------------------------------------------------------------------------------------------
 
 
-def test_a_whole_game_is_legal_fills_no_eye_and_ends():
+def test_a_game_against_itself_is_legal_fills_no_eye_and_ends():
     """Against itself, from the empty board until both pass."""
     board, player = Board(19), Player(by_hand, temperature=1, seed=1)
     while board.moves[-2:] != [PASS, PASS]:
@@ -180,7 +182,7 @@ def test_a_whole_game_is_legal_fills_no_eye_and_ends():
     assert len(board.moves) > 300
 
 
-def test_it_plays_the_likeliest_move_and_leaves_the_board_alone():
+def test_choose_returns_the_likeliest_move_without_playing():
     board = Board(19)
     assert Player(by_hand).choose(board, 1, 7.5) == 0 and not board.moves
     assert [move.place for move in Player(by_hand).candidates(board)[:3]] == [0, 1, 2]
@@ -188,25 +190,25 @@ def test_it_plays_the_likeliest_move_and_leaves_the_board_alone():
 
 def test_temperature_draws_by_probability_and_a_seed_repeats():
     def policy(rows):
-        found = np.zeros((len(rows), 361), np.float32)
-        found[:, :3] = 0.5, 0.3, 0.2
-        return found
+        probabilities = np.zeros((len(rows), 361), np.float32)
+        probabilities[:, :3] = 0.5, 0.3, 0.2
+        return probabilities
 
-    drawn = [Player(policy, 1, seed=seed).choose(Board(19), 1, 7.5) for seed in range(300)]
-    counts = np.bincount(drawn, minlength=3)[:3] / 300
+    moves = [Player(policy, 1, seed=seed).choose(Board(19), 1, 7.5) for seed in range(300)]
+    counts = np.bincount(moves, minlength=3)[:3] / 300
     np.testing.assert_allclose(counts, [0.5, 0.3, 0.2], atol=0.08)
-    assert Player(policy, 1, seed=5).choose(Board(19), 1, 7.5) == drawn[5]
+    assert Player(policy, 1, seed=5).choose(Board(19), 1, 7.5) == moves[5]
 
 
-def test_it_brings_no_position_back():
-    """Even where simple ko would let it."""
+def test_a_player_repeats_no_position():
+    """Even if simple ko allows it."""
     board = Board(19)
     board.hashes.append(board.copy()._hash_after(0))
     assert board.repeats(0) and board.legal(0)
     assert Player(by_hand).choose(board, 1, 7.5) == 1
 
 
-def test_it_passes_after_a_pass_when_it_is_ahead():
+def test_a_player_passes_after_a_pass_if_it_leads():
     """Black has 190 points, White 171: with a komi of 7.5 Black leads, and with 30 White."""
     board = divided_board()
     board.play(PASS, 2)
@@ -214,27 +216,27 @@ def test_it_passes_after_a_pass_when_it_is_ahead():
     assert Player(by_hand).choose(divided_board(), 1, 7.5) != PASS  # nobody has passed
 
 
-def test_it_passes_after_a_pass_when_nothing_is_left_to_play_for():
-    """Behind, but no point reaches both colours."""
+def test_a_player_passes_after_a_pass_if_the_game_is_finished():
+    """It is behind, but no empty point is reached by both colours."""
     board = divided_board()
     board.play(PASS, 2)
     assert is_finished(board) and Player(by_hand).choose(board, 1, 30) == PASS
 
 
-def test_it_plays_on_after_a_pass_when_it_is_behind_and_points_are_left():
+def test_a_player_continues_after_a_pass_if_it_is_behind():
     board = Board(19, stones=[0, 360], stone_colours=[1, 2])
     board.play(PASS, 2)
     assert not is_finished(board) and Player(by_hand).choose(board, 1, 400) == 1
 
 
-def test_it_passes_where_nothing_sensible_is_left():
-    """Two true eyes are all that is empty."""
-    stones = [each for each in range(361) if each not in (20, 58)]
+def test_a_player_passes_without_sensible_moves():
+    """Only two true eyes are empty."""
+    stones = [place for place in range(361) if place not in (20, 58)]
     board = Board(19, stones=stones, stone_colours=[1] * len(stones))
     assert Player(by_hand).choose(board, 1, 7.5) == PASS
 
 
-def test_it_resigns_only_when_asked_to():
+def test_a_player_resigns_only_with_resign():
     board = divided_board(rows=3)  # 57 points for Black, 304 for White
     for _ in range(60):
         board.play(Player(by_hand).candidates(board)[-1].place if board.turn == 2 else PASS)
@@ -250,6 +252,6 @@ def test_it_resigns_only_when_asked_to():
         ({"resign": 5}, r"--resign is a share of games between 0 and 1, such as 0\.05; got 5"),
     ],
 )
-def test_numbers_that_cannot_be_are_said(numbers, message):
+def test_values_out_of_range_are_refused(numbers, message):
     with pytest.raises(Problem, match=message):
         Player(by_hand, **numbers)

@@ -1,4 +1,4 @@
-"""Records as they come: what is read, and the sentence for each that cannot be."""
+"""SGF records: what is read, and the reasons why others are not."""
 
 import io
 import tarfile
@@ -19,7 +19,7 @@ GOOD = b"(;GM[1]FF[4]SZ[19]PB[Ann]PW[Bo]BR[7d]WR[6d]KM[6.5]RE[W+R]DT[2013-09-09]
 
 
 def why(content: bytes) -> str:
-    """The sentence for a file that holds no usable record."""
+    """The reason why a file holds no usable record."""
     with pytest.raises(BadRecord) as problem:
         sgf.read(content)
     return str(problem.value)
@@ -32,7 +32,7 @@ def moves(content: bytes) -> list[int]:
 # --- what is read --------------------------------------------------------------------------------------------------
 
 
-def test_a_record_gives_its_moves_and_facts():
+def test_a_record_gives_its_moves_and_information():
     game = sgf.read(GOOD, "a.sgf")
     assert game.moves.tolist() == [3 * 19 + 15, 3 * 19 + 3, 16 * 19 + 15, 15 * 19 + 3]
     assert game.colours.tolist() == [1, 2, 1, 2] and game.size == 19 and game.name == "a.sgf"
@@ -51,17 +51,17 @@ def test_the_moves_are_those_that_sgfmill_reads(shared):
         names = [name for name in archive.namelist() if name.endswith(".sgf")]
         for name in names[::50]:
             content = archive.read(name)
-            told = [node.get_move() for node in sgfmill.Sgf_game.from_bytes(content).get_main_sequence()]
-            theirs = [(colour, move) for colour, move in told if colour]
+            nodes = [node.get_move() for node in sgfmill.Sgf_game.from_bytes(content).get_main_sequence()]
+            expected = [(colour, move) for colour, move in nodes if colour]
             game = sgf.read(content)
-            assert game.colours.tolist() == [1 if colour == "b" else 2 for colour, _ in theirs]
-            assert game.moves.tolist() == [-1 if m is None else (18 - m[0]) * 19 + m[1] for _, m in theirs]
+            assert game.colours.tolist() == [1 if colour == "b" else 2 for colour, _ in expected]
+            assert game.moves.tolist() == [-1 if m is None else (18 - m[0]) * 19 + m[1] for _, m in expected]
 
 
-def test_the_counts_of_the_test_set_are_those_that_others_count(shared):
-    found = read_collection([str(shared / "go/test.sgf.zip")])
-    assert len(found.games) == 1000 and found.bad == []
-    assert len(found.games.moves) == 201_118 and (found.games.moves < 0).sum() == 28
+def test_the_counts_of_the_test_set_are_the_published_ones(shared):
+    collection = read_collection([str(shared / "go/test.sgf.zip")])
+    assert len(collection.games) == 1000 and collection.bad == []
+    assert len(collection.games.moves) == 201_118 and (collection.games.moves < 0).sum() == 28
 
 
 def test_both_ways_to_write_a_pass_are_read():
@@ -73,7 +73,7 @@ def test_a_record_without_a_size_is_on_19x19():
     assert sgf.read(b"(;GM[1];B[ss])").size == 19
 
 
-def test_of_every_branch_the_first_is_read():
+def test_the_first_variation_is_read():
     assert moves(b"(;SZ[9];B[aa](;W[bb](;B[cc])(;B[dd]))(;W[ee];B[ff]))") == [0, 10, 20]
 
 
@@ -89,12 +89,12 @@ def test_handicap_stones_are_set_up_and_white_begins():
     assert sgf.read(b"(;SZ[9]HA[2]AB[cc][gg])").to_move(0) == 2
 
 
-def test_stones_may_be_set_up_in_rectangles_and_taken_off_and_after_the_root():
+def test_stones_may_be_set_up_in_rectangles_removed_and_after_the_root():
     game = sgf.read(b"(;SZ[5];AB[aa:ba]AW[ee];AE[ba]PL[W])")
     assert game.stones.tolist() == [0, 24] and game.stone_colours.tolist() == [1, 2]
 
 
-def test_who_is_to_move_is_what_pl_says():
+def test_pl_sets_the_colour_to_move():
     assert sgf.read(b"(;SZ[9]PL[W])").first == 2 and sgf.read(b"(;SZ[9]AB[aa]PL[B])").first == 1
 
 
@@ -104,7 +104,7 @@ def test_moves_out_of_turn_are_read_as_they_stand():
 
 
 def test_a_ko_may_be_filled_by_the_colour_that_took_it():
-    """White takes, then White again, out of turn: the ko does not bind it."""
+    """Black captures and moves again, out of turn: the ko does not apply to it."""
     setup = b"(;SZ[5]AB[ba][ab][bc]AW[ca][bb][db][cc];B[cb];B[bb])"
     assert len(sgf.read(setup)) == 2
 
@@ -128,14 +128,14 @@ def test_escapes_in_names_are_read():
 
 def test_a_collection_gives_every_game_and_skips_the_bad_ones():
     content = GOOD + b"\n\n(;GM[1]SZ[19];B[zz])\n" + GOOD + b"(;GM[1];B[aa];W[bb"
-    told = list(sgf.records(content, "all.sgf"))
-    assert [name for name, _ in told] == ["all.sgf#1", "all.sgf#2", "all.sgf#3", "all.sgf#4"]
-    assert [isinstance(found, BadRecord) for _, found in told] == [False, True, False, True]
+    records = list(sgf.records(content, "all.sgf"))
+    assert [name for name, _ in records] == ["all.sgf#1", "all.sgf#2", "all.sgf#3", "all.sgf#4"]
+    assert [isinstance(record, BadRecord) for _, record in records] == [False, True, False, True]
 
 
-def test_after_a_record_that_breaks_off_the_next_one_is_read():
-    told = list(sgf.records(b"(;GM[1]SZ[19];B[aa];W[bb]\n" + GOOD, "all.sgf"))
-    assert str(told[0][1]) == "is cut off or is not SGF" and len(told[1][1]) == 4
+def test_the_record_after_a_truncated_one_is_read():
+    records = list(sgf.records(b"(;GM[1]SZ[19];B[aa];W[bb]\n" + GOOD, "all.sgf"))
+    assert str(records[0][1]) == "is cut off or is not SGF" and len(records[1][1]) == 4
 
 
 # --- bad records, a sentence each ----------------------------------------------------------------------------------
@@ -166,19 +166,19 @@ def test_after_a_record_that_breaks_off_the_next_one_is_read():
         (b"\x00\xff\xd8\xff", "holds no game record, which would begin with (;"),
     ],
 )
-def test_a_bad_record_is_told_in_a_sentence(content, sentence):
+def test_bad_records_have_a_reason(content, sentence):
     assert why(content) == sentence
 
 
 def test_five_million_nodes_are_refused_without_taking_the_memory():
     content = b"(;GM[1]SZ[19]" + b";B[]" * 5_000_000 + b")"
     assert why(content) == "holds more than 100,000 nodes"
-    told = list(sgf.records(content + GOOD, "x"))
-    assert len(told) == 2 and len(told[1][1]) == 4
+    records = list(sgf.records(content + GOOD, "x"))
+    assert len(records) == 2 and len(records[1][1]) == 4
 
 
 def test_a_record_of_many_megabytes_is_refused_and_one_of_two_is_read():
-    """Analysis that programs save in a record makes it long, with few nodes."""
+    """Saved analysis makes records long, with few nodes."""
     content = b"(;GM[1]SZ[9]LZ[" + b"x" * (2 << 20) + b"];B[aa])"
     assert moves(content) == [0]
     assert why(content.replace(b"x", b"xyz")) == "is longer than 4 MB"
@@ -187,12 +187,12 @@ def test_a_record_of_many_megabytes_is_refused_and_one_of_two_is_read():
 # --- files, folders, archives --------------------------------------------------------------------------------------
 
 
-def test_nothing_else_is_lost_with_a_bad_file(tmp_path):
+def test_a_bad_file_does_not_affect_others(tmp_path):
     for name, content in (("a", GOOD), ("b", b"<html>"), ("c", GOOD.replace(b"dd", b"pd")), ("d", GOOD)):
         (tmp_path / f"{name}.sgf").write_bytes(content)
-    found = read_collection([str(tmp_path)])
-    assert [name.rsplit("/", 1)[1] for name in found.games.names] == ["a.sgf", "d.sgf"]
-    assert [(bad.file.rsplit("/", 1)[1], bad.reason) for bad in found.bad] == [
+    collection = read_collection([str(tmp_path)])
+    assert [name.rsplit("/", 1)[1] for name in collection.games.names] == ["a.sgf", "d.sgf"]
+    assert [(bad.file.rsplit("/", 1)[1], bad.reason) for bad in collection.bad] == [
         ("b.sgf", "is a web page, not a game record: download the record itself"),
         ("c.sgf", "move 2, white Q16: the point is occupied"),
     ]
@@ -208,17 +208,17 @@ def made_zip(path, members):
 def test_a_bomb_in_a_zip_is_refused_before_it_is_unpacked(tmp_path, monkeypatch):
     path = made_zip(tmp_path / "bomb.zip", [("good.sgf", GOOD), ("bomb.sgf", bytes(3 << 20))])
     monkeypatch.setattr(record_files_module, "LARGEST_FILE", 2 << 20)
-    found = dict(record_files([path]))
-    assert found[f"{path}!good.sgf"] == GOOD
-    assert isinstance(found[f"{path}!bomb.sgf"], Unreadable)
-    assert str(found[f"{path}!bomb.sgf"]) == "has 3 MB; a file may have 2 MB"
+    contents = dict(record_files([path]))
+    assert contents[f"{path}!good.sgf"] == GOOD
+    assert isinstance(contents[f"{path}!bomb.sgf"], Unreadable)
+    assert str(contents[f"{path}!bomb.sgf"]) == "has 3 MB; a file may have 2 MB"
 
 
 def test_a_name_that_leads_out_of_its_archive_is_refused(tmp_path):
     path = made_zip(tmp_path / "a.zip", [("../out.sgf", GOOD), ("/abs.sgf", GOOD), ("in/a.sgf", GOOD), ("b.txt", b"")])
-    found = read_collection([path])
-    assert found.games.names == [f"{path}!in/a.sgf"]
-    assert [bad.reason for bad in found.bad] == ["has a name that leads out of its archive"] * 2
+    collection = read_collection([path])
+    assert collection.games.names == [f"{path}!in/a.sgf"]
+    assert [bad.reason for bad in collection.bad] == ["has a name that leads out of its archive"] * 2
     assert not (tmp_path.parent / "out.sgf").exists()
 
 
@@ -239,14 +239,14 @@ def test_one_record_of_an_archive_can_be_named(tmp_path):
     assert [name for name, _ in record_files([f"{path}!x/2.sgf"])] == [f"{path}!x/2.sgf"]
 
 
-def test_a_damaged_archive_is_told_in_a_sentence(tmp_path):
+def test_a_damaged_archive_is_an_error(tmp_path):
     path = tmp_path / "a.zip"
     path.write_bytes(b"PK\x03\x04 and nothing more")
     with pytest.raises(Problem, match=r"a\.zip is damaged or breaks off after 0 files"):
         read_collection([str(path)])
 
 
-def test_an_argument_without_records_is_told(tmp_path):
+def test_an_argument_without_records_is_an_error(tmp_path):
     (tmp_path / "readme.txt").write_text("no games")
     with pytest.raises(Problem, match=r"holds no game records; expected SGF files, a folder or an archive of them"):
         read_collection([str(tmp_path)])
@@ -254,9 +254,9 @@ def test_an_argument_without_records_is_told(tmp_path):
         read_collection([str(tmp_path / "gone.sgf")])
 
 
-def test_several_processes_read_what_one_reads(tmp_path):
+def test_several_processes_give_the_same_collection(tmp_path):
     path = made_zip(tmp_path / "a.zip", [(f"{i}.sgf", GOOD if i % 7 else b"(;B[aa];W[aa])") for i in range(500)])
-    one, two = read_collection([path]), read_collection([path], workers=2)
-    assert one.games.names == two.games.names and (one.games.moves == two.games.moves).all()
-    assert one.bad == two.bad and one.digests == two.digests and len(one.bad) == 72
-    assert np.unique(one.openings).size == 1
+    sequential, parallel = read_collection([path]), read_collection([path], workers=2)
+    assert sequential.games.names == parallel.games.names and (sequential.games.moves == parallel.games.moves).all()
+    assert sequential.bad == parallel.bad and sequential.digests == parallel.digests and len(sequential.bad) == 72
+    assert np.unique(sequential.openings).size == 1

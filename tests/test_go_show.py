@@ -1,4 +1,4 @@
-"""What people see: boards in the terminal and as pictures, and the commands of Go with their messages."""
+"""Boards in the terminal and as images, and the commands of Go with their messages."""
 
 import json
 import zipfile
@@ -19,7 +19,7 @@ def game():
     return sgf.read(GAME, "a.sgf")
 
 
-def test_a_board_in_plain_signs(game):
+def test_a_board_in_plain_characters(game):
     assert (
         text(diagram(game, 3), unicode=False)
         == """\
@@ -41,27 +41,27 @@ move 3 of 5: white G3, black to move"""
 
 
 def test_a_board_before_the_first_move_has_star_points(game):
-    told = text(diagram(game, 0), unicode=False).splitlines()
-    assert told[5] == " 5 . . . . + . . . . 5" and told[-1] == "before the first of 5 moves, white to move"
+    drawing = text(diagram(game, 0), unicode=False).splitlines()
+    assert drawing[5] == " 5 . . . . + . . . . 5" and drawing[-1] == "before the first of 5 moves, white to move"
 
 
-def test_a_pass_is_told_and_marks_nothing(game):
-    told = text(diagram(game, 4), unicode=False)
-    assert "move 4 of 5: black pass, white to move" in told and "(O)" not in told and "(X)" not in told
+def test_a_pass_is_reported_without_a_mark(game):
+    drawing = text(diagram(game, 4), unicode=False)
+    assert "move 4 of 5: black pass, white to move" in drawing and "(O)" not in drawing and "(X)" not in drawing
 
 
-def test_a_plane_is_laid_over_the_board_in_plain_signs(game):
-    told = text(diagram(game, 3, "own stones"), unicode=False)
-    assert " 7 . . # . . . # . . 7" in told and told.endswith(
+def test_a_plane_is_marked_in_plain_characters(game):
+    drawing = text(diagram(game, 3, "own stones"), unicode=False)
+    assert " 7 . . # . . . # . . 7" in drawing and drawing.endswith(
         "own stones: 3 points (marked: * empty, # black, @ white)"
     )
-    told = text(diagram(game, 3, "empty"), unicode=True)
-    assert " 7 * * ● * * * ● * * 7" in told
+    drawing = text(diagram(game, 3, "empty"), unicode=True)
+    assert " 7 * * ● * * * ● * * 7" in drawing
 
 
 def test_a_group_of_planes_shows_its_numbers(game):
-    told = text(diagram(game, 3, "liberties"), unicode=True)
-    assert " 7 . . 4 . . . 4 . . 7" in told and told.endswith("liberties: 5 points")
+    drawing = text(diagram(game, 3, "liberties"), unicode=True)
+    assert " 7 . . 4 . . . 4 . . 7" in drawing and drawing.endswith("liberties: 5 points")
 
 
 def test_colours_paint_the_same_board(game):
@@ -75,36 +75,36 @@ def test_colours_paint_the_same_board(game):
 def test_every_board_fits_80_columns(size, colour):
     import re
 
-    told = text(Diagram(np.zeros((size, size), np.uint8), last=0), colour)
-    lines = [re.sub(r"\x1b\[[\d;]*m", "", line) for line in told.splitlines()]
+    drawing = text(Diagram(np.zeros((size, size), np.uint8), last=0), colour)
+    lines = [re.sub(r"\x1b\[[\d;]*m", "", line) for line in drawing.splitlines()]
     assert max(map(len, lines)) <= 44 and len({len(line.rstrip()) for line in lines[1 : size + 1]}) <= 2
 
 
-def test_captures_and_ko_are_told():
+def test_captures_and_ko_are_reported():
     game = sgf.read(b"(;SZ[5]AB[ba][ab][bc]AW[ca][bb][db][cc];B[cb])")
     assert diagram(game).lines[1] == "move 1 of 1: black C4, white to move, ko at B4; captured: 0 black, 1 white"
 
 
-def test_a_move_that_was_not_played_is_told(game):
+def test_a_move_number_beyond_the_game_is_an_error(game):
     with pytest.raises(Problem, match=r"a\.sgf has 5 moves; --move is 0 to 5, got 6"):
         diagram(game, 6)
 
 
 def test_a_picture_is_the_same_as_svg_and_png(game):
-    """Stones where they belong, the last move in red, a mark on a plane; names escaped."""
-    drawn = diagram(game, 3, "ladder capture")
-    image = picture.png(drawn)
-    assert image.width == picture.side(drawn) and image.height > image.width
-    for place, stone in enumerate(drawn.board.ravel()):
+    """Stones, the last move in red, the marks of a plane; names are escaped."""
+    marked = diagram(game, 3, "ladder capture")
+    image = picture.png(marked)
+    assert image.width == picture.side(marked) and image.height > image.width
+    for place, stone in enumerate(marked.board.ravel()):
         x, y = picture.centre(place, 9)
         red, green, blue = image.getpixel((x + 10, y + 5))
         if stone:
             assert (red > 200 and blue > 200) if stone == 2 else red < 60
         else:
             assert red > blue + 50
-    red, green, _ = image.getpixel(picture.centre(drawn.last, 9))
+    red, green, _ = image.getpixel(picture.centre(marked.last, 9))
     assert red > 180 and green < 90
-    drawing = picture.svg(drawn)
+    drawing = picture.svg(marked)
     assert drawing.count(f'fill="{picture.INK}" stroke="#000000"') == 3 and drawing.count(picture.LAST) == 1
     assert "&lt;Bo&gt; (4d)" in drawing and "ladder capture: no point" in drawing
 
@@ -137,7 +137,7 @@ def test_show_draws_on_stdout(neocog):
     assert neocog("go", "show", "-", stdin=GAME)[1].count("move 5 of 5") == 1
 
 
-def test_show_writes_pictures_and_replaces_none(neocog, tmp_path):
+def test_show_writes_images_and_overwrites_none(neocog, tmp_path):
     assert neocog("go", "show", "a.sgf", "--svg", "a.svg", "--png", "a.png") == (0, "", "wrote a.svg, a.png\n")
     with Image.open(tmp_path / "a.png") as image:
         assert image.format == "PNG"
@@ -147,16 +147,16 @@ def test_show_writes_pictures_and_replaces_none(neocog, tmp_path):
     assert neocog("go", "show", "a.sgf", "--png", "a.png", "--force")[0] == 0
 
 
-def test_show_gives_a_position_to_programs(neocog):
+def test_show_prints_json(neocog):
     code, out, _ = neocog("go", "show", "a.sgf", "--move", "3", "--plane", "own stones", "--json")
-    told = json.loads(out)
+    document = json.loads(out)
     assert (
         code == 0
-        and told["size"] == 9
-        and told["last"] == "G3"
-        and told["marked"] == dict.fromkeys(("C3", "C7", "G7"), "")
+        and document["size"] == 9
+        and document["last"] == "G3"
+        and document["marked"] == dict.fromkeys(("C3", "C7", "G7"), "")
     )
-    assert told["board"][6][6] == 2
+    assert document["board"][6][6] == 2
 
 
 @pytest.mark.parametrize(
@@ -181,14 +181,14 @@ def test_show_gives_a_position_to_programs(neocog):
         (["pack", "a.sgf", "--out", "o"], DATA, "none of 1 records can be packed, first: a.sgf is on 9×9"),
     ],
 )
-def test_mistakes_are_told_in_a_sentence(neocog, tmp_path, arguments, code, sentence):
+def test_wrong_usage_has_a_message(neocog, tmp_path, arguments, code, sentence):
     (tmp_path / "page.sgf").write_bytes(b"<html>")
     (tmp_path / "ko.sgf").write_bytes(b"(;SZ[5]AB[ba][ab][bc]AW[ca][bb][db][cc];B[cb];W[bb])")
-    found, out, err = neocog("go", *arguments)
-    assert found == code and out == "" and sentence in err and "Traceback" not in err
+    exit_code, out, err = neocog("go", *arguments)
+    assert exit_code == code and out == "" and sentence in err and "Traceback" not in err
 
 
-def test_planes_writes_what_it_says_and_names_what_it_left_out(neocog, tmp_path):
+def test_planes_lists_the_records_left_out(neocog, tmp_path):
     code, out, err = neocog("go", "planes", "b.sgf", "--out", "o.npz")
     assert (code, out) == (0, "3 positions of 1 games in o.npz\n")
     assert err == "left out 1 record:\n  b.sgf#2 move 2, white A19: the point is occupied\n"
@@ -196,17 +196,17 @@ def test_planes_writes_what_it_says_and_names_what_it_left_out(neocog, tmp_path)
         assert file["planes"].shape == (3, 48, 19, 19) and file["move"].tolist() == [72, 60, 319]
 
 
-def test_pack_tells_games_and_positions_and_does_not_pack_twice(neocog, tmp_path):
+def test_pack_reports_games_and_positions_and_reuses_a_pack(neocog, tmp_path):
     with zipfile.ZipFile(tmp_path / "games.zip", "w") as archive:
-        for at, first in enumerate(("pd", "cc", "ee", "jj")):
-            archive.writestr(f"{at}.sgf", f"(;SZ[19];B[{first}];W[qq];B[ab])")
+        for i, first in enumerate(("pd", "cc", "ee", "jj")):
+            archive.writestr(f"{i}.sgf", f"(;SZ[19];B[{first}];W[qq];B[ab])")
     for _ in range(2):
         code, out, _ = neocog("go", "pack", "games.zip", "--out", "packed", "--workers", "1")
         assert code == 0 and out.startswith("12 positions of 4 games (") and out.endswith(" in packed/\n")
     assert json.loads(neocog("go", "pack", "games.zip", "--out", "packed", "--json")[1])["positions"] == 12
 
 
-def test_a_pack_that_is_stopped_says_how_to_go_on(neocog, monkeypatch):
+def test_an_interrupted_pack_says_how_to_continue(neocog, monkeypatch):
     from neocog.go import pack
 
     def stopped(*_):
@@ -219,13 +219,13 @@ def test_a_pack_that_is_stopped_says_how_to_go_on(neocog, monkeypatch):
     assert neocog("go", "pack", "b.sgf", "--out", "packed")[0] == 0
 
 
-def test_check_go_tells_what_is_there(neocog):
+def test_check_go_prints_the_report(neocog):
     code, out, _ = neocog("check", "go", "b.sgf")
     assert code == 0 and "games: 1" in out and "b.sgf#2" in out
-    told = json.loads(neocog("check", "go", "a.sgf", "--json")[1])
-    assert told["examples"] == 0 and told["problems"] == ["there is no game on 19×19 to train on"]
+    document = json.loads(neocog("check", "go", "a.sgf", "--json")[1])
+    assert document["examples"] == 0 and document["problems"] == ["there is no game on 19×19 to train on"]
 
 
-def test_several_games_are_told_and_the_first_is_shown(neocog):
+def test_show_uses_the_first_of_several_games_with_a_remark(neocog):
     code, out, err = neocog("go", "show", "b.sgf")
     assert code == 0 and "move 3 of 3: black Q3" in out and err == "b.sgf holds several games; this is b.sgf#1\n"

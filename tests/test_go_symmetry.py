@@ -43,19 +43,19 @@ def test_a_pass_stays_a_pass():
     assert moved(np.array([-1, 0, 360]), 2).tolist() == [-1, 360, 0]
 
 
-def test_the_table_of_moves_cannot_be_changed_by_mistake():
+def test_the_table_is_read_only():
     with pytest.raises(ValueError, match="read-only"):
         symmetry.table(9)[0, 0] = 5
 
 
 @pytest.mark.parametrize("size", [5, 9])
 def test_planes_turn_with_the_board(size):
-    """Games that are played turned have turned planes, ladders and all."""
+    """Turned games have turned planes, including ladders."""
     rng = random.Random(size)
     games = [Board(size) for _ in ALL]
     for number in range(80):
-        may = [place for place in range(size * size) if games[0].legal(place)]
-        place = rng.choice(may) if may else -1
+        legal = [place for place in range(size * size) if games[0].legal(place)]
+        place = rng.choice(legal) if legal else -1
         for s, game in enumerate(games):
             game.play(int(moved(place, s, size)))
         if number % 3 == 0:

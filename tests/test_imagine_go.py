@@ -1,4 +1,4 @@
-"""Positions that a network imagines: what the rules allow, and what a planted filter looks for."""
+"""Feature visualisation on positions: legality, and the pattern of a planted filter."""
 
 import json
 
@@ -21,7 +21,7 @@ STONES = {"planes": "stones"}  # own, the opponent's, empty
 
 
 def player():
-    """A model whose first filter looks for an own stone between two of the opponent's, side by side."""
+    """A model whose first filter detects an own stone between two of the opponent's."""
     network = Network((3, 19, 19), parse("conv(1, (1, 3), pad=(0, 1), bias=False), relu, flatten, dense(361)"))
     words = network.module()
     with torch.no_grad():
@@ -33,20 +33,20 @@ def player():
     return Model(neocog.domain("go"), card, words.state_dict(), "cpu")
 
 
-def test_stones_lie_as_the_rules_allow():
-    """No chain without a liberty, one stone more unless stones were captured; None where one may not lie."""
-    found = moves(STONES, player().frontend)
-    for board in by_chance(found, 10, 120, torch.Generator().manual_seed(0)):
+def test_stones_are_placed_legally():
+    """Every chain has a liberty, and a stone is added unless stones were captured; None if it would be illegal."""
+    kind = moves(STONES, player().frontend)
+    for board in by_chance(kind, 10, 120, torch.Generator().manual_seed(0)):
         stones = board.board()
         assert all(board.liberties(place) > 0 for place in range(361) if stones.flat[place])
         assert int((stones > 0).sum()) == len(board.moves) - sum(board.captured)
-    full = by_chance(found, 1, 300, torch.Generator().manual_seed(1))[0]
-    tried = [add_stone(full, torch.Generator().manual_seed(seed)) for seed in range(60)]
-    assert any(each is None for each in tried) and any(each is not None for each in tried)
+    full = by_chance(kind, 1, 300, torch.Generator().manual_seed(1))[0]
+    boards = [add_stone(full, torch.Generator().manual_seed(seed)) for seed in range(60)]
+    assert any(extended is None for extended in boards) and any(extended is not None for extended in boards)
 
 
 def test_black_is_to_move():
-    """Whoever put down the last stone, Black's are the own ones."""
+    """Black's stones are the own ones, whoever played the last stone."""
     board = moves(STONES, player().frontend).start()
     board.play(60, 1)
     assert unpacked(rows([board]).numpy())[0, 0].flat[60] == 1
@@ -55,27 +55,27 @@ def test_black_is_to_move():
     assert planes[0].flat[60] == 1 and planes[1].flat[61] == 1
 
 
-def test_a_planted_pattern_is_grown():
-    """The position answers as no position by chance does, and what the filter looks for stands in it."""
-    found = player()
-    place = places.layer(found.network, "0")
-    (each,) = imagined.imagine_units(found, place, [0], Growth(40))
-    planes = unpacked(each.input.numpy())
-    own, theirs = planes[0], planes[1]
-    assert int((theirs[:, :-2] & own[:, 1:-1] & theirs[:, 2:]).sum()) >= 3
-    kind = imagined.kind_of(found)
-    chance = imagined.noise(found, kind, 50, torch.Generator().manual_seed(0))
-    goal = found.words[:2](found.frontend(chance)).sum((1, 2, 3))
-    assert each.activation > float(goal.max())
+def test_a_planted_pattern_is_found():
+    """The position activates the filter more than random ones, and contains its pattern."""
+    model = player()
+    place = places.layer(model.network, "0")
+    (unit,) = imagined.imagine_units(model, place, [0], Growth(40))
+    planes = unpacked(unit.input.numpy())
+    own_stones, opponent_stones = planes[0], planes[1]
+    assert int((opponent_stones[:, :-2] & own_stones[:, 1:-1] & opponent_stones[:, 2:]).sum()) >= 3
+    kind = imagined.kind_of(model)
+    chance = imagined.noise(model, kind, 50, torch.Generator().manual_seed(0))
+    goal = model.words[:2](model.frontend(chance)).sum((1, 2, 3))
+    assert unit.activation > float(goal.max())
 
 
 def test_the_command_shows_the_position(tmp_path):
-    found = player()
+    model = player()
     path = tmp_path / "model.safetensors"
-    checkpoint.save(path, found.words.state_dict(), found.card)
-    asked = ["imagine", str(path), "--label", "D4", "--steps", "5", "--out", str(tmp_path / "a.png"), "--json"]
-    told = json.loads(CliRunner().invoke(app, asked, catch_exceptions=False).stdout)
-    assert told["rows"][0]["inputs"][0]["what"] == "D4" and told["noise"]["inputs"] == 1000
+    checkpoint.save(path, model.words.state_dict(), model.card)
+    arguments = ["imagine", str(path), "--label", "D4", "--steps", "5", "--out", str(tmp_path / "a.png"), "--json"]
+    document = json.loads(CliRunner().invoke(app, arguments, catch_exceptions=False).stdout)
+    assert document["rows"][0]["inputs"][0]["what"] == "D4" and document["noise"]["inputs"] == 1000
     assert (tmp_path / "a.png").exists()
-    result = CliRunner().invoke(app, [*asked[:4], "--jitter", "1", "--json"])
+    result = CliRunner().invoke(app, [*arguments[:4], "--jitter", "1", "--json"])
     assert "--jitter is not for positions, whose stones are put down one by one; leave it out" in str(result.exception)
