@@ -1,4 +1,4 @@
-"""One file for a model: the weights, and in the header a card that says what they are.
+"""The model file: weights, and in the header a card that describes them.
 
 The format is safetensors; the card is JSON under the key `neocog` of its metadata. Nothing is ever unpickled, and
 reading the card needs no torch.
@@ -44,7 +44,7 @@ class Card:
 
 
 def find(model: str) -> Path:
-    """The model file that a person means: a file, or a run folder with one in it. Raises Problem if there is none."""
+    """The model file for a path: the file itself, or the one in a run folder. Raises Problem if there is none."""
     path = Path(model)
     if len(path.name) > 255:
         raise Problem(f"{model[:40]}… is too long for a file's name; expected a model file or a run's folder", USAGE)
@@ -55,8 +55,8 @@ def find(model: str) -> Path:
             f"{model} has no model.safetensors in it; expected a model file or a finished run's folder", USAGE
         )
     if not path.exists():
-        there = path.parent.iterdir() if path.parent.is_dir() else ()
-        close = did_you_mean(path.name, [each.name for each in there])
+        siblings = path.parent.iterdir() if path.parent.is_dir() else ()
+        close = did_you_mean(path.name, [sibling.name for sibling in siblings])
         raise Problem(f"{model} does not exist{close}; expected a model file or a run's folder", USAGE)
     return path
 
@@ -77,11 +77,11 @@ def header(path: Path) -> dict[str, str]:
             raw = file.read(size)
             if len(raw) < size:
                 raise _cut_short(path)
-            told = json.loads(raw)
-            ends = [each["data_offsets"][1] for name, each in told.items() if name != "__metadata__"]
+            entries = json.loads(raw)
+            ends = [entry["data_offsets"][1] for name, entry in entries.items() if name != "__metadata__"]
             if path.stat().st_size < 8 + size + max(ends, default=0):
                 raise _cut_short(path)
-            return dict(told.get("__metadata__", {}))
+            return dict(entries.get("__metadata__", {}))
     except OSError as error:
         raise Problem(f"{path} cannot be read: {error.strerror}") from None
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
@@ -118,23 +118,23 @@ def card(path: Path) -> Card:
 
 
 def is_model(path: Path) -> bool:
-    """Whether a file is a model of neocog's: other files of weights have no card."""
+    """Whether a file is a model of neocog; weights files of other libraries have no card."""
     try:
         return KEY in header(path)
     except Problem:
         return False
 
 
-def save(path: Path, weights: dict[str, Tensor], about: Card) -> None:
+def save(path: Path, weights: dict[str, Tensor], card: Card) -> None:
     """Write a model file in one step."""
-    write_tensors(path, weights, {KEY: json.dumps(vars(about))})
+    write_tensors(path, weights, {KEY: json.dumps(vars(card))})
 
 
 def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
     from safetensors.torch import save_file
 
-    own = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    files.write(path, lambda beside: save_file(own, beside, metadata))
+    arrays = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    files.write(path, lambda temporary: save_file(arrays, temporary, metadata))
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:

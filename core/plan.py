@@ -1,4 +1,4 @@
-"""What a training is to do, resolved: what the command line, the recipe and the defaults add up to."""
+"""The plan of a training: the command line, the recipe and the defaults, resolved."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ from .settings import Settings
 from .tasks import Classify
 from .versions import own
 
-STEPS, LARGE, MOST_EPOCHS = 25, 20_000, 60  # steps an epoch at least; a large set; where more epochs end
-FURTHER = 0.2  # of a recipe's learning rates, for a network that begins with what another has learnt
+MIN_STEPS = 25  # of an epoch
+LARGE, MAX_EPOCHS = 20_000, 60  # examples from which a recipe's epochs are enough; epochs of a small set at most
+PRETRAINED_LR = 0.2  # multiplies a recipe's learning rates for pretrained weights
 
 
 @dataclass(frozen=True)
@@ -62,53 +63,55 @@ class Plan:
         """
         if network is not None and recipe is not None:
             raise Problem("give --recipe or --network, not both", USAGE)
-        origin = transfer.origin(Path(weights), domain) if weights is not None else transfer.Origin()
-        named = recipe is not None
+        pretrained = transfer.pretrained(Path(weights), domain) if weights is not None else transfer.Pretrained()
+        named_by_user = recipe is not None
         if network is None and recipe is None:
-            recipe, network = origin.recipe, origin.network
-        typed = {name: value for name, value in source.options.items() if value is not None}
+            recipe, network = pretrained.recipe, pretrained.network
+        set_by_user = {name: value for name, value in source.options.items() if value is not None}
         if network is not None:
-            source = replace(source, options={**origin.options, **typed})
+            source = replace(source, options={**pretrained.options, **set_by_user})
             return cls(domain, source, Settings().changed(changes or {}), None, network, weights, task)
         recipe = recipe or domain.default
-        found, _, _ = find_recipe(domain, recipe)
-        usual = {**origin.options, **found.options} if named else {**found.options, **origin.options}
+        entry, _, _ = find_recipe(domain, recipe)
+        defaults = {**pretrained.options, **entry.options} if named_by_user else {**entry.options, **pretrained.options}
         changes = {name: value for name, value in (changes or {}).items() if value is not None}
-        settings = Settings().changed(found.settings)
+        settings = Settings().changed(entry.settings)
         if weights is not None:  # a high rate would destroy what is learned already
-            settings = replace(settings, lr=settings.lr * FURTHER, adam_lr=settings.adam_lr * FURTHER)
+            lr, adam_lr = settings.lr * PRETRAINED_LR, settings.adam_lr * PRETRAINED_LR
+            settings = replace(settings, lr=lr, adam_lr=adam_lr)
         settings = settings.changed(changes)
+        source = replace(source, options={**defaults, **set_by_user})
         free = frozenset({"batch", "epochs", "augment"} - changes.keys())
-        return cls(domain, replace(source, options={**usual, **typed}), settings, recipe, None, weights, task, free)
+        return cls(domain, source, settings, recipe, None, weights, task, free)
 
     def fitted(self, examples: int, labels: list[str]) -> Plan:
-        """The plan for so many training examples of these labels, where nobody has typed otherwise.
+        """The plan with the settings in `free` adapted to so many training examples of these labels.
 
         A small set gets smaller batches and more epochs: a recipe's numbers are for tens of thousands of examples, and
         with some hundreds, eight epochs of one batch each would be eight steps.
         """
-        batch = min(self.settings.batch, max(16, examples // STEPS))
-        more = min(5.0, max(1.0, LARGE / examples) ** 0.5)
-        epochs = max(self.settings.epochs, min(MOST_EPOCHS, round(self.settings.epochs * more)))
+        batch = min(self.settings.batch, max(16, examples // MIN_STEPS))
+        factor = min(5.0, max(1.0, LARGE / examples) ** 0.5)
+        epochs = max(self.settings.epochs, min(MAX_EPOCHS, round(self.settings.epochs * factor)))
         limits = self.domain.capability(AugmentationLimits)
         augment = limits.adapt(self.settings.augment, labels) if limits else self.settings.augment
-        found = {"batch": batch, "epochs": epochs, "augment": augment}
-        fitted = {name: value for name, value in found.items() if name in self.free}
-        return replace(self, settings=self.settings.changed(fitted), free=frozenset())
+        adapted = {"batch": batch, "epochs": epochs, "augment": augment}
+        changes = {name: value for name, value in adapted.items() if name in self.free}
+        return replace(self, settings=self.settings.changed(changes), free=frozenset())
 
-    def layers(self, classes: int, numbers: Mapping[str, int] | None = None) -> Layers:
-        """The network's layers for so many labels, and for the `numbers` that the domain knows from its data."""
-        numbers = numbers or {}
+    def layers(self, classes: int, constants: Mapping[str, int] | None = None) -> Layers:
+        """The network's layers for so many labels, with the domain's constants."""
+        constants = constants or {}
         if self.network is not None:
-            return parse(self.network, classes=classes, **numbers)
-        recipe, given, named = find_recipe(self.domain, str(self.recipe))
+            return parse(self.network, classes=classes, **constants)
+        recipe, arguments, keywords = find_recipe(self.domain, str(self.recipe))
         try:
-            return recipe.layers(classes, *given, **{**numbers, **named})
+            return recipe.layers(classes, *arguments, **{**constants, **keywords})
         except TypeError as error:
             raise Problem(f"{self.recipe}: {str(error).split('() ')[-1]}", USAGE) from None
 
     def toml(self, network: str) -> str:
-        """The plan as a settings.toml, with the network that it came to."""
+        """The plan as a settings.toml, with the text of its network."""
         import tomlkit
 
         source = {name: value for name, value in asdict(self.source).items() if value is not None}
@@ -126,13 +129,13 @@ class Plan:
 
 
 def find_recipe(domain: Domain, text: str) -> tuple[Recipe, list[Any], dict[str, Any]]:
-    """A recipe of the domain, with its numbers and named numbers. Raises Problem for an unknown one."""
-    name, given, named = call(text, domain.recipes, f"recipe of {domain.name}")
-    return domain.recipes[name], given, named
+    """A recipe of the domain, with its arguments and keyword arguments. Raises Problem for an unknown one."""
+    name, arguments, keywords = call(text, domain.recipes, f"recipe of {domain.name}")
+    return domain.recipes[name], arguments, keywords
 
 
 def read_settings(path: Path) -> dict[str, Any]:
-    """A settings.toml as tables. Raises Problem where it is not there or not one."""
+    """The tables of a settings.toml. Raises Problem if there is none or it is none."""
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:

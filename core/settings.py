@@ -14,27 +14,27 @@ RENAMED = {"lr_other": "adam_lr"}  # names in settings.toml files that older ver
 
 @dataclass(frozen=True)
 class Settings:
-    """How a network is trained. Whatever a recipe or the command line says replaces a default; nothing else does."""
+    """How a network is trained. A recipe and the command line replace defaults; nothing else does."""
 
     epochs: int = 10
     batch: int = 128  # examples in a step
-    examples: int = 0  # in an epoch, where there are too many to look at all of them; 0 takes all
-    checked: int = 0  # validation examples after an epoch, evenly from all; 0 takes all
-    lr: float = 0.001  # the highest learning rate, reached after the warm-up
-    adam_lr: float = 0.01  # of what Muon leaves to Adam: dense layers, biases and norms
+    examples: int = 0  # of an epoch, for sets too large to use whole; 0 uses all
+    checked: int = 0  # validation examples after an epoch, evenly from all; 0 uses all
+    lr: float = 0.001  # the highest learning rate, after the warm-up
+    adam_lr: float = 0.01  # of the parameters that Muon leaves to Adam: dense layers, biases and norms
     optimiser: Literal["adamw", "sgd", "muon"] = "adamw"
-    momentum: float = 0.9  # of SGD (Nesterov's) and Muon; AdamW's first beta, but for the rows of large tables
-    weight_decay: float = 0.01  # on weights, not on biases, norms and large tables; Muon keeps filters' norms instead
+    momentum: float = 0.9  # of SGD (Nesterov) and Muon; AdamW's first beta, except for rows of large tables
+    weight_decay: float = 0.01  # of weights, not of biases, norms and large tables; Muon keeps filters' norms instead
     schedule: Literal["linear", "cosine", "constant"] = "linear"  # after the warm-up, down to 0
-    warmup: float = 0.2  # share of the steps in which the rate rises
-    smoothing: float = 0.0  # of the labels
-    average: float = 0.0  # decay per step of the running mean of the weights; 0 keeps none
-    whiten: bool = False  # the first convolution whitens the patches of the training inputs, and stays as it is
-    dirac: bool = False  # the other convolutions begin by handing their input on
-    clip: float = 0.0  # the longest gradient; 0 leaves it as it is
-    max_norm: float = 0.0  # the longest row of a dense layer's weights, restored after each step; 0 leaves them
-    augment: str = "none"  # in the domain's words
-    adversarial: float = 0.0  # ε of the adversary that each step learns from; 0 has none
+    warmup: float = 0.2  # share of the steps in which the learning rate rises
+    smoothing: float = 0.0  # label smoothing
+    average: float = 0.0  # decay per step of the exponential moving average of the weights; 0 keeps none
+    whiten: bool = False  # the first convolution whitens the patches of the training inputs, and is frozen
+    dirac: bool = False  # the other convolutions start as the identity
+    clip: float = 0.0  # the largest norm of the gradient; 0 does not clip
+    max_norm: float = 0.0  # the largest norm of a row of a dense layer's weights; 0 sets no limit
+    augment: str = "none"  # the text of the domain's augmentation
+    adversarial: float = 0.0  # ε of the adversary of adversarial training; 0 uses none
     seed: int = 0
     device: str = "auto"
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
@@ -42,19 +42,20 @@ class Settings:
 
     def __post_init__(self) -> None:
         hints = get_type_hints(type(self))
-        for each in fields(self):
-            object.__setattr__(self, each.name, _typed(each.name, getattr(self, each.name), hints[each.name]))
+        for setting in fields(self):
+            value = _typed(setting.name, getattr(self, setting.name), hints[setting.name])
+            object.__setattr__(self, setting.name, value)
         for name, (least, most) in _RANGES.items():
             if not least <= (value := getattr(self, name)) <= most:
                 raise Problem(f"{name} is from {least:g} to {most:g}; got {value:g}", USAGE)
 
     def epoch_of(self, examples: int) -> int:
-        """How many of so many training examples an epoch looks at."""
+        """The examples of an epoch, out of so many training examples."""
         return min(self.examples or examples, examples)
 
     def changed(self, *changes: Mapping[str, Any]) -> Settings:
-        """These settings with what each of `changes` says, the last word first. Raises Problem for an unknown name."""
-        known = {each.name for each in fields(self)}
+        """These settings with `changes`, of which later ones override. Raises Problem for an unknown name."""
+        known = {setting.name for setting in fields(self)}
         changes = tuple({RENAMED.get(name, name): value for name, value in change.items()} for change in changes)
         for change in changes:
             for name in change:

@@ -1,4 +1,4 @@
-"""A new network that begins with what a trained one has learnt: for more data, other labels or inputs, or deeper."""
+"""Transfer: a new network that starts from the weights of a trained one."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from . import checkpoint, modules
+from . import checkpoint
 from .capability import Capability
 from .checkpoint import Card
-from .combinators import Combinator
+from .combinators import Parallel, Vote
 from .constants import network_constants
 from .data import Data, Preprocessing
 from .domain import Domain
@@ -26,7 +26,7 @@ from .modules import Bag, Embed, NGrams, Residual
 from .network import Network, parse
 from .problem import USAGE, Problem
 
-OF_TOKENS = Embed | Bag | NGrams  # what of a network depends on a vocabulary
+VOCABULARY_MODULES = Embed | Bag | NGrams  # their weights belong to a vocabulary
 
 
 @dataclass(frozen=True)
@@ -40,35 +40,35 @@ class Transferable(Capability):
     tokens: Callable[[Preprocessing], Sequence[str]] = lambda preprocessing: ()  # a token per row of an embed, or ""
 
 
-class Origin(NamedTuple):
-    """What a new network is where nobody says: as the one that it begins from."""
+class Pretrained(NamedTuple):
+    """What a new network copies from a pretrained model if the user does not say otherwise."""
 
     recipe: str | None = None
-    network: str | None = None  # its text, where it has no recipe of the domain's
-    options: Mapping[str, Any] = {}  # of the domain, which bring inputs to the form that it has learnt
+    network: str | None = None  # its text, if it has no recipe of the domain
+    options: Mapping[str, Any] = {}  # of the domain, which give inputs the form that the model was trained on
 
 
-class Piece(NamedTuple):
-    """A word whose weights are taken over together: one of the network's, or of a branch of a parallel or a vote."""
+class Part(NamedTuple):
+    """A layer with its weights: of the network itself, or of a branch of a combinator."""
 
     layer: Layer
     module: nn.Module
-    scores: bool  # whether it gives the scores of labels: nothing with weights follows it
+    is_head: bool  # whether its outputs are the network's: no layer with weights follows
 
     @property
-    def weighs(self) -> bool:
+    def has_weights(self) -> bool:
         return bool(self.module.state_dict())
 
     @property
-    def sign(self) -> tuple[object, ...]:
-        """What makes its weights fit another: its text, and their shapes."""
+    def signature(self) -> tuple[object, ...]:
+        """Its text and the shapes of its weights: equal signatures can exchange weights."""
         return (str(self.layer), *((name, value.shape) for name, value in self.module.state_dict().items()))
 
 
 def begin(network: Network, module: nn.Module, domain: Domain, data: Data, file: Path) -> list[str]:
-    """Put the weights in `file`, a model of neocog's or what else the domain takes, into a new network's module.
+    """Copies the weights in `file`, a model of neocog or a file that the domain reads, into a new network's module.
 
-    Gives remarks on what was not taken over. Raises Problem where the file cannot be read or nothing in it fits.
+    Returns remarks on what was reinitialised. Raises Problem if the file cannot be read or no layer matches.
     """
     if checkpoint.is_model(file):
         return load_pretrained(network, module, checkpoint.card(file), checkpoint.read_tensors(file), domain, data)
@@ -79,26 +79,27 @@ def begin(network: Network, module: nn.Module, domain: Domain, data: Data, file:
     return capability.load_weights(module, file)
 
 
-def origin(file: Path, domain: Domain) -> Origin:
-    """What a model's network is, ready for other labels; nothing of others' files."""
+def pretrained(file: Path, domain: Domain) -> Pretrained:
+    """The network of a model, with its labels left open; nothing for a file of other libraries."""
     if not checkpoint.is_model(file):
-        return Origin()
+        return Pretrained()
     card = checkpoint.card(file)
     network = re.sub(rf"(.*\bdense\(){len(card.labels)}\b", r"\1classes", card.network)  # the last, as .* is greedy
     if card.domain != domain.name:
-        return Origin(network=network)
+        return Pretrained(network=network)
     capability = domain.capability(Transferable)
-    form = capability.options(card.preprocessing) if capability else {}
+    options = capability.options(card.preprocessing) if capability else {}
     if card.recipe:
-        return Origin(recipe=card.recipe, options=form)
-    return Origin(network=with_names(network, network_constants(domain, card.preprocessing)), options=form)
+        return Pretrained(recipe=card.recipe, options=options)
+    constants = network_constants(domain, card.preprocessing)
+    return Pretrained(network=with_constants(network, constants), options=options)
 
 
-def with_names(network: str, numbers: Mapping[str, int]) -> str:
-    """A network's text with the names of the domain's numbers for them, where words take a number of tokens."""
-    names = {str(number): name for name, number in numbers.items()}
+def with_constants(network: str, constants: Mapping[str, int]) -> str:
+    """A network's text with the names of the domain's constants in the layers that take a vocabulary's size."""
+    names = {str(number): name for name, number in constants.items()}
     return re.sub(
-        r"\b(embed\(|bag\(|ngrams\(\d+, )(\d+)", lambda found: found[1] + names.get(found[2], found[2]), network
+        r"\b(embed\(|bag\(|ngrams\(\d+, )(\d+)", lambda match: match[1] + names.get(match[2], match[2]), network
     )
 
 
@@ -106,87 +107,90 @@ def with_names(network: str, numbers: Mapping[str, int]) -> str:
 def load_pretrained(
     network: Network, module: nn.Module, card: Card, weights: dict[str, Tensor], domain: Domain, data: Data
 ) -> list[str]:
-    """Copy into `module` the words that its network shares with a trained one, in their order, and say which are new.
+    """Copies into `module` the weights of the layers that both networks have, in their order; reports the others.
 
-    What gives the scores of labels is shared where the labels are the same, what depends on a vocabulary where that is;
-    the vectors of tokens that two vocabularies have go on. A new residual(…) that ends with a norm begins as the
-    identity, so that a network made deeper answers at first what the shallow one did (Chen et al. 2016,
-    arXiv:1511.05641, section 2.4). Raises Problem where nothing is shared.
+    The head is copied if the labels are the same, layers of a vocabulary if that is the same; the vectors of tokens in
+    both vocabularies are copied in any case. A new residual(…) that ends with a norm starts as the identity, so that
+    a deeper network first computes what the shallow one did (Chen et al. 2016, arXiv:1511.05641, section 2.4). Raises
+    Problem if nothing matches.
     """
-    old = Network(card.input, parse(card.network))
-    donor = old.module()
-    put(donor, weights)
-    ours, theirs = pieces(network.layers, module), pieces(old.layers, donor)
-    shared = _shared([piece.sign for piece in ours], _signs(theirs, card, data))
-    taken = [mine for mine in shared if ours[mine].weighs]
-    if not taken:
+    source = Network(card.input, parse(card.network))
+    source_module = source.module()
+    put(source_module, weights)
+    targets, sources = parts(network.layers, module), parts(source.layers, source_module)
+    matches = _matches([part.signature for part in targets], _signatures(sources, card, data))
+    copied = [index for index in matches if targets[index].has_weights]
+    if not copied:
         raise Problem("the model after --weights shares no layer that has weights with this network", USAGE)
-    for mine in taken:
-        ours[mine].module.load_state_dict(theirs[shared[mine]].module.state_dict())
-    new = [piece for at, piece in enumerate(ours) if at not in shared and piece.weighs]
-    for piece in new:
-        _begin_as_identity(piece.module)
-    rest = [piece for at, piece in enumerate(theirs) if at not in shared.values()]
+    for index in copied:
+        targets[index].module.load_state_dict(sources[matches[index]].module.state_dict())
+    new = [part for index, part in enumerate(targets) if index not in matches and part.has_weights]
+    for part in new:
+        _start_as_identity(part.module)
+    unused = [part for index, part in enumerate(sources) if index not in matches.values()]
     tokens = domain.require(Transferable, "--weights").tokens
-    known = _vectors(new, rest, tokens(data.preprocessing), tokens(card.preprocessing))
-    return [_remark(card, len(taken), new, known)] if new else []
+    vectors = _copy_vectors(new, unused, tokens(data.preprocessing), tokens(card.preprocessing))
+    return [_remark(card, len(copied), new, vectors)] if new else []
 
 
-def pieces(layers: Sequence[Layer], module: nn.Module, end: bool = True) -> list[Piece]:
-    """The words of a network, or of a part that ends it or not; those of branches in the place of what holds them."""
-    words = list(module.children())
-    last = max((at for at, word in enumerate(words) if word.state_dict()), default=0)
-    found = []
-    for at, (layer, word) in enumerate(zip(layers, words, strict=True)):
-        scores = end and at == last
-        if isinstance(layer, Combinator) and not layer.transferred_whole:
-            assert isinstance(word, modules.Combinator)
-            for branch, module_of_branch in zip(layer.branches, word.branches, strict=True):
-                found += pieces(branch, module_of_branch, scores)
+def parts(layers: Sequence[Layer], module: nn.Module, is_end: bool = True) -> list[Part]:
+    """The layers of a network, or of a sequence that may be its end; branches in the place of their combinator."""
+    modules = list(module.children())
+    last = max((index for index, child in enumerate(modules) if child.state_dict()), default=0)
+    collected = []
+    for index, (layer, child) in enumerate(zip(layers, modules, strict=True)):
+        is_head = is_end and index == last
+        if isinstance(layer, Parallel | Vote):
+            branches = child.get_submodule("branches").children()
+            for branch, branch_module in zip(layer.branches, branches, strict=True):
+                collected += parts(branch, branch_module, is_head)
         else:
-            found.append(Piece(layer, word, scores))
-    return found
+            collected.append(Part(layer, child, is_head))
+    return collected
 
 
-def _signs(theirs: Sequence[Piece], card: Card, data: Data) -> list[tuple[object, ...]]:
-    """The signs of a trained network's words, which fit none of ours where they mean other labels or tokens."""
-    labels, tokens = card.labels != data.labels, card.preprocessing != data.preprocessing
-    signs = []
-    for piece in theirs:
-        differs = (labels and piece.scores) or (tokens and isinstance(piece.module, OF_TOKENS))
-        signs.append((*piece.sign, "differs") if differs else piece.sign)
-    return signs
+def _signatures(sources: Sequence[Part], card: Card, data: Data) -> list[tuple[object, ...]]:
+    """The signatures of a trained network; one that matches nothing where labels or the vocabulary differ."""
+    new_labels, new_vocabulary = card.labels != data.labels, card.preprocessing != data.preprocessing
+    signatures = []
+    for part in sources:
+        differs = (new_labels and part.is_head) or (new_vocabulary and isinstance(part.module, VOCABULARY_MODULES))
+        signatures.append((*part.signature, "differs") if differs else part.signature)
+    return signatures
 
 
-def _shared(ours: Sequence[object], theirs: Sequence[object]) -> dict[int, int]:
-    """The places of our words whose like is among theirs, in the same order, and the place of each there."""
-    blocks = SequenceMatcher(None, theirs, ours, autojunk=False).get_matching_blocks()
+def _matches(targets: Sequence[object], sources: Sequence[object]) -> dict[int, int]:
+    """The index of each target whose signature occurs among the sources in the same order -> the source's index."""
+    blocks = SequenceMatcher(None, sources, targets, autojunk=False).get_matching_blocks()
     return {block.b + step: block.a + step for block in blocks for step in range(block.size)}
 
 
-def _begin_as_identity(word: nn.Module) -> None:
-    if not isinstance(word, Residual) or list(word.shortcut.children()):
+def _start_as_identity(module: nn.Module) -> None:
+    if not isinstance(module, Residual) or list(module.shortcut.children()):
         return
-    if isinstance(last := list(word.body.children())[-1], nn.BatchNorm2d):
+    if isinstance(last := list(module.body.children())[-1], nn.BatchNorm2d):
         nn.init.zeros_(last.weight)
 
 
-def _vectors(new: Sequence[Piece], rest: Sequence[Piece], ours: Sequence[str], theirs: Sequence[str]) -> int:
-    """Take over the vectors of tokens that two vocabularies share, table by table; gives how many tokens those are."""
-    place = {token: at for at, token in enumerate(theirs) if token}
-    both = [(at, place[token]) for at, token in enumerate(ours) if token in place]
-    tables, known = (
-        [each.module.table.weight for each in few if isinstance(each.module, Embed)] for few in (new, rest)
+def _copy_vectors(
+    new: Sequence[Part], unused: Sequence[Part], tokens: Sequence[str], source_tokens: Sequence[str]
+) -> int:
+    """Copies the vectors of tokens in both vocabularies, table by table; returns the number of tokens."""
+    index_of = {token: index for index, token in enumerate(source_tokens) if token}
+    common = [(index, index_of[token]) for index, token in enumerate(tokens) if token in index_of]
+    tables, sources = (
+        [part.module.table.weight for part in group if isinstance(part.module, Embed)] for group in (new, unused)
     )
-    pairs = [(mine, own) for mine, own in zip(tables, known, strict=False) if mine.shape[1] == own.shape[1]]
-    for mine, own in pairs if both else ():
-        here, there = torch.tensor(both).T
-        mine[here] = own[there]
-    return len(both) if pairs else 0
+    zipped = zip(tables, sources, strict=False)
+    pairs = [(table, source) for table, source in zipped if table.shape[1] == source.shape[1]]
+    for table, source in pairs if common else ():
+        rows, source_rows = torch.tensor(common).T
+        table[rows] = source[source_rows]
+    return len(common) if pairs else 0
 
 
-def _remark(card: Card, taken: int, new: Sequence[Piece], known: int) -> str:
-    counts = Counter(piece.layer.name for piece in new)
-    named = ", ".join(f"{count} {word}" for word, count in counts.items())
-    told = f"--weights: {taken} layers go on from a model of {card.domain}, {len(new)} begin anew ({named})"
-    return told + (f", in them the vectors of {known:,} tokens go on" if known else "")
+def _remark(card: Card, copied: int, new: Sequence[Part], vectors: int) -> str:
+    counts = Counter(part.layer.name for part in new)
+    names = ", ".join(f"{count} {word}" for word, count in counts.items())
+    text = f"--weights: {copied} layers copied from a model of {card.domain}, {len(new)} initialised anew ({names})"
+    return text + (f", with the vectors of {vectors:,} tokens copied" if vectors else "")

@@ -3,7 +3,7 @@
 import pytest
 import toy
 from neocog.core.data import DataSpec
-from neocog.core.plan import MOST_EPOCHS, Plan, find_recipe, plan_from, read_settings
+from neocog.core.plan import MAX_EPOCHS, Plan, find_recipe, plan_from, read_settings
 from neocog.core.problem import Problem
 from neocog.core.settings import Settings
 
@@ -23,7 +23,7 @@ def test_a_small_set_gets_smaller_batches_and_more_epochs():
     big = Plan.of(toy.DOMAIN, DataSpec("files"), "small", changes={}).fitted(50_000, LABELS).settings
     assert (big.batch, big.epochs) == (16, 3)
     tiny = plan().fitted(100, LABELS).settings
-    assert (tiny.batch, tiny.epochs) == (16, 15) and tiny.epochs <= MOST_EPOCHS
+    assert (tiny.batch, tiny.epochs) == (16, 15) and tiny.epochs <= MAX_EPOCHS
 
 
 def test_what_is_typed_does_not_follow_the_data():

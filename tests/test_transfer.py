@@ -61,7 +61,7 @@ def test_a_network_made_deeper_answers_at_first_as_the_shallow_one(tmp_path):
     """New residual blocks end in a norm whose scale is 0; behind a rectifier, the next one changes nothing."""
     module, remarks = begun(DEEP, saved(tmp_path / "m.safetensors"))
     assert torch.equal(module(inputs()), answers(tmp_path / "m.safetensors"))
-    assert remarks == ["--weights: 4 layers go on from a model of toy, 2 begin anew (2 residual)"]
+    assert remarks == ["--weights: 4 layers copied from a model of toy, 2 initialised anew (2 residual)"]
 
 
 def test_new_blocks_learn(tmp_path):
@@ -84,7 +84,7 @@ def test_other_labels_get_a_last_layer_of_their_own(tmp_path):
     theirs = checkpoint.read_tensors(trained)
     differs = [name for name, value in module.state_dict().items() if not torch.equal(value, theirs[name])]
     assert differs == ["6.weight"]  # both biases are 0
-    assert remarks == ["--weights: 3 layers go on from a model of toy, 1 begin anew (1 dense)"]
+    assert remarks == ["--weights: 3 layers copied from a model of toy, 1 initialised anew (1 dense)"]
 
 
 def test_word_vectors_are_taken_over_with_their_vocabulary_only(tmp_path):
@@ -127,8 +127,8 @@ def test_branches_go_on_and_so_do_the_vectors_of_tokens_that_both_know(tmp_path)
         (remark,) = transfer.begin(network, module, domain, data, tmp_path / "m.safetensors")
         count = anew.count("1")
         assert remark == (
-            f"--weights: {5 - count} layers go on from a model of toy, {count} begin anew ({anew}), "
-            "in them the vectors of 2 tokens go on"
+            f"--weights: {5 - count} layers copied from a model of toy, {count} initialised anew ({anew}), "
+            "with the vectors of 2 tokens copied"
         )
         (learnt, _), (went_on, bag) = donor[0].branches, module[0].branches
         for mine, own in zip(went_on[1].branches, learnt[1].branches, strict=True):
@@ -148,7 +148,9 @@ def test_a_network_of_tokens_is_made_for_the_tokens_of_the_new_data(tmp_path):
     domain = toy.with_capability(NetworkConstants(lambda preprocessing: {"tokens": preprocessing["known"], "runs": 7}))
     plan = Plan.of(domain, DataSpec("files"), weights=str(tmp_path / "m.safetensors"))
     assert plan.network == "embed(tokens, 4), globalmax, dense(classes)"
-    assert transfer.with_names("ngrams(3, 7), bag(7, 2)", {"tokens": 50, "runs": 7}) == "ngrams(3, runs), bag(runs, 2)"
+    assert (
+        transfer.with_constants("ngrams(3, 7), bag(7, 2)", {"tokens": 50, "runs": 7}) == "ngrams(3, runs), bag(runs, 2)"
+    )
 
 
 def test_inputs_are_brought_to_the_form_that_the_model_has_learnt(tmp_path):
@@ -179,7 +181,7 @@ def test_a_trunk_of_one_domain_begins_another(tmp_path):
     module, remarks = begun(", ".join(map(str, plan.layers(3))), trained)
     theirs = checkpoint.read_tensors(trained)
     assert all(torch.equal(value, theirs[name]) for name, value in module.state_dict().items() if name[0] != "7")
-    assert remarks == ["--weights: 4 layers go on from a model of sound, 1 begin anew (1 dense)"]
+    assert remarks == ["--weights: 4 layers copied from a model of sound, 1 initialised anew (1 dense)"]
 
 
 def test_a_network_that_shares_nothing_is_refused(tmp_path):
