@@ -230,3 +230,33 @@ def test_boards_and_records_need_no_torch(module):
 @pytest.mark.parametrize("module", ["neocog", "neocog.cli"])
 def test_importing_it_loads_nothing_heavy(module):
     assert loaded_by(f"import {module}") & HEAVY == set()
+
+
+# --- the command line ----------------------------------------------------------------------------------------------
+
+
+def test_the_summary_of_a_command_is_the_first_paragraph_of_its_help():
+    from neocog import cli
+
+    for command in cli.COMMANDS:
+        docstring = getattr(cli._module(command), command.name).__doc__
+        assert command.summary == " ".join(docstring.split("\n\n")[0].split())
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["--debug"]])
+def test_the_help_of_all_commands_imports_none_of_them(arguments):
+    from neocog import cli
+
+    commands = cli.application(arguments).registered_commands
+    assert [command.name for command in commands] == [*(command.name for command in cli.COMMANDS), "go"]
+    assert all(command.callback is cli._unused for command in commands)
+
+
+def test_only_the_command_that_is_used_has_its_options():
+    from neocog import cli
+
+    callbacks = {
+        command.name: command.callback for command in cli.application(["--debug", "check"]).registered_commands
+    }
+    assert callbacks["check"] is not cli._unused and callbacks["train"] is cli._unused
+    assert all(command.callback is not cli._unused for command in cli.application().registered_commands)

@@ -45,7 +45,9 @@ def summary(metrics: Mapping[str, Any]) -> list[str]:
     ]
     if majority := max(metrics["classes"], key=lambda row: row["examples"], default=None):
         share = percent(majority["examples"] / examples, 1)
-        sentences.append(f"Always predicting “{majority['label']}”, the most frequent label, would be correct {share}.")
+        sentences.append(
+            f"Always predicting “{majority['label']}”, the most frequent label, would be correct for {share}."
+        )
     error = 100 * metrics["calibration_error"]
     sentences.append(f"The predicted probabilities are off by {error:.1f} percentage points on average.")
     if split == "valid":

@@ -1,0 +1,227 @@
+"""The commands train and resume."""
+
+from __future__ import annotations
+
+import json as json_format
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..core.problem import INTERRUPTED, Problem
+from ..core.progress import Progress, TrainingProgress, progress, say
+from . import tell, typed
+
+if TYPE_CHECKING:
+    from ..core.fit import Event
+    from ..core.plan import Plan
+    from ..core.run import RunFolder
+
+from .flags import (
+    ADVERSARIAL,
+    AUGMENT,
+    BATCH,
+    CACHE,
+    COLOUR,
+    DEVICE,
+    EPOCHS,
+    FIT,
+    GROUP_BY,
+    JSON,
+    LABEL_COLUMN,
+    LABEL_LEVEL,
+    LR,
+    MAX_BAD,
+    MAX_LENGTH,
+    OPTIMISER,
+    PATTERN,
+    PLANES,
+    PRECISION,
+    QUIET,
+    RATE,
+    SECONDS,
+    SEED,
+    SET,
+    SIZE,
+    SPLIT,
+    TENSORBOARD,
+    TEST,
+    TEST_SHARE,
+    TEST_WHERE,
+    TEXT_COLUMN,
+    TOKENS,
+    UNKNOWN,
+    VALID,
+    VALID_SHARE,
+    VALID_WHERE,
+    VECTORS,
+    flag,
+)
+
+
+def train(
+    domain: Annotated[str | None, typer.Argument(help="vision, speech, text or go", show_default=False)] = None,
+    data: Annotated[
+        str | None,
+        typer.Argument(help="A folder per class, an archive, a table, or a name such as digits.", show_default=False),
+    ] = None,
+    recipe: Annotated[str | None, flag('A network by name: neocog recipes. Or "mlp(units=64)".')] = None,
+    network: Annotated[str | None, flag('A network in words: "conv(25, 3), relu, …, dense(classes)".')] = None,
+    settings: Annotated[Path | None, flag("A run's settings.toml, to run it again.")] = None,
+    weights: Annotated[str | None, flag("A model to begin from, or a torchvision state_dict.")] = None,
+    out: Annotated[str | None, flag("The run's folder; default runs/DOMAIN-RECIPE-TIME.")] = None,
+    force: Annotated[bool, flag("Replace the run in --out.", None, "--force")] = False,
+    epochs: EPOCHS = None,
+    batch: BATCH = None,
+    lr: LR = None,
+    optimiser: OPTIMISER = None,
+    augment: AUGMENT = None,
+    adversarial: ADVERSARIAL = None,
+    seed: SEED = None,
+    device: DEVICE = None,
+    precision: PRECISION = None,
+    tensorboard: TENSORBOARD = False,
+    set_: SET = None,
+    test: TEST = None,
+    valid: VALID = None,
+    group_by: GROUP_BY = None,
+    test_share: TEST_SHARE = None,
+    valid_share: VALID_SHARE = None,
+    split: SPLIT = None,
+    max_bad: MAX_BAD = None,
+    unknown: UNKNOWN = None,
+    cache: CACHE = None,
+    size: SIZE = None,
+    colour: COLOUR = None,
+    fit: FIT = None,
+    pattern: PATTERN = None,
+    test_where: TEST_WHERE = None,
+    valid_where: VALID_WHERE = None,
+    seconds: SECONDS = None,
+    rate: RATE = None,
+    text_column: TEXT_COLUMN = None,
+    label_column: LABEL_COLUMN = None,
+    label_level: LABEL_LEVEL = None,
+    tokens: TOKENS = None,
+    max_length: MAX_LENGTH = None,
+    vectors: VECTORS = None,
+    planes: PLANES = None,
+    json: JSON = False,
+    quiet: QUIET = False,
+) -> None:
+    """Train a network and write its run folder.
+
+    [bold]neocog train vision photos/[/bold]
+    [bold]neocog train vision mnist --recipe keras-digits --epochs 5[/bold]
+    [bold]neocog train speech words/ --pattern '{label}_{speaker}_{take}' --group-by speaker[/bold]
+    [bold]neocog train vision photos.zip --network "conv(16, 3), relu, globalmax, dense(classes)"[/bold]
+    [bold]neocog train go games/ --weights go[/bold]
+    """
+    changes = {"epochs": epochs, "batch": batch, "lr": lr, "optimiser": optimiser, "augment": augment, "seed": seed}
+    changes |= {"device": device, "precision": precision, "adversarial": adversarial}
+    own = {"size": size, "colour": colour, "fit": fit, "cache": cache, "seconds": seconds, "rate": rate}
+    own |= {"pattern": pattern, "test_where": test_where, "valid_where": valid_where}
+    own |= {"text_column": text_column, "label_column": label_column, "label_level": label_level}
+    own |= {"tokens": tokens, "max_length": max_length, "vectors": vectors.absolute() if vectors else None}
+    own |= {"planes": planes}
+    parts = {"test": test, "valid": valid, "group_by": group_by, "test_share": test_share, "split": split}
+    told = parts | {"valid_share": valid_share, "unknown": unknown, "max_bad": max_bad}
+    plan = typed.plan(settings, domain, data, recipe, network, weights, changes, set_ or [], own, told)
+    _train(plan, out, force, tensorboard, quiet, json)
+
+
+def _train(plan: Plan, out: str | None, force: bool, tensorboard: bool, quiet: bool, json: bool) -> None:
+    from ..core import device as devices
+    from ..core.run import RunFolder, train
+
+    device = devices.choose(plan.settings.device)
+    folder = RunFolder(out, force)
+    with devices.world(device) as world, progress("reading", "files", quiet or world.rank > 0) as reading:
+        with _listeners(folder, reading, tensorboard, quiet) as listeners:
+            train(plan, folder, listeners, world, device, reading)
+        _conclude(folder, quiet, json)
+
+
+@contextmanager
+def _listeners(
+    folder: RunFolder, reading: Progress, tensorboard: bool, quiet: bool
+) -> Iterator[list[Callable[[Event], None]]]:
+    """What shows a training in the terminal, and what stops it at a signal."""
+    from ..core.fit import Begun, Step
+    from ..core.signals import stoppable
+
+    bar = TrainingProgress(quiet)
+
+    def introduce(event: Event) -> None:
+        if isinstance(event, Begun):
+            reading.close()
+            bar.quiet = bar.bar.quiet = quiet or not folder.leads
+            if not bar.quiet:
+                tell.introduction(event.training, folder.folder)
+
+    with stoppable() as stop:
+
+        def stop_at_signal(event: Event) -> None:
+            if isinstance(event, Step) and stop.requested:
+                folder.training.stop()
+
+        listeners: list[Callable[[Event], None]] = [introduce, bar, stop_at_signal]
+        if tensorboard:
+            from ..core.tensorboard import TensorBoard
+
+            listeners.append(TensorBoard(folder))
+        try:
+            yield listeners
+        finally:
+            bar.close()
+
+
+def _conclude(folder: RunFolder, quiet: bool, json: bool) -> None:
+    """Measures a finished training and prints the result; a stopped one says how to resume it."""
+    training = folder.training
+    if training.stop_requested:
+        raise Problem(
+            f"stopped at step {training.trainer.number}; resume with: neocog resume {folder.folder}", INTERRUPTED
+        )
+    if folder.leads:
+        from ..core.finalize import finalize  # imports matplotlib
+
+        summary = finalize(folder)
+        tell.document(summary) if json else tell.conclusion(folder, summary)
+
+
+def resume(
+    run: Annotated[Path, typer.Argument(help="A run folder.")],
+    epochs: Annotated[int | None, flag("New total number of epochs.")] = None,
+    tensorboard: TENSORBOARD = False,
+    device: DEVICE = None,
+    json: JSON = False,
+    quiet: QUIET = False,
+) -> None:
+    """Resume a run that was stopped, or train a finished one for more epochs.
+
+    Stopped at any step, it ends with the same weights as a run that was never stopped.
+    --epochs (the learning rate follows the new total) and --device may change.
+    """
+    from .. import domain as domain_of
+    from ..core import device as devices
+    from ..core import run as runs
+    from ..core.plan import read_settings
+
+    tables = read_settings(run / "settings.toml")
+    settings = tables.get("train", {})
+    trained, planned = runs.epochs_trained(run), epochs or settings.get("epochs", 0)
+    if trained >= planned and (run / "summary.json").exists():
+        say(f"{run} is finished: {trained} of {planned} epochs; train further with --epochs {planned * 2}")
+        if json:
+            tell.document(json_format.loads((run / "summary.json").read_text(encoding="utf-8")))
+        return
+    where = devices.choose(device or settings.get("device", "auto"))
+    with devices.world(where) as world, progress("reading", "files", quiet or world.rank > 0) as reading:
+        folder = runs.RunFolder(run, resumed=True)
+        with _listeners(folder, reading, tensorboard, quiet) as listeners:
+            changes = {"epochs": epochs, "device": device}
+            runs.resume(folder, domain_of(tables["domain"]), changes, listeners, world, reading)
+        _conclude(folder, quiet, json)
