@@ -242,7 +242,7 @@ def write_rows(folder: Path, games: Games, workers: int, progress: Progress | No
 
 
 def read_completed(folder: Path, games: int) -> Any:
-    """Which batches of a pack are on the disk, uint8."""
+    """A flag for each batch of a pack, uint8: 1 if its rows are on the disk."""
     try:
         return np.load(folder / "done.npy")
     except (OSError, ValueError):  # lost: compute all batches
@@ -250,7 +250,7 @@ def read_completed(folder: Path, games: int) -> Any:
 
 
 def save_completed(folder: Path, file: BinaryIO, lock: threading.Lock, completed: Any) -> None:
-    """Saves which batches are complete, after their rows have reached the disk."""
+    """Saves the flags of complete batches, after their rows have reached the disk."""
     with lock:
         file.flush()
         snapshot = completed.copy()
