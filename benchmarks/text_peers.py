@@ -21,10 +21,9 @@ import time
 from machine import machine
 from neocog import domain
 from neocog.core.data import DataSpec, Examples
-from neocog.core.sources.content import fetched
-from neocog.text.decode import decoded
+from neocog.text.build import text_of
 from neocog.text.options import Reading
-from neocog.text.sources import origins
+from neocog.text.sources import open_sources
 from neocog.text.tokens import strings
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from sklearn.naive_bayes import MultinomialNB
@@ -40,14 +39,13 @@ Texts = tuple[list[str], list[int]]
 
 def written(data: str) -> dict[str, str]:
     """Every text of a set by its name, as its words in lower case."""
-    told = {}
-    for origin, _ in origins(DataSpec(data), Reading()):
-        items = origin.listing(None).items
-        for at, content in origin.contents(items):
-            raw = fetched(content)
-            assert isinstance(raw, bytes)
-            told[origin.full(items[at].name)] = " ".join(strings(decoded(raw)[0].strip(), "words", True))
-    return told
+    texts = {}
+    for source, _ in open_sources(DataSpec(data), Reading()):
+        samples = source.scan(None).samples
+        for index, content in source.contents(samples):
+            text, _ = text_of(content)
+            texts[source.display_name(samples[index].name)] = " ".join(strings(text, "words", True))
+    return texts
 
 
 def texts(parts: list[Examples], told: dict[str, str]) -> Texts:

@@ -19,19 +19,20 @@ from neocog.core import stream
 from neocog.core.data import DataSpec
 from neocog.core.network import Network, parse
 from neocog.core.settings import Settings
+from neocog.core.sources.content import fetched
 from neocog.core.tasks import Classify
 from neocog.core.train import Trainer, batches
 from neocog.text.options import Reading
-from neocog.text.sources import origins
+from neocog.text.sources import open_sources
 from torch.nn import functional as F
 
 
 def predictions(run: str, data: str, rounds: int) -> list[float]:
     """Texts a second, a core's CPU seconds, through what `neocog predict RUN -` runs."""
     model = load(run, "cpu")
-    (placed,) = origins(DataSpec(data), Reading())
-    listed = placed.origin.listing(None)
-    lines = [content for _, content in placed.origin.contents(listed.items)]
+    ((source, _),) = open_sources(DataSpec(data), Reading())
+    samples = source.scan(None).samples
+    lines = [fetched(content) for _, content in source.contents(samples)]
     found = []
     for _ in range(rounds):
         begin = time.process_time()

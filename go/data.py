@@ -20,7 +20,7 @@ from ..core.sources import expand
 from ..core.sources.cache import default_cache
 from ..core.sources.content import Unreadable, fetched
 from ..core.sources.read import source_of, title_of
-from ..core.split import PARTS, split
+from ..core.split import SPLITS, split
 from . import pack, sgf
 from .collection import Collection
 from .collection_cache import read_cached
@@ -64,7 +64,7 @@ class SplitGames:
     """Games with their splits, and the records left out."""
 
     games: Games
-    splits: Any  # (G,): the index of each game's split in PARTS
+    splits: Any  # (G,): the index of each game's split in SPLITS
     bad: list[Bad]
     remarks: list[str]
     given_splits: frozenset[str]
@@ -88,7 +88,7 @@ def load(source: DataSpec, labels: list[str] | None, preprocessing: Preprocessin
     positions = Positions(data.games)
     split_of_position = data.splits[positions.game]
     train, valid, test = (
-        examples(positions, np.flatnonzero(split_of_position == i), label_of_place) for i in range(len(PARTS))
+        examples(positions, np.flatnonzero(split_of_position == i), label_of_place) for i in range(len(SPLITS))
     )
     return Data(train, valid, test, labels, preprocessing, data.bad, data.remarks, given=data.given_splits)
 
@@ -125,10 +125,10 @@ def split_games(source: DataSpec) -> SplitGames:
     bad = [record for _, left_out in usable.values() for record in left_out]
     check_usable(source, collections.values(), bad, len(free))
     chosen = [
-        (PARTS.index(split_name), name, i)
+        (SPLITS.index(split_name), name, i)
         for name, (indices, _) in usable.items()
         for i, split_name in zip(indices, splits[name], strict=True)
-        if split_name in PARTS
+        if split_name in SPLITS
     ]
     chosen.sort(key=lambda game: game[0])
     games = Games.from_list([collections[name].games[i] for _, name, i in chosen])
@@ -180,7 +180,7 @@ def packed_games(source: DataSpec) -> SplitGames:
         raise Problem(f"{folder} is a pack, which is already split; leave {flag} out", USAGE)
     index = pack.read_index(folder)
     games = Games.load(folder / "games.npz")
-    splits = np.repeat(np.arange(len(PARTS), dtype=np.int8), [index["games"][name] for name in PARTS])
+    splits = np.repeat(np.arange(len(SPLITS), dtype=np.int8), [index["games"][name] for name in SPLITS])
     given_splits = frozenset(name for name in ("test", "valid") if index["games"][name])
     return SplitGames(games, splits, [Bad(**bad) for bad in index["bad"]], [], given_splits)
 

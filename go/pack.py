@@ -27,8 +27,8 @@ import numpy as np
 from ..core import files
 from ..core.problem import DATA, FAILED, USAGE, Bad, Problem
 from ..core.sources.expand import expanded
-from ..core.sources.folder import Folder, stamp_of
-from ..core.split import PARTS, split
+from ..core.sources.folder import file_fingerprint, folder_fingerprint
+from ..core.split import SPLITS, split
 from .collection import Collection, read_collection
 from .compiled import compiled
 from .coords import SIZE
@@ -102,8 +102,8 @@ def fingerprint(arguments: Sequence[str], valid: float, test: float) -> str:
             continue
         archive = argument.partition("!")[0]
         for path in [archive] if os.path.isfile(archive) else expanded(argument):
-            parts.append([argument, stamp_of(Path(os.path.abspath(path)), "")])
-            parts += Folder(path, RECORDS).stamp() if os.path.isdir(path) else []
+            parts.append([argument, file_fingerprint(Path(os.path.abspath(path)), "")])
+            parts += folder_fingerprint(path, RECORDS) if os.path.isdir(path) else []
     return blake2b(json.dumps(parts).encode(), digest_size=16).hexdigest()
 
 
@@ -144,17 +144,17 @@ def start(folder: Path, request: str, collection: Collection, valid: float, test
         first = f", first: {bad[0].file} {bad[0].reason}" if bad else ""
         raise Problem(f"none of {len(bad):,} records can be packed{first}", DATA)
     splits = split([collection.openings[i] for i in usable], ["game"] * len(usable), valid, test)[0]
-    order = sorted(range(len(usable)), key=lambda i: PARTS.index(splits[i]))
+    order = sorted(range(len(usable)), key=lambda i: SPLITS.index(splits[i]))
     games = collection.games.subset(usable[i] for i in order)
     rows = first_rows(games)
-    ends = {part: int(rows[sum(PARTS.index(name) <= i for name in splits)]) for i, part in enumerate(PARTS)}
+    ends = {part: int(rows[sum(SPLITS.index(name) <= i for name in splits)]) for i, part in enumerate(SPLITS)}
     index = {
         "format": FORMAT,
         "asked": request,
         "complete": False,
         "size": SIZE,
-        "games": {part: splits.count(part) for part in PARTS},
-        "rows": {part: [first, ends[part]] for part, first in zip(PARTS, [0, *ends.values()], strict=False)},
+        "games": {part: splits.count(part) for part in SPLITS},
+        "rows": {part: [first, ends[part]] for part, first in zip(SPLITS, [0, *ends.values()], strict=False)},
         "positions": int(rows[-1]),
         "bad": [record._asdict() for record in bad],
     }

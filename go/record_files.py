@@ -7,9 +7,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ..core.problem import DATA, Problem
-from ..core.sources.archive import ENDINGS, careful, is_shown, members, split_name
+from ..core.sources.archive import ENDINGS, members, read_member
 from ..core.sources.content import Kind, Unreadable, fetched
 from ..core.sources.expand import expanded, files_at
+from ..core.sources.layout import is_visible, split_path
 
 LARGEST_FILE = 256 << 20  # bytes: a collection of 200,000 games
 RECORDS = Kind("go", "game record", frozenset({".sgf"}), "SGF files, a folder or an archive of them")
@@ -45,13 +46,13 @@ def files_of(argument: str) -> Iterator[RecordFile]:
 def archive_files(path: str) -> Iterator[RecordFile]:
     """Yields the records in an archive; refuses names that lead out of it and follows no links."""
     for name, read in members(Path(path), LARGEST_FILE):
-        parts = split_name(name)
+        parts = split_path(name)
         if not RECORDS.named(name):
             continue
         if ".." in parts:
             yield f"{path}!{name}", Unreadable("has a name that leads out of its archive")
-        elif is_shown(parts):
-            yield f"{path}!{name}", careful(read)
+        elif is_visible(parts):
+            yield f"{path}!{name}", read_member(read)
 
 
 def read_file(path: Path) -> bytes | Unreadable:

@@ -1,10 +1,10 @@
-"""One recording: a file's bytes -> int16 samples of one channel at a given rate. `load` and `read` both come here."""
+"""Decoding of recordings: the bytes of a file -> int16 samples of one channel at a given rate."""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,7 +19,9 @@ Samples = npt.NDArray[np.int16]  # (N,)
 Block = npt.NDArray[np.float32]  # (frames, channels), full scale is 1
 
 SUFFIXES = frozenset([".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc", ".au", ".w64"])
-FOREIGN = frozenset([".m4a", ".aac", ".mp4", ".wma", ".amr", ".webm", ".3gp"])  # named, so that nobody misses them
+FOREIGN = frozenset(
+    [".m4a", ".aac", ".mp4", ".wma", ".amr", ".webm", ".3gp"]
+)  # listed as bad files instead of being ignored
 RECORDINGS = Kind(
     "speech",
     "recording",
@@ -29,18 +31,18 @@ RECORDINGS = Kind(
     FOREIGN,
 )
 READABLE = "readable are WAV, FLAC, OGG, Opus, MP3, AIFF"
-LOOK = 1 << 12  # bytes that tell what kind of file it is
-BLOCK = 1 << 20  # frames decoded at once: three hours must not be in memory as floating point numbers
-SHORTEST = 0.01  # seconds: what is shorter holds no sound that has a pitch
+LOOK = 1 << 12  # bytes that identify the format
+BLOCK = 1 << 20  # frames decoded at a time: three hours as floating point numbers would fill the memory
+SHORTEST = 0.01  # seconds: a shorter recording holds no audible pitch
 LOUDEST = 32767
 CLIPPED = 0.001  # share of samples at full scale from which a recording sounds broken
-WHOLE = 0.99  # of the samples that a header promises: what has less was cut short
-UNKNOWN = 0x7FFFF000  # bytes that a header names where nobody knew how many would come
-SILENT = 0.001  # of full scale (−60 dB): what never gets louder is silence
+COMPLETE = 0.99  # of the samples that a header promises: a file with fewer is truncated
+STREAMED = 0x7FFFF000  # bytes in the header of a stream of unknown length
+SILENT = 0.001  # of full scale (−60 dB): a recording that never exceeds it is silent
 
 
 class Header(NamedTuple):
-    """What a recording is before it is changed."""
+    """A recording before it is changed."""
 
     rate: int  # Hz
     channels: int
@@ -53,71 +55,73 @@ class Header(NamedTuple):
 
 
 @dataclass
-class About:
-    """A recording's header, and what was heard in it."""
+class RecordingInfo:
+    """The header of a recording and measurements of its samples."""
 
     header: Header
-    seconds: float  # of it, or of the part that a table names
-    peak: float = 0.0  # the loudest sample, full scale is 1
-    full: int = 0  # samples at full scale
-    count: int = 0  # samples in all its channels
-    cut: float = field(default=0.0)  # seconds that do not fit the window
+    seconds: float  # of the recording, or of the part that a table names
+    peak: float = 0.0  # the largest absolute value; full scale is 1
+    clipped_samples: int = 0  # at full scale
+    count: int = 0  # samples in all channels
 
-    def hear(self, block: Block, at: int) -> None:
-        """Notes how loud it is. Raises Unreadable where it is not made of numbers."""
+    def measure(self, block: Block, start: int) -> None:
+        """Updates the measurements with a block. Raises Unreadable if it holds NaN or infinite values."""
         level = np.abs(block)
         peak = float(level.max(initial=0))
         if not np.isfinite(peak):
-            first = at + int(np.flatnonzero(~np.isfinite(block).all(1))[0])
-            raise Unreadable(f"holds samples that are no numbers (NaN or infinite), first at {seconds(first, self)}")
+            first = start + int(np.flatnonzero(~np.isfinite(block).all(1))[0])
+            raise Unreadable(
+                f"holds samples that are no numbers (NaN or infinite), first at {in_seconds(first, self.header)}"
+            )
         self.peak = max(self.peak, peak)
-        self.full += int((level >= LOUDEST / 32768).sum())
+        self.clipped_samples += int((level >= LOUDEST / 32768).sum())
         self.count += block.size
 
     @property
     def clipped(self) -> bool:
-        return self.full > CLIPPED * self.count
+        return self.clipped_samples > CLIPPED * self.count
 
     @property
     def silent(self) -> bool:
         return self.peak < SILENT
 
 
-def seconds(frames: int, about: About) -> str:
-    return f"{frames / about.header.rate:.2f} s"
+def in_seconds(frames: int, header: Header) -> str:
+    return f"{frames / header.rate:.2f} s"
 
 
-Span = tuple[float, float] | None  # from and to in seconds, where only a part of a recording is meant
+Span = tuple[float, float] | None  # start and end in seconds, if only a part of a recording is used
 
 
-def header(content: bytes | Path) -> Header:
-    """What a recording is, from its first bytes. Raises Unreadable."""
-    with opened(content) as file:
-        return header_of(file)
+def sound(content: bytes | Path, rate: int | None, span: Span = None) -> tuple[RecordingInfo, Samples]:
+    """A recording, or a part of it, as samples at `rate` Hz (its own if None), averaged over its channels.
 
-
-def sound(content: bytes | Path, rate: int | None, span: Span = None) -> tuple[About, Samples]:
-    """A recording, or a part of it, as samples at `rate` Hz (its own where that is None), mixed over its channels.
-
-    A file is decoded as it is read, block by block: three hours take no more memory than their samples at `rate`.
-    Raises Unreadable with the reason, in words that can follow its name.
+    Raises Unreadable with the reason, worded to follow its name.
     """
-    with opened(content) as file:
-        told = header_of(file)
-        start, stop = part(told, span)
-        about = About(told, (stop - start) / told.rate)
-        heard = bytearray()  # grows where it lies, as a list of blocks that are joined would not
-        for block in resampled(blocks(file, start, stop, about), told.rate, rate or told.rate):
-            heard += block.tobytes()
-        about.seconds = about.count / (told.rate * told.channels)  # an MP3's header only guesses
-    if about.count < max(2, SHORTEST * told.rate) * told.channels:
-        count = about.count // told.channels
+    with open_recording(content) as file:
+        return decode(file, read_header(file), rate, span)
+
+
+def decode(file: Any, header: Header, rate: int | None, span: Span = None) -> tuple[RecordingInfo, Samples]:
+    """The samples of an open recording, as `sound` gives them.
+
+    It is decoded block by block as it is read: three hours take no more memory than their samples at `rate`.
+    """
+    start, stop = frame_range(header, span)
+    info = RecordingInfo(header, (stop - start) / header.rate)
+    buffer = bytearray()  # grows in place, unlike a list of blocks that are joined
+    for block in resample(blocks(file, start, stop, info), header.rate, rate or header.rate):
+        buffer += block.tobytes()
+    info.seconds = info.count / (header.rate * header.channels)  # the header of an MP3 only estimates it
+    if info.count < max(2, SHORTEST * header.rate) * header.channels:
+        count = info.count // header.channels
         noun = "sample" if count == 1 else "samples"
         raise Unreadable(f"has {count} {noun}; a recording lasts at least {SHORTEST * 1000:.0f} ms")
-    return about, np.frombuffer(heard, np.int16)
+    return info, np.frombuffer(buffer, np.int16)
 
 
-def opened(content: bytes | Path) -> Any:
+def open_recording(content: bytes | Path) -> Any:
+    """An open recording. Raises Unreadable if it is none, or truncated."""
     size = len(content) if isinstance(content, bytes) else size_of(content)
     if not size:
         raise Unreadable("is empty (0 bytes)")
@@ -125,89 +129,90 @@ def opened(content: bytes | Path) -> Any:
     try:
         file = soundfile.SoundFile(io.BytesIO(content) if isinstance(content, bytes) else content)
     except (soundfile.LibsndfileError, RuntimeError, ValueError, TypeError) as error:
-        raise Unreadable(strange(first, error)) from error
-    if (there := share_of(first, size)) < WHOLE:
+        raise Unreadable(unknown_format(first, error)) from error
+    if (share := share_of_samples(first, size)) < COMPLETE:
         file.close()
-        raise Unreadable(f"is cut short: {there:.0%} of the samples that its header promises are there")
+        raise Unreadable(f"is cut short: {share:.0%} of the samples that its header promises are there")
     return file
 
 
-def share_of(first: bytes, size: int) -> float:
-    """How much of the samples that a WAV or AIFF file promises is in it: libsndfile takes what there is for all.
+def share_of_samples(first: bytes, size: int) -> float:
+    """The share of the samples promised by a WAV or AIFF header that is in the file; libsndfile ignores the rest.
 
-    Programs that write into a pipe promise nothing, or more than any file of 2 GB holds: 1 for those and other formats.
+    It is 1 for other formats, and for streams, whose header promises nothing or more than 2 GB.
     """
     order: Any = {b"RIFF": "little", b"FORM": "big"}.get(first[:4])
-    at = 12
-    while order and at + 8 <= len(first):
-        length = int.from_bytes(first[at + 4 : at + 8], order)
-        if first[at : at + 4] in (b"data", b"SSND"):
-            return (size - at - 8) / length if 0 < length < UNKNOWN else 1.0
-        at += 8 + length + length % 2
+    offset = 12
+    while order and offset + 8 <= len(first):
+        length = int.from_bytes(first[offset + 4 : offset + 8], order)
+        if first[offset : offset + 4] in (b"data", b"SSND"):
+            return (size - offset - 8) / length if 0 < length < STREAMED else 1.0
+        offset += 8 + length + length % 2
     return 1.0
 
 
-def header_of(file: Any) -> Header:
+def read_header(file: Any) -> Header:
     return Header(int(file.samplerate), int(file.channels), int(file.frames), f"{file.format} {file.subtype}")
 
 
-def part(told: Header, span: Span) -> tuple[int, int]:
-    """The frames that a span in seconds means. Raises Unreadable where they are not in the recording."""
+def frame_range(header: Header, span: Span) -> tuple[int, int]:
+    """The frames of a span in seconds. Raises Unreadable if they are not in the recording."""
     if span is None:
-        return 0, told.frames
+        return 0, header.frames
     start, stop = span
-    if not 0 <= start < stop or round(stop * told.rate) > told.frames + told.rate // 100:  # tables round to 10 ms
+    # Tables round to 10 ms.
+    if not 0 <= start < stop or round(stop * header.rate) > header.frames + header.rate // 100:
         raise Unreadable(
-            f"lasts {told.seconds:.2f} s; the table asks for {start:g} to {stop:g} s, which is no part of that"
+            f"lasts {header.seconds:.2f} s; the table asks for {start:g} to {stop:g} s, which is no part of that"
         )
-    return round(start * told.rate), min(told.frames, round(stop * told.rate))
+    return round(start * header.rate), min(header.frames, round(stop * header.rate))
 
 
-def blocks(file: Any, start: int, stop: int, about: About) -> Iterator[Block]:
-    """The frames from `start` to `stop`, at most BLOCK at a time, told to `about`."""
-    at = start
+def blocks(file: Any, start: int, stop: int, info: RecordingInfo) -> Iterator[Block]:
+    """The frames from `start` to `stop`, at most BLOCK at a time, measured by `info`."""
+    position = start
     try:
         if start:
             file.seek(start)
-        while at < stop:
-            block = file.read(min(BLOCK, stop - at), dtype="float32", always_2d=True)
+        while position < stop:
+            block = file.read(min(BLOCK, stop - position), dtype="float32", always_2d=True)
             if not len(block):
-                return  # a header may promise more than there is: MP3 guesses
-            about.hear(block, at)
+                return  # the header of an MP3 may promise too much
+            info.measure(block, position)
             yield block
-            at += len(block)
+            position += len(block)
     except (soundfile.LibsndfileError, RuntimeError) as error:
-        where = f"{seconds(max(at, reached(file)), about)} of {about.header.seconds:.2f} s"
+        where = f"{in_seconds(max(position, decoder_position(file)), info.header)} of {info.header.seconds:.2f} s"
         raise Unreadable(f"is damaged: the decoder fails after {where} ({reason(error)})") from error
 
 
-def reached(file: Any) -> int:
-    """The frame up to which a decoder came before it failed."""
+def decoder_position(file: Any) -> int:
+    """The frame at which a decoder failed."""
     try:
         return int(file.tell())
     except (soundfile.LibsndfileError, RuntimeError):
         return 0
 
 
-def resampled(found: Iterator[Block], old: int, new: int) -> Iterator[Samples]:
-    """Blocks mixed over their channels (not over time) and brought to another rate."""
-    mixed = (block[:, 0] if block.shape[1] == 1 else block.mean(1) for block in found)
+def resample(blocks: Iterator[Block], old: int, new: int) -> Iterator[Samples]:
+    """Averages blocks over their channels and resamples them from `old` to `new` Hz."""
+    mono = (block[:, 0] if block.shape[1] == 1 else block.mean(1) for block in blocks)
     if old == new:
-        yield from map(whole, mixed)
+        yield from map(to_int16, mono)
         return
     stream = soxr.ResampleStream(old, new, 1, dtype="float32")
-    for block in mixed:
-        yield whole(stream.resample_chunk(np.ascontiguousarray(block)))
-    yield whole(stream.resample_chunk(np.zeros(0, np.float32), last=True))
+    for block in mono:
+        yield to_int16(stream.resample_chunk(np.ascontiguousarray(block)))
+    yield to_int16(stream.resample_chunk(np.zeros(0, np.float32), last=True))
 
 
-def whole(block: npt.NDArray[np.float32]) -> Samples:
-    """Full scale 1 to int16; what is louder is cut off, as every sound card does."""
+def to_int16(block: npt.NDArray[np.float32]) -> Samples:
+    """Full scale 1 to int16; louder samples are clipped."""
     return (block * 32768).round().clip(-32768, 32767).astype(np.int16)
 
 
-def strange(content: bytes, error: Exception) -> str:
-    """Why these bytes give no recording."""
+def unknown_format(content: bytes, error: Exception) -> str:
+    """The reason why a file is not a recording that can be read."""
     if content[4:8] == b"ftyp":
         return f"is M4A or MP4 (AAC); {convert('m4a')}"
     if content[:4] == b"\x30\x26\xb2\x75":
@@ -226,18 +231,19 @@ def convert(suffix: str) -> str:
 
 
 def reason(error: Exception) -> str:
-    """libsndfile's own words."""
-    told = getattr(error, "error_string", str(error))
-    return str(told).removeprefix("Error : ").strip(" .")
+    """The message of libsndfile."""
+    message = getattr(error, "error_string", str(error))
+    return str(message).removeprefix("Error : ").strip(" .")
 
 
 # --- a recording and a window ---------------------------------------------------------------------------------------
 
 
-def fitted(samples: Samples, length: int) -> Samples:
-    """A recording in a window of `length` samples: a shorter one in the middle of silence, of a longer one the
-    loudest stretch."""
-    if len(samples) >= length:
+def fit(samples: Samples, length: int) -> Samples:
+    """A window of `length` samples: a shorter recording is centred in silence, a longer one cut to its loudest part."""
+    if len(samples) == length:
+        return samples
+    if len(samples) > length:
         start = loudest(samples, length)
         return samples[start : start + length]
     window = np.zeros(length, np.int16)
@@ -247,17 +253,17 @@ def fitted(samples: Samples, length: int) -> Samples:
 
 
 def loudest(samples: Samples, length: int) -> int:
-    """Where the window of `length` samples with the most power begins; the first of equals."""
-    grown = np.cumsum(np.square(samples, dtype=np.float64))
-    power = grown[length - 1 :].copy()
-    power[1:] -= grown[: len(samples) - length]
-    return int(power.argmax())
+    """The start of the window of `length` samples with the most energy; the first one on a tie."""
+    energy = np.cumsum(np.square(samples, dtype=np.float64))
+    window_energy = energy[length - 1 :].copy()
+    window_energy[1:] -= energy[: len(samples) - length]
+    return int(window_energy.argmax())
 
 
 def starts(count: int, length: int) -> list[int]:
-    """Where windows of `length` samples begin that overlap by half and hear all of `count` samples.
+    """The starts of windows of `length` samples that overlap by half and cover `count` samples.
 
-    The last one ends with the recording; one that fits the window is a single one.
+    The last window ends with the recording; a recording that fits has a single window.
     """
     last = count - length
     return [0] if last <= 0 else [*range(0, last, max(1, length // 2)), last]

@@ -1,243 +1,174 @@
-"""Sources: what DATA, --test and --valid may be, told apart by looking at them."""
+"""The data sources of speech: what DATA, --test and --valid may be."""
 
 from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Hashable, Iterator, Sequence
-from pathlib import Path, PurePosixPath
-from typing import Protocol
+from collections.abc import Iterator, Sequence
+from pathlib import PurePosixPath
 
 from ..core.data import DataSpec
 from ..core.problem import DATA, Bad, Problem
 from ..core.sources.archive import ENDINGS as ARCHIVES
-from ..core.sources.archive import is_shown, read_members, split_name
-from ..core.sources.content import Content, file_reason
 from ..core.sources.expand import missing
-from ..core.sources.fields import Condition, Pattern, chosen
-from ..core.sources.folder import Folder, stamp_of, walk
-from ..core.sources.listing import Item, Listing, Origin, natural, same_label
-from ..core.sources.packed import Packed, table_in
-from ..core.sources.survey import Placed, Survey
-from ..core.sources.table import ENDINGS as TABLES
-from ..core.sources.table import Table
+from ..core.sources.fields import Condition, Pattern, assign_split
+from ..core.sources.file_source import FileSource, open_files
+from ..core.sources.layout import class_folders, visible
+from ..core.sources.manifest import AssignedSource, Manifest, assigned_sources
+from ..core.sources.source import SampleInfo, SourceManifest, natural, normalize_label
+from ..core.sources.table import TABLES
 from .audio import RECORDINGS
 from .options import Options
 
-NOISE = "_background_noise_"  # Speech Commands' folder of noise: no word
-LISTS = {"testing_list.txt": "test", "validation_list.txt": "valid"}  # Speech Commands' parts: a path in each line
+NOISE = "_background_noise_"  # the folder of background noise in Speech Commands, which is no class
+LISTS = {"testing_list.txt": "test", "validation_list.txt": "valid"}  # splits of Speech Commands: a path in each line
 
 
-class Files(Origin, Protocol):
-    """Recordings in a folder or an archive."""
+class Recordings(FileSource):
+    """Recordings in a folder, an archive or a table: in class folders, named by a pattern, or Speech Commands.
 
-    def shown(self) -> list[str]:
-        """All files, by their path within it."""
+    `divides` is True for DATA itself, which conditions such as --test-where divide.
+    """
 
-    def text(self, name: str) -> str:
-        """What stands in one of them."""
+    def __init__(self, path: str, options: Options, divides: bool) -> None:
+        files, table = open_files(path)
+        super().__init__(files, RECORDINGS, options.table, table, spans=True)
+        self.settings, self.divides = options, divides
 
-    def table(self) -> Table | None:
-        """The table that says what they are, where there is one among them."""
+    def relevant_names(self) -> Iterator[str]:
+        yield from super().relevant_names()
+        if self.table is None:
+            yield from (name for name in self.files.names if PurePosixPath(name).name in LISTS)
 
+    def scan(self, group_by: str | None) -> SourceManifest:
+        if table := self.table or self.find_table():
+            manifest = self.scan_table(table, group_by)
+        else:
+            manifest = self.scan_names(group_by)
+            samples = [sample for sample in manifest.samples if not is_noise(sample.name)]
+            manifest.samples = assign_listed(samples, self.listed_splits())
+        if self.divides:
+            manifest.samples = self.divide(manifest.samples)
+            if not manifest.grouped and group_by is None and any(sample.span for sample in manifest.samples):
+                # Parts of one recording stay in one split.
+                manifest.samples = [sample._replace(group=sample.name) for sample in manifest.samples]
+                manifest.grouped = True
+        return manifest
 
-class Open(Folder):
-    """A folder."""
+    def scan_names(self, group_by: str | None) -> SourceManifest:
+        """The recordings whose names match the pattern if there is one, else those in class folders."""
+        if pattern := self.settings.pattern:
+            manifest = self.match_names(pattern, group_by)
+            if manifest.samples or not self.settings.lenient:
+                return manifest
+        return class_folders(self.files, self.kind)
 
-    def shown(self) -> list[str]:
-        return sorted(walk(self.root)[0])
-
-    def table(self) -> Table | None:
-        return None  # a table in a folder is named itself: it may be about something else
-
-    def text(self, name: str) -> str:
-        try:
-            return (self.root / name).read_text(encoding="utf-8-sig", errors="replace")
-        except OSError as error:
-            raise Problem(f"{self.full(name)} {file_reason(self.root / name, error)}", DATA) from error
-
-    def stamp(self) -> Iterator[Hashable]:
-        yield from super().stamp()
-        yield from (stamp_of(self.root, name) for name in self.shown() if PurePosixPath(name).name in LISTS)
-
-
-class Members(Packed):
-    """The files in an archive."""
-
-    def table(self) -> Table | None:
-        return table_in(self.archive)
-
-    def shown(self) -> list[str]:
-        return [name for name in self.names if is_shown(split_name(name))]
-
-    def text(self, name: str) -> str:
-        content = next(content for _, content in read_members(Path(self.where), [name]))
-        if not isinstance(content, bytes):
-            raise Problem(f"{self.full(name)} {content}", DATA)
-        return content.decode("utf-8-sig", errors="replace")
-
-
-class Corpus:
-    """Recordings in a folder or an archive: a folder per word, names that follow a pattern, or Speech Commands."""
-
-    def __init__(self, files: Files, options: Options) -> None:
-        self.where, self.files, self.options = files.where, files, options
-
-    def stamp(self) -> Iterator[Hashable]:
-        return self.files.stamp()
-
-    def contents(self, items: Sequence[Item]) -> Iterator[tuple[int, Content]]:
-        return self.files.contents(items)
-
-    def full(self, name: str) -> str:
-        return self.files.full(name)
-
-    def noise(self) -> list[str]:
-        """The recordings in the folder of noise."""
-        return [name for name in self.files.shown() if is_noise(name) and RECORDINGS.named(name)]
-
-    def listing(self, group_by: str | None) -> Listing:
-        if table := self.files.table():
-            return table.listing(group_by)
-        pattern = self.options.pattern
-        found = self.named(pattern, group_by) if pattern else None
-        if found is None or (self.options.lenient and not found.items):
-            found = self.files.listing(group_by)
-        found.items = in_lists([item for item in found.items if not is_noise(item.name)], self.lists())
-        return found
-
-    def named(self, pattern: Pattern, group_by: str | None) -> Listing:
-        """The recordings whose names follow the pattern; those whose names do not are bad."""
-        names = [name for name in self.files.shown() if RECORDINGS.named(name) and not is_noise(name)]
-        listing = Listing([])
+    def match_names(self, pattern: Pattern, group_by: str | None) -> SourceManifest:
+        """The recordings whose names match the pattern; those whose names do not are bad."""
+        names = [name for name in visible(self.files.names) if RECORDINGS.named(name) and not is_noise(name)]
+        manifest = SourceManifest([])
         for name in sorted(names, key=natural):
             if (fields := pattern.fields(name)) is None:
-                listing.bad.append(Bad(name, f"is not named as {pattern.text} says"))
+                manifest.bad.append(Bad(name, f"does not match --pattern {pattern.text}"))
                 continue
             group = fields.get(group_by) if group_by else None
-            listing.items.append(Item(name, same_label(fields["label"]), None, group, None, fields))
-        listing.grouped = any(item.group for item in listing.items)
-        if names and not listing.items and not self.options.lenient:
-            raise Problem(f"no recording in {self.where} is named as --pattern {pattern.text} says: {names[0]}", DATA)
-        return listing
+            manifest.samples.append(SampleInfo(name, normalize_label(fields["label"]), None, group, None, fields))
+        manifest.grouped = any(sample.group for sample in manifest.samples)
+        if names and not manifest.samples and not self.settings.lenient:
+            raise Problem(f"no recording in {self.location} matches --pattern {pattern.text}: {names[0]}", DATA)
+        return manifest
 
-    def lists(self) -> dict[str, str]:
-        """The part of each recording that a list names, by its path beside the list."""
-        parts: dict[str, str] = {}
-        for name in self.files.shown():
+    def listed_splits(self) -> dict[str, str]:
+        """The split of each recording that a list names, by its path."""
+        splits: dict[str, str] = {}
+        for name in visible(self.files.names):
             path = PurePosixPath(name.replace("\\", "/"))
-            if part := LISTS.get(path.name):
-                lines = filter(None, map(str.strip, self.files.text(name).splitlines()))
-                parts |= {str(path.parent / line.replace("\\", "/")): part for line in lines}
-        return parts
+            if split := LISTS.get(path.name):
+                lines = self.content_of(name).decode("utf-8-sig", errors="replace").splitlines()
+                paths = [line.strip().replace("\\", "/") for line in lines if line.strip()]
+                splits |= {str(path.parent / listed): split for listed in paths}
+        return splits
+
+    def divide(self, samples: list[SampleInfo]) -> list[SampleInfo]:
+        """Moves samples to the splits that --valid-where and --test-where assign."""
+        conditions: tuple[tuple[Condition | None, str], ...]
+        conditions = ((self.settings.valid_where, "valid"), (self.settings.test_where, "test"))
+        for condition, split in conditions:
+            if condition is None or not samples or (self.settings.lenient and not applies(condition, samples)):
+                continue
+            samples = [sample._replace(split="train") if sample.split == split else sample for sample in samples]
+            samples = assign_split(samples, condition, split)
+        return samples
+
+    def noise(self) -> list[str]:
+        """The recordings in the folder of background noise."""
+        if self.table is not None:
+            return []
+        return [name for name in sorted(visible(self.files.names)) if is_noise(name) and RECORDINGS.named(name)]
 
 
 def is_noise(name: str) -> bool:
     return NOISE in PurePosixPath(name.replace("\\", "/")).parts[:-1]
 
 
-def in_lists(items: Sequence[Item], parts: dict[str, str]) -> list[Item]:
-    """The items, those that a list names in its part and the others in training; as they are without lists."""
-    if not parts:
-        return list(items)
-    return [item._replace(part=parts.get(str(PurePosixPath(item.name.replace("\\", "/"))), "train")) for item in items]
+def assign_listed(samples: list[SampleInfo], splits: dict[str, str]) -> list[SampleInfo]:
+    """Assigns the splits of the lists, training to all others; without lists, the samples stay as they are."""
+    if not splits:
+        return samples
+    paths = [str(PurePosixPath(sample.name.replace("\\", "/"))) for sample in samples]
+    return [sample._replace(split=splits.get(path, "train")) for sample, path in zip(samples, paths, strict=True)]
 
 
-class Chosen:
-    """An origin whose items go where the conditions say; parts of one recording stay on one side."""
-
-    def __init__(self, inner: Corpus | Table, options: Options) -> None:
-        self.where, self.inner, self.options = inner.where, inner, options
-
-    def stamp(self) -> Iterator[Hashable]:
-        return self.inner.stamp()
-
-    def contents(self, items: Sequence[Item]) -> Iterator[tuple[int, Content]]:
-        return self.inner.contents(items)
-
-    def full(self, name: str) -> str:
-        return self.inner.full(name)
-
-    def noise(self) -> list[str]:
-        return self.inner.noise() if isinstance(self.inner, Corpus) else []
-
-    def listing(self, group_by: str | None) -> Listing:
-        found = self.inner.listing(group_by)
-        found.items = self.divided(found.items)
-        if not found.grouped and group_by is None and any(item.span for item in found.items):
-            found.items = [item._replace(group=item.name) for item in found.items]
-            found.grouped = True
-        return found
-
-    def divided(self, items: list[Item]) -> list[Item]:
-        said: tuple[tuple[Condition | None, str], ...]
-        said = ((self.options.valid_where, "valid"), (self.options.test_where, "test"))
-        for condition, part in said:
-            if condition is None or not items or (self.options.lenient and not answers(items, condition)):
-                continue
-            items = [item._replace(part="train") if item.part == part else item for item in items]
-            items = chosen(items, condition, part)
-        return items
-
-
-def answers(items: Sequence[Item], condition: Condition) -> bool:
-    """Whether a condition that a model remembers has a meaning here."""
+def applies(condition: Condition, samples: Sequence[SampleInfo]) -> bool:
+    """Returns True if a condition remembered by a model divides these samples."""
     try:
-        chosen(items, condition, "test")
+        assign_split(samples, condition, "test")
     except Problem:
         return False
     return True
 
 
-def origins(source: DataSpec, options: Options) -> list[Placed]:
-    """The places that a source names: DATA, and what is given for validation and test."""
-    said = ((source.data, None), (source.valid, "valid"), (source.test, "test"))
-    return [Placed(origin(path, options, part is None), part) for path, part in said if path is not None]
+def open_sources(spec: DataSpec, options: Options) -> list[AssignedSource]:
+    """DATA, and the sources of --valid and --test."""
+    return assigned_sources(spec, lambda path, split: open_source(path, options, split is None))
 
 
-def origin(text: str, options: Options, divides: bool) -> Origin:
-    """What a path stands for; only DATA itself is divided by conditions."""
-    path = Path(text)
-    if not os.path.exists(text):
-        raise missing(text)
+def open_source(path: str, options: Options, divides: bool) -> Recordings:
+    """The data source at a path. Raises Problem if it cannot be one."""
+    if not os.path.exists(path):
+        raise missing(path)
     if not os.access(path, os.R_OK):
-        raise Problem(f"{text} may not be read (permission denied)", DATA)
-    inner = from_path(text, path, options)
-    return Chosen(inner, options) if divides else inner
+        raise Problem(f"{path} may not be read (permission denied)", DATA)
+    if not os.path.isdir(path) and not path.lower().endswith((*ARCHIVES, *TABLES)):
+        described = "one recording" if RECORDINGS.named(path) else "not a kind of data that speech knows"
+        raise Problem(f"{path} is {described}; expected {RECORDINGS.expected}", DATA)
+    return Recordings(path, options, divides)
 
 
-def from_path(text: str, path: Path, options: Options) -> Corpus | Table:
-    if path.is_dir():
-        return Corpus(Open(text, RECORDINGS), options)
-    name = path.name.lower()
-    if name.endswith(ARCHIVES):
-        return Corpus(Members(text, RECORDINGS), options)
-    if name.endswith(TABLES):
-        return Table(text, RECORDINGS)
-    found = "one recording" if RECORDINGS.named(name) else "not a kind of data that speech knows"
-    raise Problem(f"{text} is {found}; expected {RECORDINGS.expected}", DATA)
+def noise_in(sources: Sequence[AssignedSource]) -> list[str]:
+    """The background noise in DATA, by path within it."""
+    source = sources[0].source
+    return source.noise() if isinstance(source, Recordings) else []
 
 
-def noise_in(placed: Sequence[Placed]) -> list[str]:
-    """The background noise that the first place has, by its path within it."""
-    origin = placed[0].origin
-    return origin.noise() if isinstance(origin, Chosen) else []
-
-
-def same_case(found: Survey) -> None:
-    """One group for spellings that differ only in case: a person must not be on both sides. Labels are only told."""
-    groups = alike({item.group for item in found.items if item.group})
-    one = {name: names[0] for names in groups.values() for name in names}
-    found.items = [item._replace(group=one.get(item.group or "", item.group)) for item in found.items]
+def unify_case(manifest: Manifest) -> None:
+    """Joins groups that differ only in case, as a speaker must not be in two splits; labels are only remarked on."""
+    groups = case_variants({sample.group for sample in manifest.samples if sample.group})
+    spelling = {name: names[0] for names in groups.values() for name in names}
+    manifest.samples = [
+        sample._replace(group=spelling.get(sample.group or "", sample.group)) for sample in manifest.samples
+    ]
     for names in groups.values():
-        found.remarks.append(f"{' and '.join(names)} differ only in case and count as one group")
-    for names in alike({item.label for item in found.items}).values():
-        found.remarks.append(f"the labels {' and '.join(names)} differ only in case; where they are one, rename one")
+        manifest.remarks.append(f"{' and '.join(names)} differ only in case and count as one group")
+    for names in case_variants({sample.label for sample in manifest.samples}).values():
+        manifest.remarks.append(
+            f"the labels {' and '.join(names)} differ only in case; if they are one class, rename one"
+        )
 
 
-def alike(names: set[str | None] | set[str]) -> dict[str, list[str]]:
+def case_variants(names: set[str | None] | set[str]) -> dict[str, list[str]]:
     """The names that differ from another only in case, by their common spelling."""
-    spelt: dict[str, list[str]] = defaultdict(list)
+    spellings: dict[str, list[str]] = defaultdict(list)
     for name in sorted(filter(None, names)):
-        spelt[name.casefold()].append(name)
-    return {common: each for common, each in spelt.items() if len(each) > 1}
+        spellings[name.casefold()].append(name)
+    return {common: variants for common, variants in spellings.items() if len(variants) > 1}

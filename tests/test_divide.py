@@ -4,15 +4,15 @@ import pytest
 from neocog.commands import typed
 from neocog.core.data import DataSpec
 from neocog.core.problem import Problem
-from neocog.core.sources.listing import Item
-from neocog.core.sources.survey import divide
+from neocog.core.sources.manifest import assign_splits
+from neocog.core.sources.source import SampleInfo
 
-ITEMS = [Item(str(i), "ab"[i % 2]) for i in range(2000)]
-HASHES = [str(i).encode() for i in range(2000)]
+SAMPLES = [SampleInfo(str(i), "ab"[i % 2]) for i in range(2000)]
+DIGESTS = [str(i).encode() for i in range(2000)]
 
 
 def part_of(**told) -> set[int]:
-    parts, _ = divide(ITEMS, HASHES, DataSpec("d", **told))
+    parts, _ = assign_splits(SAMPLES, DIGESTS, DataSpec("d", **told))
     return {i for i, part in enumerate(parts) if part == "test"}
 
 
@@ -33,7 +33,7 @@ def test_another_split_is_another_part_of_the_same_size():
 
 def test_the_validation_part_is_a_share_of_what_is_not_for_the_test_and_may_be_none():
     def parts(**told) -> list[str]:
-        return divide(ITEMS, HASHES, DataSpec("d", test_share=0.1, **told))[0]
+        return assign_splits(SAMPLES, DIGESTS, DataSpec("d", test_share=0.1, **told))[0]
 
     assert parts(valid_share=0.3).count("valid") == pytest.approx(0.3 * 0.9 * 2000, abs=60)
     without = parts(valid_share=0.0)

@@ -4,10 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from neocog.core.problem import Problem
-from neocog.core.sources.fields import Condition, Pattern, chosen
-from neocog.core.sources.listing import Item
+from neocog.core.sources.fields import Condition, Pattern, assign_split
+from neocog.core.sources.source import SampleInfo
 
-TAKES = [Item(f"{k}", "a", fields={"label": "a", "speaker": who, "take": str(k)}) for k, who in enumerate("xyxyz")]
+TAKES = [
+    SampleInfo(f"{k}", "a", fields={"label": "a", "speaker": who, "take": str(k)}) for k, who in enumerate("xyxyz")
+]
 
 
 @pytest.mark.parametrize(
@@ -41,8 +43,8 @@ def test_what_is_written_by_a_pattern_is_read_by_it(label: str, speaker: str, ta
     ("pattern", "told"),
     [
         ("{speaker}_{take}", "--pattern {speaker}_{take} has no {label}; write one, as in '{label}_{speaker}'"),
-        ("{label}_{label}", "--pattern {label}_{label}: {label} stands there twice; a field is a word of its own"),
-        ("{label}_{a b}", "--pattern {label}_{a b}: {a b} is not a name; a field is a word of its own"),
+        ("{label}_{label}", "--pattern {label}_{label}: {label} occurs twice; every field needs a name of its own"),
+        ("{label}_{a b}", "--pattern {label}_{a b}: {a b} is not a name; every field needs a name of its own"),
     ],
 )
 def test_a_pattern_that_cannot_be_meant_is_said(pattern: str, told: str) -> None:
@@ -65,13 +67,13 @@ def test_a_pattern_that_cannot_be_meant_is_said(pattern: str, told: str) -> None
     ],
 )
 def test_a_condition_chooses(text: str, held: str) -> None:
-    found = chosen(TAKES, Condition(text, "--test-where"), "test")
-    assert "".join(item.name for item in found if item.part == "test") == held
-    assert [item.part for item in found if item.name not in held] == [None] * (5 - len(held))
+    samples = assign_split(TAKES, Condition(text, "--test-where"), "test")
+    assert "".join(sample.name for sample in samples if sample.split == "test") == held
+    assert [sample.split for sample in samples if sample.name not in held] == [None] * (5 - len(held))
 
 
 def test_no_condition_changes_nothing() -> None:
-    assert chosen(TAKES, None, "test") == TAKES
+    assert assign_split(TAKES, None, "test") == TAKES
 
 
 @pytest.mark.parametrize(
@@ -89,5 +91,5 @@ def test_no_condition_changes_nothing() -> None:
 )
 def test_a_condition_that_chooses_nothing_is_said(text: str, told: str) -> None:
     with pytest.raises(Problem) as problem:
-        chosen(TAKES, Condition(text, "--test-where"), "test")
+        assign_split(TAKES, Condition(text, "--test-where"), "test")
     assert str(problem.value) == told

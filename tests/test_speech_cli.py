@@ -131,7 +131,7 @@ def test_a_misspelt_option_of_recordings_after_set_is_told_what_was_meant(traine
     assert isinstance(done.exception, Problem)
     told = str(done.exception)
     assert told.startswith("band is not a setting (did you mean bands?); the settings are adam_lr, adversarial, ")
-    assert "; speech has bands, cache, deltas, frame, hop, normalise, pattern, rate, seconds, " in told
+    assert "; speech has bands, cache, deltas, encoding, frame, hop, label_column, normalise, path_column, " in told
 
 
 def test_check_says_what_is_there(trained: Path) -> None:

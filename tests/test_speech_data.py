@@ -11,7 +11,9 @@ import torch
 from neocog.core.data import Data, DataSpec
 from neocog.core.inputs import BytesInput, FileInput
 from neocog.core.problem import Problem
-from neocog.speech.audio import fitted, sound
+from neocog.core.sources import decoding
+from neocog.speech import build
+from neocog.speech.audio import fit, sound
 from neocog.speech.data import expand_paths, load, read, windows
 from recorded import hiss, spoken, tone, words, write
 
@@ -126,7 +128,7 @@ def test_a_table_names_parts_of_recordings(tmp_path: Path) -> None:
     assert names(held, "test") == {"1.wav", "4.wav", "7.wav", "10.wav"} and held.counts["test"] == 8
     whole = sound((tmp_path / "1.wav").read_bytes(), 8000, (0.5, 1.0))[1]
     high = int((held.test.targets == held.labels.index("high")).nonzero()[0])
-    assert np.array_equal(held.test.inputs[high].numpy(), fitted(whole, held.preprocessing["samples"]))
+    assert np.array_equal(held.test.inputs[high].numpy(), fit(whole, held.preprocessing["samples"]))
 
 
 def test_a_table_packed_with_its_recordings_is_read(tmp_path: Path) -> None:
@@ -156,12 +158,12 @@ def test_a_table_packed_with_its_recordings_is_read(tmp_path: Path) -> None:
 def test_a_slow_set_keeps_its_rate_and_a_fast_one_comes_to_16_khz(tmp_path: Path) -> None:
     assert loaded(words(tmp_path / "slow", rate=8000)).preprocessing["rate"] == 8000
     fast = loaded(words(tmp_path / "fast", rate=44100))
-    assert fast.preprocessing["rate"] == 16000 and "recordings at 44,100 Hz are brought to 16,000 Hz" in fast.remarks
+    assert fast.preprocessing["rate"] == 16000 and "recordings at 44,100 Hz are resampled to 16,000 Hz" in fast.remarks
     write(words(tmp_path / "both") / "low" / "x.wav", tone(300, 0.3, 11025) + hiss(0.3, 11025), 11025)
     both = loaded(tmp_path / "both")
     assert (
         both.preprocessing["rate"] == 11025
-        and "recordings at 8,000 to 11,025 Hz are brought to 11,025 Hz" in both.remarks
+        and "recordings at 8,000 to 11,025 Hz are resampled to 11,025 Hz" in both.remarks
     )
     assert loaded(tmp_path / "both", rate=4000).preprocessing["rate"] == 4000
 
@@ -322,7 +324,7 @@ def test_speakers_that_differ_only_in_case_are_one(tmp_path: Path) -> None:
 def test_labels_that_differ_only_in_case_are_told(tmp_path: Path) -> None:
     data = loaded(words(tmp_path / "set", labels=("yes", "Yes", "no")))
     assert data.labels == ["Yes", "no", "yes"]
-    assert "the labels Yes and yes differ only in case; where they are one, rename one" in data.remarks
+    assert "the labels Yes and yes differ only in case; if they are one class, rename one" in data.remarks
 
 
 def test_names_that_do_not_follow_the_pattern_are_bad(tmp_path: Path) -> None:
@@ -330,11 +332,9 @@ def test_names_that_do_not_follow_the_pattern_are_bad(tmp_path: Path) -> None:
     write(root / "readme.wav", tone(300))
     data = loaded(root, pattern=PATTERN)
     assert [(Path(bad.file).name, bad.reason) for bad in data.bad] == [
-        ("readme.wav", "is not named as {label}_{speaker}_{take} says")
+        ("readme.wav", "does not match --pattern {label}_{speaker}_{take}")
     ]
-    with pytest.raises(
-        Problem, match=r"no recording in .*set is named as --pattern {label}-{take} says: high_ann_0.wav"
-    ):
+    with pytest.raises(Problem, match=r"no recording in .*set matches --pattern {label}-{take}: high_ann_0.wav"):
         loaded(root, pattern="{label}-{take}")
 
 
@@ -386,3 +386,53 @@ def test_a_models_rate_and_window_hold_for_other_recordings(tmp_path: Path) -> N
     data = loaded(words(tmp_path / "slow"))
     fast = loaded(words(tmp_path / "fast", rate=22050), data.labels, data.preprocessing)
     assert fast.train.inputs.shape[1] == 2400 and fast.preprocessing == data.preprocessing
+
+
+# --- reading and writing once ---------------------------------------------------------------------------------------
+
+
+def test_every_recording_is_opened_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second time only if it was decoded at a rate that is not that of the set, or is too long to be kept."""
+    opened: list[bytes] = []
+    open_recording = build.open_recording
+    monkeypatch.setattr(build, "open_recording", lambda content: opened.append(content) or open_recording(content))
+    root = words(tmp_path / "set", 20)
+    loaded(root)
+    assert len(opened) == 40 and len(set(opened)) == 40
+    write(root / "low" / "fast.wav", tone(300, 0.3, 11025), 11025)
+    assert loaded(root).preprocessing["rate"] == 11025
+    assert len(opened) == 40 + 41  # sound() opens the slow ones again, to resample them
+
+
+def test_recordings_of_other_rates_and_long_ones_are_as_read_gives_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(build, "STORED", 1.0)
+    root = words(tmp_path / "set", 20)
+    write(root / "low" / "fast.wav", tone(300, 0.3, 44100) + hiss(0.3, 44100, loud=0.01), 44100)
+    write(root / "low" / "slow.wav", tone(300, 0.3, 11025) + hiss(0.3, 11025, loud=0.01), 11025)
+    write(root / "high" / "long.wav", np.concatenate([hiss(3, loud=0.01), tone(300, 0.3)]))
+    data = loaded(root)
+    assert data.preprocessing["rate"] == 16000 and sum(data.counts.values()) == 43
+    for part in data.parts.values():
+        for inputs, name in zip(part.inputs, part.names, strict=True):
+            assert torch.equal(inputs, read(FileInput(name), data.preprocessing))
+
+
+def test_rows_beyond_the_memory_go_to_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = words(tmp_path / "set")
+    expected = loaded(root)
+    monkeypatch.setattr(decoding, "IN_MEMORY", 5000)
+    spilled = loaded(root, seconds=0.3, cache=tmp_path / "other")
+    for name, part in expected.parts.items():
+        assert torch.equal(part.inputs, spilled.parts[name].inputs)
+
+
+def test_a_trained_model_finds_the_recordings_of_its_training_in_the_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = spoken(tmp_path / "set")
+    data = loaded(root, pattern=PATTERN, test_where="speaker=bob")
+    monkeypatch.setattr(build, "open_recording", lambda content: pytest.fail("decoded again"))
+    again = loaded(root, data.labels, data.preprocessing)
+    assert again.fingerprint() == data.fingerprint() and torch.equal(again.train.inputs, data.train.inputs)

@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from neocog.core.split import PARTS, place, split
+from neocog.core.split import SPLITS, position, split
 
 
 def keys(count: int, start: int = 0) -> list[bytes]:
@@ -14,7 +14,7 @@ def keys(count: int, start: int = 0) -> list[bytes]:
 
 def below(cut: float, count: int, start: int = 0) -> list[bytes]:
     """The first `count` keys that lie below a cut."""
-    return [key for key in keys(10_000, start) if place(key) < cut][:count]
+    return [key for key in keys(10_000, start) if position(key) < cut][:count]
 
 
 def parts_of(parts: list[str], labels: list[str]) -> dict[str, Counter[str]]:
@@ -24,14 +24,14 @@ def parts_of(parts: list[str], labels: list[str]) -> dict[str, Counter[str]]:
 
 
 def test_places_are_the_same_on_every_machine():
-    assert place(b"") == 0.711668941875411
-    assert place(b"neocog") == 0.7577919974271015
+    assert position(b"") == 0.711668941875411
+    assert position(b"neocog") == 0.7577919974271015
     parts = ["train", "train", "valid", "train", "train", "test"]
     assert split([b"a", b"b", b"c", b"d", b"e", b"f"], ["x"] * 6, 0.2, 0.2) == (parts, [])
 
 
 def test_places_fill_the_line_evenly():
-    tenths = Counter(int(10 * place(key)) for key in keys(20_000))
+    tenths = Counter(int(10 * position(key)) for key in keys(20_000))
     assert set(tenths) == set(range(10))
     assert all(1850 < count < 2150 for count in tenths.values())
 
@@ -39,7 +39,7 @@ def test_places_fill_the_line_evenly():
 @pytest.mark.parametrize(("valid", "test"), [(0.1, 0.2), (0.0, 0.1), (0.15, 0.0), (0.0, 0.0), (0.3, 0.3)])
 def test_the_shares_hold_within_a_point_and_a_half(valid, test):
     parts, rare = split(keys(20_000), ["ab"[n % 2] for n in range(20_000)], valid, test)
-    shares = {part: parts.count(part) / len(parts) for part in PARTS}
+    shares = {part: parts.count(part) / len(parts) for part in SPLITS}
     assert shares == pytest.approx({"train": 1 - valid - test, "valid": valid, "test": test}, abs=0.015)
     assert rare == []
 
@@ -84,8 +84,8 @@ def test_a_class_of_one_stays_in_training_and_is_named(key):
 
 
 def test_a_class_of_one_group_stays_in_training_when_the_group_has_others_too():
-    group = min(keys(50), key=place)
-    rest = [key for key in keys(400) if place(key) > 0.5][:20]
+    group = min(keys(50), key=position)
+    rest = [key for key in keys(400) if position(key) > 0.5][:20]
     parts, rare = split([group, group, *rest], ["few", "many"] + ["many"] * 20, 0.0, 0.0001)
     assert rare == ["few"]
     assert parts[0] == "train"
@@ -98,10 +98,10 @@ def test_a_class_of_two_is_in_training_and_in_the_test():
         assert rare == []
 
 
-@pytest.mark.parametrize("chosen", [keys(3), [key for key in keys(99) if place(key) > 0.5][:3]], ids=["any", "high"])
+@pytest.mark.parametrize("chosen", [keys(3), [key for key in keys(99) if position(key) > 0.5][:3]], ids=["any", "high"])
 def test_a_class_that_chance_left_out_gives_its_nearest_member(chosen):
     parts, _ = split(chosen, ["a"] * 3, 0.01, 0.01)
-    by_place = sorted(zip(map(place, chosen), parts, strict=True))
+    by_place = sorted(zip(map(position, chosen), parts, strict=True))
     assert [part for _, part in by_place] == ["test", "valid", "train"]
 
 
@@ -109,7 +109,7 @@ def test_a_class_that_chance_left_out_gives_its_nearest_member(chosen):
 def test_every_class_of_three_or_more_has_a_member_in_each_part(valid, test):
     labels = [str(n // 3) for n in range(6000)]
     parts, _ = split(keys(6000), labels, valid, test)
-    assert all(set(found) == set(PARTS) for found in parts_of(parts, labels).values())
+    assert all(set(found) == set(SPLITS) for found in parts_of(parts, labels).values())
 
 
 @pytest.mark.parametrize(("valid", "test"), [(0.1, 0.1), (0.2, 0.0), (0.0, 0.3), (0.4, 0.4)])

@@ -100,7 +100,9 @@ def test_labels_that_differ_by_case_are_told(tmp_path):
         table(tmp_path, [(text, label.upper() if at < 8 else f" {label} ") for at, (text, label) in enumerate(pairs())])
     )
     assert data.labels == ["CAT", "DOG", "cat", "dog"]  # blanks around a label are nobody's meaning
-    told = "the labels 'CAT' and 'cat' differ by case or blanks alone and are told apart; write them alike where they"
+    told = (
+        "the labels 'CAT' and 'cat' differ only in case or blanks and are different classes; write them alike if they"
+    )
     assert any(each.startswith(told) for each in data.remarks)
 
 

@@ -3,59 +3,59 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from neocog.text.decode import decoded
+from neocog.core.sources.decode import decode_text
 
 WRITTEN = "Grüße, 世界 👋\nzweite Zeile"
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
 def test_a_byte_order_mark_says_what_it_is(encoding):
-    text, trouble = decoded(WRITTEN.encode(encoding))
-    assert text == WRITTEN and trouble.sentences("f") == []
+    text, issues = decode_text(WRITTEN.encode(encoding))
+    assert text == WRITTEN and issues.sentences("f") == []
 
 
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
 def test_utf_16_is_known_by_its_zeros(encoding):
-    assert decoded("a plain text of some words\n".encode(encoding))[0] == "a plain text of some words\n"
+    assert decode_text("a plain text of some words\n".encode(encoding))[0] == "a plain text of some words\n"
 
 
 def test_lines_that_are_not_utf_8_are_read_as_windows_1252_and_told():
     content = b"gut\n" + "schön “so”\n".encode("cp1252") + "weiß\n".encode()
-    text, trouble = decoded(content)
+    text, issues = decode_text(content)
     assert text == "gut\nschön “so”\nweiß\n"
-    assert trouble.sentences("a.csv") == ["a.csv:2 is not UTF-8; read as Windows-1252 (or --set encoding=NAME)"]
+    assert issues.sentences("a.csv") == ["a.csv:2 is not UTF-8; read as Windows-1252 (or --set encoding=NAME)"]
 
 
 def test_many_such_lines_are_counted_and_the_first_is_named():
-    _, trouble = decoded(b"ok\n\xe9\n\xe8\n")
-    assert trouble.sentences("f") == [
+    _, issues = decode_text(b"ok\n\xe9\n\xe8\n")
+    assert issues.sentences("f") == [
         "f: 2 lines (the first is 2) are not UTF-8; read as Windows-1252 (or --set encoding=NAME)"
     ]
 
 
 def test_the_encoding_that_is_asked_for_is_used():
-    assert decoded("naïve".encode("latin-1"), "latin-1")[0] == "naïve"
-    text, trouble = decoded(b"ok\n\xff\n", "ascii")
+    assert decode_text("naïve".encode("latin-1"), "latin-1")[0] == "naïve"
+    text, issues = decode_text(b"ok\n\xff\n", "ascii")
     assert text == "ok\n�\n"
-    assert trouble.sentences("f") == ["f:2 is not ascii; the bytes it does not have became �"]
+    assert issues.sentences("f") == ["f:2 is not ascii; invalid bytes became �"]
 
 
 def test_nul_bytes_are_left_out_and_told():
-    text, trouble = decoded(b"fine\nbro\0ken words that go on\n")
+    text, issues = decode_text(b"fine\nbro\0ken words that go on\n")
     assert text == "fine\nbroken words that go on\n"
-    assert trouble.sentences("f.csv") == ["f.csv:2 has NUL bytes, which are left out"]
+    assert issues.sentences("f.csv") == ["f.csv:2 has NUL bytes, which are left out"]
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 def test_every_end_of_a_line_is_one(end):
-    assert decoded(f"a{end}b{end}".encode())[0] == "a\nb\n"
+    assert decode_text(f"a{end}b{end}".encode())[0] == "a\nb\n"
 
 
 @given(st.text(st.characters(codec="utf-8", exclude_characters="\r\0\ufeff")))
 def test_utf_8_comes_back_as_it_was(text):
-    assert decoded(text.encode())[0] == text
+    assert decode_text(text.encode())[0] == text
 
 
 @given(st.binary(max_size=300))
 def test_any_bytes_give_some_text(content):
-    decoded(content)
+    decode_text(content)

@@ -9,9 +9,11 @@ from collections import Counter
 import pytest
 from neocog.core.data import DataSpec
 from neocog.core.problem import Problem
-from neocog.text import DOMAIN, places
+from neocog.core.sources import archive as archives
+from neocog.core.sources.archive import ArchiveFiles
+from neocog.text import DOMAIN
 from neocog.text.options import Reading
-from neocog.text.sources import origin
+from neocog.text.sources import open_source
 
 GOOD = [f"a fine film number {i}" for i in range(10)]
 BAD = [f"a dull film number {i}" for i in range(10)]
@@ -24,14 +26,14 @@ def write(path, text: str):
 
 
 def listed(path, **reading):
-    found = origin(str(path), Reading(**reading))
-    listing = found.listing(None)
-    texts = {listing.items[at].name: content for at, content in found.contents(listing.items)}
-    return listing, texts, found
+    """The manifest of a source, and its texts by name."""
+    source = open_source(str(path), Reading(**reading))
+    manifest = source.scan(None)
+    return manifest, {manifest.samples[index].name: content for index, content in source.contents(manifest.samples)}
 
 
 def counts(path, **reading) -> dict:
-    return dict(Counter((item.part, item.label) for item in listed(path, **reading)[0].items))
+    return dict(Counter((sample.split, sample.label) for sample in listed(path, **reading)[0].samples))
 
 
 def rows(*cells, delimiter=",") -> str:
@@ -53,44 +55,44 @@ def test_a_table_with_a_header_in_any_delimiter(tmp_path, delimiter):
 
 def test_a_table_without_a_header_is_looked_at_and_the_guess_is_told(tmp_path):
     path = write(tmp_path / "t.csv", rows(*(("0" if label == "bad" else "1", text) for label, text in LABELLED)))
-    listing, _, found = listed(path)
-    assert Counter(item.label for item in listing.items) == {"0": 10, "1": 10}
-    assert found.remarks == [
-        "t.csv: took column 2 as the text, column 1 as the label; --text-column and --label-column say so"
+    manifest, _ = listed(path)
+    assert Counter(sample.label for sample in manifest.samples) == {"0": 10, "1": 10}
+    assert manifest.remarks == [
+        "t.csv: took column 2 as the text, column 1 as the label; --text-column and --label-column name other columns"
     ]
 
 
 def test_several_columns_of_text_are_joined(tmp_path):
     path = write(tmp_path / "t.csv", rows(("title", "body", "stars"), ("One", "two, three".replace(",", ""), "5")))
-    _, texts, _ = listed(path)
-    assert list(texts.values()) == [b"One\ntwo three"]
-    _, texts, _ = listed(path, text_column=("body",))
-    assert list(texts.values()) == [b"two three"]
+    _, texts = listed(path)
+    assert list(texts.values()) == ["One\ntwo three"]
+    _, texts = listed(path, text_column=("body",))
+    assert list(texts.values()) == ["two three"]
 
 
 def test_columns_may_be_named_by_their_numbers(tmp_path):
     path = write(tmp_path / "t.csv", rows(("7", "a first text", "x"), ("8", "a second text", "y")))
-    listing, texts, _ = listed(path, text_column=("2",), label_column="3")
-    assert [item.label for item in listing.items] == ["x", "y"] and b"a first text" in texts.values()
+    manifest, texts = listed(path, text_column=("2",), label_column="3")
+    assert [sample.label for sample in manifest.samples] == ["x", "y"] and "a first text" in texts.values()
 
 
 def test_quotes_keep_delimiters_and_line_ends_in_a_text(tmp_path):
     path = write(tmp_path / "t.csv", 'text,label\n"one, ""two""\nthree",x\nfour,y\n')
-    listing, texts, _ = listed(path)
-    assert texts == {"t.csv:2": b'one, "two"\nthree', "t.csv:4": b"four"}
-    assert [item.label for item in listing.items] == ["x", "y"]
+    manifest, texts = listed(path)
+    assert texts == {"t.csv:2": 'one, "two"\nthree', "t.csv:4": "four"}
+    assert [sample.label for sample in manifest.samples] == ["x", "y"]
 
 
 def test_in_a_table_with_tabs_a_quote_may_be_a_mere_sign(tmp_path):
     path = write(tmp_path / "SMS", 'ham\t"Hello, he said\nspam\tWIN now\nham\tok "then"\n')
-    listing, texts, _ = listed(path)
-    assert texts["SMS:1"] == b'"Hello, he said' and len(listing.items) == 3
+    manifest, texts = listed(path)
+    assert texts["SMS:1"] == '"Hello, he said' and len(manifest.samples) == 3
 
 
 def test_a_split_column_divides(tmp_path):
     table = rows(("text", "label", "split"), ("a b", "x", "train"), ("c d", "y", "dev"), ("e f", "x", "test"))
-    listing, _, _ = listed(write(tmp_path / "t.csv", table.replace("dev", "val")))
-    assert [item.part for item in listing.items] == ["train", "valid", "test"]
+    manifest, _ = listed(write(tmp_path / "t.csv", table.replace("dev", "val")))
+    assert [sample.split for sample in manifest.samples] == ["train", "valid", "test"]
 
 
 def test_json_lines(tmp_path):
@@ -149,10 +151,10 @@ def test_labels_of_two_levels(tmp_path):
     lines = ["DESC:manner How ?", "DESC:def What ?", "NUM:date When ?", "NUM:dist How far ?"] * 6
     path = write(tmp_path / "TREC.train", "\n".join(lines))
     assert counts(path) == {(None, "DESC"): 12, (None, "NUM"): 12}
-    assert listed(path)[2].remarks == [
-        "TREC.train: labels have two levels, DESC:manner; taken is the coarse one, DESC (or give --label-level fine)"
+    assert listed(path)[0].remarks == [
+        "TREC.train: labels have two levels, such as DESC:manner; the coarse one, DESC, is used (or --label-level fine)"
     ]
-    assert len(counts(path, label_level="fine")) == 4 and not listed(path, label_level="fine")[2].remarks
+    assert len(counts(path, label_level="fine")) == 4 and not listed(path, label_level="fine")[0].remarks
 
 
 def test_numbers_get_the_names_that_lie_beside_them(tmp_path):
@@ -186,14 +188,14 @@ def test_an_archive_of_any_of_them(tmp_path, form, inside):
 @pytest.mark.parametrize("kept", [0, 40, 1 << 20])
 def test_an_archive_gives_the_same_files_however_much_of_it_the_memory_holds(tmp_path, monkeypatch, kept):
     """Each once, the first of two of one name, what is asked for alone, and again when asked again."""
-    monkeypatch.setattr(places, "KEPT", kept)
+    monkeypatch.setattr(archives, "KEPT", kept)
     told = {"a/1.txt": b"x" * 30, "a/2.txt": b"y" * 30, "b/3.txt": b"z" * 50}
     with tarfile.open(tmp_path / "set.tar.gz", "w:gz") as archive:
         for name, content in [*told.items(), ("a/1.txt", b"again")]:
             entry = tarfile.TarInfo(name)
             entry.size = len(content)
             archive.addfile(entry, io.BytesIO(content))
-    packed = places.Packed(str(tmp_path / "set.tar.gz"))
+    packed = ArchiveFiles(str(tmp_path / "set.tar.gz"))
     assert packed.names == list(told)
     assert sum(map(len, packed.kept.values())) <= kept + 30
     for wanted in (["b/3.txt", "a/1.txt"], ["a/1.txt", "a/2.txt"]):
@@ -216,22 +218,22 @@ def refused(path, **reading) -> str:
 def test_a_ragged_row_is_left_out_with_its_line(tmp_path):
     path = write(tmp_path / "t.csv", "text,label\nfine words,x\nodd, one, more,y\nother words,y\n")
     assert bad(path) == ["t.csv:3 has 4 columns, the others have 2: 'odd | one | more | y'"]
-    assert len(listed(path)[0].items) == 2
+    assert len(listed(path)[0].samples) == 2
 
 
 def test_an_unclosed_quote_costs_its_line_and_not_the_rest(tmp_path):
     lines = [f"words {i},{'xy'[i % 2]}" for i in range(3000)]
     lines[10] = '"words that never end,x'
     path = write(tmp_path / "t.csv", "text,label\n" + "\n".join(lines) + "\n")
-    listing, _, _ = listed(path)
-    assert len(listing.items) == 2999
+    manifest, _ = listed(path)
+    assert len(manifest.samples) == 2999
     assert bad(path) == ["t.csv:12 opens a quote that is not closed: '\"words that never end,x'"]
 
 
 def test_an_unclosed_quote_near_the_end_is_found_too(tmp_path):
     path = write(tmp_path / "t.csv", 'text,label\none two,x\n"three four,y\nfive six,x\n')
     assert bad(path) == ["t.csv:3 opens a quote that is not closed: '\"three four,y'"]
-    assert [item.name for item in listed(path)[0].items] == ["t.csv:2", "t.csv:4"]
+    assert [sample.name for sample in listed(path)[0].samples] == ["t.csv:2", "t.csv:4"]
 
 
 def test_a_column_that_is_not_there_is_looked_for_among_those_that_are(tmp_path):
@@ -245,10 +247,11 @@ def test_a_column_that_is_not_there_is_looked_for_among_those_that_are(tmp_path)
 def test_a_field_that_is_not_there_is_looked_for_among_those_that_are(tmp_path):
     path = write(tmp_path / "t.jsonl", '{"review": "a b", "mood": "x"}\n')
     assert refused(path) == (
-        "t.jsonl:1 has the fields review, mood; none of them is known as a label: name it with --label-column"
+        "t.jsonl:1 has the columns review, mood; none of them is known as a label: name it with --label-column"
     )
     assert refused(path, label_column="mod") == (
-        "--label-column mod is not a field of t.jsonl:1 (did you mean mood?); it has review, mood"
+        "--label-column mod is not a column of t.jsonl (did you mean mood?); it has the columns review, mood; "
+        "a number from 1 to 2 works too"
     )
 
 

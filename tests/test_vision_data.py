@@ -18,7 +18,7 @@ import torch
 from neocog.core.data import Data, DataSpec
 from neocog.core.inputs import BytesInput, FileInput
 from neocog.core.problem import DATA, FAILED, USAGE, Problem
-from neocog.core.sources import cache, survey
+from neocog.core.sources import cache, manifest
 from neocog.vision import build, data
 from neocog.vision.data import load, read
 from photos import png
@@ -186,7 +186,7 @@ def test_group_by_a_regular_expression_keeps_a_group_on_one_side(tmp_path: Path)
 
 
 def test_large_training_parts_give_no_more_than_enough_for_validation() -> None:
-    assert survey.valid_share(1000) == 0.1 and survey.valid_share(100_000) * 100_000 == pytest.approx(2500)
+    assert manifest.valid_share(1000) == 0.1 and manifest.valid_share(100_000) * 100_000 == pytest.approx(2500)
 
 
 def test_a_class_with_one_picture_stays_in_training_and_is_named(root: Path) -> None:
@@ -204,7 +204,7 @@ def test_pictures_in_two_given_parts_are_counted(tmp_path: Path) -> None:
 
 
 def test_one_class_only_is_refused_before_it_is_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(data, "decoded", lambda *_: pytest.fail("decoded"))
+    monkeypatch.setattr(data, "decode_set", lambda *_: pytest.fail("decoded"))
     said = refused(files(tmp_path / "set", "cats"))
     assert "holds one class, cats (20 pictures); expected two or more" in said
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from neocog.core.problem import USAGE
 from neocog.core.sources import folder
-from neocog.core.sources.listing import natural, place
+from neocog.core.sources.layout import label_by_folder
+from neocog.core.sources.source import natural
 from photos import counts, files, loaded, png, refused
 
 
@@ -57,8 +58,8 @@ def test_a_class_may_be_called_train_or_test(tmp_path: Path) -> None:
     ],
 )
 def test_folders_say_label_and_part(paths: list[str], expected: list[tuple[str, str | None]]) -> None:
-    items, outside = place((path, tuple(path.split("/"))) for path in paths)
-    assert [(item.label, item.part) for item in items] == expected
+    samples, outside = label_by_folder((path, tuple(path.split("/"))) for path in paths)
+    assert [(sample.label, sample.split) for sample in samples] == expected
     assert outside == len(paths) - len(expected)
 
 

@@ -79,11 +79,14 @@ def test_a_member_with_a_wrong_checksum_is_a_bad_file(tmp_path: Path) -> None:
 
 
 def test_the_cifar_archive_is_read_as_it_stands(tmp_path: Path) -> None:
-    from neocog.vision.sources import origin
+    from neocog.core.data import DataSpec
+    from neocog.vision.options import options_of
+    from neocog.vision.sources import open_source
 
-    listing = origin(str(shared("cifar10/cifar10-jpg.tar.gz")), tmp_path).listing(None)
-    assert len(listing.items) == 60_000 and not listing.outside and not listing.bad
-    assert sum(item.part == "test" and item.label == "frog" for item in listing.items) == 1000
+    path = str(shared("cifar10/cifar10-jpg.tar.gz"))
+    manifest = open_source(path, options_of(DataSpec(path), None)).scan(None)
+    assert len(manifest.samples) == 60_000 and not manifest.outside and not manifest.bad
+    assert sum(sample.split == "test" and sample.label == "frog" for sample in manifest.samples) == 1000
 
 
 # Tables
@@ -126,14 +129,17 @@ def test_a_column_keeps_its_groups_on_one_side(tmp_path: Path) -> None:
 
 
 BAD_TABLES = [
-    ("path,label\np/0.png,p\np/1.png\n", r"list\.csv:3 has 1 columns; expected 2"),
-    ("path,label\np/0.png,p\np/1.png,p,extra\n", r"list\.csv:3 has 3 columns; expected 2"),
+    ("path,label\np/0.png,p\np/1.png\n", r"list\.csv:3 has 1 column, the others have 2: 'p/1.png'"),
+    ("path,label\np/0.png,p\np/1.png,p,extra\n", r"list\.csv:3 has 3 columns, the others have 2"),
     (
-        "path,label,split\np/0.png,p,train\np/1.png,p,dev\n",
-        r"list\.csv:3 has the split 'dev'; expected train, valid or test",
+        "path,label,split\np/0.png,p,train\np/1.png,p,trian\n",
+        r"list\.csv:3 has the split 'trian'; expected train, valid or test",
     ),
-    ("path,kind\np/0.png,p\n", r"list\.csv:1 has the columns path, kind; none of them is a label"),
-    ("p/0.png\np/1.png\n", r"list\.csv:1 has one column; expected path and label"),
+    (
+        "path,kind\np/0.png,p\n",
+        r"list\.csv:1 has the columns path, kind; none of them is known as a label: name it with --label-column",
+    ),
+    ("p/0.png\np/1.png\n", r"list\.csv:1 has one column: 'p/0.png'; expected a path and a label"),
     ("", r"list\.csv is empty"),
 ]
 
@@ -144,10 +150,12 @@ def test_a_table_that_cannot_be_read_says_file_and_line(tmp_path: Path, text: st
         loaded(table(tmp_path, text), tmp_path)
 
 
-def test_a_table_that_is_not_utf8_says_file_and_line(tmp_path: Path) -> None:
+def test_a_line_that_is_not_utf8_is_read_as_windows_1252_and_reported(tmp_path: Path) -> None:
     path = table(tmp_path, rows())
     path.write_bytes(path.read_bytes() + b"p/0.png,caf\xe9\n")
-    assert "list.csv:13 is not UTF-8" in refused(path, tmp_path)
+    data = loaded(path, tmp_path)
+    assert data.labels == ["café", "p", "q"]
+    assert "list.csv:13 is not UTF-8; read as Windows-1252 (or --set encoding=NAME)" in data.remarks
 
 
 def test_a_missing_file_is_a_bad_file_with_its_line(tmp_path: Path) -> None:
@@ -155,6 +163,6 @@ def test_a_missing_file_is_a_bad_file_with_its_line(tmp_path: Path) -> None:
     data = loaded(path, tmp_path, max_bad=0.5)
     assert [(Path(bad.file).name, bad.reason) for bad in data.bad] == [
         ("list.csv:14", "names p/gone.png, which does not exist"),
-        ("list.csv:15", "has no label"),
+        ("list.csv:15", "has no label: 'p/1.png |'"),
     ]
     assert "list.csv:14 names p/gone.png" in refused(path, tmp_path)

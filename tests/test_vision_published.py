@@ -77,9 +77,9 @@ def test_mnist_is_read_as_published(tmp_path: Path) -> None:
 
     found = idx_at(shared("mnist"))
     assert found is not None
-    listing = found.listing(None)
-    assert len(listing.items) == 70_000
-    assert {item.name: item.label for item in listing.items if item.name.endswith("images[0]")} == {
+    manifest = found.scan(None)
+    assert len(manifest.samples) == 70_000
+    assert {sample.name: sample.label for sample in manifest.samples if sample.name.endswith("images[0]")} == {
         "train-images[0]": "5",
         "t10k-images[0]": "7",
     }

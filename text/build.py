@@ -1,4 +1,4 @@
-"""Building a cache: every text cut into tokens, divided into parts, a vocabulary chosen, ids written in their order."""
+"""Building the cache of a set of texts: cut into tokens, divided into splits, a vocabulary, ids written once."""
 
 from __future__ import annotations
 
@@ -12,110 +12,118 @@ import numpy as np
 from numpy.lib.format import open_memmap
 from torch import from_numpy
 
-from ..core.data import DataSpec, Preprocessing
+from ..core.data import Preprocessing
 from ..core.problem import DATA, Problem
 from ..core.sources.cache import Index
-from ..core.sources.content import Unreadable, digest_of, fetched
-from ..core.sources.rows import TOLD, index_of
-from ..core.sources.rows import Rows as Decoded
-from ..core.sources.survey import NAMED, Placed, Survey, full_bad
-from ..core.sources.usable import none_usable
-from .decode import decoded
+from ..core.sources.content import Content, Unreadable, digest_of, fetched
+from ..core.sources.dataset import none_usable
+from ..core.sources.decode import EncodingIssues, decode_text
+from ..core.sources.decoding import DecodedSamples, build_index, report_progress
+from ..core.sources.manifest import NAMED, Manifest
 from .options import Cutting, Options
 from .runs import known
 from .tokens import TAKEN, strings
 from .vocabulary import Ids, Interned, Vocabulary
 
-MOST_LABELS = 5000  # a table of who is mistaken for whom has their square
+MOST_LABELS = 5000  # a confusion matrix has their square
 ROOM = 8  # columns of padding behind the longest text: windows of a short text need some
-MANY = 3  # of many labels that a sentence names
+MANY = 3  # labels or remarks that a message names
 KNOWN = "runs"  # the array of the runs that training holds (text/runs.py)
 
 
 @dataclass
 class Texts:
-    """The texts of a survey as numbers of tokens, and where they came from."""
+    """The texts of a manifest as numbers of tokens."""
 
-    rows: Decoded
+    samples: DecodedSamples = field(default_factory=DecodedSamples)
     numbers: list[Ids] = field(default_factory=list)
     interned: Interned = field(default_factory=Interned)
     remarks: list[str] = field(default_factory=list)
 
     def weight(self, preprocessing: Preprocessing | None) -> int:
-        """Bytes that their ids will take."""
+        """Bytes of their ids."""
         longest = max(map(len, self.numbers), default=0) if preprocessing is None else int(preprocessing["length"])
-        return 8 * len(self.numbers) * (longest + ROOM)
+        return 4 * len(self.numbers) * (longest + ROOM)
 
 
-def rows_of(found: Survey, placed: Sequence[Placed], cutting: Cutting, source: DataSpec) -> Texts:
-    """Every text of a survey that holds tokens, cut. Raises Problem where none does."""
-    texts = Texts(Decoded(Path(), 0))
-    foreign: list[str] = []
-    for done, (at, content) in enumerate(found.contents(placed), 1):
-        name = found.items[at].name
+def cut_texts(manifest: Manifest, cutting: Cutting) -> Texts:
+    """Cuts every text of a manifest into tokens. Raises Problem if none holds any."""
+    texts = Texts()
+    encoding_remarks: list[str] = []
+    for count, (index, content) in enumerate(manifest.contents(), 1):
+        name = manifest.samples[index].name
         try:
-            raw = fetched(content)
-            assert isinstance(raw, bytes)
-            text, trouble = decoded(raw)
-            foreign += trouble.sentences(name)
-            cut = strings(text.strip(), cutting.tokens, cutting.lower)
-            if not cut:
+            text, issues = text_of(content)
+            encoding_remarks += issues.sentences(name)
+            tokens = strings(text, cutting.tokens, cutting.lower)
+            if not tokens:
                 raise Unreadable("is empty")
+            digest = digest_of(" ".join(text[:TAKEN].split()).encode())
         except Unreadable as problem:
-            texts.rows.bad.append((found.whose[at], name, str(problem)))
+            texts.samples.bad.append(manifest.bad_sample(index, str(problem)))
+        except UnicodeEncodeError:
+            reason = "holds surrogates, halves of characters, which are not text"
+            texts.samples.bad.append(manifest.bad_sample(index, reason))
         else:
             if len(text) > TAKEN:
                 texts.remarks.append(f"{name} has {len(text):,} characters; the first {TAKEN:,} are taken")
-            texts.numbers.append(texts.interned(cut))
-            texts.rows.items.append(at)
-            texts.rows.hashes.append(digest_of(" ".join(text[:TAKEN].split()).encode("utf-8", "surrogatepass")))
-        if source.progress and (done % TOLD == 0 or done == len(found.items)):
-            source.progress(done, len(found.items))
-    if not texts.rows.items:
-        raise none_usable(source.data, full_bad(placed, found.bad + texts.rows.bad))
-    texts.remarks += foreign[:MANY] + [f"… and {len(foreign) - MANY:,} more files such as these"] * (
-        len(foreign) > MANY
-    )
-    for origin, _ in placed:
-        texts.remarks += getattr(origin, "remarks", [])
-    texts.remarks += alike(found)
+            texts.numbers.append(texts.interned(tokens))
+            texts.samples.indices.append(index)
+            texts.samples.digests.append(digest)
+        report_progress(manifest.spec.progress, count, len(manifest.samples))
+    if not texts.numbers:
+        raise none_usable(manifest, texts.samples.bad)
+    texts.remarks += encoding_remarks[:MANY]
+    if len(encoding_remarks) > MANY:
+        texts.remarks.append(f"… and {len(encoding_remarks) - MANY:,} more files such as these")
     return texts
 
 
+def text_of(content: Content) -> tuple[str, EncodingIssues]:
+    """A text without blanks around it, and what was wrong with its encoding. Raises Unreadable."""
+    if isinstance(content, str):
+        return content.removeprefix("\ufeff").strip(), EncodingIssues()
+    content = fetched(content)
+    assert isinstance(content, bytes)
+    text, issues = decode_text(content)
+    return text.strip(), issues
+
+
 def build(
-    found: Survey,
+    manifest: Manifest,
     texts: Texts,
     options: Options,
     vocabulary: Vocabulary | None,
     preprocessing: Preprocessing | None,
     folder: Path,
 ) -> Index:
-    """Writes ids and lengths in the order of the parts; gives the index of them, with the facts that a model keeps."""
-    index, order = index_of(found, texts.rows)
-    training = order[: index.parts["train"] or len(order)]
+    """Writes ids and lengths in the order of the splits; returns their index with the preprocessing of a model."""
+    index, order = build_index(manifest, texts.samples)
+    training = order[: index.splits["train"] or len(order)]
     if vocabulary is None:
-        vocabulary, ids = texts.interned.vocabulary([texts.numbers[at] for at in training], options.cutting.min_count)
+        vocabulary, ids = texts.interned.vocabulary([texts.numbers[row] for row in training], options.cutting.min_count)
     else:
         ids = vocabulary.ids(texts.interned.tokens)
     longest, length = shape(texts, options.cutting, preprocessing)
     inputs = open_memmap(folder / "inputs.npy", "w+", np.int32, (len(order), 1, 1, length))
     lengths = np.zeros(len(order), np.int64)
-    for row, at in enumerate(order):
-        own = ids[texts.numbers[at][:longest]]
-        inputs[row, 0, 0, : len(own)] = own
-        lengths[row] = len(own)
+    for position, row in enumerate(order):
+        ids_of_text = ids[texts.numbers[row][:longest]]
+        inputs[position, 0, 0, : len(ids_of_text)] = ids_of_text
+        lengths[position] = len(ids_of_text)
     inputs.flush()
     np.save(folder / "lengths.npy", lengths)
-    index.remarks += texts.remarks + cut([len(texts.numbers[at]) for at in order], longest)
+    index.remarks += texts.remarks + similar_labels(manifest)
+    index.remarks += truncation([len(texts.numbers[row]) for row in order], longest)
     if preprocessing is None:
         keys = known(from_numpy(inputs[: len(training), 0, 0]), len(index.labels))
         np.save(folder / f"{KNOWN}.npy", keys)
-        index.preprocessing = facts_of(options, vocabulary, longest, length) | {"runs_known": len(keys) + 1}
+        index.preprocessing = preprocessing_of(options, vocabulary, longest, length) | {"runs_known": len(keys) + 1}
     return index
 
 
 def shape(texts: Texts, cutting: Cutting, preprocessing: Preprocessing | None) -> tuple[int, int]:
-    """The most tokens of a text that are kept, and the length of all inputs."""
+    """The number of tokens of a text that are kept at most, and the length of all inputs."""
     if preprocessing is not None:
         return preprocessing["longest"], preprocessing["length"]
     longest = min(cutting.max_length, max(map(len, texts.numbers)))
@@ -124,8 +132,8 @@ def shape(texts: Texts, cutting: Cutting, preprocessing: Preprocessing | None) -
     return longest, -(-(longest + ROOM) // ROOM) * ROOM
 
 
-def facts_of(options: Options, vocabulary: Vocabulary, longest: int, length: int) -> dict[str, Any]:
-    """What a model must know to cut a text as in its training, and to find texts in files of the same form."""
+def preprocessing_of(options: Options, vocabulary: Vocabulary, longest: int, length: int) -> dict[str, Any]:
+    """The values with which a model cuts texts as in its training and finds them in files of the same format."""
     reading = {name: value for name, value in asdict(options.reading).items() if value is not None}
     return {
         "tokens": options.cutting.tokens,
@@ -138,38 +146,38 @@ def facts_of(options: Options, vocabulary: Vocabulary, longest: int, length: int
     }
 
 
-def cut(lengths: Sequence[int], longest: int) -> list[str]:
-    """How much of the texts is beyond the longest that is kept."""
-    beyond = [length - longest for length in lengths if length > longest]
-    if not beyond:
+def truncation(lengths: Sequence[int], longest: int) -> list[str]:
+    """A remark on the share of the texts that is cut off."""
+    excess = [length - longest for length in lengths if length > longest]
+    if not excess:
         return []
     return [
-        f"{len(beyond) / len(lengths):.1%} of the texts are longer than {longest:,} tokens and cut there, "
-        f"{sum(beyond) / sum(lengths):.1%} of all tokens (--max-length)"
+        f"{len(excess) / len(lengths):.1%} of the texts are longer than {longest:,} tokens and cut there, "
+        f"{sum(excess) / sum(lengths):.1%} of all tokens (--max-length)"
     ]
 
 
-def alike(found: Survey) -> list[str]:
-    """Labels that differ by case alone, which are labels of their own."""
-    by_look: dict[str, list[str]] = {}
-    for label in sorted({item.label for item in found.items}):
-        by_look.setdefault(" ".join(label.casefold().split()), []).append(label)
-    same = [each for each in by_look.values() if len(each) > 1]
+def similar_labels(manifest: Manifest) -> list[str]:
+    """Remarks on labels that differ only in case or blanks."""
+    variants: dict[str, list[str]] = {}
+    for label in sorted({sample.label for sample in manifest.samples}):
+        variants.setdefault(" ".join(label.casefold().split()), []).append(label)
+    similar = [labels for labels in variants.values() if len(labels) > 1]
     return [
-        f"the labels {' and '.join(map(repr, each))} differ by case or blanks alone and are told apart; "
-        "write them alike where they mean the same"
-        for each in same[:NAMED]
+        f"the labels {' and '.join(map(repr, labels))} differ only in case or blanks and are different classes; "
+        "write them alike if they mean the same"
+        for labels in similar[:NAMED]
     ]
 
 
-def fits_labels(found: Survey, where: str) -> None:
-    """Refuses a column that is no label: nearly every text would be a class of its own."""
-    labels = Counter(item.label for item in found.items)
+def require_label_column(manifest: Manifest) -> None:
+    """Refuses a column that is no label, as nearly every text would be a class of its own."""
+    labels = Counter(sample.label for sample in manifest.samples)
     if len(labels) <= MOST_LABELS:
         return
-    some = ", ".join(label[:30] for label, _ in labels.most_common(MANY))
+    examples = ", ".join(label[:30] for label, _ in labels.most_common(MANY))
     raise Problem(
-        f"{where} has {len(labels):,} different labels ({some}, …) for {len(found.items):,} texts; text can tell "
-        f"{MOST_LABELS:,} apart: name the column with --label-column, or leave the rare ones out",
+        f"{manifest.spec.data} has {len(labels):,} different labels ({examples}, …) for {len(manifest.samples):,} "
+        f"texts; text can tell {MOST_LABELS:,} apart: name the column with --label-column, or leave the rare ones out",
         DATA,
     )

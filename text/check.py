@@ -1,58 +1,45 @@
-"""What training would meet in the texts: counts, lengths, scripts, empty rows, duplicates, trouble with encodings."""
+"""The report of a check of texts: counts, lengths, scripts, empty rows, duplicates, encoding issues."""
 
 from __future__ import annotations
 
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from ..core.data import DataSpec
-from ..core.sources.doubts import Seen, refusals, report
-from ..core.sources.survey import divide, full_bad, in_groups, in_labels, survey
-from .build import Texts, alike, fits_labels, rows_of
+from ..core.sources.check import CheckedData, checked_samples, refusal, report
+from ..core.sources.manifest import assign_groups, display_bad, scan, select_known_labels
+from .build import Texts, cut_texts, require_label_column, similar_labels
 from .options import options_of
-from .sources import TEXTS, origins
+from .sources import TEXTS, open_sources
 
-LOOKED_AT = 200  # characters of a text by which its script is told
-
-
-class About(NamedTuple):
-    """What is remembered of a text."""
-
-    tokens: int
+EXAMINED = 200  # tokens of a text that decide its script
 
 
-def check(source: DataSpec) -> dict[str, Any]:
-    """A report of every text, each cut into tokens. Raises Problem only where there is nothing to look at."""
-    options = options_of(source)
-    placed = origins(source, options.reading)
-    found = survey(placed, source, TEXTS)
-    in_groups(found, placed, source.group_by)
-    refused = refusals(lambda: in_labels(found, None, source))
-    refused += refusals(lambda: fits_labels(found, source.data))
-    texts = rows_of(found, placed, options.cutting, source)
-    bad = full_bad(placed, found.bad + texts.rows.bad)
-    items = [found.items[at] for at in texts.rows.items]
-    parts, rare = divide(items, texts.rows.hashes, source)
-    whose = [placed[found.whose[at]].origin for at in texts.rows.items]
-    seen = [
-        Seen(item, origin.full(item.name), part, digest, About(len(numbers)))
-        for item, origin, part, digest, numbers in zip(
-            items, whose, parts, texts.rows.hashes, texts.numbers, strict=True
-        )
-    ]
-    own = {
-        "lengths": lengths([each.about.tokens for each in seen]),
+def check(spec: DataSpec) -> dict[str, Any]:
+    """A report of every text, each cut into tokens. Raises Problem only if there is nothing to report on."""
+    options = options_of(spec)
+    sources = open_sources(spec, options.reading)
+    manifest = scan(sources, spec, TEXTS)
+    assign_groups(manifest)
+    refusals = refusal(lambda: select_known_labels(manifest, None))
+    refusals += refusal(lambda: require_label_column(manifest))
+    texts = cut_texts(manifest, options.cutting)
+    counts = [len(numbers) for numbers in texts.numbers]
+    samples, rare = checked_samples(manifest, texts.samples.indices, texts.samples.digests, counts)
+    facts = {
+        "lengths": lengths(counts),
         "vocabulary": len(texts.interned.tokens),
         "scripts": scripts(texts),
     }
-    found.remarks += [each for each in texts.remarks if each not in alike(found)]
-    return report(TEXTS, found, seen, bad, rare, own, refused, alike(found))
+    manifest.remarks += texts.remarks
+    bad = display_bad(sources, manifest.bad + texts.samples.bad)
+    return report(manifest, CheckedData(samples, bad, rare), facts, refusals, similar_labels(manifest))
 
 
 def lengths(counts: Sequence[int]) -> dict[str, int]:
-    """Tokens of the shortest text, the median, the one that is longer than nineteen of twenty, and the longest."""
+    """Tokens of the shortest text, the median, the 95th percentile and the longest."""
     ordered = sorted(counts)
     return {
         "shortest": ordered[0],
@@ -63,17 +50,17 @@ def lengths(counts: Sequence[int]) -> dict[str, int]:
 
 
 def scripts(texts: Texts) -> dict[str, int]:
-    """How many texts are written in each script, by most of their letters."""
+    """The number of texts in each script, by most of their letters."""
     script_of = [script(token) for token in texts.interned.tokens]
-    found: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     for numbers in texts.numbers:
-        letters = Counter(name for number in numbers[:LOOKED_AT].tolist() if (name := script_of[number]))
-        found[letters.most_common(1)[0][0] if letters else "none"] += 1
-    return dict(found.most_common())
+        letters = Counter(name for number in numbers[:EXAMINED].tolist() if (name := script_of[number]))
+        counts[letters.most_common(1)[0][0] if letters else "none"] += 1
+    return dict(counts.most_common())
 
 
 def script(token: str) -> str:
-    """The script of a token's first letter: Latin, Cyrillic, CJK; "" where it has none."""
-    letter = next((sign for sign in token if sign.isalpha()), "")
+    """The script of the first letter of a token: Latin, Cyrillic, CJK; "" if it has none."""
+    letter = next((character for character in token if character.isalpha()), "")
     name = unicodedata.name(letter, "") if letter else ""
     return name.partition(" ")[0].capitalize() if name and not name.startswith("CJK") else "CJK" if name else ""

@@ -1,10 +1,11 @@
-"""The front door of the domain's data: load (many texts), read (one), windows (a long one), gather (which ones)."""
+"""Data of text: load (a set), read (one text), windows (a long one), expand_paths, table_in."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -17,69 +18,72 @@ from ..core.inputs import Input, TextInput
 from ..core.options import said
 from ..core.problem import DATA, Problem
 from ..core.sources import expand
-from ..core.sources.cache import Arrays, Cache, Index, key_of
+from ..core.sources.cache import Cache, Index, cached
+from ..core.sources.columns import find_columns, join_cells
 from ..core.sources.content import fetched, file_reason
+from ..core.sources.dataset import scan_usable, to_data
+from ..core.sources.decode import decode_text
+from ..core.sources.manifest import AssignedSource
 from ..core.sources.read import named_problems, source_of
-from ..core.sources.survey import Placed, divided_by
-from ..core.sources.usable import data_of, surveyed
+from ..core.sources.table import DELIMITED, EXAMINED, Row, read_table
 from ..core.stream import Table
 from ..core.windows import Windows
-from . import table
-from .build import KNOWN, build, fits_labels, rows_of
-from .decode import decoded
+from .build import KNOWN, build, cut_texts, require_label_column
+from .columns import TEXT_CELLS
 from .options import NAMES, Options, options_of, reading_of
-from .roles import TABLES
-from .rows import Written, joined
-from .sources import TEXTS, origins
+from .sources import TEXTS, open_sources
 from .tokens import strings
 from .vocabulary import FIRST, Ids, Vocabulary
 
-OVERLAP = 4  # a window shares one part of so many with the one before it
-VERSION = 4  # of how texts are cut and runs counted: a change of it makes every cache a stale one
+OVERLAP = 4  # a window shares one part in four with the one before it
+VERSION = 5  # of tokenisation and run counts; a change makes all caches stale
 
 
-def load(source: DataSpec, labels: list[str] | None = None, preprocessing: Preprocessing | None = None) -> Data:
-    """Training, validation and test texts as ids, int32 (N, 1, 1, L), cut once and mapped from the disk afterwards.
+def load(spec: DataSpec, labels: list[str] | None = None, preprocessing: Preprocessing | None = None) -> Data:
+    """Training, validation and test texts as ids, int32 (N, 1, 1, L), cut once and memory-mapped from the cache.
 
     With the `labels` and `preprocessing` of a model texts are cut as in its training, and targets index its labels by
-    name. Raises Problem where the data cannot be used.
+    name. Raises Problem if the data cannot be used.
     """
-    options = options_of(source, preprocessing)
-    placed = origins(source, options.reading)
+    options = options_of(spec, preprocessing)
+    sources = open_sources(spec, options.reading)
     cache = Cache(options.cache, TEXTS)
-    index, arrays = cached(source, labels, options, preprocessing, placed, cache)
-    data = data_of(source, labels, placed, index, arrays, preprocessing or index.preprocessing, TEXTS, cache.remarks)
+    cutting = preprocessing if preprocessing is not None else asdict(options.cutting)
+    entry = cached(
+        cache,
+        spec,
+        labels,
+        sources,
+        (VERSION, cutting, asdict(options.reading)),
+        lambda folder: build_cache(spec, labels, options, preprocessing, sources, cache, folder),
+    )
+    index, arrays = entry
+    data = to_data(spec, labels, sources, entry, preprocessing or index.preprocessing, TEXTS, cache.remarks)
     data.extras |= {name: torch.from_numpy(arrays[name]) for name in (KNOWN,) if name in arrays}
     return data
 
 
-def cached(
-    source: DataSpec,
+def build_cache(
+    spec: DataSpec,
     labels: list[str] | None,
     options: Options,
     preprocessing: Preprocessing | None,
-    placed: Sequence[Placed],
+    sources: Sequence[AssignedSource],
     cache: Cache,
-) -> tuple[Index, Arrays]:
-    """The texts as ids, from the cache where they lie there unchanged."""
-    stamps = [(part, list(origin.stamp())) for origin, part in placed]
-    strange = sorted(labels) if labels is not None and source.unknown == "skip" else source.unknown
-    how = preprocessing if preprocessing is not None else asdict(options.cutting)
-    key = key_of(VERSION, how, asdict(options.reading), divided_by(source), strange, stamps)
-    if ready := cache.find(key):
-        return ready
-    found = surveyed(source, labels, placed, TEXTS)
+    folder: Path,
+) -> Index:
+    """Cuts all texts and writes their ids to a folder."""
+    manifest = scan_usable(sources, spec, labels, TEXTS)
     if labels is None:
-        fits_labels(found, source.data)
-    rows = rows_of(found, placed, options.cutting, source)
+        require_label_column(manifest)
+    texts = cut_texts(manifest, options.cutting)
     vocabulary = None if preprocessing is None else Vocabulary(preprocessing["vocabulary"])
-    with cache.building(rows.weight(preprocessing)) as folder:
-        index = build(found, rows, options, vocabulary, preprocessing, folder)
-        return cache.keep(folder, key, index)
+    cache.require(texts.weight(preprocessing))
+    return build(manifest, texts, options, vocabulary, preprocessing, folder)
 
 
 def read(value: Input, preprocessing: Preprocessing) -> Tensor:
-    """One text, from a file's path, its bytes or itself, as `load` would give it: int32 (1, 1, L), cut where longer."""
+    """One text, prepared as `load` prepares it: int32 (1, 1, L), cut if it is longer."""
     return padded(
         vocabulary_of(preprocessing).ids(tokens(value, preprocessing)),
         preprocessing["length"],
@@ -88,7 +92,7 @@ def read(value: Input, preprocessing: Preprocessing) -> Tensor:
 
 
 def windows(value: Input, preprocessing: Preprocessing) -> Windows:
-    """A text as overlapping windows of at most the longest that training saw; spans count tokens."""
+    """A text as overlapping windows, at most as long as the longest text of training; spans count tokens."""
     ids = vocabulary_of(preprocessing).ids(tokens(value, preprocessing))
     longest: int = preprocessing["longest"]
     starts = [0]
@@ -118,11 +122,11 @@ def text_of(value: Input) -> str:
     with named_problems(value, "text"):
         content = fetched(source_of(value, "text"))
     assert isinstance(content, bytes)
-    return decoded(content)[0].strip()
+    return decode_text(content)[0].strip()
 
 
 def exists(text: str) -> bool:
-    """Whether a text is the path of a file or folder; a text with a null character cannot be one."""
+    """Returns True if a text is the path of a file or folder; a text with a null character cannot be one."""
     try:
         return os.path.lexists(text)
     except ValueError:
@@ -141,18 +145,18 @@ _vocabularies: dict[int, tuple[list[str], Vocabulary]] = {}
 
 
 def vocabulary_of(preprocessing: Preprocessing) -> Vocabulary:
-    """The vocabulary of a model's facts, made once for each model that is at work."""
-    told: list[str] = preprocessing["vocabulary"]
-    kept = _vocabularies.get(id(told))
-    if kept is None or kept[0] is not told:
+    """The vocabulary of a model, built once for each loaded model."""
+    tokens: list[str] = preprocessing["vocabulary"]
+    cached_entry = _vocabularies.get(id(tokens))
+    if cached_entry is None or cached_entry[0] is not tokens:
         if len(_vocabularies) > 8:
             _vocabularies.clear()
-        kept = _vocabularies[id(told)] = (told, Vocabulary(told))
-    return kept[1]
+        cached_entry = _vocabularies[id(tokens)] = (tokens, Vocabulary(tokens))
+    return cached_entry[1]
 
 
 def expand_paths(arguments: Sequence[str]) -> list[Input]:
-    """The files among paths, folders and globs; any other argument is a text itself."""
+    """The files in paths, folders and globs; any other argument is a text itself."""
     inputs: list[Input] = []
     for argument in arguments:
         if exists(argument) or looks_like_a_path(argument):
@@ -163,14 +167,14 @@ def expand_paths(arguments: Sequence[str]) -> list[Input]:
 
 
 def looks_like_a_path(text: str) -> bool:
-    """Whether an argument was meant as a file, though there is none: no blank, and a suffix or a folder."""
-    return not any(sign.isspace() for sign in text) and (
+    """Returns True if an argument was meant as a file that does not exist: no blank, and a suffix or a folder."""
+    return not any(character.isspace() for character in text) and (
         Path(text).suffix.lower() in TEXTS.suffixes - {""} or text.startswith(("./", "../", "/", "~"))
     )
 
 
 def numbers(preprocessing: Preprocessing) -> dict[str, int]:
-    """What words of a network stand for: `tokens` ids and `runs` known runs; some, where there are no facts yet."""
+    """The constants of network texts: `tokens` ids and `runs` known runs; defaults without a data set."""
     return {
         "tokens": int(preprocessing.get("tokens_known", 20_000)),
         "runs": int(preprocessing.get("runs_known", 200_000)),
@@ -178,29 +182,28 @@ def numbers(preprocessing: Preprocessing) -> dict[str, int]:
 
 
 def tokens_by_id(preprocessing: Preprocessing) -> list[str]:
-    """The tokens of a model by their ids; "" where an id stands for none."""
+    """The tokens of a model by their ids; "" for ids without a token."""
     return [*[""] * FIRST, *preprocessing["vocabulary"]]
 
 
 def table_in(file: str, preprocessing: Preprocessing, options: Mapping[str, Any]) -> Table | None:
     """The rows of a CSV or TSV file with the texts in them; a row that cannot be read has an empty text."""
-    if Path(file).suffix.lower() not in TABLES or not os.path.isfile(file):
+    if Path(file).suffix.lower() not in DELIMITED or not os.path.isfile(file):
         return None
     reading = reading_of({**preprocessing["reading"], **said(options, NAMES, "text"), "label_column": None})
     try:
-        text, _ = decoded(Path(file).read_bytes(), reading.encoding)
+        table = read_table(file, Path(file).read_bytes(), reading.encoding)
     except OSError as error:
         raise Problem(f"{file} {file_reason(Path(file), error)}", DATA) from None
-    written = Written(file, text)
-    form = table.form_of(text)
-    rows = [row for row in table.cells(written, form) if isinstance(row, table.Cells)]
-    if not rows:
+    rows = (row for row in table.rows if isinstance(row, Row))
+    head = list(islice(rows, EXAMINED))
+    if not head:
         raise Problem(f"{file} is empty; expected rows with a text in each", DATA)
-    columns = table.columns_of(rows, reading, None, file, need_label=False)
-    body = rows if columns.header is None else rows[1:]
-    pairs = ((row.cells, TextInput(_joined(row.cells, columns.text))) for row in body)
-    return Table(list(columns.header) if columns.header else None, pairs, form.delimiter)
+    columns = find_columns(head, None, TEXT_CELLS, reading.table, None, file, need_label=False)
+    header = head.pop(0).cells if columns.has_header else None
+    inputs = ((row.cells, TextInput(_text_in(row.cells, columns.value))) for row in chain(head, rows))
+    return Table(header, inputs, table.delimiter)
 
 
-def _joined(cells: Sequence[str], places: Sequence[int]) -> str:
-    return joined([cells[at] for at in places if at < len(cells)])
+def _text_in(cells: Sequence[str], columns: Sequence[int]) -> str:
+    return join_cells([cells[index] for index in columns if index < len(cells)])

@@ -1,28 +1,29 @@
-"""Sources: what DATA, --test and --valid may be, told apart by looking at them."""
+"""The data sources of text: what DATA, --test and --valid may be."""
 
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Hashable, Iterator, Sequence
-from functools import cached_property
 from pathlib import Path, PurePath
 
 from ..core.data import DataSpec
 from ..core.problem import DATA, Bad, Problem
-from ..core.sources import packed
 from ..core.sources.archive import ENDINGS as ARCHIVES
-from ..core.sources.archive import split_name
+from ..core.sources.archive import ArchiveSource
+from ..core.sources.columns import Record, read_records
 from ..core.sources.content import Content, Kind, Unreadable, fetched, file_reason
+from ..core.sources.decode import decode_text
 from ..core.sources.expand import missing
-from ..core.sources.listing import Item, Listing, kind_of_file, place
-from ..core.sources.survey import Placed
-from . import jsonl, lines, parquet, table
-from .decode import decoded
+from ..core.sources.file_source import FileSource
+from ..core.sources.folder import FolderFiles
+from ..core.sources.layout import split_path, visible
+from ..core.sources.manifest import AssignedSource, assigned_sources
+from ..core.sources.source import DataSource, Files, SampleInfo, SourceManifest
+from ..core.sources.table import PARQUET, TABLES, parse_table, read_table
+from . import lines
+from .columns import TEXT_CELLS
 from .options import Reading
-from .places import Disk, Packed, Place
-from .roles import CLASSES, JSONL, PARQUET, TABLES, Role, part_in, roles
-from .rows import Row, Written
+from .roles import CLASSES, Role, roles, split_in
 
 EXPECTED = (
     "a CSV, TSV, JSON Lines or Parquet file with a column of texts and one of labels, a folder with one folder of "
@@ -31,189 +32,142 @@ EXPECTED = (
 TEXTS = Kind("text", "text", frozenset({".txt", ".text", ".md", ""}), EXPECTED)
 
 
-class Whole:
-    """Files of which each is one text, in a folder per class."""
+class TextRows:
+    """Texts in the rows or lines of one or more files. `class_names` is a file that names numbered labels."""
 
-    def __init__(self, place: Place, names: Sequence[str]) -> None:
-        self.place, self.names, self.where = place, names, place.where
-        self.remarks: list[str] = []
-
-    def stamp(self) -> Iterator[Hashable]:
-        return self.place.stamp(self.names)
-
-    def listing(self, group_by: str | None) -> Listing:
-        items, outside = place([(name, split_name(name)) for name in self.names])
-        chosen = set(self.names)
-        ignored = Counter(kind_of_file(name) for name in self.place.names if name not in chosen)
-        return Listing(items, list(self.place.bad), ignored, outside)
-
-    def contents(self, items: Sequence[Item]) -> Iterator[tuple[int, Content]]:
-        place_of = {item.name: at for at, item in enumerate(items)}
-        for name, content in self.place.read(list(place_of)):
-            yield place_of[name], content
-
-    def full(self, name: str) -> str:
-        return self.place.full(name)
-
-
-class Rows:
-    """Texts in the rows or lines of one or more files."""
-
-    def __init__(self, place: Place, files: Sequence[Role], reading: Reading) -> None:
-        self.place, self.files, self.reading, self.where = place, files, reading, place.where
+    def __init__(self, files: Files, roles: Sequence[Role], reading: Reading, class_names: str | None = None) -> None:
+        self.files, self.roles, self.reading, self.class_names = files, roles, reading, class_names
         self.texts: dict[str, str] = {}
-        self.remarks: list[str] = []
+
+    @property
+    def location(self) -> str:
+        return self.files.location
 
     @property
     def names(self) -> list[str]:
-        beside = [name for name in self.place.names if PurePath(name).name == CLASSES]
-        return [role.name for role in self.files] + beside
+        return [role.name for role in self.roles] + ([self.class_names] if self.class_names else [])
 
-    def stamp(self) -> Iterator[Hashable]:
-        yield repr(self.reading)
-        yield from self.place.stamp(self.names)
+    def fingerprint(self) -> Iterator[Hashable]:
+        return self.files.fingerprint(self.names)
 
-    def listing(self, group_by: str | None) -> Listing:
-        found = Listing([])
-        role_of = {role.name: role for role in self.files}
+    def scan(self, group_by: str | None) -> SourceManifest:
+        manifest = SourceManifest([])
+        role_of = {role.name: role for role in self.roles}
         names: list[str] = []
-        for name, content in self.place.read(self.names):
-            if (role := role_of.get(name)) is None:
-                names = decoded(_bytes(content, name))[0].split("\n")
+        for name, content in self.files.read(self.names):
+            if role := role_of.get(name):
+                for record in self.records(role, encoded(content, name), group_by, manifest.remarks):
+                    self.add(role, record, manifest)
             else:
-                self.note(role, self.rows(role, content, group_by), found)
-        found.grouped = any(item.group is not None for item in found.items)
-        found.items = named(found.items, [each.strip() for each in names if each.strip()])
-        return found
+                names = [line.strip() for line in decode_text(encoded(content, name))[0].split("\n") if line.strip()]
+        manifest.grouped = any(sample.group is not None for sample in manifest.samples)
+        manifest.samples = name_labels(manifest.samples, names)
+        return manifest
 
-    def note(self, role: Role, rows: Iterator[Row | Bad], found: Listing) -> None:
-        for row in rows:
-            if isinstance(row, Bad):
-                found.bad.append(row)
-            else:
-                name = f"{role.name}:{row.line}"
-                self.texts[name] = row.text
-                found.items.append(Item(name, row.label, row.part, row.group))
+    def add(self, role: Role, record: Record | Bad, manifest: SourceManifest) -> None:
+        if isinstance(record, Bad):
+            manifest.bad.append(record)
+        else:
+            name = f"{role.name}:{record.line}"
+            self.texts[name] = record.value
+            manifest.samples.append(SampleInfo(name, record.label, record.split, record.group))
 
-    def rows(self, role: Role, content: Content, group_by: str | None) -> Iterator[Row | Bad]:
-        """The rows of one file, by what its name and its first lines say that it is."""
+    def records(self, role: Role, content: bytes, group_by: str | None, remarks: list[str]) -> Iterator[Record | Bad]:
+        """The texts of one file, in the format that its name and its first lines show."""
         suffix = PurePath(role.name).suffix.lower()
         if suffix in PARQUET:
-            yield from parquet.parse(_bytes(content, role.name), role.name, self.reading, group_by, role.part)
+            table = read_table(role.name, content)
+            yield from read_records(table, TEXT_CELLS, self.reading.table, group_by, role.split)
             return
-        text, trouble = decoded(_bytes(content, role.name), self.reading.encoding)
-        self.remarks += trouble.sentences(role.name)
-        file = Written(role.name, text, role.part, role.label)
-        if suffix in JSONL:
-            yield from jsonl.parse(file, self.reading, group_by)
-        elif suffix in TABLES or (role.label is None and lines.looks_like_a_table(text)):
-            yield from table.parse(file, self.reading, group_by, self.remarks)
+        text, issues = decode_text(content, self.reading.encoding)
+        remarks += issues.sentences(role.name)
+        if suffix in TABLES or (role.label is None and lines.looks_like_a_table(text)):
+            table = parse_table(role.name, text)
+            yield from read_records(table, TEXT_CELLS, self.reading.table, group_by, role.split)
+            remarks += table.remarks
         elif role.label is not None:
-            yield from lines.plain(file)
+            yield from lines.plain(text, role.label, role.split)
         else:
-            yield from lines.labelled(file, self.reading, self.remarks)
+            yield from lines.labelled(role.name, text, self.reading, role.split, remarks)
 
-    def contents(self, items: Sequence[Item]) -> Iterator[tuple[int, Content]]:
-        for at, item in enumerate(items):
-            yield at, self.texts[item.name].encode("utf-8", "surrogatepass")
+    def contents(self, samples: Sequence[SampleInfo]) -> Iterator[tuple[int, Content]]:
+        for index, sample in enumerate(samples):
+            yield index, self.texts[sample.name]
 
-    def full(self, name: str) -> str:
-        return self.place.full(name)
-
-
-class Archived(packed.Packed):
-    """An archive of texts, which are rows of the files in it."""
-
-    def __init__(self, where: str, reading: Reading) -> None:
-        super().__init__(where, TEXTS)
-        self.reading = reading
-
-    @cached_property
-    def inner(self) -> Whole | Rows:
-        return among(Packed(self.where), self.reading)
-
-    @property
-    def remarks(self) -> list[str]:
-        return self.inner.remarks
-
-    def stamp(self) -> Iterator[Hashable]:
-        yield repr(self.reading)
-        yield from super().stamp()
+    def display_name(self, name: str) -> str:
+        return self.files.display_name(name)
 
 
-Origin = Whole | Rows | Archived
-
-
-def named(items: list[Item], names: Sequence[str]) -> list[Item]:
-    """Items with the names of their classes, where all labels are numbers from 1 to as many as there are names."""
-    numbers = {item.label for item in items}
+def name_labels(samples: list[SampleInfo], names: Sequence[str]) -> list[SampleInfo]:
+    """Replaces labels by the names of classes, if all of them are numbers from 1 to the number of names."""
+    numbers = {sample.label for sample in samples}
     if not names or not all(label.isdecimal() and 1 <= int(label) <= len(names) for label in numbers):
-        return items
-    return [item._replace(label=names[int(item.label) - 1]) for item in items]
+        return samples
+    return [sample._replace(label=names[int(sample.label) - 1]) for sample in samples]
 
 
-def _bytes(content: Content, name: str) -> bytes:
+def encoded(content: Content, name: str) -> bytes:
+    """The bytes of a file. Raises Problem if it cannot be read."""
     try:
-        found = fetched(content)
+        content = fetched(content)
     except Unreadable as problem:
         raise Problem(f"{name} {problem}", DATA) from None
-    assert isinstance(found, bytes)
-    return found
+    assert isinstance(content, bytes)
+    return content
 
 
-# --- telling them apart ----------------------------------------------------------------------------------------------
+# --- choosing the source --------------------------------------------------------------------------------------------
 
 
-def origins(source: DataSpec, reading: Reading) -> list[Placed]:
-    """The places that a source names: DATA, and what is given for validation and test."""
-    said = ((source.data, None), (source.valid, "valid"), (source.test, "test"))
-    return [Placed(origin(path, reading), part) for path, part in said if path is not None]
+def open_sources(spec: DataSpec, reading: Reading) -> list[AssignedSource]:
+    """DATA, and the sources of --valid and --test."""
+    return assigned_sources(spec, lambda path, split: open_source(path, reading))
 
 
-def origin(text: str, reading: Reading) -> Origin:
-    """What a path stands for. Raises Problem where there is nothing, or nothing that holds texts."""
-    path = Path(text)
-    if not os.path.exists(text):
-        return by_beginning(text, path, reading)
+def open_source(path: str, reading: Reading) -> DataSource:
+    """The data source at a path. Raises Problem if it holds no texts."""
+    if not os.path.exists(path):
+        return open_by_stem(Path(path), reading)
     if not os.access(path, os.R_OK):
-        raise Problem(f"{text} may not be read (permission denied)", DATA)
-    if path.is_dir():
+        raise Problem(f"{path} may not be read (permission denied)", DATA)
+    if os.path.isdir(path):
         try:
             os.listdir(path)
         except OSError as error:
-            raise Problem(f"{text} {file_reason(path, error)}", DATA) from error
-        return among(Disk(text), reading)
-    if path.name.lower().endswith(ARCHIVES):
-        return Archived(text, reading)
-    return Rows(Disk(os.path.dirname(text) or ".", [path.name]), [Role(path.name)], reading)
+            raise Problem(f"{path} {file_reason(Path(path), error)}", DATA) from error
+        return choose_source(FolderFiles(path), reading)
+    if path.lower().endswith(ARCHIVES):
+        return ArchiveSource(path, lambda files: choose_source(files, reading))
+    return TextRows(FolderFiles(os.path.dirname(path) or "."), [Role(os.path.basename(path))], reading)
 
 
-def by_beginning(text: str, path: Path, reading: Reading) -> Origin:
-    """`sst/stsa.binary`, where stsa.binary.train, .dev and .test are."""
-    near = sorted(each.name for each in path.parent.iterdir()) if path.parent.is_dir() else []
-    chosen = [Role(name, part_in(name)[0]) for name in near if part_in(name) != (None, name)]
-    chosen = [role for role in chosen if path.name and part_in(role.name)[1] == path.name]
-    if not chosen:
-        raise missing(text)
-    return Rows(Disk(str(path.parent), near), chosen, reading)
+def open_by_stem(path: Path, reading: Reading) -> TextRows:
+    """`sst/stsa.binary`, if it stands for stsa.binary.train, .dev and .test."""
+    names = sorted(file.name for file in path.parent.iterdir()) if path.parent.is_dir() else []
+    selected = [Role(name, split_in(name)[0]) for name in names if split_in(name) != (None, name)]
+    selected = [role for role in selected if path.name and split_in(role.name)[1] == path.name]
+    if not selected:
+        raise missing(str(path))
+    return TextRows(FolderFiles(str(path.parent)), selected, reading, CLASSES if CLASSES in names else None)
 
 
-def among(place: Place, reading: Reading) -> Whole | Rows:
-    """The texts among the files of a folder or an archive: a file each in class folders, or in lines and rows."""
-    inner = [name for name in place.names if len(split_name(name)) > 1 and TEXTS.named(name)]
-    classes = in_class_folders(inner)
-    if len({split_name(name)[:-1] for name in classes}) > 1:
-        return Whole(place, classes)
-    archives = [name for name in place.names if name.lower().endswith(ARCHIVES)]
-    found = roles(place.where, [name for name in place.names if name not in archives])
-    if not found and archives:
-        raise Problem(f"{place.where} holds no texts but in {archives[0]}; unpack it, or name it as the data", DATA)
-    if not found:
-        raise Problem(f"{place.where} holds nothing that texts could be in; expected {EXPECTED}", DATA)
-    return Rows(place, found, reading)
+def choose_source(files: Files, reading: Reading) -> FileSource | TextRows:
+    """The texts among files: a file each in class folders, or in lines and rows."""
+    names = visible(files.names)
+    classes = in_class_folders([name for name in names if len(split_path(name)) > 1 and TEXTS.named(name)])
+    if len({split_path(name)[:-1] for name in classes}) > 1:
+        return FileSource(files, TEXTS, names=classes)
+    archives = [name for name in names if name.lower().endswith(ARCHIVES)]
+    selected = roles(files.location, [name for name in names if name not in archives])
+    if not selected and archives:
+        raise Problem(f"{files.location} holds no texts but in {archives[0]}; unpack it, or name it as the data", DATA)
+    if not selected:
+        raise Problem(f"{files.location} holds nothing that texts could be in; expected {EXPECTED}", DATA)
+    class_names = next((name for name in names if PurePath(name).name == CLASSES), None)
+    return TextRows(files, selected, reading, class_names)
 
 
 def in_class_folders(names: Sequence[str]) -> list[str]:
-    """The files that lie in the innermost folders: lists of addresses beside the class folders are not texts."""
-    outer = {pieces[:depth] for name in names for pieces in [split_name(name)[:-1]] for depth in range(len(pieces))}
-    return [name for name in names if split_name(name)[:-1] not in outer]
+    """The files in the innermost folders: lists of addresses beside the class folders are not texts."""
+    outer = {parts[:depth] for name in names for parts in [split_path(name)[:-1]] for depth in range(len(parts))}
+    return [name for name in names if split_path(name)[:-1] not in outer]

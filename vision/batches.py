@@ -1,19 +1,16 @@
-"""CIFAR-10's python and binary batches, in a folder or an archive. https://www.cs.toronto.edu/~kriz/cifar.html"""
+"""The Python and binary batches of CIFAR-10, in a folder or an archive. https://www.cs.toronto.edu/~kriz/cifar.html"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Hashable, Iterator, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from ..core.problem import DATA, Problem
-from ..core.sources.archive import read_members
-from ..core.sources.content import Content, Unreadable, file_reason
-from ..core.sources.folder import stamp_of
-from ..core.sources.listing import Item, Listing
+from ..core.sources.content import Content, Unreadable, fetched
+from ..core.sources.source import Files, SampleInfo, SourceManifest
 from .pickled import Refused, array_of, read_pickle, text_of
 from .picture import Pixels
 
@@ -33,73 +30,65 @@ class Batch(NamedTuple):
 
 
 class Batches:
-    """`members` are the names of the batch files, and of the file that names the labels, in a folder or an archive."""
+    """`members` are the names of the batch files, and of the file that names the labels."""
 
-    def __init__(self, path: str, members: Sequence[str]) -> None:
-        self.where = path
-        self.path = Path(path)
-        self.members = members
+    def __init__(self, files: Files, members: Sequence[str]) -> None:
+        self.files, self.members = files, members
 
-    def stamp(self) -> Iterator[Hashable]:
-        yield str(self.path.resolve())
-        if self.path.is_file():
-            yield stamp_of(self.path.parent, self.path.name)
-        else:
-            yield from (stamp_of(self.path, name) for name in self.members)
+    @property
+    def location(self) -> str:
+        return self.files.location
 
-    def listing(self, group_by: str | None) -> Listing:
-        names = next((names_of(content, self.full(name)) for name, content in self.files(META)), NAMES)
-        items = [
-            Item(f"{batch.name}[{k}]", names[value] if value < len(names) else str(value), part_of(batch.name))
+    def fingerprint(self) -> Iterator[Hashable]:
+        return self.files.fingerprint(self.members)
+
+    def scan(self, group_by: str | None) -> SourceManifest:
+        names = next((names_of(content, self.display_name(name)) for name, content in self.read(META)), NAMES)
+        samples = [
+            SampleInfo(f"{batch.name}[{k}]", names[value] if value < len(names) else str(value), split_of(batch.name))
             for batch in self.batches()
             for k, value in enumerate(batch.labels)
         ]
-        return Listing(items, order=names)
+        return SourceManifest(samples, label_order=names)
 
-    def contents(self, items: Sequence[Item]) -> Iterator[tuple[int, Content]]:
-        place_of = {item.name: at for at, item in enumerate(items)}
+    def contents(self, samples: Sequence[SampleInfo]) -> Iterator[tuple[int, Content]]:
+        index_of = {sample.name: index for index, sample in enumerate(samples)}
         for batch in self.batches():
             for k, pixels in enumerate(batch.pixels):
-                if (at := place_of.get(f"{batch.name}[{k}]")) is not None:
-                    yield at, pixels
+                if (index := index_of.get(f"{batch.name}[{k}]")) is not None:
+                    yield index, pixels
 
     def batches(self) -> Iterator[Batch]:
-        for name, content in self.files():
+        for name, content in self.read():
             if base_of(name) not in META:
-                yield batch_of(base_of(name), content, self.full(name))
+                yield batch_of(base_of(name), content, self.display_name(name))
 
-    def files(self, only: Sequence[str] = ()) -> Iterator[tuple[str, bytes]]:
-        wanted = [name for name in self.members if not only or base_of(name) in only]
-        pairs = read_members(self.path, wanted) if self.path.is_file() else read_files(self.path, wanted)
-        for name, content in pairs:
-            if isinstance(content, Unreadable):
-                raise Problem(f"{self.full(name)} {content}", DATA)
-            yield name, content
+    def read(self, only: Sequence[str] = ()) -> Iterator[tuple[str, bytes]]:
+        """The batch files with their bytes, or the `only` ones. Raises Problem if one cannot be read."""
+        for name, content in self.files.read([name for name in self.members if not only or base_of(name) in only]):
+            try:
+                encoded = fetched(content)
+            except Unreadable as problem:
+                raise Problem(f"{self.display_name(name)} {problem}", DATA) from problem
+            assert isinstance(encoded, bytes)
+            yield name, encoded
 
-    def full(self, name: str) -> str:
-        return f"{self.where}!{name}" if self.path.is_file() else str(self.path / name)
+    def display_name(self, name: str) -> str:
+        return self.files.display_name(name)
 
 
-def batches_among(path: str, names: Sequence[str]) -> Batches | None:
-    """The batches among the files of a folder or an archive; None where there are none."""
+def batches_among(files: Files, names: Sequence[str]) -> Batches | None:
+    """The batches among the names of files; None if there are none."""
     members = sorted(name for name in names if BATCH.fullmatch(base_of(name)) or base_of(name) in META)
-    return Batches(path, members) if any(base_of(name) not in META for name in members) else None
+    return Batches(files, members) if any(base_of(name) not in META for name in members) else None
 
 
 def base_of(name: str) -> str:
     return name.rsplit("/", 1)[-1]
 
 
-def part_of(batch: str) -> str:
+def split_of(batch: str) -> str:
     return "test" if batch.startswith("test") else "train"
-
-
-def read_files(folder: Path, names: Sequence[str]) -> Iterator[tuple[str, bytes | Unreadable]]:
-    for name in names:
-        try:
-            yield name, (folder / name).read_bytes()
-        except OSError as error:
-            yield name, Unreadable(file_reason(folder / name, error))
 
 
 def batch_of(name: str, content: bytes, where: str) -> Batch:
@@ -115,10 +104,10 @@ def binary_batch(name: str, content: bytes, where: str) -> Batch:
 
 def python_batch(name: str, content: bytes, where: str) -> Batch:
     try:
-        found = read_pickle(content)
-        if "data" not in found or "labels" not in found:
-            raise Refused(f"it has {', '.join(sorted(found)) or 'nothing'}; expected data and labels")
-        pixels, labels = array_of(found["data"]), found["labels"]
+        batch = read_pickle(content)
+        if "data" not in batch or "labels" not in batch:
+            raise Refused(f"it has {', '.join(sorted(batch)) or 'nothing'}; expected data and labels")
+        pixels, labels = array_of(batch["data"]), batch["labels"]
         if pixels.ndim != 2 or pixels.shape[1] != RECORD - 1:
             raise Refused(f"its data have the shape {pixels.shape}; expected rows of {RECORD - 1:,}")
         if not isinstance(labels, list) or not all(type(label) is int and label >= 0 for label in labels):

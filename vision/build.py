@@ -1,26 +1,29 @@
-"""Building a cache: every picture decoded to one form, divided into parts, measured and written in their order."""
+"""Building the cache of a picture set: every picture decoded to one form, measured, written in the order of splits."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 
-from ..core.sources.cache import Index, write_array
+from ..core.sources.cache import Cache, Index, write_array
 from ..core.sources.content import Content, Unreadable, digest_of, fetched
-from ..core.sources.rows import Decoded, Rows, decode_all, index_of
-from ..core.sources.survey import Placed, Survey
+from ..core.sources.decoding import Decoded, DecodedSamples, RowStore, build_index, decode_all
+from ..core.sources.manifest import Manifest
 from .options import Options
 from .picture import Form, Header, header, pixels
 
 SMALL = 96  # pixels: pictures that share one size up to this keep it, all others get this side
-MEASURED = 1 << 22  # bytes whose values are counted at once
+MEASURED = 1 << 22  # bytes whose values are counted at a time
+
+Contents = Iterable[tuple[int, Content]]
 
 
-class Otherwise(Exception):
-    """A picture shows that not all of them have the form that the first one suggested."""
+class OtherForm(Exception):
+    """Raised for a picture that does not have the form that the first one suggested."""
 
     def __init__(self, form: Form) -> None:
         super().__init__(form)
@@ -28,82 +31,95 @@ class Otherwise(Exception):
 
 
 @dataclass
-class Forms:
-    """What the pictures of a set were before they were brought to `form`."""
+class PictureSet:
+    """The decoded pictures of a manifest: a row of `store` each."""
 
+    samples: DecodedSamples
     form: Form
-    options: Options
-    sizes: set[tuple[int, int]] = field(default_factory=set)
-    grey: bool = True  # whether all of them were grey
-
-    def note(self, header: Header) -> None:
-        fitting(header, self.form, self.options)
-        self.sizes.add(header.size)
-        self.grey &= header.grey
+    store: RowStore
 
 
-def first_form(found: Survey, placed: Sequence[Placed], options: Options) -> Form:
-    """The form that the first readable picture suggests; `fitting` finds out when another one differs."""
-    if options.size is not None and options.colour != "auto":
-        return Form(options.size, options.colour, options.fit)
-    for _, content in found.contents(placed):
+def decode_set(manifest: Manifest, options: Options, cache: Cache, store: RowStore) -> PictureSet:
+    """Decodes every picture once, or again from the start when one does not have the form of the first."""
+    form, contents = first_form(manifest.contents(), options)
+    while True:
+        cache.require(form.weight * len(manifest.samples))
         try:
-            first = header(fetched(content))
+            return decode_to(form, manifest, contents, options, store)
+        except OtherForm as other:
+            form, contents = other.form, manifest.contents()
+            store.clear()
+
+
+def decode_to(form: Form, manifest: Manifest, contents: Contents, options: Options, store: RowStore) -> PictureSet:
+    samples = decode_all(
+        manifest,
+        contents,
+        lambda index, content: decode(content, form),
+        store,
+        lambda header: require_form(header, form, options),
+        options.progress,
+    )
+    return PictureSet(samples, form, store)
+
+
+def first_form(contents: Contents, options: Options) -> tuple[Form, Contents]:
+    """The form that the first readable picture suggests, and all contents; `require_form` finds deviations."""
+    if options.size is not None and options.colour != "auto":
+        return Form(options.size, options.colour, options.fit), contents
+    remaining = iter(contents)
+    examined = []
+    for entry in remaining:
+        examined.append(entry)
+        try:
+            first = header(fetched(entry[1]))
         except Unreadable:
             continue
         size = options.size or (first.size if max(first.size) <= SMALL else (SMALL, SMALL))
         colour = options.colour if options.colour != "auto" else "grey" if first.grey else "rgb"
-        return Form(size, colour, options.fit)
-    return Form(options.size or (SMALL, SMALL), "rgb", options.fit)
+        return Form(size, colour, options.fit), chain(examined, remaining)
+    return Form(options.size or (SMALL, SMALL), "rgb", options.fit), examined
 
 
-def fitting(header: Header, form: Form, options: Options) -> None:
-    """Raises Otherwise where a picture shows that the form does not hold for all."""
+def require_form(header: Header, form: Form, options: Options) -> None:
+    """Raises OtherForm for a picture that shows that the form does not hold for all."""
     if options.size is None and form.size != (SMALL, SMALL) and header.size != form.size:
-        raise Otherwise(replace(form, size=(SMALL, SMALL)))
+        raise OtherForm(replace(form, size=(SMALL, SMALL)))
     if options.colour == "auto" and form.colour == "grey" and not header.grey:
-        raise Otherwise(replace(form, colour="rgb"))
+        raise OtherForm(replace(form, colour="rgb"))
 
 
 def decode(content: Content, form: Form) -> Decoded:
     try:
         content = fetched(content)
         digest = digest_of(content)
-        about, array = pixels(content, form)
-        return Decoded(digest, array.tobytes(), about=about)
+        info, array = pixels(content, form)
+        return Decoded(digest, array.tobytes(), info=info)
     except Unreadable as problem:
         return Decoded(b"", None, str(problem))
 
 
-def decoded(found: Survey, placed: Sequence[Placed], options: Options, form: Form, path: Path) -> tuple[Rows, Forms]:
-    """Every readable picture as a row of the file `path`, and what they were before."""
-    rows, forms = Rows(path, form.weight), Forms(form, options)
-    decode_all(found, placed, lambda at, content: decode(content, form), rows, forms.note, options.progress)
-    return rows, forms
-
-
-def build(found: Survey, rows: Rows, forms: Forms, path: Path) -> Index:
-    """Writes the rows to the array at `path` in the order of the parts; gives the index of it."""
-    index, order = index_of(found, rows)
-    form = forms.form
-    measure = Measure(form)
-    training = index.parts["train"] or len(order)
-    write_array(path, (len(order), *form.shape), measured(rows.read(order), training, measure))
-    mean, std = measure.result()
+def build(manifest: Manifest, decoded: PictureSet, path: Path) -> Index:
+    """Writes the pictures to the array at `path` in the order of the splits; returns its index."""
+    index, order = build_index(manifest, decoded.samples)
+    form = decoded.form
+    statistics = PixelStatistics(form)
+    training = index.splits["train"] or len(order)
+    rows = (decoded.store[row] for row in order)
+    write_array(path, (len(order), *form.shape), measured(rows, training, statistics))
+    mean, std = statistics.result()
     index.preprocessing = {
         "size": list(form.size),
         "colour": form.colour,
         "fit": form.fit,
         "mean": mean,
         "std": std,
-        "uniform": len(forms.sizes) == 1,  # whether all pictures had one size before they were brought to `size`
-        "grey": forms.grey,
     }
     return index
 
 
-class Measure:
-    """Mean and standard deviation of each channel, exactly: how often each of the 256 values occurs."""
+class PixelStatistics:
+    """Exact mean and standard deviation of each channel, from the counts of the 256 values."""
 
     def __init__(self, form: Form) -> None:
         channels, height, width = form.shape
@@ -115,17 +131,17 @@ class Measure:
             self.counts[channel] += np.bincount(values.ravel(), minlength=256)
 
     def result(self) -> tuple[list[float], list[float]]:
-        """Mean and standard deviation of each channel, where 255 counts as 1."""
+        """Mean and standard deviation of each channel, scaled so that 255 is 1."""
         values = np.arange(256) / 255
         shares = self.counts / self.counts.sum(1, keepdims=True)
         mean = shares @ values
         std = np.sqrt((shares * (values - mean[:, None]) ** 2).sum(1))
-        # A channel of one flat value would be divided by nothing.
+        # A constant channel would be divided by 0.
         return mean.round(6).tolist(), std.clip(1 / 255).round(6).tolist()
 
 
-def measured(rows: Iterator[bytes], training: int, measure: Measure) -> Iterator[bytes]:
-    """The rows unchanged, the first `training` of them measured on the way."""
+def measured(rows: Iterator[bytes], training: int, statistics: PixelStatistics) -> Iterator[bytes]:
+    """Passes the rows on unchanged and measures the first `training` of them."""
     waiting: list[bytes] = []
     weight = 0
     for number, row in enumerate(rows):
@@ -133,6 +149,6 @@ def measured(rows: Iterator[bytes], training: int, measure: Measure) -> Iterator
             waiting.append(row)
             weight += len(row)
         if waiting and (weight >= MEASURED or number >= training - 1):
-            measure.add(b"".join(waiting))
+            statistics.add(b"".join(waiting))
             waiting, weight = [], 0
         yield row

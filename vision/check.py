@@ -1,4 +1,4 @@
-"""What training would meet in the pictures: counts, sizes, modes, bad files, duplicates, pictures held sideways."""
+"""The report of a check of pictures: sizes, modes, formats, bad files, duplicates, pictures rotated by EXIF."""
 
 from __future__ import annotations
 
@@ -8,44 +8,44 @@ from statistics import median
 from typing import Any
 
 from ..core.data import DataSpec
+from ..core.sources.check import Examined, examine_all, refusal, report
 from ..core.sources.content import Content, Unreadable, digest_of, fetched
-from ..core.sources.doubts import examined, refusals, report
-from ..core.sources.survey import in_groups, in_labels, survey
+from ..core.sources.manifest import assign_groups, scan, select_known_labels
 from .options import options_of
-from .picture import PICTURES, Header, pixels
-from .sources import origins
+from .picture import PICTURES, pixels
+from .sources import open_sources
 
 
-def check(source: DataSpec) -> dict[str, Any]:
-    """A report of every picture, each decoded to its end. Raises Problem only where there is nothing to look at."""
-    options = options_of(source, None)
-    placed = origins(source, options.cache)
-    found = survey(placed, source, PICTURES)
-    in_groups(found, placed, source.group_by)
-    refused = refusals(lambda: in_labels(found, None, source))
-    pictures, bad, rare = examined(found, placed, examine, options.progress)
-    own = {
-        "sizes": sizes([picture.about.size for picture in pictures]),
-        "modes": dict(Counter(picture.about.mode for picture in pictures).most_common()),
-        "formats": dict(Counter(picture.about.format for picture in pictures).most_common()),
-        "rotated": [picture.file for picture in pictures if picture.about.orientation != 1],
+def check(spec: DataSpec) -> dict[str, Any]:
+    """A report of every picture, each decoded to its end. Raises Problem only if there is nothing to report on."""
+    options = options_of(spec, None)
+    manifest = scan(open_sources(spec, options), spec, PICTURES)
+    assign_groups(manifest)
+    refusals = refusal(lambda: select_known_labels(manifest, None))
+    checked = examine_all(manifest, examine, options.progress)
+    pictures = checked.samples
+    facts = {
+        "sizes": sizes([picture.info.size for picture in pictures]),
+        "modes": dict(Counter(picture.info.mode for picture in pictures).most_common()),
+        "formats": dict(Counter(picture.info.format for picture in pictures).most_common()),
+        "rotated": [picture.file for picture in pictures if picture.info.orientation != 1],
     }
-    return report(PICTURES, found, pictures, bad, rare, own, refused)
+    return report(manifest, checked, facts, refusals)
 
 
-def examine(at: int, content: Content) -> tuple[bytes, Header | None, str]:
-    """The hash and the header of a picture, or why there is none."""
+def examine(index: int, content: Content) -> Examined:
+    """The digest and the header of a picture, or the reason why it cannot be used."""
     try:
         content = fetched(content)
-        return digest_of(content), pixels(content, None)[0], ""
+        return Examined(digest_of(content), pixels(content, None)[0])
     except Unreadable as problem:
-        return b"", None, str(problem)
+        return Examined(b"", None, str(problem))
 
 
-def sizes(found: Sequence[tuple[int, int]]) -> dict[str, list[int]]:
+def sizes(pictures: Sequence[tuple[int, int]]) -> dict[str, list[int]]:
     """Width and height in pixels of the picture with the smallest and the largest area, and the median of each."""
-    if not found:
+    if not pictures:
         return {}
-    ordered = sorted(found, key=lambda size: size[0] * size[1])
-    middle = [int(median(width for _, width in found)), int(median(height for height, _ in found))]
+    ordered = sorted(pictures, key=lambda size: size[0] * size[1])
+    middle = [int(median(width for _, width in pictures)), int(median(height for height, _ in pictures))]
     return {"smallest": [*ordered[0][::-1]], "largest": [*ordered[-1][::-1]], "median": middle}

@@ -1,8 +1,9 @@
-"""The front door of vision's data: load (many pictures), read (one), gather (which ones)."""
+"""Data of vision: load (a set), read (one picture), expand_paths."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import PIL
 import torch
@@ -11,78 +12,63 @@ from torch import Tensor
 from ..core.data import Data, DataSpec, Preprocessing
 from ..core.inputs import Input
 from ..core.sources import expand
-from ..core.sources.cache import Arrays, Cache, Index, key_of
+from ..core.sources.cache import Cache, Index, cached
 from ..core.sources.content import fetched
+from ..core.sources.dataset import none_usable, scan_usable, to_data
+from ..core.sources.decoding import RowStore
+from ..core.sources.manifest import AssignedSource
 from ..core.sources.read import named_problems, source_of
-from ..core.sources.survey import Placed, Survey, divided_by, full_bad
-from ..core.sources.usable import data_of, none_usable, surveyed
-from .build import SMALL, Otherwise, build, decoded, first_form
+from .build import build, decode_set
 from .options import Options, options_of
 from .picture import PICTURES, Form, pixels
-from .sources import origins
+from .sources import open_sources
 
-FACTS = ("size", "colour", "fit", "mean", "std")  # what a model keeps of an index's facts
+PREPROCESSING = ("size", "colour", "fit", "mean", "std")  # the part of the index that a model keeps
 
 
-def load(source: DataSpec, labels: list[str] | None = None, preprocessing: Preprocessing | None = None) -> Data:
-    """Training, validation and test pictures, uint8 (N, C, H, W), decoded once and mapped from the disk afterwards.
+def load(spec: DataSpec, labels: list[str] | None = None, preprocessing: Preprocessing | None = None) -> Data:
+    """Training, validation and test pictures, uint8 (N, C, H, W), decoded once and memory-mapped from the cache.
 
-    With the `labels` and `preprocessing` of a model the pictures look as it saw them in training, and targets index its
-    labels by name. Raises Problem where the data cannot be used.
+    With the `labels` and `preprocessing` of a model the pictures are prepared as in its training, and targets index its
+    labels by name. Raises Problem if the data cannot be used.
     """
-    options = options_of(source, preprocessing)
-    placed = origins(source, options.cache)
+    options = options_of(spec, preprocessing)
+    sources = open_sources(spec, options)
     cache = Cache(options.cache, PICTURES)
-    index, arrays = cached(source, labels, options, placed, cache)
-    preprocessing = preprocessing or {name: index.preprocessing[name] for name in FACTS}
-    return data_of(source, labels, placed, index, arrays, preprocessing, PICTURES, cache.remarks)
+    entry = cached(
+        cache,
+        spec,
+        labels,
+        sources,
+        settings(options.size, options.colour, options),
+        lambda folder: build_cache(spec, labels, options, sources, cache, folder),
+        lambda index: [settings(index.preprocessing["size"], index.preprocessing["colour"], options)],
+    )
+    preprocessing = preprocessing or {name: entry[0].preprocessing[name] for name in PREPROCESSING}
+    return to_data(spec, labels, sources, entry, preprocessing, PICTURES, cache.remarks)
 
 
-def cached(
-    source: DataSpec, labels: list[str] | None, options: Options, placed: Sequence[Placed], cache: Cache
-) -> tuple[Index, Arrays]:
-    """The decoded pictures, from the cache where they lie there unchanged."""
-    stamps = [(part, list(origin.stamp())) for origin, part in placed]
-    known = sorted(labels) if labels is not None and source.unknown == "skip" else source.unknown
-
-    def key(size: tuple[int, int] | None, colour: str) -> str:
-        return key_of(PIL.__version__, size, colour, options.fit, divided_by(source), known, stamps)
-
-    asked = key(options.size, options.colour)
-    if ready := cache.find(asked):
-        return ready
-    found = surveyed(source, labels, placed, PICTURES)
-    form = first_form(found, placed, options)
-    while True:
-        try:
-            ready = cache.find(key(form.size, form.colour))
-            if not ready or not holds(ready[0], options):
-                ready = built(found, source, placed, options, form, cache, key(form.size, form.colour))
-        except Otherwise as other:
-            form = other.form
-        else:
-            cache.also(asked, key(form.size, form.colour))
-            return ready
+def settings(size: Sequence[int] | None, colour: str, options: Options) -> tuple[object, ...]:
+    """Everything besides the files that the arrays depend on."""
+    table = (options.table.value, options.table.label, options.table.encoding)
+    return PIL.__version__, size, colour, options.fit, table
 
 
-def holds(index: Index, options: Options) -> bool:
-    """Whether a form that was once asked for is also what the pictures themselves would have chosen."""
-    preprocessing = index.preprocessing
-    size = options.size is not None or preprocessing["uniform"] or preprocessing["size"] == [SMALL, SMALL]
-    return size and (options.colour != "auto" or preprocessing["grey"] or preprocessing["colour"] == "rgb")
-
-
-def built(
-    found: Survey, source: DataSpec, placed: Sequence[Placed], options: Options, form: Form, cache: Cache, key: str
-) -> tuple[Index, Arrays]:
-    """Decodes all pictures into the cache."""
-    with cache.building(2 * form.weight * len(found.items)) as folder:  # once as they come, once in their order
-        rows, forms = decoded(found, placed, options, form, folder / "rows")
-        if not rows.items:
-            raise none_usable(source.data, full_bad(placed, found.bad + rows.bad))
-        index = build(found, rows, forms, folder / "inputs.npy")
-        (folder / "rows").unlink()
-        return cache.keep(folder, key, index)
+def build_cache(
+    spec: DataSpec,
+    labels: list[str] | None,
+    options: Options,
+    sources: Sequence[AssignedSource],
+    cache: Cache,
+    folder: Path,
+) -> Index:
+    """Decodes all pictures into a folder."""
+    manifest = scan_usable(sources, spec, labels, PICTURES)
+    with RowStore(folder) as store:
+        decoded = decode_set(manifest, options, cache, store)
+        if not decoded.samples.indices:
+            raise none_usable(manifest, decoded.samples.bad)
+        return build(manifest, decoded, folder / "inputs.npy")
 
 
 def read(value: Input, preprocessing: Preprocessing) -> Tensor:

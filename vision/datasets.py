@@ -1,4 +1,4 @@
-"""The data sets with a name: digits comes with scikit-learn, the others are downloaded once or put in a folder."""
+"""Data sets with a name: digits is part of scikit-learn, the others are downloaded once."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ import numpy as np
 
 from ..core.problem import DATA, Problem
 from ..core.sources.content import Content
-from ..core.sources.listing import Item, Listing
+from ..core.sources.source import SampleInfo, SourceManifest
 from .idx import FASHION
 from .picture import Pixels
 
-IDX_FILES = tuple(f"{part}-{what}-ubyte.gz" for part in ("train", "t10k") for what in ("images-idx3", "labels-idx1"))
-PATIENCE = 20  # seconds that a server may take to answer
+IDX_FILES = tuple(f"{split}-{kind}-ubyte.gz" for split in ("train", "t10k") for kind in ("images-idx3", "labels-idx1"))
+TIMEOUT = 20  # seconds that a server may take to answer
 
 
 class Known(NamedTuple):
-    """A data set with a name: the files to have, the class of torchvision that knows where they are."""
+    """The files of a data set with a name, and the class of torchvision that knows their addresses."""
 
     files: tuple[str, ...]
-    origin: str
-    labels: list[str] | None = None  # in the order of their numbers, where the files do not tell
+    dataset_class: str
+    labels: list[str] | None = None  # in the order of their numbers, if the files do not name them
 
 
 DIGITS = [str(digit) for digit in range(10)]
@@ -41,24 +41,24 @@ NAMES = ("digits", *KNOWN)
 class Digits:
     """scikit-learn's 1,797 handwritten digits, 8×8 enlarged to 32×32, grey."""
 
-    where = "digits"
+    location = "digits"
 
-    def stamp(self) -> Iterator[Hashable]:
+    def fingerprint(self) -> Iterator[Hashable]:
         yield "digits"
 
-    def listing(self, group_by: str | None) -> Listing:
+    def scan(self, group_by: str | None) -> SourceManifest:
         _, labels = digits()
-        items = [Item(f"digits[{k}]", str(label)) for k, label in enumerate(labels)]
-        return Listing(items, order=DIGITS)
+        samples = [SampleInfo(f"digits[{k}]", str(label)) for k, label in enumerate(labels)]
+        return SourceManifest(samples, label_order=DIGITS)
 
-    def contents(self, items: Sequence[Item]) -> Iterator[tuple[int, Content]]:
-        place_of = {item.name: at for at, item in enumerate(items)}
+    def contents(self, samples: Sequence[SampleInfo]) -> Iterator[tuple[int, Content]]:
+        index_of = {sample.name: index for index, sample in enumerate(samples)}
         pixels, _ = digits()
         for k, picture in enumerate(pixels):
-            if (at := place_of.get(f"digits[{k}]")) is not None:
-                yield at, picture[None]
+            if (index := index_of.get(f"digits[{k}]")) is not None:
+                yield index, picture[None]
 
-    def full(self, name: str) -> str:
+    def display_name(self, name: str) -> str:
         return name
 
 
@@ -67,29 +67,29 @@ def digits() -> tuple[Pixels, list[int]]:
 
     Most networks have too many pools for 8×8, and nothing is lost.
     """
-    from sklearn.datasets import load_digits  # half a second, and needed by this one data set
+    from sklearn.datasets import load_digits  # takes half a second, for this data set alone
 
-    found = load_digits()
-    pixels = (found.images * (255 / 16)).round().astype(np.uint8)
-    return pixels.repeat(4, axis=1).repeat(4, axis=2), found.target.tolist()
+    bunch = load_digits()
+    pixels = (bunch.images * (255 / 16)).round().astype(np.uint8)
+    return pixels.repeat(4, axis=1).repeat(4, axis=2), bunch.target.tolist()
 
 
 def data_set(name: str, cache: Path) -> Path:
-    """The folder or file where the data set with this name lies; downloads it where it is not there yet."""
+    """The folder or file of the data set with this name, downloaded if it is missing."""
     folder = cache / "data" / name
-    return lying(name, folder) or downloaded(name, folder)
+    return local_copy(name, folder) or downloaded(name, folder)
 
 
-def lying(name: str, folder: Path) -> Path | None:
-    """Where the files of a data set are in its folder, which may be sorted as torchvision sorts it."""
+def local_copy(name: str, folder: Path) -> Path | None:
+    """The files of a data set in its folder, which may have the layout of torchvision; None if they are missing."""
     if name == "cifar10":
-        found = [*folder.rglob("cifar*10*.tar.gz"), *(file.parent for file in folder.rglob("data_batch_1*"))]
-        return min(found, default=None)
+        copies = [*folder.rglob("cifar*10*.tar.gz"), *(file.parent for file in folder.rglob("data_batch_1*"))]
+        return min(copies, default=None)
     complete = {file.parent for file in folder.rglob("*images*idx3*")}
-    return min((path for path in complete if has_both_parts(path)), default=None)
+    return min((path for path in complete if has_both_splits(path)), default=None)
 
 
-def has_both_parts(folder: Path) -> bool:
+def has_both_splits(folder: Path) -> bool:
     names = [file.name.lower().removesuffix(".gz").replace(".", "-") for file in folder.iterdir()]
     return {name.removesuffix(".gz") for name in IDX_FILES} <= set(names)
 
@@ -99,7 +99,7 @@ def downloaded(name: str, folder: Path) -> Path:
     try:
         for url, file, md5 in addresses(known):
             download(url, folder / file, md5)
-    except (OSError, RuntimeError) as error:  # RuntimeError: what arrived has another checksum
+    except (OSError, RuntimeError) as error:  # RuntimeError: a wrong checksum
         raise Problem(
             f"{name} is not in {folder} and could not be downloaded ({error}); put {', '.join(known.files)} there", DATA
         ) from error
@@ -107,27 +107,27 @@ def downloaded(name: str, folder: Path) -> Path:
 
 
 def addresses(known: Known) -> list[tuple[str, str, str]]:
-    """The address, name and MD5 sum of each file, as torchvision knows them."""
+    """The address, name and MD5 sum of each file, from torchvision."""
     from torchvision import datasets
 
-    origin = getattr(datasets, known.origin)
-    if known.origin == "CIFAR10":
-        return [(origin.url, origin.filename, origin.tgz_md5)]
-    return [(origin.mirrors[0] + file, file, md5) for file, md5 in origin.resources]
+    dataset = getattr(datasets, known.dataset_class)
+    if known.dataset_class == "CIFAR10":
+        return [(dataset.url, dataset.filename, dataset.tgz_md5)]
+    return [(dataset.mirrors[0] + file, file, md5) for file, md5 in dataset.resources]
 
 
 def download(url: str, file: Path, md5: str) -> None:
-    """Fetches a file into a folder beside its place first, so that half a file never lies there."""
+    """Downloads a file to a temporary folder first, so that a partial file never takes its place."""
     from torchvision.datasets.utils import download_url
 
     if file.exists():
         return
-    waiting = file.parent / f".{os.getpid()}"
+    partial = file.parent / f".{os.getpid()}"
     before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(PATIENCE)
+    socket.setdefaulttimeout(TIMEOUT)
     try:
-        download_url(url, waiting, file.name, md5)
-        os.replace(waiting / file.name, file)
+        download_url(url, partial, file.name, md5)
+        os.replace(partial / file.name, file)
     finally:
         socket.setdefaulttimeout(before)
-        shutil.rmtree(waiting, ignore_errors=True)
+        shutil.rmtree(partial, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""Options: what a person may say about how pictures are brought to one size and colour, and where they are cached."""
+"""The options of vision: the form of pictures, the columns of a table of them, and the cache."""
 
 from __future__ import annotations
 
@@ -9,55 +9,59 @@ from typing import Any, TypeGuard
 from ..core.data import DataSpec, Preprocessing, Progress
 from ..core.options import cache_in, one_of, said
 from ..core.problem import USAGE, Problem
+from ..core.sources.columns import TableOptions, table_options
 
 FITS = ("crop", "stretch", "pad")
 COLOURS = ("auto", "grey", "rgb")
-NAMES = ("size", "colour", "fit", "cache")
-SIDES = range(1, 4097)  # pixels; beyond it a single picture weighs 50 MB and more
+NAMES = ("size", "colour", "fit", "path_column", "label_column", "encoding", "cache")
+SIDES = range(1, 4097)  # pixels; a larger picture takes more than 50 MB
 
 
 @dataclass(frozen=True)
 class Options:
-    """`size` is (height, width) in pixels, None where the pictures decide; `colour` "auto" leaves that to them too."""
+    """`size` is (height, width) in pixels, None if the pictures decide, as `colour` "auto" lets them do."""
 
     size: tuple[int, int] | None
     colour: str
     fit: str
+    table: TableOptions
     cache: Path
     progress: Progress | None = None
 
 
-def options_of(source: DataSpec, preprocessing: Preprocessing | None) -> Options:
-    """What the source says; where a model's facts are at hand, they decide how its pictures look."""
-    given = said(source.options, NAMES, "vision")
-    cache = cache_in(given)
+def options_of(spec: DataSpec, preprocessing: Preprocessing | None) -> Options:
+    """The options of a DataSpec; the `preprocessing` of a model overrides those of the form."""
+    options = said(spec.options, NAMES, "vision")
+    table, cache = table_options(options, "path_column"), cache_in(options)
     if preprocessing is not None:
         size = (int(preprocessing["size"][0]), int(preprocessing["size"][1]))
-        return Options(size, str(preprocessing["colour"]), str(preprocessing["fit"]), cache, source.progress)
+        colour, fit = str(preprocessing["colour"]), str(preprocessing["fit"])
+        return Options(size, colour, fit, table, cache, spec.progress)
     return Options(
-        side(given.get("size")),
-        one_of("colour", given.get("colour") or "auto", COLOURS),
-        one_of("fit", given.get("fit") or "crop", FITS),
+        side(options.get("size")),
+        one_of("colour", options.get("colour") or "auto", COLOURS),
+        one_of("fit", options.get("fit") or "crop", FITS),
+        table,
         cache,
-        source.progress,
+        spec.progress,
     )
 
 
 def form(preprocessing: Preprocessing) -> dict[str, Any]:
-    """The options that bring other pictures to the form of a model's, whose facts these are."""
+    """The options that bring other pictures to the form of a model."""
     height, width = preprocessing["size"]
     square = {"size": int(height)} if height == width else {}
     return {**square, "colour": preprocessing["colour"], "fit": preprocessing["fit"]}
 
 
 def side(size: Any) -> tuple[int, int] | None:
-    """A side in pixels as (height, width) of a square."""
+    """The (height, width) of a square with this side in pixels."""
     if size is None:
         return None
-    if not is_whole(size) or int(size) not in SIDES:
+    if not is_integer(size) or int(size) not in SIDES:
         raise Problem(f"size {size} is not a picture's side: give whole pixels from 1 to {SIDES[-1]}", USAGE)
     return int(size), int(size)
 
 
-def is_whole(value: Any) -> TypeGuard[int | str]:
+def is_integer(value: Any) -> TypeGuard[int | str]:
     return (isinstance(value, int) and not isinstance(value, bool)) or (isinstance(value, str) and value.isdecimal())

@@ -1,7 +1,7 @@
-"""Reading the pickles of CIFAR-10 without running what a pickle may ask for.
+"""Reading the pickles of CIFAR-10 without running code from them.
 
-A pickle is a program: loading it freely lets its author do anything. Here the few names that a pickled NumPy array
-needs stand for harmless values of our own; any other name is refused. NumPy itself is never called.
+A pickle is a program that may do anything when it is loaded. Here the few names that a pickled NumPy array needs are
+replaced by harmless values; any other name is refused, and NumPy itself is never called.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from .picture import Pixels
 
 
 class Refused(Exception):
-    """Why a pickle was not read."""
+    """The reason why a pickle was not read."""
 
 
 class Plain:
-    """What stands for an array of bytes and for its type: it only keeps what the pickle says about it."""
+    """A stand-in for an array of bytes and for its type, which keeps the arguments in the pickle."""
 
     def __init__(self, *arguments: Any) -> None:
         self.arguments = arguments
@@ -31,7 +31,7 @@ class Plain:
 
 
 def encode(text: str, encoding: str) -> bytes:
-    """What Python 3 writes for bytes in protocol 2."""
+    """Decodes bytes as Python 3 pickles them in protocol 2."""
     if encoding != "latin1":
         raise Refused(f"it asks for the encoding {encoding!r}")
     return text.encode("latin1")
@@ -54,16 +54,16 @@ class Reader(pickle.Unpickler):
 
 
 def read_pickle(content: bytes) -> dict[str, Any]:
-    """The dictionary in a pickle, with text for keys; raises Refused where it holds or asks for anything else."""
+    """The dictionary in a pickle, with text for keys. Raises Refused for any other content."""
     try:
-        found = Reader(io.BytesIO(content), encoding="latin1").load()
+        unpickled = Reader(io.BytesIO(content), encoding="latin1").load()
     except Refused:
         raise
-    except Exception as error:  # a damaged pickle fails in any way that its bytes happen to spell
+    except Exception as error:  # a damaged pickle may raise anything
         raise Refused(f"it is damaged ({error or type(error).__name__})") from error
-    if not isinstance(found, dict):
-        raise Refused(f"it holds a {type(found).__name__}, not a dictionary")
-    return {text_of(key): value for key, value in found.items()}
+    if not isinstance(unpickled, dict):
+        raise Refused(f"it holds a {type(unpickled).__name__}, not a dictionary")
+    return {text_of(key): value for key, value in unpickled.items()}
 
 
 def text_of(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""Sources: what DATA, --test and --valid may be, told apart by looking at them."""
+"""The data sources of vision: what DATA, --test and --valid may be."""
 
 from __future__ import annotations
 
@@ -8,64 +8,69 @@ from pathlib import Path
 from ..core.data import DataSpec
 from ..core.problem import DATA, Problem
 from ..core.sources.archive import ENDINGS as ARCHIVES
+from ..core.sources.archive import ArchiveFiles, ArchiveSource
 from ..core.sources.content import file_reason
 from ..core.sources.expand import missing
-from ..core.sources.folder import Folder
-from ..core.sources.listing import Origin
-from ..core.sources.packed import Packed
-from ..core.sources.survey import Placed
-from ..core.sources.table import ENDINGS as TABLES
-from ..core.sources.table import Table
+from ..core.sources.file_source import FileSource, open_files
+from ..core.sources.folder import FolderFiles
+from ..core.sources.manifest import AssignedSource, assigned_sources
+from ..core.sources.source import DataSource
+from ..core.sources.table import TABLES
 from .batches import batches_among
 from .datasets import KNOWN, NAMES, Digits, data_set
 from .idx import IMAGES, idx_at
+from .options import Options
 from .picture import PICTURES
 
 
-def origins(source: DataSpec, cache: Path) -> list[Placed]:
-    """The places that a source names: DATA, and what is given for validation and test."""
-    said = ((source.data, None), (source.valid, "valid"), (source.test, "test"))
-    return [Placed(origin(path, cache), part) for path, part in said if path is not None]
+def open_sources(spec: DataSpec, options: Options) -> list[AssignedSource]:
+    """DATA, and the sources of --valid and --test."""
+    return assigned_sources(spec, lambda path, split: open_source(path, options))
 
 
-def origin(text: str, cache: Path) -> Origin:
-    """What a path or a name stands for; where both are there, the path does."""
-    path = Path(text)
-    if not os.path.exists(text):
-        if text == "digits":
-            return Digits()
-        if text not in KNOWN:
-            raise missing(text, NAMES)
-        return named(text, cache)
-    return in_folder(text, path) if path.is_dir() else from_file(text, path)
+def open_source(path: str, options: Options) -> DataSource:
+    """The data source at a path, or the data set with that name; an existing path takes precedence."""
+    if os.path.exists(path):
+        return open_folder(path) if os.path.isdir(path) else open_file(path, options)
+    if path == "digits":
+        return Digits()
+    if path not in KNOWN:
+        raise missing(path, NAMES)
+    return open_known(path, options)
 
 
-def named(name: str, cache: Path) -> Origin:
-    path = data_set(name, cache)
-    names = KNOWN[name].labels
-    idx = idx_at(path, names) if names else None
-    return idx or (in_folder(str(path), path) if path.is_dir() else from_file(str(path), path))
+def open_known(name: str, options: Options) -> DataSource:
+    """A data set with a name, downloaded if it is not there yet."""
+    path = data_set(name, options.cache)
+    labels = KNOWN[name].labels
+    idx = idx_at(path, labels) if labels else None
+    return idx or (open_folder(str(path)) if path.is_dir() else open_file(str(path), options))
 
 
-def in_folder(text: str, path: Path) -> Origin:
+def open_folder(path: str) -> DataSource:
     try:
         names = os.listdir(path)
     except OSError as error:
-        raise Problem(f"{text} {file_reason(path, error)}", DATA) from error
-    if any(IMAGES.fullmatch(name) for name in names) and (idx := idx_at(path)):
+        raise Problem(f"{path} {file_reason(Path(path), error)}", DATA) from error
+    if any(IMAGES.fullmatch(name) for name in names) and (idx := idx_at(Path(path))):
         return idx
-    return batches_among(text, names) or Folder(text, PICTURES)
+    files = FolderFiles(path)
+    return batches_among(files, names) or FileSource(files, PICTURES)
 
 
-def from_file(text: str, path: Path) -> Origin:
-    name = path.name.lower()
+def open_file(path: str, options: Options) -> DataSource:
     if not os.access(path, os.R_OK):
-        raise Problem(f"{text} may not be read (permission denied)", DATA)
-    if name.endswith(ARCHIVES):
-        return Packed(text, PICTURES, lambda names: batches_among(text, names))
-    if name.endswith(TABLES):
-        return Table(text, PICTURES)
-    if idx := idx_at(path):
+        raise Problem(f"{path} may not be read (permission denied)", DATA)
+    if path.lower().endswith(ARCHIVES):
+        return ArchiveSource(path, lambda files: open_archive(files, options))
+    if path.lower().endswith(TABLES):
+        files, table = open_files(path)
+        return FileSource(files, PICTURES, options.table, table)
+    if idx := idx_at(Path(path)):
         return idx
-    found = "one picture" if PICTURES.named(name) else "not a kind of data that vision knows"
-    raise Problem(f"{text} is {found}; expected {PICTURES.expected}", DATA)
+    described = "one picture" if PICTURES.named(path) else "not a kind of data that vision knows"
+    raise Problem(f"{path} is {described}; expected {PICTURES.expected}", DATA)
+
+
+def open_archive(files: ArchiveFiles, options: Options) -> DataSource:
+    return batches_among(files, files.names) or FileSource(files, PICTURES, options.table)

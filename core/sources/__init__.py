@@ -1,1 +1,1 @@
-"""Examples on other people's disks: what there is, with label and part, before it is decoded, and decoded once."""
+"""Examples from folders, archives and tables: listed with label and split, decoded once, cached as arrays."""

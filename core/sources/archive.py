@@ -1,105 +1,150 @@
-"""A zip or tar of a folder per class, read from front to back without unpacking it to the disk."""
+"""Files in a zip or tar, read from front to back without unpacking it to the disk."""
 
 from __future__ import annotations
 
+import lzma
 import os
 import stat
 import tarfile
 import zipfile
 import zlib
-from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property, partial
+from itertools import count
 from pathlib import Path
 
-from ..problem import DATA, Problem
-from .content import LARGEST_FILE, Content, Kind, Unreadable, too_large
-from .folder import stamp_of
-from .listing import Item, Listing, is_hidden, kind_of_file, place
+from ..problem import DATA, Bad, Problem
+from .content import LARGEST_FILE, Content, Unreadable, too_large
+from .folder import file_fingerprint
+from .layout import is_visible, split_path
+from .source import DataSource, SampleInfo, SourceManifest
 
 ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
-Member = tuple[str, Callable[[], bytes]]  # a regular file's name, and a function that reads it while it is at hand
+KEPT = 1 << 27  # bytes of unpacked files that stay in memory from the listing of the names until they are read
+Member = tuple[str, Callable[[], bytes]]  # the name of a regular file, and a function that reads it
 
 
-class Archive:
-    """Files in an archive. Links, absolute names and names that lead out of it are not followed."""
+class ArchiveFiles:
+    """Files in an archive. Links, absolute names and names that lead outside are not followed.
 
-    def __init__(self, path: str, names: Sequence[str], kind: Kind) -> None:
-        self.where, self.kind = path, kind
-        self.path = Path(path)
-        self.names = names
+    Listing the names of a compressed tar unpacks all of it: files are kept on the way, up to KEPT bytes.
+    """
 
-    def stamp(self) -> Iterator[Hashable]:
+    bad: Sequence[Bad] = ()
+
+    def __init__(self, location: str) -> None:
+        self.location, self.path = location, Path(location)
+        self.kept: dict[str, bytes] = {}
+
+    @cached_property
+    def names(self) -> list[str]:
+        return list(dict.fromkeys(self._list_members()))
+
+    def _list_members(self) -> Iterator[str]:
+        room = KEPT
+        for name, read in members(self.path, largest=KEPT):
+            if room > 0 and name not in self.kept and is_visible(split_path(name)):
+                content = read_member(read)
+                if isinstance(content, bytes):
+                    self.kept[name] = content
+                    room -= len(content)
+            yield name
+
+    def fingerprint(self, names: Iterable[str]) -> Iterator[Hashable]:
         yield str(self.path.resolve())
-        yield stamp_of(self.path.parent, self.path.name)
+        yield file_fingerprint(self.path.parent, self.path.name)
 
-    def listing(self, group_by: str | None) -> Listing:
-        paths = [(name, split_name(name)) for name in self.names]
-        shown = [(name, pieces) for name, pieces in paths if is_shown(pieces) and self.kind.named(name)]
-        chosen = {name for name, _ in shown}
-        ignored = Counter(kind_of_file(name) for name in self.names if name not in chosen)
-        items, outside = place(shown)
-        return Listing(items, ignored=ignored, outside=outside)
+    def exists(self, name: str) -> bool:
+        return name in self._name_set
 
-    def contents(self, items: Sequence[Item]) -> Iterator[tuple[int, Content]]:
-        places = defaultdict(list)  # several, where a table names parts of one file
-        for at, item in enumerate(items):
-            places[item.name].append(at)
-        for name, content in read_members(self.path, places):
-            yield from ((at, content) for at in places[name])
+    @cached_property
+    def _name_set(self) -> frozenset[str]:
+        return frozenset(self.names)
 
-    def full(self, name: str) -> str:
-        return f"{self.where}!{name}"
+    def read(self, names: Sequence[str]) -> Iterator[tuple[str, Content]]:
+        wanted = dict.fromkeys(names)
+        for name in [name for name in self.kept if name in wanted]:
+            del wanted[name]
+            yield name, self.kept.pop(name)
+        if wanted:
+            yield from read_members(self.path, wanted)
 
-
-def is_shown(pieces: tuple[str, ...]) -> bool:
-    """Whether a name leads to a file inside, not hidden."""
-    return bool(pieces) and ".." not in pieces and not is_hidden(pieces)
+    def display_name(self, name: str) -> str:
+        return f"{self.location}!{name}"
 
 
-def names_in(path: Path) -> list[str]:
-    """The regular files of an archive, each once."""
-    return list(dict.fromkeys(name for name, _ in members(path)))
+class ArchiveSource:
+    """An archive whose content decides how it is read.
 
+    The decision waits until the content is needed: unpacking takes seconds, and a cache may make it unnecessary.
+    """
 
-def split_name(name: str) -> tuple[str, ...]:
-    """`./train/cats/1.jpg` as its pieces; an absolute name keeps a first piece that marks it as leading outside."""
-    pieces = tuple(piece for piece in name.replace("\\", "/").split("/") if piece not in ("", "."))
-    return ("..", *pieces) if name.startswith("/") else pieces
+    def __init__(self, location: str, choose: Callable[[ArchiveFiles], DataSource]) -> None:
+        self.location, self.choose = location, choose
+        self.files = ArchiveFiles(location)
+
+    @cached_property
+    def source(self) -> DataSource:
+        return self.choose(self.files)
+
+    def fingerprint(self) -> Iterator[Hashable]:
+        return self.files.fingerprint(())
+
+    def scan(self, group_by: str | None) -> SourceManifest:
+        return self.source.scan(group_by)
+
+    def contents(self, samples: Sequence[SampleInfo]) -> Iterator[tuple[int, Content]]:
+        return self.source.contents(samples)
+
+    def display_name(self, name: str) -> str:
+        return self.files.display_name(name)
 
 
 def read_members(path: Path, wanted: Collection[str]) -> Iterator[tuple[str, bytes | Unreadable]]:
     """The wanted files of an archive with their bytes, each once, in the order in which they lie there."""
-    left = set(wanted)
+    missing = set(wanted)
     for name, read in members(path):
-        if name in left:
-            left.remove(name)
-            yield name, careful(read)
+        if name in missing:
+            missing.remove(name)
+            yield name, read_member(read)
 
 
-def careful(read: Callable[[], bytes]) -> bytes | Unreadable:
+def read_member(read: Callable[[], bytes]) -> bytes | Unreadable:
     try:
         return read()
     except Unreadable as problem:
         return problem
-    except (zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:  # one member: a checksum, a password
-        return Unreadable(f"cannot be unpacked ({error})")
 
 
 def members(path: Path, largest: int = LARGEST_FILE) -> Iterator[Member]:
-    """The regular files of an archive; what is a folder, a link or a device is left out.
+    """The regular files of an archive, without folders, links and devices.
 
-    Reading one of more than `largest` bytes raises Unreadable.
+    Reading one raises Unreadable if it has more than `largest` bytes or if it alone is damaged.
     """
-    count = 0
+    counter = count()
+    with damage_reported(path, counter):
+        for name, read in zip_members(path, largest) if zipfile.is_zipfile(path) else tar_members(path, largest):
+            yield name, partial(read_reported, path, counter, read)
+            next(counter)
+
+
+def read_reported(path: Path, counter: count[int], read: Callable[[], bytes]) -> bytes:
+    with damage_reported(path, counter):
+        return read()
+
+
+@contextmanager
+def damage_reported(path: Path, counter: count[int]) -> Iterator[None]:
+    """Raises Problem for an archive that is damaged after the counted files, or that cannot be read."""
     try:
-        for member in zip_members(path, largest) if zipfile.is_zipfile(path) else tar_members(path, largest):
-            yield member
-            count += 1
-    except (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, OSError) as error:
+        yield
+    except (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise Problem(f"{path} could not be read: {os.strerror(error.errno)}", DATA) from error
         raise Problem(
-            f"{path} is damaged or breaks off after {count:,} files ({error}): copy, download or pack it again", DATA
+            f"{path} is damaged or breaks off after {next(counter):,} files ({error}): copy, download or pack it again",
+            DATA,
         ) from error
 
 
@@ -107,25 +152,29 @@ def zip_members(path: Path, largest: int) -> Iterator[Member]:
     with zipfile.ZipFile(path) as archive:
         for info in archive.infolist():
             if not info.is_dir() and not stat.S_ISLNK(info.external_attr >> 16):
-                yield info.filename, lambda info=info: checked(info.file_size, largest, lambda: archive.read(info))  # type: ignore[misc]
+                yield info.filename, lambda info=info: zip_bytes(archive, info, largest)  # type: ignore[misc]
+
+
+def zip_bytes(archive: zipfile.ZipFile, info: zipfile.ZipInfo, largest: int) -> bytes:
+    if info.file_size > largest:
+        raise too_large(info.file_size, largest)
+    try:
+        return archive.read(info)
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
+        raise Unreadable(f"cannot be unpacked ({error})") from error  # one member: a checksum, a password
 
 
 def tar_members(path: Path, largest: int) -> Iterator[Member]:
-    # Not the faster "r|*": at the end of a truncated file it stops as if all was well.
+    # Not the faster "r|*", which does not notice that a file is truncated.
     with tarfile.open(path) as archive:
         while (info := archive.next()) is not None:
-            archive.members.clear()  # type: ignore[attr-defined]  # it would keep 1 kB of each of the files
+            archive.members.clear()  # type: ignore[attr-defined]  # it would keep 1 kB for each file
             if info.isreg():
-                yield info.name, lambda info=info: checked(info.size, largest, lambda: tar_bytes(archive, info))  # type: ignore[misc]
+                yield info.name, lambda info=info: tar_bytes(archive, info, largest)  # type: ignore[misc]
 
 
-def tar_bytes(archive: tarfile.TarFile, info: tarfile.TarInfo) -> bytes:
+def tar_bytes(archive: tarfile.TarFile, info: tarfile.TarInfo, largest: int) -> bytes:
+    if info.size > largest:  # refused before it fills the memory
+        raise too_large(info.size, largest)
     file = archive.extractfile(info)
     return file.read() if file else b""
-
-
-def checked(size: int, largest: int, read: Callable[[], bytes]) -> bytes:
-    """Refuses a member that would fill the memory before it is unpacked."""
-    if size > largest:
-        raise too_large(size, largest)
-    return read()

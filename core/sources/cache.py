@@ -1,4 +1,4 @@
-"""The cache: examples decoded once, as arrays on the disk that are mapped into memory, and an index of them."""
+"""The cache of decoded examples: memory-mapped arrays on the disk, and an index of their rows."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -18,38 +18,74 @@ from typing import Any
 
 import numpy as np
 
+from ..data import DataSpec
 from ..files import megabytes
 from ..problem import FAILED, Problem
 from .content import Array, Kind
+from .manifest import AssignedSource, split_settings
 
-VERSION = 2  # of what lies in the cache; a change of it makes every cache a stale one
+VERSION = 3  # of the cache format; a change makes all caches stale
 Arrays = dict[str, Array]
 BUILDING = ".building-"
-ABANDONED = 24 * 3600  # seconds after which a half cache belongs to nobody: its process was killed
+ABANDONED = 24 * 3600  # seconds after which an unfinished cache is removed: its process was killed
 
 
 @dataclass
 class Index:
-    """What is known of the rows of the arrays, which lie in the order of the parts."""
+    """The rows of the arrays, which lie in the order of the splits."""
 
-    names: list[str]  # within their origin
-    whose: list[int]  # the positions of their origins
+    names: list[str]  # within their source
+    sources: list[int]  # indices of their sources
     labels: list[str]
-    targets: list[int]  # positions in `labels`
-    hashes: list[str]  # of the encoded files
-    parts: dict[str, int]  # how many rows, in the order in which the parts lie there
-    given: list[str]
-    bad: list[tuple[int, str, str]] = field(default_factory=list)  # origin, name, reason
+    targets: list[int]  # indices in `labels`
+    digests: list[str]  # of the encoded files
+    splits: dict[str, int]  # number of rows, in the order in which the splits lie there
+    given_splits: list[str]
+    bad: list[tuple[int, str, str]] = field(default_factory=list)  # source, name, reason
     remarks: list[str] = field(default_factory=list)
-    preprocessing: dict[str, Any] = field(default_factory=dict)  # the domain's own: forms, measures; JSON
+    preprocessing: dict[str, Any] = field(default_factory=dict)  # of the domain: forms, measurements; JSON
     shapes: dict[str, list[int]] = field(default_factory=dict)  # of the arrays, by name
 
 
+Entry = tuple[Index, Arrays]
+
+
+def cached(
+    cache: Cache,
+    spec: DataSpec,
+    labels: Sequence[str] | None,
+    sources: Sequence[AssignedSource],
+    settings: Any,
+    build: Callable[[Path], Index],
+    aliases: Callable[[Index], Sequence[Any]] | None = None,
+) -> Entry:
+    """The decoded examples from the cache; if they are not there, `build` writes them to a folder that is kept.
+
+    The key covers the fingerprints of the sources, the division into splits and `settings`: everything else that the
+    arrays depend on. `aliases` gives further settings that lead to the same arrays, such as those that a model keeps.
+    """
+    fingerprints = [(split, list(source.fingerprint())) for source, split in sources]
+    unknown = sorted(labels) if labels is not None and spec.unknown == "skip" else spec.unknown
+
+    def key(settings: Any) -> str:
+        return key_of(settings, split_settings(spec), unknown, fingerprints)
+
+    if entry := cache.find(key(settings)):
+        return entry
+    with cache.building() as folder:
+        index = build(folder)
+        entry = cache.keep(folder, key(settings), index)
+    for other in aliases(index) if aliases else ():
+        cache.alias(key(other), key(settings))
+    return entry
+
+
 class Cache:
-    """A folder of caches. Where it cannot be written to, a temporary one that goes with the process."""
+    """A folder of caches; a temporary one, removed at exit, if it cannot be written to."""
 
     def __init__(self, folder: Path, kind: Kind) -> None:
         self.remarks: list[str] = []
+        self.needed = 0  # bytes of the cache being built
         self.kind = kind
         self.folder = folder / kind.domain
         try:
@@ -62,11 +98,11 @@ class Cache:
             self.folder = Path(tempfile.mkdtemp(prefix="neocog-"))
             atexit.register(shutil.rmtree, self.folder, ignore_errors=True)
 
-    def find(self, key: str) -> tuple[Index, Arrays] | None:
-        """The index and the arrays under a key or another name of it; None where one is not whole."""
+    def find(self, key: str) -> Entry | None:
+        """The index and the arrays under a key or an alias; None if they are missing or damaged."""
         try:
-            also = self.folder / f"{key}.json"
-            folder = self.folder / (json.loads(also.read_text())["key"] if also.exists() else key)
+            alias = self.folder / f"{key}.json"
+            folder = self.folder / (json.loads(alias.read_text())["key"] if alias.exists() else key)
             index = Index(**json.loads((folder / "index.json").read_text()))
             # Copy on write: torch wants an array that it may write to, the file must not change.
             arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="c") for name in index.shapes}
@@ -75,23 +111,27 @@ class Cache:
         return (index, arrays) if shapes_of(arrays) == index.shapes else None
 
     @contextmanager
-    def building(self, needed: int) -> Iterator[Path]:
-        """A folder to build a cache in, gone afterwards; `needed` are the bytes that it will take."""
+    def building(self) -> Iterator[Path]:
+        """A temporary folder to build a cache in."""
         self.sweep()
-        if shutil.disk_usage(self.folder).free < needed:
-            raise self.full(needed)
         folder = Path(tempfile.mkdtemp(prefix=BUILDING, dir=self.folder))
         try:
             yield folder
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise self.full(needed) from error
+                raise self.full(self.needed) from error
             raise
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
-    def keep(self, folder: Path, key: str, index: Index) -> tuple[Index, Arrays]:
-        """Puts a finished cache in its place, all of it at once; if another run was first, its cache stays."""
+    def require(self, needed: int) -> None:
+        """Raises Problem if the disk has no room for so many bytes."""
+        self.needed = needed
+        if shutil.disk_usage(self.folder).free < needed:
+            raise self.full(needed)
+
+    def keep(self, folder: Path, key: str, index: Index) -> Entry:
+        """Moves a finished cache into place in one step; if another process was first, its cache stays."""
         index.shapes = shapes_of({path.stem: np.load(path, mmap_mode="r") for path in folder.glob("*.npy")})
         (folder / "index.json").write_text(json.dumps(vars(index)))
         try:
@@ -99,32 +139,32 @@ class Cache:
         except OSError as error:
             if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
                 raise
-            if (theirs := self.find(key)) is not None:
-                return theirs
-            shutil.rmtree(self.folder / key, ignore_errors=True)  # what lies there is damaged
+            if (existing := self.find(key)) is not None:
+                return existing
+            shutil.rmtree(self.folder / key, ignore_errors=True)  # it is damaged
             folder.rename(self.folder / key)
-        ready = self.find(key)
-        assert ready is not None, f"{self.folder / key} was written and is not there"
-        return ready
+        entry = self.find(key)
+        assert entry is not None, f"{self.folder / key} was written and cannot be read"
+        return entry
 
-    def also(self, key: str, other: str) -> None:
-        """Lets a cache be found under another key."""
-        if key != other:
+    def alias(self, alias: str, key: str) -> None:
+        """Lets the cache under a key be found under another one too."""
+        if alias != key:
             with tempfile.NamedTemporaryFile("w", dir=self.folder, prefix=BUILDING, delete=False) as file:
-                json.dump({"key": other}, file)
-            os.replace(file.name, self.folder / f"{key}.json")
+                json.dump({"key": key}, file)
+            os.replace(file.name, self.folder / f"{alias}.json")
 
     def sweep(self) -> None:
-        """Removes what runs that were killed left behind."""
+        """Removes unfinished caches of killed processes."""
         for path in self.folder.glob(BUILDING + "*"):
             try:
                 if time.time() - path.stat().st_mtime > ABANDONED:
                     shutil.rmtree(path) if path.is_dir() else path.unlink()
-            except OSError:  # another run was quicker
+            except OSError:  # another process removed it
                 continue
 
     def full(self, needed: int) -> Problem:
-        free = shutil.disk_usage(existing(self.folder)).free
+        free = shutil.disk_usage(existing_folder(self.folder)).free
         return Problem(
             f"the disk is full: the decoded {self.kind.noun}s need {megabytes(needed)} in {self.folder}, "
             f"{megabytes(free)} are free; make room, or name another cache folder in NEOCOG_CACHE",
@@ -133,7 +173,7 @@ class Cache:
 
 
 def key_of(*parts: Any) -> str:
-    """A name for all that the arrays depend on."""
+    """The hash of everything that the arrays depend on."""
     return blake2b(json.dumps([VERSION, parts], default=list).encode(), digest_size=16).hexdigest()
 
 
@@ -142,20 +182,20 @@ def shapes_of(arrays: Arrays) -> dict[str, list[int]]:
 
 
 def default_cache() -> Path:
-    """$NEOCOG_CACHE, or the `neocog` folder where this person's caches are."""
-    if own := os.environ.get("NEOCOG_CACHE"):
-        return Path(own).expanduser()
+    """$NEOCOG_CACHE, or the folder `neocog` among the caches of the user."""
+    if folder := os.environ.get("NEOCOG_CACHE"):
+        return Path(folder).expanduser()
     return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "neocog"
 
 
-def existing(folder: Path) -> Path:
+def existing_folder(folder: Path) -> Path:
     return next(path for path in (folder, *folder.parents) if path.exists())
 
 
-def write_array(path: Path, shape: tuple[int, ...], rows: Iterable[bytes], kind: str = "|u1") -> None:
-    """A .npy file, row by row, so that it is never whole in memory; `kind` is NumPy's for its numbers."""
+def write_array(path: Path, shape: tuple[int, ...], rows: Iterable[bytes], dtype: str = "|u1") -> None:
+    """Writes a .npy file row by row, so that it is never in memory as a whole; `dtype` is NumPy's name of its type."""
     with open(path, "wb") as file:
-        head = {"descr": kind, "fortran_order": False, "shape": shape}
+        head = {"descr": dtype, "fortran_order": False, "shape": shape}
         np.lib.format.write_array_header_1_0(file, head)
         for row in rows:
             file.write(row)

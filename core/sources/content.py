@@ -1,4 +1,4 @@
-"""Content: what a source hands over for one example, and why it sometimes cannot."""
+"""The content of one example as a source gives it, and why it cannot be read."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ LARGEST_FILE = 1 << 30  # bytes; read whole, so that a file that never ends cann
 
 
 class Unreadable(Exception):
-    """Why a file gives no example, in plain words that can follow its name."""
+    """The reason why a file gives no example, worded to follow its name."""
 
 
-Content = bytes | Path | Array | Unreadable  # what a source hands over for one example
+Content = bytes | Path | str | Array | Unreadable  # one example: an encoded file, a text, an array
 
 
 @dataclass(frozen=True)
@@ -27,12 +27,12 @@ class Kind:
 
     domain: str
     noun: str  # what one of them is called: "picture"
-    suffixes: frozenset[str]  # lower case, with their dot
-    expected: str  # what DATA may be, for a sentence: "a folder with one folder per class, …"
-    foreign: frozenset[str] = frozenset()  # suffixes of what is meant as one and cannot be read: named, not overlooked
+    suffixes: frozenset[str]  # lower case, with the dot
+    expected: str  # what DATA may be, for messages: "a folder with one folder per class, …"
+    foreign: frozenset[str] = frozenset()  # suffixes of formats that cannot be read: listed as bad, not ignored
 
     def named(self, name: str) -> bool:
-        """Whether a file's name says that it is one."""
+        """Returns True if a file name has one of the suffixes."""
         return Path(name).suffix.lower() in self.suffixes | self.foreign
 
     def counted(self, count: int) -> str:
@@ -47,6 +47,8 @@ def fetched(content: Content, largest: int = LARGEST_FILE) -> Array | bytes:
     """The bytes of a file of up to `largest` bytes; bytes and arrays as they are. Raises Unreadable."""
     if isinstance(content, Unreadable):
         raise content
+    if isinstance(content, str):
+        return content.encode()
     if not isinstance(content, Path):
         return content
     if (size := size_of(content)) > largest:
@@ -55,7 +57,7 @@ def fetched(content: Content, largest: int = LARGEST_FILE) -> Array | bytes:
 
 
 def size_of(path: Path) -> int:
-    """The bytes that a file has. Raises Unreadable where it is none, or a pipe that never ends."""
+    """The size of a file in bytes. Raises Unreadable if it is missing or not a regular file."""
     try:
         status = path.stat()
     except OSError as error:
@@ -66,7 +68,7 @@ def size_of(path: Path) -> int:
 
 
 def beginning(path: Path, count: int) -> bytes:
-    """The first bytes of a file, all of them where `count` is −1. Raises Unreadable."""
+    """The first `count` bytes of a file; −1 reads all of them. Raises Unreadable."""
     try:
         with path.open("rb") as file:
             return file.read(count)
@@ -75,14 +77,14 @@ def beginning(path: Path, count: int) -> bytes:
 
 
 def too_large(size: int, largest: int = LARGEST_FILE) -> Unreadable:
-    def told(count: int) -> str:
+    def in_words(count: int) -> str:
         return f"{count / 1e9:.1f} GB" if largest >= 1e9 else f"{count / 1e6:,.0f} MB"
 
-    return Unreadable(f"has {told(size)}; a file may have {told(largest)}")
+    return Unreadable(f"has {in_words(size)}; a file may have {in_words(largest)}")
 
 
 def digest_of(content: Array | bytes) -> bytes:
-    """The hash of an example's file."""
+    """The hash of the file of an example, which decides its split."""
     return blake2b(content if isinstance(content, bytes) else content.tobytes(), digest_size=16).digest()
 
 
@@ -94,7 +96,7 @@ def is_text(content: bytes) -> bool:
 
 
 def file_reason(path: Path, error: OSError) -> str:
-    """Why a file could not be read at all."""
+    """The reason why a file could not be read at all."""
     if isinstance(error, PermissionError):
         return "may not be read (permission denied)"
     if isinstance(error, FileNotFoundError):

@@ -11,7 +11,7 @@ from ..inputs import FileInput, Input
 from ..problem import DATA, USAGE, Problem, did_you_mean
 from .content import Kind
 from .folder import walk
-from .listing import is_hidden, natural
+from .source import is_hidden, natural
 
 
 def expand_paths(arguments: Sequence[str], kind: Kind) -> list[Input]:
@@ -37,7 +37,7 @@ def expand_paths(arguments: Sequence[str], kind: Kind) -> list[Input]:
 
 
 def expanded(argument: str) -> list[str]:
-    """The paths that an argument stands for; a path that is there is meant as such, whatever signs it holds."""
+    """The paths that an argument stands for; an existing path is taken literally, even if it holds * or ?."""
     if os.path.lexists(argument):
         return [argument]
     if not glob.has_magic(argument):
@@ -55,10 +55,14 @@ def files_at(path: str, kind: Kind) -> list[str]:
 
 
 def missing(text: str, names: Sequence[str] = ()) -> Problem:
-    """The first part of a path that is not there, with what may have been meant."""
+    """A Problem that names the first part of a path that does not exist, and a similar one that does."""
     path = Path(text)
-    lost = next((p for p in reversed([path, *path.parents]) if not os.path.lexists(p)), path)
-    near = [p.name for p in lost.parent.iterdir()] if lost.parent.is_dir() and os.access(lost.parent, os.R_OK) else []
-    hint = did_you_mean(lost.name, [*near, *names])
-    where = f"{text} does not exist" if lost == path else f"{text} does not exist: there is no {lost}"
+    absent = next((p for p in reversed([path, *path.parents]) if not os.path.lexists(p)), path)
+    similar = (
+        [p.name for p in absent.parent.iterdir()]
+        if absent.parent.is_dir() and os.access(absent.parent, os.R_OK)
+        else []
+    )
+    hint = did_you_mean(absent.name, [*similar, *names])
+    where = f"{text} does not exist" if absent == path else f"{text} does not exist: there is no {absent}"
     return Problem(where + hint, USAGE)

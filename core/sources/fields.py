@@ -1,6 +1,7 @@
-"""Fields: what a file's name or a table's row says besides the label, and questions about them.
+"""Fields of examples besides the label, such as the speaker: read from file names, selected by conditions.
 
-A pattern, `{label}_{speaker}_{take}`, reads them from names; a condition, `speaker=theo` or `take<5`, chooses by them.
+A pattern such as `{label}_{speaker}_{take}` reads them from file names; a condition such as `speaker=theo` or `take<5`
+selects examples.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from functools import cached_property
 from pathlib import PurePosixPath
 
 from ..problem import DATA, USAGE, Problem, did_you_mean
-from .listing import Item, natural
+from .source import SampleInfo, natural
 
 Fields = Mapping[str, str]
 
@@ -27,9 +28,10 @@ OPERATORS: dict[str, Callable[[float, float], bool]] = {
 
 @dataclass(frozen=True)
 class Pattern:
-    """How files are named: text with fields in braces, `{}` for what says nothing. Raises Problem where it is none.
+    """A pattern of file names: text with fields in braces, `{}` for a part without meaning.
 
-    It is compared with the name without its suffix; a pattern with a slash, with the path within the source.
+    It is matched with the name without its suffix; a pattern with a slash, with the path within the source. Raises
+    Problem for a pattern without {label} or with invalid fields.
     """
 
     text: str
@@ -40,31 +42,31 @@ class Pattern:
             raise Problem(f"--pattern {self.text} has no {{label}}; write one, as in '{{label}}_{{speaker}}'", USAGE)
         for name in names:
             if not name.isidentifier() or names.count(name) > 1:
-                what = "stands there twice" if name.isidentifier() else "is not a name"
-                raise Problem(f"--pattern {self.text}: {{{name}}} {what}; a field is a word of its own", USAGE)
+                reason = "occurs twice" if name.isidentifier() else "is not a name"
+                raise Problem(f"--pattern {self.text}: {{{name}}} {reason}; every field needs a name of its own", USAGE)
 
     @cached_property
     def expression(self) -> re.Pattern[str]:
         pieces = re.split(r"(\{.*?\})", self.text)
-        told = [
+        expressions = [
             re.escape(piece) if not piece.startswith("{") else f"(?P<{piece[1:-1]}>[^/]+?)" if piece[1:-1] else "[^/]+?"
             for piece in pieces
         ]
-        return re.compile("".join(told))
+        return re.compile("".join(expressions))
 
     def fields(self, name: str) -> dict[str, str] | None:
-        """What a path within the source says; None where it does not follow the pattern."""
+        """The fields in a path within the source; None if it does not match the pattern."""
         path = PurePosixPath(name.replace("\\", "/")).with_suffix("")
-        found = self.expression.fullmatch(str(path) if "/" in self.text else path.name)
-        return found.groupdict() if found else None
+        match = self.expression.fullmatch(str(path) if "/" in self.text else path.name)
+        return match.groupdict() if match else None
 
 
 @dataclass(frozen=True)
 class Condition:
-    """`speaker=theo`, `speaker=theo,lucas` (any of them), `speaker!=theo`, `take<5`. Raises Problem where none."""
+    """`speaker=theo`, `speaker=theo,lucas` (any of them), `speaker!=theo`, `take<5`. Raises Problem for other text."""
 
     text: str
-    flag: str  # whose it is: "--test-where"
+    flag: str  # the option it comes from: "--test-where"
 
     def __post_init__(self) -> None:
         if not self.parts:
@@ -75,20 +77,21 @@ class Condition:
     @cached_property
     def parts(self) -> tuple[str, str, str] | None:
         """Field, operator, value."""
-        found = re.fullmatch(r"\s*(\w+)\s*(<=|>=|!=|=|<|>)\s*(.+?)\s*", self.text)
-        return (found[1], found[2], found[3]) if found else None
+        match = re.fullmatch(r"\s*(\w+)\s*(<=|>=|!=|=|<|>)\s*(.+?)\s*", self.text)
+        return (match[1], match[2], match[3]) if match else None
 
     def holds(self, fields: Fields) -> bool:
         assert self.parts is not None
-        field, sign, value = self.parts
+        field, operator_name, value = self.parts
         if field not in fields:
             known = ", ".join(sorted(fields))
             raise Problem(
                 f"{self.flag} {self.text}: there is no {field}{did_you_mean(field, fields)}; there is {known}", USAGE
             )
-        if sign in ("=", "!="):
-            return (fields[field] in [each.strip() for each in value.split(",")]) == (sign == "=")
-        return OPERATORS[sign](self.number(fields[field]), self.number(value))
+        if operator_name in ("=", "!="):
+            values = [text.strip() for text in value.split(",")]
+            return (fields[field] in values) == (operator_name == "=")
+        return OPERATORS[operator_name](self.number(fields[field]), self.number(value))
 
     def number(self, text: str) -> float:
         try:
@@ -97,20 +100,20 @@ class Condition:
             raise Problem(f"{self.flag} {self.text}: {text!r} is not a number to compare with", USAGE) from None
 
 
-def chosen(items: Sequence[Item], condition: Condition | None, part: str) -> list[Item]:
-    """The items, those for which the condition holds in `part`. Raises Problem where it holds for none, or for all."""
+def assign_split(samples: Sequence[SampleInfo], condition: Condition | None, split: str) -> list[SampleInfo]:
+    """Moves the samples that meet the condition to `split`. Raises Problem if none or all of them do."""
     if condition is None:
-        return list(items)
-    holds = [condition.holds(item.fields or {"label": item.label}) for item in items]
-    if not any(holds) or all(holds):
+        return list(samples)
+    meets = [condition.holds(sample.fields or {"label": sample.label}) for sample in samples]
+    if not any(meets) or all(meets):
         field = condition.parts[0] if condition.parts else ""
-        values = shown({(item.fields or {}).get(field, "") for item in items})
-        many = "all" if any(holds) else "none"
-        raise Problem(f"{condition.flag} {condition.text} holds for {many} of them; {field} is {values}", DATA)
-    return [item._replace(part=part) if held else item for item, held in zip(items, holds, strict=True)]
+        values = first_values({(sample.fields or {}).get(field, "") for sample in samples})
+        extent = "all" if any(meets) else "none"
+        raise Problem(f"{condition.flag} {condition.text} holds for {extent} of them; {field} is {values}", DATA)
+    return [sample._replace(split=split) if met else sample for sample, met in zip(samples, meets, strict=True)]
 
 
-def shown(values: Iterable[str], most: int = 10) -> str:
-    """The first of many values."""
+def first_values(values: Iterable[str], most: int = 10) -> str:
+    """The first of many values, for a message."""
     ordered = sorted(values, key=natural)
     return ", ".join(ordered[:most]) + (f" and {len(ordered) - most} more" if len(ordered) > most else "")

@@ -1,67 +1,73 @@
-"""A folder per class, with or without train/, val/ and test/ around the classes."""
+"""Files in a folder and its subfolders."""
 
 from __future__ import annotations
 
 import os
-from collections import Counter
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 
 from ..problem import Bad
 from .content import Content, Kind, file_reason
-from .listing import Item, Listing, is_hidden, kind_of_file, place
+from .source import is_hidden
 
 
-class Folder:
-    """Files in folders. Links to files and folders are followed, each real folder is visited once."""
+class FolderFiles:
+    """Files under a folder. Links to files and folders are followed; each real folder is visited once."""
 
-    def __init__(self, path: str, kind: Kind) -> None:
-        self.where, self.kind = path, kind
-        self.root = Path(path)
+    def __init__(self, location: str) -> None:
+        self.location, self.root = location, Path(location)
+        self.bad: Sequence[Bad] = ()
 
-    def stamp(self) -> Iterator[Hashable]:
+    @cached_property
+    def names(self) -> list[str]:
+        names, self.bad = walk(self.root)
+        return names
+
+    def fingerprint(self, names: Iterable[str]) -> Iterator[Hashable]:
         yield str(self.root.resolve())
-        files, bad = walk(self.root)
-        yield from sorted(stamp_of(self.root, name) for name in files if self.kind.named(name))
-        yield from sorted(bad)
+        yield from sorted(file_fingerprint(self.root, name) for name in names)
+        yield from sorted(self.bad)
 
-    def listing(self, group_by: str | None) -> Listing:
-        files, bad = walk(self.root)
-        shown = [name for name in files if self.kind.named(name) and not is_hidden(Path(name).parts)]
-        items, outside = place((name, Path(name).parts) for name in shown)
-        chosen = set(shown)
-        return Listing(items, bad, Counter(kind_of_file(name) for name in files if name not in chosen), outside)
+    def exists(self, name: str) -> bool:
+        return os.path.lexists(self.root / name)
 
-    def contents(self, items: Sequence[Item]) -> Iterator[tuple[int, Content]]:
-        for at, item in enumerate(items):
-            yield at, self.root / item.name
+    def read(self, names: Sequence[str]) -> Iterator[tuple[str, Content]]:
+        for name in names:
+            yield name, self.root / name
 
-    def full(self, name: str) -> str:
-        return os.path.join(self.where, name)
+    def display_name(self, name: str) -> str:
+        return os.path.join(self.location, name)
+
+
+def folder_fingerprint(path: str, kind: Kind) -> Iterator[Hashable]:
+    """Values that change when a file of the kind under a folder changes."""
+    files = FolderFiles(path)
+    yield from files.fingerprint([name for name in files.names if kind.named(name)])
 
 
 def walk(root: Path) -> tuple[list[str], list[Bad]]:
     """All files under a folder, by their path within it, and the folders that could not be read.
 
-    Real folders come first and linked ones after, so that a link never takes the place of the folder it points to;
-    a folder that was seen is not entered again, so that a loop of links ends.
+    Real folders come first and linked ones after them, so that a link never takes the place of the folder it points
+    to; a visited folder is not entered again, so that a loop of links ends.
     """
     files: list[str] = []
     bad: list[Bad] = []
-    seen: set[str] = set()
+    visited: set[str] = set()
     waiting, links = [""], list[str]()
     while waiting or links:
         folder = waiting.pop() if waiting else links.pop(0)
         real = os.path.realpath(root / folder)
-        if real in seen:
+        if real in visited:
             continue
-        seen.add(real)
+        visited.add(real)
         try:
-            found = sorted(os.scandir(root / folder), key=lambda entry: entry.name)
+            entries = sorted(os.scandir(root / folder), key=lambda entry: entry.name)
         except OSError as error:
             bad.append(Bad(folder or ".", file_reason(root / folder, error)))
             continue
-        for entry in found:
+        for entry in entries:
             name = os.path.join(folder, entry.name)
             if not is_folder(entry):
                 files.append(name)
@@ -73,12 +79,12 @@ def walk(root: Path) -> tuple[list[str], list[Bad]]:
 def is_folder(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
-    except OSError:  # a link that leads to itself
+    except OSError:  # a link to itself
         return False
 
 
-def stamp_of(root: Path, name: str) -> tuple[str, int, int, int]:
-    """Name, size, time of change and permissions; a file that cannot be asked counts as absent."""
+def file_fingerprint(root: Path, name: str) -> tuple[str, int, int, int]:
+    """Name, size, modification time and permissions; a file without a status counts as absent."""
     try:
         status = os.stat(root / name)
     except OSError:

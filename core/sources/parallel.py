@@ -1,6 +1,6 @@
-"""Work on many files at once, in threads: decoders and the hash let go of the interpreter while they compute.
+"""Work on many files in parallel, in threads: decoders and hashes release the interpreter lock while they compute.
 
-What does not let go of it is for processes.
+Work that holds the lock needs processes (Workers).
 """
 
 from __future__ import annotations
@@ -15,28 +15,31 @@ from typing import Any, TypeVar
 
 from .content import Content
 
-Key = TypeVar("Key", bound=tuple[Any, Any])  # what names a content, and the content
+Key = TypeVar("Key", bound=tuple[Any, Any])  # the name of a content, and the content
 Piece = TypeVar("Piece")
 Result = TypeVar("Result")
 
-TOGETHER = 32  # files in one piece of work: one alone costs less than handing it to a thread
+TOGETHER = 32  # files in one piece of work: a single one costs less than handing it to a thread
 BYTES_TOGETHER = 4 << 20  # in one piece of work, so that the pieces that wait stay below some 30 MB a processor
-MOST_WORKERS = 16  # beyond it the disk is what one waits for
+MOST_WORKERS = 16  # more would wait for the disk
 
 
 def in_parallel(
     contents: Iterable[tuple[int, Content]], work: Callable[[int, Content], Result]
 ) -> Iterator[tuple[int, Result]]:
-    """`work` done on each content and its position, in the order of the contents, a bounded number of them ahead."""
+    """Does `work` on each content and its index, in the order of the contents, a bounded number of them ahead."""
     workers = min(processors(), MOST_WORKERS)
     pool = ThreadPoolExecutor(workers, thread_name_prefix="neocog-files")
-    done = ahead(pool, lambda piece: [(at, work(at, content)) for at, content in piece], pieces(contents), 2 * workers)
-    for results in done:
+
+    def work_on(piece: list[tuple[int, Content]]) -> list[tuple[int, Result]]:
+        return [(index, work(index, content)) for index, content in piece]
+
+    for results in ahead(pool, work_on, pieces(contents), 2 * workers):
         yield from results
 
 
 def ahead(pool: Executor, work: Callable[[Piece], Result], pieces: Iterable[Piece], most: int) -> Iterator[Result]:
-    """`work` done on each piece, in their order, at most so many of them waiting; the pool ends with it."""
+    """Does `work` on each piece, in order, with at most `most` of them waiting; shuts the pool down at the end."""
     waiting: deque[Future[Result]] = deque()
     try:
         for piece in pieces:
@@ -50,12 +53,12 @@ def ahead(pool: Executor, work: Callable[[Piece], Result], pieces: Iterable[Piec
 
 
 def pieces(contents: Iterable[Key], together: int = TOGETHER) -> Iterator[list[Key]]:
-    """Contents with what names them, at most `together` in a piece of work, and no more bytes than BYTES_TOGETHER."""
+    """Contents with their names in pieces of work: at most `together`, and about BYTES_TOGETHER bytes."""
     piece: list[Key] = []
     weight = 0
-    for each in contents:
-        piece.append(each)
-        weight += len(each[1]) if isinstance(each[1], bytes) else 0
+    for entry in contents:
+        piece.append(entry)
+        weight += len(entry[1]) if isinstance(entry[1], bytes) else 0
         if len(piece) == together or weight >= BYTES_TOGETHER:
             yield piece
             piece, weight = [], 0
@@ -64,27 +67,27 @@ def pieces(contents: Iterable[Key], together: int = TOGETHER) -> Iterator[list[K
 
 
 def processors() -> int:
-    """The processors that this process may use, which in a container are fewer than there are."""
+    """The number of processors that this process may use; in a container they are fewer than the machine has."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class Worker(SpawnProcess):
-    """A process that imports what its work needs, but not the script that asked for it, which then needs no guard.
+    """A process that imports what its work needs, but not the main script, which then needs no `__main__` guard.
 
     Spawned processes find the script by its file or its name (`multiprocessing.spawn.get_preparation_data`).
     """
 
     def start(self) -> None:
         script = vars(sys.modules["__main__"])
-        told: dict[str, Any] = {name: script[name] for name in ("__file__", "__spec__") if name in script}
-        script.update(dict.fromkeys(told))
+        names: dict[str, Any] = {name: script[name] for name in ("__file__", "__spec__") if name in script}
+        script.update(dict.fromkeys(names))
         try:
             super().start()
         finally:
-            script.update(told)
+            script.update(names)
 
 
 class Workers(SpawnContext):
-    """What a ProcessPoolExecutor takes for its workers to be such processes."""
+    """The context that makes a ProcessPoolExecutor use Worker processes."""
 
     Process = Worker

@@ -23,7 +23,7 @@ def source_of(value: Input, noun: str) -> Path | bytes:
 
 
 def title_of(value: Input, noun: str) -> str:
-    """What messages call an input: its path, or "the picture" for bytes without a name."""
+    """The name of an input in messages: its path, or "the picture" for bytes without a name."""
     return value.path if isinstance(value, FileInput) else f"the {noun}"
 
 

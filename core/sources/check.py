@@ -1,0 +1,151 @@
+"""The report of a check of data: what would stop training, duplicates, and what would spoil it."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from ..data import Progress
+from ..problem import Bad, Problem
+from ..split import SPLITS
+from .content import Content, Kind
+from .dataset import require_few_bad, require_trainable
+from .decoding import report_progress
+from .manifest import NAMED, Manifest, assign_splits, display_bad, order_labels
+from .parallel import in_parallel
+from .source import SampleInfo
+
+UNEVEN = 10  # ratio of the largest class to the smallest: a network may learn to always predict the large one
+
+
+class CheckedSample(NamedTuple):
+    """An example that can be decoded to its end."""
+
+    sample: SampleInfo
+    file: str
+    split: str
+    digest: bytes
+    info: Any  # of the domain
+
+
+class Examined(NamedTuple):
+    """An example's digest and information, or None and the reason why it cannot be used."""
+
+    digest: bytes
+    info: Any
+    reason: str = ""
+
+
+class CheckedData(NamedTuple):
+    """The examples that can be decoded, with their splits; those that cannot; the labels too rare to divide."""
+
+    samples: list[CheckedSample]
+    bad: list[Bad]
+    rare: list[str]
+
+
+def examine_all(
+    manifest: Manifest, examine: Callable[[int, Content], Examined], progress: Progress | None
+) -> CheckedData:
+    """Decodes all examples and assigns the splits that training would assign."""
+    good: list[tuple[int, bytes, Any]] = []
+    bad = list(manifest.bad)
+    for count, (index, (digest, info, reason)) in enumerate(in_parallel(manifest.contents(), examine), 1):
+        if info is None:
+            bad.append(manifest.bad_sample(index, reason))
+        else:
+            good.append((index, digest, info))
+        report_progress(progress, count, len(manifest.samples))
+    good.sort(key=lambda entry: entry[0])
+    indices = [index for index, _, _ in good]
+    digests = [digest for _, digest, _ in good]
+    samples, rare = checked_samples(manifest, indices, digests, [info for _, _, info in good])
+    return CheckedData(samples, display_bad(manifest.sources, bad), rare)
+
+
+def checked_samples(
+    manifest: Manifest, indices: Sequence[int], digests: Sequence[bytes], infos: Sequence[Any]
+) -> tuple[list[CheckedSample], list[str]]:
+    """The samples at `indices` with the splits that training would assign, and the labels too rare to divide."""
+    samples = [manifest.samples[index] for index in indices]
+    splits, rare = assign_splits(samples, digests, manifest.spec)
+    names = [manifest.display_name(index) for index in indices]
+    return list(map(CheckedSample, samples, names, splits, digests, infos)), rare
+
+
+def report(
+    manifest: Manifest,
+    checked: CheckedData,
+    facts: Mapping[str, Any],
+    refusals: Sequence[str] = (),
+    warnings: Sequence[str] = (),
+) -> dict[str, Any]:
+    """The report of any data: counts, splits, bad files and duplicates around the `facts` of the domain.
+
+    Its problems are first those that would stop training (`refusals` of earlier checks among them), then those that
+    would spoil it, `warnings` of the domain last.
+    """
+    kind, spec, samples = manifest.kind, manifest.spec, checked.samples
+    labels = Counter(checked_sample.sample.label for checked_sample in samples)
+    splits = Counter(checked_sample.split for checked_sample in samples)
+    copies = duplicates(samples)
+    trained = sorted({entry.sample.label for entry in samples if entry.split == "train"})
+    refusals = [*refusals, *refusal(lambda: require_few_bad(checked.bad, len(samples), spec.max_bad))]
+    if samples:
+        refusals += refusal(lambda: require_trainable(trained, splits["train"], spec.data, kind))
+    return {
+        "examples": len(samples),
+        "labels": {label: labels[label] for label in order_labels(labels, manifest.label_order)},
+        "splits": {split: splits[split] for split in SPLITS},
+        "given": manifest.given_splits,
+        **facts,
+        "bad": [bad._asdict() for bad in checked.bad],
+        "ignored": manifest.ignored.total(),
+        "duplicates": copies,
+        "problems": [*refusals, *data_warnings(labels, copies, checked.rare, kind), *warnings],
+        "remarks": manifest.remarks,
+    }
+
+
+def refusal(check: Callable[[], Any]) -> list[str]:
+    """The message with which training would stop, if it would."""
+    try:
+        check()
+    except Problem as problem:
+        return [str(problem)]
+    return []
+
+
+def duplicates(samples: Sequence[CheckedSample]) -> list[dict[str, Any]]:
+    """Groups of examples that are equal byte for byte, within a split or across splits, with one label or several."""
+    by_digest: dict[bytes, list[CheckedSample]] = defaultdict(list)
+    for sample in samples:
+        by_digest[sample.digest].append(sample)
+    return [
+        {
+            "files": [copy.file for copy in copies],
+            "across": len({copy.split for copy in copies}) > 1,
+            "labels": sorted({copy.sample.label for copy in copies}),
+        }
+        for copies in by_digest.values()
+        if len(copies) > 1
+    ]
+
+
+def data_warnings(labels: Counter[str], copies: Sequence[dict[str, Any]], rare: Sequence[str], kind: Kind) -> list[str]:
+    """Warnings about data that do not stop training but spoil it."""
+    warnings = []
+    if contradicting := [group for group in copies if len(group["labels"]) > 1]:
+        first = contradicting[0]
+        where = f"{', '.join(first['files'][:NAMED])} as {' and '.join(first['labels'])}"
+        warnings.append(f"{kind.counted(len(contradicting))} with more than one label, the same bytes: {where}")
+    if across := sum(group["across"] for group in copies):
+        warnings.append(f"{kind.counted(across)} in more than one part, the same bytes: scores are flattered")
+    if rare:
+        warnings.append(f"classes with a single {kind.noun}, which stays in training: {', '.join(rare)}")
+    if len(labels) > 1:
+        (largest, most), (smallest, least) = labels.most_common()[0], labels.most_common()[-1]
+        if most >= UNEVEN * least:
+            warnings.append(f"the classes are uneven: {largest} has {kind.counted(most)}, {smallest} {least:,}")
+    return warnings

@@ -1,0 +1,309 @@
+"""The columns of a table: which holds the examples, which the label, the split, the group.
+
+Columns are named by options, or known by the names in the header, or recognised by their cells.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain, islice
+from typing import Any, NamedTuple
+
+from ..problem import DATA, USAGE, Bad, Problem, did_you_mean
+from .content import Kind
+from .source import SPLIT_NAMES, normalize_label
+from .table import EXAMINED, Row, Table, empty, excerpt, excerpt_of
+
+LABEL_NAMES = ("label", "labels", "class", "category", "target", "y", "sentiment", "intent", "topic", "rating", "stars")
+PATH_NAMES = ("path", "file", "filename", "file_name", "filepath", "image", "audio")
+SPLIT_COLUMNS = ("split", "part", "fold")
+START_NAMES = ("start", "begin", "onset", "from")  # seconds into the file if a row names a part of it
+END_NAMES = ("end", "stop", "offset", "to")
+LONGEST_NAME = 40  # characters: a longer cell is not the name of a column
+
+
+@dataclass(frozen=True)
+class TableOptions:
+    """Columns named by the user, by name or by number from 1, and the encoding; None leaves them to the table."""
+
+    value: tuple[str, ...] | None = None  # --text-column, or path_column
+    label: str | None = None
+    encoding: str | None = None
+
+
+@dataclass(frozen=True)
+class CellKind:
+    """What the cells with the examples hold: paths of files, or texts."""
+
+    noun: str  # "path" or "text"
+    option: str  # the option that names the column
+    names: tuple[str, ...]  # of columns known to hold them
+    recognise: Callable[[Sequence[Sequence[str]], Sequence[int]], list[int]]  # rows, candidate columns -> columns
+    is_value: Callable[[str], bool]  # True for a cell that cannot be the name of a column
+    multiple: bool = False  # True if several columns are joined
+    guess_label: bool = False  # True if the label column may be recognised by its cells, with a remark
+    has_fields: bool = False  # True if the other columns are kept as fields
+    has_spans: bool = False  # True if a row may name a part of a file by start and end
+
+
+def table_options(options: Mapping[str, Any], value: str) -> TableOptions:
+    """The table options of a domain, whose `value` option names the columns with the examples."""
+    columns = options.get(value)
+    if isinstance(columns, str | int):
+        columns = [name.strip() for name in str(columns).split(",")]
+    label = options.get("label_column")
+    return TableOptions(
+        tuple(map(str, columns)) if columns else None,
+        None if label is None else str(label),
+        known_encoding(options.get("encoding")),
+    )
+
+
+def known_encoding(name: Any) -> str | None:
+    if name is None:
+        return None
+    try:
+        "".encode(str(name))
+    except LookupError:
+        raise Problem(f"{name} is not an encoding; expected such as utf-8, latin-1 or utf-16", USAGE) from None
+    return str(name)
+
+
+class Columns(NamedTuple):
+    """Column indices from 0."""
+
+    value: tuple[int, ...]
+    label: int | None
+    split: int | None
+    group: int | None
+    span: tuple[int, int] | None
+    names: tuple[str, ...]  # of all columns, in lower case; "column 1" if there is no header
+    has_header: bool
+    guessed: bool  # True if columns were recognised by their cells alone
+
+    @property
+    def width(self) -> int:
+        return len(self.names)
+
+
+class Record(NamedTuple):
+    """A row of a table as an example: its value is a path or a text."""
+
+    line: int
+    value: str
+    label: str
+    split: str | None = None
+    group: str | None = None
+    span: tuple[float, float] | None = None
+    fields: Mapping[str, str] | None = None
+
+
+def paths_to(kind: Kind, spans: bool = False) -> CellKind:
+    """Cells that hold the paths of files of a kind, relative to the table."""
+
+    def recognise(rows: Sequence[Sequence[str]], free: Sequence[int]) -> list[int]:
+        return [max(free, key=lambda index: (sum(kind.named(row[index].strip()) for row in rows), -index))]
+
+    return CellKind("path", "--set path_column", PATH_NAMES, recognise, kind.named, has_fields=True, has_spans=spans)
+
+
+def read_records(
+    table: Table,
+    cells: CellKind,
+    options: TableOptions,
+    group_by: str | None = None,
+    split: str | None = None,
+) -> Iterator[Record | Bad]:
+    """The examples of a table; `split` is that of the file, if its name says so.
+
+    Raises Problem if the columns cannot be found; guesses become remarks of the table.
+    """
+    head = list(islice(table.rows, EXAMINED))
+    good = [row for row in head if isinstance(row, Row)]
+    if not good:
+        if not head:
+            raise empty(table.name, cells.noun)
+        yield from (row for row in chain(head, table.rows) if isinstance(row, Bad))
+        return
+    columns = find_columns(good, table.header, cells, options, group_by, table.name)
+    if columns.guessed:
+        table.remarks.append(describe(columns, table.name, cells))
+    header = good[0] if table.header is None and columns.has_header else None
+    for row in chain(head, table.rows):
+        if isinstance(row, Bad):
+            yield row
+        elif row is not header:
+            yield record_of(row, columns, cells, table.name, split)
+
+
+def record_of(row: Row, columns: Columns, cells: CellKind, name: str, split: str | None = None) -> Record | Bad:
+    """The example in a row, or the reason why there is none."""
+    where = f"{name}:{row.line}"
+    if len(row.cells) != columns.width:
+        count = f"{len(row.cells)} column{'s' * (len(row.cells) != 1)}"
+        return Bad(where, f"has {count}, the others have {columns.width}: {excerpt_of(row.cells)}")
+    value = join_cells([row.cells[index] for index in columns.value])
+    label = "" if columns.label is None else normalize_label(row.cells[columns.label])
+    if not value or not label:
+        return Bad(where, f"has no {'label' if value else cells.noun}: {excerpt_of(row.cells)}")
+    if columns.split is not None and split is None and (cell := row.cells[columns.split].strip()):
+        split = SPLIT_NAMES.get(cell.lower())
+        if split is None:
+            return Bad(where, f"has the split {excerpt(cell)}; expected train, valid or test")
+    group = None if columns.group is None else row.cells[columns.group]
+    span = span_of(row, columns)
+    if isinstance(span, str):
+        return Bad(where, span)
+    fields = None
+    if cells.has_fields:
+        fields = dict(zip(columns.names, (cell.strip() for cell in row.cells), strict=True))
+    return Record(row.line, value, label, split, group, span, fields)
+
+
+def span_of(row: Row, columns: Columns) -> tuple[float, float] | str | None:
+    """Start and end in seconds, or the reason why they are none; None if both cells are empty."""
+    if columns.span is None or not any(texts := [row.cells[index].strip() for index in columns.span]):
+        return None
+    try:
+        start, end = map(float, texts)
+    except ValueError:
+        return f"has the times {' to '.join(texts)!r}; expected seconds, as in 1.5"
+    return start, end
+
+
+def join_cells(cells: Sequence[str]) -> str:
+    """Joins several columns of text; empty cells leave no gap."""
+    return "\n".join(cell.strip() for cell in cells if cell.strip())
+
+
+# --- finding the columns --------------------------------------------------------------------------------------------
+
+
+def find_columns(
+    rows: Sequence[Row],
+    header: Sequence[str] | None,
+    cells: CellKind,
+    options: TableOptions,
+    group_by: str | None,
+    name: str,
+    need_label: bool = True,
+) -> Columns:
+    """Finds the columns in the first rows of a table; `header` is None if the first row may be one."""
+    width = len(header) if header is not None else most_common_width(rows)
+    if width < 2 and need_label and options.label is None and options.value is None:
+        text = header[0] if header else rows[0].cells[0]
+        raise Problem(
+            f"{name}:{rows[0].line} has one column: {excerpt(text)}; expected a {cells.noun} and a label, divided by a "
+            "comma, tab, semicolon or bar",
+            DATA,
+        )
+    guesses = cells.guess_label and header is None  # formats with named columns leave nothing to guess
+    body = [row.cells for row in rows if len(row.cells) == width]
+    if header is None and (header := header_in(rows, width, cells, options)) is not None:
+        body = body[1:]
+    body = body or [list(header or rows[0].cells)]
+    names = [cell.strip().lower() for cell in header or ()]
+    split = split_column(names, body)
+    group = names.index(group_by.lower()) if group_by and group_by.lower() in names else None
+    label = named_column(options.label, header, width, "--label-column", name)
+    if label is None:
+        label = first_of(LABEL_NAMES, names)
+    guessed = label is None and need_label and guesses
+    if guessed:
+        label = column_of_labels(body, exclude={split, group})
+    known = [index for index, column in enumerate(names) if column in cells.names and index != label]
+    if options.value:
+        value = [named_column(column, header, width, cells.option, name) or 0 for column in options.value]
+    elif known:
+        value = known if cells.multiple else known[:1]
+    elif header is None or guesses:
+        guessed = guessed or guesses
+        free = [index for index in range(width) if index not in {label, split, group}] or [0]
+        value = cells.recognise(body, free)
+    else:
+        raise unknown_columns(f"{name}:{rows[0].line}", header, cells.noun, cells.option)
+    if label is None and need_label and not guesses:
+        if header is not None:
+            raise unknown_columns(f"{name}:{rows[0].line}", header, "label", "--label-column")
+        label = next((index for index in range(width) if index not in value), None)
+    start, end = first_of(START_NAMES, names), first_of(END_NAMES, names)
+    span = (start, end) if cells.has_spans and start is not None and end is not None else None
+    columns = tuple(names) or tuple(f"column {number}" for number in range(1, width + 1))
+    return Columns(tuple(value), label, split, group, span, columns, header is not None, guessed)
+
+
+def most_common_width(rows: Sequence[Row]) -> int:
+    widths = [len(row.cells) for row in rows]
+    return max(set(widths), key=widths.count)
+
+
+def header_in(rows: Sequence[Row], width: int, cells: CellKind, options: TableOptions) -> list[str] | None:
+    """The first row if it holds the names of columns: known ones, or those named by options."""
+    first = rows[0].cells
+    names = [cell.strip().lower() for cell in first if cell.strip()]
+    if len(first) != width or not names or len(set(names)) < len(names) or any(map(cells.is_value, names)):
+        return None
+    if any(column and not column.isdecimal() for column in (options.label, *(options.value or ()))):
+        return first
+    known = {*cells.names, *LABEL_NAMES} & {*names}
+    return first if known and all(len(name) < LONGEST_NAME for name in names) else None
+
+
+def named_column(column: str | None, header: Sequence[str] | None, width: int, option: str, table: str) -> int | None:
+    """The index of a column named by the user, by its name or by its number from 1."""
+    if column is None:
+        return None
+    names = [cell.strip() for cell in header or ()]
+    lower = [name.lower() for name in names]
+    if column in names:
+        return names.index(column)
+    if column.lower() in lower:
+        return lower.index(column.lower())
+    if column.isdecimal() and 1 <= int(column) <= width:
+        return int(column) - 1
+    described = f"the columns {', '.join(names)}" if names else f"{width} columns without names"
+    raise Problem(
+        f"{option} {column} is not a column of {table}{did_you_mean(column, names)}; it has {described}; "
+        f"a number from 1 to {width} works too",
+        DATA,
+    )
+
+
+def unknown_columns(where: str, header: Sequence[str], noun: str, option: str) -> Problem:
+    return Problem(
+        f"{where} has the columns {', '.join(header)}; none of them is known as a {noun}: name it with {option}", DATA
+    )
+
+
+def split_column(names: Sequence[str], rows: Sequence[Sequence[str]]) -> int | None:
+    """The column that names the split of each row; `part` and `fold` only if they hold names of splits."""
+    index = first_of(SPLIT_COLUMNS, names)
+    if index is None or names[index] == SPLIT_COLUMNS[0]:
+        return index
+    values = [row[index].strip().lower() for row in rows]
+    return index if sum(value in SPLIT_NAMES for value in values) >= len(values) / 2 else None
+
+
+def column_of_labels(rows: Sequence[Sequence[str]], exclude: set[int | None]) -> int | None:
+    """The column with the fewest distinct values, the shorter ones on a tie."""
+    free = [index for index in range(len(rows[0])) if index not in exclude]
+    if len(free) < 2:
+        return None
+    values = {index: [row[index].strip() for row in rows] for index in free}
+    return min(free, key=lambda index: (len(set(values[index])), sum(map(len, values[index]))))
+
+
+def describe(columns: Columns, name: str, cells: CellKind) -> str:
+    """A remark on columns that were recognised by their cells."""
+    names = columns.names if columns.has_header else [str(number) for number in range(1, columns.width + 1)]
+    value = " and ".join(names[index] for index in columns.value)
+    label = "no column" if columns.label is None else f"column {names[columns.label]}"
+    return (
+        f"{name}: took column {value} as the {cells.noun}, {label} as the label; {cells.option} and --label-column "
+        "name other columns"
+    )
+
+
+def first_of(names: Sequence[str], header: Sequence[Any]) -> int | None:
+    return next((header.index(name) for name in names if name in header), None)

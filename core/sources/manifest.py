@@ -1,0 +1,236 @@
+"""The manifest: all examples of DATA, --valid and --test with their labels, groups and splits."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from ..data import DataSpec
+from ..problem import DATA, USAGE, Bad, Problem, did_you_mean
+from ..split import split as split_by_key
+from .content import Content, Kind, counted
+from .source import DataSource, SampleInfo, SourceManifest, natural
+
+VALID = 0.10  # the share for validation of the examples that are not for the test
+VALID_ENOUGH = 2500  # examples: they resolve half a per cent; more would be lost to training
+NAMED = 5  # files or labels that a message names
+
+
+class AssignedSource(NamedTuple):
+    """A data source, and the split that the user assigned it to; None divides it."""
+
+    source: DataSource
+    split: str | None
+
+
+BadSample = tuple[int, str, str]  # index of the source, file, reason
+
+
+@dataclass
+class Manifest:
+    """All examples of a DataSpec before they are decoded, with their labels and the splits that are given."""
+
+    kind: Kind
+    spec: DataSpec
+    sources: Sequence[AssignedSource]
+    samples: list[SampleInfo] = field(default_factory=list)
+    source_indices: list[int] = field(default_factory=list)  # of each sample
+    bad: list[BadSample] = field(default_factory=list)
+    label_order: list[str] | None = None
+    ignored: Counter[str] = field(default_factory=Counter)
+    grouped: bool = False
+    remarks: list[str] = field(default_factory=list)
+
+    @property
+    def given_splits(self) -> list[str]:
+        return sorted({sample.split for sample in self.samples if sample.split in ("valid", "test")})
+
+    def contents(self, only: Collection[int] | None = None) -> Iterator[tuple[int, Content]]:
+        """The content of every sample with its index, one source after the other; `only` selects samples."""
+        for number, (source, _) in enumerate(self.sources):
+            indices = [
+                index
+                for index, source_index in enumerate(self.source_indices)
+                if source_index == number and (only is None or index in only)
+            ]
+            for position, content in source.contents([self.samples[index] for index in indices]):
+                yield indices[position], content
+
+    def display_name(self, index: int) -> str:
+        """The name of a sample in results and messages."""
+        return self.sources[self.source_indices[index]].source.display_name(self.samples[index].name)
+
+    def bad_sample(self, index: int, reason: str) -> BadSample:
+        return self.source_indices[index], self.samples[index].name, reason
+
+
+def assigned_sources(spec: DataSpec, open_source: Callable[[str, str | None], DataSource]) -> list[AssignedSource]:
+    """DATA, and the sources of --valid and --test; `open_source` gets a path and its split."""
+    paths = ((spec.data, None), (spec.valid, "valid"), (spec.test, "test"))
+    return [AssignedSource(open_source(path, split), split) for path, split in paths if path is not None]
+
+
+def scan(sources: Sequence[AssignedSource], spec: DataSpec, kind: Kind) -> Manifest:
+    """Lists the examples of all sources. Raises Problem for a source without any."""
+    manifest = Manifest(kind, spec, sources)
+    for number, (source, split) in enumerate(sources):
+        listed = source.scan(spec.group_by)
+        if not listed.samples and not listed.bad:
+            raise no_samples(source.location, listed, kind)
+        samples = samples_for(listed.samples, split) if split else samples_besides(listed.samples, manifest)
+        manifest.samples += samples
+        manifest.source_indices += [number] * len(samples)
+        manifest.bad += [(number, *bad) for bad in listed.bad]
+        manifest.ignored += listed.ignored
+        manifest.label_order = manifest.label_order or listed.label_order
+        manifest.grouped |= listed.grouped
+        manifest.remarks += listed.remarks
+        if listed.outside:
+            manifest.remarks.append(f"left out {kind.counted(listed.outside)} outside any class folder")
+    if manifest.ignored:
+        manifest.remarks.append(f"left out {describe_ignored(manifest.ignored, kind)}")
+    return manifest
+
+
+def no_samples(location: str, listed: SourceManifest, kind: Kind) -> Problem:
+    if listed.outside:
+        held = f"{kind.counted(listed.outside)} but no folder per class"
+    elif listed.ignored:
+        held = f"no {kind.noun}s, only {describe_ignored(listed.ignored, kind)}"
+    else:
+        held = "nothing"
+    archives = [ending for ending in listed.ignored if ending in (".gz", ".zip", ".tar", ".tgz")]
+    hint = "; give the archive itself" if archives else ""
+    return Problem(f"{location} holds {held}; expected {kind.expected}{hint}", DATA)
+
+
+def describe_ignored(endings: Counter[str], kind: Kind) -> str:
+    most = ", ".join(f"{count:,} {ending}" for ending, count in endings.most_common(NAMED))
+    return f"{counted(endings.total(), 'file')} without the ending of a {kind.noun} ({most})"
+
+
+def samples_for(samples: list[SampleInfo], split: str) -> list[SampleInfo]:
+    """The samples of a source given for a split: all of them, or those of that split if it has splits itself."""
+    matching = [sample for sample in samples if sample.split == split]
+    return [sample._replace(split=split) for sample in matching or samples]
+
+
+def samples_besides(samples: list[SampleInfo], manifest: Manifest) -> list[SampleInfo]:
+    """The samples of DATA, without those of a split that is given as a source of its own."""
+    spec, kind = manifest.spec, manifest.kind
+    for split, given in (("valid", spec.valid), ("test", spec.test)):
+        remaining = [sample for sample in samples if sample.split != split]
+        if given is not None and len(remaining) < len(samples):
+            unused = kind.counted(len(samples) - len(remaining))
+            manifest.remarks.append(f"{unused} for {split} in {spec.data} not used: {given} was given")
+            samples = remaining
+    splits = {sample.split for sample in samples}
+    if "valid" in splits and "test" not in splits and spec.test is None and spec.valid is None:
+        manifest.remarks.append(
+            "there is no test part, so its validation part is the test; a new validation part is split off training"
+        )
+        return [sample._replace(split="test") if sample.split == "valid" else sample for sample in samples]
+    if "valid" in splits and spec.valid_share == 0:
+        count = kind.counted(sum(sample.split == "valid" for sample in samples))
+        manifest.remarks.append(f"trained on {count} for validation in {spec.data} too: --valid-share 0")
+        return [sample._replace(split="train") if sample.split == "valid" else sample for sample in samples]
+    return samples
+
+
+def select_known_labels(manifest: Manifest, labels: Sequence[str] | None) -> list[str]:
+    """Removes or refuses samples with unknown labels; returns the known ones, those of training or of a model."""
+    known = list(labels) if labels is not None else training_labels(manifest)
+    known_set = set(known)
+    unknown = Counter(sample.label for sample in manifest.samples if sample.label not in known_set)
+    if not unknown or not known:
+        return known
+    if manifest.spec.unknown != "skip" or unknown.total() == len(manifest.samples):
+        raise unknown_labels(unknown, known, "the model" if labels is not None else "training", manifest.kind)
+    kept = [index for index, sample in enumerate(manifest.samples) if sample.label not in unknown]
+    manifest.samples = [manifest.samples[index] for index in kept]
+    manifest.source_indices = [manifest.source_indices[index] for index in kept]
+    names = ", ".join(sorted(unknown, key=natural)[:NAMED])
+    manifest.remarks.append(
+        f"left out {manifest.kind.counted(unknown.total())} with a label that is not known: {names}"
+    )
+    return known
+
+
+def training_labels(manifest: Manifest) -> list[str]:
+    labels = {sample.label for sample in manifest.samples if sample.split in (None, "train")}
+    return order_labels(labels, manifest.label_order)
+
+
+def order_labels(labels: Iterable[str], order: Sequence[str] | None) -> list[str]:
+    """Labels in their official order if they have one, else in natural order."""
+    rank = {label: index for index, label in enumerate(order or ())}
+    return sorted(labels, key=lambda label: (rank.get(label, len(rank)), natural(label)))
+
+
+def unknown_labels(unknown: Counter[str], known: Sequence[str], knower: str, kind: Kind) -> Problem:
+    """A Problem that names the labels that `knower`, training or the model, does not know."""
+    ordered = sorted(unknown, key=natural)
+    names = ", ".join(f"{label} ({kind.counted(unknown[label])})" for label in ordered[:NAMED])
+    more = f" and {len(known) - 20} more" if len(known) > 20 else ""
+    noun = "label" if len(unknown) == 1 else "labels"
+    return Problem(
+        f"{knower} does not know the {noun} {names}; it knows {', '.join(known[:20])}{more}"
+        f"{did_you_mean(ordered[0], known)}; --unknown skip leaves such {kind.noun}s out",
+        DATA,
+    )
+
+
+def assign_groups(manifest: Manifest) -> None:
+    """Assigns each sample its group, which stays in one split: a column, or a match of --group-by in its name."""
+    group_by = manifest.spec.group_by
+    if group_by is None or manifest.grouped:
+        return
+    try:
+        pattern = re.compile(group_by)
+    except re.error as error:
+        raise Problem(f"--group-by {group_by} is not a regular expression: {error}", USAGE) from error
+    names = [manifest.display_name(index) for index in range(len(manifest.samples))]
+    matches = [pattern.search(name) for name in names]
+    if not any(matches):
+        example = f" such as {names[0]}" if names else ""
+        raise Problem(f"--group-by {group_by} is no column of a table, and in no path{example}", USAGE)
+    groups = [(match[1] if pattern.groups else match[0]) if match else None for match in matches]
+    manifest.samples = [sample._replace(group=group) for sample, group in zip(manifest.samples, groups, strict=True)]
+
+
+def assign_splits(
+    samples: Sequence[SampleInfo], digests: Sequence[bytes], spec: DataSpec
+) -> tuple[list[str], list[str]]:
+    """The split of each sample, as given or by its group or content, and the labels too rare to divide."""
+    salt = str(spec.split).encode() if spec.split else b""
+    keys = [
+        salt + (sample.group.encode("utf-8", "surrogateescape") if sample.group else digest)
+        for sample, digest in zip(samples, digests, strict=True)
+    ]
+    splits = [sample.split or "train" for sample in samples]
+    free = [index for index, split in enumerate(splits) if split == "train"]
+    test = 0.0 if "test" in splits else spec.test_share
+    share = valid_share(len(free) * (1 - test)) if spec.valid_share is None else spec.valid_share
+    valid = 0.0 if "valid" in splits else share * (1 - test)
+    assigned, rare = split_by_key(
+        [keys[index] for index in free], [samples[index].label for index in free], valid, test
+    )
+    for index, split in zip(free, assigned, strict=True):
+        splits[index] = split
+    return splits, rare
+
+
+def split_settings(spec: DataSpec) -> tuple[object, ...]:
+    """The settings that decide the split of an example besides the example itself: a part of the key of a cache."""
+    return spec.group_by, spec.test_share, spec.valid_share, spec.split
+
+
+def valid_share(examples: float) -> float:
+    return min(VALID, VALID_ENOUGH / examples) if examples else VALID
+
+
+def display_bad(sources: Sequence[AssignedSource], bad: Sequence[BadSample]) -> list[Bad]:
+    return [Bad(sources[number].source.display_name(name), reason) for number, name, reason in bad]

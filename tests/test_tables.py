@@ -1,0 +1,183 @@
+"""One reader of tables: pictures, recordings and texts are read from the same formats, encodings and headers."""
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from neocog.core.data import Data, DataSpec
+from neocog.core.problem import Problem
+from neocog.core.sources.columns import TableOptions, paths_to, read_records
+from neocog.core.sources.table import read_table
+from neocog.speech import DOMAIN as SPEECH
+from neocog.text import DOMAIN as TEXT
+from neocog.vision import DOMAIN as VISION
+from neocog.vision.picture import PICTURES
+from photos import png
+from recorded import hiss, tone, write
+
+COUNT = 12
+LABELS = ("café", "thé")
+
+
+def pictures(root: Path) -> list[str]:
+    (root / "p").mkdir()
+    for k in range(COUNT):
+        (root / "p" / f"{k}.png").write_bytes(png(k))
+    return [f"p/{k}.png" for k in range(COUNT)]
+
+
+def recordings(root: Path) -> list[str]:
+    for k in range(COUNT):
+        write(root / "r" / f"{k}.wav", tone(300 + 300 * (k % 2)) / 2 + hiss(seed=k))
+    return [f"r/{k}.wav" for k in range(COUNT)]
+
+
+def texts(root: Path) -> list[str]:
+    return [f"number {k}, in words" for k in range(COUNT)]
+
+
+DOMAINS = [(VISION, pictures, "image"), (SPEECH, recordings, "path"), (TEXT, texts, "text")]
+
+
+def delimited(delimiter: str) -> Callable[[list[list[str]]], str]:
+    def to_text(rows: list[list[str]]) -> str:
+        file = io.StringIO()
+        csv.writer(file, delimiter=delimiter, lineterminator="\n").writerows(rows)
+        return file.getvalue()
+
+    return to_text
+
+
+def json_lines(rows: list[list[str]]) -> str:
+    return "".join(json.dumps(dict(zip(rows[0], row, strict=True))) + "\n" for row in rows[1:])
+
+
+FORMATS = [
+    ("t.csv", delimited(","), "utf-8"),
+    ("t.csv", delimited(";"), "utf-8-sig"),
+    ("t.csv", delimited("|"), "utf-8"),
+    ("t.csv", delimited(","), "utf-16"),
+    ("t.csv", delimited(","), "utf-16-le"),
+    ("t.csv", delimited(","), "cp1252"),
+    ("t.tsv", delimited("\t"), "utf-8"),
+    ("t.jsonl", json_lines, "utf-8"),
+]
+
+
+def load(domain: object, path: Path, **options: object) -> Data:
+    spec = DataSpec(str(path), options={"cache": path.parent / "cache", **options}, max_bad=0.5)
+    return domain.load(spec, None, None)  # type: ignore[attr-defined]
+
+
+def rows_of(values: list[str], header: list[str]) -> list[list[str]]:
+    """Rows with a column that is not read, whose cells hold delimiters, quotes and line ends."""
+    notes = ["plain", "a; b, c", 'with "quotes"', "two\nlines"]
+    return [header, *([notes[k % 4], value, LABELS[k % 2]] for k, value in enumerate(values))]
+
+
+@pytest.mark.parametrize(("domain", "make", "column"), DOMAINS, ids=lambda value: getattr(value, "name", None))
+@pytest.mark.parametrize(("name", "to_text", "encoding"), FORMATS, ids=lambda value: value if value else None)
+def test_every_domain_reads_every_format(tmp_path: Path, domain, make, column, name, to_text, encoding) -> None:
+    rows = rows_of(make(tmp_path), ["Notes", column.upper(), "Label"])
+    if name.endswith(".tsv"):  # quotes are plain characters there
+        rows = [[cell.replace('"', "'").replace("\n", " ") for cell in row] for row in rows]
+    (tmp_path / name).write_bytes(to_text(rows).encode(encoding))
+    data = load(domain, tmp_path / name)
+    assert data.labels == list(LABELS) and not data.bad
+    assert sum(data.counts.values()) == COUNT
+
+
+@pytest.mark.parametrize(("domain", "make", "column"), DOMAINS, ids=lambda value: getattr(value, "name", None))
+def test_every_domain_reads_parquet(tmp_path: Path, domain, make, column) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    values = make(tmp_path)
+    table = pyarrow.table({column: values, "label": [LABELS[k % 2] for k in range(COUNT)]})
+    parquet.write_table(table, tmp_path / "t.parquet")
+    data = load(domain, tmp_path / "t.parquet")
+    assert data.labels == list(LABELS) and sum(data.counts.values()) == COUNT
+
+
+@pytest.mark.parametrize(("domain", "make", "column"), DOMAINS, ids=lambda value: getattr(value, "name", None))
+def test_every_domain_takes_the_columns_that_are_named(tmp_path: Path, domain, make, column) -> None:
+    rows = rows_of(make(tmp_path), ["label", "where", "mood"])
+    (tmp_path / "t.csv").write_text(delimited(",")(rows), encoding="utf-8")
+    option = "text_column" if domain is TEXT else "path_column"
+    data = load(domain, tmp_path / "t.csv", **{option: "where", "label_column": "3"})
+    assert data.labels == list(LABELS) and sum(data.counts.values()) == COUNT
+    with pytest.raises(Problem, match=r"--label-column moood is not a column of t.csv \(did you mean mood\?\)"):
+        load(domain, tmp_path / "t.csv", **{option: "where", "label_column": "moood"})
+    with pytest.raises(Problem, match="utf-9 is not an encoding"):
+        load(domain, tmp_path / "t.csv", encoding="utf-9")
+
+
+@pytest.mark.parametrize(("domain", "make", "column"), DOMAINS, ids=lambda value: getattr(value, "name", None))
+def test_every_domain_leaves_the_same_rows_out(tmp_path: Path, domain, make, column) -> None:
+    values = make(tmp_path)
+    lines = [f"{column},label,split", *(f'"{value}",{"xy"[k % 2]},train' for k, value in enumerate(values))]
+    lines += [f'"{values[0]}"', f'"{values[0]}",x,trian', f'"{values[0]}",,train', ",x,train", '"never closed,x,train']
+    (tmp_path / "t.csv").write_text("\n".join(lines) + "\n")
+    data = load(domain, tmp_path / "t.csv")
+    assert sum(data.counts.values()) == COUNT
+    reasons = {bad.file.rsplit("/")[-1]: bad.reason.split(":")[0] for bad in data.bad}
+    assert reasons == {
+        "t.csv:14": "has 1 column, the others have 3",
+        "t.csv:15": "has the split 'trian'; expected train, valid or test",
+        "t.csv:16": "has no label",
+        "t.csv:17": f"has no {'text' if domain is TEXT else 'path'}",
+        "t.csv:18": "opens a quote that is not closed",
+    }
+
+
+def records(text: str, name: str = "t.csv", **options: object) -> list:
+    return list(read_records(read_table(name, text.encode()), paths_to(PICTURES), TableOptions(**options)))  # type: ignore[arg-type]
+
+
+def test_a_first_row_with_a_path_is_no_header_though_its_label_is_called_like_one() -> None:
+    assert [(record.value, record.label) for record in records("a.png,y\nb.png,n\n")] == [
+        ("a.png", "y"),
+        ("b.png", "n"),
+    ]
+
+
+def test_without_a_header_paths_are_known_by_their_endings() -> None:
+    assert [(record.value, record.label) for record in records("x,a.png\ny,b.png\n")] == [
+        ("a.png", "x"),
+        ("b.png", "y"),
+    ]
+
+
+def test_empty_names_in_a_header_are_columns_that_are_not_read() -> None:
+    """As pandas and Excel write them: an index in front, empty columns behind."""
+    (record,) = records(",path,label,,\n0,a.png,x,,\n")
+    assert (record.value, record.label) == ("a.png", "x")
+
+
+def test_a_column_called_fold_is_a_split_only_if_it_names_splits() -> None:
+    (numbered,) = records("path,label,fold\na.png,x,1\n")
+    assert numbered.split is None and numbered.fields["fold"] == "1"
+    (named,) = records("path,label,fold\na.png,x,test\n")
+    assert named.split == "test"
+
+
+def test_an_empty_cell_names_no_split() -> None:
+    (record,) = records("path,label,split\na.png,x,\n")
+    assert record.split is None
+
+
+def test_texts_with_lone_surrogates_are_left_out_and_named(tmp_path: Path) -> None:
+    lines = [json.dumps({"text": f"words {k}", "label": "xy"[k % 2]}) for k in range(COUNT)]
+    (tmp_path / "t.jsonl").write_text("\n".join([*lines, '{"text": "half \\ud83d", "label": "x"}']))
+    data = load(TEXT, tmp_path / "t.jsonl")
+    assert sum(data.counts.values()) == COUNT
+    assert [bad.reason for bad in data.bad] == ["holds surrogates, halves of characters, which are not text"]
+
+
+def test_paths_of_a_table_may_be_written_with_backslashes(tmp_path: Path) -> None:
+    values = [value.replace("/", "\\") for value in pictures(tmp_path)]
+    (tmp_path / "t.csv").write_text("path,label\n" + "".join(f"{v},{'xy'[k % 2]}\n" for k, v in enumerate(values)))
+    assert sum(load(VISION, tmp_path / "t.csv").counts.values()) == COUNT
