@@ -1,4 +1,4 @@
-"""What `predict` does beside answering files: lines as they arrive, tables beside their rows, labels in time."""
+"""What `predict` does beside files: lines as they arrive, rows of tables, label files, drawings."""
 
 from __future__ import annotations
 
@@ -21,51 +21,56 @@ if TYPE_CHECKING:
 def answered(
     model: Model, inputs: Sequence[str], top: int, json: bool, options: Mapping[str, str | None]
 ) -> int | None:
-    """How many lines of stdin, or rows of a table, have no answer; None where the inputs are neither."""
+    """Predicts lines of stdin, or the rows of a table, and prints the predictions.
+
+    Returns the number of lines or rows without a prediction; None if the inputs are neither.
+    """
     from ..core.stream import LineInputs, Tabular
 
     if model.domain.capability(LineInputs) and list(inputs) == ["-"]:
-        return answer_lines(model, top, json)
-    typed = {name: value for name, value in options.items() if value is not None}
+        return predict_lines(model, top, json)
+    set_options = {name: value for name, value in options.items() if value is not None}
     tabular = model.domain.capability(Tabular)
-    if not tabular or len(inputs) != 1 or (table := tabular.read(inputs[0], model.card.preprocessing, typed)) is None:
+    if not tabular or len(inputs) != 1:
+        return None
+    if (table := tabular.read(inputs[0], model.card.preprocessing, set_options)) is None:
         return None
     if json:
-        told = [answer for _, answer in stream.rows(model, table, top)]
-        tell.document(told)
-        return sum("problem" in answer for answer in told)
-    if failed := stream.write_csv(model, table):
-        say(f"{inputs[0]}: {failed:,} row(s) hold no input and have no answer")
-    return failed
+        rows = [row for _, row in stream.rows(model, table, top)]
+        tell.document(rows)
+        return sum("problem" in row for row in rows)
+    if unpredicted := stream.write_csv(model, table):
+        say(f"{inputs[0]}: {unpredicted:,} row(s) hold no input and have no prediction")
+    return unpredicted
 
 
-def answer_lines(model: Model, top: int, json: bool) -> int:
-    """Answers each line of stdin when it arrives; with `json`, as the items of one document."""
-    failed = 0
-    shown: Any = tell.Items() if json else None
-    for answer in stream.lines(model, stream.arriving(sys.stdin.buffer), top):
-        if "problem" in answer:
-            failed += 1
-            say(f"line {answer['input'][:40]!r}: {answer['problem']}")
-        if shown:
-            shown.add(answer)
-        elif "problem" not in answer:
-            tell.predictions([answer], model.task)
+def predict_lines(model: Model, top: int, json: bool) -> int:
+    """Predicts each line of stdin when it arrives; with `json`, as the items of one document."""
+    unpredicted = 0
+    items: Any = tell.Items() if json else None
+    for row in stream.lines(model, stream.arriving(sys.stdin.buffer), top):
+        if "problem" in row:
+            unpredicted += 1
+            say(f"line {row['input'][:40]!r}: {row['problem']}")
+        if items:
+            items.add(row)
+        elif "problem" not in row:
+            tell.predictions([row], model.task)
         sys.stdout.flush()
-    if shown:
-        shown.close()
-    return failed
+    if items:
+        items.close()
+    return unpredicted
 
 
-def tell_problem(answer: Mapping[str, Any]) -> None:
-    """Why an input has no answer, its name said once."""
-    name, problem = answer["input"], answer["problem"]
+def tell_problem(row: Mapping[str, Any]) -> None:
+    """Prints why an input has no prediction, its name once."""
+    name, problem = row["input"], row["problem"]
     say(problem if problem.startswith(f"{name} ") else f"{name}: {problem}")
 
 
-def write_labels(domain: Domain, answer: dict[str, Any], path: Path) -> None:
-    """A recording's answers in time, as a file that other programs show."""
-    files.write_text(path, timeline_of(domain)(answer, path))
+def write_labels(domain: Domain, row: dict[str, Any], path: Path) -> None:
+    """Writes the predictions for the windows of a recording as a label file."""
+    files.write_text(path, timeline_of(domain)(row, path))
     say(f"wrote {path}")
 
 
@@ -80,13 +85,13 @@ def timeline_of(domain: Domain) -> Callable[[Mapping[str, Any], Path], str]:
 
 
 def check_labels(domain: Domain, path: Path, force: bool) -> None:
-    """Raises Problem where labels cannot be written, before hours are listened to."""
+    """Raises Problem if labels cannot be written, before hours of sound are predicted."""
     timeline_of(domain)({"windows": [{"start": 0, "end": 0, "label": "", "probability": 0}]}, path)
     files.free(path, force)
 
 
 def check_picture(domain: Domain, path: Path, force: bool) -> None:
-    """Raises Problem where a picture cannot be written, before anything is computed."""
+    """Raises Problem if a picture cannot be written, before anything is computed."""
     from ..core.presentation import Drawable
 
     domain.require(Drawable, "--out")
@@ -95,16 +100,18 @@ def check_picture(domain: Domain, path: Path, force: bool) -> None:
     files.free(path, force)
 
 
-def draw(model: Model, source: Input, answer: dict[str, Any], out: Path | None, show: bool) -> None:
-    """The one input with its answer, where the domain has a drawing of it: in the terminal, and as a file."""
+def draw(model: Model, value: Input, row: dict[str, Any], out: Path | None, show: bool) -> None:
+    """Draws an input with its prediction in the terminal and as a file, in a domain that draws."""
     from ..core.presentation import Drawable
 
     if (drawable := model.domain.capability(Drawable)) is None:
         return
-    drawn = drawable.draw(source, answer, model.card.preprocessing)
+    drawing = drawable.draw(value, row, model.card.preprocessing)
     if show:
-        tell.drawing(drawn.text)
+        tell.drawing(drawing.text)
     if out:
         svg = out.suffix.lower() == ".svg"
-        files.write_text(out, drawn.svg()) if svg else files.write(out, lambda path: drawn.png().save(path, "PNG"))
+        files.write_text(out, drawing.svg()) if svg else files.write(
+            out, lambda temporary: drawing.png().save(temporary, "PNG")
+        )
         say(f"wrote {out}")

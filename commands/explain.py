@@ -70,7 +70,7 @@ def explain(
     explainable = found.domain.require(Explainable, "explain")
     if listen and explainable.sonify is None:
         raise Problem(f"--listen is for recordings; this is a model of {found.domain.name}", USAGE)
-    reading = typed.reading(found.domain, {"move": move})
+    reading = typed.input_options(found.domain, {"move": move})
     layers = [layer_of(found.network, each) for each in layer or []]
     sources = typed.with_options(gathered(found, inputs), reading)
     with progress("explaining", "maps", quiet) as working:

@@ -59,7 +59,7 @@ def filters(
     else:
         place = places.layer(found.network, layer) if layer is not None else place_of(found, None)
         if maps is not None:
-            drawn = _maps(found, maps, place, json, typed.reading(found.domain, {"move": move}))
+            drawn = _maps(found, maps, place, json, typed.input_options(found.domain, {"move": move}))
         else:
             assert top is not None
             drawn = _top(found, top, place, None if unit is None else places.unit(place, unit), json, quiet)

@@ -27,11 +27,13 @@ from .flags import (
 
 
 def describe(
-    network: Annotated[str, typer.Argument(help="A network in words, a recipe, a model file or a run's folder.")],
-    input_: Annotated[str | None, flag("Its input, as 3x32x32 (channels, height, width).", None, "--input")] = None,
-    classes: Annotated[int, typer.Option(help="How many labels `classes` stands for.", min=1)] = 10,
-    domain: Annotated[str | None, flag("Whose recipe it is, where several domains have one of that name.")] = None,
-    svg: Annotated[Path | None, flag("Write a drawing of it.")] = None,
+    network: Annotated[str, typer.Argument(help="The text of a network, a recipe, a model file or a run folder.")],
+    input_: Annotated[
+        str | None, flag("Input shape (channels, height, width), such as 3x32x32.", None, "--input")
+    ] = None,
+    classes: Annotated[int, typer.Option(help="The number that `classes` stands for.", min=1)] = 10,
+    domain: Annotated[str | None, flag("The domain of the recipe, if several have one of that name.")] = None,
+    svg: Annotated[Path | None, flag("Write a drawing of the network to this file.")] = None,
     json: JSON = False,
 ) -> None:
     """Measure a network: output shapes, parameters, costs, receptive fields.
@@ -43,19 +45,19 @@ def describe(
     """
     from .named import card_of, network_of
 
-    found, name = network_of(network, input_, classes, domain)
+    measured, name = network_of(network, input_, classes, domain)
     card = card_of(network)
     if svg:
         from ..core import diagram, files
 
-        files.write_text(svg, diagram.svg(found, name))
+        files.write_text(svg, diagram.svg(measured, name))
         say(f"wrote {svg}")
     if json:
-        tell.document(found.to_dict() | ({"card": asdict(card)} if card else {}))
+        tell.document(measured.to_dict() | ({"card": asdict(card)} if card else {}))
     else:
         from ..core import diagram
 
-        tell.console().print(diagram.table(found))
+        tell.console().print(diagram.table(measured))
         if card:
             tell.card(card)
 
@@ -70,15 +72,15 @@ def recipes(
     from ..core.constants import network_constants
     from ..core.network import Network
 
-    told: list[dict[str, Any]] = []
-    for name in [domain] if domain else DOMAINS:
-        for recipe_name, recipe in (found := domain_of(name)).recipes.items():
-            network = Network(recipe.input, recipe.layers(10, **network_constants(found, {})))
-            told.append(
+    rows: list[dict[str, Any]] = []
+    for value in map(domain_of, [domain] if domain else DOMAINS):
+        for name, recipe in value.recipes.items():
+            network = Network(recipe.input, recipe.layers(10, **network_constants(value, {})))
+            rows.append(
                 {
-                    "domain": name,
-                    "recipe": recipe_name,
-                    "default": recipe_name == found.default,
+                    "domain": value.name,
+                    "recipe": name,
+                    "default": name == value.default,
                     "input": list(recipe.input),
                     "parameters": network.parameters,
                     "macs": network.macs,
@@ -86,14 +88,14 @@ def recipes(
                 }
             )
     if json:
-        tell.document(told)
+        tell.document(rows)
         return
-    tell.recipes(told)
+    tell.recipes(rows)
 
 
 def check(
     domain: Annotated[str, typer.Argument(help="vision, speech, text or go")],
-    data: Annotated[str, typer.Argument(help="As for train.")],
+    data: Annotated[str, typer.Argument(help="Data as for train.")],
     test: TEST = None,
     group_by: GROUP_BY = None,
     test_share: TEST_SHARE = None,
@@ -113,9 +115,9 @@ def check(
     """
     from .. import domain as domain_of
 
-    own = {"pattern": pattern, "test_where": test_where}
-    own |= {"text_column": text_column, "label_column": label_column, "label_level": label_level}
-    source = typed.source(data, own, test=test, group_by=group_by, test_share=test_share, split=split)
-    with progress("checking", "files", quiet) as shown:
-        told = domain_of(domain).check(replace(source, progress=shown))
-    tell.document(told) if json else tell.check(told)
+    options = {"pattern": pattern, "test_where": test_where}
+    options |= {"text_column": text_column, "label_column": label_column, "label_level": label_level}
+    source = typed.source(data, options, test=test, group_by=group_by, test_share=test_share, split=split)
+    with progress("checking", "files", quiet) as bar:
+        findings = domain_of(domain).check(replace(source, progress=bar))
+    tell.document(findings) if json else tell.check(findings)

@@ -36,8 +36,8 @@ from .flags import (
 
 def evaluate(
     model: MODEL,
-    data: Annotated[str, typer.Argument(help="As for train; its test part is used where it has one.")],
-    part: Annotated[str | None, flag("test, valid, train or all.")] = None,
+    data: Annotated[str, typer.Argument(help="Data as for train; the test split is used if there is one.")],
+    part: Annotated[str | None, flag("The split to evaluate on: test, valid, train or all.")] = None,
     test: TEST = None,
     unknown: UNKNOWN = None,
     max_bad: MAX_BAD = None,
@@ -47,7 +47,7 @@ def evaluate(
     label_column: LABEL_COLUMN = None,
     label_level: LABEL_LEVEL = None,
     cache: CACHE = None,
-    confusion: Annotated[Path | None, flag("Write the confusion matrix as a PNG.")] = None,
+    confusion: Annotated[Path | None, flag("Write the confusion matrix to this PNG file.")] = None,
     symmetries: SYMMETRIES = None,
     device: DEVICE = None,
     json: JSON = False,
@@ -58,27 +58,26 @@ def evaluate(
     [bold]neocog evaluate runs/vision-swift-… photos/[/bold]
     [bold]neocog evaluate go games.zip --symmetries 8[/bold]
     """
-
     from .. import load
 
     if part not in (None, "train", "valid", "test", "all"):
         raise Problem(f"--part is test, valid, train or all; got {part}", USAGE)
-    found = load(model, device or "auto", symmetries)
-    own = {"cache": cache, "pattern": pattern, "test_where": test_where}
-    own |= {"text_column": text_column, "label_column": label_column, "label_level": label_level}
-    source = typed.source(data, own, test=test, unknown=unknown, max_bad=max_bad, **found.split_options)
-    with progress("reading", "files", quiet) as reading:
-        loaded = found.load(replace(source, progress=reading))
+    loaded_model = load(model, device or "auto", symmetries)
+    options = {"cache": cache, "pattern": pattern, "test_where": test_where}
+    options |= {"text_column": text_column, "label_column": label_column, "label_level": label_level}
+    source = typed.source(data, options, test=test, unknown=unknown, max_bad=max_bad, **loaded_model.split_options)
+    with progress("reading", "files", quiet) as bar:
+        loaded = loaded_model.load(replace(source, progress=bar))
     start = time.perf_counter()
-    metrics = found.evaluate(loaded, part) | {"seconds": round(time.perf_counter() - start, 2), "model": model}
+    metrics = loaded_model.evaluate(loaded, part) | {"seconds": round(time.perf_counter() - start, 2), "model": model}
     for remark in [] if quiet else loaded.remarks:
         say(remark)
     if confusion:
-        save = found.task.files(metrics).get("confusion.png")
+        save = loaded_model.task.files(metrics).get("confusion.png")
         if save is None:
-            raise Problem(f"--confusion is for classification; this model's task is {found.task.name}", USAGE)
+            raise Problem(f"--confusion is for classification; this model's task is {loaded_model.task.name}", USAGE)
         save(confusion)
-    tell.document(metrics) if json else tell.metrics(metrics, found.task)
+    tell.document(metrics) if json else tell.metrics(metrics, loaded_model.task)
 
 
 def predict(
@@ -86,16 +85,19 @@ def predict(
     inputs: Annotated[
         list[str] | None,
         typer.Argument(
-            help="Files, folders, globs, texts, or - for stdin: a file's bytes, or a text a line.", show_default=False
+            help="Files, folders, globs, texts, or - for stdin: the content of a file, or a text per line.",
+            show_default=False,
         ),
     ] = None,
-    top: Annotated[int, typer.Option(help="How many labels for each.", min=1)] = 3,
+    top: Annotated[int, typer.Option(help="The number of labels to list.", min=1)] = 3,
     labels: LABELS = None,
     text_column: TEXT_COLUMN = None,
     move: MOVE = None,
     symmetries: SYMMETRIES = None,
-    out: Annotated[Path | None, flag("The board with the likeliest moves, as .svg or .png.", "Boards")] = None,
-    force: Annotated[bool, flag("Replace the file in --labels or --out.", None, "--force")] = False,
+    out: Annotated[
+        Path | None, flag("Draw the board with the most probable moves: FILE.svg or FILE.png.", "Boards")
+    ] = None,
+    force: Annotated[bool, flag("Replace the files of --labels and --out.", None, "--force")] = False,
     device: DEVICE = None,
     json: JSON = False,
 ) -> None:
@@ -106,7 +108,7 @@ def predict(
     [bold]neocog predict runs/vision-swift-… cat.jpg holiday/[/bold]
     [bold]cat cat.jpg | neocog predict runs/… - --json[/bold]
     [bold]neocog predict runs/speech-… meeting.flac --labels meeting.TextGrid[/bold]
-    [bold]neocog predict runs/text-… reviews.csv > answered.csv[/bold]
+    [bold]neocog predict runs/text-… reviews.csv > predicted.csv[/bold]
     [bold]tail -f log | neocog predict runs/text-… -[/bold]
     [bold]neocog predict game.sgf --move 57 --top 5 --symmetries 8[/bold]
     """
@@ -115,34 +117,34 @@ def predict(
     from . import answers as special
 
     model, inputs = typed.model_and_inputs(model, inputs or [])
-    found = load(model, device or "auto", symmetries)
-    reading = typed.reading(found.domain, {"move": move})
-    failing = special.answered(found, inputs, top, json, {"text_column": text_column})
-    if failing is not None:
-        raise typer.Exit(DATA if failing else 0)
-    paths = [each for each in inputs if each != "-"]
-    given = found.domain.expand_paths(paths) if paths else []
+    loaded = load(model, device or "auto", symmetries)
+    options = typed.input_options(loaded.domain, {"move": move})
+    unpredicted = special.answered(loaded, inputs, top, json, {"text_column": text_column})
+    if unpredicted is not None:
+        raise typer.Exit(DATA if unpredicted else 0)
+    paths = [argument for argument in inputs if argument != "-"]
+    values = loaded.domain.expand_paths(paths) if paths else []
     if "-" in inputs:
-        given.append(BytesInput(sys.stdin.buffer.read()))
-    given = typed.with_options(given, reading)
-    for what, file in (("--labels is for one recording", labels), ("--out is for one record", out)):
-        if file and len(given) != 1:
-            raise Problem(f"{what}; got {len(given)}", USAGE)
+        values.append(BytesInput(sys.stdin.buffer.read()))
+    values = typed.with_options(values, options)
+    for message, file in (("--labels is for one recording", labels), ("--out is for one record", out)):
+        if file and len(values) != 1:
+            raise Problem(f"{message}; got {len(values)}", USAGE)
     if labels:
-        special.check_labels(found.domain, labels, force)
+        special.check_labels(loaded.domain, labels, force)
     if out:
-        special.check_picture(found.domain, out, force)
-    answers = found.predict(given, top)
-    if labels and "problem" not in answers[0]:
-        special.write_labels(found.domain, answers[0], labels)
-    if len(given) == 1 and "problem" not in answers[0]:
-        special.draw(found, given[0], answers[0], out, show=not json)
-    failed = [answer for answer in answers if "problem" in answer]
+        special.check_picture(loaded.domain, out, force)
+    rows = loaded.predict(values, top)
+    problems = [row for row in rows if "problem" in row]
+    if labels and not problems:
+        special.write_labels(loaded.domain, rows[0], labels)
+    if len(values) == 1 and not problems:
+        special.draw(loaded, values[0], rows[0], out, show=not json)
     if json:
-        tell.document(answers)
+        tell.document(rows)
     else:
-        tell.predictions([row for row in answers if "problem" not in row], found.task)
-    for answer in failed:
-        special.tell_problem(answer)
-    if failed:
+        tell.predictions([row for row in rows if "problem" not in row], loaded.task)
+    for row in problems:
+        special.tell_problem(row)
+    if problems:
         raise typer.Exit(DATA)

@@ -1,4 +1,4 @@
-"""Results as people read them, and as programs do: on stdout; remarks on stderr."""
+"""Results on stdout, for people and as JSON."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ..core.tasks import Task
 
 
-MOST_LABELS = 100  # whose figures people read one by one
+MOST_LABELS = 100  # listed one by one; more only with --json
 
 
 def document(value: Any) -> None:
@@ -29,17 +29,17 @@ def document(value: Any) -> None:
 
 
 def drawing(text: Callable[[bool, bool], str]) -> None:
-    """What `text(colour, unicode)` draws, as the terminal can show it."""
+    """Prints `text(colour, unicode)` as the terminal can show it."""
     print(text(in_colour(), "utf" in (sys.stdout.encoding or "").lower()))
 
 
 def in_colour() -> bool:
-    """Whether stdout is a terminal that takes colours, and nobody has asked for none."""
+    """Whether stdout is a terminal with colours, and NO_COLOR is not set."""
     return sys.stdout.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
 
 
 class Items:
-    """One JSON document whose items are printed as they come."""
+    """One JSON document whose items are printed one by one."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -157,13 +157,13 @@ def _windows(windows: list[dict[str, Any]], task: Task, most: int = 20) -> None:
 
 
 def columns(rows: list[list[str]]) -> list[str]:
-    """Rows under their heads, as lines; a column with nothing under its head is left out."""
-    used = [at for at, column in enumerate(zip(*rows[1:], strict=True)) if any(column)]
-    widths = {at: max(len(row[at]) for row in rows) for at in used}
-    return [("  " + "  ".join(row[at].ljust(widths[at]) for at in used)).rstrip() for row in rows]
+    """Rows under a header as aligned lines; a column without values is left out."""
+    used = [index for index, column in enumerate(zip(*rows[1:], strict=True)) if any(column)]
+    widths = {index: max(len(row[index]) for row in rows) for index in used}
+    return [("  " + "  ".join(row[index].ljust(widths[index]) for index in used)).rstrip() for row in rows]
 
 
-def recipes(told: list[dict[str, Any]]) -> None:
+def recipes(rows: list[dict[str, Any]]) -> None:
     """The table of recipes."""
     from rich.table import Table
 
@@ -171,26 +171,25 @@ def recipes(told: list[dict[str, Any]]) -> None:
     for heading, side in (("recipe", "left"), ("input", "left"), ("parameters", "right"), ("about", "left")):
         table.add_column(heading, justify=side, no_wrap=heading != "about")  # type: ignore[arg-type]
     domain = None
-    for row in told:
+    for row in rows:
         if row["domain"] != domain:
             domain = row["domain"]
-            table.add_row(f"[bold]{domain}[/bold]" if domain == told[0]["domain"] else f"\n[bold]{domain}[/bold]")
+            table.add_row(f"[bold]{domain}[/bold]" if domain == rows[0]["domain"] else f"\n[bold]{domain}[/bold]")
         star = " *" if row["default"] else ""
-        table.add_row(
-            f"{row['recipe']}{star}", "×".join(map(str, row["input"])), f"{row['parameters']:,}", row["about"]
-        )
+        shape = "×".join(map(str, row["input"]))
+        table.add_row(f"{row['recipe']}{star}", shape, f"{row['parameters']:,}", row["about"])
     console().print(table)
     print("\n* the default. Parameters for 10 labels. Measure one: neocog describe RECIPE")
 
 
-def check(told: dict[str, Any], most: int = 10) -> None:
-    """Each fact on a line, lists cut to their first rows with the count of the rest."""
-    for name, value in told.items():
+def check(findings: dict[str, Any], most: int = 10) -> None:
+    """A line for each finding, long lists cut to their first rows with the count of the others."""
+    for name, value in findings.items():
         if isinstance(value, dict):
-            each = [f"{key} {_brief(item)}" for key, item in value.items()]
-            if len(each) > MOST_LABELS:
-                each[most:] = [f"… and {len(each) - most:,} more; use --json to list them"]
-            print(f"{name}: " + (", ".join(each) or "none"))
+            entries = [f"{key} {_brief(item)}" for key, item in value.items()]
+            if len(entries) > MOST_LABELS:
+                entries[most:] = [f"… and {len(entries) - most:,} more; use --json to list them"]
+            print(f"{name}: " + (", ".join(entries) or "none"))
         elif isinstance(value, list):
             print(f"{name}: {len(value) or 'none'}")
             for item in value[:most]:
@@ -209,7 +208,8 @@ def _brief(value: Any) -> str:
     if isinstance(value, dict) and value.keys() == {"file", "reason"}:
         return f"{value['file']} {value['reason']}"
     if isinstance(value, dict):
-        return "; ".join(f"{key} {', '.join(each) if isinstance(each, list) else each}" for key, each in value.items())
+        texts = {key: ", ".join(item) if isinstance(item, list) else str(item) for key, item in value.items()}
+        return "; ".join(f"{key} {text}" for key, text in texts.items())
     return str(value)
 
 

@@ -67,11 +67,11 @@ def train(
         str | None,
         typer.Argument(help="A folder per class, an archive, a table, or a name such as digits.", show_default=False),
     ] = None,
-    recipe: Annotated[str | None, flag('A network by name: neocog recipes. Or "mlp(units=64)".')] = None,
-    network: Annotated[str | None, flag('A network in words: "conv(25, 3), relu, …, dense(classes)".')] = None,
-    settings: Annotated[Path | None, flag("A run's settings.toml, to run it again.")] = None,
-    weights: Annotated[str | None, flag("A model to begin from, or a torchvision state_dict.")] = None,
-    out: Annotated[str | None, flag("The run's folder; default runs/DOMAIN-RECIPE-TIME.")] = None,
+    recipe: Annotated[str | None, flag('A network by name, from neocog recipes: "mlp(units=64)".')] = None,
+    network: Annotated[str | None, flag('The text of a network: "conv(25, 3), relu, …, dense(classes)".')] = None,
+    settings: Annotated[Path | None, flag("The settings.toml of a run, to train it again.")] = None,
+    weights: Annotated[str | None, flag("A pretrained model, or a torchvision state_dict.")] = None,
+    out: Annotated[str | None, flag("The run folder. [default: runs/DOMAIN-RECIPE-TIME]")] = None,
     force: Annotated[bool, flag("Replace the run in --out.", None, "--force")] = False,
     epochs: EPOCHS = None,
     batch: BATCH = None,
@@ -121,14 +121,14 @@ def train(
     """
     changes = {"epochs": epochs, "batch": batch, "lr": lr, "optimiser": optimiser, "augment": augment, "seed": seed}
     changes |= {"device": device, "precision": precision, "adversarial": adversarial}
-    own = {"size": size, "colour": colour, "fit": fit, "cache": cache, "seconds": seconds, "rate": rate}
-    own |= {"pattern": pattern, "test_where": test_where, "valid_where": valid_where}
-    own |= {"text_column": text_column, "label_column": label_column, "label_level": label_level}
-    own |= {"tokens": tokens, "max_length": max_length, "vectors": vectors.absolute() if vectors else None}
-    own |= {"planes": planes}
-    parts = {"test": test, "valid": valid, "group_by": group_by, "test_share": test_share, "split": split}
-    told = parts | {"valid_share": valid_share, "unknown": unknown, "max_bad": max_bad}
-    plan = typed.plan(settings, domain, data, recipe, network, weights, changes, set_ or [], own, told)
+    options = {"size": size, "colour": colour, "fit": fit, "cache": cache, "seconds": seconds, "rate": rate}
+    options |= {"pattern": pattern, "test_where": test_where, "valid_where": valid_where}
+    options |= {"text_column": text_column, "label_column": label_column, "label_level": label_level}
+    options |= {"tokens": tokens, "max_length": max_length, "vectors": vectors.absolute() if vectors else None}
+    options |= {"planes": planes}
+    split_fields = {"test": test, "valid": valid, "group_by": group_by, "test_share": test_share, "split": split}
+    split_fields |= {"valid_share": valid_share, "unknown": unknown, "max_bad": max_bad}
+    plan = typed.plan(settings, domain, data, recipe, network, weights, changes, set_ or [], options, split_fields)
     _train(plan, out, force, tensorboard, quiet, json)
 
 

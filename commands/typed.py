@@ -1,4 +1,4 @@
-"""What was typed, as a plan of training and as a source of data."""
+"""The arguments of commands as plans, data specifications and inputs."""
 
 from __future__ import annotations
 
@@ -27,88 +27,88 @@ def plan(
     weights: str | None,
     changes: dict[str, Any],
     assignments: list[str],
-    own: dict[str, Any],
-    told: dict[str, Any],
+    options: dict[str, Any],
+    split: dict[str, Any],
 ) -> Plan:
-    """What is to be trained, where None is what nobody has typed.
+    """The plan of a training; None stands for what was not given.
 
-    `changes` are settings of training, `own` options of the domain, `assignments` what --set says of both, and `told`
-    how the data are divided. Raises Problem where they do not go together.
+    `changes` are settings of training, `options` those of the domain, `assignments` the texts after --set, for both,
+    and `split` the fields of DataSpec. Raises Problem if they do not go together.
     """
     from .. import domain as domain_of
     from ..core.plan import Plan, plan_from, read_settings
 
-    assigned = assigned_by(assignments)
+    assigned = parse_assignments(assignments)
     if settings is not None:
         fixed = {"DOMAIN": domain, "DATA": data, "--recipe": recipe, "--network": network, "--weights": weights}
-        fixed |= {f"--{name.replace('_', '-')}": value for name, value in (own | told).items()}
-        if typed := ", ".join(given(fixed)):
-            raise Problem(f"--settings says all of the data and the network: leave out {typed}", USAGE)
+        fixed |= {f"--{name.replace('_', '-')}": value for name, value in (options | split).items()}
+        if names := ", ".join(without_none(fixed)):
+            raise Problem(f"--settings fixes the data and the network: leave out {names}", USAGE)
         tables = read_settings(settings)
         return plan_from(tables, domain_of(tables["domain"]), changes | assigned)
     if domain is None or data is None:
         raise Problem("train takes a domain and data, as in: neocog train vision photos/", USAGE)
-    found = domain_of(domain)
-    known(assigned, found)
-    own |= {name: assigned.pop(name) for name in set(assigned) & set(found.options)}
-    where = source(data, own, **told)
-    return Plan.of(found, where, recipe, network, changes | assigned, weights and weights_of(weights))
+    value = domain_of(domain)
+    check_names(assigned, value)
+    options |= {name: assigned.pop(name) for name in set(assigned) & set(value.options)}
+    spec = source(data, options, **split)
+    return Plan.of(value, spec, recipe, network, changes | assigned, weights and weights_of(weights))
 
 
 def weights_of(text: str) -> str:
-    """The file that --weights means: a model by its file, its run's folder or its name, or others' weights."""
+    """The file for --weights: of a model by its file, run folder or name, or a weights file of another library."""
     if text in DOMAINS or Path(text).is_dir():
         return str(find(text).absolute())
     return str(Path(text).absolute())
 
 
-def source(data: str, options: dict[str, Any], **told: Any) -> DataSpec:
-    """Where examples come from; what is None was not typed. `options` are the domain's own."""
+def source(data: str, options: dict[str, Any], **fields: Any) -> DataSpec:
+    """Where examples come from; None stands for what was not given. `options` are those of the domain."""
     from ..core.data import DataSpec
 
-    if told.get("unknown") not in (None, "stop", "skip"):
-        raise Problem(f"--unknown is stop or skip; got {told['unknown']}", USAGE)
+    if fields.get("unknown") not in (None, "stop", "skip"):
+        raise Problem(f"--unknown is stop or skip; got {fields['unknown']}", USAGE)
     for name, most in (("max_bad", 1), ("test_share", 0.9), ("valid_share", 0.9)):
-        if not 0 <= (told.get(name) or 0) <= most:
-            raise Problem(f"--{name.replace('_', '-')} is a share from 0 to {most}; got {told[name]:g}", USAGE)
-    own = {name: str(value) if isinstance(value, Path) else value for name, value in options.items()}
-    return DataSpec(data, options=given(own), **given(told))
+        if not 0 <= (fields.get(name) or 0) <= most:
+            raise Problem(f"--{name.replace('_', '-')} is a share from 0 to {most}; got {fields[name]:g}", USAGE)
+    texts = {name: str(value) if isinstance(value, Path) else value for name, value in options.items()}
+    return DataSpec(data, options=without_none(texts), **without_none(fields))
 
 
-def given(told: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in told.items() if value is not None}
+def without_none(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
 
 
-def assigned_by(texts: list[str]) -> dict[str, Any]:
-    """`smoothing=0.1` as {"smoothing": 0.1}: numbers and true/false as such, all else as text."""
-    told: dict[str, Any] = {}
+def parse_assignments(texts: list[str]) -> dict[str, Any]:
+    """`smoothing=0.1` as {"smoothing": 0.1}: numbers and true/false as such, other values as text."""
+    values: dict[str, Any] = {}
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals:
             raise Problem(f"--set takes NAME=VALUE, as in --set smoothing=0.1; got {text}", USAGE)
         try:
-            told[name.strip()] = json.loads(value)
+            values[name.strip()] = json.loads(value)
         except ValueError:
-            told[name.strip()] = value.strip()
-    return told
+            values[name.strip()] = value.strip()
+    return values
 
 
-def known(assigned: dict[str, Any], domain: Domain) -> None:
+def check_names(assigned: dict[str, Any], domain: Domain) -> None:
     """Raises Problem for a name after --set that is neither a setting of training nor an option of the domain."""
     from dataclasses import fields
 
     from ..core.settings import Settings
 
-    settings = sorted(each.name for each in fields(Settings))
+    settings = sorted(setting.name for setting in fields(Settings))
     for name in assigned:
         if name not in (*settings, *domain.options):
             hint = did_you_mean(name, (*settings, *domain.options))
-            own = f"; {domain.name} has {', '.join(sorted(domain.options))}" if domain.options else ""
-            raise Problem(f"{name} is not a setting{hint}; the settings are {', '.join(settings)}{own}", USAGE)
+            options = f"; {domain.name} has {', '.join(sorted(domain.options))}" if domain.options else ""
+            raise Problem(f"{name} is not a setting{hint}; the settings are {', '.join(settings)}{options}", USAGE)
 
 
 def model_and_inputs(model: str, inputs: list[str]) -> tuple[str, list[str]]:
-    """What predict was given: a game record in the place of the model is for the network that comes with neocog."""
+    """The model and inputs of predict; a game record in the place of the model is for the included Go network."""
     if model.lower().endswith(".sgf"):
         model, inputs = "go", [model, *inputs]
     if not inputs:
@@ -116,17 +116,17 @@ def model_and_inputs(model: str, inputs: list[str]) -> tuple[str, list[str]]:
     return model, inputs
 
 
-def reading(domain: Domain, told: dict[str, Any]) -> dict[str, Any]:
-    """What is meant of each input. Raises Problem for a flag that the domain does not know."""
+def input_options(domain: Domain, values: dict[str, Any]) -> dict[str, Any]:
+    """The options of inputs that were given. Raises Problem for one that the domain does not have."""
     from ..core.inputs import InputOptions
 
-    for name in given(told):
-        options = domain.capability(InputOptions)
+    options = domain.capability(InputOptions)
+    for name in without_none(values):
         if options is None or name not in options.names:
             raise Problem(f"--{name.replace('_', '-')} is not for {domain.name}", USAGE)
-    return given(told)
+    return without_none(values)
 
 
 def with_options(inputs: Sequence[Input], options: Mapping[str, Any]) -> list[Input]:
-    """The inputs with what is meant of each of them."""
+    """The inputs, each with these options."""
     return [replace(value, options={**value.options, **options}) for value in inputs]

@@ -205,9 +205,8 @@ def _steps(training: Training) -> Iterator[Event]:
         training.seconds = time.perf_counter() - sitting
         yield from _new_remarks(training)
         if step.epoch is not None:
-            last = step.epoch.epoch >= plan.settings.epochs
             kept = training.selection.update(
-                training.task, step.epoch, step.predictions, valid.targets, trainer.weights(), last
+                training.task, step.epoch, step.predictions, valid.targets, trainer.weights(), plan.settings
             )
             yield EpochEnded(step.epoch, kept)
         yield Step(trainer.number, step.epoch_steps, plan.settings.epochs)

@@ -9,17 +9,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .settings import Settings
 from .tasks import Task
 from .train import Epoch, Predictions, Tensors
 
 
 @dataclass
 class Selection:
-    """The kept epoch. The best by the criterion is kept; the last epoch of a finished schedule wins ties within noise.
+    """The kept epoch. The best by the criterion is kept; the last epoch of a decayed schedule wins ties within noise.
 
     A tie within noise: the mean loss per validation example is higher by at most one standard error of the paired
-    difference. The last epoch ends the decay of the learning rate, and a difference within the noise of the split says
-    nothing against it (docs/tried.md has the comparison of rules).
+    difference. The losses are those of training, with its label smoothing: without it, an early epoch with less
+    confident predictions may have the lower log loss and the lower accuracy (docs/tried.md compares the rules).
     """
 
     epoch: int = 0  # from 1; 0 before the first
@@ -29,22 +30,30 @@ class Selection:
     weights: Tensors = field(default_factory=dict)
 
     def update(
-        self, task: Task, epoch: Epoch, predictions: Predictions | None, targets: Tensor, weights: Tensors, last: bool
+        self,
+        task: Task,
+        epoch: Epoch,
+        predictions: Predictions | None,
+        targets: Tensor,
+        weights: Tensors,
+        settings: Settings,
     ) -> bool:
         """Takes the weights of an epoch into account; returns whether they are now the kept ones."""
         if predictions is None:
             return self._keep(epoch.epoch, None, None, weights, "the last epoch; there is no validation split")
         criterion = task.criterion
-        value = epoch.valid[criterion.name]
-        losses = torch.from_numpy(task.example_losses(predictions, targets.numpy())).double()
+        losses = torch.from_numpy(task.example_losses(predictions, targets.numpy(), settings.smoothing)).double()
+        value = float(losses.mean()) if criterion.name == "loss" else epoch.valid[criterion.name]
+        smoothed = ", with label smoothing" if settings.smoothing and criterion.name == "loss" else ""
         name = f"{'highest' if criterion.higher_is_better else 'lowest'} validation {criterion.title}"
         better = self.value is None or (value >= self.value if criterion.higher_is_better else value <= self.value)
         if better:
-            return self._keep(epoch.epoch, value, losses, weights, f"{name} ({value:.4g})")
+            return self._keep(epoch.epoch, value, losses, weights, f"{name} ({value:.4g}{smoothed})")
+        last = epoch.epoch >= settings.epochs and settings.schedule != "constant"
         if last and self._within_noise(losses):
             reason = (
-                f"the last epoch; its validation {criterion.title} ({value:.4g}) is within one standard error of the "
-                f"{name.partition(' ')[0]} ({self.value:.4g}, epoch {self.epoch})"
+                f"the last epoch; its validation {criterion.title} ({value:.4g}{smoothed}) is within one standard "
+                f"error of the {name.partition(' ')[0]} ({self.value:.4g}, epoch {self.epoch})"
             )
             return self._keep(epoch.epoch, value, losses, weights, reason)
         return False

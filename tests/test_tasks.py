@@ -16,6 +16,7 @@ from neocog.core.fit import EpochEnded, Step
 from neocog.core.problem import USAGE, Problem
 from neocog.core.run import RunFolder, resume
 from neocog.core.selection import Selection
+from neocog.core.settings import Settings
 from neocog.core.tasks import TASKS, Classify, Task, task_class, task_of
 from neocog.core.tasks.task import Chart, Criterion
 from neocog.core.train import Epoch
@@ -65,7 +66,7 @@ class Ordinal(Task):
     def link(self, logits: Tensor) -> Tensor:
         return logits * self.scale
 
-    def example_losses(self, predictions, targets):
+    def example_losses(self, predictions, targets, smoothing=0.0):
         return (predictions[:, 0] - targets * self.scale) ** 2
 
     def epoch_metrics(self, predictions, targets):
@@ -220,13 +221,14 @@ def epoch(number, probabilities):
     return Epoch(number, {"loss": 1.0}, TASK.epoch_metrics(predictions, TARGETS.numpy()), 0.1, 1.0), predictions
 
 
-def select(epochs, last=True):
+def select(epochs, planned=None, **settings):
     """The selection after epochs of these probabilities, the weights of each marked by its number."""
     selection = Selection()
+    settings = Settings(epochs=planned or len(epochs), **settings)
     for number, probabilities in enumerate(epochs, 1):
         entry, predictions = epoch(number, probabilities)
         weights = {"w": torch.tensor(float(number))}
-        selection.update(TASK, entry, predictions, TARGETS, weights, last and number == len(epochs))
+        selection.update(TASK, entry, predictions, TARGETS, weights, settings)
     return selection
 
 
@@ -248,7 +250,11 @@ def test_the_last_epoch_wins_a_tie_within_noise():
 
 
 def test_an_epoch_that_is_not_the_last_wins_no_tie():
-    assert select([noise(0.8, 0.1, seed=2), noise(0.799, 0.1, seed=1)], last=False).epoch == 1
+    assert select([noise(0.8, 0.1, seed=2), noise(0.799, 0.1, seed=1)], planned=9).epoch == 1
+
+
+def test_without_a_decay_of_the_learning_rate_the_last_epoch_wins_no_tie():
+    assert select([noise(0.8, 0.1, seed=2), noise(0.799, 0.1, seed=1)], schedule="constant").epoch == 1
 
 
 def test_the_last_epoch_loses_where_it_is_clearly_worse():
@@ -261,15 +267,29 @@ def test_without_validation_the_last_epoch_is_kept_and_the_reason_says_so():
     selection = Selection()
     for number in (1, 2):
         entry = Epoch(number, {"loss": 1.0}, {}, 0.1, 1.0)
-        assert selection.update(TASK, entry, None, TARGETS[:0], {}, number == 2)
+        assert selection.update(TASK, entry, None, TARGETS[:0], {}, Settings(epochs=2))
     assert (selection.epoch, selection.reason) == (2, "the last epoch; there is no validation split")
+
+
+def test_losses_have_the_label_smoothing_of_the_training():
+    """The mean over the examples is torch's smoothed cross-entropy."""
+    rng = np.random.default_rng(0)
+    logits, targets = torch.from_numpy(rng.standard_normal((50, 2))), torch.from_numpy(rng.integers(0, 2, 50))
+    losses = TASK.example_losses(TASK.link(logits).numpy(), targets.numpy(), 0.2)
+    assert losses.mean() == pytest.approx(float(F.cross_entropy(logits, targets, label_smoothing=0.2)))
+
+
+def test_with_label_smoothing_certainty_costs():
+    """An early epoch of 0.95 has the higher log loss, and with smoothing the lower loss than one of 0.99."""
+    assert select([noise(0.95), noise(0.985)], planned=9, smoothing=0.2).epoch == 1
+    assert select([noise(0.95), noise(0.985)], planned=9).epoch == 2
 
 
 def test_kept_weights_are_a_copy():
     weights = {"w": torch.zeros(3)}
     selection = Selection()
     entry, predictions = epoch(1, noise(0.8))
-    selection.update(TASK, entry, predictions, TARGETS, weights, False)
+    selection.update(TASK, entry, predictions, TARGETS, weights, Settings())
     weights["w"] += 1
     assert selection.weights["w"].sum() == 0
 
@@ -281,5 +301,5 @@ def test_a_criterion_may_be_higher_is_better():
     task, selection = Accuracy(["a", "b"]), Selection()
     for number, mean in ((1, 0.4), (2, 0.6), (3, 0.3)):
         entry, predictions = epoch(number, noise(mean))
-        selection.update(task, entry, predictions, TARGETS, {}, False)
+        selection.update(task, entry, predictions, TARGETS, {}, Settings())
     assert selection.epoch == 2 and selection.reason == "highest validation accuracy (1)"

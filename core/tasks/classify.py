@@ -54,8 +54,12 @@ class Classify(Task):
     def link(self, logits: Tensor) -> Tensor:
         return logits.softmax(1)
 
-    def example_losses(self, predictions: Floats, targets: Targets) -> Floats:
-        return log_losses(predictions, targets)
+    def example_losses(self, predictions: Floats, targets: Targets, smoothing: float = 0.0) -> Floats:
+        losses = log_losses(predictions, targets)
+        if smoothing:
+            uniform = -np.log(predictions.astype(np.float64).clip(1e-12)).mean(1)
+            losses = (1 - smoothing) * losses + smoothing * uniform
+        return losses
 
     def epoch_metrics(self, predictions: Floats, targets: Targets) -> dict[str, float]:
         return {

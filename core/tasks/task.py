@@ -26,7 +26,7 @@ Targets = NDArray[Any]
 class Criterion(NamedTuple):
     """The validation metric that decides which epoch's weights are kept."""
 
-    name: str  # a key of `Task.epoch_metrics`
+    name: str  # "loss" for the mean of `Task.example_losses`, or a key of `Task.epoch_metrics`
     title: str  # "log loss"
     higher_is_better: bool = False
 
@@ -102,8 +102,8 @@ class Task(ABC):
         """(B, K) logits -> (B, …) predictions, whose mean over windows is the prediction for the whole input."""
 
     @abstractmethod
-    def example_losses(self, predictions: Floats, targets: Targets) -> Floats:
-        """(N,) losses, whose mean is the criterion where that is a mean; lower is better."""
+    def example_losses(self, predictions: Floats, targets: Targets, smoothing: float = 0.0) -> Floats:
+        """(N,) losses as in training; lower is better. Their mean is the criterion of the name "loss"."""
 
     @abstractmethod
     def epoch_metrics(self, predictions: Floats, targets: Targets) -> dict[str, float]:
