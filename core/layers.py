@@ -139,7 +139,7 @@ class MaxPool(Pool):
     """The maximum of each window."""
 
     def module(self, shape: Shape) -> nn.Module:
-        return nn.MaxPool2d(*self.arguments(shape), ceil_mode=self.ceil)
+        return modules.MaxPool(*self.arguments(shape), ceil_mode=self.ceil)
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,7 @@ class AvgPool(Pool):
     """The mean of each window; padded zeros count."""
 
     def module(self, shape: Shape) -> nn.Module:
-        return nn.AvgPool2d(*self.arguments(shape), ceil_mode=self.ceil)
+        return modules.AvgPool(*self.arguments(shape), ceil_mode=self.ceil)
 
 
 @dataclass(frozen=True)

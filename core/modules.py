@@ -47,6 +47,47 @@ class Local(nn.Module):
         return y if self.bias is None else y + self.bias
 
 
+def end_with_windows(x: Tensor, size: Pair, stride: Pair, pad: Pair, value: float) -> tuple[Tensor, Pair]:
+    """Returns x without what follows the last window along axes of free length, and the padding that is left to do.
+
+    For an export: torch's pools freeze the remainder of (N + 2P − F)/S. Here the division comes out even. Along these
+    axes x is padded with `value`.
+    """
+    left = list(pad)
+    for axis in (0, 1):
+        if isinstance(x.shape[2 + axis], int):
+            continue
+        if pad[axis]:
+            sides = (0, 0, pad[0], pad[0]) if axis == 0 else (pad[1], pad[1], 0, 0)
+            x, left[axis] = F.pad(x, sides, value=value), 0
+        steps = (x.shape[2 + axis] - size[axis]) // stride[axis]
+        kept = torch.arange(steps * stride[axis] + size[axis], device=x.device)
+        x = x.index_select(2 + axis, kept)  # a slice would freeze whether it is contiguous
+    return x, (left[0], left[1])
+
+
+class MaxPool(nn.MaxPool2d):
+    """The maximum of each window; sizes are pairs."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        if not torch.compiler.is_exporting() or self.ceil_mode:
+            return super().forward(input)  # type: ignore[no-any-return]
+        size, stride, pad = self.kernel_size, self.stride, self.padding
+        x, pad = end_with_windows(input, size, stride, pad, -torch.inf)  # type: ignore[arg-type]
+        return F.max_pool2d(x, size, stride, pad)
+
+
+class AvgPool(nn.AvgPool2d):
+    """The mean of each window, padded zeros included; sizes are pairs."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        if not torch.compiler.is_exporting() or self.ceil_mode:
+            return super().forward(input)
+        size, stride, pad = self.kernel_size, self.stride, self.padding
+        x, pad = end_with_windows(input, size, stride, pad, 0.0)  # type: ignore[arg-type]
+        return F.avg_pool2d(x, size, stride, pad)
+
+
 class L2Pool(nn.Module):
     """The root of the sum of squares in each window."""
 
@@ -55,7 +96,10 @@ class L2Pool(nn.Module):
         self.size, self.stride, self.pad, self.ceil = size, stride, pad, ceil
 
     def forward(self, x: Tensor) -> Tensor:
-        sums = F.avg_pool2d(x * x, self.size, self.stride, self.pad, self.ceil, divisor_override=1)
+        pad = self.pad
+        if torch.compiler.is_exporting() and not self.ceil:
+            x, pad = end_with_windows(x, self.size, self.stride, pad, 0.0)
+        sums = F.avg_pool2d(x * x, self.size, self.stride, pad, self.ceil, divisor_override=1)
         return sums.clamp_min(1e-12).sqrt()  # the root's gradient at 0 is infinite, and 0 · ∞ is NaN
 
 
@@ -188,7 +232,7 @@ class Bag(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         ids, weights = x.flatten(1).long(), self.weights(x)
         if torch.compiler.is_exporting():  # ONNX has no operator for a weighted embedding_bag
-            return (self.table(ids) * weights.unsqueeze(-1)).sum(1) + self.bias  # type: ignore[no-any-return]
+            return (self.table(ids) * (weights * (ids > 0)).unsqueeze(-1)).sum(1) + self.bias  # type: ignore[no-any-return]
         padding = self.table.padding_idx
         total = F.embedding_bag(
             ids,

@@ -119,9 +119,9 @@ class Network:
     def any_width(self) -> bool:
         """True if the same weights take inputs of any width that is large enough and give an output of the same shape.
 
-        This is decided by building the network for a wider input.
+        This is decided by building the network for inputs of twice the width.
         """
-        wider = Network((*self.input[:2], self.input[2] + 16), self.layers)
+        wider = Network((*self.input[:2], 2 * self.input[2]), self.layers)
         with torch.device("meta"):
             shapes = [{name: value.shape for name, value in net.module().state_dict().items()} for net in (self, wider)]
         return shapes[0] == shapes[1] and self.output == wider.output
