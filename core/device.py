@@ -1,4 +1,4 @@
-"""Where a network runs: the device, the number format that is fast on it, the processes that share the work."""
+"""The device that a network runs on, the number format that is fast on it, and the processes that train together."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .problem import USAGE, Problem
 
 
 def choose(name: str) -> torch.device:
-    """`auto`, `cpu`, `cuda`, `cuda:1` or `mps` as a device that is there; raises Problem where it is not."""
+    """Returns the device that `auto`, `cpu`, `cuda`, `cuda:1` or `mps` names. Raises Problem if there is none."""
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
         name += f":{local_rank()}" if name == "cuda" and "LOCAL_RANK" in os.environ else ""
@@ -26,25 +26,25 @@ def choose(name: str) -> torch.device:
         raise Problem(f"{name} is not a device; expected auto, cpu, cuda, cuda:1 or mps", USAGE) from None
     if device.type not in ("cpu", "cuda", "mps"):
         raise Problem(f"{name} is not supported; expected auto, cpu, cuda, cuda:1 or mps", USAGE)
-    there = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}[device.type]
-    if (device.index or 0) >= there:
-        found = f"{there} of them" if there else "none"
-        raise Problem(f"{name} is not here: torch finds {found}; --device cpu always works", USAGE)
+    count = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}[device.type]
+    if (device.index or 0) >= count:
+        available = f"{count} of them" if count else "none"
+        raise Problem(f"{name} is not available: torch finds {available}; --device cpu always works", USAGE)
     return torch.device("cuda", device.index or 0) if device.type == "cuda" else device
 
 
 def describe(device: torch.device) -> str:
-    """The device in words, for summaries: "cuda:0: NVIDIA H200", "cpu: 2 threads"."""
+    """Returns the device in words, for summaries: "cuda:0: NVIDIA H200", "cpu: 2 threads"."""
     if device.type == "cuda":
         return f"{device}: {torch.cuda.get_device_name(device)}"
     threads = torch.get_num_threads()
     return f"cpu: {threads} thread{'s' * (threads > 1)}" if device.type == "cpu" else str(device)
 
 
-def number_format(device: torch.device, wish: str) -> torch.dtype:
-    """float32, or bfloat16 where the device multiplies it faster: `auto` asks the hardware."""
-    if wish != "auto":
-        return {"float32": torch.float32, "bfloat16": torch.bfloat16}[wish]
+def number_format(device: torch.device, precision: str) -> torch.dtype:
+    """Returns the number format; for `auto`, bfloat16 if the hardware multiplies it faster, else float32."""
+    if precision != "auto":
+        return {"float32": torch.float32, "bfloat16": torch.bfloat16}[precision]
     fast = {
         "cuda": lambda: torch.cuda.get_device_capability(device) >= (8, 0),
         "cpu": lambda: torch.cpu._is_avx512_bf16_supported(),
@@ -54,20 +54,20 @@ def number_format(device: torch.device, wish: str) -> torch.dtype:
 
 
 def memory_format(module: nn.Module, device: torch.device) -> torch.memory_format:
-    """Channels last where it is faster: not on MPS, and not for a network without convolutions."""
+    """Returns channels last if it is faster: not on MPS, and not for a network without convolutions."""
     has_conv = any(isinstance(part, nn.Conv2d) for part in module.modules())
     return torch.channels_last if has_conv and device.type != "mps" else torch.contiguous_format
 
 
 def lay_out(module: nn.Module, layout: torch.memory_format) -> nn.Module:
-    """The module with its weights in a memory format."""
+    """Converts the weights of a module to a memory format, in place; returns the module."""
     return module.to(memory_format=layout)  # type: ignore[no-any-return, call-overload]
 
 
 def keep_memory(device: torch.device) -> None:
-    """Let freed memory stay with the process: asking the kernel for it again at each step costs a fifth of the time.
+    """Keeps freed memory in the process: requesting it from the kernel at each step costs a fifth of the time.
 
-    glibc hands large blocks back at once unless told otherwise (mallopt: M_MMAP_MAX 0, M_TRIM_THRESHOLD 2 GB).
+    By default glibc returns large blocks at once (mallopt: M_MMAP_MAX 0, M_TRIM_THRESHOLD 2 GB).
     """
     if device.type != "cpu" or platform.libc_ver()[0] != "glibc":
         return
@@ -77,7 +77,7 @@ def keep_memory(device: torch.device) -> None:
 
 
 def finish(device: torch.device) -> None:
-    """Wait until the device has done what it was asked for, so that a clock tells the truth."""
+    """Waits until the device has finished its queued work, so that elapsed times are right."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     elif device.type == "mps":
@@ -85,14 +85,14 @@ def finish(device: torch.device) -> None:
 
 
 def fits(size: int, device: torch.device) -> bool:
-    """Whether an array of `size` bytes may live on the device: it takes at most a third of what is free there."""
+    """Returns True if an array of `size` bytes may be kept on the device: in a third of its free memory at most."""
     if device.type == "cuda":
         return size < torch.cuda.mem_get_info(device)[0] / 3
     return True  # a CPU reads its memory map, MPS shares the main memory
 
 
 def out_of_memory(error: BaseException) -> bool:
-    """Whether torch failed for want of memory, on any device."""
+    """Returns True if torch ran out of memory, on any device."""
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or (
         isinstance(error, RuntimeError) and ("can't allocate memory" in str(error) or "out of memory" in str(error))
     )
@@ -100,18 +100,18 @@ def out_of_memory(error: BaseException) -> bool:
 
 @dataclass(frozen=True)
 class World:
-    """The processes that train one network together, started by torchrun; alone by default."""
+    """The processes that train one network together, started by torchrun; a single one by default."""
 
     rank: int = 0
     size: int = 1
 
     def share(self, indices: Tensor) -> Tensor:
-        """This process's part of a batch."""
+        """Returns this process's share of a batch."""
         return indices[self.rank :: self.size]
 
     @contextmanager
     def first(self) -> Iterator[None]:
-        """The leading process does what is inside before the others do."""
+        """Runs the body of the context on the leading process before the others."""
         if self.size > 1 and self.rank > 0:
             distributed.barrier()
         yield
@@ -119,18 +119,18 @@ class World:
             distributed.barrier()
 
     def mean(self, *values: Tensor) -> None:
-        """Each tensor becomes its mean over all processes, in place."""
+        """Replaces each tensor by its mean over all processes, in place."""
         for value in values if self.size > 1 else ():
             distributed.all_reduce(value)
             value.div_(self.size)
 
     def agree(self, flag: bool, device: torch.device) -> bool:
-        """True where any process says so: all must take the same turn, or they wait for each other for ever."""
+        """Returns True if the flag is set in any process: all must branch alike, or they would deadlock."""
         if self.size == 1:
             return flag
-        told = torch.tensor(float(flag), device=device)
-        distributed.all_reduce(told, distributed.ReduceOp.MAX)
-        return bool(told.item())
+        value = torch.tensor(float(flag), device=device)
+        distributed.all_reduce(value, distributed.ReduceOp.MAX)
+        return bool(value.item())
 
 
 def local_rank() -> int:
@@ -138,13 +138,13 @@ def local_rank() -> int:
 
 
 def local_size() -> int:
-    """How many processes of this machine train together."""
+    """Returns the number of processes on this machine that train together."""
     return int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
 
 
 @contextmanager
 def world(device: torch.device) -> Iterator[World]:
-    """The world that torchrun set up, or a world of one."""
+    """Joins the processes that torchrun started, or yields a world of one."""
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1:
         yield World()
@@ -152,6 +152,6 @@ def world(device: torch.device) -> Iterator[World]:
     distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
         yield World(distributed.get_rank(), size)
-        distributed.barrier()  # whoever leads is still writing: nobody leaves before all are done
+        distributed.barrier()  # the leading process may still be writing
     finally:
         distributed.destroy_process_group()

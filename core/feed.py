@@ -1,4 +1,4 @@
-"""How examples reach the device and answers come back: by the batch, with no Python per example."""
+"""Batches of examples on their way to the device, and predictions on their way back; no Python per example."""
 
 from __future__ import annotations
 
@@ -18,48 +18,48 @@ from .lazy import LazyInputs, Prefetcher
 from .sources.parallel import processors
 from .tasks import Task
 
-ALIKE, DIVIDED = 25, 100  # inputs of unequal length at once, at least; and batches that they make, at most
-COPYING = 4  # threads that pick batches out of an array in memory for a device that cannot hold it
-COLUMNS = 5000  # of inputs of unequal length at once, where that is more: 100 sentences cost little more than 25
+MIN_BATCH, MAX_BATCHES = 25, 100  # of inputs of unequal length
+COPY_THREADS = 4  # that copy batches out of an array in memory for a device that cannot hold it
+COLUMNS = 5000  # in a batch of inputs of unequal length: 100 short sentences cost little more than 25
 
 
 class Predictor(Protocol):
-    """What gives scores: a trainer in the middle of its work, or a model from its file."""
+    """Computes logits: a trainer during training, or a model from its file."""
 
     device: torch.device
     task: Task
 
     @property
     def right_context(self) -> int | None:
-        """Network.right_context: where a batch may be cut behind its longest input."""
+        """Network.right_context: the padding that must follow the longest input of a batch."""
 
     def inference(self) -> AbstractContextManager[Any]:
-        """Evaluation mode, without gradients, for as long as scores are asked for."""
+        """Returns a context of evaluation mode, without gradients."""
 
     def logits(self, inputs: Tensor) -> Tensor:
-        """(B, …) compact inputs on the device -> (B, K) scores."""
+        """Returns the logits of compact inputs on the device: (B, …) -> (B, K)."""
 
 
 def to_device_if_fits(examples: Examples, device: torch.device) -> Examples:
-    """The examples on the device where they fit there, so that no batch has to travel."""
+    """Moves the examples to the device if they fit there, so that batches need no transfer."""
     if isinstance(examples.inputs, LazyInputs):
         return examples
     return examples.to(device) if devices.fits(examples.inputs.nbytes, device) else examples
 
 
 def prefetcher(examples: Examples, device: torch.device) -> Prefetcher | None:
-    """Threads that fetch the next batches while the device is busy; None where batches lie ready."""
+    """Returns threads that fetch the next batches while the device computes; None if batches are resident."""
     if isinstance(examples.inputs, LazyInputs):
         workers = 1 if device.type == "cpu" else max(1, processors() // devices.local_size() - 1)
     elif device.type == "cuda" and examples.targets.device != device:
-        workers = COPYING
+        workers = COPY_THREADS
     else:
         return None
     return Prefetcher(partial(fetch_batch, examples, device=device), workers)
 
 
 def fetch_batch(examples: Examples, indices: Tensor, device: torch.device) -> tuple[Tensor, Tensor]:
-    """The examples at `indices`, on the device, wherever they live."""
+    """Returns the inputs and targets at `indices`, on the device."""
     inputs, targets = examples[indices]
     if inputs.device != device and device.type == "cuda":
         return inputs.pin_memory().to(device, non_blocking=True), targets.to(device, non_blocking=True)
@@ -67,7 +67,7 @@ def fetch_batch(examples: Examples, indices: Tensor, device: torch.device) -> tu
 
 
 def predict_proba(model: Predictor, examples: Examples, size: int = 500) -> NDArray[float32]:
-    """(N, …) predictions of the task in evaluation mode: probabilities, numbers, …"""
+    """Returns the task's predictions in evaluation mode, such as probabilities: (N, …)."""
     with model.inference():
         predictions = map_batches(model, examples, lambda x, _: model.task.link(model.logits(x).float()), size)
         return predictions.numpy()
@@ -76,26 +76,26 @@ def predict_proba(model: Predictor, examples: Examples, size: int = 500) -> NDAr
 def map_batches(
     model: Predictor, examples: Examples, work: Callable[[Tensor, Tensor], Tensor], size: int = 500
 ) -> Tensor:
-    """What `work` makes of the examples, a row for each: it is given batches of inputs and targets, on the device.
+    """Returns the rows that `work` computes from batches of inputs and targets on the device, one for each example.
 
-    Batches halve where the memory does not hold them. Inputs of unequal length are with others of their length, the
-    longest first.
+    A batch that does not fit into memory is halved. Inputs of unequal length are batched by length, the longest first.
     """
     examples = examples.with_right_context(model.right_context)
     order = torch.arange(len(examples))
     if examples.lengths is not None:
         order = examples.lengths.argsort(descending=True, stable=True)
-    early = prefetcher(examples, model.device) if examples.lengths is None else None  # else sizes change on the way
-    fetch = early or partial(fetch_batch, examples, device=model.device)
+    # Batches of unequal length are not prefetched: their sizes change.
+    ahead = prefetcher(examples, model.device) if examples.lengths is None else None
+    fetch = ahead or partial(fetch_batch, examples, device=model.device)
     parts, start, most = [], 0, size
     try:
         while start < len(examples):
             if examples.lengths is not None:
                 longest = max(1, int(examples.lengths[order[start]]))
-                size = min(most, max(ALIKE, len(examples) // DIVIDED, COLUMNS // longest))
+                size = min(most, max(MIN_BATCH, len(examples) // MAX_BATCHES, COLUMNS // longest))
             indices = order[start : start + size]
-            if early:
-                early.prefetch(order[start : start + size * early.depth].split(size))
+            if ahead:
+                ahead.prefetch(order[start : start + size * ahead.depth].split(size))
             try:
                 parts.append(work(*fetch(indices)).cpu())
             except RuntimeError as error:
@@ -105,6 +105,6 @@ def map_batches(
                 continue
             start += size
     finally:
-        if early:
-            early.close()
+        if ahead:
+            ahead.close()
     return torch.cat(parts)[order.argsort()]

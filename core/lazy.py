@@ -1,4 +1,4 @@
-"""Inputs that are computed when a batch asks for them: as many as an array has rows, where the array is too large."""
+"""Inputs that are computed for each batch, because the array of all of them would be too large."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-SPARE = 3  # batches that lie ready or wait, beside one for each thread
+SPARE = 3  # batches that are ready or queued, beyond one for each thread
 
 Key = tuple[int, int, int]
 
 
 class LazyInputs:
-    """The inputs at `indices` of all that `make` can compute: int64 (B,) numbers -> (B, …). They stay on the CPU.
+    """The inputs at `indices`, computed on demand by `make`: int64 (B,) -> (B, …). They stay on the CPU.
 
-    `make` lets go of the interpreter, so that threads compute the next batches while the device learns from this one.
+    `make` releases the interpreter, so that threads compute the next batches while the device trains on this one.
     """
 
     device = torch.device("cpu")
@@ -28,10 +28,10 @@ class LazyInputs:
     def __len__(self) -> int:
         return len(self.indices)
 
-    def __getitem__(self, at: int | slice) -> Tensor:
-        if isinstance(at, slice):
-            return self.make(self.indices[at].numpy())
-        return self.make(self.indices[at : at + 1].numpy())[0]
+    def __getitem__(self, index: int | slice) -> Tensor:
+        if isinstance(index, slice):
+            return self.make(self.indices[index].numpy())
+        return self.make(self.indices[index : index + 1].numpy())[0]
 
     def index_select(self, dim: int, indices: Tensor) -> Tensor:
         assert dim == 0, "examples lie along the first axis"
@@ -39,26 +39,26 @@ class LazyInputs:
 
 
 class LazyNames(Protocol):
-    """Names of examples that are spelt when somebody asks: a sequence, and a digest of them all."""
+    """Names of examples that are built on demand: a sequence, and a digest of all names."""
 
     def __len__(self) -> int: ...
 
-    def __getitem__(self, at: int) -> str: ...
+    def __getitem__(self, index: int) -> str: ...
 
     def digest(self) -> bytes: ...
 
 
 class Prefetcher:
-    """Batches fetched in threads before their step comes; one that nobody foresaw is fetched at once."""
+    """Prefetches batches in background threads; falls back to a synchronous fetch on a miss."""
 
     def __init__(self, fetch: Callable[[Tensor], tuple[Tensor, Tensor]], workers: int) -> None:
         self.fetch = fetch
-        self.depth = workers + SPARE  # how many are foreseen
+        self.depth = workers + SPARE  # how many batches are prefetched
         self.pool = ThreadPoolExecutor(workers, thread_name_prefix="neocog-batch")
         self.waiting: dict[Key, Future[tuple[Tensor, Tensor]]] = {}
 
     def prefetch(self, batches: Sequence[Tensor]) -> None:
-        """These are the next; what else was foreseen is not wanted any more."""
+        """Starts to fetch the next batches, and cancels those that are no longer among them."""
         wanted = {key_of(indices): indices for indices in batches[: self.depth]}
         for key in self.waiting.keys() - wanted.keys():
             self.waiting.pop(key).cancel()
@@ -67,13 +67,13 @@ class Prefetcher:
                 self.waiting[key] = self.pool.submit(self.fetch, indices)
 
     def __call__(self, indices: Tensor) -> tuple[Tensor, Tensor]:
-        found = self.waiting.pop(key_of(indices), None)
-        return self.fetch(indices) if found is None else found.result()
+        future = self.waiting.pop(key_of(indices), None)
+        return self.fetch(indices) if future is None else future.result()
 
     def close(self) -> None:
         self.pool.shutdown(wait=False, cancel_futures=True)
 
 
 def key_of(indices: Tensor) -> Key:
-    """What tells two batches of one order apart: no example is in two of them."""
+    """Returns a key of a batch; no example is in two batches of an epoch."""
     return int(indices[0]), int(indices[-1]), len(indices)

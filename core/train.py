@@ -230,7 +230,7 @@ class Trainer:
         """All tensors that a step changes, by name (not copied)."""
         state = {f"network.{name}": value for name, value in self.network.state_dict().items()}
         state |= {f"average.{name}": value for name, value in self.ema.weights.items()}
-        for index, numbers in self.optimiser.remembered().items():
+        for index, numbers in self.optimiser.state_dict().items():
             state |= {f"optimiser.{index}.{name}": value for name, value in numbers.items()}
         return state | {"sums": self.sums}
 
@@ -250,7 +250,7 @@ class Trainer:
         for name, value in under("optimiser.").items():
             index, _, key = name.partition(".")
             numbers.setdefault(int(index), {})[key] = value
-        self.optimiser.remember(numbers)
+        self.optimiser.load_state_dict(numbers)
         self.sums = tensors["sums"].to(self.device, copy=True)
         for name in STATE:
             setattr(self, name, state[name])

@@ -56,7 +56,7 @@ def test_a_device_of_torch_that_nobody_trained_on(name, machine):
 )
 def test_a_device_that_is_not_here(name, gpus, found, machine):
     machine(gpus)
-    assert refused(name) == f"{name} is not here: torch finds {found}; --device cpu always works"
+    assert refused(name) == f"{name} is not available: torch finds {found}; --device cpu always works"
 
 
 @pytest.mark.parametrize(

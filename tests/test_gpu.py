@@ -72,10 +72,10 @@ def test_steps_are_those_of_the_processor(name):
     for (told, a), b, began in zip(here.named_parameters(), there.parameters(), before.parameters(), strict=True):
         moved = (a - began).norm()
         assert (b.cpu() - a).norm() <= near * moved, told
-    kept = pairs[1][1].remembered()
+    kept = pairs[1][1].state_dict()
     again = optimiser(there, settings)
-    again.remember({at: {n: v.cpu() for n, v in values.items()} for at, values in kept.items()})
-    for at, values in again.remembered().items():
+    again.load_state_dict({at: {n: v.cpu() for n, v in values.items()} for at, values in kept.items()})
+    for at, values in again.state_dict().items():
         for key, value in values.items():
             assert torch.equal(value, kept[at][key]) and value.device == kept[at][key].device
 

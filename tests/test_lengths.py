@@ -92,12 +92,12 @@ def test_answers_come_back_in_the_order_of_the_examples():
 
 
 def test_the_shorter_inputs_are_the_more_are_answered_at_once(monkeypatch):
-    """As many as make COLUMNS, at least ALIKE, and never more than were asked for."""
+    """As many as make COLUMNS, at least MIN_BATCH, and never more than were asked for."""
     monkeypatch.setattr(feed, "COLUMNS", 300)
     model, examples = Predictor("bag(50, 4), dense(2)"), texts(300)
     counts: list[int] = []
     feed.map_batches(model, examples, lambda inputs, _: counts.append(len(inputs)) or inputs[:, :1], size=40)
-    assert sum(counts) == 300 and counts[0] == feed.ALIKE and max(counts) == 40
+    assert sum(counts) == 300 and counts[0] == feed.MIN_BATCH and max(counts) == 40
     assert counts[:-1] == sorted(counts[:-1])
 
 
