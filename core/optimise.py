@@ -21,7 +21,7 @@ MANY_ROWS = 4096  # of a table: with fewer rows, a batch uses so many that all o
 
 
 def lr_schedule(settings: Settings, progress: float) -> float:
-    """Returns the learning rate as a share of its maximum at `progress` in [0, 1]: rising in the warm-up, then falling."""
+    """Returns the learning rate as a share of its maximum; `progress` through the run is in [0, 1]."""
     if progress < settings.warmup:
         return 0.1 + 0.9 * progress / settings.warmup
     left = (1 - progress) / (1 - settings.warmup)
@@ -102,7 +102,7 @@ class Optimiser(ABC):
         return {index: self.state[p] for index, p in enumerate(self.params) if p in self.state}
 
     def load_state_dict(self, states: dict[int, Tensors]) -> None:
-        """Continues from a state, copied into new tensors laid out as the parameters are: fused steps pair by memory."""
+        """Continues from a state, copied into new tensors laid out like the parameters, which fused steps rely on."""
         params = [(p, group) for group in self.param_groups for p in group["params"]]
         self.state = {}
         for index, values in states.items():

@@ -16,13 +16,14 @@ from torch import Tensor, nn
 from . import checkpoint
 from .capability import Capability
 from .checkpoint import Card
-from .combinators import Parallel, Vote
+from .combinators import Combinator
 from .constants import network_constants
 from .data import Data, Preprocessing
 from .domain import Domain
 from .layer import Layer
 from .model import put
 from .modules import Bag, Embed, NGrams, Residual
+from .modules import Combinator as CombinatorModule
 from .network import Network, parse
 from .problem import USAGE, Problem
 
@@ -140,9 +141,9 @@ def parts(layers: Sequence[Layer], module: nn.Module, is_end: bool = True) -> li
     collected = []
     for index, (layer, child) in enumerate(zip(layers, modules, strict=True)):
         is_head = is_end and index == last
-        if isinstance(layer, Parallel | Vote):
-            branches = child.get_submodule("branches").children()
-            for branch, branch_module in zip(layer.branches, branches, strict=True):
+        if isinstance(layer, Combinator) and not layer.transferred_whole:
+            assert isinstance(child, CombinatorModule)
+            for branch, branch_module in zip(layer.branches, child.branches, strict=True):
                 collected += parts(branch, branch_module, is_head)
         else:
             collected.append(Part(layer, child, is_head))

@@ -16,7 +16,7 @@ from neocog.core.layer import Layer, Shape
 from neocog.core.layers import conv, dense, globalavg, globalmax, maxpool, parallel, relu, residual, vote
 from neocog.core.network import Network, parse
 from neocog.core.sequential import Sequential
-from neocog.core.transfer import pieces
+from neocog.core.transfer import parts
 from rich.console import Console
 from test_fusion import calls
 from test_receptive_field import depends_on
@@ -178,12 +178,14 @@ def test_relevance_is_handed_back_through_it_and_conserved(combinator, out, fiel
 def test_weights_are_taken_over_branch_by_branch_or_whole(combinator, out, field):
     described = network(combinator)
     module = described.module()
-    found = pieces(described.layers, module)
-    weights = sum(weight.numel() for piece in found for weight in piece.module.state_dict().values())
+    copied = parts(described.layers, module)
+    weights = sum(weight.numel() for part in copied for weight in part.module.state_dict().values())
     assert weights == sum(weight.numel() for weight in module.state_dict().values())
     inner = [inner for branch in combinator.branches for inner in branch]
-    names = [piece.layer for piece in found]
-    assert names == ([combinator] if combinator.transferred_whole else inner) + [globalavg, dense(3)]
+    assert [part.layer for part in copied] == ([combinator] if combinator.transferred_whole else inner) + [
+        globalavg,
+        dense(3),
+    ]
 
 
 @each_combinator

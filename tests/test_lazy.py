@@ -7,7 +7,7 @@ import torch
 import toy
 from neocog.core.data import Examples, concatenate
 from neocog.core.domain import UNCHANGED
-from neocog.core.feed import COPYING, predict_proba, prefetcher, to_device_if_fits
+from neocog.core.feed import COPY_THREADS, predict_proba, prefetcher, to_device_if_fits
 from neocog.core.lazy import Prefetcher
 from neocog.core.train import batches
 from toy import lazy
@@ -78,7 +78,7 @@ def test_a_gpu_is_fed_by_all_processors_but_the_one_that_leads_it(processors, pr
     monkeypatch.setenv("LOCAL_WORLD_SIZE", str(processes))
     gpu = torch.device("cuda:0")
     assert prefetcher(lazy(toy.examples(5)), gpu).pool._max_workers == threads
-    assert prefetcher(toy.examples(5), gpu).pool._max_workers == COPYING  # copied from host memory
+    assert prefetcher(toy.examples(5), gpu).pool._max_workers == COPY_THREADS  # copied from host memory
     assert prefetcher(lazy(toy.examples(5)), CPU).pool._max_workers == 1
 
 
