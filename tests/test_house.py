@@ -260,3 +260,23 @@ def test_only_the_command_that_is_used_has_its_options():
     }
     assert callbacks["check"] is not cli._unused and callbacks["train"] is cli._unused
     assert all(command.callback is not cli._unused for command in cli.application().registered_commands)
+
+
+# --- the socket ----------------------------------------------------------------------------------------------------
+
+FEATURES = ("neocog.core.explain", "neocog.core.imagine", "neocog.core.robust")
+
+
+@pytest.mark.parametrize("name", ["domain", "train", "data", "feed", "model", "tasks/task", "tasks/classify"])
+def test_the_core_of_training_imports_no_feature(name):
+    path = ROOT / "core" / f"{name}.py"
+    assert not [module for module in imports(tree(path), package_of(path)) if module.startswith(FEATURES)]
+
+
+def test_the_socket_of_a_domain_is_small():
+    from dataclasses import MISSING, fields
+
+    from neocog.core.domain import Domain
+
+    required = [field.name for field in fields(Domain) if field.default is MISSING]
+    assert len(fields(Domain)) <= 12 and len(required) <= 12
