@@ -115,9 +115,9 @@ _debug = False
 
 def _version(requested: bool) -> None:
     if requested:
-        from .core.versions import own
+        from .core.versions import neocog_version
 
-        print(f"neocog {own()}")
+        print(f"neocog {neocog_version()}")
         raise typer.Exit
 
 

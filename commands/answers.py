@@ -87,7 +87,7 @@ def timeline_of(domain: Domain) -> Callable[[Mapping[str, Any], Path], str]:
 def check_labels(domain: Domain, path: Path, force: bool) -> None:
     """Raises Problem if labels cannot be written, before hours of sound are predicted."""
     timeline_of(domain)({"windows": [{"start": 0, "end": 0, "label": "", "probability": 0}]}, path)
-    files.free(path, force)
+    files.check_overwrite(path, force)
 
 
 def check_picture(domain: Domain, path: Path, force: bool) -> None:
@@ -97,7 +97,7 @@ def check_picture(domain: Domain, path: Path, force: bool) -> None:
     domain.require(Drawable, "--out")
     if path.suffix.lower() not in (".svg", ".png"):
         raise Problem(f"--out is a .svg or a .png; got {path.name}", USAGE)
-    files.free(path, force)
+    files.check_overwrite(path, force)
 
 
 def draw(model: Model, value: Input, row: dict[str, Any], out: Path | None, show: bool) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..core.files import free
+from ..core.files import check_overwrite
 from ..core.problem import DATA, INTERRUPTED, USAGE, Problem
 from ..core.progress import progress, say
 from . import tell
@@ -42,8 +42,8 @@ def show(
     [bold]neocog go show game.sgf --move 57 --plane "ladder capture"[/bold]
     [bold]neocog go show game.sgf --png game.png[/bold]
     """
-    free(svg, force)
-    free(png, force)
+    check_overwrite(svg, force)
+    check_overwrite(png, force)
     from ..go.diagram import diagram
 
     record = read_game(game)
@@ -119,7 +119,7 @@ def planes(
 
     [bold]neocog go planes games.zip --out planes.npz --moves last[/bold]
     """
-    free(out, force)
+    check_overwrite(out, force)
     from ..core.sources.parallel import processors
     from ..go.collection import read_collection
     from ..go.export import PositionChoice, export

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..core.files import free
+from ..core.files import check_overwrite
 from ..core.problem import INTERRUPTED, Problem
 from ..core.progress import progress, say
 from . import tell
@@ -168,7 +168,7 @@ def annotate(
     Each node of the record gets a comment with the probability and rank of its move, and labels 1 to 5 on the moves
     that the network prefers. Existing comments, marks and variations stay.
     """
-    free(out, force)
+    check_overwrite(out, force)
     from ..go import annotate as annotations
 
     record, content = read_record(game)

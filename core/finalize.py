@@ -67,7 +67,7 @@ def summary_of(run: RunFolder, metrics: Mapping[str, Any]) -> dict[str, Any]:
         "counts": training.data.counts,
         "labels": training.task.labels,
         "device": devices.describe(training.trainer.device),
-        "versions": versions.all_of_them(),
+        "versions": versions.versions(),
         "remarks": training.remarks,
     }
 

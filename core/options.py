@@ -1,4 +1,4 @@
-"""What a person may say of a domain's own options: each check once, and in the same words."""
+"""Checks of a domain's options, shared by all domains."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from .problem import USAGE, Problem, did_you_mean
 from .sources.cache import default_cache
 
 
-def said(options: Mapping[str, Any], names: Sequence[str], domain: str) -> dict[str, Any]:
-    """The options that somebody gave. Raises Problem for one that the domain does not have."""
+def set_options(options: Mapping[str, Any], names: Sequence[str], domain: str) -> dict[str, Any]:
+    """Returns the options that are not None. Raises Problem for one that the domain does not have."""
     for name in options:
         if name not in names:
             hint = did_you_mean(name, names)
@@ -19,44 +19,45 @@ def said(options: Mapping[str, Any], names: Sequence[str], domain: str) -> dict[
     return {name: value for name, value in options.items() if value is not None}
 
 
-def one_of(option: str, value: Any, choices: Sequence[str]) -> str:
-    """The value, where it is one of the choices."""
+def choice(option: str, value: Any, choices: Sequence[str]) -> str:
+    """Returns the value. Raises Problem if it is none of the choices."""
     if value not in choices:
         hint = did_you_mean(str(value), choices)
         raise Problem(f"{option} {value} is not known; it can be {', '.join(choices)}{hint}", USAGE)
     return str(value)
 
 
-def truth(option: str, value: Any) -> bool:
-    """The value, where it is true or false."""
+def boolean(option: str, value: Any) -> bool:
+    """Returns the value. Raises Problem if it is neither true nor false."""
     if not isinstance(value, bool):
         raise Problem(f"{option} is true or false; got {value}", USAGE)
     return value
 
 
-def number(option: str, value: Any, least: float, most: float) -> float:
-    """A number, or the text of one, from `least` to `most`."""
-    found = _read(value)
-    if not least <= found <= most:
-        raise Problem(f"{option} is a number from {least:,} to {most:,}; got {value}", USAGE)
-    return found
+def number(option: str, value: Any, low: float, high: float) -> float:
+    """Returns a number, or text of one, as a float. Raises Problem unless it is from `low` to `high`, inclusive."""
+    result = _to_float(value)
+    if not low <= result <= high:
+        raise Problem(f"{option} is a number from {low:,} to {high:,}; got {value}", USAGE)
+    return result
 
 
-def whole(option: str, value: Any, least: int, most: int) -> int:
-    """A whole number, or the text of one, from `least` to `most`."""
-    found = _read(value)
-    if not least <= found <= most or found != int(found):
-        raise Problem(f"{option} is a whole number from {least:,} to {most:,}; got {value}", USAGE)
-    return int(found)
+def integer(option: str, value: Any, low: int, high: int) -> int:
+    """Returns a whole number, or text of one. Raises Problem unless it is from `low` to `high`, inclusive."""
+    result = _to_float(value)
+    if not low <= result <= high or result != int(result):
+        raise Problem(f"{option} is a whole number from {low:,} to {high:,}; got {value}", USAGE)
+    return int(result)
 
 
-def _read(value: Any) -> float:
+def _to_float(value: Any) -> float:
+    """The value as a float; NaN, which no range contains, if it is none."""
     try:
         return float(value) if not isinstance(value, bool) else float("nan")
     except (TypeError, ValueError):
         return float("nan")
 
 
-def cache_in(options: Mapping[str, Any]) -> Path:
-    """Where decoded examples are kept: as somebody said, or where they usually are."""
+def cache_folder(options: Mapping[str, Any]) -> Path:
+    """Returns the folder of decoded examples: the option `cache`, or the default."""
     return Path(options["cache"]).expanduser() if options.get("cache") else default_cache()

@@ -17,7 +17,7 @@ from .network import call, parse
 from .problem import USAGE, Problem
 from .settings import Settings
 from .tasks import Classify
-from .versions import own
+from .versions import neocog_version
 
 MIN_STEPS = 25  # of an epoch
 LARGE, MAX_EPOCHS = 20_000, 60  # examples from which a recipe's epochs are enough; epochs of a small set at most
@@ -118,7 +118,7 @@ class Plan:
         options = source.pop("options")
         document = tomlkit.document()
         document.add(tomlkit.comment("neocog train --settings THIS-FILE runs this again."))
-        header = {"neocog": own(), "domain": self.domain.name, "task": self.task, "recipe": self.recipe}
+        header = {"neocog": neocog_version(), "domain": self.domain.name, "task": self.task, "recipe": self.recipe}
         for name, value in (header | {"network": network, "weights": self.weights}).items():
             if value is not None:
                 document.add(name, tomlkit.item(value))

@@ -1,4 +1,4 @@
-"""Problem: a mistake of the user, told in one sentence; Bad: a file that is no use. All else keeps its traceback."""
+"""Problem: an error of the user, shown without a traceback; Bad: an unusable file; exit codes."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -8,9 +8,9 @@ FAILED, USAGE, DATA, INTERRUPTED = 1, 2, 3, 130  # exit codes of every command
 
 
 class Problem(Exception):
-    """What was found, what was expected, what to do next.
+    """An error of the user. The message says what was found, what was expected and what to do next.
 
-    `code` is the exit code: FAILED, USAGE (the command line is wrong) or DATA (the data cannot be used).
+    `code` is the exit code: FAILED, USAGE (wrong command line), DATA (unusable data) or INTERRUPTED.
     """
 
     def __init__(self, message: str, code: int = FAILED) -> None:
@@ -26,6 +26,6 @@ class Bad(NamedTuple):
 
 
 def did_you_mean(word: str, words: Iterable[str]) -> str:
-    """`" (did you mean conv?)"` where a word is close, else the empty string."""
-    close = get_close_matches(word.lower(), list(words), n=1, cutoff=0.6)
-    return f" (did you mean {close[0]}?)" if close else ""
+    """Returns `" (did you mean conv?)"` if one of `words` is close to `word`, else the empty string."""
+    matches = get_close_matches(word.lower(), list(words), n=1, cutoff=0.6)
+    return f" (did you mean {matches[0]}?)" if matches else ""

@@ -123,7 +123,7 @@ class RunFolder:
             settings=asdict(plan.settings),
             data={**training.data.counts, **split, "fingerprint": self.fingerprint},
             metrics=metrics,
-            versions=versions.all_of_them(),
+            versions=versions.versions(),
         )
 
     def save_model(self, metrics: dict[str, Any]) -> None:

@@ -8,7 +8,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from ..core.changes import Vocabulary
+from ..core.augmentation import Transforms
 from ..core.domain import UNCHANGED, Augment
 from ..core.tta import View
 from .coords import SIZE
@@ -30,17 +30,17 @@ def symmetry_tables(device: torch.device) -> tuple[Tensor, Tensor]:
     return place_after.to(device), place_after.argsort(1).to(device)
 
 
-VOCABULARY = Vocabulary({"symmetries": symmetries}, "symmetries")
+TRANSFORMS = Transforms({"symmetries": symmetries}, "symmetries")
 
 
 def augment(text: str, extras: Mapping[str, Tensor]) -> Augment:
     """Parses `symmetries` or none. Raises Problem for other texts."""
-    return Augment(maps=symmetries) if VOCABULARY.read(text) else UNCHANGED
+    return Augment(maps=symmetries) if TRANSFORMS.parse(text) else UNCHANGED
 
 
 def views(text: str) -> Sequence[View]:
     """The views for test-time augmentation: all symmetries if the network was trained with them, else the identity."""
-    return [view(s) for s in range(COUNT)] if VOCABULARY.read(text) else [View()]
+    return [view(s) for s in range(COUNT)] if TRANSFORMS.parse(text) else [View()]
 
 
 def view(s: int) -> View:

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..core.changes import Vocabulary
+from ..core.augmentation import Transforms
 from ..core.domain import Augment
 from .spectrogram import middles
 
@@ -187,7 +187,7 @@ SAMPLES: Sequence[Word] = (shift, speed, background, noise, gain)
 MAPS: Sequence[Word] = (stretch, vtlp, colour, timemask, freqmask)
 WORDS = {word.__name__: word for word in (*SAMPLES, *MAPS)}
 RANGES = {"background": (-20, 100), "noise": (-20, 100), "gain": (0, 60), "colour": (0, 10)}
-VOCABULARY = Vocabulary(WORDS, "shift(0.1), noise(20)", RANGES, (0, 0.9))  # most numbers are shares
+TRANSFORMS = Transforms(WORDS, "shift(0.1), noise(20)", RANGES, (0, 0.9))  # most numbers are shares
 
 
 def augment(text: str, extras: Mapping[str, Tensor]) -> Augment:
@@ -195,7 +195,7 @@ def augment(text: str, extras: Mapping[str, Tensor]) -> Augment:
 
     Raises Problem for an unknown word, an unknown or impossible number, and a word written twice.
     """
-    words = VOCABULARY.read(text)
+    words = TRANSFORMS.parse(text)
     samples, maps = _chosen(SAMPLES, words), _chosen(MAPS, words)
 
     def change_samples(x: Tensor, targets: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:

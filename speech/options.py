@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.data import DataSpec, Preprocessing, Progress
-from ..core.options import cache_in, number, one_of, said, truth, whole
+from ..core.options import boolean, cache_folder, choice, integer, number, set_options
 from ..core.sources.columns import TableOptions, table_options
 from ..core.sources.fields import Condition, Pattern
 from .frontend import NORMALISE
@@ -53,7 +53,7 @@ class Options:
 
 def options_of(spec: DataSpec, preprocessing: Preprocessing | None) -> Options:
     """The options of a DataSpec; the `preprocessing` of a model overrides those of the form."""
-    options = said(spec.options, NAMES, "speech")
+    options = set_options(spec.options, NAMES, "speech")
     named = bool(options.keys() & set(NAMED)) or preprocessing is None
     form_options = options if preprocessing is None else form(preprocessing)
     naming = options if named or preprocessing is None else preprocessing
@@ -61,14 +61,14 @@ def options_of(spec: DataSpec, preprocessing: Preprocessing | None) -> Options:
     pattern = naming.get("pattern")
     return Options(
         **numbers,
-        deltas=truth("deltas", form_options.get("deltas", DEFAULTS["deltas"])),
-        normalise=one_of("normalise", form_options.get("normalise", DEFAULTS["normalise"]), NORMALISE),
+        deltas=boolean("deltas", form_options.get("deltas", DEFAULTS["deltas"])),
+        normalise=choice("normalise", form_options.get("normalise", DEFAULTS["normalise"]), NORMALISE),
         pattern=Pattern(str(pattern)) if pattern else None,
         test_where=condition(naming, "test_where"),
         valid_where=condition(naming, "valid_where"),
         lenient=not named,
         table=table_options(options, "path_column"),
-        cache=cache_in(options),
+        cache=cache_folder(options),
         progress=spec.progress,
     )
 
@@ -89,4 +89,4 @@ def in_range(name: str, value: Any) -> Any:
     if value is None:
         return None
     least, most = RANGES[name]
-    return whole(name, value, int(least), int(most)) if name in WHOLE else number(name, value, least, most)
+    return integer(name, value, int(least), int(most)) if name in WHOLE else number(name, value, least, most)

@@ -237,7 +237,7 @@ def test_the_number_of_symmetries_is_checked():
 
 
 def test_other_augmentations_are_refused():
-    with pytest.raises(Problem, match=r"symmetrys is not a way to augment .did you mean symmetries"):
+    with pytest.raises(Problem, match=r"symmetrys is not a known augmentation .did you mean symmetries"):
         augment("symmetrys", {})
 
 

@@ -55,9 +55,9 @@ def test_required_commands_are_implemented():
 
 
 def test_identification():
-    from neocog.core.versions import own
+    from neocog.core.versions import neocog_version
 
-    assert send("1 protocol_version", "2 name", "3 version") == ["=1 2", "=2 Neocog", f"=3 {own()}"]
+    assert send("1 protocol_version", "2 name", "3 version") == ["=1 2", "=2 Neocog", f"=3 {neocog_version()}"]
 
 
 def test_quit_ends_the_session():

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from neocog.core.problem import Problem
-from neocog.speech.augment import MAPS, SAMPLES, VOCABULARY, WORDS, augment, between
+from neocog.speech.augment import MAPS, SAMPLES, TRANSFORMS, WORDS, augment, between
 from neocog.speech.frontend import frontend
 from neocog.speech.spectrogram import middles
 from recorded import tone
@@ -192,9 +192,9 @@ def test_reading_between_two_is_numpys_interpolation(places: list[float]) -> Non
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("", "the augmentation is empty; write none, or words such as: shift\\(0.1\\), noise\\(20\\)"),
-        ("shif(0.1)", "shif is not a way to augment \\(did you mean shift\\?\\); there are background, colour"),
-        ("shift(0.1), shift(0.2)", "shift stands there twice; write it once"),
+        ("", "the augmentation is empty; write none, or augmentations such as: shift\\(0.1\\), noise\\(20\\)"),
+        ("shif(0.1)", "shif is not a known augmentation \\(did you mean shift\\?\\); there are background, colour"),
+        ("shift(0.1), shift(0.2)", "shift is given twice; write it once"),
         ("shift(2)", "shift: share is a number from 0 to 0.9; got 2"),
         ("noise(500)", "noise: snr is a number from -20 to 100; got 500"),
         ("gain(louder=3)", "louder is unknown.*; gain takes db"),
@@ -208,6 +208,6 @@ def test_a_word_that_cannot_be_meant_is_said(text: str, told: str) -> None:
 
 
 def test_words_may_stand_in_any_order() -> None:
-    assert VOCABULARY.read("none") == {} and list(VOCABULARY.read("vtlp, shift(0.2)")) == ["vtlp", "shift"]
+    assert TRANSFORMS.parse("none") == {} and list(TRANSFORMS.parse("vtlp, shift(0.2)")) == ["vtlp", "shift"]
     x = clips()
     assert torch.equal(samples("noise(10), shift(0.1)", x), samples("shift(0.1), noise(10)", x))

@@ -80,10 +80,10 @@ def test_the_same_generator_gives_the_same_changes():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("dorp(0.1)", "dorp is not a way to augment (did you mean drop?)"),
+        ("dorp(0.1)", "dorp is not a known augmentation (did you mean drop?)"),
         ("drop(2)", "drop: share is a number from 0 to 1; got 2"),
         ("drop(0.1, 0.2)", "drop(0.1, 0.2): too many positional arguments; drop takes share"),
-        (" ", "the augmentation is empty; write none, or words such as: drop(0.1), swap(0.05)"),
+        (" ", "the augmentation is empty; write none, or augmentations such as: drop(0.1), swap(0.05)"),
     ],
 )
 def test_words_that_augmentation_has_not(text, message):

@@ -210,9 +210,9 @@ def test_cutout_covers_one_square_with_one_colour(size: int) -> None:
 
 
 WRONG = {
-    "": "the augmentation is empty; write none, or words such as: flip, crop(4)",
-    "flop": "flop is not a way to augment (did you mean flip?); there are crop, cutout, flip, flipud, light, noise, "
-    "perspective, rotate, scale, skew, translate, vignette",
+    "": "the augmentation is empty; write none, or augmentations such as: flip, crop(4)",
+    "flop": "flop is not a known augmentation (did you mean flip?); there are crop, cutout, flip, flipud, light, "
+    "noise, perspective, rotate, scale, skew, translate, vignette",
     "crop(2.5)": "crop: pixels is a whole number from 0 to 1000; got 2.5",
     "crop(True)": "crop: pixels is a whole number from 0 to 1000; got True",
     "crop(pixel=3)": "crop(pixel=3): pixel is unknown (did you mean pixels?); crop takes pixels",
@@ -220,7 +220,7 @@ WRONG = {
     "flip(2)": "flip(2): too many positional arguments; flip takes no numbers",
     "rotate(-5)": "rotate: degrees is a number from 0 to 180; got -5",
     "light(brightness=0.1, contrast=3)": "light: contrast is a number from 0 to 1; got 3",
-    "flip, crop(4), flip": "flip, crop(4), flip: flip stands there twice; write it once",
+    "flip, crop(4), flip": "flip, crop(4), flip: flip is given twice; write it once",
 }
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from ..core.changes import Vocabulary
+from ..core.augmentation import Transforms
 from ..core.domain import Augment
 from .vocabulary import PADDING, UNKNOWN
 
@@ -36,12 +36,12 @@ def swap(ids: Tensor, rng: torch.Generator, share: float = 0.05) -> Tensor:
     return torch.where(first, after, torch.where(second, before, ids))
 
 
-VOCABULARY = Vocabulary({"drop": drop, "swap": swap}, "drop(0.1), swap(0.05)")
+TRANSFORMS = Transforms({"drop": drop, "swap": swap}, "drop(0.1), swap(0.05)")
 
 
 def augment(text: str, extras: Mapping[str, Tensor]) -> Augment:
     """The words in `text`, in their order, for training; raises Problem for an unknown word or an impossible number."""
-    changes = list(VOCABULARY.read(text).values())
+    changes = list(TRANSFORMS.parse(text).values())
 
     def change(ids: Tensor, targets: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
         for each in changes:

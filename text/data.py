@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ..core.data import Data, DataSpec, Preprocessing
 from ..core.inputs import Input, TextInput
-from ..core.options import said
+from ..core.options import set_options
 from ..core.problem import DATA, Problem
 from ..core.sources import expand
 from ..core.sources.cache import Cache, Index, cached
@@ -190,7 +190,7 @@ def table_in(file: str, preprocessing: Preprocessing, options: Mapping[str, Any]
     """The rows of a CSV or TSV file with the texts in them; a row that cannot be read has an empty text."""
     if Path(file).suffix.lower() not in DELIMITED or not os.path.isfile(file):
         return None
-    reading = reading_of({**preprocessing["reading"], **said(options, NAMES, "text"), "label_column": None})
+    reading = reading_of({**preprocessing["reading"], **set_options(options, NAMES, "text"), "label_column": None})
     try:
         table = read_table(file, Path(file).read_bytes(), reading.encoding)
     except OSError as error:

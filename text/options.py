@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.data import DataSpec, Preprocessing
-from ..core.options import cache_in, one_of, said, truth, whole
+from ..core.options import boolean, cache_folder, choice, integer, set_options
 from ..core.sources.columns import TableOptions, table_options
 
 TOKENS = ("words", "characters", "bytes")
@@ -55,12 +55,12 @@ class Options:
 
 def options_of(spec: DataSpec, preprocessing: Preprocessing | None = None) -> Options:
     """The options of a DataSpec; the `preprocessing` of a model decides how its texts are cut."""
-    options = said(spec.options, NAMES, "text")
+    options = set_options(spec.options, NAMES, "text")
     if preprocessing is None:
-        return Options(reading_of(options), cutting_of(options), cache_in(options))
+        return Options(reading_of(options), cutting_of(options), cache_folder(options))
     # Files of the same format are read as in training.
     reading = reading_of({**preprocessing["reading"], **options})
-    return Options(reading, cutting_of(preprocessing), cache_in(options))
+    return Options(reading, cutting_of(preprocessing), cache_folder(options))
 
 
 def form(preprocessing: Preprocessing) -> dict[str, Any]:
@@ -72,18 +72,18 @@ def reading_of(options: Mapping[str, Any]) -> Reading:
     table = table_options(options, "text_column")
     level = options.get("label_level")
     return Reading(
-        table.value, table.label, None if level is None else one_of("label_level", level, LEVELS), table.encoding
+        table.value, table.label, None if level is None else choice("label_level", level, LEVELS), table.encoding
     )
 
 
 def cutting_of(options: Mapping[str, Any]) -> Cutting:
     length = options.get("length")
-    length = None if length is None else whole("length", length, 1, MOST)
-    longest = whole("max_length", options.get("max_length", LONGEST), 1, MOST)
+    length = None if length is None else integer("length", length, 1, MOST)
+    longest = integer("max_length", options.get("max_length", LONGEST), 1, MOST)
     return Cutting(
-        one_of("tokens", options.get("tokens", "words"), TOKENS),
-        truth("lower", options.get("lower", True)),
-        whole("min_count", options.get("min_count", 1), 1, MOST),
+        choice("tokens", options.get("tokens", "words"), TOKENS),
+        boolean("lower", options.get("lower", True)),
+        integer("min_count", options.get("min_count", 1), 1, MOST),
         longest if length is None else min(longest, length),
         length,
     )

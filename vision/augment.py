@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..core.changes import Vocabulary, parts_of
+from ..core.augmentation import Transforms, split_calls
 from ..core.domain import Augment
 from ..core.tta import View, same
 from .warp import Dice, centred, perspective, rotate, scale, skew, translate, warp
@@ -138,7 +138,7 @@ STAGES: Sequence[tuple[Callable[..., Tensor], Sequence[Callable[..., Any]]]] = (
 )
 WORDS = {word.__name__: word for _, words in STAGES for word in words}
 RANGES = {"crop": (0, 1000), "cutout": (0, 1000), "rotate": (0, 180), "skew": (0, 60), "perspective": (0, 0.4)}
-VOCABULARY = Vocabulary(WORDS, "flip, crop(4)", RANGES)
+TRANSFORMS = Transforms(WORDS, "flip, crop(4)", RANGES)
 
 
 def augment(text: str, extras: Mapping[str, Tensor]) -> Augment:
@@ -152,7 +152,7 @@ def changes(text: str) -> Callable[[Tensor, torch.Generator], Tensor]:
 
     Raises Problem for an unknown word, an unknown or impossible number, and a word written twice.
     """
-    words = VOCABULARY.read(text)
+    words = TRANSFORMS.parse(text)
     chosen = [(stage, [words[each.__name__] for each in every if each.__name__ in words]) for stage, every in STAGES]
     stages = [(stage, some) for stage, some in chosen if some]
 
@@ -169,7 +169,7 @@ def suited(text: str, labels: list[str]) -> str:
     """The same words without flips where every label is one sign: in a mirror, a 2 is no 2 and a b is a d."""
     if not all(len(label) == 1 for label in labels):
         return text
-    return ", ".join(part for part in parts_of(text) if part.partition("(")[0] not in ("flip", "flipud")) or "none"
+    return ", ".join(part for part in split_calls(text) if part.partition("(")[0] not in ("flip", "flipud")) or "none"
 
 
 def views(text: str) -> Sequence[View]:
@@ -178,7 +178,7 @@ def views(text: str) -> Sequence[View]:
     Where it moved them, there are also the same moved by a pixel along the diagonal, either way, for those who
     ask for all (Jordan 2024, arXiv:2404.00498, "Multi-crop evaluation").
     """
-    words = VOCABULARY.read(text)
+    words = TRANSFORMS.parse(text)
     seen = [same, mirrored] if "flip" in words else [same]
     steps = (-1, 1) if "crop" in words else ()
     further = [partial(moved, each, step) for step in steps for each in seen]

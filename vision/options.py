@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, TypeGuard
 
 from ..core.data import DataSpec, Preprocessing, Progress
-from ..core.options import cache_in, one_of, said
+from ..core.options import cache_folder, choice, set_options
 from ..core.problem import USAGE, Problem
 from ..core.sources.columns import TableOptions, table_options
 
@@ -31,16 +31,16 @@ class Options:
 
 def options_of(spec: DataSpec, preprocessing: Preprocessing | None) -> Options:
     """The options of a DataSpec; the `preprocessing` of a model overrides those of the form."""
-    options = said(spec.options, NAMES, "vision")
-    table, cache = table_options(options, "path_column"), cache_in(options)
+    options = set_options(spec.options, NAMES, "vision")
+    table, cache = table_options(options, "path_column"), cache_folder(options)
     if preprocessing is not None:
         size = (int(preprocessing["size"][0]), int(preprocessing["size"][1]))
         colour, fit = str(preprocessing["colour"]), str(preprocessing["fit"])
         return Options(size, colour, fit, table, cache, spec.progress)
     return Options(
         side(options.get("size")),
-        one_of("colour", options.get("colour") or "auto", COLOURS),
-        one_of("fit", options.get("fit") or "crop", FITS),
+        choice("colour", options.get("colour") or "auto", COLOURS),
+        choice("fit", options.get("fit") or "crop", FITS),
         table,
         cache,
         spec.progress,

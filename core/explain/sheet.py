@@ -104,7 +104,7 @@ def free(path: Path | None, force: bool, endings: Sequence[str] = ENDINGS) -> No
         raise Problem(f"{path} is a folder; name a file", USAGE)
     if not path.parent.is_dir():
         raise Problem(f"{path.parent} is not a folder that is there; make it, or name another file", USAGE)
-    files.free(path, force)
+    files.check_overwrite(path, force)
 
 
 def write(sheet: Sheet, path: Path, force: bool = False) -> None:

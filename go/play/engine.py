@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from ...core.versions import own as package_version
+from ...core.versions import neocog_version as package_version
 from .. import sgf
 from ..board import Board, result
 from ..coords import PASS, SIZE, place, vertex
