@@ -31,7 +31,7 @@ class Painting:
         self.done = done
         self.shown(done, self.total, note)
         if self.every and done % self.every == 0 and done < self.total:
-            photo.write(picture() if callable(picture) else picture, photo.frame(self.out, done))
+            photo.write(picture() if callable(picture) else picture, photo.frame_path(self.out, done))
         return self.stop.requested
 
     def end(self, picture: Tensor, told: dict[str, Any], json: bool, quiet: bool) -> None:

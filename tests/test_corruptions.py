@@ -8,7 +8,7 @@ from neocog.core.robust.capability import Corruptible
 from neocog.speech import corruptions as sounds
 from neocog.text import corruptions as texts
 from neocog.text.vocabulary import UNKNOWN, Vocabulary
-from neocog.vision import corruptions as pictures
+from neocog.vision import corruptions as images
 
 RATE, SAMPLES = 8000, 1600
 WORDS = ["the", "film", "was", "wonderful", "flim", "goood", "good", "god"]
@@ -108,7 +108,7 @@ def test_a_shift_moves_by_its_share_of_the_side():
     """A bright pixel in the middle of 41 is found 0.1 · 41 pixels away, in whatever direction."""
     dark = torch.zeros(16, 1, 41, 41).byte()
     dark[:, :, 20, 20] = 255
-    moved = pictures.shift(dark, 0.1, rng())
+    moved = images.shift(dark, 0.1, rng())
     mass = moved[:, 0] / moved[:, 0].sum((1, 2), keepdim=True)
     places = torch.arange(41.0) - 20
     away = torch.stack(((mass.sum(1) * places).sum(1), (mass.sum(2) * places).sum(1)), 1)
@@ -119,7 +119,7 @@ def test_a_shift_moves_by_its_share_of_the_side():
 def test_a_blur_keeps_the_mean_and_has_its_deviation():
     dark = torch.zeros(1, 1, 61, 61).byte()
     dark[:, :, 30, 30] = 255
-    soft = pictures.blur(dark, 2 / 61, rng())[0, 0] / 255
+    soft = images.blur(dark, 2 / 61, rng())[0, 0] / 255
     places = torch.arange(61.0) - 30
     assert float(soft.sum()) == pytest.approx(1, abs=1e-4)
     assert float((soft.sum(0) * places.square()).sum()) ** 0.5 == pytest.approx(2, abs=0.05)
@@ -127,13 +127,13 @@ def test_a_blur_keeps_the_mean_and_has_its_deviation():
 
 def test_contrast_and_brightness_are_known_numbers():
     half = torch.tensor([[[[0, 200]]]]).byte()
-    assert pictures.contrast(half, 0.75, rng()).flatten().tolist() == [75, 125]
-    assert {float(pictures.brightness(half, 0.2, rng(seed))[0, 0, 0, 1]) for seed in range(9)} == {251.0, 149.0}
+    assert images.contrast(half, 0.75, rng()).flatten().tolist() == [75, 125]
+    assert {float(images.brightness(half, 0.2, rng(seed))[0, 0, 0, 1]) for seed in range(9)} == {251.0, 149.0}
 
 
 def test_a_quarter_turn_is_numpys():
     one = torch.arange(25).view(1, 1, 5, 5).byte()
-    turns = {tuple(pictures.rotate(one, 90, rng(seed)).round().flatten().tolist()) for seed in range(9)}
+    turns = {tuple(images.rotate(one, 90, rng(seed)).round().flatten().tolist()) for seed in range(9)}
     expected = {tuple(np.rot90(one[0, 0].numpy(), k).flatten().astype(float).tolist()) for k in (1, 3)}
     assert turns == expected
 

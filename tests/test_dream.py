@@ -185,7 +185,7 @@ def test_a_large_photo_is_scaled_first_and_that_is_said(tmp_path):
     Image.new("L", (8000, 5000), 90).save(tmp_path / "large.jpg", quality=10)
     read = photo.read(str(tmp_path / "large.jpg"), 256)
     assert read.values.shape == (1, 3, 160, 256)
-    assert read.remark == "8000×5000 (40.0 megapixels) is scaled to 256×160; --size says how large"
+    assert read.remark == "8000×5000 (40.0 megapixels) is scaled to 256×160; --size sets the longer side"
 
 
 # --- the commands ---------------------------------------------------------------------------------------------------

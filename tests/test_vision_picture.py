@@ -1,4 +1,4 @@
-"""Bytes to pixels: every mode and format, upright, in the form that was asked for; or a reason in plain words."""
+"""Decoding of images: modes, formats, orientation, size and colour, and messages for unusable files."""
 
 import io
 import os
@@ -35,7 +35,7 @@ def reason(content: bytes) -> str:
 
 
 @pytest.mark.parametrize("format", ["PNG", "BMP", "GIF", "TIFF", "PPM"])
-def test_a_lossless_format_gives_the_pixels_that_were_saved(format: str) -> None:
+def test_lossless_formats_give_the_saved_pixels(format: str) -> None:
     image = Image.fromarray(HALVES)
     image = image.quantize(4) if format == "GIF" else image
     assert (pixels(encoded(image, format), RGB)[1] == HALVES.transpose(2, 0, 1)).all()
@@ -44,7 +44,7 @@ def test_a_lossless_format_gives_the_pixels_that_were_saved(format: str) -> None
 @pytest.mark.parametrize(
     ("format", "options"), [("JPEG", {"quality": 95, "subsampling": 0}), ("WEBP", {"quality": 90})]
 )
-def test_a_lossy_format_gives_nearly_the_pixels_that_were_saved(format: str, options: dict[str, int]) -> None:
+def test_lossy_formats_give_nearly_the_saved_pixels(format: str, options: dict[str, int]) -> None:
     got = pixels(encoded(Image.fromarray(HALVES), format, **options), RGB)[1].astype(int)
     assert abs(got - HALVES.transpose(2, 0, 1)).mean() < 12
 
@@ -62,10 +62,8 @@ MODES = [
 
 
 @pytest.mark.parametrize(("image", "colour"), MODES, ids=lambda value: getattr(value, "mode", ""))
-def test_every_mode_of_a_png_becomes_the_colour_that_a_person_sees(
-    image: Image.Image, colour: tuple[int, int, int]
-) -> None:
-    """What is transparent lies over white; 16 bits are 0..65535."""
+def test_every_png_mode_gives_the_displayed_colour(image: Image.Image, colour: tuple[int, int, int]) -> None:
+    """Transparency is over white; 16 bits are 0..65535."""
     assert pixels(encoded(image), RGB)[1][:, 4, 4].tolist() == list(colour)
 
 
@@ -78,7 +76,7 @@ def test_every_mode_of_a_png_becomes_the_colour_that_a_person_sees(
         (np.full((8, 8), np.nan, np.float32), 0),
     ],
 )
-def test_deep_tiffs_are_brought_to_eight_bits_by_their_range(values: np.ndarray, expected: int) -> None:
+def test_deep_tiffs_are_scaled_to_eight_bits_by_their_range(values: np.ndarray, expected: int) -> None:
     assert pixels(encoded(Image.fromarray(values), "TIFF"), RGB)[1][0, 4, 4] == expected
 
 
@@ -87,7 +85,7 @@ def test_cmyk_becomes_rgb() -> None:
     assert got[:, 4, 4].tolist() == [255, 0, 0]
 
 
-def test_a_transparent_colour_of_a_palette_lies_over_white() -> None:
+def test_a_transparent_palette_colour_becomes_white() -> None:
     image = Image.fromarray(HALVES).quantize(2)
     red = image.getpixel((0, 0))
     got = pixels(encoded(image, "GIF", transparency=red), RGB)[1]
@@ -95,7 +93,7 @@ def test_a_transparent_colour_of_a_palette_lies_over_white() -> None:
     assert got[:, 4, 7].tolist() == [0, 0, 255]
 
 
-def test_the_first_frame_of_an_animation_is_the_picture() -> None:
+def test_an_animation_gives_its_first_frame() -> None:
     frames = [Image.new("P", (8, 8), 0), Image.new("P", (8, 8), 1)]
     for frame in frames:
         frame.putpalette([9, 9, 9, 200, 200, 200])
@@ -103,11 +101,11 @@ def test_the_first_frame_of_an_animation_is_the_picture() -> None:
 
 
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "TIFF", "WEBP"])
-@pytest.mark.parametrize("turn", range(1, 9))
-def test_a_picture_is_upright_however_the_camera_was_held(format: str, turn: int) -> None:
-    """The same scene saved in all eight ways gives the same pixels, in its upright size."""
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_every_exif_orientation_gives_an_upright_image(format: str, orientation: int) -> None:
+    """The same scene in all eight orientations gives the same pixels, in its upright size."""
     scene = Image.fromarray(np.kron(np.arange(6, dtype=np.uint8).reshape(2, 3) * 40, np.ones((16, 16), np.uint8)))
-    back = {
+    transpose = {
         2: Image.Transpose.FLIP_LEFT_RIGHT,
         3: Image.Transpose.ROTATE_180,
         4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -116,18 +114,18 @@ def test_a_picture_is_upright_however_the_camera_was_held(format: str, turn: int
         7: Image.Transpose.TRANSVERSE,
         8: Image.Transpose.ROTATE_270,
     }
-    held = scene.transpose(back[turn]) if turn in back else scene
+    stored = scene.transpose(transpose[orientation]) if orientation in transpose else scene
     exif = Image.Exif()
-    exif[0x0112] = turn
-    content = encoded(held, format, exif=exif)
-    found, got = pixels(content, Form((32, 48), "grey", "crop"))
-    assert found.size == (32, 48) and found.orientation == turn
+    exif[0x0112] = orientation
+    content = encoded(stored, format, exif=exif)
+    original, got = pixels(content, Form((32, 48), "grey", "crop"))
+    assert original.size == (32, 48) and original.orientation == orientation
     assert abs(got[0].astype(int) - np.asarray(scene)).mean() < 6
     assert header(content).size == (32, 48)
 
 
 @pytest.mark.filterwarnings("ignore:Corrupt EXIF")
-def test_a_damaged_exif_block_does_not_lose_the_picture() -> None:
+def test_a_damaged_exif_block_is_ignored() -> None:
     content = encoded(Image.fromarray(HALVES), "JPEG", exif=b"Exif\0\0MM\0\x2a\xff\xff\xff\xffgarbage")
     assert pixels(content, RGB)[0].orientation == 1
 
@@ -136,17 +134,17 @@ WIDE = np.zeros((8, 16, 3), np.uint8)  # red, then green, then blue
 WIDE[:, :4, 0], WIDE[:, 4:12, 1], WIDE[:, 12:, 2] = 255, 255, 255
 
 
-def test_crop_keeps_the_middle() -> None:
+def test_crop_keeps_the_centre() -> None:
     got = pixels(encoded(Image.fromarray(WIDE)), Form((8, 8), "rgb", "crop"))[1]
     assert (got == WIDE[:, 4:12].transpose(2, 0, 1)).all()
 
 
-def test_stretch_keeps_all_of_it_and_changes_its_shape() -> None:
+def test_stretch_keeps_everything_and_changes_the_aspect_ratio() -> None:
     got = pixels(encoded(Image.fromarray(WIDE)), Form((8, 8), "rgb", "stretch"))[1]
     assert got[0, 4, 0] > 200 and got[1, 4, 4] > 200 and got[2, 4, 7] > 200
 
 
-def test_pad_keeps_all_of_it_and_its_shape_between_black_bars() -> None:
+def test_pad_keeps_everything_and_the_aspect_ratio_between_black_bars() -> None:
     got = pixels(encoded(Image.fromarray(WIDE)), Form((8, 8), "rgb", "pad"))[1]
     assert not got[:, :2].any() and not got[:, 6:].any() and got[0, 4, 0] > 200 and got[2, 4, 7] > 200
 
@@ -158,18 +156,18 @@ def test_pad_keeps_all_of_it_and_its_shape_between_black_bars() -> None:
     fit=st.sampled_from(["crop", "stretch", "pad"]),
     colour=st.sampled_from(["grey", "rgb"]),
 )
-def test_any_size_comes_out_in_the_size_and_colour_of_the_form(
+def test_any_image_gets_the_size_and_colour_of_the_form(
     size: tuple[int, int], form: tuple[int, int], fit: str, colour: str
 ) -> None:
     content = encoded(Image.new("RGB", size, (50, 50, 50)))
     assert pixels(content, Form(form, colour, fit))[1].shape == (1 if colour == "grey" else 3, *form)
 
 
-def test_a_picture_of_one_pixel_is_a_picture() -> None:
+def test_an_image_of_one_pixel_is_decoded() -> None:
     assert (pixels(encoded(Image.new("RGB", (1, 1), (1, 2, 3))), RGB)[1][:, 3, 3] == [1, 2, 3]).all()
 
 
-def test_an_array_goes_the_same_way_as_a_picture() -> None:
+def test_an_array_gives_the_same_pixels_as_a_file() -> None:
     rng = np.random.default_rng(0)
     array = rng.integers(0, 256, (3, 20, 30), np.uint8)
     content = encoded(Image.fromarray(array.transpose(1, 2, 0)))
@@ -177,36 +175,36 @@ def test_an_array_goes_the_same_way_as_a_picture() -> None:
         assert (pixels(array, form)[1] == pixels(content, form)[1]).all()
 
 
-def test_a_file_that_is_no_picture_has_a_reason_in_plain_words() -> None:
-    whole = encoded(Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)), "JPEG")
+def test_unusable_files_have_a_reason() -> None:
+    jpeg = encoded(Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)), "JPEG")
     assert reason(b"") == "is empty (0 bytes)"
     assert reason(b"these are words\n").startswith("holds text, not a picture")
     assert reason(bytes(range(200, 256))).startswith("is not a picture that can be read")
-    assert reason(whole[: len(whole) // 2]).startswith("breaks off: the file is truncated")
+    assert reason(jpeg[: len(jpeg) // 2]).startswith("breaks off: the file is truncated")
     png = encoded(Image.fromarray(HALVES))
     assert reason(png[:50] + b"xxxx" + png[54:]).startswith(("is damaged", "breaks off"))
 
 
-def test_a_decompression_bomb_is_refused_before_it_is_unpacked() -> None:
-    """30,000 x 30,000 pixels, announced by a head of some bytes."""
-    head = encoded(Image.new("L", (1, 1)), "BMP")
-    bomb = head[:18] + (30_000).to_bytes(4, "little") + (30_000).to_bytes(4, "little") + head[26:]
+def test_a_decompression_bomb_is_refused_before_decoding() -> None:
+    """The header alone claims 30,000 x 30,000 pixels."""
+    bmp = encoded(Image.new("L", (1, 1)), "BMP")
+    bomb = bmp[:18] + (30_000).to_bytes(4, "little") + (30_000).to_bytes(4, "little") + bmp[26:]
     assert reason(bomb).startswith("has more than 178 million pixels")
 
 
 @pytest.mark.filterwarnings("ignore")
 @settings(max_examples=80)
 @given(st.binary(max_size=40), st.integers(0, 600), st.sampled_from(["PNG", "JPEG", "GIF", "TIFF", "WEBP", "BMP"]))
-def test_damage_is_a_reason_and_never_a_crash(noise: bytes, at: int, format: str) -> None:
+def test_damaged_files_are_decoded_or_raise_unreadable(noise: bytes, offset: int, format: str) -> None:
     content = encoded(Image.fromarray(HALVES), format)
     try:
-        pixels(content[:at] + noise + content[at + len(noise) :], RGB)
-    except Unreadable as problem:
-        assert str(problem)
+        pixels(content[:offset] + noise + content[offset + len(noise) :], RGB)
+    except Unreadable as error:
+        assert str(error)
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
-def test_what_is_not_a_file_is_not_read(tmp_path: Path) -> None:
+def test_only_regular_files_are_read(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.png")
     with pytest.raises(Unreadable, match="is not a file"):
         fetched(tmp_path / "pipe.png")
@@ -214,7 +212,7 @@ def test_what_is_not_a_file_is_not_read(tmp_path: Path) -> None:
         fetched(tmp_path)
 
 
-def test_a_file_that_may_not_be_read_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_without_read_permission_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a.png").write_bytes(b"x")
 
     def refuse(path: Path, mode: str) -> BinaryIO:
@@ -225,7 +223,7 @@ def test_a_file_that_may_not_be_read_says_so(tmp_path: Path, monkeypatch: pytest
         fetched(tmp_path / "a.png")
 
 
-def test_read_takes_a_path_or_bytes_and_gives_the_same(tmp_path: Path) -> None:
+def test_read_gives_the_same_for_a_path_and_its_content(tmp_path: Path) -> None:
     content = encoded(Image.fromarray(HALVES))
     (tmp_path / "ä 图.png").write_bytes(content)
     from_path = data.read(FileInput(str(tmp_path / "ä 图.png")), FACTS)
@@ -233,7 +231,7 @@ def test_read_takes_a_path_or_bytes_and_gives_the_same(tmp_path: Path) -> None:
     assert (from_path.numpy() == HALVES.transpose(2, 0, 1)).all()
 
 
-def test_read_says_which_file_and_why(tmp_path: Path) -> None:
+def test_read_names_the_file_and_the_reason(tmp_path: Path) -> None:
     (tmp_path / "empty.png").touch()
     with pytest.raises(Problem, match=r"empty\.png is empty \(0 bytes\)") as caught:
         data.read(FileInput(str(tmp_path / "empty.png")), FACTS)
@@ -245,7 +243,9 @@ def test_read_says_which_file_and_why(tmp_path: Path) -> None:
     assert caught.value.code == USAGE
 
 
-def test_gather_takes_files_folders_and_globs_in_natural_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_expand_paths_takes_files_folders_and_globs_in_natural_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "in" / "deep").mkdir(parents=True)
     for name in (
         "in/10.png",
@@ -264,7 +264,7 @@ def test_gather_takes_files_folders_and_globs_in_natural_order(tmp_path: Path, m
     assert [value.name for value in data.expand_paths(["**/*.png"])] == ["in/9.png", "in/10.png"]
 
 
-def test_gather_says_what_it_did_not_find(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_expand_paths_reports_missing_inputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "empty").mkdir()
     monkeypatch.chdir(tmp_path)
     for argument, message in [

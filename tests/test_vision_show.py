@@ -1,4 +1,4 @@
-"""Pictures for people: sizes, pixels and what relevance does to them. Numbers, not looks."""
+"""Rendering of images: sizes, pixels and relevance overlays."""
 
 from io import BytesIO
 
@@ -23,51 +23,53 @@ def pixels(*shape: int) -> torch.Tensor:
         ((1, 1, 1), (160, 160)),
     ],
 )
-def test_pixels_grow_by_a_whole_number(shape: tuple[int, ...], size: tuple[int, int]) -> None:
-    """The longer side is 160 pixels or more; each pixel is a square of its own colour."""
+def test_pixels_are_enlarged_by_a_whole_factor(shape: tuple[int, ...], size: tuple[int, int]) -> None:
+    """The longer side is at least 160 pixels; each pixel is a square of its colour."""
     x = pixels(*shape)
     image = show(x)
     assert image.mode == "RGB" and image.size == size
-    times = size[0] // shape[2]
-    assert np.array_equal(np.array(image)[::times, ::times], x.expand(3, -1, -1).permute(1, 2, 0).numpy())
-    assert np.array_equal(np.array(image)[times - 1 :: times, times - 1 :: times], np.array(image)[::times, ::times])
+    factor = size[0] // shape[2]
+    assert np.array_equal(np.array(image)[::factor, ::factor], x.expand(3, -1, -1).permute(1, 2, 0).numpy())
+    assert np.array_equal(
+        np.array(image)[factor - 1 :: factor, factor - 1 :: factor], np.array(image)[::factor, ::factor]
+    )
 
 
-def test_no_relevance_leaves_the_picture_in_grey() -> None:
+def test_zero_relevance_gives_a_grey_image() -> None:
     x = pixels(3, 40, 40)
-    shown = np.array(show(x, torch.zeros(40, 40)))[::4, ::4].astype(int)
-    assert (shown == shown[..., :1]).all()
-    assert np.abs(shown[..., 0] - x.float().mean(0).numpy()).max() <= 0.5
+    array = np.array(show(x, torch.zeros(40, 40)))[::4, ::4].astype(int)
+    assert (array == array[..., :1]).all()
+    assert np.abs(array[..., 0] - x.float().mean(0).numpy()).max() <= 0.5
 
 
-def test_the_strongest_place_has_the_strongest_colour() -> None:
-    """Red where relevance speaks for the answer, blue where it speaks against, and nothing in between."""
+def test_the_strongest_relevance_has_the_strongest_colour() -> None:
+    """Red for positive relevance, blue for negative, no colour for zero."""
     relevance = torch.zeros(40, 40)
     relevance[5:8, 5:8], relevance[30:33, 30:33] = 2, -2
     red, _, blue = np.array(show(torch.full((3, 40, 40), 128, dtype=torch.uint8), relevance))[::4, ::4].T.astype(int)
     assert (red - blue)[6, 6] > 80 and (blue - red)[31, 31] > 80 and (red - blue)[20, 20] == 0
 
 
-def test_relevance_of_one_sign_is_bright() -> None:
+def test_nonnegative_relevance_goes_from_black_to_bright() -> None:
     relevance = torch.linspace(0, 1, 40).expand(40, 40)
-    shown = np.array(show(torch.zeros(3, 40, 40, dtype=torch.uint8), relevance))[0, ::4].astype(int).sum(1)
-    assert shown[0] == 0 and (np.diff(shown) >= 0).all() and shown[-1] > 350
+    array = np.array(show(torch.zeros(3, 40, 40, dtype=torch.uint8), relevance))[0, ::4].astype(int).sum(1)
+    assert array[0] == 0 and (np.diff(array) >= 0).all() and array[-1] > 350
 
 
-def test_one_outlier_does_not_pale_the_others() -> None:
+def test_a_single_outlier_does_not_pale_the_rest() -> None:
     relevance = torch.full((40, 40), 0.5)
     relevance[0, 0] = 1e6
-    shown = np.array(show(torch.zeros(3, 40, 40, dtype=torch.uint8), relevance))
-    assert np.array_equal(shown[0, 0], shown[-1, -1])
+    array = np.array(show(torch.zeros(3, 40, 40, dtype=torch.uint8), relevance))
+    assert np.array_equal(array[0, 0], array[-1, -1])
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 0.0, 1e-38])
-def test_odd_relevance_gives_a_picture(value: float) -> None:
+def test_nan_infinite_and_tiny_relevance_is_rendered(value: float) -> None:
     relevance = torch.full((8, 8), value)
     assert show(pixels(1, 8, 8), relevance).size == (160, 160)
 
 
-def test_png_is_the_picture_as_bytes() -> None:
+def test_png_decodes_to_the_image() -> None:
     image = show(pixels(3, 32, 32))
     data = png(image)
     assert data.startswith(b"\x89PNG")

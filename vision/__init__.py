@@ -22,9 +22,9 @@ DOMAIN = Domain(
     default="swift",
     options=options.NAMES,
     capabilities=(
-        AugmentationLimits(augment.suited),
+        AugmentationLimits(augment.restrict),
         TestTimeAugmentation(augment.views),
-        Transferable(options.form, weights.weights, {"efficientnet-lite0": pretrained.efficientnet_lite0}),
+        Transferable(options.form, weights.load_weights, {"efficientnet-lite0": pretrained.efficientnet_lite0}),
         Explainable(),
         FilterImages(),
         Imaginable(imagine.canvas),

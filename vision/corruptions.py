@@ -1,7 +1,7 @@
-"""How pictures go wrong: noise, blur, shift, rotation, brightness, contrast, in five strengths each.
+"""Common corruptions of images: noise, blur, shift, rotation, brightness and contrast, in five strengths each.
 
-After Hendrycks and Dietterich 2019, with strengths as shares of the picture's side and of full scale, so that they mean
-the same on 28 pixels and on 224. The strength is what it says for every picture; chance decides noise and directions.
+After Hendrycks and Dietterich 2019, with strengths relative to the image's side and to full scale, so that they mean
+the same on 28 pixels and on 224. Every image is corrupted by the same amount; noise and directions are random.
 """
 
 from __future__ import annotations
@@ -24,54 +24,55 @@ PIXELS = "of the range"
 
 
 def corruptions(preprocessing: Preprocessing, extras: Mapping[str, Tensor]) -> Mapping[str, Corruption]:
+    """Returns the corruptions by name; they depend neither on `preprocessing` nor on `extras`."""
     return CORRUPTIONS
 
 
-def noise(pictures: Tensor, std: float, rng: torch.Generator) -> Tensor:
-    """Normal noise of this deviation, a share of full scale, on every pixel and channel."""
-    drawn = torch.randn(pictures.shape, device=pictures.device, generator=rng)
-    return drawn.mul_(std * FULL).add_(pictures).clamp_(0, FULL)
+def noise(images: Tensor, std: float, rng: torch.Generator) -> Tensor:
+    """Adds Gaussian noise to every pixel and channel; `std` is a share of full scale."""
+    values = torch.randn(images.shape, device=images.device, generator=rng)
+    return values.mul_(std * FULL).add_(images).clamp_(0, FULL)
 
 
-def blur(pictures: Tensor, share: float, rng: torch.Generator) -> Tensor:
-    """A Gaussian of this deviation, a share of the longer side, the border mirrored."""
-    sigma = share * max(pictures.shape[2:])
-    reach = min(max(1, round(3 * sigma)), min(pictures.shape[2:]) - 1)
-    across = torch.arange(-reach, reach + 1, device=pictures.device) / sigma
-    weights = torch.softmax(-across.square() / 2, 0)
-    x = pictures.float().flatten(0, 1)[:, None]  # (B·C, 1, H, W)
-    x = F.conv2d(F.pad(x, (reach,) * 4, mode="reflect"), weights.view(1, 1, 1, -1))
-    return F.conv2d(x, weights.view(1, 1, -1, 1)).view(pictures.shape)
+def blur(images: Tensor, share: float, rng: torch.Generator) -> Tensor:
+    """Gaussian blur with reflection padding; its standard deviation is a share of the longer side."""
+    sigma = share * max(images.shape[2:])
+    radius = min(max(1, round(3 * sigma)), min(images.shape[2:]) - 1)
+    offsets = torch.arange(-radius, radius + 1, device=images.device) / sigma
+    weights = torch.softmax(-offsets.square() / 2, 0)
+    x = images.float().flatten(0, 1)[:, None]  # (B·C, 1, H, W)
+    x = F.conv2d(F.pad(x, (radius,) * 4, mode="reflect"), weights.view(1, 1, 1, -1))
+    return F.conv2d(x, weights.view(1, 1, -1, 1)).view(images.shape)
 
 
-def shift(pictures: Tensor, share: float, rng: torch.Generator) -> Tensor:
-    """Moved by this share of the side, each picture in a direction of its own; the border mirrored."""
-    angle = torch.rand(len(pictures), device=pictures.device, generator=rng) * (2 * torch.pi)
-    matrix = torch.eye(3, device=pictures.device).repeat(len(pictures), 1, 1)
-    matrix[:, 0, 2] = angle.cos() * (share * pictures.shape[3])
-    matrix[:, 1, 2] = angle.sin() * (share * pictures.shape[2])
-    return sample(pictures, matrix)
+def shift(images: Tensor, share: float, rng: torch.Generator) -> Tensor:
+    """Shifts each image by this share of the side in a random direction, with reflection padding."""
+    angle = torch.rand(len(images), device=images.device, generator=rng) * (2 * torch.pi)
+    matrix = torch.eye(3, device=images.device).repeat(len(images), 1, 1)
+    matrix[:, 0, 2] = angle.cos() * (share * images.shape[3])
+    matrix[:, 1, 2] = angle.sin() * (share * images.shape[2])
+    return sample(images, matrix)
 
 
-def rotate(pictures: Tensor, degrees: float, rng: torch.Generator) -> Tensor:
-    """Turned by so much to the left or the right about the middle, the border mirrored."""
-    return sample(pictures, rotation(degrees * _signs(pictures, rng)))
+def rotate(images: Tensor, degrees: float, rng: torch.Generator) -> Tensor:
+    """Rotates left or right about the centre, with reflection padding."""
+    return sample(images, rotation(degrees * random_signs(images, rng)))
 
 
-def brightness(pictures: Tensor, share: float, rng: torch.Generator) -> Tensor:
-    """Brighter or darker by this share of full scale; what is beyond white or black is cut off."""
-    return (pictures + (share * FULL) * _signs(pictures, rng)[:, None, None, None]).clamp_(0, FULL)
+def brightness(images: Tensor, share: float, rng: torch.Generator) -> Tensor:
+    """Brightens or darkens by this share of full scale, clipped to 0..255."""
+    return (images + (share * FULL) * random_signs(images, rng)[:, None, None, None]).clamp_(0, FULL)
 
 
-def contrast(pictures: Tensor, share: float, rng: torch.Generator) -> Tensor:
-    """This share of the contrast lost: every pixel so much nearer to the picture's mean."""
-    x = pictures.float()
+def contrast(images: Tensor, share: float, rng: torch.Generator) -> Tensor:
+    """Moves every pixel towards the image's mean by this share of the distance."""
+    x = images.float()
     return torch.lerp(x, x.mean((1, 2, 3), keepdim=True), share)
 
 
-def _signs(pictures: Tensor, rng: torch.Generator) -> Tensor:
-    """(B,) −1 or 1."""
-    return torch.randint(0, 2, (len(pictures),), device=pictures.device, generator=rng).float().mul_(2).sub_(1)
+def random_signs(images: Tensor, rng: torch.Generator) -> Tensor:
+    """(B,) float32, −1 or 1 with probability 1/2."""
+    return torch.randint(0, 2, (len(images),), device=images.device, generator=rng).float().mul_(2).sub_(1)
 
 
 CORRUPTIONS = {

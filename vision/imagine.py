@@ -1,4 +1,4 @@
-"""Pictures that a network imagines: values from 0 to 1 in place of pixels, so that there is a way uphill."""
+"""Parameterisation of images for feature visualisation: values from 0 to 1 in place of pixels."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from ..core.data import Preprocessing
 from ..core.imagine.canvas import Canvas
 from .frontend import CHANNELS
 
-PHOTO = 96  # pixels: pictures from this side on are imagined in one way, for the time that each takes
+PHOTO = 96  # pixels: for images of at least this side, one setting is used instead of several, to save time
 PHOTOS = {"jitter": 8, "fourier": True}
-END = 0.25  # a mean this near to black or white is of pictures drawn on it
+MARGIN = 0.25  # a mean this near to black or white is taken as a black or white background
 
-# The square root of the covariance of ImageNet's colours, its longest column 1: independent channels become colours as
-# they come together in photographs (tensorflow/lucid, optvis/param/color.py).
+# The square root of the covariance of ImageNet's colours, its longest column of norm 1: it correlates independent
+# channels as in photographs (tensorflow/lucid, optvis/param/color.py).
 NATURAL = ((0.563, 0.195, 0.043), (0.584, 0.0, -0.108), (0.584, -0.195, 0.065))
 
 
 def canvas(preprocessing: Preprocessing, frontend: nn.Module) -> Canvas:
-    """Values are pixels/255. The ground is black or white where the pictures of training lie on it, else their mean."""
+    """Values are pixels/255. The background is black or white if the training images' is, else their mean colour."""
     device = next(frontend.buffers()).device
     ground = torch.tensor([ground_of(mean) for mean in preprocessing["mean"]], device=device)[:, None, None]
     mix = torch.tensor(NATURAL, device=device) if preprocessing["colour"] == "rgb" else None
@@ -34,9 +34,10 @@ def canvas(preprocessing: Preprocessing, frontend: nn.Module) -> Canvas:
 
 
 def ground_of(mean: float) -> float:
-    return 0.0 if mean < END else 1.0 if mean > 1 - END else mean
+    """Returns the background value of a channel with this mean, both from 0 to 1."""
+    return 0.0 if mean < MARGIN else 1.0 if mean > 1 - MARGIN else mean
 
 
 def pixels(values: Tensor) -> Tensor:
-    """(B, C, H, W) values from 0 to 1 -> uint8, as a file holds them."""
+    """(B, C, H, W) values from 0 to 1 -> uint8 pixels."""
     return (values * 255).round().byte()

@@ -1,8 +1,8 @@
-"""The networks of the field by name, each beside the settings that train it.
+"""Recipes for images: well-known networks with the settings that train them.
 
-The five networks for photos compute what torchvision's models compute from the same weights (vision/weights.py loads
-them). They take pictures of 224×224, as torchvision trains them; torchvision's `alexnet` and `vgg16` squeeze any other
-size to the one their first dense layer expects, these do not: the dense layer is built for the size that is there.
+The five networks for photos compute the same as torchvision's models with the same weights (loaded by
+vision/weights.py), on 224×224 pixels. For other sizes torchvision's `alexnet` and `vgg16` pool to the size that their
+first dense layer expects; here the dense layer is built for the size at hand.
 """
 
 from __future__ import annotations
@@ -28,34 +28,34 @@ from ..core.layers import (
     scale,
 )
 
-# --- digits and other small pictures --------------------------------------------------------------------------------
+# --- digits and other small images ----------------------------------------------------------------------------------
 
 
 def keras_digits(classes: int) -> Layers:
-    """The lectures' network for handwritten digits, as they write it in Keras: 25×26×26, …, 1,250 from 1×28×28."""
+    """The Keras network for handwritten digits of the lectures: 25×26×26, …, 1,250 from 1×28×28."""
     features = (conv(25, 3), relu, maxpool(2), conv(50, 3), relu, maxpool(2))
     return (*features, flatten, dense(100), relu, dense(classes))
 
 
 def lenet5(classes: int) -> Layers:
-    """LeNet-5 (LeCun, Bottou, Bengio and Haffner 1998, section II.B) as Caffe gives it: 431,080 parameters on 1×28×28.
+    """LeNet-5 (LeCun, Bottou, Bengio and Haffner 1998, section II.B) as in Caffe: 431,080 parameters on 1×28×28.
 
-    The paper's has 6 and 16 maps, joined by a table, trainable subsampling, sigmoids and Gaussian outputs on 32×32, and
-    some 60,000 parameters. Caffe's, which is the one most often counted, has 20 and 50 maps and one relu.
+    The paper's has 6 and 16 maps, partially connected, trainable subsampling, sigmoids and Gaussian outputs on 32×32,
+    and some 60,000 parameters. Caffe's, the variant most often cited, has 20 and 50 maps and one relu.
     """
     return (conv(20, 5), maxpool(2), conv(50, 5), maxpool(2), flatten, dense(500), relu, dense(classes))
 
 
 def mlp(classes: int, units: int = 512, depth: int = 2) -> Layers:
-    """The fully connected baseline: `depth` hidden layers of `units`, blind to which pixels are neighbours."""
+    """Fully connected baseline: `depth` hidden layers of `units`."""
     return (flatten, *(dense(units), relu) * depth, dense(classes))
 
 
 def swift(classes: int, width: int = 64) -> Layers:
-    """Our own, for the most accuracy per second of training: whitening, three blocks, the largest answer of each map.
+    """Our own network, for accuracy per second of training: whitening, three blocks, global max pooling.
 
-    After airbench94 (Jordan 2024, arXiv:2404.00498): the first convolution whitens patches of 2×2 and stays fixed; a
-    block halves the picture and is two normalised convolutions. With Muon as its optimiser, a few epochs are enough.
+    After airbench94 (Jordan 2024, arXiv:2404.00498): the first convolution whitens patches of 2×2 and is frozen; each
+    block halves the image and has two normalised convolutions. With Muon as optimiser, a few epochs are enough.
     """
     blocks = [_block(filters) for filters in (width, 2 * width, 4 * width)]
     return (conv(24, 2), relu, *(layer for block in blocks for layer in block), globalmax, dense(classes), scale(1 / 9))
@@ -63,18 +63,18 @@ def swift(classes: int, width: int = 64) -> Layers:
 
 def _block(filters: int) -> Layers:
     norm = batchnorm(momentum=0.4)
-    again = (conv(filters, 3, pad=1, bias=False), norm, relu)
-    return (conv(filters, 3, pad=1, bias=False), maxpool(2), norm, relu, *again)
+    second = (conv(filters, 3, pad=1, bias=False), norm, relu)
+    return (conv(filters, 3, pad=1, bias=False), maxpool(2), norm, relu, *second)
 
 
 # --- photos ---------------------------------------------------------------------------------------------------------
 
 
 def alexnet(classes: int) -> Layers:
-    """AlexNet in one column (Krizhevsky 2014, arXiv:1404.5997, section 4), as torchvision has it.
+    """AlexNet in one column (Krizhevsky 2014, arXiv:1404.5997, section 4), as in torchvision.
 
     The paper of 2012 (section 3.5) has 96, 256, 384, 384 and 256 filters in two columns, and local response
-    normalisation, which is left out here as there.
+    normalisation, which torchvision leaves out too.
     """
     first = (conv(64, 11, stride=4, pad=2), relu, maxpool(3, stride=2), conv(192, 5, pad=2), relu, maxpool(3, stride=2))
     last = (conv(384, 3, pad=1), relu, conv(256, 3, pad=1), relu, conv(256, 3, pad=1), relu, maxpool(3, stride=2))
@@ -89,22 +89,22 @@ def vgg16(classes: int) -> Layers:
     return (*features, flatten, *(dense(4096), relu, dropout) * 2, dense(classes))
 
 
-VGG16 = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))  # filters of a stage, and how many convolutions
+VGG16 = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))  # filters and number of convolutions of each stage
 
 
 def googlenet(classes: int) -> Layers:
-    """GoogLeNet (Szegedy et al. 2015, arXiv:1409.4842, table 1) as torchvision has it, without the auxiliary heads.
+    """GoogLeNet (Szegedy et al. 2015, arXiv:1409.4842, table 1) as in torchvision, without the auxiliary heads.
 
     torchvision's differs from the paper: batch normalisation after each convolution instead of local response
-    normalisation, 3×3 convolutions where the paper has 5×5 (pytorch/vision issue 906), and a fourth pool of 2×2.
-    Its published weights want pixels from −1 to 1 (mean and std of 0.5), not ImageNet's mean and std.
+    normalisation, 3×3 convolutions instead of 5×5 (pytorch/vision issue 906), and a fourth pool of 2×2.
+    Its published weights expect pixels from −1 to 1 (mean and std of 0.5), not ImageNet's mean and std.
     """
     stem = (*_unit(64, 7, stride=2, pad=3), _half(3), *_unit(64, 1), *_unit(192, 3, pad=1), _half(3))
-    three, four, five = ([_inception(*row) for row in stage] for stage in GOOGLENET)
-    return (*stem, *three, _half(3), *four, _half(2), *five, globalavg, dropout(0.2), dense(classes))
+    stage3, stage4, stage5 = ([_inception(*row) for row in stage] for stage in GOOGLENET)
+    return (*stem, *stage3, _half(3), *stage4, _half(2), *stage5, globalavg, dropout(0.2), dense(classes))
 
 
-GOOGLENET = (  # a stage's modules, each: 1×1, 3×3 reduced, 3×3, 5×5 reduced, 5×5, pool projected (columns of table 1)
+GOOGLENET = (  # modules of each stage: 1×1, 3×3 reduced, 3×3, 5×5 reduced, 5×5, pool projection (table 1)
     ((64, 96, 128, 16, 32, 32), (128, 128, 192, 32, 96, 64)),
     (
         (192, 96, 208, 16, 48, 64),
@@ -117,11 +117,11 @@ GOOGLENET = (  # a stage's modules, each: 1×1, 3×3 reduced, 3×3, 5×5 reduced
 )
 
 
-def _inception(one: int, three_reduced: int, three: int, five_reduced: int, five: int, pool: int) -> Layer:
+def _inception(conv1: int, reduce3: int, conv3: int, reduce5: int, conv5: int, pool: int) -> Layer:
     return parallel(
-        _unit(one, 1),
-        (*_unit(three_reduced, 1), *_unit(three, 3, pad=1)),
-        (*_unit(five_reduced, 1), *_unit(five, 3, pad=1)),
+        _unit(conv1, 1),
+        (*_unit(reduce3, 1), *_unit(conv3, 3, pad=1)),
+        (*_unit(reduce5, 1), *_unit(conv5, 3, pad=1)),
         (maxpool(3, stride=1, pad=1, ceil=True), *_unit(pool, 1)),
     )
 
@@ -135,20 +135,20 @@ def _half(size: int) -> Layer:
 
 
 def resnet18(classes: int) -> Layers:
-    """ResNet-18 (He et al. 2016, arXiv:1512.03385, table 1), with projections where the shape changes (option B)."""
+    """ResNet-18 (He et al. 2016, arXiv:1512.03385, table 1), with shortcuts of option B."""
     return _resnet(_basic, (2, 2, 2, 2), classes)
 
 
 def resnet50(classes: int) -> Layers:
-    """ResNet-50 (He et al. 2016, arXiv:1512.03385, table 1) as torchvision has it.
+    """ResNet-50 (He et al. 2016, arXiv:1512.03385, table 1) as in torchvision.
 
-    The stride of a bottleneck is in its 3×3 convolution, in the paper in its first 1×1 ("ResNet V1.5").
+    The stride of a bottleneck is in its 3×3 convolution; in the paper it is in the first 1×1 ("ResNet V1.5").
     """
     return _resnet(_bottleneck, (3, 4, 6, 3), classes)
 
 
 def _resnet(block: Callable[[int, int, bool], Layer], counts: Sequence[int], classes: int) -> Layers:
-    """`counts` blocks in each stage; a stage doubles the filters and, but for the first, halves the picture."""
+    """A ResNet with `counts` blocks a stage; each stage but the first doubles the filters and halves the image."""
     layers: list[Layer] = [*_normed(64, 7, stride=2, pad=3), relu, maxpool(3, stride=2, pad=1)]
     for stage, count in enumerate(counts):
         for index in range(count):
@@ -173,60 +173,64 @@ def _normed(filters: int, size: int, stride: int = 1, pad: int = 0) -> Layers:
 
 
 def efficientnet_lite0(classes: int) -> Layers:
-    """EfficientNet-B0 (Tan and Le 2019, arXiv:1905.11946, table 1) as Google made it lighter: EfficientNet-Lite0.
+    """EfficientNet-B0 (Tan and Le 2019, arXiv:1905.11946, table 1) in Google's variant EfficientNet-Lite0.
 
-    Without squeeze and excitation, and with relu6 in place of swish. Its published weights want pixels from −1 to 1.
+    It has no squeeze and excitation, and relu6 instead of swish. Its published weights expect pixels from −1 to 1.
     """
-    layers: list[Layer] = [*_limited(32, 3, stride=2)]
-    given = 32
-    for filters, count, size, stride, times in LITE0:
+    layers: list[Layer] = [*_relu6_unit(32, 3, stride=2)]
+    channels = 32
+    for filters, count, size, stride, expansion in LITE0:
         for index in range(count):
-            layers += _inverted(given, filters, size, stride if index == 0 else 1, times)
-            given = filters
-    return (*layers, *_limited(1280, 1), globalavg, dropout(0.2), dense(classes))
+            layers += _inverted(channels, filters, size, stride if index == 0 else 1, expansion)
+            channels = filters
+    return (*layers, *_relu6_unit(1280, 1), globalavg, dropout(0.2), dense(classes))
 
 
-LITE0 = (  # a stage's filters, blocks, window, stride of its first block, and how many times wider a block is inside
+LITE0 = (  # filters, blocks, kernel size, stride of the first block and expansion of each stage
     (16, 1, 3, 1, 1), (24, 2, 3, 2, 6), (40, 2, 5, 2, 6), (80, 3, 3, 2, 6), (112, 3, 5, 1, 6), (192, 4, 5, 2, 6),
     (320, 1, 3, 1, 6),
 )  # fmt: skip
 LITE_NORM = batchnorm(eps=0.001, momentum=0.01)
 
 
-def _inverted(given: int, filters: int, size: int, stride: int, times: int) -> Layers:
-    """Widened, filtered channel by channel, and narrowed again (Sandler et al. 2018, arXiv:1801.04381, section 3.3)."""
-    wide = times * given
-    widened = _limited(wide, 1) if times > 1 else ()
-    narrowed = (conv(filters, 1, bias=False), LITE_NORM)
-    body = (*widened, *_limited(wide, size, stride, groups=wide), *narrowed)
-    return (residual(*body),) if stride == 1 and given == filters else body
+def _inverted(channels: int, filters: int, size: int, stride: int, expansion: int) -> Layers:
+    """An inverted residual block (Sandler et al. 2018, arXiv:1801.04381, section 3.3)."""
+    width = expansion * channels
+    expand = _relu6_unit(width, 1) if expansion > 1 else ()
+    project = (conv(filters, 1, bias=False), LITE_NORM)
+    body = (*expand, *_relu6_unit(width, size, stride, groups=width), *project)
+    return (residual(*body),) if stride == 1 and channels == filters else body
 
 
-def _limited(filters: int, size: int, stride: int = 1, groups: int = 1) -> Layers:
+def _relu6_unit(filters: int, size: int, stride: int = 1, groups: int = 1) -> Layers:
     return (conv(filters, size, stride=stride, pad="same", groups=groups, bias=False), LITE_NORM, relu6)
 
 
-# --- the table ------------------------------------------------------------------------------------------------------
+# --- recipes --------------------------------------------------------------------------------------------------------
 
-Numbers = dict[str, Any]
+Settings = dict[str, Any]
 
-DIGITS: Numbers = {
+DIGITS: Settings = {
     "optimiser": "adamw", "lr": 0.002, "weight_decay": 0.01, "batch": 128, "epochs": 10, "augment": "crop(2)",
 }  # fmt: skip
-PHOTOS: Numbers = {
+PHOTOS: Settings = {
     "optimiser": "sgd", "lr": 0.05, "momentum": 0.9, "weight_decay": 1e-4, "schedule": "cosine", "warmup": 0.05,
     "smoothing": 0.1, "batch": 128, "epochs": 90, "augment": "flip, crop(16), light(0.2, 0.2)",
 }  # fmt: skip
-PLAIN: Numbers = {**PHOTOS, "lr": 0.01, "weight_decay": 5e-4}  # without batch normalisation a larger rate diverges
+PLAIN: Settings = {
+    **PHOTOS,
+    "lr": 0.01,
+    "weight_decay": 5e-4,
+}  # without batch normalisation, larger learning rates diverge
 
-SWIFT: Numbers = {
+SWIFT: Settings = {
     "optimiser": "muon", "lr": 0.08, "adam_lr": 0.01, "momentum": 0.6, "warmup": 0.0, "smoothing": 0.2, "batch": 500,
     "epochs": 8, "whiten": True, "dirac": True, "augment": "flip, crop(2)",
 }  # fmt: skip
 
-SMALL: Numbers = {"size": 28}  # the picture's side, in pixels
-LARGE: Numbers = {"size": 224}
-DIGIT, PHOTO = (1, 28, 28), (3, 224, 224)  # what each is measured on
+SMALL: Settings = {"size": 28}  # side in pixels
+LARGE: Settings = {"size": 224}
+DIGIT, PHOTO = (1, 28, 28), (3, 224, 224)  # input shapes that `describe` uses by default
 
 RECIPES: dict[str, Recipe] = {
     "swift": Recipe(swift, "our own: as accurate as possible per second of training", SWIFT),

@@ -1,4 +1,4 @@
-"""A photo to be changed: read at most so large, as values from 0 to 1, and written as a picture again."""
+"""Reading and writing of photos as float tensors, for `dream` and `style`."""
 
 from __future__ import annotations
 
@@ -21,52 +21,55 @@ ENDINGS = (".png", ".jpg", ".jpeg", ".webp")
 
 
 class Photo(NamedTuple):
-    """A picture and what it was."""
+    """An image and its original size."""
 
     values: Tensor  # (1, C, H, W) from 0 to 1
-    was: tuple[int, int]  # its height and width in the file
+    original_size: tuple[int, int]  # height and width in the file, in pixels
 
     @property
     def remark(self) -> str:
-        """A sentence where it was made smaller, else nothing."""
+        """Returns a remark if the photo was scaled down, else ""."""
         height, width = self.values.shape[2:]
-        if self.was == (height, width):
+        if self.original_size == (height, width):
             return ""
-        millions = self.was[0] * self.was[1] / 1e6
-        was = f"{self.was[1]}×{self.was[0]} ({millions:.1f} megapixels)"
-        return f"{was} is scaled to {width}×{height}; --size says how large"
+        original_height, original_width = self.original_size
+        megapixels = original_height * original_width / 1e6
+        return (
+            f"{original_width}×{original_height} ({megapixels:.1f} megapixels) is scaled to {width}×{height}; "
+            "--size sets the longer side"
+        )
 
 
 def read(path: str, longest: int, colour: str = "rgb") -> Photo:
-    """A photo whose longer side is at most `longest` pixels, upright. Raises Problem where it cannot be read."""
+    """Reads a photo, upright, scaled down to at most `longest` pixels a side. Raises Problem if it cannot be read."""
     try:
         content = fetched(Path(path))
-        was = header(content).size
-        share = min(1.0, longest / max(was))
-        size = (max(1, round(was[0] * share)), max(1, round(was[1] * share)))
-        _, found = pixels(content, Form(size, colour, "stretch"))
-    except Unreadable as problem:
+        original = header(content).size
+        scale = min(1.0, longest / max(original))
+        size = (max(1, round(original[0] * scale)), max(1, round(original[1] * scale)))
+        _, array = pixels(content, Form(size, colour, "stretch"))
+    except Unreadable as error:
         if not os.path.lexists(path):
             raise missing(path) from None
-        raise Problem(f"{path} {problem}", DATA) from None
-    return Photo(torch.from_numpy(found.copy())[None].float() / 255, was)
+        raise Problem(f"{path} {error}", DATA) from None
+    return Photo(torch.from_numpy(array.copy())[None].float() / 255, original)
 
 
 def write(values: Tensor, path: Path) -> None:
-    """(1, C, H, W) values from 0 to 1 as a picture, in one step: whoever looks finds the last one whole."""
+    """Writes (1, C, H, W) values from 0 to 1 as an image file, atomically, in the format of the path's suffix."""
     array = (values[0].detach().cpu() * 255).round().clamp(0, 255).byte().permute(1, 2, 0).numpy()
-    picture = Image.fromarray(array[..., 0] if array.shape[2] == 1 else np.ascontiguousarray(array))
-    kind = {".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}.get(path.suffix.lower(), "PNG")
-    options = {"quality": 95} if kind != "PNG" else {}
-    files.write(path, lambda beside: picture.save(beside, kind, **options))
+    image = Image.fromarray(array[..., 0] if array.shape[2] == 1 else np.ascontiguousarray(array))
+    format = {".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}.get(path.suffix.lower(), "PNG")
+    options = {"quality": 95} if format != "PNG" else {}
+    files.write(path, lambda temporary: image.save(temporary, format, **options))
 
 
-def frame(path: Path, step: int) -> Path:
-    """Where the picture after so many steps is kept beside the last one: dream-0050.png."""
+def frame_path(path: Path, step: int) -> Path:
+    """Returns the path of the image after `step` steps, beside the last one: dream-0050.png."""
     return path.with_name(f"{path.stem}-{step:04d}{path.suffix}")
 
 
 def check_size(size: int) -> None:
-    """Raises Problem for a side that no picture has."""
+    """Raises Problem unless `size` is from 16 to 4096."""
     if not 16 <= size <= 4096:
         raise Problem(f"--size is from 16 to 4096 pixels of the longer side; got {size}", USAGE)

@@ -1,4 +1,4 @@
-"""One picture: a file's bytes, or an array -> pixels of a given size and colour. `load` and `read` both come here."""
+"""Decoding of one image, file content or array, to pixels of a given size and colour, for `load` and `read`."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from ..core.sources.content import Kind, Unreadable, is_text
 
 Pixels = npt.NDArray[np.uint8]  # (C, H, W)
 
-# Pillow knows the first five by itself; the other two only once they are imported.
-LATER = (TiffImagePlugin.TiffImageFile.format, WebPImagePlugin.WebPImageFile.format)
-FORMATS = ("PNG", "JPEG", "BMP", "GIF", "PPM", *LATER)
+# Pillow registers the first five by itself, the other two when they are imported.
+IMPORTED = (TiffImagePlugin.TiffImageFile.format, WebPImagePlugin.WebPImageFile.format)
+FORMATS = ("PNG", "JPEG", "BMP", "GIF", "PPM", *IMPORTED)
 SUFFIXES = frozenset(
     [".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm"]
 )
@@ -29,7 +29,7 @@ PICTURES = Kind(
     "a folder with one folder per class, a .zip or .tar of it, IDX files, CIFAR-10 batches or a .csv of path, label",
 )
 GREY = frozenset({"1", "L", "LA", "La", "I", "F", "I;16", "I;16L", "I;16B", "I;16N"})
-ORIENTATION = 0x0112  # the EXIF tag that says how the camera was held
+ORIENTATION = 0x0112  # EXIF tag
 UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -39,13 +39,13 @@ UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-# Pillow warns of large pictures and odd metadata, and refuses what it cannot read; only the refusals concern us.
+# Pillow warns of large images and unusual metadata; only its errors matter here.
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
 @dataclass(frozen=True)
 class Form:
-    """What every picture of a set is brought to. `size` is (height, width) in pixels."""
+    """The size and colour that all images of a data set are brought to; `size` is (height, width) in pixels."""
 
     size: tuple[int, int]
     colour: str  # "grey" or "rgb"
@@ -58,12 +58,12 @@ class Form:
 
     @property
     def weight(self) -> int:
-        """Bytes of a picture."""
+        """Bytes of an image."""
         return prod(self.shape)
 
 
 class Header(NamedTuple):
-    """What a picture is before it is changed; `size` is (height, width) in pixels as it is shown, upright."""
+    """Properties of an image file; `size` is (height, width) in pixels, upright."""
 
     size: tuple[int, int]
     mode: str
@@ -73,54 +73,62 @@ class Header(NamedTuple):
 
 
 def pixels(content: Pixels | bytes, form: Form | None) -> tuple[Header, Pixels]:
-    """A picture's header and its pixels in `form`, (C, H, W); in its own size and colour where `form` is None."""
+    """Returns an image's header and its pixels in `form`, (C, H, W); unchanged if `form` is None.
+
+    Raises Unreadable if the content cannot be decoded.
+    """
     if isinstance(content, np.ndarray):
         return array_pixels(content, form)
     try:
-        with opened(content) as image:
+        with open_image(content) as image:
             header = header_of(image)
             if form is not None:
                 decode_small(image, form, header)
             image.load()
-            return header, to_array(shaped(flat(upright(image)), form))
-    except Exception as error:  # Pillow's decoders raise whatever their parser stumbles over
+            return header, to_array(to_form(to_l_or_rgb(upright(image)), form))
+    except Exception as error:  # Pillow's decoders raise exceptions of many types
         raise Unreadable(reason(content, error)) from error
 
 
 def header(content: Pixels | bytes) -> Header:
-    """What a picture is, from its first bytes."""
+    """Returns an image's header without decoding its pixels. Raises Unreadable if it cannot be read."""
     if isinstance(content, np.ndarray):
         return array_header(content)
     try:
-        with opened(content) as image:
+        with open_image(content) as image:
             return header_of(image)
     except Exception as error:  # as above
         raise Unreadable(reason(content, error)) from error
 
 
-def opened(content: bytes) -> Image.Image:
+def open_image(content: bytes) -> Image.Image:
+    """Opens an image in one of FORMATS; pixels are decoded later."""
     return Image.open(io.BytesIO(content), formats=FORMATS)
 
 
 def header_of(image: Image.Image) -> Header:
-    turn = orientation(image)
+    """Returns the header of an opened image."""
+    exif = orientation(image)
     width, height = image.size
-    # Pillow turns a TIFF upright by itself and says its size accordingly.
-    size = (width, height) if turn >= 5 and image.format != "TIFF" else (height, width)
-    name = "JPEG" if image.format == "MPO" else image.format or "unknown"  # MPO: several in one, as some phones write
-    return Header(size, image.mode, name, turn, is_grey(image))
+    # Pillow rotates TIFFs upright itself and reports their upright size.
+    size = (width, height) if exif >= 5 and image.format != "TIFF" else (height, width)
+    name = (
+        "JPEG" if image.format == "MPO" else image.format or "unknown"
+    )  # MPO: several JPEGs in one file, as written by some phones
+    return Header(size, image.mode, name, exif, is_grey(image))
 
 
 def orientation(image: Image.Image) -> int:
-    """1 for upright, 2 to 8 for the ways a camera can be held."""
+    """Returns the EXIF orientation: 1 for upright, 2 to 8 for rotated or mirrored."""
     try:
-        turn = image.getexif().get(ORIENTATION, 1)
-    except Exception:  # a damaged EXIF block says nothing; the picture may well be whole
+        value = image.getexif().get(ORIENTATION, 1)
+    except Exception:  # a damaged EXIF block; the pixels may be intact
         return 1
-    return turn if turn in UPRIGHT else 1
+    return value if value in UPRIGHT else 1
 
 
 def is_grey(image: Image.Image) -> bool:
+    """Returns True for a grey mode, or a palette of grey colours."""
     if image.mode != "P" or image.palette is None:
         return image.mode in GREY
     palette = np.frombuffer(bytes(image.palette.getdata()[1]), np.uint8)
@@ -129,18 +137,19 @@ def is_grey(image: Image.Image) -> bool:
 
 
 def decode_small(image: Image.Image, form: Form, header: Header) -> None:
-    """Lets the JPEG decoder leave out detail that resizing would throw away; twice the side keeps the edges smooth."""
+    """Lets the JPEG decoder skip detail that resizing would discard; twice the final side keeps edges smooth."""
     height, width = form.size if header.orientation < 5 else form.size[::-1]
     image.draft(None, (2 * width, 2 * height))
 
 
 def upright(image: Image.Image) -> Image.Image:
-    turn = orientation(image)
-    return image.transpose(UPRIGHT[turn]) if turn in UPRIGHT else image
+    """Rotates and mirrors by the EXIF orientation."""
+    value = orientation(image)
+    return image.transpose(UPRIGHT[value]) if value in UPRIGHT else image
 
 
-def flat(image: Image.Image) -> Image.Image:
-    """The picture as L or RGB: 16 bits to 8, colours looked up, what is transparent over white."""
+def to_l_or_rgb(image: Image.Image) -> Image.Image:
+    """Converts any mode to L or RGB: 16 bits to 8, palettes resolved, transparency over white."""
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
         return eight_bits(image)
     if image.has_transparency_data:
@@ -150,7 +159,7 @@ def flat(image: Image.Image) -> Image.Image:
 
 
 def eight_bits(image: Image.Image) -> Image.Image:
-    """Deep grey to 0..255. 16 bits are 0..65535; the range of I and F is nowhere written, so the values tell it."""
+    """Scales 16-bit, I and F greys to 0..255. The range of I and F is not stored, so it is inferred from the values."""
     values = np.nan_to_num(np.array(image, np.float32))
     top = values.max(initial=0)
     if image.mode.startswith("I;16") or top > 255:
@@ -160,71 +169,74 @@ def eight_bits(image: Image.Image) -> Image.Image:
     return Image.fromarray(values.round().clip(0, 255).astype(np.uint8))
 
 
-def shaped(image: Image.Image, form: Form | None) -> Image.Image:
-    """An L or RGB picture brought to a form."""
+def to_form(image: Image.Image, form: Form | None) -> Image.Image:
+    """Brings an L or RGB image to the size and colour of `form`; None leaves it unchanged."""
     if form is None:
         return image
-    image = fitted(image, form)
+    image = resize(image, form)
     mode = "L" if form.colour == "grey" else "RGB"
     return image if image.mode == mode else image.convert(mode)
 
 
-def fitted(image: Image.Image, form: Form) -> Image.Image:
+def resize(image: Image.Image, form: Form) -> Image.Image:
+    """Resizes by `form.fit`: "crop" and "pad" keep the aspect ratio, "stretch" does not."""
     height, width = form.size
     if image.size == (width, height):
         return image
     if form.fit == "pad":
-        return padded(image, width, height)
-    box = None if form.fit == "stretch" else centre(image.size, width, height)
+        return pad(image, width, height)
+    box = None if form.fit == "stretch" else centre_box(image.size, width, height)
     return image.resize((width, height), Image.Resampling.BICUBIC, box=box, reducing_gap=3.0)
 
 
-def centre(size: tuple[int, int], width: int, height: int) -> tuple[float, float, float, float]:
-    """The largest box of the wanted shape in the middle of a picture: left, upper, right, lower."""
+def centre_box(size: tuple[int, int], width: int, height: int) -> tuple[float, float, float, float]:
+    """Returns the largest centred box with the aspect ratio width:height as (left, upper, right, lower)."""
     scale = min(size[0] / width, size[1] / height)
     left, upper = max(0.0, (size[0] - scale * width) / 2), max(0.0, (size[1] - scale * height) / 2)
     return left, upper, size[0] - left, size[1] - upper
 
 
-def padded(image: Image.Image, width: int, height: int) -> Image.Image:
-    """The whole picture in the middle of a black one."""
+def pad(image: Image.Image, width: int, height: int) -> Image.Image:
+    """Scales the image into the centre of a black one."""
     scale = min(width / image.width, height / image.height)
     inner = max(1, round(image.width * scale)), max(1, round(image.height * scale))
     canvas = Image.new(image.mode, (width, height))
-    small = image.resize(inner, Image.Resampling.BICUBIC, reducing_gap=3.0)
-    canvas.paste(small, ((width - inner[0]) // 2, (height - inner[1]) // 2))
+    scaled = image.resize(inner, Image.Resampling.BICUBIC, reducing_gap=3.0)
+    canvas.paste(scaled, ((width - inner[0]) // 2, (height - inner[1]) // 2))
     return canvas
 
 
 def to_array(image: Image.Image) -> Pixels:
-    """(C, H, W)"""
+    """Returns the pixels of an L or RGB image, (C, H, W)."""
     array = np.asarray(image, np.uint8)
     return array[None] if array.ndim == 2 else np.ascontiguousarray(array.transpose(2, 0, 1))
 
 
 def array_pixels(array: Pixels, form: Form | None) -> tuple[Header, Pixels]:
+    """Returns the header and the pixels of an array (C, H, W) in `form`."""
     header = array_header(array)
     if form is None or (header.size == form.size and header.grey == (form.colour == "grey")):
         return header, array
     image = Image.fromarray(array[0] if header.grey else array.transpose(1, 2, 0))
-    return header, to_array(shaped(image, form))
+    return header, to_array(to_form(image, form))
 
 
 def array_header(array: Pixels) -> Header:
+    """Returns the header of an array (C, H, W)."""
     grey = len(array) == 1
     return Header((array.shape[1], array.shape[2]), "L" if grey else "RGB", "array", 1, grey)
 
 
 def reason(content: bytes, error: Exception) -> str:
-    """Why these bytes give no picture."""
+    """Returns why a content cannot be decoded, as the end of a sentence that begins with its name."""
     if not content:
         return "is empty (0 bytes)"
     if isinstance(error, Image.DecompressionBombError):
-        most = 2 * (Image.MAX_IMAGE_PIXELS or 0)
-        return f"has more than {most // 10**6} million pixels (a decompression bomb, or a picture to scale down first)"
+        limit = 2 * (Image.MAX_IMAGE_PIXELS or 0)
+        return f"has more than {limit // 10**6} million pixels (a decompression bomb, or a picture to scale down first)"
     if isinstance(error, UnidentifiedImageError):
         kind = "holds text, not a picture" if is_text(content) else "is not a picture that can be read"
-        return f"{kind} (readable are PNG, JPEG, WebP, BMP, GIF, TIFF)"
+        return f"{kind} (supported are PNG, JPEG, WebP, BMP, GIF, TIFF)"
     if "truncated" in str(error) or isinstance(error, EOFError):
         return f"breaks off: the file is truncated ({error})"
     return f"is damaged ({error or type(error).__name__})"

@@ -1,8 +1,8 @@
-"""Pictures turned, moved, leaned and tilted: every change of shape as one 3×3 matrix a picture, sampled once.
+"""Random affine and perspective transforms: one 3×3 matrix for each image, sampled once.
 
-A matrix takes a place in the new picture to the place in the old one where its colour is found. Places are (x, y, 1)
-in pixels from the picture's centre, x to the right and y down, so that a rotation keeps angles on any size. Matrices
-multiply: however many words there are, a picture is interpolated once.
+A matrix maps a position in the new image to the position in the old one from which its colour is read. Positions are
+(x, y, 1) in pixels from the image's centre, x to the right and y down, so that a rotation keeps angles on any size.
+Matrices are multiplied, so an image is interpolated once however many transforms there are.
 """
 
 from __future__ import annotations
@@ -15,106 +15,106 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-Side = tuple[int, int]  # height and width, in pixels
+Size = tuple[int, int]  # height and width, in pixels
 
 
-class Dice(NamedTuple):
-    """Random numbers for a batch, one for each picture, drawn on its device."""
+class BatchRng(NamedTuple):
+    """Random numbers for a batch, one for each image, drawn on its device."""
 
-    pictures: int
+    batch_size: int
     device: torch.device
-    rng: torch.Generator
+    generator: torch.Generator
 
-    def coins(self) -> Tensor:
-        """(B,) true or false, each with 1/2."""
-        return torch.rand(self.pictures, device=self.device, generator=self.rng) < 0.5
+    def coin_flips(self) -> Tensor:
+        """(B,) bool, true with probability 1/2."""
+        return torch.rand(self.batch_size, device=self.device, generator=self.generator) < 0.5
 
-    def within(self, most: float) -> Tensor:
-        """(B,) float32, evenly from −most to most."""
-        return torch.rand(self.pictures, device=self.device, generator=self.rng).mul_(2 * most).sub_(most)
+    def symmetric(self, limit: float) -> Tensor:
+        """(B,) float32, uniform from −limit to limit."""
+        return torch.rand(self.batch_size, device=self.device, generator=self.generator).mul_(2 * limit).sub_(limit)
 
-    def whole(self, least: int, most: int) -> Tensor:
-        """(B,) int64, evenly from least to most, both of them included."""
-        return torch.randint(least, most + 1, (self.pictures,), device=self.device, generator=self.rng)
-
-
-Warp = Callable[[Side, Dice], Tensor]  # a picture's size -> (B, 3, 3)
+    def integers(self, low: int, high: int) -> Tensor:
+        """(B,) int64, uniform from low to high, inclusive."""
+        return torch.randint(low, high + 1, (self.batch_size,), device=self.device, generator=self.generator)
 
 
-def warp(x: Tensor, words: Sequence[Warp], dice: Dice) -> Tensor:
-    """All `words` in one sampling: (B, C, H, W) -> the same shape, float32."""
-    side = (x.shape[2], x.shape[3])
-    matrix = words[0](side, dice)
-    for word in words[1:]:
-        matrix = product(matrix, word(side, dice))
+Warp = Callable[[Size, BatchRng], Tensor]  # an image's size -> (B, 3, 3)
+
+
+def warp(x: Tensor, warps: Sequence[Warp], rng: BatchRng) -> Tensor:
+    """Applies all `warps` in one sampling: (B, C, H, W) -> the same shape, float32."""
+    size = (x.shape[2], x.shape[3])
+    matrix = warps[0](size, rng)
+    for transform in warps[1:]:
+        matrix = product(matrix, transform(size, rng))
     return sample(x, matrix)
 
 
-def sample(pictures: Tensor, matrix: Tensor) -> Tensor:
-    """Each picture seen through its matrix (B, 3, 3), bilinear, mirrored at the borders: (B, C, H, W) float32."""
-    height, width = pictures.shape[2:]
+def sample(images: Tensor, matrix: Tensor) -> Tensor:
+    """Samples each image through its matrix (B, 3, 3), bilinear, reflected at the borders: (B, C, H, W) float32."""
+    height, width = images.shape[2:]
     across = matrix[:, :, 0, None] * centred(width, matrix.device)  # (B, 3, W)
     down = matrix[:, :, 1, None] * centred(height, matrix.device) + matrix[:, :, 2, None]  # (B, 3, H)
-    x, y, w = (across[:, :, None, :] + down[:, :, :, None]).unbind(1)  # each (B, H, W): matrix · (x, y, 1)
+    x, y, w = (across[:, :, None, :] + down[:, :, :, None]).unbind(1)  # (B, H, W) each: matrix · (x, y, 1)
     grid = torch.stack((x / w * (2 / width), y / w * (2 / height)), 3)
-    return F.grid_sample(pictures.float(), grid, padding_mode="reflection", align_corners=False)
+    return F.grid_sample(images.float(), grid, padding_mode="reflection", align_corners=False)
 
 
 def centred(length: int, device: torch.device) -> Tensor:
-    """The middles of `length` pixels, counted from the middle of them all: −1, 0, 1 for three."""
+    """The centres of `length` pixels, relative to the centre of them all: −1, 0, 1 for three."""
     return torch.arange(length, device=device, dtype=torch.float32) - (length - 1) / 2
 
 
 def product(a: Tensor, b: Tensor) -> Tensor:
-    """a · b for (B, 3, 3), element by element: a matrix product would lose places to bf16 under autocast."""
+    """a · b for (B, 3, 3), element by element: a matrix product would lose precision to bf16 under autocast."""
     return (a[:, :, :, None] * b[:, None, :, :]).sum(2)
 
 
-def _identity(dice: Dice) -> Tensor:
-    return torch.eye(3, device=dice.device).repeat(dice.pictures, 1, 1)
+def _identity(rng: BatchRng) -> Tensor:
+    return torch.eye(3, device=rng.device).repeat(rng.batch_size, 1, 1)
 
 
-def rotate(side: Side, dice: Dice, degrees: float = 15.0) -> Tensor:
-    """Turned about the middle by up to `degrees` either way."""
-    return rotation(dice.within(degrees))
+def rotate(size: Size, rng: BatchRng, degrees: float = 15.0) -> Tensor:
+    """Rotates about the centre by up to `degrees` either way."""
+    return rotation(rng.symmetric(degrees))
 
 
 def rotation(degrees: Tensor) -> Tensor:
-    """(B,) angles, counter-clockwise as the picture is seen -> (B, 3, 3)."""
+    """(B,) angles, counter-clockwise as the image is displayed -> (B, 3, 3)."""
     angle = degrees * (pi / 180)
-    cos, sin, zero, one = angle.cos(), angle.sin(), torch.zeros_like(angle), torch.ones_like(angle)
-    return torch.stack((cos, -sin, zero, sin, cos, zero, zero, zero, one), 1).view(-1, 3, 3)
+    cos, sin, zeros, ones = angle.cos(), angle.sin(), torch.zeros_like(angle), torch.ones_like(angle)
+    return torch.stack((cos, -sin, zeros, sin, cos, zeros, zeros, zeros, ones), 1).view(-1, 3, 3)
 
 
-def translate(side: Side, dice: Dice, share: float = 0.1) -> Tensor:
-    """Moved by up to this share of the width and of the height."""
-    matrix = _identity(dice)
-    matrix[:, 0, 2] = dice.within(share * side[1])
-    matrix[:, 1, 2] = dice.within(share * side[0])
+def translate(size: Size, rng: BatchRng, share: float = 0.1) -> Tensor:
+    """Moves by up to this share of the width and of the height."""
+    matrix = _identity(rng)
+    matrix[:, 0, 2] = rng.symmetric(share * size[1])
+    matrix[:, 1, 2] = rng.symmetric(share * size[0])
     return matrix
 
 
-def scale(side: Side, dice: Dice, share: float = 0.1) -> Tensor:
-    """Larger by up to this share, or smaller by as much: a factor from 1/(1 + share) to 1 + share."""
-    factor = dice.within(log1p(share)).exp()
-    matrix = _identity(dice)
+def scale(size: Size, rng: BatchRng, share: float = 0.1) -> Tensor:
+    """Scales by a factor from 1/(1 + share) to 1 + share."""
+    factor = rng.symmetric(log1p(share)).exp()
+    matrix = _identity(rng)
     matrix[:, 0, 0] = matrix[:, 1, 1] = factor
     return matrix
 
 
-def skew(side: Side, dice: Dice, degrees: float = 10.0) -> Tensor:
-    """Uprights lean to the left or right by up to `degrees`."""
-    matrix = _identity(dice)
-    matrix[:, 0, 1] = (dice.within(degrees) * (pi / 180)).tan()
+def skew(size: Size, rng: BatchRng, degrees: float = 10.0) -> Tensor:
+    """Tilts vertical lines to the left or right by up to `degrees`."""
+    matrix = _identity(rng)
+    matrix[:, 0, 1] = (rng.symmetric(degrees) * (pi / 180)).tan()
     return matrix
 
 
-def perspective(side: Side, dice: Dice, share: float = 0.1) -> Tensor:
-    """Tilted: at the borders the picture is up to this share nearer or farther, along each axis.
+def perspective(size: Size, rng: BatchRng, share: float = 0.1) -> Tensor:
+    """Tilts in depth: the borders are up to this share nearer or farther, along each axis.
 
-    Last of the words, so that its divisor is over places inside the picture, where it stays above 1 − 2·share.
+    It has to be the last of the warps: its divisor then stays above 1 − 2·share for all positions in the image.
     """
-    matrix = _identity(dice)
-    matrix[:, 2, 0] = dice.within(2 * share / side[1])
-    matrix[:, 2, 1] = dice.within(2 * share / side[0])
+    matrix = _identity(rng)
+    matrix[:, 2, 0] = rng.symmetric(2 * share / size[1])
+    matrix[:, 2, 1] = rng.symmetric(2 * share / size[0])
     return matrix
