@@ -25,7 +25,7 @@ DOMAIN = Domain(
         Windowed(data.windows, timeline.timeline),
         NetworkConstants(models.numbers),
         Transferable(options.form),
-        Explainable(baseline=frontend.silence, describe_position=show.place, sonify=listen.listen),
+        Explainable(baseline=frontend.silence, describe_position=show.describe_position, sonify=listen.listen),
         FilterImages(show.filter, flip_rows=True, patch=show.patch),
         Imaginable(imagine.canvas),
         Attackable(corruptions.SPACES, graph=show.graph),

@@ -1,10 +1,10 @@
-"""Recordings changed at random while a network learns: "shift(0.1), noise(20), vtlp(0.1), timemask(0.2)", or "none".
+"""Random augmentation of training recordings: "shift(0.1), noise(20), vtlp(0.1), timemask(0.2)", or "none".
 
-A change is a tensor expression over the whole batch, on the device where the batch is; nothing waits for the device.
-Every random number comes from one generator: the same state of it gives the same bits.
+A transform is a tensor expression over the batch, on the batch's device, without synchronisation. All random numbers
+come from one generator: equal generator states give equal bits.
 
-The order is fixed, however the words are typed. Of the samples: shift, speed, background, noise, gain. Of the
-spectrogram: stretch, vtlp, colour, timemask, freqmask.
+The order is fixed, however the transforms are written: shift, speed, background, noise and gain of the samples; then
+stretch, vtlp, colour, timemask and freqmask of the spectrogram.
 """
 
 from __future__ import annotations
@@ -20,192 +20,199 @@ from ..core.augmentation import Transforms
 from ..core.domain import Augment
 from .spectrogram import middles
 
-RANGE = 20.0  # dB: how much less noise than the most there may be
+SNR_RANGE = 20.0  # dB between the lowest and the highest signal-to-noise ratio
 
 
-class Dice(NamedTuple):
-    """The random numbers of a batch, one for each of its clips, and what can be drawn from."""
+class BatchRng(NamedTuple):
+    """Random numbers for a batch, one for each clip, drawn on its device; and the data set's extras."""
 
-    clips: int
+    batch_size: int
     device: torch.device
-    rng: torch.Generator
+    generator: torch.Generator
     extras: Mapping[str, Tensor]
 
-    def share(self) -> Tensor:
-        """(B,) evenly from 0 to 1."""
-        return torch.rand(self.clips, device=self.device, generator=self.rng)
+    def uniform(self) -> Tensor:
+        """(B,) float32, uniform from 0 to 1."""
+        return torch.rand(self.batch_size, device=self.device, generator=self.generator)
 
-    def within(self, most: float) -> Tensor:
-        """(B,) evenly from −most to most."""
-        return (2 * self.share() - 1) * most
-
-
-# --- when -----------------------------------------------------------------------------------------------------------
+    def symmetric(self, limit: float) -> Tensor:
+        """(B,) float32, uniform from −limit to limit."""
+        return (2 * self.uniform() - 1) * limit
 
 
-def one_by_one(x: Tensor, words: Sequence[Callable[[Tensor, Dice], Tensor]], dice: Dice) -> Tensor:
-    for word in words:
-        x = word(x, dice)
+Transform = Callable[..., Tensor]
+
+
+def apply(x: Tensor, transforms: Sequence[Transform], rng: BatchRng) -> Tensor:
+    """Applies all `transforms` one after the other."""
+    for transform in transforms:
+        x = transform(x, rng)
     return x
 
 
-def shift(x: Tensor, dice: Dice, share: float = 0.1) -> Tensor:
-    """Earlier or later by up to this share of the clip; what comes in is silence. Any (B, N) -> the same type."""
-    most = round(share * x.shape[1])
-    wide = F.pad(x, (most, most))
-    starts = (dice.share() * (2 * most + 1)).long() + torch.arange(dice.clips, device=x.device) * wide.shape[1]
-    return pieces(wide.view(-1), starts, x.shape[1])
+# --- time -----------------------------------------------------------------------------------------------------------
 
 
-def pieces(long: Tensor, starts: Tensor, length: int) -> Tensor:
-    """The stretches of one long row that begin at `starts`: (L,) -> (B, length). Whole rows are copied: four times as
-    fast as a gather, which computes the place of each sample."""
-    return long.unfold(0, length, 1).index_select(0, starts)
+def shift(x: Tensor, rng: BatchRng, share: float = 0.1) -> Tensor:
+    """Shifts by up to this share of the clip, filling with silence. Any (B, N) -> the same type."""
+    limit = round(share * x.shape[1])
+    padded = F.pad(x, (limit, limit))
+    starts = (rng.uniform() * (2 * limit + 1)).long() + torch.arange(len(x), device=x.device) * padded.shape[1]
+    return segments(padded.view(-1), starts, x.shape[1])
 
 
-def speed(x: Tensor, dice: Dice, share: float = 0.1) -> Tensor:
-    """Faster and higher, or slower and lower, by up to this share, about the middle of the clip (Ko et al. 2015)."""
-    return played(x, 1 + dice.within(share))
+def segments(signal: Tensor, starts: Tensor, length: int) -> Tensor:
+    """Returns the segments of a signal (L,) that begin at `starts` (B,): (B, length).
+
+    Copying rows of a view is four times as fast as a gather, which computes the position of each sample.
+    """
+    return signal.unfold(0, length, 1).index_select(0, starts)
 
 
-def played(x: Tensor, rates: Tensor) -> Tensor:
-    """(B, N) clips played at (B,) times their rate, about the middle of each; float32.
+def speed(x: Tensor, rng: BatchRng, share: float = 0.1) -> Tensor:
+    """Changes speed and pitch by up to this share, about the middle of the clip (Ko et al. 2015)."""
+    return resample(x, 1 + rng.symmetric(share))
 
-    Between two samples a straight line is drawn, which makes the highest frequencies a little quieter.
+
+def resample(x: Tensor, rates: Tensor) -> Tensor:
+    """Plays (B, N) clips at (B,) times their speed, about the middle of each: (B, N) float32.
+
+    Interpolation is linear, which attenuates the highest frequencies slightly. Outside the clip there is silence.
     """
     count = x.shape[1]
-    silent = F.pad(x, (1, 1)).float()  # what lies outside the clip
+    padded = F.pad(x, (1, 1)).float()
     centred = torch.arange(count, device=x.device, dtype=torch.float32) - (count - 1) / 2
-    places = centred * rates[:, None] + (count + 1) / 2
-    places = places.clamp_(0, count + 0.999)
-    before = places.long()
-    low, high = silent.gather(1, before), silent.gather(1, before + 1)
-    return torch.lerp(low, high, places.sub_(before))
+    position = centred * rates[:, None] + (count + 1) / 2
+    position = position.clamp_(0, count + 0.999)
+    index = position.long()
+    left, right = padded.gather(1, index), padded.gather(1, index + 1)
+    return torch.lerp(left, right, position.sub_(index))
 
 
-# --- how loud, and what else there is to hear -----------------------------------------------------------------------
+# --- loudness and noise ---------------------------------------------------------------------------------------------
 
 
-def background(x: Tensor, dice: Dice, snr: float = 5.0) -> Tensor:
-    """A piece of the set's own background noise under each clip, `snr` to `snr` + 20 dB below its power.
+def background(x: Tensor, rng: BatchRng, snr: float = 5.0) -> Tensor:
+    """Adds a segment of the data set's background recordings, `snr` to `snr` + 20 dB below the power of the clip.
 
-    Without such recordings in the set nothing is added.
+    A data set without such recordings is left unchanged.
     """
-    sound = dice.extras.get("background")
+    sound = rng.extras.get("background")
     if sound is None:
         return x
-    starts = (dice.share() * (len(sound) - x.shape[1] + 1)).long()
-    return _under(x.float(), pieces(sound, starts, x.shape[1]).float(), snr, dice)
+    starts = (rng.uniform() * (len(sound) - x.shape[1] + 1)).long()
+    return _add(x.float(), segments(sound, starts, x.shape[1]).float(), snr, rng)
 
 
-def noise(x: Tensor, dice: Dice, snr: float = 20.0) -> Tensor:
-    """White noise, `snr` to `snr` + 20 dB below the power of each clip.
+def noise(x: Tensor, rng: BatchRng, snr: float = 20.0) -> Tensor:
+    """Adds white noise, `snr` to `snr` + 20 dB below the power of the clip.
 
-    The clips of a batch take theirs from one row, each from another place: drawing it is what costs.
+    All clips of a batch take random segments of one noise signal, since drawing normal numbers is expensive.
     """
-    row = torch.randn(2 * x.shape[1], device=x.device, generator=dice.rng)
-    return _under(x.float(), pieces(row, (dice.share() * x.shape[1]).long(), x.shape[1]), snr, dice)
+    signal = torch.randn(2 * x.shape[1], device=x.device, generator=rng.generator)
+    return _add(x.float(), segments(signal, (rng.uniform() * x.shape[1]).long(), x.shape[1]), snr, rng)
 
 
-def gain(x: Tensor, dice: Dice, db: float = 6.0) -> Tensor:
-    """Louder or quieter by up to so many dB."""
-    return x.float() * (10 ** (dice.within(db) / 20))[:, None]
+def gain(x: Tensor, rng: BatchRng, db: float = 6.0) -> Tensor:
+    """Changes the loudness by up to `db` decibels either way."""
+    return x.float() * (10 ** (rng.symmetric(db) / 20))[:, None]
 
 
-def _under(x: Tensor, sound: Tensor, snr: float, dice: Dice) -> Tensor:
-    """The sum of both, `sound` so much weaker; the power of a clip is that of its samples which are not silence."""
-    some, other = x[:, ::3], sound[:, ::3]  # every third is near enough, and cheap
-    signal = some.square().sum(1) / (some != 0).sum(1).clamp_min(1)
-    factor = (signal / other.square().mean(1).clamp_min(1e-6)).sqrt() * 10 ** (-(snr + RANGE * dice.share()) / 20)
+def _add(x: Tensor, sound: Tensor, snr: float, rng: BatchRng) -> Tensor:
+    """Adds `sound`, `snr` to `snr` + 20 dB below the power of the clip's samples that are not zero."""
+    clip, added = x[:, ::3], sound[:, ::3]  # every third sample: accurate and cheap
+    power = clip.square().sum(1) / (clip != 0).sum(1).clamp_min(1)
+    ratio = 10 ** (-(snr + SNR_RANGE * rng.uniform()) / 20)
+    factor = (power / added.square().mean(1).clamp_min(1e-6)).sqrt() * ratio
     return torch.addcmul(x, sound, factor[:, None])
 
 
-# --- which band, which frame ----------------------------------------------------------------------------------------
+# --- spectrograms ---------------------------------------------------------------------------------------------------
 
 
-def stretch(maps: Tensor, dice: Dice, share: float = 0.1) -> Tensor:
-    """Faster or slower by up to this share at the same pitch, about the middle of the clip."""
+def stretch(maps: Tensor, rng: BatchRng, share: float = 0.1) -> Tensor:
+    """Changes speed by up to this share at constant pitch, about the middle of the clip."""
     frames = torch.arange(maps.shape[3], device=maps.device, dtype=torch.float32)
     middle = (len(frames) - 1) / 2
-    return maps @ between((frames - middle) * (1 + dice.within(share))[:, None] + middle).transpose(1, 2)[:, None]
+    return (
+        maps @ interpolation((frames - middle) * (1 + rng.symmetric(share))[:, None] + middle).transpose(1, 2)[:, None]
+    )
 
 
-def vtlp(maps: Tensor, dice: Dice, share: float = 0.1) -> Tensor:
-    """A longer or shorter vocal tract: all frequencies lower or higher by up to this share (Jaitly and Hinton 2013).
+def vtlp(maps: Tensor, rng: BatchRng, share: float = 0.1) -> Tensor:
+    """Vocal tract length perturbation: scales all frequencies by up to this share (Jaitly and Hinton 2013).
 
-    The paper bends the axis near its upper end to keep it; here the outermost band is repeated.
+    The paper bends the frequency axis near its upper end to keep it; here the outermost band is repeated.
     """
-    known = dice.extras.get("bands")
-    bands = middles(maps.shape[2], 16000).to(maps) if known is None else known.to(maps)
-    wanted = bands * (1 + dice.within(share))[:, None]  # (B, bands) in Hz
-    above = torch.searchsorted(bands, wanted).clamp_(1, len(bands) - 1)
+    centres = rng.extras.get("bands")
+    bands = middles(maps.shape[2], 16000).to(maps) if centres is None else centres.to(maps)
+    scaled = bands * (1 + rng.symmetric(share))[:, None]  # (B, bands) in Hz
+    above = torch.searchsorted(bands, scaled).clamp_(1, len(bands) - 1)
     low, high = bands[above - 1], bands[above]
-    return between(above - 1 + (wanted - low) / (high - low))[:, None] @ maps
+    return interpolation(above - 1 + (scaled - low) / (high - low))[:, None] @ maps
 
 
-def between(places: Tensor) -> Tensor:
-    """The matrix that reads a row at `places`, between neighbours: (B, L) -> (B, L, L), the ends repeated."""
-    last = places.shape[1] - 1
-    whole = torch.arange(last + 1, device=places.device)
-    return (1 - (places.clamp(0, last)[:, :, None] - whole).abs()).clamp_min(0)
+def interpolation(position: Tensor) -> Tensor:
+    """The matrices of linear interpolation at fractional positions, the ends repeated: (B, L) -> (B, L, L)."""
+    last = position.shape[1] - 1
+    index = torch.arange(last + 1, device=position.device)
+    return (1 - (position.clamp(0, last)[:, :, None] - index).abs()).clamp_min(0)
 
 
-def colour(maps: Tensor, dice: Dice, strength: float = 0.5) -> Tensor:
-    """Another microphone: a smooth random curve over the bands, of this deviation, is added to every frame."""
-    bands, curves = maps.shape[2], 4
-    places = torch.linspace(0, torch.pi, bands, device=maps.device)
-    waves = torch.cos(torch.arange(1, curves + 1, device=maps.device)[:, None] * places)  # (4, bands)
-    heights = torch.randn((dice.clips, curves), device=maps.device, generator=dice.rng)
-    curve: Tensor = (heights @ waves)[:, None, :, None] * strength * (2 / curves) ** 0.5
+def colour(maps: Tensor, rng: BatchRng, strength: float = 0.5) -> Tensor:
+    """Simulates another microphone: adds a smooth random curve over the bands, of this std, to every frame."""
+    bands, waves = maps.shape[2], 4
+    phase = torch.linspace(0, torch.pi, bands, device=maps.device)
+    basis = torch.cos(torch.arange(1, waves + 1, device=maps.device)[:, None] * phase)  # (4, bands)
+    amplitudes = torch.randn((rng.batch_size, waves), device=maps.device, generator=rng.generator)
+    curve: Tensor = (amplitudes @ basis)[:, None, :, None] * strength * (2 / waves) ** 0.5
     return maps + curve
 
 
-def timemask(maps: Tensor, dice: Dice, share: float = 0.2) -> Tensor:
-    """A stretch of up to this share of the frames covered with the clip's mean (SpecAugment: Park et al. 2019)."""
-    return _covered(maps, 3, share, dice)
+def timemask(maps: Tensor, rng: BatchRng, share: float = 0.2) -> Tensor:
+    """Masks up to this share of consecutive frames with the clip's mean (SpecAugment: Park et al. 2019)."""
+    return _mask(maps, 3, share, rng)
 
 
-def freqmask(maps: Tensor, dice: Dice, share: float = 0.2) -> Tensor:
-    """Neighbouring bands, up to this share of them, covered with the clip's mean (SpecAugment: Park et al. 2019)."""
-    return _covered(maps, 2, share, dice)
+def freqmask(maps: Tensor, rng: BatchRng, share: float = 0.2) -> Tensor:
+    """Masks up to this share of neighbouring bands with the clip's mean (SpecAugment: Park et al. 2019)."""
+    return _mask(maps, 2, share, rng)
 
 
-def _covered(maps: Tensor, axis: int, share: float, dice: Dice) -> Tensor:
+def _mask(maps: Tensor, axis: int, share: float, rng: BatchRng) -> Tensor:
     length = maps.shape[axis]
-    width = dice.share() * share * length
-    start = dice.share() * (length - width)
-    places = torch.arange(length, device=maps.device)
-    inside = (places >= start[:, None]) & (places < (start + width)[:, None])  # (B, length)
-    inside = inside[:, None, None, :] if axis == 3 else inside[:, None, :, None]
-    return torch.where(inside, maps.mean((2, 3), keepdim=True), maps)
+    width = rng.uniform() * share * length
+    start = rng.uniform() * (length - width)
+    index = torch.arange(length, device=maps.device)
+    mask = (index >= start[:, None]) & (index < (start + width)[:, None])  # (B, length)
+    mask = mask[:, None, None, :] if axis == 3 else mask[:, None, :, None]
+    return torch.where(mask, maps.mean((2, 3), keepdim=True), maps)
 
 
 # --- text -----------------------------------------------------------------------------------------------------------
 
-Word = Callable[..., Tensor]
-SAMPLES: Sequence[Word] = (shift, speed, background, noise, gain)
-MAPS: Sequence[Word] = (stretch, vtlp, colour, timemask, freqmask)
-WORDS = {word.__name__: word for word in (*SAMPLES, *MAPS)}
+SAMPLES: Sequence[Transform] = (shift, speed, background, noise, gain)
+MAPS: Sequence[Transform] = (stretch, vtlp, colour, timemask, freqmask)
+FUNCTIONS = {function.__name__: function for function in (*SAMPLES, *MAPS)}
 RANGES = {"background": (-20, 100), "noise": (-20, 100), "gain": (0, 60), "colour": (0, 10)}
-TRANSFORMS = Transforms(WORDS, "shift(0.1), noise(20)", RANGES, (0, 0.9))  # most numbers are shares
+TRANSFORMS = Transforms(FUNCTIONS, "shift(0.1), noise(20)", RANGES, (0, 0.9))  # most parameters are shares
 
 
 def augment(text: str, extras: Mapping[str, Tensor]) -> Augment:
-    """The words in `text` for training; `extras` are "background", one long int16 recording, and "bands" in Hz.
+    """Returns the transforms in `text`; `extras` may hold "background", one long int16 recording, and "bands" in Hz.
 
-    Raises Problem for an unknown word, an unknown or impossible number, and a word written twice.
+    Raises Problem for an unknown or repeated transform and for an unknown or invalid parameter.
     """
-    words = TRANSFORMS.parse(text)
-    samples, maps = _chosen(SAMPLES, words), _chosen(MAPS, words)
+    bound = TRANSFORMS.parse(text)
+    sample_transforms, map_transforms = (
+        [bound[function.__name__] for function in functions if function.__name__ in bound]
+        for functions in (SAMPLES, MAPS)
+    )
 
-    def change_samples(x: Tensor, targets: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
-        return one_by_one(x, samples, Dice(len(x), x.device, rng, extras)), targets
+    def transform_samples(x: Tensor, targets: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        return apply(x, sample_transforms, BatchRng(len(x), x.device, generator, extras)), targets
 
-    def change_maps(x: Tensor, targets: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
-        return one_by_one(x, maps, Dice(len(x), x.device, rng, extras)), targets
+    def transform_maps(x: Tensor, targets: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        return apply(x, map_transforms, BatchRng(len(x), x.device, generator, extras)), targets
 
-    return Augment(change_samples, change_maps)
-
-
-def _chosen(every: Sequence[Word], words: Mapping[str, Word]) -> list[Word]:
-    return [words[each.__name__] for each in every if each.__name__ in words]
+    return Augment(transform_samples, transform_maps)

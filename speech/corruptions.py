@@ -1,7 +1,7 @@
-"""How recordings go wrong: noise, other voices, loudness, time and speed, in five strengths each.
+"""Common corruptions of recordings: noise, other voices, loudness, time and speed, in five strengths each.
 
-The strength is what it says for every clip; chance decides the noise and the directions. Results are whole samples in
-the range of int16, as a file would hold them, so that what is too loud is clipped.
+Every clip is corrupted by the same amount; noise and directions are random. Results are rounded and clipped to the
+range of int16, as in a 16-bit file.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from ..core.data import Preprocessing
 from ..core.robust.capability import Corruption, PerturbationSpace
-from .augment import pieces, played
+from .augment import resample, segments
 from .frontend import FULL
 
 SPACES = (
@@ -27,7 +27,7 @@ SPACES = (
 
 
 def corruptions(preprocessing: Preprocessing, extras: Mapping[str, Tensor]) -> Mapping[str, Corruption]:
-    """All there are; `background` where the set has recordings of it."""
+    """Returns the corruptions by name, with `background` if the data set has background recordings."""
     sound = extras.get("background")
     if sound is None or len(sound) <= int(preprocessing["samples"]):
         return CORRUPTIONS
@@ -35,54 +35,56 @@ def corruptions(preprocessing: Preprocessing, extras: Mapping[str, Tensor]) -> M
 
 
 def noise(x: Tensor, snr: float, rng: torch.Generator) -> Tensor:
-    """White noise under each clip, so many dB below its power."""
-    return under(x.float(), torch.randn(x.shape, device=x.device, generator=rng), snr)
+    """Adds white noise, `snr` dB below the power of each clip."""
+    return add_noise(x.float(), torch.randn(x.shape, device=x.device, generator=rng), snr)
 
 
 def voices(x: Tensor, snr: float, rng: torch.Generator) -> Tensor:
-    """Another clip of the batch under each, so many dB below its power: somebody else talks."""
-    far = int(torch.randint(1, max(2, len(x)), (), device=x.device, generator=rng)) if len(x) > 1 else 0
-    return under(x.float(), x.roll(far, 0).float(), snr)
+    """Adds another clip of the batch, `snr` dB below the power of each clip."""
+    distance = int(torch.randint(1, max(2, len(x)), (), device=x.device, generator=rng)) if len(x) > 1 else 0
+    return add_noise(x.float(), x.roll(distance, 0).float(), snr)
 
 
 def background(sound: Tensor, x: Tensor, snr: float, rng: torch.Generator) -> Tensor:
-    """A piece of the set's own background noise under each clip, so many dB below its power."""
+    """Adds a random segment of a background recording, `snr` dB below the power of each clip."""
     starts = torch.rand(len(x), device=x.device, generator=rng) * (len(sound) - x.shape[1] + 1)
-    return under(x.float(), pieces(sound.to(x.device), starts.long(), x.shape[1]).float(), snr)
+    return add_noise(x.float(), segments(sound.to(x.device), starts.long(), x.shape[1]).float(), snr)
 
 
 def gain(x: Tensor, db: float, rng: torch.Generator) -> Tensor:
-    """Louder or quieter by so many dB: clipped, or down among the last bits."""
-    return whole(x.float() * 10 ** (_signs(x, rng) * db / 20)[:, None])
+    """Makes each clip `db` dB louder, with clipping, or quieter, with quantisation noise."""
+    return to_int16_range(x.float() * 10 ** (random_signs(x, rng) * db / 20)[:, None])
 
 
 def shift(x: Tensor, share: float, rng: torch.Generator) -> Tensor:
-    """Earlier or later by this share of the clip; what comes in is silence, what goes out is lost."""
-    far = round(share * x.shape[1])
-    wide = F.pad(x, (far, far))
-    starts = (_signs(x, rng) > 0).long() * (2 * far) + torch.arange(len(x), device=x.device) * wide.shape[1]
-    return pieces(wide.view(-1), starts, x.shape[1])
+    """Shifts by this share of the clip, earlier or later, filling with silence."""
+    distance = round(share * x.shape[1])
+    padded = F.pad(x, (distance, distance))
+    starts = (random_signs(x, rng) > 0).long() * (2 * distance) + torch.arange(len(x), device=x.device) * padded.shape[
+        1
+    ]
+    return segments(padded.view(-1), starts, x.shape[1])
 
 
 def speed(x: Tensor, share: float, rng: torch.Generator) -> Tensor:
-    """Faster and higher, or slower and lower, by this share, about the middle of the clip."""
-    return whole(played(x, 1 + share * _signs(x, rng)))
+    """Raises or lowers speed and pitch by this share, about the middle of the clip."""
+    return to_int16_range(resample(x, 1 + share * random_signs(x, rng)))
 
 
-def under(x: Tensor, sound: Tensor, snr: float) -> Tensor:
-    """Both together, `sound` so many dB weaker; the power of a clip is that of its samples which are not silence."""
-    signal = x.square().sum(1) / (x != 0).sum(1).clamp_min(1)
-    factor = (signal / sound.square().mean(1).clamp_min(1e-6)).sqrt() * 10 ** (-snr / 20)
-    return whole(torch.addcmul(x, sound, factor[:, None]))
+def add_noise(x: Tensor, sound: Tensor, snr: float) -> Tensor:
+    """Adds `sound`, `snr` dB below the power of the clip's samples that are not zero."""
+    power = x.square().sum(1) / (x != 0).sum(1).clamp_min(1)
+    factor = (power / sound.square().mean(1).clamp_min(1e-6)).sqrt() * 10 ** (-snr / 20)
+    return to_int16_range(torch.addcmul(x, sound, factor[:, None]))
 
 
-def whole(x: Tensor) -> Tensor:
-    """As a file of 16 bits holds it."""
+def to_int16_range(x: Tensor) -> Tensor:
+    """Rounds and clips to the range of int16, keeping float32."""
     return x.round().clamp(-FULL, FULL - 1)
 
 
-def _signs(x: Tensor, rng: torch.Generator) -> Tensor:
-    """(B,) −1 or 1."""
+def random_signs(x: Tensor, rng: torch.Generator) -> Tensor:
+    """(B,) float32, −1 or 1 with probability 1/2."""
     return torch.randint(0, 2, (len(x),), device=x.device, generator=rng).float().mul_(2).sub_(1)
 
 

@@ -1,4 +1,4 @@
-"""Sounds that a network imagines: a spectrogram as values from 0 to 1, made audible by Griffin and Lim's algorithm."""
+"""Parameterisation of sounds for feature visualisation: spectrograms of values from 0 to 1, inverted by Griffin–Lim."""
 
 from __future__ import annotations
 
@@ -16,76 +16,76 @@ from .frontend import DEPTH, Frontend, frames_of, samples_in
 from .listen import FULL
 from .spectrogram import filters, points_for
 
-ROUNDS = 64  # of Griffin–Lim: more change what is heard no longer
-LOUD = 0.5  # of full scale: the loudest sample, where loudness means nothing to the network
-ABOVE = 20.0  # dB of the loudest moment above the mean of the loudest band, where it does
-# Waves would blur a spectrogram, whose edges are what is heard. Neighbours that differ wildly are of no sound at all:
-# frames overlap, and Griffin and Lim can only come near. With little variation what is heard is what was imagined.
+ITERATIONS = 64  # of Griffin–Lim; more make no audible difference
+PEAK = 0.5  # of full scale: the largest sample if the network ignores loudness
+HEADROOM = 20.0  # dB of the loudest point above the mean of the loudest band, if it does not
+# No Fourier basis: it would blur the edges of a spectrogram. Since frames overlap, no sound has a spectrogram whose
+# neighbours differ wildly; with a penalty on variation, Griffin–Lim comes close to the optimised spectrogram.
 WAYS: tuple[dict[str, float], ...] = ({}, {"penalty": 0.5}, {"variation": 0.5})
-PAUSE = 0.5  # seconds between two sounds
+PAUSE = 0.5  # seconds between sounds
 
 
 def canvas(preprocessing: Preprocessing, frontend: nn.Module) -> Canvas:
-    """Values are levels: 1 is the loudest moment, 0 is DEPTH dB below it, which the frontend takes for silence.
+    """Values are levels: 1 is the maximum, 0 is DEPTH dB below it, which the frontend treats as silence.
 
-    Something of every sound is at 1: the frontend counts from there, so a penalty may not make all of it quiet instead.
+    The maximum of every sound is 1: the frontend normalises by it, so a penalty must not make the whole sound quiet.
     """
     assert isinstance(frontend, Frontend)
     device = frontend.mel.device
     shape = (1, int(preprocessing["bands"]), frames_of(preprocessing))
-    loudest = top(preprocessing)
+    peak = peak_level(preprocessing)
 
     def see(values: Tensor) -> Tensor:
-        return frontend.seen((values[:, 0] - 1) * DEPTH + loudest)
+        return frontend.seen((values[:, 0] - 1) * DEPTH + peak)
 
     def noise(count: int, rng: torch.Generator) -> Tensor:
-        most = round(LOUD * FULL)
-        return torch.randint(-most, most, (count, int(preprocessing["samples"])), generator=rng).to(torch.int16)
+        limit = round(PEAK * FULL)
+        return torch.randint(-limit, limit, (count, int(preprocessing["samples"])), generator=rng).to(torch.int16)
 
-    ground, still = torch.zeros(1, 1, 1, device=device), (False, True)
-    heard = partial(sounds, preprocessing=preprocessing)
-    return Canvas(shape, see, heard, ground, around=still, peaked=True, ways=WAYS, filters=WAYS[0], noise=noise)
+    ground, shiftable = torch.zeros(1, 1, 1, device=device), (False, True)  # in time, not in frequency
+    to_inputs = partial(sounds, preprocessing=preprocessing)
+    return Canvas(shape, see, to_inputs, ground, around=shiftable, peaked=True, ways=WAYS, filters=WAYS[0], noise=noise)
 
 
-def top(preprocessing: Preprocessing) -> float:
-    """The level in dB of the loudest moment; it matters where bands are normalised by the set and not by the clip."""
-    return float(max(preprocessing["mean"])) + ABOVE if preprocessing.get("mean") else 0.0
+def peak_level(preprocessing: Preprocessing) -> float:
+    """Returns the level of the maximum in dB; it matters if bands are normalised by the data set, not by the clip."""
+    return float(max(preprocessing["mean"])) + HEADROOM if preprocessing.get("mean") else 0.0
 
 
 @torch.no_grad()
 def sounds(values: Tensor, preprocessing: Preprocessing) -> Tensor:
-    """(B, 1, bands, frames) levels from 0 to 1 -> (B, samples) int16, whose spectrogram is as near to them as can be.
+    """Inverts (B, 1, bands, frames) levels from 0 to 1, approximately: (B, samples) int16.
 
-    The bands are spread over frequencies by the pseudo-inverse of their triangles, nothing below zero, and phases that
-    agree are looked for (Griffin and Lim 1984, section IV). A level of 0 is silence.
+    The power of the bands is mapped to frequencies by the pseudo-inverse of the mel filters, clipped at zero; phases
+    come from Griffin and Lim 1984 (section IV). A level of 0 is silence.
     """
     from torchaudio.functional import griffinlim
 
     rate, bands, levels = int(preprocessing["rate"]), int(preprocessing["bands"]), values[:, 0].cpu()
     frame, hop = samples_in(preprocessing["frame"], rate), samples_in(preprocessing["hop"], rate)
-    points = points_for(bands, rate, frame)
-    power = torch.where(levels > 0, 10 ** (((levels - 1) * DEPTH + top(preprocessing)) / 10), 0.0)
-    spread = torch.linalg.pinv(filters(bands, rate, points)).float()  # (bands, points/2 + 1)
-    spectrum = torch.einsum("bmt,mf->bft", power, spread).clamp_min(0)
+    n_fft = points_for(bands, rate, frame)
+    power = torch.where(levels > 0, 10 ** (((levels - 1) * DEPTH + peak_level(preprocessing)) / 10), 0.0)
+    inverse = torch.linalg.pinv(filters(bands, rate, n_fft)).float()  # (bands, n_fft/2 + 1)
+    spectrum = torch.einsum("bmt,mf->bft", power, inverse).clamp_min(0)
     window, length = torch.hann_window(frame), (levels.shape[2] - 1) * hop
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)  # the phases that it begins with: the same sound each time
-        found: Tensor = griffinlim(spectrum, window, points, hop, frame, 2.0, ROUNDS, 0.99, length, True)
-    # torchaudio's frames have their middles where ours begin.
-    whole = torch.zeros(len(found), int(preprocessing["samples"]))
-    start = min(frame // 2, whole.shape[1] - found.shape[1])
-    whole[:, start : start + found.shape[1]] = found
+        torch.manual_seed(0)  # for reproducible initial phases
+        signal: Tensor = griffinlim(spectrum, window, n_fft, hop, frame, 2.0, ITERATIONS, 0.99, length, True)
+    # torchaudio centres its frames where ours begin.
+    samples = torch.zeros(len(signal), int(preprocessing["samples"]))
+    start = min(frame // 2, samples.shape[1] - signal.shape[1])
+    samples[:, start : start + signal.shape[1]] = signal
     if not preprocessing.get("mean"):
-        whole = LOUD * whole / whole.abs().amax(1, keepdim=True).clamp_min(1e-9)
-    return (whole * FULL).round().clamp(-FULL, FULL - 1).to(torch.int16).to(values.device)
+        samples = PEAK * samples / samples.abs().amax(1, keepdim=True).clamp_min(1e-9)
+    return (samples * FULL).round().clamp(-FULL, FULL - 1).to(torch.int16).to(values.device)
 
 
 def write(inputs: list[Tensor], preprocessing: Preprocessing, path: Path) -> None:
-    """Sounds, (samples,) int16 each, one after the other as a WAV file."""
+    """Writes sounds, (samples,) int16 each, one after the other as a WAV file."""
     import soundfile
 
     rate = int(preprocessing["rate"])
     pause = torch.zeros(round(PAUSE * rate), dtype=torch.int16)
-    parts: list[Any] = [part for each in inputs for part in (each.cpu(), pause)][:-1]
-    whole = torch.cat(parts).numpy()
-    files.write(path, lambda beside: soundfile.write(beside, whole, rate, "PCM_16", format="WAV"))
+    parts: list[Any] = [part for sound in inputs for part in (sound.cpu(), pause)][:-1]
+    samples = torch.cat(parts).numpy()
+    files.write(path, lambda temporary: soundfile.write(temporary, samples, rate, "PCM_16", format="WAV"))

@@ -1,10 +1,10 @@
-"""The networks of the field by name, each beside the settings that train it.
+"""Recipes for speech: published networks with the settings that train them.
 
-A spectrogram is an image, time across and frequency up: a window `(height, width)` is (bands, frames). The filters of
-`frequency-cnn` and `cnn-one-fstride4` span all frames and move along frequency only: a vowel said by a higher voice is
-the same pattern a few bands up. The other convolutional networks move along both.
+A spectrogram is an image, time across and frequency up: a kernel `(height, width)` is (bands, frames). The kernels of
+`frequency-cnn` and `cnn-one-fstride4` span all frames and slide along frequency only: a vowel spoken by a higher voice
+is the same pattern a few bands up. The other convolutional networks slide along both axes.
 
-`frames` is the number of frames of the data at hand; the papers' own sizes are some 30 frames of a stream, `frames=32`.
+`frames` is the number of frames of an example; the papers classify some 30 frames of a stream, `frames=32`.
 """
 
 from __future__ import annotations
@@ -30,32 +30,32 @@ from ..core.layers import (
 )
 from .frontend import frames_of
 
-FRAMES = 98  # of one second, a frame of 25 ms every 10 ms
+FRAMES = 98  # in one second: windows of 25 ms every 10 ms
 
-# --- filters that move along frequency ------------------------------------------------------------------------------
+# --- convolution along frequency only -------------------------------------------------------------------------------
 
 
 def frequency_cnn(
     classes: int, filters: int = 150, units: int = 1000, limited: int = 0, frames: int = FRAMES
 ) -> Layers:
-    """Abdel-Hamid et al. 2014 (IEEE/ACM TASLP 22:10, sections III and VI): filters over 8 bands and all frames, moved
-    along frequency only; the largest of 6 neighbouring bands, every second one; two hidden layers of 1,000.
+    """Abdel-Hamid et al. 2014 (IEEE/ACM TASLP 22:10, sections III and VI): filters over 8 bands and all frames that
+    slide along frequency only; max pooling over 6 bands with stride 2; two hidden layers of 1,000.
 
-    `limited=1` is limited weight sharing, with 80 filters in the paper. There the bands of one pooling window share
-    their weights; here, with `local`, every band has its own, which is the paper's scheme at its limit. The paper's
-    sigmoids are relus here, with dropout, and it classifies 15 frames of a stream where this sees a whole recording.
+    `limited=1` is limited weight sharing, with 80 filters in the paper. There the bands of a pooling window share
+    weights; here, with `local`, every band has weights of its own, the limit of the paper's scheme. Unlike the paper,
+    it uses relu and dropout instead of sigmoids, and sees a whole recording instead of 15 frames of a stream.
     """
-    look = local(filters, (8, frames)) if limited else conv(filters, (8, frames))
+    first = local(filters, (8, frames)) if limited else conv(filters, (8, frames))
     hidden = (dense(units), relu, dropout) * 2
-    return (look, relu, maxpool((6, 1), stride=(2, 1)), flatten, *hidden, dense(classes))
+    return (first, relu, maxpool((6, 1), stride=(2, 1)), flatten, *hidden, dense(classes))
 
 
 def cnn_one_fstride4(classes: int, frames: int = FRAMES) -> Layers:
-    """Sainath and Parada 2015 (Interspeech, table 3), for little memory and few multiplications: 186 filters over all
-    frames and 8 bands, every fourth band, and no pool.
+    """Sainath and Parada 2015 (Interspeech, table 3), with little memory and few multiplications: 186 filters over all
+    frames and 8 bands with a stride of 4 bands, and no pooling.
 
-    On the paper's 32 frames and 4 labels its weights are the paper's 122.2 thousand (122,240; biases are not counted
-    there), and its convolution the paper's 428.5 thousand multiplications.
+    On 32 frames and 4 labels it has the paper's 122.2 thousand weights (122,240 without biases) and 428.5 thousand
+    multiplications in the convolution.
     """
     return (conv(186, (8, frames), stride=(4, 1)), relu, flatten, *_low_rank(2), dense(classes))
 
@@ -68,39 +68,38 @@ def _low_rank(layers: int) -> Layers:
 
 
 def cnn_trad_fpool3(classes: int, frames: int = FRAMES) -> Layers:
-    """Sainath and Parada 2015 (Interspeech, table 1): two convolutions, a pool over 3 bands, a layer of low rank.
+    """Sainath and Parada 2015 (Interspeech, table 1): two convolutions, pooling over 3 bands, a low-rank layer.
 
-    On the paper's 32 frames and 4 labels its weights are the paper's 244.2 thousand (244,224; biases not counted). A
-    longer recording makes the layer of low rank larger: 1.37 million for 101 frames and 12 labels, as Tang and Lin
-    (2018, table 3) count it.
+    On 32 frames and 4 labels it has the paper's 244.2 thousand weights (244,224 without biases). Longer recordings
+    enlarge the low-rank layer: 1.37 million weights for 101 frames and 12 labels, as in Tang and Lin (2018, table 3).
     """
     features = (conv(64, (8, 20)), relu, maxpool((3, 1)), conv(64, (4, 10)), relu)
     return (*features, flatten, *_low_rank(1), dense(classes))
 
 
 def res15(classes: int, filters: int = 45, frames: int = FRAMES) -> Layers:
-    """Tang and Lin 2018 (arXiv:1710.10361, table 1): six residual blocks whose windows widen from 1 to 16.
+    """Tang and Lin 2018 (arXiv:1710.10361, table 1): six residual blocks with dilations from 1 to 16.
 
-    Its weights are the paper's 238 thousand for 12 labels (237,870; the paper's batch normalisation has none).
+    It has the paper's 238 thousand weights for 12 labels (237,870; the paper's batch normalisation has none).
     """
     blocks: list[Layer] = []
     for block in range(6):
-        one, two = (_widened(filters, 2 ** (index // 3)) for index in (2 * block, 2 * block + 1))
-        blocks.append(residual(*(batchnorm,) * (block > 0), *one, batchnorm, *two))
-    last = (batchnorm, *_widened(filters, 16), batchnorm)
+        first, second = (_dilated(filters, 2 ** (index // 3)) for index in (2 * block, 2 * block + 1))
+        blocks.append(residual(*(batchnorm,) * (block > 0), *first, batchnorm, *second))
+    last = (batchnorm, *_dilated(filters, 16), batchnorm)
     return (conv(filters, 3, pad=1, bias=False), relu, *blocks, *last, globalavg, dense(classes))
 
 
-def _widened(filters: int, dilation: int) -> Layers:
+def _dilated(filters: int, dilation: int) -> Layers:
     return (conv(filters, 3, pad=dilation, dilation=dilation, bias=False), relu)
 
 
 def swift(classes: int, width: int = 32, frames: int = FRAMES) -> Layers:
-    """Our own, for voices that training has not heard: whitening, five convolutions, the largest answer of each map.
+    """Our own network, for voices not in the training set: whitening, five convolutions, global max pooling.
 
-    The largest answer anywhere, in band or frame, is what a word said higher, lower, earlier or later leaves alone.
-    The first convolution whitens patches of 4×4 and stays fixed, the filters move by Muon, as in vision's `swift`
-    (after airbench94: Jordan 2024, arXiv:2404.00498).
+    Global max pooling is invariant to words spoken higher, lower, earlier or later. The first convolution whitens
+    patches of 4×4 and is frozen, and Muon is the optimiser, as in vision's `swift` (after airbench94: Jordan 2024,
+    arXiv:2404.00498).
     """
     first = (conv(24, 4, stride=2), relu)
     blocks = (*_normed(width), *_normed(width, 2), *_normed(2 * width), *_normed(2 * width, 2), *_normed(3 * width))
@@ -108,24 +107,31 @@ def swift(classes: int, width: int = 32, frames: int = FRAMES) -> Layers:
 
 
 def _normed(filters: int, pool: int = 1) -> Layers:
-    smaller = (maxpool(pool),) * (pool > 1)
-    return (conv(filters, 3, pad=1, bias=False), *smaller, batchnorm(momentum=0.4), relu)
+    pooling = (maxpool(pool),) * (pool > 1)
+    return (conv(filters, 3, pad=1, bias=False), *pooling, batchnorm(momentum=0.4), relu)
 
 
 def mlp(classes: int, units: int = 512, depth: int = 2, frames: int = FRAMES) -> Layers:
-    """The fully connected baseline: blind to which bands and frames are neighbours."""
+    """Fully connected baseline: `depth` hidden layers of `units`."""
     return (flatten, *(dense(units), relu, dropout) * depth, dense(classes))
 
 
-# --- the table ------------------------------------------------------------------------------------------------------
+# --- recipes --------------------------------------------------------------------------------------------------------
 
-Numbers = dict[str, Any]
+Settings = dict[str, Any]
 
-WORDS = "shift(0.1), background(5), vtlp(0.15), stretch(0.2), timemask(0.2), freqmask(0.2)"
-PLAIN: Numbers = {"optimiser": "adamw", "lr": 0.001, "weight_decay": 0.01, "batch": 64, "epochs": 15, "augment": WORDS}
-SWIFT: Numbers = {
+AUGMENT = "shift(0.1), background(5), vtlp(0.15), stretch(0.2), timemask(0.2), freqmask(0.2)"
+PLAIN: Settings = {
+    "optimiser": "adamw",
+    "lr": 0.001,
+    "weight_decay": 0.01,
+    "batch": 64,
+    "epochs": 15,
+    "augment": AUGMENT,
+}
+SWIFT: Settings = {
     "optimiser": "muon", "lr": 0.08, "adam_lr": 0.01, "momentum": 0.6, "warmup": 0.0, "smoothing": 0.2, "batch": 64,
-    "epochs": 5, "whiten": True, "dirac": True, "augment": WORDS,
+    "epochs": 5, "whiten": True, "dirac": True, "augment": AUGMENT,
 }  # fmt: skip
 SECOND = (1, 40, FRAMES)
 
@@ -148,5 +154,5 @@ RECIPES: dict[str, Recipe] = {
 
 
 def numbers(preprocessing: Preprocessing) -> dict[str, int]:
-    """`frames` in a network's text: those of an example."""
+    """Returns the constants of a network's text: `frames`, the number of frames of an example."""
     return {"frames": frames_of(preprocessing) if preprocessing else FRAMES}

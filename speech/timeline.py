@@ -1,4 +1,4 @@
-"""A long recording's answer as labels in time: for people, for Praat and for Audacity."""
+"""Predictions for the windows of a long recording as segments in time, and as label files of Praat and Audacity."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..core.problem import USAGE, Problem
 
 
 class Segment(NamedTuple):
-    """A stretch of a recording in seconds, what it was taken for, and how surely."""
+    """A part of a recording with its predicted label; start and end in seconds."""
 
     start: float
     end: float
@@ -20,58 +20,66 @@ class Segment(NamedTuple):
 
 
 def segments(windows: Sequence[Mapping[str, Any]]) -> list[Segment]:
-    """Overlapping windows as stretches that follow one another, neighbours with one label joined.
+    """Turns overlapping windows into consecutive segments; neighbours with the same label are merged.
 
-    Where two windows overlap, each has the half that is nearer to its middle. The probability is the mean.
+    An overlap is divided in its middle. The probability of merged windows is their mean.
     """
     borders = [windows[0]["start"]]
     borders += [(left["end"] + right["start"]) / 2 for left, right in pairwise(windows)]
     borders.append(windows[-1]["end"])
-    joined: list[Segment] = []
+    merged: list[Segment] = []
     count = 0
     for window, start, end in zip(windows, borders[:-1], borders[1:], strict=True):
-        if joined and joined[-1].label == window["label"]:
-            last, count = joined.pop(), count + 1
+        if merged and merged[-1].label == window["label"]:
+            last, count = merged.pop(), count + 1
             mean = last.probability + (window["probability"] - last.probability) / count
-            joined.append(Segment(last.start, end, last.label, mean))
+            merged.append(Segment(last.start, end, last.label, mean))
         else:
-            joined.append(Segment(start, end, window["label"], window["probability"]))
+            merged.append(Segment(start, end, window["label"], window["probability"]))
             count = 1
-    return joined
+    return merged
 
 
-def timeline(answer: Mapping[str, Any], path: Path) -> str:
-    """The text of a label file: Praat's for .TextGrid, Audacity's for .txt. Raises Problem for another name."""
+def timeline(prediction: Mapping[str, Any], path: Path) -> str:
+    """Returns the content of a label file: Praat's for .TextGrid, Audacity's for .txt, else raises Problem."""
     writers = {".textgrid": textgrid, ".txt": audacity}
     if path.suffix.lower() not in writers:
         raise Problem(f"--labels {path} is neither a .TextGrid (Praat) nor a .txt (an Audacity label track)", USAGE)
-    return writers[path.suffix.lower()](segments(answer["windows"]))
+    return writers[path.suffix.lower()](segments(prediction["windows"]))
 
 
-def textgrid(found: Sequence[Segment]) -> str:
-    """Praat's text format, one interval tier."""
+def textgrid(segments: Sequence[Segment]) -> str:
+    """Returns Praat's text format with one interval tier."""
     lines = ['File type = "ooTextFile"', 'Object class = "TextGrid"', ""]
-    lines += [f"xmin = {found[0].start:g}", f"xmax = {found[-1].end:.6f}", "tiers? <exists>", "size = 1", "item []:"]
+    lines += [
+        f"xmin = {segments[0].start:g}",
+        f"xmax = {segments[-1].end:.6f}",
+        "tiers? <exists>",
+        "size = 1",
+        "item []:",
+    ]
     lines += ["    item [1]:", '        class = "IntervalTier"', '        name = "neocog"']
-    lines += [f"        xmin = {found[0].start:g}", f"        xmax = {found[-1].end:.6f}"]
-    lines += [f"        intervals: size = {len(found)}"]
-    for number, each in enumerate(found, 1):
-        lines += [f"        intervals [{number}]:", f"            xmin = {each.start:.6f}"]
+    lines += [f"        xmin = {segments[0].start:g}", f"        xmax = {segments[-1].end:.6f}"]
+    lines += [f"        intervals: size = {len(segments)}"]
+    for number, segment in enumerate(segments, 1):
+        lines += [f"        intervals [{number}]:", f"            xmin = {segment.start:.6f}"]
         lines += [
-            f"            xmax = {each.end:.6f}",
-            f'            text = "{quoted(each.label)}"',
+            f"            xmax = {segment.end:.6f}",
+            f'            text = "{quote(segment.label)}"',
         ]
     return "\n".join(lines) + "\n"
 
 
-def audacity(found: Sequence[Segment]) -> str:
-    """A label track: start, end and label in each line, divided by tabs."""
-    return "".join(f"{each.start:.6f}\t{each.end:.6f}\t{one_line(each.label)}\n" for each in found)
+def audacity(segments: Sequence[Segment]) -> str:
+    """Returns a label track: start, end and label in each line, separated by tabs."""
+    return "".join(f"{segment.start:.6f}\t{segment.end:.6f}\t{one_line(segment.label)}\n" for segment in segments)
 
 
-def quoted(text: str) -> str:
+def quote(text: str) -> str:
+    """Escapes quotation marks as in Praat's text format, on a single line."""
     return one_line(text).replace('"', '""')
 
 
 def one_line(text: str) -> str:
+    """Replaces white space, line breaks included, by single blanks."""
     return " ".join(text.split())

@@ -1,4 +1,4 @@
-"""Augmentation of recordings: each word does what it says, from one generator."""
+"""Augmentation of recordings: laws of every transform, and of their composition."""
 
 from collections.abc import Mapping
 
@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from neocog.core.problem import Problem
-from neocog.speech.augment import MAPS, SAMPLES, TRANSFORMS, WORDS, augment, between
+from neocog.speech.augment import FUNCTIONS, MAPS, SAMPLES, TRANSFORMS, augment, interpolation
 from neocog.speech.frontend import frontend
 from neocog.speech.spectrogram import middles
 from recorded import tone
@@ -26,9 +26,9 @@ def rng(seed: int = 0) -> torch.Generator:
 
 def clips(hertz: float = 487) -> Tensor:
     """(B, N) int16, the same tone in each, in the middle of silence."""
-    made = np.zeros((CLIPS, RATE))
-    made[:, 2000:6000] = tone(hertz, 0.5, RATE)
-    return (torch.from_numpy(made) * 32767).to(torch.int16)
+    sound = np.zeros((CLIPS, RATE))
+    sound[:, 2000:6000] = tone(hertz, 0.5, RATE)
+    return (torch.from_numpy(sound) * 32767).to(torch.int16)
 
 
 def samples(text: str, x: Tensor, seed: int = 0, extras: Mapping[str, Tensor] = BANDS) -> Tensor:
@@ -46,49 +46,49 @@ def pitch(x: Tensor) -> Tensor:
     return torch.fft.rfft(x.float() * torch.hann_window(x.shape[1])).abs().argmax(1) * RATE / x.shape[1]
 
 
-# --- laws of all words ----------------------------------------------------------------------------------------------
+# --- laws of all transforms------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("word", [word.__name__ for word in SAMPLES])
-def test_samples_keep_their_shape_change_and_are_not_written_to(word: str) -> None:
+@pytest.mark.parametrize("name", [function.__name__ for function in SAMPLES])
+def test_transforms_of_samples_keep_the_shape_and_do_not_modify_the_input(name: str) -> None:
     x = clips()
     kept = x.clone()
     extras = {"background": (torch.randn(20000, generator=rng()) * 1000).to(torch.int16)}
-    changed = samples(word, x, extras=extras)
+    changed = samples(name, x, extras=extras)
     assert changed.shape == x.shape and torch.equal(x, kept) and not torch.equal(changed.float(), x.float())
     assert torch.isfinite(changed.float()).all()
 
 
-@pytest.mark.parametrize("word", [word.__name__ for word in MAPS])
+@pytest.mark.parametrize("name", [function.__name__ for function in MAPS])
 @pytest.mark.parametrize("channels", [1, 3])
-def test_maps_keep_their_shape_change_and_are_not_written_to(word: str, channels: int) -> None:
+def test_transforms_of_maps_keep_the_shape_and_do_not_modify_the_input(name: str, channels: int) -> None:
     x = torch.randn(CLIPS, channels, 40, 98, generator=rng())
     kept = x.clone()
-    changed = maps(word, x)
+    changed = maps(name, x)
     assert changed.shape == x.shape and torch.equal(x, kept) and not torch.equal(changed, x)
 
 
-@pytest.mark.parametrize("word", WORDS)
-def test_one_seed_gives_the_same_and_another_does_not(word: str) -> None:
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_equal_seeds_give_equal_bits_and_others_do_not(name: str) -> None:
     x, m = clips(), torch.randn(CLIPS, 1, 40, 98, generator=rng())
     extras = {"background": (torch.randn(20000, generator=rng()) * 1000).to(torch.int16)}
 
     def both(seed: int) -> tuple[Tensor, Tensor]:
-        change = augment(word, extras)
+        change = augment(name, extras)
         return change.inputs(x, TARGETS, rng(seed))[0].float(), change.maps(m, TARGETS, rng(seed))[0]
 
     (a, c), (b, d), (e, f) = both(1), both(1), both(2)
     assert torch.equal(a, b) and torch.equal(c, d) and not (torch.equal(a, e) and torch.equal(c, f))
 
 
-@pytest.mark.parametrize("word", WORDS)
-def test_silence_stays_numbers(word: str) -> None:
-    changed = samples(word, torch.zeros(2, RATE, dtype=torch.int16))
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_silence_gives_finite_values(name: str) -> None:
+    changed = samples(name, torch.zeros(2, RATE, dtype=torch.int16))
     assert torch.isfinite(changed.float()).all()
-    assert torch.isfinite(maps(word, torch.zeros(2, 1, 40, 98))).all()
+    assert torch.isfinite(maps(name, torch.zeros(2, 1, 40, 98))).all()
 
 
-def test_a_number_of_nothing_changes_nothing() -> None:
+def test_parameters_of_zero_are_the_identity() -> None:
     x, m = clips(), torch.randn(CLIPS, 1, 40, 98, generator=rng())
     for text in ("shift(0)", "speed(0)", "gain(0)"):
         torch.testing.assert_close(samples(text, x).float(), x.float(), atol=0.1, rtol=1e-4)
@@ -96,15 +96,15 @@ def test_a_number_of_nothing_changes_nothing() -> None:
         torch.testing.assert_close(maps(text, m), m, atol=1e-3, rtol=1e-3)
 
 
-# --- each word ------------------------------------------------------------------------------------------------------
+# --- transforms -----------------------------------------------------------------------------------------------------
 
 
-def test_shift_moves_the_sound_and_brings_silence() -> None:
+def test_shift_fills_with_silence() -> None:
     moved = samples("shift(0.2)", clips())
     starts = (moved != 0).float().argmax(1)
     assert moved.dtype == torch.int16 and int(starts.min()) >= 2000 - 1600 and int(starts.max()) <= 2001 + 1600
     assert len(set(starts.tolist())) > 3
-    assert torch.equal(moved.long().abs().sum(1), clips().long().abs().sum(1))  # nothing fell out
+    assert torch.equal(moved.long().abs().sum(1), clips().long().abs().sum(1))  # no sound is lost
 
 
 def test_speed_changes_pitch_and_length_together() -> None:
@@ -116,25 +116,25 @@ def test_speed_changes_pitch_and_length_together() -> None:
     torch.testing.assert_close(factor * length, torch.ones(CLIPS), atol=0.03, rtol=0)
 
 
-@pytest.mark.parametrize("word", ["noise", "background"])
-def test_noise_is_as_loud_as_it_says(word: str) -> None:
-    """10 to 30 dB below the power of the clip where it is not silent."""
+@pytest.mark.parametrize("name", ["noise", "background"])
+def test_noise_has_the_requested_signal_to_noise_ratio(name: str) -> None:
+    """10 to 30 dB below the power of the clip's part that is not silent."""
     x = clips().float()
     extras = {"background": (torch.randn(50000, generator=rng(5)) * 3000).to(torch.int16)}
-    added = samples(f"{word}(10)", x, extras=extras) - x
+    added = samples(f"{name}(10)", x, extras=extras) - x
     signal = x[:, 2000:6000].square().mean(1)
     snr = 10 * (signal / added.square().mean(1)).log10()
     assert snr.min() > 9.5 and snr.max() < 30.5 and snr.std() > 2
 
 
-def test_the_background_is_a_piece_of_the_sets_own() -> None:
+def test_background_adds_a_segment_of_the_data_sets_recording() -> None:
     sound = torch.arange(1, 20001, dtype=torch.int16)
     added = samples("background(0)", clips(), extras={"background": sound}) - clips().float()
     slope = added[:, 1:] - added[:, :-1]
     torch.testing.assert_close(slope, slope[:, :1].expand_as(slope), atol=0.02, rtol=0.05)  # still a ramp, scaled
 
 
-def test_without_background_nothing_is_added() -> None:
+def test_background_without_recordings_is_the_identity() -> None:
     assert torch.equal(samples("background(0)", clips()), clips())
 
 
@@ -144,12 +144,12 @@ def test_gain_is_in_decibels() -> None:
     assert louder.abs().max() <= 6.01 and louder.std() > 1
 
 
-def test_vtlp_moves_frequencies_as_a_change_of_pitch_does() -> None:
-    """The map of 1,000 Hz, warped by up to 15%, is loudest within the bands of 850 to 1,150 Hz, each clip elsewhere."""
+def test_vtlp_shifts_frequencies_by_up_to_its_share() -> None:
+    """A tone of 1,000 Hz, warped by up to 15%, is loudest between 850 and 1,150 Hz, give or take a band."""
     module = frontend(FACTS)
     changed = maps("vtlp(0.15)", module(clips(1000)))
-    heard = middles(40, RATE)[changed[:, 0, :, 50].argmax(1)]
-    assert float(heard.min()) > 800 and float(heard.max()) < 1200 and float(heard.std()) > 20
+    loudest = middles(40, RATE)[changed[:, 0, :, 50].argmax(1)]
+    assert float(loudest.min()) > 800 and float(loudest.max()) < 1200 and float(loudest.std()) > 20
 
 
 def test_stretch_keeps_the_pitch_and_changes_the_length() -> None:
@@ -168,29 +168,29 @@ def test_colour_adds_the_same_curve_to_every_frame() -> None:
     assert 0.1 < float(added.std()) < 1.0 and float((added[:, :, 1:] - added[:, :, :-1]).abs().max()) < 0.5
 
 
-@pytest.mark.parametrize(("word", "axis"), [("timemask", 3), ("freqmask", 2)])
-def test_a_mask_covers_one_stretch_with_the_mean(word: str, axis: int) -> None:
+@pytest.mark.parametrize(("name", "axis"), [("timemask", 3), ("freqmask", 2)])
+def test_a_mask_covers_consecutive_frames_or_bands_with_the_mean(name: str, axis: int) -> None:
     x = torch.randn(CLIPS, 1, 40, 98, generator=rng())
-    covered = (maps(f"{word}(0.5)", x) != x).flatten(2).view_as(x)
+    covered = (maps(f"{name}(0.5)", x) != x).flatten(2).view_as(x)
     along = covered.all(5 - axis)[:, 0]  # (B, length): whole frames or whole bands
     assert torch.equal(covered.any(5 - axis)[:, 0], along)
     assert (along.sum(1) <= 0.5 * x.shape[axis] + 1).all() and along.any()
     edges = (along[:, 1:] != along[:, :-1]).sum(1)
-    assert edges.max() <= 2  # one stretch
+    assert edges.max() <= 2  # one interval
 
 
 @given(st.lists(st.floats(-3, 12), min_size=8, max_size=8))
-def test_reading_between_two_is_numpys_interpolation(places: list[float]) -> None:
+def test_interpolation_agrees_with_numpy(positions: list[float]) -> None:
     row = torch.tensor([3.0, 1, 4, 1, 5, 9, 2, 6])
-    wanted = np.interp(places, np.arange(8), row.numpy())
-    assert np.allclose((between(torch.tensor([places])) @ row)[0].numpy(), wanted, atol=1e-4)
+    expected = np.interp(positions, np.arange(8), row.numpy())
+    assert np.allclose((interpolation(torch.tensor([positions])) @ row)[0].numpy(), expected, atol=1e-4)
 
 
 # --- text -----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("", "the augmentation is empty; write none, or augmentations such as: shift\\(0.1\\), noise\\(20\\)"),
         ("shif(0.1)", "shif is not a known augmentation \\(did you mean shift\\?\\); there are background, colour"),
@@ -202,12 +202,12 @@ def test_reading_between_two_is_numpys_interpolation(places: list[float]) -> Non
         ('gain("a")', "gain: db is a number from 0 to 60; got a"),
     ],
 )
-def test_a_word_that_cannot_be_meant_is_said(text: str, told: str) -> None:
-    with pytest.raises(Problem, match=told):
+def test_an_invalid_text_raises_its_message(text: str, message: str) -> None:
+    with pytest.raises(Problem, match=message):
         augment(text, {})
 
 
-def test_words_may_stand_in_any_order() -> None:
+def test_the_order_of_the_text_does_not_matter() -> None:
     assert TRANSFORMS.parse("none") == {} and list(TRANSFORMS.parse("vtlp, shift(0.2)")) == ["vtlp", "shift"]
     x = clips()
     assert torch.equal(samples("noise(10), shift(0.1)", x), samples("shift(0.1), noise(10)", x))
