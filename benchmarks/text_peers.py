@@ -24,7 +24,7 @@ from neocog.core.data import DataSpec, Examples
 from neocog.text.build import text_of
 from neocog.text.options import Reading
 from neocog.text.sources import open_sources
-from neocog.text.tokens import strings
+from neocog.text.tokens import tokenize
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from sklearn.naive_bayes import MultinomialNB
 from sklearn.svm import LinearSVC
@@ -44,7 +44,7 @@ def written(data: str) -> dict[str, str]:
         samples = source.scan(None).samples
         for index, content in source.contents(samples):
             text, _ = text_of(content)
-            texts[source.display_name(samples[index].name)] = " ".join(strings(text, "words", True))
+            texts[source.display_name(samples[index].name)] = " ".join(tokenize(text, "words", True))
     return texts
 
 

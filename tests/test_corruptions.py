@@ -188,9 +188,9 @@ def test_without_background_recordings_there_is_no_such_corruption():
 
 
 def test_misspellings_have_two_inner_letters_exchanged():
-    assert [texts.misspelt("wonderful", k) for k in range(3)] == ["wnoderful", "wonedrful", "wondefrul"]
-    assert texts.misspelt("film", 0) == texts.misspelt("film", 2) == "flim"
-    assert texts.misspelt("the", 0) == "the" and texts.misspelt("2001", 0) == "2001"
+    assert [texts.misspell("wonderful", k) for k in range(3)] == ["wnoderful", "wonedrful", "wondefrul"]
+    assert texts.misspell("film", 0) == texts.misspell("film", 2) == "flim"
+    assert texts.misspell("the", 0) == "the" and texts.misspell("2001", 0) == "2001"
 
 
 def test_a_misspelt_word_is_looked_up_as_read_does():
@@ -204,14 +204,14 @@ def test_a_misspelt_word_is_looked_up_as_read_does():
 
 def test_lost_tokens_leave_the_others_in_order():
     ids = torch.arange(2, 42).int().view(1, 1, 1, 40)
-    left = texts.lost(ids, 0.5, rng()).flatten()
+    left = texts.remove(ids, 0.5, rng()).flatten()
     kept = left[left > 0]
     assert 5 < len(kept) < 35 and torch.equal(kept, kept.sort().values) and (left[len(kept) :] == 0).all()
 
 
 def test_a_text_never_loses_its_last_token():
     one = torch.tensor([[[[7, 0, 0, 0]]]]).int()
-    assert all(torch.equal(texts.lost(one, 0.99, rng(seed)), one) for seed in range(9))
+    assert all(torch.equal(texts.remove(one, 0.99, rng(seed)), one) for seed in range(9))
 
 
 def test_characters_know_no_misspelt_words():

@@ -10,7 +10,7 @@ from neocog.core.inputs import BytesInput, FileInput, TextInput
 from neocog.core.problem import DATA, Problem
 from neocog.text import DOMAIN
 from neocog.text.data import windows
-from neocog.text.show import spell
+from neocog.text.show import ids_to_text
 
 NETWORK = "embed(tokens, 8), conv(8, 2), relu, globalmax, dense(classes)"
 
@@ -288,8 +288,8 @@ def test_evaluate_finds_the_test_part_again(trained, tmp_path):
 
 def test_inputs_are_spelt_in_words_for_people():
     preprocessing = {"vocabulary": ["a", "b"], "tokens": "words"}
-    assert spell(torch.tensor([[[2, 1, 3, 0, 0]]]), preprocessing) == "a ▢ b"
-    assert spell(torch.tensor([[[2, 3]]]), {**preprocessing, "tokens": "characters"}) == "ab"
+    assert ids_to_text(torch.tensor([[[2, 1, 3, 0, 0]]]), preprocessing) == "a ▢ b"
+    assert ids_to_text(torch.tensor([[[2, 3]]]), {**preprocessing, "tokens": "characters"}) == "ab"
 
 
 def test_an_answer_does_not_depend_on_what_it_is_answered_with(trained):

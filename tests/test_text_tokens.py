@@ -1,13 +1,13 @@
-"""Tokens cover what they should, know their places, and become ids and back."""
+"""Tokenisation, positions of tokens, and the vocabulary."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from neocog.text.spelling import ALIKE, NEARBY, Beginnings, alike
-from neocog.text.tokens import CUTS, PLAIN, WORDS, placed, strings
+from neocog.text.spelling import MIN_SIMILARITY, NEIGHBOURS, PrefixMatcher, prefix_similarity
+from neocog.text.tokens import PLAIN, TOKENIZERS, WORDS, tokenize, tokenize_with_spans
 from neocog.text.vocabulary import FIRST, UNKNOWN, Interned, Vocabulary
 
-CUT = [
+EXAMPLES = [
     ("It's a movie, isn't it?", ["it's", "a", "movie", ",", "isn't", "it", "?"]),
     ("l’été à Köln", ["l’été", "à", "köln"]),
     ("10 of 3.5", ["10", "of", "3", ".", "5"]),
@@ -19,20 +19,20 @@ CUT = [
 ]
 
 
-@pytest.mark.parametrize(("text", "words"), CUT, ids=[row[0][:12] for row in CUT])
-def test_words_are_those_of_people(text, words):
-    assert strings(text, "words", lower=True) == words
+@pytest.mark.parametrize(("text", "words"), EXAMPLES, ids=[row[0][:12] for row in EXAMPLES])
+def test_texts_are_split_into_words(text, words):
+    assert tokenize(text, "words", lower=True) == words
 
 
-def test_case_is_kept_where_it_is_asked_for():
-    assert strings("Ab İstanbul", "words", lower=False) == ["Ab", "İstanbul"]
+def test_case_is_kept_unless_lower_is_set():
+    assert tokenize("Ab İstanbul", "words", lower=False) == ["Ab", "İstanbul"]
 
 
-@pytest.mark.parametrize("kind", CUTS)
+@pytest.mark.parametrize("kind", TOKENIZERS)
 @given(text=st.text(max_size=60), lower=st.booleans())
-def test_each_token_knows_its_place_in_the_text_as_it_was(kind, text, lower):
-    tokens = placed(text, kind, lower)
-    assert [token.text for token in tokens] == strings(text, kind, lower)
+def test_spans_are_positions_in_the_original_text(kind, text, lower):
+    tokens = tokenize_with_spans(text, kind, lower)
+    assert [token.text for token in tokens] == tokenize(text, kind, lower)
     for token in tokens:
         assert 0 <= token.start < token.end <= len(text)
         if kind == "words" and not lower and "<" not in text:
@@ -42,52 +42,55 @@ def test_each_token_knows_its_place_in_the_text_as_it_was(kind, text, lower):
 
 
 @given(st.text(st.characters(exclude_categories=["Zs", "Zl", "Zp", "Cc"]), max_size=60).filter(lambda t: "<" not in t))
-def test_words_leave_out_nothing_but_blanks(text):
-    assert "".join(strings(text, "words", lower=False)) == "".join(text.split())
+def test_words_omit_nothing_but_white_space(text):
+    assert "".join(tokenize(text, "words", lower=False)) == "".join(text.split())
 
 
 @given(st.text(st.characters(codec="ascii"), max_size=60))
-def test_words_of_ascii_alone_are_found_in_another_way_and_are_the_same(text):
+def test_the_pattern_for_ascii_agrees_with_the_general_one(text):
     assert PLAIN.findall(text) == WORDS.findall(text)
 
 
-def test_bytes_are_those_of_utf_8():
-    assert strings("é!", "bytes", lower=True) == ["c3", "a9", "21"]
-    assert [token[1:] for token in placed("é!", "bytes", lower=True)] == [(0, 1), (0, 1), (1, 2)]
+def test_bytes_are_utf_8():
+    assert tokenize("é!", "bytes", lower=True) == ["c3", "a9", "21"]
+    assert [token[1:] for token in tokenize_with_spans("é!", "bytes", lower=True)] == [(0, 1), (0, 1), (1, 2)]
 
 
 @given(st.lists(st.text(max_size=5), max_size=30))
-def test_ids_and_tokens_are_each_others_inverse(tokens):
+def test_ids_to_tokens_inverts_tokens_to_ids(tokens):
     vocabulary = Vocabulary(list(dict.fromkeys(tokens)))
     assert vocabulary.words(vocabulary.ids(tokens).tolist()) == tokens
 
 
-def test_a_token_that_training_has_not_seen_is_unknown():
+def test_a_token_outside_the_vocabulary_is_unknown():
     assert Vocabulary(["a"]).ids(["a", "b"]).tolist() == [FIRST, UNKNOWN]
     assert Vocabulary(["a"]).words([0, UNKNOWN, FIRST, 0]) == ["▢", "a"]
 
 
-def test_the_vocabulary_is_that_of_training_the_commonest_first():
+def test_the_vocabulary_has_the_tokens_of_training_most_frequent_first():
     interned = Interned()
-    training, other = interned(["b", "a", "a", "c"]), interned(["d", "a", "d", "d"])
+    training, test = interned(["b", "a", "a", "c"]), interned(["d", "a", "d", "d"])
     vocabulary, ids = interned.vocabulary([training], min_count=1)
     assert vocabulary.tokens == ["a", "b", "c"]
-    assert ids[other].tolist() == [UNKNOWN, FIRST, UNKNOWN, UNKNOWN]
+    assert ids[test].tolist() == [UNKNOWN, FIRST, UNKNOWN, UNKNOWN]
     vocabulary, ids = interned.vocabulary([training], min_count=2)
     assert vocabulary.tokens == ["a"] and ids[training].tolist() == [UNKNOWN, FIRST, FIRST, UNKNOWN]
 
 
-def test_a_word_that_training_has_not_seen_reads_as_one_that_begins_alike():
-    """The nearest by the share of letters, the commonest of equals; happy is not unhappy, and four letters are few."""
+def test_an_unknown_word_is_read_as_a_known_one_that_begins_alike():
+    """The longest shared prefix wins, then the more frequent word; a prefix below four letters does not count."""
     vocabulary = Vocabulary(["happy", "unhappier", "goods", "goody", "filmed", "the", "2001"])
-    strange = ["unhappily", "goodx", "filmes", "films", "then", "20012", "HAPPY", "unhappily"]
+    unknown = ["unhappily", "goodx", "filmes", "films", "then", "20012", "HAPPY", "unhappily"]
     known = ["unhappier", "goods", "filmed", "▢", "▢", "▢", "▢", "unhappier"]
-    assert vocabulary.words(vocabulary.ids(strange).tolist()) == known
+    assert vocabulary.words(vocabulary.ids(unknown).tolist()) == known
 
 
 @given(st.lists(st.text("abc", min_size=1, max_size=8), min_size=1), st.text("abc", max_size=8))
-def test_no_known_word_begins_more_alike_than_the_one_found(words, word):
-    """A slow look at all words agrees, as long as they are few."""
-    found = Beginnings(words[:NEARBY]).nearest(word)
-    best = max((alike(word, each) for each in words[:NEARBY]), default=0)
-    assert best < ALIKE if found is None else alike(word, words[found]) == best >= ALIKE
+def test_the_nearest_word_has_the_greatest_similarity(words, word):
+    """Compared with all words, if they are few."""
+    nearest = PrefixMatcher(words[:NEIGHBOURS]).nearest(word)
+    best = max((prefix_similarity(word, candidate) for candidate in words[:NEIGHBOURS]), default=0)
+    if nearest is None:
+        assert best < MIN_SIMILARITY
+    else:
+        assert prefix_similarity(word, words[nearest]) == best >= MIN_SIMILARITY

@@ -10,7 +10,7 @@ from ..core.robust.capability import Corruptible
 from ..core.stream import LineInputs, Tabular
 from ..core.transfer import Transferable
 from ..core.windows import Windowed
-from . import augment, begin, check, corruptions, data, frontend, imagine, models, options, show
+from . import augment, check, corruptions, data, frontend, imagine, initialize, models, options, show
 
 DOMAIN = Domain(
     name="text",
@@ -28,11 +28,11 @@ DOMAIN = Domain(
         LineInputs(),
         Tabular(data.table_in),
         Windowed(data.windows),
-        Readable(show.spell),
+        Readable(show.ids_to_text),
         NetworkConstants(data.numbers),
-        DataInitialization(begin.begin),
+        DataInitialization(initialize.initialize),
         Transferable(options.form, tokens=data.tokens_by_id),
-        Explainable(describe_position=show.place, highlight=show.written),
+        Explainable(describe_position=show.describe_position, highlight=show.highlight),
         FilterImages(patch=show.patch),
         Imaginable(imagine.tokens),
         Corruptible(corruptions.corruptions),

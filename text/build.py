@@ -20,15 +20,15 @@ from ..core.sources.dataset import none_usable
 from ..core.sources.decode import EncodingIssues, decode_text
 from ..core.sources.decoding import DecodedSamples, build_index, report_progress
 from ..core.sources.manifest import NAMED, Manifest
+from .ngrams import select_ngrams
 from .options import Cutting, Options
-from .runs import known
-from .tokens import TAKEN, strings
+from .tokens import MAX_CHARACTERS, tokenize
 from .vocabulary import Ids, Interned, Vocabulary
 
 MOST_LABELS = 5000  # a confusion matrix has their square
 ROOM = 8  # columns of padding behind the longest text: windows of a short text need some
 MANY = 3  # labels or remarks that a message names
-KNOWN = "runs"  # the array of the runs that training holds (text/runs.py)
+KNOWN = "runs"  # name of the array of known n-grams (text/ngrams.py)
 
 
 @dataclass
@@ -55,18 +55,18 @@ def cut_texts(manifest: Manifest, cutting: Cutting) -> Texts:
         try:
             text, issues = text_of(content)
             encoding_remarks += issues.sentences(name)
-            tokens = strings(text, cutting.tokens, cutting.lower)
+            tokens = tokenize(text, cutting.tokens, cutting.lower)
             if not tokens:
                 raise Unreadable("is empty")
-            digest = digest_of(" ".join(text[:TAKEN].split()).encode())
+            digest = digest_of(" ".join(text[:MAX_CHARACTERS].split()).encode())
         except Unreadable as problem:
             texts.samples.bad.append(manifest.bad_sample(index, str(problem)))
         except UnicodeEncodeError:
             reason = "holds surrogates, halves of characters, which are not text"
             texts.samples.bad.append(manifest.bad_sample(index, reason))
         else:
-            if len(text) > TAKEN:
-                texts.remarks.append(f"{name} has {len(text):,} characters; the first {TAKEN:,} are taken")
+            if len(text) > MAX_CHARACTERS:
+                texts.remarks.append(f"{name} has {len(text):,} characters; the first {MAX_CHARACTERS:,} are taken")
             texts.numbers.append(texts.interned(tokens))
             texts.samples.indices.append(index)
             texts.samples.digests.append(digest)
@@ -116,7 +116,7 @@ def build(
     index.remarks += texts.remarks + similar_labels(manifest)
     index.remarks += truncation([len(texts.numbers[row]) for row in order], longest)
     if preprocessing is None:
-        keys = known(from_numpy(inputs[: len(training), 0, 0]), len(index.labels))
+        keys = select_ngrams(from_numpy(inputs[: len(training), 0, 0]), len(index.labels))
         np.save(folder / f"{KNOWN}.npy", keys)
         index.preprocessing = preprocessing_of(options, vocabulary, longest, length) | {"runs_known": len(keys) + 1}
     return index

@@ -1,7 +1,7 @@
-"""How texts go wrong: typing errors, lost tokens, tokens out of order, words never seen; in five strengths each.
+"""Common corruptions of texts: misspellings, lost, swapped and unknown tokens, in five strengths each.
 
-All are tensor expressions over ids. A misspelt word is looked up again as `read` would look it up: mostly it is none
-that training has seen. Misspellings of all words are looked up once, then each is one index away.
+All are tensor expressions over ids. A misspelt word has the id that `read` would give it, usually that of an unknown
+token; the ids of all misspellings are computed in advance.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from .augment import drop, swap
 from .vocabulary import FIRST, PADDING, Vocabulary
 
 SHARES = (0.05, 0.1, 0.2, 0.3, 0.5)
-SHORTEST = 4  # letters of a word that is misspelt: the first and the last one stay (Pruthi et al. 2019, section 3)
+MIN_LETTERS = 4  # of a misspelt word: the first and the last letter are kept (Pruthi et al. 2019, section 3)
 VARIANTS = 3  # misspellings of each word
 
 
 def corruptions(preprocessing: Preprocessing, extras: Mapping[str, Tensor]) -> Mapping[str, Corruption]:
-    """For words all of them; among characters and bytes a typing error is two of them out of order."""
+    """Returns the corruptions by name; `typos` exists for words only, since for characters it equals `order`."""
     kind = str(preprocessing["tokens"])
     unit = f"of the {kind}"
     common = {
-        "lost": Corruption(lost, SHARES, unit),
-        "order": Corruption(_ordered, SHARES, unit),
-        "unknown": Corruption(_hidden, SHARES, unit),
+        "lost": Corruption(remove, SHARES, unit),
+        "order": Corruption(_swap, SHARES, unit),
+        "unknown": Corruption(_drop, SHARES, unit),
     }
     if kind != "words":
         return common
@@ -38,45 +38,43 @@ def corruptions(preprocessing: Preprocessing, extras: Mapping[str, Tensor]) -> M
 
 
 def misspellings(tokens: Sequence[str]) -> Tensor:
-    """The ids of the misspellings of every id, (ids, VARIANTS) int32: two neighbouring inner letters change places."""
+    """Returns the ids of the misspellings of every id: (ids, VARIANTS) int32."""
     vocabulary = Vocabulary(tokens)
-    own = np.arange(len(vocabulary), dtype=np.int32)
-    columns = [own.copy() for _ in range(VARIANTS)]
+    ids = np.arange(len(vocabulary), dtype=np.int32)
+    columns = [ids.copy() for _ in range(VARIANTS)]
     for k, column in enumerate(columns):
-        column[FIRST:] = vocabulary.ids(misspelt(word, k) for word in tokens)
+        column[FIRST:] = vocabulary.ids(misspell(word, k) for word in tokens)
     return torch.from_numpy(np.stack(columns, 1))
 
 
-def misspelt(word: str, k: int) -> str:
-    """The k-th misspelling of a word; itself where it is too short to have one, or no word of letters."""
-    if len(word) < SHORTEST or not word.isalpha():
+def misspell(word: str, k: int) -> str:
+    """Swaps two neighbouring inner letters, k from 0 to VARIANTS − 1; words too short or not of letters are kept."""
+    if len(word) < MIN_LETTERS or not word.isalpha():
         return word
-    at = 1 + k * (len(word) - SHORTEST + 1) // VARIANTS
-    return word[:at] + word[at + 1] + word[at] + word[at + 2 :]
+    i = 1 + k * (len(word) - MIN_LETTERS + 1) // VARIANTS
+    return word[:i] + word[i + 1] + word[i] + word[i + 2 :]
 
 
 def typos(table: Tensor, ids: Tensor, share: float, rng: torch.Generator) -> Tensor:
-    """Each word is misspelt with this chance, where it is long enough."""
-    chance = torch.rand(ids.shape, device=ids.device, generator=rng) < share
-    which = torch.randint(0, VARIANTS, ids.shape, device=ids.device, generator=rng)
-    return torch.where(chance, table.to(ids.device)[ids.long(), which], ids)
+    """Misspells each word with probability `share`; `table` has the ids of misspellings."""
+    selected = torch.rand(ids.shape, device=ids.device, generator=rng) < share
+    variant = torch.randint(0, VARIANTS, ids.shape, device=ids.device, generator=rng)
+    return torch.where(selected, table.to(ids.device)[ids.long(), variant], ids)
 
 
-def lost(ids: Tensor, share: float, rng: torch.Generator) -> Tensor:
-    """Each token is left out with this chance, and the rest move together; the last one of a text stays."""
-    gone = (torch.rand(ids.shape, device=ids.device, generator=rng) < share) & (ids != PADDING)
-    left = ((ids != PADDING) & ~gone).any(-1, keepdim=True)
-    gone &= left
-    order = gone.to(torch.uint8).argsort(dim=-1, stable=True)
-    kept = torch.where(gone, PADDING, ids)
-    return kept.gather(-1, order)
+def remove(ids: Tensor, share: float, rng: torch.Generator) -> Tensor:
+    """Removes each token with probability `share`, closing the gaps; a text that would become empty is kept."""
+    removed = (torch.rand(ids.shape, device=ids.device, generator=rng) < share) & (ids != PADDING)
+    removed &= ((ids != PADDING) & ~removed).any(-1, keepdim=True)
+    order = removed.to(torch.uint8).argsort(dim=-1, stable=True)
+    return torch.where(removed, PADDING, ids).gather(-1, order)
 
 
-def _ordered(ids: Tensor, share: float, rng: torch.Generator) -> Tensor:
-    """Each token changes places with the next one with this chance."""
+def _swap(ids: Tensor, share: float, rng: torch.Generator) -> Tensor:
+    """Swaps each token with the next one with probability `share`."""
     return swap(ids, rng, share)
 
 
-def _hidden(ids: Tensor, share: float, rng: torch.Generator) -> Tensor:
-    """Each token is, with this chance, one that training has never seen."""
+def _drop(ids: Tensor, share: float, rng: torch.Generator) -> Tensor:
+    """Replaces each token by the unknown one with probability `share`."""
     return drop(ids, rng, share)

@@ -32,7 +32,7 @@ from .build import KNOWN, build, cut_texts, require_label_column
 from .columns import TEXT_CELLS
 from .options import NAMES, Options, options_of, reading_of
 from .sources import TEXTS, open_sources
-from .tokens import strings
+from .tokens import tokenize
 from .vocabulary import FIRST, Ids, Vocabulary
 
 OVERLAP = 4  # a window shares one part in four with the one before it
@@ -108,11 +108,11 @@ def windows(value: Input, preprocessing: Preprocessing) -> Windows:
 
 def tokens(value: Input, preprocessing: Preprocessing) -> list[str]:
     """The tokens of a text. Raises Problem if it has none."""
-    strings_of_text = strings(text_of(value), preprocessing["tokens"], preprocessing["lower"])
-    if not strings_of_text:
+    result = tokenize(text_of(value), preprocessing["tokens"], preprocessing["lower"])
+    if not result:
         name = repr(value.name) if value.name.strip("- ") else "the text"
         raise Problem(f"{name} is empty: it holds no {preprocessing['tokens']}; expected a text", DATA)
-    return strings_of_text
+    return result
 
 
 def text_of(value: Input) -> str:
@@ -174,7 +174,7 @@ def looks_like_a_path(text: str) -> bool:
 
 
 def numbers(preprocessing: Preprocessing) -> dict[str, int]:
-    """The constants of network texts: `tokens` ids and `runs` known runs; defaults without a data set."""
+    """The constants of network texts: `tokens` ids and `runs` known n-grams; defaults without a data set."""
     return {
         "tokens": int(preprocessing.get("tokens_known", 20_000)),
         "runs": int(preprocessing.get("runs_known", 200_000)),

@@ -1,4 +1,4 @@
-"""Texts that a network imagines are made of the tokens it knows."""
+"""Parameterisation of texts for feature visualisation: sequences of known tokens."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ from .vocabulary import FIRST, Vocabulary
 
 
 def tokens(preprocessing: Preprocessing, frontend: nn.Module) -> Tokens:
-    """All ids of the vocabulary but padding and the one for what it does not know."""
+    """Returns all ids of the vocabulary except padding and the unknown token."""
     return Tokens(FIRST, len(Vocabulary(preprocessing["vocabulary"])))

@@ -1,10 +1,10 @@
-"""A linear model of texts: what each run of words says of every label, solved before a network learns anything.
+"""A linear classifier of texts over n-grams, solved before the network is trained.
 
-A text is a row of its known runs, each as heavy as it is rare (TF-IDF), over the length of the row. Naive Bayes says of
-each run how much likelier it is under a label (Wang and Manning 2012), its letters helping out where it is a word; how
-far that is to be trusted is judged on texts taken out of its counts. What it still gets wrong, softmax regression
-adds, its weights held as small as texts left out say. Naive Bayes alone is best where texts are few and labels two,
-the regression where labels are many; together they are no worse than either.
+A text is a TF-IDF row over its known n-grams, of length 1. The model adds two parts. Naive Bayes gives each n-gram the
+log-ratios of its labels (Wang and Manning 2012), and a word those of its character n-grams too; their common scale is
+chosen by texts that are left out of the counts. Softmax regression then corrects what naive Bayes gets wrong, with an
+L2 penalty chosen by held-out texts. Naive Bayes alone is best for few texts and two labels, regression for many labels;
+the sum is no worse than either.
 """
 
 from __future__ import annotations
@@ -13,229 +13,245 @@ import warnings
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
 from ..core.optimise import Lbfgs
-from .runs import Found, log_ratios, occurrences, present
+from .ngrams import Keys, NGramCounts, count_in_texts, document_frequency, log_ratios
 from .spelling import Spelling
 
-TRUST = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 11.0, 16.0)  # what naive Bayes counts for, in a row of length 1
-ALIKE = 0.2  # what the spelling of a word counts for, beside its own ratio
-HELD = (10.0, 3.0, 1.0, 0.3, 0.1, 0.03)  # what the squares of all weights cost, beside the loss of one text
-LEFT_OUT = 0.2  # of the texts, to choose among these
-STEPS, REMEMBERED = 20, 8  # of the solver for each, and how many it looks back on
-MOST_CELLS = 3 << 23  # texts times labels, and runs in texts: 100 MB of each; beyond that some texts stand for all
-FEW_CELLS = 1 << 22  # of those that choose among HELD: what all of a large set would choose, in a quarter of the time
+SCALES = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 11.0, 16.0)  # candidates for naive Bayes, for rows of length 1
+CHARACTER_SHARE = 0.2  # weight of a word's character n-grams beside its own log-ratio
+PENALTIES = (10.0, 3.0, 1.0, 0.3, 0.1, 0.03)  # candidates for the L2 penalty, relative to the loss of one text
+HELD_OUT = 0.2  # share of the texts by which these are chosen
+ITERATIONS, HISTORY = 20, 8  # of L-BFGS
+MAX_CELLS = 3 << 23  # texts × labels, and n-grams in texts: 100 MB each; larger sets are sampled
+MAX_SELECTION_CELLS = 1 << 22  # while a penalty is chosen: the same choice as with all texts in a quarter of the time
 
 
-class Said(NamedTuple):
-    """A linear model: a text's scores are Σ weigh · rows over its runs, over √(Σ weigh²), and `bias`."""
+class LinearModel(NamedTuple):
+    """A text's logits are Σ weights · coefficients over its n-grams, divided by √(Σ weights²), plus `bias`."""
 
-    weigh: Tensor  # (R,)
-    rows: Tensor  # (R, K)
+    weights: Tensor  # (R,)
+    coefficients: Tensor  # (R, K)
     bias: Tensor  # (K,)
 
 
 @dataclass(frozen=True)
-class Scales:
-    """How heavy each run of words and each run of letters is, and which words hold which letters."""
+class Features:
+    """IDF weights of word n-grams (R) and character n-grams (P), and which word n-gram contains which characters."""
 
-    runs: Tensor  # (R,)
-    letters: Tensor  # (P,)
-    holds: Tensor  # (R, P) sparse
-    held_by: Tensor  # (P, R) sparse
+    ngram_idf: Tensor  # (R,)
+    character_idf: Tensor  # (P,)
+    contains: Tensor  # (R, P) sparse
+    contained_in: Tensor  # (P, R) sparse
 
     @classmethod
-    def of(cls, texts: int, holding: Tensor, spelt: Spelling | None, places: Tensor) -> Scales:
-        """For (R,) numbers of texts that hold each run; `places` (words,) say which run each word is, −1 none."""
-        at, run, count = torch.zeros(0, dtype=torch.int64), torch.zeros(0, dtype=torch.int64), 0
-        if spelt is not None:
-            known = places[spelt.at] >= 0
-            at, run, count = places[spelt.at[known]], spelt.run[known], spelt.runs
-        held_by = sparse(run, at, torch.ones(len(at)), (count, len(holding)))
-        letters = rarity((held_by @ holding).clamp_max(texts), texts)
-        return cls(
-            rarity(holding, texts), letters, sparse(at, run, torch.ones(len(at)), (len(holding), count)), held_by
-        )
+    def of(cls, texts: int, frequency: Tensor, spelling: Spelling | None, unigrams: Tensor) -> Features:
+        """Computes weights from the (R,) document frequencies in `texts` texts.
 
-    def weigh(self) -> Tensor:
-        """What each run adds to the length of a row, its letters among it: (R,)."""
-        return (self.runs**2 + self.holds @ self.letters**2).sqrt()
+        `unigrams` (words,) has the n-gram that each word of `spelling` is, −1 for none.
+        """
+        rows, columns, count = torch.zeros(0, dtype=torch.int64), torch.zeros(0, dtype=torch.int64), 0
+        if spelling is not None:
+            is_known = unigrams[spelling.word_index] >= 0
+            rows, columns = unigrams[spelling.word_index[is_known]], spelling.ngram_index[is_known]
+            count = spelling.ngram_count
+        ones = torch.ones(len(rows))
+        contains = sparse(rows, columns, ones, (len(frequency), count))
+        contained_in = sparse(columns, rows, ones, (count, len(frequency)))
+        character_idf = idf((contained_in @ frequency).clamp_max(texts), texts)
+        return cls(idf(frequency, texts), character_idf, contains, contained_in)
 
-    def ratios(self, counts: Tensor) -> Tensor:
-        """What naive Bayes says of each run, from the (R, K) numbers of texts of each label that hold it: (R, K)."""
-        return log_ratios(counts) + self.by_letters(counts)
+    def weights(self) -> Tensor:
+        """The contribution of each n-gram to a row's length, its characters included: (R,)."""
+        return (self.ngram_idf**2 + self.contains @ self.character_idf**2).sqrt()
 
-    def by_letters(self, counts: Tensor) -> Tensor:
-        """What the letters of each run say, where it is a word."""
-        return ALIKE * (self.holds @ log_ratios(self.held_by @ counts))
+    def log_ratios(self, frequency: Tensor) -> Tensor:
+        """Naive Bayes' log-ratios from document frequencies by label: (R, K) -> (R, K)."""
+        return log_ratios(frequency) + self.character_log_ratios(frequency)
 
-    def together(self, runs: Tensor, letters: Tensor) -> Tensor:
-        """(R, K) weights of runs and (P, K) of letters as what each run says with its letters: (R, K)."""
-        return self.runs[:, None] * runs + self.holds @ (self.letters[:, None] * letters)
+    def character_log_ratios(self, frequency: Tensor) -> Tensor:
+        """The part of the log-ratios that comes from character n-grams: (R, K) -> (R, K)."""
+        return CHARACTER_SHARE * (self.contains @ log_ratios(self.contained_in @ frequency))
+
+    def combine(self, ngram_coefficients: Tensor, character_coefficients: Tensor) -> Tensor:
+        """Coefficients of word n-grams (R, K) and of character n-grams (P, K) as coefficients of word n-grams."""
+        from_characters = self.contains @ (self.character_idf[:, None] * character_coefficients)
+        return self.ngram_idf[:, None] * ngram_coefficients + from_characters
 
 
-def rarity(holding: Tensor, texts: int) -> Tensor:
-    """1 + log((1 + N) / (1 + n)) of what n of N texts hold."""
-    return 1 + ((1 + texts) / (1 + holding)).log()
+def idf(frequency: Tensor, texts: int) -> Tensor:
+    """Smoothed inverse document frequency: 1 + log((1 + N) / (1 + n)) for n of N texts."""
+    return 1 + ((1 + texts) / (1 + frequency)).log()
 
 
 def sparse(rows: Tensor, columns: Tensor, values: Tensor, size: tuple[int, int]) -> Tensor:
-    """Values at rows and columns, in any order, as a sparse matrix."""
+    """Returns a sparse matrix from coordinates in any order."""
     order = torch.argsort(rows.int(), stable=True)
     starts = F.pad(torch.bincount(rows, minlength=size[0]).cumsum(0, dtype=torch.int32), (1, 0))
-    return compressed(starts, columns.int()[order], values[order], size)
+    return compressed_rows(starts, columns.int()[order], values[order], size)
 
 
-def compressed(starts: Tensor, columns: Tensor, values: Tensor, size: tuple[int, int]) -> Tensor:
-    """Values in the order of their rows as a sparse matrix, numbered by int32: what the multiplication wants."""
+def compressed_rows(starts: Tensor, columns: Tensor, values: Tensor, size: tuple[int, int]) -> Tensor:
+    """Returns a sparse CSR matrix with int32 indices, which are the fastest to multiply."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # that rows so kept are new to torch, and are not checked
+        warnings.simplefilter("ignore", UserWarning)  # torch warns that CSR is in beta and that indices are unchecked
         return torch.sparse_csr_tensor(starts, columns, values, size)
 
 
-def solved(
+def solve(
     inputs: Tensor,
     targets: Tensor,
     labels: int,
-    keys: NDArray[np.int64],
-    longest: int,
-    spelt: Spelling | None,
-    places: Tensor,
-) -> Said:
-    """The linear model of (N, L) ids with (N,) targets over the runs `keys`; `places` as in Scales.of."""
-    some = judged(inputs, labels, longest)
-    found, own = occurrences(inputs[some], keys, longest), targets[some]
-    held = found.held(own, len(keys), labels)
-    counts = held if len(some) == len(inputs) else present(inputs, targets, keys, labels, longest)
-    scales = Scales.of(len(inputs), counts.sum(1), spelt, places)
-    rows = Rows(found, scales.weigh())
-    order = torch.randperm(len(some), generator=torch.Generator().manual_seed(0))
-    left, rest = order.split((out := max(1, round(LEFT_OUT * len(some))), len(some) - out))
-    apart = rows.keep(left)
-    without = apart.through(scales.ratios(held - apart.found.held(own[left], len(keys), labels)))
-    trust = trusted(without, own[left])
-    known = trust * (rows.left_out(counts, own) + rows.through(scales.by_letters(counts)))
-    known[left] = trust * without
-    more, bias = Regression(scales, own, known).solved(rows, left, rest)
-    said = trust * scales.ratios(counts) + more
-    return Said(rows.weigh, said / rows.weigh[:, None], bias)
+    keys: Keys,
+    max_n: int,
+    spelling: Spelling | None,
+    unigrams: Tensor,
+) -> LinearModel:
+    """Fits the linear model to (N, L) ids and (N,) targets over the n-grams `keys`; `unigrams` as in Features.of."""
+    sample = sample_texts(inputs, labels, max_n)
+    counts, sample_targets = count_in_texts(inputs[sample], keys, max_n), targets[sample]
+    sample_frequency = counts.document_frequency(sample_targets, len(keys), labels)
+    if len(sample) == len(inputs):
+        frequency = sample_frequency
+    else:
+        frequency = document_frequency(inputs, targets, keys, labels, max_n)
+    features = Features.of(len(inputs), frequency.sum(1), spelling, unigrams)
+    matrix = TextMatrix(counts, features.weights())
+    order = torch.randperm(len(sample), generator=torch.Generator().manual_seed(0))
+    held_out_count = max(1, round(HELD_OUT * len(sample)))
+    held_out, remaining = order.split((held_out_count, len(sample) - held_out_count))
+    held_out_matrix = matrix.subset(held_out)
+    held_out_frequency = held_out_matrix.counts.document_frequency(sample_targets[held_out], len(keys), labels)
+    held_out_logits = held_out_matrix.logits(features.log_ratios(sample_frequency - held_out_frequency))
+    scale = best_scale(held_out_logits, sample_targets[held_out])
+    from_characters = matrix.logits(features.character_log_ratios(frequency))
+    offset = scale * (matrix.leave_one_out(frequency, sample_targets) + from_characters)
+    offset[held_out] = scale * held_out_logits
+    correction, bias = Regression(features, sample_targets, offset).fit(matrix, held_out, remaining)
+    coefficients = scale * features.log_ratios(frequency) + correction
+    return LinearModel(matrix.weights, coefficients / matrix.weights[:, None], bias)
 
 
-def judged(inputs: Tensor, labels: int, longest: int) -> Tensor:
-    """The texts that the memory holds as rows, rising: all of them, or as many by chance."""
-    cells = max(labels, longest * int((inputs > 0).sum()) // len(inputs))
-    most = max(2, MOST_CELLS // max(1, cells))
-    if most >= len(inputs):
+def sample_texts(inputs: Tensor, labels: int, max_n: int) -> Tensor:
+    """Returns the indices of the texts to fit, ascending: all of them, or a random sample of MAX_CELLS cells."""
+    cells = max(labels, max_n * int((inputs > 0).sum()) // len(inputs))
+    limit = max(2, MAX_CELLS // max(1, cells))
+    if limit >= len(inputs):
         return torch.arange(len(inputs))
-    return torch.randperm(len(inputs), generator=torch.Generator().manual_seed(0))[:most].sort().values
+    return torch.randperm(len(inputs), generator=torch.Generator().manual_seed(0))[:limit].sort().values
 
 
-def trusted(told: Tensor, targets: Tensor) -> float:
-    """What the (N, K) scores are best multiplied by, for them to be as sure as they are right."""
-    losses = [float(F.cross_entropy(told * by, targets)) for by in TRUST]
-    return TRUST[losses.index(min(losses))]
+def best_scale(logits: Tensor, targets: Tensor) -> float:
+    """Returns the factor of SCALES that minimises the cross-entropy of (N, K) logits."""
+    losses = [float(F.cross_entropy(logits * scale, targets)) for scale in SCALES]
+    return SCALES[losses.index(min(losses))]
 
 
-class Rows:
-    """Texts as sparse rows over known runs, each brought to length 1."""
+class TextMatrix:
+    """Texts as sparse TF-IDF rows over known n-grams, each of length 1: (N, R)."""
 
-    def __init__(self, found: Found, weigh: Tensor) -> None:
-        self.found, self.weigh = found, weigh
-        self.texts, self.runs = len(found.starts) - 1, len(weigh)
-        square = self._with(found.often) @ (weigh**2)[:, None]
-        self.length = square[:, 0].sqrt().clamp_min(1e-6)
-        self.values = found.often / self.length.repeat_interleave(found.starts.diff())
-        self.counts = self._with(self.values)
+    def __init__(self, counts: NGramCounts, weights: Tensor) -> None:
+        self.counts, self.weights = counts, weights
+        self.texts, self.ngrams = len(counts.starts) - 1, len(weights)
+        squares = self._sparse(counts.counts) @ (weights**2)[:, None]
+        self.lengths = squares[:, 0].sqrt().clamp_min(1e-6)
+        self.values = counts.counts / self.lengths.repeat_interleave(counts.starts.diff())
+        self.matrix = self._sparse(self.values)
 
-    def _with(self, values: Tensor) -> Tensor:
-        return compressed(self.found.starts, self.found.runs, values, (self.texts, self.runs))
+    def _sparse(self, values: Tensor) -> Tensor:
+        return compressed_rows(self.counts.starts, self.counts.ngrams, values, (self.texts, self.ngrams))
 
-    def through(self, says: Tensor) -> Tensor:
-        """(R, K) that each run says -> (N, K) scores."""
-        return self.counts @ says
+    def logits(self, coefficients: Tensor) -> Tensor:
+        """(R, K) coefficients of n-grams -> (N, K) logits of texts."""
+        return self.matrix @ coefficients
 
-    def turned(self) -> Tensor:
-        """(R, N), sparse: what gives slopes by run from slopes by text."""
-        return sparse(self.found.runs, self.found.texts(), self.values, (self.runs, self.texts))
+    def transposed(self) -> Tensor:
+        """(R, N), sparse: maps gradients by text to gradients by n-gram."""
+        return sparse(self.counts.ngrams, self.counts.rows(), self.values, (self.ngrams, self.texts))
 
-    def few(self, share: float) -> int:
-        """How many texts are that share of FEW_CELLS."""
-        return max(1, int(share * FEW_CELLS * self.texts / max(1, len(self.values))))
+    def selection_size(self, share: float) -> int:
+        """Returns the number of texts that hold this share of MAX_SELECTION_CELLS."""
+        return max(1, int(share * MAX_SELECTION_CELLS * self.texts / max(1, len(self.values))))
 
-    def keep(self, indices: Tensor) -> Rows:
-        return Rows(self.found.keep(indices), self.weigh)
+    def subset(self, indices: Tensor) -> TextMatrix:
+        """Returns the rows at `indices`, in that order."""
+        return TextMatrix(self.counts.subset(indices), self.weights)
 
-    def left_out(self, counts: Tensor, targets: Tensor) -> Tensor:
-        """What naive Bayes says of each text when it is taken out of the (R, K) counts: (N, K).
+    def leave_one_out(self, frequency: Tensor, targets: Tensor) -> Tensor:
+        """Naive Bayes' logits of each text, with the text itself taken out of the (R, K) frequencies: (N, K).
 
-        With its own words counted, naive Bayes knows a text by heart.
+        With the text in its counts, naive Bayes overfits.
         """
-        own, others = counts + 1, counts.sum(1, keepdim=True) - counts + 1
-        base = own.sum(0).log() - others.sum(0).log()
-        scores = self.through(own.log() - (others - 1).clamp_min(1).log() - base)  # of labels that are not its own
-        ratios = (own - 1).clamp_min(1).log() - others.log() - base  # of its own
-        texts = self.found.texts()
-        label = targets.int()[texts]
-        mine = self.values * ratios.flatten()[self.found.runs * counts.shape[1] + label]
-        told = torch.zeros(self.texts).index_add_(0, texts, mine)
-        return scores.scatter_(1, targets[:, None], told[:, None])
+        label, rest = frequency + 1, frequency.sum(1, keepdim=True) - frequency + 1
+        prior = label.sum(0).log() - rest.sum(0).log()
+        # For the other labels the text is one of the rest, for its own label it is one of `label`.
+        logits = self.logits(label.log() - (rest - 1).clamp_min(1).log() - prior)
+        ratios = (label - 1).clamp_min(1).log() - rest.log() - prior
+        rows = self.counts.rows()
+        row_labels = targets.int()[rows]
+        terms = self.values * ratios.flatten()[self.counts.ngrams * frequency.shape[1] + row_labels]
+        target_logits = torch.zeros(self.texts).index_add_(0, rows, terms)
+        return logits.scatter_(1, targets[:, None], target_logits[:, None])
 
 
-Weights = tuple[Tensor, Tensor, Tensor]  # of runs (R, K), of letters (P, K), and the bias (K,)
+Parameters = tuple[Tensor, Tensor, Tensor]  # coefficients of n-grams (R, K), of characters (P, K), and the bias (K,)
 
 
 class Regression:
-    """Softmax regression on rows that adds to what is known of them, (N, K) scores."""
+    """Softmax regression on top of fixed logits, `offset` (N, K)."""
 
-    def __init__(self, scales: Scales, targets: Tensor, known: Tensor) -> None:
-        self.scales, self.targets, self.known = scales, targets, known
-        self.labels = known.shape[1]
+    def __init__(self, features: Features, targets: Tensor, offset: Tensor) -> None:
+        self.features, self.targets, self.offset = features, targets, offset
+        self.labels = offset.shape[1]
 
-    def solved(self, rows: Rows, left: Tensor, rest: Tensor) -> tuple[Tensor, Tensor]:
-        """What each run says beside what is known, (R, K), and the bias, (K,); `left` are the texts left out."""
-        left, rest = (indices[: rows.few(share)] for indices, share in ((left, LEFT_OUT), (rest, 1 - LEFT_OUT)))
-        seen, unseen = rows.keep(rest), rows.keep(left)
-        weights, best, chosen = self.nothing(), float("inf"), (HELD[0], self.nothing())
-        for held in HELD:
-            weights = self.fitted(seen, rest, held, weights)
-            loss = float(F.cross_entropy(self.scores(unseen, left, weights), self.targets[left]))
-            if loss > best:
-                break  # with less to hold them, weights only learn the texts by heart
-            best, chosen = loss, (held, weights)
-        weights = self.fitted(rows, torch.arange(rows.texts), *chosen)
-        return self.scales.together(*weights[:2]), weights[2]
+    def fit(self, matrix: TextMatrix, held_out: Tensor, remaining: Tensor) -> tuple[Tensor, Tensor]:
+        """Chooses the penalty by the texts `held_out`, then fits all: coefficients (R, K) and bias (K,)."""
+        held_out = held_out[: matrix.selection_size(HELD_OUT)]
+        remaining = remaining[: matrix.selection_size(1 - HELD_OUT)]
+        train, valid = matrix.subset(remaining), matrix.subset(held_out)
+        parameters, best_loss, best = self.zeros(), float("inf"), (PENALTIES[0], self.zeros())
+        for penalty in PENALTIES:
+            parameters = self.minimise(train, remaining, penalty, parameters)
+            loss = float(F.cross_entropy(self.logits(valid, held_out, parameters), self.targets[held_out]))
+            if loss > best_loss:
+                break  # smaller penalties overfit more
+            best_loss, best = loss, (penalty, parameters)
+        parameters = self.minimise(matrix, torch.arange(matrix.texts), *best)
+        return self.features.combine(*parameters[:2]), parameters[2]
 
-    def nothing(self) -> Weights:
-        shapes = (len(self.scales.runs), self.labels), (len(self.scales.letters), self.labels), (self.labels,)
-        runs, letters, bias = (torch.zeros(shape) for shape in shapes)
-        return runs, letters, bias
+    def zeros(self) -> Parameters:
+        """Returns parameters of zero."""
+        features = self.features
+        shapes = (len(features.ngram_idf), self.labels), (len(features.character_idf), self.labels), (self.labels,)
+        ngrams, characters, bias = (torch.zeros(shape) for shape in shapes)
+        return ngrams, characters, bias
 
-    def scores(self, rows: Rows, indices: Tensor, weights: Weights) -> Tensor:
-        return rows.through(self.scales.together(*weights[:2])) + weights[2] + self.known[indices]
+    def logits(self, matrix: TextMatrix, indices: Tensor, parameters: Parameters) -> Tensor:
+        """The logits of the texts at `indices`, whose rows are `matrix`: (N, K)."""
+        return matrix.logits(self.features.combine(*parameters[:2])) + parameters[2] + self.offset[indices]
 
-    def fitted(self, rows: Rows, indices: Tensor, held: float, begin: Weights) -> Weights:
-        """The weights with the least loss on the texts at `indices`, from `begin`, by L-BFGS (Nocedal 1980)."""
-        weights = [each.clone() for each in begin]
-        wanted = F.one_hot(self.targets[indices], self.labels).float()
-        back, cost = rows.turned(), held / len(indices)
+    def minimise(self, matrix: TextMatrix, indices: Tensor, penalty: float, start: Parameters) -> Parameters:
+        """Minimises the penalised loss on the texts at `indices`, from `start`, by L-BFGS (Nocedal 1980)."""
+        ngrams, characters, bias = parameters = [parameter.clone() for parameter in start]
+        one_hot = F.one_hot(self.targets[indices], self.labels).float()
+        transposed, decay = matrix.transposed(), penalty / len(indices)
         solver = Lbfgs(
-            weights, max_iter=STEPS, history_size=REMEMBERED, line_search_fn="strong_wolfe", tolerance_change=1e-6
+            parameters, max_iter=ITERATIONS, history_size=HISTORY, line_search_fn="strong_wolfe", tolerance_change=1e-6
         )
 
         def loss() -> float:
-            logs = self.scores(rows, indices, (weights[0], weights[1], weights[2])).log_softmax(1)
-            slopes = (logs.exp() - wanted) / len(indices)
-            through = back @ slopes
-            weights[0].grad = self.scales.runs[:, None] * through + cost * weights[0]
-            weights[1].grad = self.scales.letters[:, None] * (self.scales.held_by @ through) + cost * weights[1]
-            weights[2].grad = slopes.sum(0)
-            squares = sum(float((each**2).sum()) for each in weights[:2])
-            return float(-(logs * wanted).sum()) / len(indices) + cost / 2 * squares
+            log_probabilities = self.logits(matrix, indices, (ngrams, characters, bias)).log_softmax(1)
+            gradient = (log_probabilities.exp() - one_hot) / len(indices)
+            by_ngram = transposed @ gradient
+            by_character = self.features.contained_in @ by_ngram
+            ngrams.grad = self.features.ngram_idf[:, None] * by_ngram + decay * ngrams
+            characters.grad = self.features.character_idf[:, None] * by_character + decay * characters
+            bias.grad = gradient.sum(0)
+            squares = sum(float((parameter**2).sum()) for parameter in (ngrams, characters))
+            return float(-(log_probabilities * one_hot).sum()) / len(indices) + decay / 2 * squares
 
         solver.step(loss)
-        return weights[0], weights[1], weights[2]
+        return ngrams, characters, bias

@@ -1,7 +1,7 @@
-"""Spelling: words that share runs of letters are alike, so what is known of one says something of the other.
+"""Character n-grams of words: words that are spelt alike share statistics and initial vectors.
 
-Bojanowski et al. 2017 (arXiv:1607.04606, section 3.2) build word vectors from such runs; here they smooth counts and
-give the vectors of words a beginning. A word that training has not seen is read as a known one that begins alike.
+Bojanowski et al. 2017 (arXiv:1607.04606, section 3.2) build word vectors from character n-grams; here they smooth
+counts and initialise word vectors. A word that is not in the vocabulary is read as a known one that begins alike.
 """
 
 from __future__ import annotations
@@ -15,82 +15,84 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-SHORTEST, LONGEST = 3, 5  # letters of a run, the word's bounds among them
-SHARED = 2  # a run says something of other words where so many have it
-LONGEST_WORD = 40  # letters that are looked at
-SIGN, RUN = 21, 32  # bits of a sign of Unicode, and of the number of a run
-ALIKE, LEAST = 0.7, 4  # share and number of a word's letters, from its first on, that make two words alike
-NEARBY = 8  # words on either side, in the order of the alphabet, among which one that begins alike stands
+MIN_N, MAX_N = 3, 5  # characters of an n-gram, the word's boundaries included
+MIN_WORDS = 2  # an n-gram of fewer words tells nothing about other words
+MAX_CHARACTERS = 40  # of a word that are used
+CHARACTER_BITS, NGRAM_BITS = 21, 32  # of a Unicode code point, and of an n-gram's number
+MIN_SIMILARITY, MIN_PREFIX = 0.7, 4  # shared prefix of two similar words: share of the longer, and characters
+NEIGHBOURS = 8  # words on either side in alphabetical order that are candidates for a similar one
 
 
 class Spelling:
-    """Which runs of letters each word of a vocabulary holds: pairs of a word's place and a run's number."""
+    """The character n-grams of the words of a vocabulary, as pairs of a word and an n-gram that it contains."""
 
     def __init__(self, words: Sequence[str]) -> None:
-        holder, held = letters(words)
-        shared = np.bincount(held) >= SHARED
-        kept = shared[held]
-        self.words, self.runs = len(words), int(shared.sum())
-        self.at = torch.from_numpy(holder[kept])  # rising
-        self.run = torch.from_numpy((np.cumsum(shared) - 1)[held[kept]])
+        word_index, ngram_index = character_ngrams(words)
+        shared = np.bincount(ngram_index) >= MIN_WORDS
+        selected = shared[ngram_index]
+        self.word_count, self.ngram_count = len(words), int(shared.sum())
+        self.word_index = torch.from_numpy(word_index[selected])  # (pairs,), ascending
+        self.ngram_index = torch.from_numpy((np.cumsum(shared) - 1)[ngram_index[selected]])  # (pairs,)
 
     def vectors(self, dim: int, rng: torch.Generator) -> Tensor:
-        """Random vectors of which those of words alike are alike: (words, dim), each number of variance 1 or so."""
-        runs = torch.randn(self.runs, dim, generator=rng)
-        held = torch.bincount(self.at, minlength=self.words)
-        starts = F.pad(held.cumsum(0), (1, 0))
-        sums = F.embedding_bag(self.run, runs, starts, mode="sum", include_last_offset=True)
-        own = torch.randn(self.words, dim, generator=rng)
-        return (sums / held.clamp_min(1)[:, None].sqrt() + own) / 2**0.5
+        """Returns random vectors that are similar for similar words: (words, dim), of variance 1 or so."""
+        ngram_vectors = torch.randn(self.ngram_count, dim, generator=rng)
+        sizes = torch.bincount(self.word_index, minlength=self.word_count)
+        starts = F.pad(sizes.cumsum(0), (1, 0))
+        sums = F.embedding_bag(self.ngram_index, ngram_vectors, starts, mode="sum", include_last_offset=True)
+        word_vectors = torch.randn(self.word_count, dim, generator=rng)
+        return (sums / sizes.clamp_min(1)[:, None].sqrt() + word_vectors) / 2**0.5
 
 
 Numbers = NDArray[np.int64]
 
 
-def letters(words: Sequence[str]) -> tuple[Numbers, Numbers]:
-    """The runs of 3 to 5 letters of words, their bounds marked: <wo, wor, word, …
+def character_ngrams(words: Sequence[str]) -> tuple[Numbers, Numbers]:
+    """Returns the character n-grams of words, boundaries marked (<wo, wor, word, …), as pairs without duplicates.
 
-    Pairs of the place of a word, rising, and the number of a run that it holds, each once. The number of a run is that
-    of the run without its last letter, and that letter, numbered anew: no two runs share one.
+    The first array has the index of the word, ascending, the second the number of the n-gram. An n-gram is numbered by
+    the number of its first n − 1 characters together with its last one, so numbers never collide.
     """
-    marked = [f"<{word[:LONGEST_WORD]}>" for word in words]
-    signs = np.frombuffer("".join(marked).encode("utf-32-le", "surrogatepass"), np.uint32).astype(np.int64)
-    word = np.repeat(np.arange(len(words)), [len(each) for each in marked])
-    number, found, first = signs, [], 0
-    for length in range(2, LONGEST + 1):
-        beginning, last = number[: len(signs) - length + 1], signs[length - 1 :]
-        kinds, number = np.unique(beginning << SIGN | last, return_inverse=True)
-        whole = word[: len(number)] == word[length - 1 :]
-        if length >= SHORTEST:
-            found.append(word[: len(number)][whole] << RUN | first + number[whole])
-            first += len(kinds)
-    pairs = np.sort(np.concatenate(found))  # np.unique takes a hundred times as long
+    marked = [f"<{word[:MAX_CHARACTERS]}>" for word in words]
+    codes = np.frombuffer("".join(marked).encode("utf-32-le", "surrogatepass"), np.uint32).astype(np.int64)
+    word = np.repeat(np.arange(len(words)), [len(text) for text in marked])
+    numbers, parts, first = codes, [], 0
+    for n in range(2, MAX_N + 1):
+        prefix, last = numbers[: len(codes) - n + 1], codes[n - 1 :]
+        distinct, numbers = np.unique(prefix << CHARACTER_BITS | last, return_inverse=True)
+        within_word = word[: len(numbers)] == word[n - 1 :]
+        if n >= MIN_N:
+            parts.append(word[: len(numbers)][within_word] << NGRAM_BITS | first + numbers[within_word])
+            first += len(distinct)
+    pairs = np.sort(np.concatenate(parts))  # np.unique takes a hundred times as long
     pairs = pairs[np.diff(pairs, prepend=-1) > 0]
-    return pairs >> RUN, pairs & ((1 << RUN) - 1)
+    return pairs >> NGRAM_BITS, pairs & ((1 << NGRAM_BITS) - 1)
 
 
-class Beginnings:
-    """Finds the known word that a strange one shares most of its letters with, from the first on: goods, good.
+class PrefixMatcher:
+    """Finds the known word that shares the longest prefix with an unknown one: goods, good.
 
-    The beginning of a word says more of it than its other letters do, which happy and unhappy share.
+    The beginning of a word says more about it than its other letters, which happy and unhappy share.
     """
 
     def __init__(self, words: Sequence[str]) -> None:
-        """Of two that are as near, the one that stands before the other in `words` is found."""
-        self.place = {word: at for at, word in enumerate(words) if len(word) >= LEAST and word[0].isalpha()}
-        self.order = sorted(self.place)
+        """Of two equally similar words, the one that comes first in `words` is preferred."""
+        self.index = {word: i for i, word in enumerate(words) if len(word) >= MIN_PREFIX and word[0].isalpha()}
+        self.order = sorted(self.index)
 
     def nearest(self, word: str) -> int | None:
-        """The place of the known word, None where none begins alike."""
-        if len(word) < LEAST or not word[0].isalpha():
+        """Returns the index of the most similar known word, None if none is similar enough."""
+        if len(word) < MIN_PREFIX or not word[0].isalpha():
             return None
-        at = bisect_left(self.order, word)
-        near = self.order[max(0, at - NEARBY) : at + NEARBY]
-        found = [(share, -self.place[each]) for each in near if (share := alike(word, each)) >= ALIKE]
-        return -max(found)[1] if found else None
+        position = bisect_left(self.order, word)
+        candidates = self.order[max(0, position - NEIGHBOURS) : position + NEIGHBOURS]
+        scored = ((prefix_similarity(word, candidate), -self.index[candidate]) for candidate in candidates)
+        similar = [pair for pair in scored if pair[0] >= MIN_SIMILARITY]
+        return -max(similar)[1] if similar else None
 
 
-def alike(one: str, other: str) -> float:
-    """How many letters two words share from the first on, as a share of the longer; 0 where too few are."""
-    shared = next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
-    return shared / max(len(one), len(other)) if shared >= LEAST else 0.0
+def prefix_similarity(a: str, b: str) -> float:
+    """Returns the length of the common prefix as a share of the longer word; 0 if it is shorter than MIN_PREFIX."""
+    differences = (i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y)
+    prefix = next(differences, min(len(a), len(b)))
+    return prefix / max(len(a), len(b)) if prefix >= MIN_PREFIX else 0.0

@@ -1,4 +1,4 @@
-"""Tokens: a text cut into words, characters or bytes, each with its place in the text as it was."""
+"""Tokenisation of texts into words, characters or bytes, with the position of each token in the text."""
 
 from __future__ import annotations
 
@@ -8,49 +8,50 @@ from typing import NamedTuple
 
 import regex
 
-# A word is letters with their marks (é may be two code points), joined by apostrophes; or a number; or any other sign
-# by itself, with the marks and joiners that belong to it, so that an emoji of several code points stays whole.
+# A word consists of letters with their combining marks, joined by apostrophes; or it is a number; or a single other
+# character with its combining marks and joiners, so that an emoji of several code points is one token.
 WORDS = regex.compile(
     r"\p{L}[\p{L}\p{M}]*(?:['’]\p{L}[\p{L}\p{M}]*)*"
     r"|\p{N}+"
     r"|[^\s\p{Cc}](?:[\p{M}\p{Emoji_Modifier}\u200d]+(?:(?<=\u200d)[^\s])?)*"
 )
-PLAIN = re.compile(r"[A-Za-z]+(?:'[A-Za-z]+)*|[0-9]+|[!-/:-@\[-`{-~]")  # the same of ASCII alone, in half the time
-BREAKS = re.compile(r"<br\s*/?>", re.IGNORECASE)  # left in texts that were once web pages
-TAKEN = 1_000_000  # characters of a text that are looked at; a book is one text no longer
+PLAIN = re.compile(r"[A-Za-z]+(?:'[A-Za-z]+)*|[0-9]+|[!-/:-@\[-`{-~]")  # equivalent for ASCII, in half the time
+BREAKS = re.compile(r"<br\s*/?>", re.IGNORECASE)  # left in texts from web pages
+MAX_CHARACTERS = 1_000_000  # of a text that are used
 
 
 class Token(NamedTuple):
-    """A token as it is looked up, and where it stands in the text: text[start:end]."""
+    """A token, and its position in the original text: text[start:end]."""
 
     text: str
     start: int
     end: int
 
 
-def strings(text: str, kind: str, lower: bool) -> list[str]:
-    """The tokens of a text as they are looked up; what `placed` gives, without the places and quicker."""
-    return list(CUTS[kind](prepared(text, lower)))
+def tokenize(text: str, kind: str, lower: bool) -> list[str]:
+    """Returns the tokens of a text; faster than `tokenize_with_spans`."""
+    return TOKENIZERS[kind](normalise(text, lower))
 
 
-def placed(text: str, kind: str, lower: bool) -> list[Token]:
-    """The tokens of a text with their places in it."""
-    same = prepared(text, lower)
-    assert len(same) == len(text[:TAKEN]), "places are those of the text as it was"
-    return SPANS[kind](same)
+def tokenize_with_spans(text: str, kind: str, lower: bool) -> list[Token]:
+    """Returns the tokens of a text with their positions."""
+    normalised = normalise(text, lower)
+    assert len(normalised) == len(text[:MAX_CHARACTERS]), "positions are those in the original text"
+    return SPAN_TOKENIZERS[kind](normalised)
 
 
-def prepared(text: str, lower: bool) -> str:
-    """The text as it is cut: the same length, character by character."""
-    text = text[:TAKEN]
+def normalise(text: str, lower: bool) -> str:
+    """Replaces line-break tags by blanks and lowercases, keeping the position of every character."""
+    text = text[:MAX_CHARACTERS]
     if "<" in text:
-        text = BREAKS.sub(lambda found: " " * len(found[0]), text)
+        text = BREAKS.sub(lambda match: " " * len(match[0]), text)
     if not lower:
         return text
-    small = text.lower()
-    if len(small) == len(text):
-        return small
-    return "".join(low if len(low := each.lower()) == 1 else each for each in text)  # İ is two in lower case
+    lowered = text.lower()
+    if len(lowered) == len(text):
+        return lowered
+    # İ in lower case has two characters, so it is kept
+    return "".join(low if len(low := character.lower()) == 1 else character for character in text)
 
 
 def _words(text: str) -> list[str]:
@@ -66,19 +67,19 @@ def _bytes(text: str) -> list[str]:
 
 
 def _word_spans(text: str) -> list[Token]:
-    return [Token(found[0], *found.span()) for found in WORDS.finditer(text)]
+    return [Token(match[0], *match.span()) for match in WORDS.finditer(text)]
 
 
 def _character_spans(text: str) -> list[Token]:
-    return [Token(each, at, at + 1) for at, each in enumerate(text)]
+    return [Token(character, i, i + 1) for i, character in enumerate(text)]
 
 
 def _byte_spans(text: str) -> list[Token]:
-    return [Token(each, at, at + 1) for at, char in enumerate(text) for each in _bytes(char)]
+    return [Token(byte, i, i + 1) for i, character in enumerate(text) for byte in _bytes(character)]
 
 
-CUTS: dict[str, Callable[[str], list[str]]] = {"words": _words, "characters": _characters, "bytes": _bytes}
-SPANS: dict[str, Callable[[str], list[Token]]] = {
+TOKENIZERS: dict[str, Callable[[str], list[str]]] = {"words": _words, "characters": _characters, "bytes": _bytes}
+SPAN_TOKENIZERS: dict[str, Callable[[str], list[Token]]] = {
     "words": _word_spans,
     "characters": _character_spans,
     "bytes": _byte_spans,

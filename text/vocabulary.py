@@ -1,4 +1,4 @@
-"""The vocabulary: which token has which id. 0 is padding, 1 a token that is like none that training has seen."""
+"""The vocabulary: tokens and their ids. Id 0 is padding, 1 an unknown token without a similar known one."""
 
 from __future__ import annotations
 
@@ -9,51 +9,53 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .spelling import LEAST, Beginnings
+from .spelling import MIN_PREFIX, PrefixMatcher
 
 PADDING, UNKNOWN, FIRST = 0, 1, 2
-MOST_STRANGE = 1 << 16  # words that training has not seen, whose ids are kept
+MAX_CACHED = 1 << 16  # unknown words whose ids are cached
 Ids = NDArray[np.int32]
 
 
 class Vocabulary:
-    """Tokens with their ids, the commonest first."""
+    """Tokens and their ids, most frequent first."""
 
     def __init__(self, tokens: Sequence[str]) -> None:
         self.tokens = list(tokens)
-        self._place = {token: at for at, token in enumerate(self.tokens, FIRST)}
-        self._strange: dict[str, int] = {}
+        self._ids = {token: token_id for token_id, token in enumerate(self.tokens, FIRST)}
+        self._unknown: dict[str, int] = {}  # cached ids of unknown tokens
 
     def __len__(self) -> int:
-        """How many ids there are, padding and unknown among them."""
+        """Returns the number of ids, including padding and unknown."""
         return len(self.tokens) + FIRST
 
     def ids(self, tokens: Iterable[str]) -> Ids:
-        """The id of each token; one that training has not seen has that of a known one that begins alike."""
-        place = self._place
-        return np.array([place.get(token) or self._like(token) for token in tokens], np.int32)
+        """Returns the id of each token; an unknown one has the id of the known one with the most similar beginning."""
+        known = self._ids
+        return np.array([known.get(token) or self._similar(token) for token in tokens], np.int32)
 
-    def _like(self, token: str) -> int:
-        if len(token) < LEAST:
+    def _similar(self, token: str) -> int:
+        if len(token) < MIN_PREFIX:
             return UNKNOWN
-        if token not in self._strange:
-            if len(self._strange) >= MOST_STRANGE:
-                self._strange.clear()
-            near = self._beginnings.nearest(token)
-            self._strange[token] = UNKNOWN if near is None else FIRST + near
-        return self._strange[token]
+        if token not in self._unknown:
+            if len(self._unknown) >= MAX_CACHED:
+                self._unknown.clear()
+            index = self._matcher.nearest(token)
+            self._unknown[token] = UNKNOWN if index is None else FIRST + index
+        return self._unknown[token]
 
     @cached_property
-    def _beginnings(self) -> Beginnings:
-        return Beginnings(self.tokens)
+    def _matcher(self) -> PrefixMatcher:
+        return PrefixMatcher(self.tokens)
 
     def words(self, ids: Iterable[int]) -> list[str]:
-        """The tokens of ids, "▢" for unknown ones; padding is left out."""
-        return ["▢" if at == UNKNOWN else self.tokens[at - FIRST] for at in ids if at != PADDING]
+        """Returns the tokens of ids, "▢" for unknown ones, without padding."""
+        return [
+            "▢" if token_id == UNKNOWN else self.tokens[token_id - FIRST] for token_id in ids if token_id != PADDING
+        ]
 
 
-class Numbers(dict[str, int]):
-    """Tokens numbered as they are met."""
+class TokenNumbers(dict[str, int]):
+    """Numbers tokens in the order of their first use."""
 
     def __missing__(self, token: str) -> int:
         self[token] = number = len(self)
@@ -61,24 +63,25 @@ class Numbers(dict[str, int]):
 
 
 class Interned:
-    """Texts as numbers of tokens that are still being met: what a vocabulary is chosen from."""
+    """Encodes texts as token numbers while the vocabulary is not yet known, and then chooses it."""
 
     def __init__(self) -> None:
-        self._number = Numbers()
+        self._numbers = TokenNumbers()
 
     @property
     def tokens(self) -> list[str]:
-        """All tokens that were met, by their numbers."""
-        return list(self._number)
+        """All tokens by their numbers."""
+        return list(self._numbers)
 
     def __call__(self, tokens: Sequence[str]) -> Ids:
-        return np.fromiter(map(self._number.__getitem__, tokens), np.int32, len(tokens))
+        """Returns the number of each token; new tokens get new numbers."""
+        return np.fromiter(map(self._numbers.__getitem__, tokens), np.int32, len(tokens))
 
     def vocabulary(self, training: Sequence[Ids], min_count: int) -> tuple[Vocabulary, NDArray[Any]]:
-        """The tokens that occur so often in training, the commonest first, and the id of every number."""
+        """Returns the tokens with at least `min_count` occurrences in training, and the id of every token number."""
         tokens = self.tokens
         counts = np.bincount(np.concatenate(training), minlength=len(tokens))
         order = np.argsort(-counts, kind="stable")
-        chosen = order[counts[order] >= min_count]
-        vocabulary = Vocabulary([tokens[at] for at in chosen])
+        selected = order[counts[order] >= min_count]
+        vocabulary = Vocabulary([tokens[number] for number in selected])
         return vocabulary, vocabulary.ids(tokens)
