@@ -9,9 +9,11 @@ import toy
 from hypothesis import given
 from hypothesis import strategies as st
 from neocog.core.data import DataSpec
+from neocog.core.fit import State, fit
 from neocog.core.initialize import initialize as initialize_randomly
 from neocog.core.modules import Bag, NGrams
 from neocog.core.network import Network
+from neocog.core.plan import Plan
 from neocog.core.problem import Problem
 from neocog.core.tasks import Classify
 from neocog.text import DOMAIN, initialize, models, ngrams
@@ -248,3 +250,16 @@ def test_an_interrupted_training_of_swift_ends_with_the_same_weights(data):
     expected, state = complete.network.state_dict(), resumed.network.state_dict()
     assert complete.number == resumed.number > 13
     assert all(torch.equal(expected[name], state[name]) for name in expected)
+
+
+def test_resuming_does_not_solve_the_linear_model_again(data, monkeypatch):
+    def plan(epochs: int) -> Plan:
+        return Plan.of(DOMAIN, DataSpec(""), recipe="swift", changes={"epochs": epochs, "device": "cpu"})
+
+    *_, finished = fit(plan(1), data)
+    trainer = finished.training.trainer
+    state = State(trainer.tensors(), trainer.to_dict(), finished.training.selection, seconds=1.0)
+    monkeypatch.setattr(initialize, "solve", None)  # calling it would raise
+    begun = next(fit(plan(2), data, state=state))
+    resumed = begun.training.trainer.network.state_dict()
+    assert all(torch.equal(resumed[name], value) for name, value in trainer.network.state_dict().items())
