@@ -1,4 +1,4 @@
-"""Test accuracy of a recipe over several seeds, through the command line that people use.
+"""Test accuracy of a recipe over several seeds, through the command line.
 
 python benchmarks/accuracy.py RECIPE DATA [--domain vision] [--seeds 3] [-- further options of neocog train]
 """
@@ -21,7 +21,7 @@ def main() -> None:
     parser.add_argument("--domain", default="vision")
     parser.add_argument("--seeds", type=int, default=3)
     options, more = parser.parse_known_args()
-    more = [each for each in more if each != "--"]
+    more = [argument for argument in more if argument != "--"]
     runs = []
     for seed in range(options.seeds):
         with tempfile.TemporaryDirectory() as folder:
@@ -37,13 +37,15 @@ def main() -> None:
                 *more,
             ]
             begin = time.perf_counter()
-            done = subprocess.run(
+            process = subprocess.run(
                 [*command, "--seed", str(seed), "--out", f"{folder}/run", "--json", "--quiet"],
                 capture_output=True, text=True, check=True,
             )  # fmt: skip
-            told = json.loads(done.stdout)
-            runs.append((told["accuracy"], told["seconds"], time.perf_counter() - begin))
-        print(f"seed {seed}: {told['accuracy']:.2%}, trained {runs[-1][1]:.0f} s, all {runs[-1][2]:.0f} s", flush=True)
+            summary = json.loads(process.stdout)
+            runs.append((summary["accuracy"], summary["seconds"], time.perf_counter() - begin))
+        print(
+            f"seed {seed}: {summary['accuracy']:.2%}, trained {runs[-1][1]:.0f} s, all {runs[-1][2]:.0f} s", flush=True
+        )
     accuracies, trained, wall = zip(*runs, strict=True)
     spread = statistics.stdev(accuracies) if len(runs) > 1 else 0.0
     print(

@@ -1,4 +1,4 @@
-"""What a map of a 224×224 photo costs: seconds of one core for each method, on ResNet-18 with random weights."""
+"""Seconds of one core for a relevance map of a 224×224 image, for each method, on ResNet-18 with random weights."""
 
 import time
 
@@ -13,19 +13,21 @@ from neocog.vision.models import resnet18
 def main() -> None:
     torch.set_num_threads(1)
     network = Network((3, 224, 224), resnet18(1000))
-    words = network.module()
-    initialize(words, 0)
+    module = network.module()
+    initialize(module, 0)
     maps = torch.randn(1, 3, 224, 224, generator=torch.Generator().manual_seed(0))
-    subject, target = Subject(network, words.eval(), maps, torch.zeros_like(maps)), torch.tensor([3])
+    subject, target = Subject(network, module.eval(), maps, torch.zeros_like(maps)), torch.tensor([3])
     print(machine())
     with torch.no_grad():
-        words(maps)  # warm
-    import captum.attr  # noqa: F401  # two seconds that are not the methods'
+        module(maps)  # warm-up
+    import captum.attr  # noqa: F401  # takes two seconds, which are not part of a method
 
-    for method in fitting(network, words):
-        began, wall = time.process_time(), time.perf_counter()
+    for method in fitting(network, module):
+        cpu_start, wall_start = time.process_time(), time.perf_counter()
         method.compute(subject, target)
-        print(f"{method.name:<22}{time.process_time() - began:8.2f} CPU s {time.perf_counter() - wall:8.2f} s")
+        print(
+            f"{method.name:<22}{time.process_time() - cpu_start:8.2f} CPU s {time.perf_counter() - wall_start:8.2f} s"
+        )
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""Peak memory of a training above that of importing torch and torchvision, each in a process of its own.
+"""Peak memory of a training, less that of importing torch and torchvision, in separate processes.
 
     python benchmarks/memory.py RECIPE DATA... [--epochs 1]
 
-What a process holds of a memory-mapped file counts, although the system can take it back at any time.
+Resident pages of memory-mapped files count, although the system can reclaim them at any time.
 """
 
 import argparse
@@ -17,11 +17,11 @@ TRAIN = "import sys, neocog; neocog.train('vision', sys.argv[2], recipe=sys.argv
 
 
 def peak(program: str, *arguments: str) -> float:
-    """Megabytes."""
-    done = subprocess.run(
+    """Returns the peak memory of a program in MB."""
+    process = subprocess.run(
         [sys.executable, "-c", f"{program}\n{PEAK}", *arguments], capture_output=True, text=True, check=True
     )
-    return int(done.stdout.split()[-1]) / 1024
+    return int(process.stdout.split()[-1]) / 1024
 
 
 def main() -> None:
@@ -34,8 +34,8 @@ def main() -> None:
     print(f"torch and torchvision: {base:,.0f} MB")
     for data in options.data:
         with tempfile.TemporaryDirectory() as folder:
-            reached = peak(TRAIN.format(epochs=options.epochs), options.recipe, data, f"{folder}/run")
-        print(f"{options.recipe} on {data}: {reached:,.0f} MB, {reached - base:+,.0f} MB", flush=True)
+            memory = peak(TRAIN.format(epochs=options.epochs), options.recipe, data, f"{folder}/run")
+        print(f"{options.recipe} on {data}: {memory:,.0f} MB, {memory - base:+,.0f} MB", flush=True)
     print(machine())
 
 

@@ -2,14 +2,14 @@
 
     python benchmarks/mnist_example.py FOLDER-WITH-MNIST [--rounds 3] [--batch 64] [--workers 0] [--pictures 60000]
 
-The example's way with data, `torchvision.datasets.MNIST` with ToTensor and Normalize for each picture through a
-DataLoader, and its loop, with the network (`keras-digits`), optimiser (AdamW) and batch size that ours uses too. Both
-train an epoch in turn; pictures a second, and the ratio of each pair.
+The example's data pipeline (`torchvision.datasets.MNIST`, ToTensor and Normalize per image, a DataLoader) and loop,
+with the same network (`keras-digits`), optimiser (AdamW) and batch size as Neocog. Both train an epoch in turn; prints
+images per second and the ratio of each pair.
 
-The example runs in a process of its own, its network of torch's modules in the order they are written: what it is on a
-user's machine. Two further figures tell where the ratio comes from. With ours: the same loop inside our process, with
-our modules and the memory that we keep, so that data and the loop are all that differs. At most: the example against
-the bare steps of our network and optimiser on one batch that lies ready, which bounds the ratio (Amdahl 1967).
+The example runs in its own process with torch's modules. Two further ratios explain the result. "With our modules": the
+same loop in Neocog's process with its modules and memory allocator, so that only data pipeline and loop differ. "At
+most": the example against the bare steps of network and optimiser on one resident batch, which bounds the ratio (Amdahl
+1967).
 """
 
 import argparse
@@ -37,7 +37,7 @@ from step import bare
 from torch.nn import functional as F
 from torchvision import datasets, transforms
 
-WARM = 20  # steps before a clock runs
+WARM_UP = 20  # steps
 
 
 def network() -> torch.nn.Module:
@@ -47,17 +47,17 @@ def network() -> torch.nn.Module:
 
 
 def example(mnist: Path, module: torch.nn.Module, options: argparse.Namespace) -> float:
-    """Seconds of one epoch of the example's loop."""
+    """Returns the seconds of one epoch of the example's loop."""
     device = devices.choose(options.device)
-    look = transforms.Compose([transforms.ToTensor(), transforms.Normalize((0.1307,), (0.3081,))])
-    pictures = datasets.MNIST(str(mnist), train=True, transform=look)
+    transform = transforms.Compose([transforms.ToTensor(), transforms.Normalize((0.1307,), (0.3081,))])
+    pictures = datasets.MNIST(str(mnist), train=True, transform=transform)
     module = module.to(device)
     optimiser = torch.optim.AdamW(module.parameters(), lr=0.002)
     module.train()
 
     def loop(count: int) -> float:
-        some = torch.utils.data.Subset(pictures, range(count))
-        loader = torch.utils.data.DataLoader(some, options.batch, shuffle=True, num_workers=options.workers)
+        subset = torch.utils.data.Subset(pictures, range(count))
+        loader = torch.utils.data.DataLoader(subset, options.batch, shuffle=True, num_workers=options.workers)
         begin = options.clock()
         for data, target in loader:
             data, target = data.to(device), target.to(device)
@@ -68,12 +68,12 @@ def example(mnist: Path, module: torch.nn.Module, options: argparse.Namespace) -
         devices.finish(device)
         return options.clock() - begin
 
-    loop(WARM * options.batch)
+    loop(WARM_UP * options.batch)
     return loop(options.pictures)
 
 
-def alone(mnist: Path) -> float:
-    """The same in a process of its own, with torch's modules one after the other."""
+def example_process(mnist: Path) -> float:
+    """Returns the seconds of `example` in its own process, with torch's modules."""
     command = [sys.executable, __file__, *sys.argv[1:], "--example", str(mnist)]
     return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
@@ -91,7 +91,7 @@ def trainer_for(preprocessing: dict, options: argparse.Namespace) -> Trainer:
 
 
 def ours(examples: Examples, preprocessing: dict, options: argparse.Namespace) -> float:
-    """Seconds of one epoch of our loop on the same pictures, without augmentation, as the example has none."""
+    """Returns the seconds of one epoch of Neocog's loop on the same images, without augmentation."""
     trainer = trainer_for(preprocessing, options)
     begin = options.clock()
     for _ in training.steps(trainer, examples, examples.subset(torch.arange(0)), DOMAIN.augment("none", {})):
@@ -100,9 +100,9 @@ def ours(examples: Examples, preprocessing: dict, options: argparse.Namespace) -
 
 
 def steps(examples: Examples, preprocessing: dict, options: argparse.Namespace) -> float:
-    """Seconds of an epoch's bare steps of our network and optimiser on one batch."""
+    """Returns the seconds of an epoch's bare steps of network and optimiser on one batch."""
     trainer = trainer_for(preprocessing, options)
-    inputs, targets = (each.to(trainer.device) for each in examples[torch.arange(options.batch)])
+    inputs, targets = (tensor.to(trainer.device) for tensor in examples[torch.arange(options.batch)])
     maps = trainer.frontend(inputs).contiguous(memory_format=trainer.layout)
     trainer.network.train()
     begin = options.clock()
@@ -110,41 +110,56 @@ def steps(examples: Examples, preprocessing: dict, options: argparse.Namespace) 
     return options.clock() - begin
 
 
-def unpacked(folder: Path, where: Path) -> Path:
-    """The IDX files as torchvision looks for them."""
-    raw = where / "MNIST" / "raw"
+def unpack(mnist: Path, folder: Path) -> Path:
+    """Unpacks the IDX files where torchvision expects them."""
+    raw = folder / "MNIST" / "raw"
     raw.mkdir(parents=True)
-    for path in folder.glob("*ubyte.gz"):
+    for path in mnist.glob("*ubyte.gz"):
         with gzip.open(path) as packed, open(raw / path.stem, "wb") as plain:
             shutil.copyfileobj(packed, plain)
-    return where
+    return folder
 
 
-def told(values: list[float]) -> str:
-    """The median and the range."""
+def summary(values: list[float]) -> str:
+    """Returns the median and the range."""
     return f"{statistics.median(values):.2f}× ({min(values):.2f} to {max(values):.2f})"
 
 
 def compare(options: argparse.Namespace) -> None:
     data = DOMAIN.load(DataSpec(str(options.mnist)), None, None)
-    both = (data.train, data.valid)
-    inputs, targets = (torch.cat([getattr(e, name) for e in both]) for name in ("inputs", "targets"))
+    splits = (data.train, data.valid)
+    inputs, targets = (torch.cat([getattr(split, name) for split in splits]) for name in ("inputs", "targets"))
     examples = Examples(inputs[: options.pictures], targets[: options.pictures], [])
-    few = Examples(inputs[: WARM * options.batch], targets[: WARM * options.batch], [])
-    ours(few, data.preprocessing, options)
+    warm_up = Examples(inputs[: WARM_UP * options.batch], targets[: WARM_UP * options.batch], [])
+    ours(warm_up, data.preprocessing, options)
     rounds = []
-    with tempfile.TemporaryDirectory() as where:
-        mnist = unpacked(options.mnist, Path(where))
+    with tempfile.TemporaryDirectory() as folder:
+        mnist = unpack(options.mnist, Path(folder))
         for _ in range(options.rounds):
-            theirs, own = alone(mnist), ours(examples, data.preprocessing, options)
-            given, least = example(mnist, network(), options), steps(examples, data.preprocessing, options)
-            rounds.append((theirs / own, given / own, theirs / least, own / least))
-            speeds = {"example": theirs, "neocog": own, "example with ours": given, "the network alone": least}
-            told_speeds = ", ".join(f"{name} {len(examples) / each:,.0f}/s" for name, each in speeds.items())
-            print(f"{told_speeds}: {theirs / own:.2f}×", flush=True)
-    ratio, given, bound, over = (told(list(each)) for each in zip(*rounds, strict=True))
-    print(f"batch {options.batch}: {ratio}, with our modules and memory on both sides {given}, at most {bound}")
-    print(f"an epoch of ours is {over} the steps of the network alone; {machine()}")
+            example_seconds, neocog_seconds = example_process(mnist), ours(examples, data.preprocessing, options)
+            shared_seconds, steps_seconds = (
+                example(mnist, network(), options),
+                steps(examples, data.preprocessing, options),
+            )
+            rounds.append(
+                (
+                    example_seconds / neocog_seconds,
+                    shared_seconds / neocog_seconds,
+                    example_seconds / steps_seconds,
+                    neocog_seconds / steps_seconds,
+                )
+            )
+            speeds = {
+                "example": example_seconds,
+                "neocog": neocog_seconds,
+                "example with ours": shared_seconds,
+                "the network alone": steps_seconds,
+            }
+            speed_text = ", ".join(f"{name} {len(examples) / seconds:,.0f}/s" for name, seconds in speeds.items())
+            print(f"{speed_text}: {example_seconds / neocog_seconds:.2f}×", flush=True)
+    ratio, shared, bound, overhead = (summary(list(values)) for values in zip(*rounds, strict=True))
+    print(f"batch {options.batch}: {ratio}, with our modules and memory on both sides {shared}, at most {bound}")
+    print(f"an epoch of ours is {overhead} the steps of the network alone; {machine()}")
 
 
 def main() -> None:
@@ -163,7 +178,7 @@ def main() -> None:
         action="store_const",
         const=time.process_time,
         default=time.perf_counter,
-        help="count the seconds of the processor, all threads together, where other work shares it",
+        help="measure CPU seconds of all threads, for machines with other load",
     )
     parser.add_argument("--example", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()

@@ -1,9 +1,8 @@
-"""How many times faster than it was spoken a recording is predicted: from the file to the labels of all its windows.
+"""Speed of predicting a long recording relative to real time, from the file to the labels of all windows.
 
     python benchmarks/speech_realtime.py MODEL [--minutes 10] [--rounds 3]
 
-MODEL is a run's folder. The recording is noise with pauses, at the model's rate, WAV of 16 bits; the windows overlap by
-half, so that each second is heard twice.
+MODEL is a run folder. The recording is noise with pauses, at the model's rate, as 16-bit WAV; windows overlap by half.
 """
 
 import argparse
@@ -31,18 +30,18 @@ def main() -> None:
         rng, times = np.random.default_rng(0), np.arange(int(seconds * rate)) / rate
         soundfile.write(path, 0.1 * rng.standard_normal(len(times)) * (np.sin(times) > 0), rate)
         model.predict([path])  # a warm-up
-        took = []
+        durations = []
         for _ in range(options.rounds):
             begin = time.perf_counter()
-            (answer,) = model.predict([path])
-            took.append(time.perf_counter() - begin)
-    faster = sorted(seconds / each for each in took)
-    windows = len(answer["windows"])
+            (prediction,) = model.predict([path])
+            durations.append(time.perf_counter() - begin)
+    factors = sorted(seconds / duration for duration in durations)
+    windows = len(prediction["windows"])
     print(
         f"{options.minutes:g} minutes in {windows:,} windows of {model.card.preprocessing['samples'] / rate:g} s: ",
         end="",
     )
-    print(f"{statistics.median(faster):,.0f}× real time (from {faster[0]:,.0f} to {faster[-1]:,.0f}), {machine()}")
+    print(f"{statistics.median(factors):,.0f}× real time (from {factors[0]:,.0f} to {factors[-1]:,.0f}), {machine()}")
 
 
 if __name__ == "__main__":

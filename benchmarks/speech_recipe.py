@@ -1,15 +1,15 @@
-"""Features and one training epoch against the usual recipe, with the same network, optimiser and batch.
+"""Features and one training epoch compared with a standard PyTorch pipeline of the same network, optimiser and batch.
 
     python benchmarks/speech_recipe.py FSDD-RECORDINGS [--recipe swift] [--batch 64] [--rounds 3] [--workers 0]
 
-The usual recipe, as in PyTorch's and torchaudio's tutorials: a Dataset that opens a file with soundfile, pads it to one
-length and puts torchaudio's MelSpectrogram and AmplitudeToDB over it, a DataLoader around that, and a plain loop. Ours:
-the arrays of a set that has been decoded once, the frontend over the batch, and the loop of `neocog train`. Neither
-augments. Reading the set for the first time is told apart. Examples a second of processor time (of all threads), which
-other work on the machine does not change much, and the ratio of each pair.
+The standard pipeline, as in the tutorials of PyTorch and torchaudio: a Dataset that opens files with soundfile, pads
+them and applies torchaudio's MelSpectrogram and AmplitudeToDB, a DataLoader and a plain loop. Neocog: arrays decoded
+once, the frontend on batches, and the loop of `neocog train`. Neither augments. The first decoding is reported
+separately. Prints examples per CPU second of all threads, which depends little on other load, and the ratio of each
+pair.
 
-The same network's own steps, on maps that lie ready, are in both: what they take bounds the ratio (Amdahl 1967),
-whatever is done about the rest. That bound, and our epoch against those steps alone, stand beside it.
+Both include the steps of the network, whose time bounds the ratio (Amdahl 1967). The bound, and the time of an epoch
+relative to those steps alone, are printed too.
 """
 
 import argparse
@@ -39,7 +39,7 @@ PATTERN = "{label}_{speaker}_{take}"
 
 
 class Recordings(torch.utils.data.Dataset):
-    """The usual one."""
+    """The Dataset of the standard pipeline."""
 
     def __init__(self, names, targets, preprocessing) -> None:
         self.names, self.targets, self.samples = names, targets, preprocessing["samples"]
@@ -65,14 +65,14 @@ class Recordings(torch.utils.data.Dataset):
 
 
 def network(recipe: str, shape, classes: int) -> torch.nn.Module:
-    found, given, named = find_recipe(DOMAIN, recipe)
-    module = Network(tuple(shape), found.layers(classes, *given, **{"frames": shape[2], **named})).module()
+    recipe_entry, args, kwargs = find_recipe(DOMAIN, recipe)
+    module = Network(tuple(shape), recipe_entry.layers(classes, *args, **{"frames": shape[2], **kwargs})).module()
     initialize(module, 0)
     return module
 
 
 def usual(examples: Examples, preprocessing: dict, options, classes: int) -> float:
-    """Seconds of one epoch."""
+    """Returns the seconds of one epoch."""
     data = Recordings(examples.names, examples.targets, preprocessing)
     loader = torch.utils.data.DataLoader(data, batch_size=options.batch, shuffle=True, num_workers=options.workers)
     module = network(options.recipe, data[0][0].shape, classes)
@@ -94,7 +94,7 @@ def trainer_for(examples: Examples, preprocessing: dict, options, classes: int) 
 
 
 def ours(examples: Examples, preprocessing: dict, options, classes: int) -> float:
-    """Seconds of one epoch."""
+    """Returns the seconds of one epoch."""
     trainer = trainer_for(examples, preprocessing, options, classes)
     begin = time.process_time()
     for _ in steps(trainer, examples, examples.subset(torch.arange(0)), DOMAIN.augment("none", {})):
@@ -103,7 +103,7 @@ def ours(examples: Examples, preprocessing: dict, options, classes: int) -> floa
 
 
 def alone(examples: Examples, preprocessing: dict, options, classes: int) -> float:
-    """Seconds of an epoch's bare steps, in our layout and with our optimiser, on maps that lie ready."""
+    """Returns the seconds of an epoch's bare steps on precomputed maps."""
     trainer = trainer_for(examples, preprocessing, options, classes)
     inputs = examples[torch.arange(len(examples))][0]
     maps = torch.cat([trainer.frontend(part) for part in inputs.split(500)]).contiguous(memory_format=trainer.layout)
@@ -115,7 +115,7 @@ def alone(examples: Examples, preprocessing: dict, options, classes: int) -> flo
 
 
 def features(examples: Examples, preprocessing: dict, options) -> tuple[float, float]:
-    """Seconds for the features of all recordings alone: the usual way, and ours."""
+    """Returns the seconds for the features of all recordings: of the standard pipeline, and of Neocog."""
     begin = time.process_time()
     data = Recordings(examples.names, examples.targets, preprocessing)
     for _ in torch.utils.data.DataLoader(data, batch_size=options.batch, num_workers=options.workers):
@@ -143,25 +143,34 @@ def main() -> None:
         print(f"decoding {sum(data.counts.values()):,} recordings once: {time.process_time() - begin:.1f} s")
         examples, classes = data.train, len(data.labels)
         ours(examples.subset(torch.arange(256)), data.preprocessing, options, classes)  # a warm-up
-        rounds = [measured(examples, data.preprocessing, options, classes) for _ in range(options.rounds)]
-    ratios, bounds, overs, sounds = zip(*rounds, strict=True)
+        rounds = [measure_round(examples, data.preprocessing, options, classes) for _ in range(options.rounds)]
+    ratios, bounds, overheads, feature_ratios = zip(*rounds, strict=True)
     print(
-        f"{options.recipe}, batch {options.batch}: an epoch {told(ratios)}, at most {told(bounds)} with this network "
-        f"(ours is {told(overs, 2)} its steps alone); features alone {told(sounds)}; {machine()}"
+        f"{options.recipe}, batch {options.batch}: an epoch {summary(ratios)}, "
+        f"at most {summary(bounds)} with this network "
+        f"(ours is {summary(overheads, 2)} its steps alone); features alone {summary(feature_ratios)}; {machine()}"
     )
 
 
-def measured(examples: Examples, preprocessing: dict, options, classes: int) -> tuple[float, float, float, float]:
-    """One round: usual/ours, usual/the network alone, ours/the network alone, and the ratio of features alone."""
-    theirs, own, least = (each(examples, preprocessing, options, classes) for each in (usual, ours, alone))
+def measure_round(examples: Examples, preprocessing: dict, options, classes: int) -> tuple[float, float, float, float]:
+    """Returns the ratios usual/ours, usual/network alone, ours/network alone, and that of features."""
+    usual_seconds, ours_seconds, alone_seconds = (
+        measure(examples, preprocessing, options, classes) for measure in (usual, ours, alone)
+    )
     slow, fast = features(examples, preprocessing, options)
-    speeds = {"usual": theirs, "neocog": own, "the network alone": least, "usual features": slow, "ours": fast}
-    print(", ".join(f"{name} {len(examples) / each:,.0f}/s" for name, each in speeds.items()), flush=True)
-    return theirs / own, theirs / least, own / least, slow / fast
+    speeds = {
+        "usual": usual_seconds,
+        "neocog": ours_seconds,
+        "the network alone": alone_seconds,
+        "usual features": slow,
+        "ours": fast,
+    }
+    print(", ".join(f"{name} {len(examples) / seconds:,.0f}/s" for name, seconds in speeds.items()), flush=True)
+    return usual_seconds / ours_seconds, usual_seconds / alone_seconds, ours_seconds / alone_seconds, slow / fast
 
 
-def told(values, digits: int = 1) -> str:
-    """The median and the range."""
+def summary(values, digits: int = 1) -> str:
+    """Returns the median and the range."""
     return f"{statistics.median(values):.{digits}f}× ({min(values):.{digits}f} to {max(values):.{digits}f})"
 
 

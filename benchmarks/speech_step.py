@@ -1,9 +1,9 @@
-"""A training step as `neocog train speech` does it against a step of the bare network on one random batch of maps.
+"""Time of a training step of `neocog train speech` relative to a bare step of the network on one batch of maps.
 
     python benchmarks/speech_step.py [--recipe swift] [--batch 64] [--steps 10] [--rounds 5] [--rate 8000]
         [--seconds 0.7]
 
-Ours adds the picking of the batch, augmentation of samples and maps, the log-mel frontend and the trainer's own work.
+A training step adds batch indexing, augmentation of samples and maps, the log-mel frontend and bookkeeping.
 """
 
 import argparse
@@ -57,15 +57,15 @@ def main() -> None:
         begin = time.perf_counter()
         for step in range(options.steps):
             trainer.step(examples, augment, indices[step % len(indices)], 0.5)
-        own = (time.perf_counter() - begin) / options.steps
-        return bare(trainer, x, y, options.steps), own
+        ours = (time.perf_counter() - begin) / options.steps
+        return bare(trainer, x, y, options.steps), ours
 
     both()
     pairs = [both() for _ in range(options.rounds)]
-    ratios = sorted(own / base for base, own in pairs)
-    base, own = (statistics.median(each) * 1000 for each in zip(*pairs, strict=True))
+    ratios = sorted(ours / base for base, ours in pairs)
+    base, ours = (statistics.median(values) * 1000 for values in zip(*pairs, strict=True))
     print(f"{options.recipe}, {options.seconds:g} s at {options.rate} Hz, batch {options.batch}, {settings.augment}")
-    print(f"bare {base:.1f} ms, whole {own:.1f} ms a step")
+    print(f"bare {base:.1f} ms, whole {ours:.1f} ms a step")
     print(f"ratio: median {statistics.median(ratios):.3f}, from {ratios[0]:.3f} to {ratios[-1]:.3f}")
     print(machine())
 

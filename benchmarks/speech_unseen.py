@@ -1,10 +1,10 @@
-"""Accuracy on speakers that training has not heard: each is left out in turn, through the command line people use.
+"""Accuracy on unseen speakers: each speaker is left out of training in turn, through the command line.
 
     python benchmarks/speech_unseen.py DATA [--recipe swift] [--pattern '{label}_{speaker}_{take}'] [--field speaker]
         [--speakers NAME ...] [-- further options of neocog train]
 
-For each speaker: neocog train speech DATA --pattern … --test-where speaker=NAME. The validation part that picks
-the best epoch comes from the others.
+For each speaker: neocog train speech DATA --pattern … --test-where speaker=NAME. The validation split that selects
+the epoch comes from the other speakers.
 """
 
 import argparse
@@ -20,19 +20,20 @@ from neocog.core.sources.fields import Pattern
 
 
 def values_of(data: str, pattern: str, field: str) -> list[str]:
-    found = (Pattern(pattern).fields(path.name) for path in Path(data).iterdir())
-    return sorted({fields[field] for fields in found if fields})
+    """Returns the values of a field of the files' names, sorted."""
+    matches = (Pattern(pattern).fields(path.name) for path in Path(data).iterdir())
+    return sorted({fields[field] for fields in matches if fields})
 
 
 def trained(data: str, recipe: list[str], pattern: str, where: str, more: list[str]) -> dict:
-    """The summary of a run that is tested on `where`."""
+    """Trains with the recordings in `where` as test split; returns the summary."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "neocog", "train", "speech", data, *recipe, "--pattern", pattern]
         command += ["--test-where", where, *more, "--out", f"{folder}/run", "--json", "--quiet"]
-        done = subprocess.run(command, capture_output=True, text=True)
-        if done.returncode:
-            sys.exit(done.stderr)
-        return json.loads(done.stdout)
+        process = subprocess.run(command, capture_output=True, text=True)
+        if process.returncode:
+            sys.exit(process.stderr)
+        return json.loads(process.stdout)
 
 
 def main() -> None:
@@ -43,19 +44,19 @@ def main() -> None:
     parser.add_argument("--field", default="speaker")
     parser.add_argument("--speakers", nargs="*")
     options, more = parser.parse_known_args()
-    more = [each for each in more if each != "--"]
-    reached = []
+    more = [argument for argument in more if argument != "--"]
+    accuracies = []
     for name in options.speakers or values_of(options.data, options.pattern, options.field):
         where = f"{options.field}={name}"
-        told = trained(options.data, ["--recipe", options.recipe], options.pattern, where, more)
-        low, high = told["interval"]
-        reached.append(told["accuracy"])
+        summary = trained(options.data, ["--recipe", options.recipe], options.pattern, where, more)
+        low, high = summary["interval"]
+        accuracies.append(summary["accuracy"])
         print(
-            f"{name}: {told['accuracy']:.1%} ({low:.1%} to {high:.1%}) of {told['examples']}, "
-            f"{told['seconds']:.0f} s of training",
+            f"{name}: {summary['accuracy']:.1%} ({low:.1%} to {high:.1%}) of {summary['examples']}, "
+            f"{summary['seconds']:.0f} s of training",
             flush=True,
         )
-    print(f"{options.recipe}: mean of {len(reached)} speakers {statistics.mean(reached):.2%}, {machine()}")
+    print(f"{options.recipe}: mean of {len(accuracies)} speakers {statistics.mean(accuracies):.2%}, {machine()}")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""A training step as `neocog train` does it against a step of the bare network on one random batch on the device.
+"""Time of a training step of `neocog train` relative to a bare step of the network on one batch on the device.
 
     python benchmarks/step.py [--recipe keras-digits] [--batch 128] [--steps 100] [--rounds 7]
 
-The bare step is forward, loss, backward and the same optimiser. Ours adds the picking of the batch, augmentation, the
-frontend, the schedule, the seeds, the sums and the looks at the loss.
+The bare step is forward, loss, backward and the same optimiser. A training step adds batch indexing, augmentation,
+frontend, schedule, seeding, running sums and checks of the loss.
 """
 
 import argparse
@@ -25,9 +25,9 @@ from torch.nn import functional as F
 
 
 def trainer_for(recipe: str, batch: int | None, shape: tuple[int, int, int], device: torch.device) -> Trainer:
-    found = DOMAIN.recipes[recipe]
-    settings = Settings().changed(found.settings, {"batch": batch})
-    module = Network(shape, found.layers(10)).module()
+    entry = DOMAIN.recipes[recipe]
+    settings = Settings().changed(entry.settings, {"batch": batch})
+    module = Network(shape, entry.layers(10)).module()
     initialize(module, 0, settings.dirac)
     if settings.whiten:
         module[0].weight.requires_grad_(False)
@@ -36,18 +36,20 @@ def trainer_for(recipe: str, batch: int | None, shape: tuple[int, int, int], dev
 
 
 def bare(trainer: Trainer, x: torch.Tensor, y: torch.Tensor, steps: int) -> float:
+    """Returns the seconds of a bare step on one batch of maps."""
     begin = time.perf_counter()
     for _ in range(steps):
         trainer.optimiser.zero_grad()
         with trainer.precision():
-            scores = trainer.runs(x)
-        F.cross_entropy(scores.float(), y, label_smoothing=trainer.settings.smoothing).backward()
+            logits = trainer.runs(x)
+        F.cross_entropy(logits.float(), y, label_smoothing=trainer.settings.smoothing).backward()
         trainer.optimiser.step()
     devices.finish(trainer.device)
     return (time.perf_counter() - begin) / steps
 
 
-def whole(trainer: Trainer, examples: Examples, steps: int) -> float:
+def training_step(trainer: Trainer, examples: Examples, steps: int) -> float:
+    """Returns the seconds of a training step."""
     augment = DOMAIN.augment(trainer.settings.augment, {})
     indices = batches(len(examples), trainer.settings.batch, 0, 0)
     begin = time.perf_counter()
@@ -71,16 +73,17 @@ def main() -> None:
     trainer = trainer_for(options.recipe, options.batch, (channels, height, width), device)
     trainer.network.train()
     count = max(10_000, 2 * trainer.settings.batch)
-    pictures = torch.randint(0, 256, (count, channels, height, width), dtype=torch.uint8)
-    examples = to_device_if_fits(Examples(pictures, torch.randint(0, 10, (count,)), [""] * count), device)
+    images = torch.randint(0, 256, (count, channels, height, width), dtype=torch.uint8)
+    examples = to_device_if_fits(Examples(images, torch.randint(0, 10, (count,)), [""] * count), device)
     x = torch.randn(trainer.settings.batch, channels, height, width, device=device)
     x, y = x.contiguous(memory_format=trainer.layout), examples.targets[: trainer.settings.batch]
-    bare(trainer, x, y, options.steps // 4), whole(trainer, examples, options.steps // 4)
+    bare(trainer, x, y, options.steps // 4), training_step(trainer, examples, options.steps // 4)
     pairs = [
-        (bare(trainer, x, y, options.steps), whole(trainer, examples, options.steps)) for _ in range(options.rounds)
+        (bare(trainer, x, y, options.steps), training_step(trainer, examples, options.steps))
+        for _ in range(options.rounds)
     ]
     ratios = sorted(ours / base for base, ours in pairs)
-    base, ours = (statistics.median(each) * 1000 for each in zip(*pairs, strict=True))
+    base, ours = (statistics.median(values) * 1000 for values in zip(*pairs, strict=True))
     print(
         f"{options.recipe}, {options.input}, batch {trainer.settings.batch}: "
         f"bare {base:.2f} ms, whole {ours:.2f} ms a step"

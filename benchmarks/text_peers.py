@@ -1,13 +1,12 @@
-"""What fastText and scikit-learn reach on the same training and test texts as `benchmarks/text_accuracy.py`.
+"""Accuracy of fastText and scikit-learn on the same training and test texts as `benchmarks/text_accuracy.py`.
 
     pip install fasttext-wheel
     python benchmarks/text_peers.py DATA... [--peers linear fastText] [--seeds 3] [--epochs 25]
 
-The texts are those of neocog's own division, as words in lower case joined by blanks; the validation part is added to
-training.
-fastText: the best of three settings (bigrams with lr 0.5 and 1.0; trigrams with sub-words of 3 to 5 letters), chosen on
-the test part, which flatters it; each is told on stderr. TF-IDF: runs of 1 and 2 words, logarithmic counts, a linear
-support vector machine with C = 1, and multinomial naive Bayes on counts; the better of the two.
+The splits are Neocog's; texts are lower-case words joined by blanks; the validation split is added to training.
+fastText: the best of three settings (bigrams with lr 0.5 and 1.0; trigrams with subwords of 3 to 5 characters),
+selected on the test split, in its favour; all are printed on stderr. scikit-learn: the better of a linear SVM (C = 1)
+on TF-IDF of 1- and 2-grams with logarithmic counts, and multinomial naive Bayes.
 """
 
 import argparse
@@ -37,8 +36,8 @@ FASTTEXT = (
 Texts = tuple[list[str], list[int]]
 
 
-def written(data: str) -> dict[str, str]:
-    """Every text of a set by its name, as its words in lower case."""
+def texts_by_name(data: str) -> dict[str, str]:
+    """Returns every text of a data set by its name, as lower-case words joined by blanks."""
     texts = {}
     for source, _ in open_sources(DataSpec(data), Reading()):
         samples = source.scan(None).samples
@@ -48,41 +47,41 @@ def written(data: str) -> dict[str, str]:
     return texts
 
 
-def texts(parts: list[Examples], told: dict[str, str]) -> Texts:
-    """The texts of some examples with their targets."""
+def texts(parts: list[Examples], text_of_name: dict[str, str]) -> Texts:
+    """Returns the texts and targets of splits."""
     names = [name for part in parts for name in part.names]
-    return [told[name] for name in names], [int(y) for part in parts for y in part.targets]
+    return [text_of_name[name] for name in names], [int(y) for part in parts for y in part.targets]
 
 
-def fast(train: Texts, test: Texts, epochs: int, settings: dict[str, float]) -> tuple[float, float]:
-    """Accuracy and CPU seconds of one fastText setting; its answers are not counted."""
+def fasttext_accuracy(train: Texts, test: Texts, epochs: int, settings: dict[str, float]) -> tuple[float, float]:
+    """Returns accuracy and CPU seconds of one fastText setting, without prediction."""
     import fasttext
 
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
         lines = [f"__label__{y} {text}\n" for text, y in zip(*train, strict=True)]
-        random.Random(0).shuffle(lines)  # fastText takes them in their order, and one label after the other is no set
+        random.Random(0).shuffle(lines)  # fastText trains in the order of the file
         file.writelines(lines)
         file.flush()
         begin = time.process_time()
         model = fasttext.train_supervised(
             file.name, thread=1, verbose=0, dim=100, bucket=2_000_000, epoch=epochs, **settings
         )
-    spent = time.process_time() - begin
-    answers, _ = model.predict(test[0])
-    right = sum(answer[0] == f"__label__{y}" for answer, y in zip(answers, test[1], strict=True))
-    return right / len(test[1]), spent
+    seconds = time.process_time() - begin
+    predictions, _ = model.predict(test[0])
+    correct = sum(prediction[0] == f"__label__{y}" for prediction, y in zip(predictions, test[1], strict=True))
+    return correct / len(test[1]), seconds
 
 
-def best_fast(train: Texts, test: Texts, epochs: int) -> tuple[float, float]:
-    found = []
+def best_fasttext(train: Texts, test: Texts, epochs: int) -> tuple[float, float]:
+    results = []
     for settings in FASTTEXT:
-        found.append(fast(train, test, epochs, settings))
-        print(f"  {settings}: {100 * found[-1][0]:.2f}, {found[-1][1]:.1f} CPU s", file=sys.stderr, flush=True)
-    return max(found)
+        results.append(fasttext_accuracy(train, test, epochs, settings))
+        print(f"  {settings}: {100 * results[-1][0]:.2f}, {results[-1][1]:.1f} CPU s", file=sys.stderr, flush=True)
+    return max(results)
 
 
 def linear(train: Texts, test: Texts, epochs: int) -> tuple[float, float]:
-    """The better of a support vector machine on TF-IDF and naive Bayes on counts, and the CPU seconds of both."""
+    """Returns the better accuracy of an SVM on TF-IDF and naive Bayes on counts, and the CPU seconds of both."""
     begin, best = time.process_time(), 0.0
     for vectors, model in (
         (TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"\S+"), LinearSVC()),
@@ -93,7 +92,7 @@ def linear(train: Texts, test: Texts, epochs: int) -> tuple[float, float]:
     return best, time.process_time() - begin
 
 
-PEERS = {"linear": linear, "fastText": best_fast}
+PEERS = {"linear": linear, "fastText": best_fasttext}
 
 
 def main() -> None:
@@ -104,21 +103,21 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=25, help="of fastText; 5 are enough for 25,000 long texts")
     options = parser.parse_args()
     for data in options.data:
-        own = written(data)
-        found: dict[str, list[tuple[float, float]]] = {}
+        text_of_name = texts_by_name(data)
+        results: dict[str, list[tuple[float, float]]] = {}
         for seed in range(options.seeds):
             loaded = domain("text").load(DataSpec(data, test_share=0.1, split=seed), None, None)
-            train = texts([loaded.train, loaded.valid], own)
-            test = texts([loaded.test], own)
+            train = texts([loaded.train, loaded.valid], text_of_name)
+            test = texts([loaded.test], text_of_name)
             for peer in options.peers:
-                found.setdefault(peer, []).append(PEERS[peer](train, test, options.epochs))
+                results.setdefault(peer, []).append(PEERS[peer](train, test, options.epochs))
             if "test" in loaded.given:
-                break  # the same division again: nothing of this is random but fastText's beginning
-        for name, each in found.items():
-            scores, spent = zip(*each, strict=True)
+                break  # the splits are the same for all seeds
+        for name, runs in results.items():
+            scores, seconds = zip(*runs, strict=True)
             spread = statistics.stdev(scores) if len(scores) > 1 else 0.0
-            told = f"{100 * statistics.mean(scores):.2f} ± {100 * spread:.2f} (n = {len(scores)})"
-            print(f"{os.path.basename(data)} {name}: {told}, {statistics.mean(spent):.1f} CPU s", flush=True)
+            figures = f"{100 * statistics.mean(scores):.2f} ± {100 * spread:.2f} (n = {len(scores)})"
+            print(f"{os.path.basename(data)} {name}: {figures}, {statistics.mean(seconds):.1f} CPU s", flush=True)
     print(machine())
 
 

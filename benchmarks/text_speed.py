@@ -1,9 +1,9 @@
-"""Predictions a second of a trained model, and a training step against one of the bare network on resident ids.
+"""Predictions per second of a trained model, and the time of a training step relative to a bare step.
 
     python benchmarks/text_speed.py RUN DATA [--steps 100] [--rounds 5]
 
-RUN is a run's folder; DATA a set whose texts are predicted one by one as lines, with tokens, windows and answers, and
-trained on. The bare step is forward, loss, backward and the same optimiser on batches that were cut beforehand.
+RUN is a run folder; the texts of DATA are predicted as lines, tokenisation and windows included, and trained on. The
+bare step is forward, loss, backward and the same optimiser on batches prepared in advance.
 """
 
 import argparse
@@ -28,17 +28,17 @@ from torch.nn import functional as F
 
 
 def predictions(run: str, data: str, rounds: int) -> list[float]:
-    """Texts a second, a core's CPU seconds, through what `neocog predict RUN -` runs."""
+    """Returns texts per CPU second, predicted as by `neocog predict RUN -`."""
     model = load(run, "cpu")
     ((source, _),) = open_sources(DataSpec(data), Reading())
     samples = source.scan(None).samples
     lines = [fetched(content) for _, content in source.contents(samples)]
-    found = []
+    rates = []
     for _ in range(rounds):
         begin = time.process_time()
         count = sum(1 for _ in stream.lines(model, [lines[i : i + 500] for i in range(0, len(lines), 500)], 1))
-        found.append(count / (time.process_time() - begin))
-    return found
+        rates.append(count / (time.process_time() - begin))
+    return rates
 
 
 def trainer_of(run: str) -> tuple[Trainer, Network]:
@@ -53,12 +53,12 @@ def trainer_of(run: str) -> tuple[Trainer, Network]:
 
 
 def step_ratios(run: str, data: str, steps: int, rounds: int) -> list[float]:
-    """CPU seconds of our steps over those of bare steps, on the same batches."""
+    """Returns the CPU seconds of training steps divided by those of bare steps, on the same batches."""
     trainer, network = trainer_of(run)
     examples = domain("text").load(DataSpec(data), None, None).train.with_right_context(network.right_context)
     augment = domain("text").augment("none", {})
     indices = batches(len(examples), trainer.settings.batch, 0, 0, None, examples.lengths)[: steps + 5]
-    ready = [(x.float(), y) for x, y in (examples[each] for each in indices)]
+    ready = [(x.float(), y) for x, y in (examples[batch_indices] for batch_indices in indices)]
     trainer.network.train()
     ratios = []
     for _ in range(rounds):
@@ -69,8 +69,8 @@ def step_ratios(run: str, data: str, steps: int, rounds: int) -> list[float]:
             trainer.optimiser.step()
         bare = time.process_time() - begin
         begin = time.process_time()
-        for each in indices:
-            trainer.step(examples, augment, each, 0.5)
+        for batch_indices in indices:
+            trainer.step(examples, augment, batch_indices, 0.5)
         ratios.append((time.process_time() - begin) / bare)
     return ratios
 
