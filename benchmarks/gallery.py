@@ -1,9 +1,9 @@
-"""docs/gallery.md and its pictures, from the models that the demo has trained.
+"""Draws docs/gallery.md and its images with the models that the demo has trained.
 
     neocog demo --out runs/demo && python benchmarks/gallery.py runs/demo
 
-An entry is a function of the models that draws one picture and says what stands in it; a further one is one more
-function under `@entry`. `--only word-attack,card` draws some anew and leaves the page alone.
+An entry is a function of the models under `@entry` that returns an image and its caption. `--only word-attack,card`
+redraws these entries and does not change the page.
 """
 
 from __future__ import annotations
@@ -29,50 +29,50 @@ from neocog.core.robust.attack import Attack, sizes, surface_of
 from PIL import Image
 
 DOCS = Path(__file__).parents[1] / "docs"
-Picture = Sheet | Callable[[Path], None]  # or what writes it
+Picture = Sheet | Callable[[Path], None]  # a sheet, or a function that writes an image
 
 
 @dataclass
 class Models:
-    """The demo's models, by domain, and inputs for them that they have not learned from."""
+    """The demo's models by domain, and inputs that are not in their training sets."""
 
     run: str
-    folder: Path  # for what is made on the way
+    folder: Path  # for temporary files
 
     def model(self, name: str) -> Any:
-        own = {"vision": self.run, "go": "go"}
-        return neocog.load(own.get(name, f"{self.run}-{name}"), "cpu")
+        special = {"vision": self.run, "go": "go"}
+        return neocog.load(special.get(name, f"{self.run}-{name}"), "cpu")
 
     def digit(self) -> str:
-        """A digit of the demo's test part, as a file."""
-        found = self.model("vision")
-        test = found.load(DataSpec("digits")).test
-        at = int((test.targets == found.labels.index("5")).nonzero()[0])
-        Image.fromarray(test.inputs[at][0].numpy()).save(self.folder / "five.png")
+        """A digit of the demo's test split, as a file."""
+        model = self.model("vision")
+        test = model.load(DataSpec("digits")).test
+        index = int((test.targets == model.labels.index("5")).nonzero()[0])
+        Image.fromarray(test.inputs[index][0].numpy()).save(self.folder / "five.png")
         return str(self.folder / "five.png")
 
     def digits(self) -> Data:
-        found = self.model("vision")
-        return found.load(DataSpec("digits", **found.split_options))
+        """The demo's digits, split as in its training."""
+        model = self.model("vision")
+        return model.load(DataSpec("digits", **model.split_options))
 
     def words(self) -> Data:
-        """The demo's five words, by voices that nobody in training has."""
+        """The demo's five words, in voices that are not in the training set."""
         from neocog.demo import UNHEARD, WORDS
         from neocog.speech.espeak import speak
 
         if not (self.folder / "heard").exists():
             speak(self.folder / "heard", WORDS, UNHEARD, (120, 150, 180))
-        found = self.model("speech")
         options = {"pattern": "{label}_{voice}_{speed}", "cache": str(self.folder / "cache")}
         source = DataSpec(str(self.folder / "heard"), options=options)
-        return found.load(source)
+        return self.model("speech").load(source)
 
     def game(self) -> str:
         """The opening that the demo played."""
         return f"{self.run}-go/opening.sgf"
 
     def word(self) -> str:
-        """A word that nobody in training has said, by a voice that nobody there has."""
+        """A recording of a word in a voice that is not in the training set."""
         from neocog.speech.espeak import speak
 
         speak(self.folder / "words", ("stop",), ("en-us+f2",), (150,))
@@ -83,28 +83,28 @@ class Models:
 class Entry:
     name: str  # of the picture's file
     heading: str
-    command: str  # that gives the same for a reader's own model
-    draw: Callable[[Models], tuple[Picture, str]]  # the picture, and a sentence on what is to be seen
+    command: str  # the same for the reader's model
+    draw: Callable[[Models], tuple[Picture, str]]  # returns the image and its caption
 
 
 ENTRIES: list[Entry] = []
 
 
 def entry(name: str, heading: str, command: str) -> Callable[[Any], Any]:
-    """Puts a function into the gallery."""
+    """Registers a function as an entry."""
 
-    def kept(draw: Callable[[Models], tuple[Picture, str]]) -> Callable[[Models], tuple[Picture, str]]:
+    def register(draw: Callable[[Models], tuple[Picture, str]]) -> Callable[[Models], tuple[Picture, str]]:
         ENTRIES.append(Entry(name, heading, command, draw))
         return draw
 
-    return kept
+    return register
 
 
 def explained_sheet(models: Models, name: str, source: str, **how: Any) -> tuple[Sheet, list[explained.Explanation]]:
     model = models.model(name)
     torch.manual_seed(0)
-    told = list(explained.explain(model, [source], **how))
-    return shown.sheet(model, told), told
+    explanations = list(explained.explain(model, [source], **how))
+    return shown.sheet(model, explanations), explanations
 
 
 # --- entries ---------------------------------------------------------------------------------------------------------
@@ -112,10 +112,13 @@ def explained_sheet(models: Models, name: str, source: str, **how: Any) -> tuple
 
 @entry("digit", "A digit, by nine methods", "neocog explain RUN five.png --method all --check --out five.png")
 def digit(models: Models) -> tuple[Sheet, str]:
-    sheet, told = explained_sheet(models, "vision", models.digit(), asked="all", check=True)
-    generic = [each.method.name for each in told if each.generic]
+    sheet, explanations = explained_sheet(models, "vision", models.digit(), asked="all", check=True)
+    generic = [explanation.method.name for explanation in explanations if explanation.generic]
     same = f"{', '.join(generic)} would look nearly the same with random weights" if generic else "no map is like those"
-    return sheet, f"How far each can be trusted stands under it. Checked against networks with random weights: {same}."
+    return (
+        sheet,
+        f"The text below each map says how far it can be trusted. Compared with networks with random weights: {same}.",
+    )
 
 
 @entry("digit-filters", "The filters of the first layer", "neocog filters RUN --out filters.png")
@@ -133,9 +136,9 @@ def digit_top(models: Models) -> tuple[Sheet, str]:
     model = models.model("vision")
     place = places.layer(model.network, "3")
     examples, _ = model.examples(models.digits())
-    found = responses.excited(model, examples, place, None)[:6]
+    units = responses.excited(model, examples, place, None)[:6]
     return responses.top_sheet(
-        model, examples, place, found
+        model, examples, place, units
     ), "Six units of the second convolution: strokes and corners."
 
 
@@ -145,8 +148,8 @@ def digit_top(models: Models) -> tuple[Sheet, str]:
     "neocog explain RUN stop.wav --method lrp,deeplift --out word.png --listen heard.wav",
 )
 def word(models: Models) -> tuple[Sheet, str]:
-    sheet, told = explained_sheet(models, "speech", models.word(), asked="lrp,deeplift")
-    return sheet, f"“stop”, taken for “{told[0].label}”. With --listen one hears what spoke for it."
+    sheet, explanations = explained_sheet(models, "speech", models.word(), asked="lrp,deeplift")
+    return sheet, f"“stop”, taken for “{explanations[0].label}”. With --listen one hears what spoke for it."
 
 
 @entry("word-filters", "Patterns of a spectrogram", "neocog filters RUN --out filters.png")
@@ -157,73 +160,78 @@ def word_filters(models: Models) -> tuple[Sheet, str]:
 
 @entry("text", "A text", 'neocog explain RUN "les îles Féroé" --method lrp,occlusion --out text.png')
 def text(models: Models) -> tuple[Sheet, str]:
-    sheet, told = explained_sheet(models, "text", "les îles Féroé", asked="lrp,occlusion")
-    return sheet, f"Its characters, and how they speak for {told[0].label}."
+    sheet, explanations = explained_sheet(models, "text", "les îles Féroé", asked="lrp,occlusion")
+    return sheet, f"Its characters, and how they speak for {explanations[0].label}."
 
 
 @entry("go", "A position", "neocog explain go opening.sgf --method saliency,occlusion,lrp --out go.png")
 def go(models: Models) -> tuple[Sheet, str]:
-    sheet, told = explained_sheet(models, "go", models.game(), asked="saliency,occlusion,lrp")
-    return sheet, f"What speaks for {told[0].label}, the likeliest answer to the last move. Black is who is to move."
+    sheet, explanations = explained_sheet(models, "go", models.game(), asked="saliency,occlusion,lrp")
+    return (
+        sheet,
+        f"What speaks for {explanations[0].label}, the likeliest answer to the last move. Black is who is to move.",
+    )
 
 
 @entry("go-filters", "Patterns of the board", "neocog filters go --out filters.png")
 def go_filters(models: Models) -> tuple[Sheet, str]:
     model = models.model("go")
-    told = "What each wants of own stones (red), less what it wants of the opponent's (blue)."
-    return filters.sheet(model, filters.place_of(model, None)), told
+    caption = "What each wants of own stones (red), less what it wants of the opponent's (blue)."
+    return filters.sheet(model, filters.place_of(model, None)), caption
 
 
-# --- what they look for ----------------------------------------------------------------------------------------------
+# --- feature visualisation -------------------------------------------------------------------------------------------
 
 
 @entry("digits-imagined", "Ten digits, imagined", "neocog imagine RUN --out digits.png")
 def digits_imagined(models: Models) -> tuple[Sheet, str]:
     model = models.model("vision")
-    found = series.of_labels(model, [], {}, None)
-    told = "With nothing to hold them back they look like noise, and are taken for digits all the same; with the "
-    return sheet_of(model, found), told + "lectures' penalty strokes are left; with all that helps they join."
+    images = series.of_labels(model, [], {}, None)
+    caption = "With nothing to hold them back they look like noise, and are taken for digits all the same; with the "
+    return sheet_of(model, images), caption + "lectures' penalty strokes are left; with all that helps they join."
 
 
 @entry("words-imagined", "Words, imagined", "neocog imagine RUN --label stop --label no --label left --listen it.wav")
 def words_imagined(models: Models) -> tuple[Sheet, str]:
     model = models.model("speech")
-    found = series.of_labels(model, ["stop", "no", "left"], {}, None)
-    told = "The probabilities are those of the sounds that Griffin and Lim's algorithm makes of them."
-    return sheet_of(model, found), told
+    images = series.of_labels(model, ["stop", "no", "left"], {}, None)
+    caption = "The probabilities are those of the sounds that Griffin and Lim's algorithm makes of them."
+    return sheet_of(model, images), caption
 
 
 @entry("texts-imagined", "Names, imagined", "neocog imagine RUN --label Finnish --label French --out names.png")
 def texts_imagined(models: Models) -> tuple[Sheet, str]:
     model = models.model("text")
-    found = series.of_labels(model, ["Finnish", "French", "Polish", "Italian"], {}, None)
-    return sheet_of(model, found), "Characters, exchanged one by one as long as that helps: what says most for each."
+    images = series.of_labels(model, ["Finnish", "French", "Polish", "Italian"], {}, None)
+    return sheet_of(model, images), "Characters, exchanged one by one as long as that helps: what says most for each."
 
 
 @entry("go-imagined", "Positions, imagined", "neocog imagine go --label D4 --label C3 --steps 20 --out positions.png")
 def go_imagined(models: Models) -> tuple[Sheet, str]:
     model = models.model("go")
-    found = series.of_labels(model, ["D4", "C3", "K10"], {"steps": 20}, None)
-    told = "Stones put down one by one, as the rules allow, as long as each makes the move likelier; Black is to move."
-    return sheet_of(model, found), told
+    images = series.of_labels(model, ["D4", "C3", "K10"], {"steps": 20}, None)
+    caption = (
+        "Stones put down one by one, as the rules allow, as long as each makes the move likelier; Black is to move."
+    )
+    return sheet_of(model, images), caption
 
 
-# --- how they are fooled ---------------------------------------------------------------------------------------------
+# --- robustness ------------------------------------------------------------------------------------------------------
 
 
-def attack_on(models: Models, name: str, data: Data, most: int, **how: Any) -> tuple[Picture, dict[str, Any]]:
+def attack_on(models: Models, name: str, data: Data, limit: int, **how: Any) -> tuple[Picture, dict[str, Any]]:
     model = models.model(name)
     plan = Attack(surface_of(model.domain, how.get("on")), "fgsm")
-    some, _ = drawn(model, data, how.get("part"), most, 0)
-    told, draw = attacked(model, some, plan, sizes(how["epsilons"]), True, how["title"])
-    return draw, told
+    examples, _ = drawn(model, data, how.get("part"), limit, 0)
+    result, draw = attacked(model, examples, plan, sizes(how["epsilons"]), True, how["title"])
+    return draw, result
 
 
 @entry("digit-attack", "Digits under attack", "neocog attack RUN digits --epsilon 0.05,0.1,0.25 --out fooled.png")
 def digit_attack(models: Models) -> tuple[Picture, str]:
     how = {"epsilons": [0.05, 0.1, 0.25], "title": "keras-digits on digits"}
-    picture, told = attack_on(models, "vision", models.digits(), 500, **how)
-    rows = told["rows"]
+    picture, result = attack_on(models, "vision", models.digits(), 500, **how)
+    rows = result["rows"]
     return picture, f"A tenth of a pixel's range leaves {rows[2]['accuracy']:.0%} of {rows[0]['accuracy']:.0%}."
 
 
@@ -237,14 +245,14 @@ def word_attack(models: Models) -> tuple[Picture, str]:
 @entry("card", "What a network withstands", "neocog attack RUN digits --card --out card.png")
 def card(models: Models) -> tuple[Picture, str]:
     model, data = models.model("vision"), models.digits()
-    some, preprocessing = drawn(model, data, None, 500, 0)
-    _, draw = judged(model, data, some, None, None, [0.0], 0, True, "keras-digits on digits", preprocessing, True)
+    examples, preprocessing = drawn(model, data, None, 500, 0)
+    _, draw = judged(model, data, examples, None, None, [0.0], 0, True, "keras-digits on digits", preprocessing, True)
     return draw, "Six ways in which pictures go wrong without anybody's intent, in five strengths."
 
 
 @entry("go-turned", "Eight ways to see one position", "neocog attack go games/ --card")
 def go_turned(models: Models) -> tuple[Sheet, str]:
-    """Turned and mirrored boards, each answered by itself."""
+    """The predictions for a board under each symmetry."""
     from neocog.go.data import LABELS
     from neocog.go.planes import unpacked
     from neocog.go.symmetry import COUNT, INVERSE, moved, turned
@@ -254,47 +262,47 @@ def go_turned(models: Models) -> tuple[Sheet, str]:
     rows = torch.stack([torch.from_numpy(np.packbits(turned(planes, s).ravel())) for s in range(COUNT)])
     with model.inference():
         sure = model.logits(rows).softmax(1).max(1)
-    back = [LABELS[int(moved(int(at), INVERSE[s]))] for s, at in enumerate(sure.indices)]
+    back = [LABELS[int(moved(int(place), INVERSE[s]))] for s, place in enumerate(sure.indices)]
     panels = [
         Panel(
-            model.domain.show(row, None, model.card.preprocessing), f"{LABELS[int(at)]} {share:.0%}\nas it lay: {point}"
+            model.domain.show(row, None, model.card.preprocessing), f"{LABELS[int(place)]} {share:.0%}\nas it lay: {point}"
         )
-        for row, at, share, point in zip(rows, sure.indices, sure.values.tolist(), back, strict=True)
+        for row, place, share, point in zip(rows, sure.indices, sure.values.tolist(), back, strict=True)
     ]
     agree = sum(point == back[0] for point in back)
-    told = (
+    caption = (
         f"Turned and mirrored boards must be answered alike: {agree} of the 8 are. The card gives the share over games."
     )
-    return Sheet("The go network's answer to one position, turned and mirrored", panels, 4), told
+    return Sheet("The go network's answer to one position, turned and mirrored", panels, 4), caption
 
 
 # --- the page --------------------------------------------------------------------------------------------------------
 
 
 def save(picture: Picture, path: Path) -> None:
-    """As a PNG that is as small as it can be: a gallery travels with the source."""
+    """Writes an optimised PNG, since the gallery is part of the repository."""
     if isinstance(picture, Sheet):
         path.write_bytes(report_examples.png(picture))
     else:
         picture(path)
     with Image.open(path) as image:
-        whole = image.convert("RGB")
-    whole.save(path, optimize=True)
+        rgb = image.convert("RGB")
+    rgb.save(path, optimize=True)
 
 
 def write(models: Models, only: list[str]) -> list[str]:
-    """Draws every entry; the sections of the page."""
+    """Draws the entries; returns the sections of the page."""
     (DOCS / "gallery").mkdir(exist_ok=True)
     sections = []
-    for each in ENTRIES:
-        if only and each.name not in only:
+    for item in ENTRIES:
+        if only and item.name not in only:
             continue
-        picture, told = each.draw(models)
-        path = DOCS / "gallery" / f"{each.name}.png"
+        picture, caption = item.draw(models)
+        path = DOCS / "gallery" / f"{item.name}.png"
         save(picture, path)
-        print(f"{path.name}: {path.stat().st_size // 1024} KB; {told}", flush=True)
+        print(f"{path.name}: {path.stat().st_size // 1024} KB; {caption}", flush=True)
         sections.append(
-            f"## {each.heading}\n\n{told}\n\n![{each.heading}](gallery/{path.name})\n\n    {each.command}\n"
+            f"## {item.heading}\n\n{caption}\n\n![{item.heading}](gallery/{path.name})\n\n    {item.command}\n"
         )
     return sections
 
@@ -327,10 +335,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", help="the folder given to neocog demo --out")
     parser.add_argument("--only", help="entries, with commas")
-    asked = parser.parse_args()
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        sections = write(Models(asked.run, Path(folder)), asked.only.split(",") if asked.only else [])
-    if not asked.only:
+        sections = write(Models(options.run, Path(folder)), options.only.split(",") if options.only else [])
+    if not options.only:
         (DOCS / "gallery.md").write_text(HEAD + "\n".join(sections) + PAINTED, encoding="utf-8")
 
 

@@ -38,13 +38,13 @@ Texts = tuple[list[str], list[int]]
 
 def texts_by_name(data: str) -> dict[str, str]:
     """Returns every text of a data set by its name, as lower-case words joined by blanks."""
-    texts = {}
+    text_of_name = {}
     for source, _ in open_sources(DataSpec(data), Reading()):
         samples = source.scan(None).samples
         for index, content in source.contents(samples):
             text, _ = text_of(content)
-            texts[source.display_name(samples[index].name)] = " ".join(tokenize(text, "words", True))
-    return texts
+            text_of_name[source.display_name(samples[index].name)] = " ".join(tokenize(text, "words", True))
+    return text_of_name
 
 
 def texts(parts: list[Examples], text_of_name: dict[str, str]) -> Texts:
