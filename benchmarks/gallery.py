@@ -265,7 +265,8 @@ def go_turned(models: Models) -> tuple[Sheet, str]:
     back = [LABELS[int(moved(int(place), INVERSE[s]))] for s, place in enumerate(sure.indices)]
     panels = [
         Panel(
-            model.domain.show(row, None, model.card.preprocessing), f"{LABELS[int(place)]} {share:.0%}\nas it lay: {point}"
+            model.domain.show(row, None, model.card.preprocessing),
+            f"{LABELS[int(place)]} {share:.0%}\nas it lay: {point}",
         )
         for row, place, share, point in zip(rows, sure.indices, sure.values.tolist(), back, strict=True)
     ]
