@@ -1,4 +1,4 @@
-"""The demo: what neocog does, in one act a domain, on data that comes with dependencies, in a minute or two."""
+"""The demo: a small training in each domain, on data that is installed with the dependencies."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ from .core.problem import Problem
 from .core.progress import TrainingProgress, duration
 from .core.run import RunFolder, train
 
-SHADES = " .:-=+*#%@"  # from black to white, for a terminal
+SHADES = " .:-=+*#%@"  # characters from black to white
 
 
 def show_demo(quick: bool, out: str | None) -> None:
-    """An act a domain: each trains a network and scores it, or takes the one that comes along, and tells of it."""
+    """Trains and measures a network in each domain; of Go, shows the included network. `quick` takes fewer epochs."""
     from rich.console import Console
 
     out, console = out or f"runs/demo-{time.strftime('%Y%m%d-%H%M%S')}", Console(highlight=False)
-    vision_act(quick, out, console)
-    for name, act in (("speech", speech_act), ("text", text_act), ("go", go_act)):
+    vision_part(quick, out, console)
+    for name, part in (("speech", speech_part), ("text", text_part), ("go", go_part)):
         try:
-            act(quick, f"{out}-{name}", console)
-        except Problem as problem:  # what comes with an extra may be missing: the demo is whole without it
-            console.print(f"\nThe {name} act is left out: {problem}", markup=False)
+            part(quick, f"{out}-{name}", console)
+        except Problem as problem:  # the data of an extra may not be installed
+            console.print(f"\nThe {name} part is skipped: {problem}", markup=False)
 
 
 def trained(plan: Plan, out: str, console: Any, introduction: str, table: bool = False) -> tuple[RunFolder, str]:
@@ -65,18 +65,18 @@ def next_steps(console: Any, *commands: str) -> None:
         console.print(f"  {command}", markup=False)
 
 
-# --- pictures -------------------------------------------------------------------------------------------------------
+# --- images -------------------------------------------------------------------------------------------------------
 
 
-def vision_act(quick: bool, out: str, console: Any) -> None:
-    """Handwritten digits: scikit-learn's 1,797 (UCI, 1998), with the lectures' network."""
+def vision_part(quick: bool, out: str, console: Any) -> None:
+    """Handwritten digits: the 1,797 of scikit-learn (UCI, 1998), with the lectures' network."""
     plan = Plan.of(domain("vision"), DataSpec("digits"), "keras-digits", changes={"epochs": 3 if quick else 12})
-    told = "[bold]Pictures.[/bold] 1,797 handwritten digits of 8×8 pixels, scaled to 28×28:"
-    run, score = trained(plan, out, console, told, table=True)
-    console.print(score.format(what="test digits are read rightly"))
-    console.print("Three that it never saw, and what it says of them:\n")
+    introduction = "[bold]Images.[/bold] 1,797 handwritten digits of 8×8 pixels, scaled to 28×28:"
+    run, score = trained(plan, out, console, introduction, table=True)
+    console.print(score.format(what="test digits are classified correctly"))
+    console.print("Three test digits with their predictions:\n")
     _gallery(run, console)
-    console.print(f"\nEverything is in {run.folder}/ – open report.html.", end=" ")
+    console.print(f"\nAll files are in {run.folder}/; open report.html.", end=" ")
     next_steps(console, *run.next_commands(), "neocog train vision YOUR-FOLDER-OF-PHOTOS/")
 
 
@@ -84,21 +84,21 @@ def _gallery(run: RunFolder, console: Any, count: int = 3) -> None:
     from .core import feed
 
     model, test = load(str(run.folder), "cpu"), run.training.data.test
-    answers = feed.predict_proba(model, test)
-    sure = answers.max(1)
-    shown = [int(sure.argmax()), int(abs(sure - 0.9).argmin()), int(sure.argmin())]
-    drawings = [_drawn(test.inputs[i]) for i in shown[:count]]
-    told = [f"{model.labels[int(answers[i].argmax())]} ({answers[i].max():.0%} sure)" for i in shown]
-    truths = [f"it is a {model.labels[int(test.targets[i])]}" for i in shown]
+    probabilities = feed.predict_proba(model, test)
+    confidence = probabilities.max(1)
+    indices = [int(confidence.argmax()), int(abs(confidence - 0.9).argmin()), int(confidence.argmin())]
+    drawings = [_drawn(test.inputs[i]) for i in indices[:count]]
+    predictions = [f"predicted {model.labels[int(probabilities[i].argmax())]}, {confidence[i]:.0%}" for i in indices]
+    truths = [f"true label {model.labels[int(test.targets[i])]}" for i in indices]
     width = min(26, (shutil.get_terminal_size().columns - 2) // count)
     for rows in zip(*drawings, strict=True):
         console.print("".join(f"{row:<{width}}" for row in rows), markup=False)
-    for texts in (told, truths):
+    for texts in (predictions, truths):
         console.print("".join(f"{text:<{width}}" for text in texts), markup=False)
 
 
 def _drawn(picture: Any, side: int = 10) -> list[str]:
-    """A picture in letters: half as many rows as columns, since letters are twice as high as wide."""
+    """A picture in characters: half as many rows as columns, since characters are twice as high as wide."""
     from torch.nn import functional as F
 
     small = F.interpolate(picture[None].float(), size=(side, 2 * side), mode="area")[0].mean(0)
@@ -106,7 +106,7 @@ def _drawn(picture: Any, side: int = 10) -> list[str]:
 
 
 def _lettered(shades: Any) -> list[str]:
-    """Rows of numbers from 0 to 1 as rows of letters."""
+    """Rows of numbers from 0 to 1 as rows of characters."""
     return ["".join(SHADES[min(9, int(value * 10))] for value in row) for row in shades.tolist()]
 
 
@@ -116,32 +116,32 @@ WORDS = ("yes", "no", "left", "right", "stop")
 VOICES = [
     f"{accent}+{name}" for accent in ("en-us", "en-gb-scotland") for name in ("m1", "m3", "m5", "m7", "f1", "f3", "f5")
 ]
-UNHEARD = ("en-us+f2", "en-gb-scotland+f4", "en-us+m2", "en-gb-scotland+m6", "en-us+Annie", "en-gb-scotland+Andy")
+TEST_VOICES = ("en-us+f2", "en-gb-scotland+f4", "en-us+m2", "en-gb-scotland+m6", "en-us+Annie", "en-gb-scotland+Andy")
 
 
-def speech_act(quick: bool, out: str, console: Any) -> None:
-    """Five words, spoken by a synthesiser that comes with an extra; tested on voices that training has not heard."""
+def speech_part(quick: bool, out: str, console: Any) -> None:
+    """Five words, spoken by a synthesiser of the extra [demo]; tested on other voices."""
     from .speech.espeak import speak
 
     with tempfile.TemporaryDirectory() as folder:
-        for part, voices in (("train", VOICES), ("test", UNHEARD)):
+        for part, voices in (("train", VOICES), ("test", TEST_VOICES)):
             speak(Path(folder) / part, WORDS, voices, (130, 180) if quick else (120, 150, 180))
         options = {"pattern": "{label}_{voice}_{speed}", "cache": f"{folder}/cache"}
         source = DataSpec(f"{folder}/train", test=f"{folder}/test", options=options)
         plan = Plan.of(domain("speech"), source, "swift(width=16)", changes={"epochs": 4 if quick else 8})
-        told = (
+        introduction = (
             f"\n[bold]Speech.[/bold] {', '.join(WORDS)}: synthetic, spoken by eSpeak NG in {len(VOICES)} voices, "
-            f"tested on {len(UNHEARD)} others (real voices are harder):"
+            f"tested on {len(TEST_VOICES)} others (real voices are harder):"
         )
-        run, score = trained(plan, out, console, told)
-        console.print(score.format(what="words are understood, in voices that it had not heard"))
-        console.print("\n".join(_heard(run, 0)), markup=False)
-    console.print("\nThat is what it hears: pitch upwards, time to the right.", end=" ")
+        run, score = trained(plan, out, console, introduction)
+        console.print(score.format(what="words in new voices are classified correctly"))
+        console.print("\n".join(_spectrogram(run, 0)), markup=False)
+    console.print("\nThe input of the network: frequency upwards, time to the right.", end=" ")
     next_steps(console, "neocog train speech YOUR-FOLDER-OF-RECORDINGS/")
 
 
-def _heard(run: RunFolder, index: int, rows: int = 10, columns: int = 60) -> list[str]:
-    """A spectrogram in letters, high frequencies above."""
+def _spectrogram(run: RunFolder, index: int, rows: int = 10, columns: int = 60) -> list[str]:
+    """A spectrogram in characters, high frequencies at the top."""
     from torch.nn import functional as F
 
     test = run.training.data.test
@@ -166,8 +166,8 @@ PHRASES = (
 QUICK = ("de", "en", "es", "fi", "fr", "it", "nl", "sv")
 
 
-def text_act(quick: bool, out: str, console: Any) -> None:
-    """Which language is it? What 24 languages call the countries and languages of the world, by their characters."""
+def text_part(quick: bool, out: str, console: Any) -> None:
+    """The language of names of countries and languages, from their characters (Unicode CLDR)."""
     from .text import languages
 
     with tempfile.TemporaryDirectory() as folder:
@@ -176,31 +176,31 @@ def text_act(quick: bool, out: str, console: Any) -> None:
         count = languages.write(table, codes, 400)
         source = DataSpec(str(table), options={"tokens": "characters", "cache": folder})
         plan = Plan.of(domain("text"), source, "swift", changes={"epochs": 6 if quick else 12})
-        told = f"\n[bold]Texts.[/bold] {count:,} names of countries and languages in {len(codes)} languages"
-        _, score = trained(plan, out, console, f"{told} (Unicode's CLDR). Whose are they?")
-    console.print(score.format(what="test names are put to the right language"))
-    for answer in load(out).predict(list(PHRASES), 2):
-        likely = ", ".join(f"{each['label']} {each['probability']:.0%}" for each in answer["predictions"])
-        console.print(f"  {answer['input']:<32} {likely}", markup=False)
+        introduction = f"\n[bold]Texts.[/bold] {count:,} names of countries and languages in {len(codes)} languages"
+        _, score = trained(plan, out, console, f"{introduction} (Unicode CLDR):")
+    console.print(score.format(what="test names are assigned to the correct language"))
+    for row in load(out).predict(list(PHRASES), 2):
+        best = ", ".join(f"{entry['label']} {entry['probability']:.0%}" for entry in row["predictions"])
+        console.print(f"  {row['input']:<32} {best}", markup=False)
     next_steps(console, f'neocog predict {out} "Ihre eigenen Worte"', "neocog train text YOUR-TABLE.csv")
 
 
 # --- Go -------------------------------------------------------------------------------------------------------------
 
 
-def go_act(quick: bool, out: str, console: Any) -> None:
-    """The policy network that comes with the package plays an opening against itself, and says what it expects next."""
+def go_part(quick: bool, out: str, console: Any) -> None:
+    """The included policy network plays an opening against itself and predicts the next move."""
     from .go.board import Board
     from .go.play.player import Player
     from .go.play.policy import Policy
     from .go.sgf_writer import sgf_bytes
 
     model = load("go", "cpu")
-    scores = model.card.metrics
+    metrics = model.card.metrics
     console.print(
-        f"\n[bold]Go.[/bold] A policy network of {model.network.parameters:,} parameters comes along. It expects "
-        f"{scores['accuracy']:.1%} of the moves of {scores['examples']:,} positions that it never saw.\n"
-        "Here it plays both colours, by its first thought:\n"
+        f"\n[bold]Go.[/bold] The included policy network has {model.network.parameters:,} parameters. It predicts "
+        f"{metrics['accuracy']:.1%} of the moves in {metrics['examples']:,} test positions.\n"
+        "Here it plays both colours, without search:\n"
     )
     player, board = Player(Policy(model), temperature=0.5, seed=1), Board()
     for _ in range(16 if quick else 40):
@@ -208,7 +208,7 @@ def go_act(quick: bool, out: str, console: Any) -> None:
     file = Path(out) / "opening.sgf"
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(sgf_bytes(19, board.moves, {"PB": "neocog", "PW": "neocog"}))
-    (answer,) = model.predict([str(file)], 5)
+    (row,) = model.predict([str(file)], 5)
     drawable = model.domain.require(Drawable, "drawing")
-    tell.drawing(drawable.draw(FileInput(str(file)), answer, model.card.preprocessing).text)
+    tell.drawing(drawable.draw(FileInput(str(file)), row, model.card.preprocessing).text)
     next_steps(console, f"neocog go annotate {file}", "neocog predict YOUR-GAME.sgf --move 57", "neocog go gtp")

@@ -1,4 +1,4 @@
-"""The demo: one act a domain, each trains and tells; what is missing is named, and the rest goes on."""
+"""The demo: a part per domain; a part whose data are not installed is named and skipped."""
 
 import sys
 from io import StringIO
@@ -11,25 +11,25 @@ from rich.console import Console
 
 
 @pytest.mark.slow
-def test_the_speech_act_trains_on_synthetic_words_and_says_so(tmp_path: Path) -> None:
+def test_the_speech_part_trains_on_synthetic_words_and_says_so(tmp_path: Path) -> None:
     pytest.importorskip("espeakng_loader")
     shown = StringIO()
-    demo.speech_act(True, str(tmp_path / "run"), Console(file=shown, width=80))
+    demo.speech_part(True, str(tmp_path / "run"), Console(file=shown, width=80))
     told = " ".join(shown.getvalue().split())
     assert "synthetic, spoken by eSpeak NG in 14 voices" in told and "real voices are harder" in told
-    assert "of 60 words are understood" in told and (tmp_path / "run" / "report.html").exists()
+    assert "of 60 words in new voices are classified correctly" in told and (tmp_path / "run" / "report.html").exists()
 
 
 @pytest.mark.slow
-def test_the_text_act_tells_languages(tmp_path: Path) -> None:
+def test_the_text_part_predicts_languages(tmp_path: Path) -> None:
     pytest.importorskip("babel")
     shown = StringIO()
-    demo.text_act(True, str(tmp_path / "run"), Console(file=shown, width=80))
+    demo.text_part(True, str(tmp_path / "run"), Console(file=shown, width=80))
     assert "in 8 languages" in shown.getvalue() and "German" in shown.getvalue()
 
 
-@pytest.mark.parametrize(("act", "module"), [(demo.speech_act, "espeakng_loader"), (demo.text_act, "babel")])
-def test_an_act_without_its_extra_says_what_to_install(act, module, monkeypatch, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("act", "module"), [(demo.speech_part, "espeakng_loader"), (demo.text_part, "babel")])
+def test_a_part_without_its_extra_says_what_to_install(act, module, monkeypatch, tmp_path: Path) -> None:
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(Problem, match=r"pip install 'neocog\[demo\]'"):
         act(True, str(tmp_path / "run"), Console(file=StringIO(), width=80))
@@ -38,19 +38,19 @@ def test_an_act_without_its_extra_says_what_to_install(act, module, monkeypatch,
 
 def test_a_missing_extra_does_not_end_the_demo(monkeypatch, capsys, tmp_path: Path) -> None:
     monkeypatch.setitem(sys.modules, "espeakng_loader", None)
-    monkeypatch.setattr(demo, "vision_act", lambda *_: print("pictures"))
-    monkeypatch.setattr(demo, "text_act", lambda *_: print("texts"))
-    monkeypatch.setattr(demo, "go_act", lambda *_: print("boards"))
+    monkeypatch.setattr(demo, "vision_part", lambda *_: print("pictures"))
+    monkeypatch.setattr(demo, "text_part", lambda *_: print("texts"))
+    monkeypatch.setattr(demo, "go_part", lambda *_: print("boards"))
     demo.show_demo(True, str(tmp_path / "run"))
     told = capsys.readouterr().out
-    places = [told.index(words) for words in ("pictures", "The speech act is left out", "texts", "boards")]
+    places = [told.index(words) for words in ("pictures", "The speech part is skipped", "texts", "boards")]
     assert places == sorted(places)
 
 
-def test_the_go_act_plays_with_the_network_that_comes_along(capsys, tmp_path: Path) -> None:
+def test_the_go_part_plays_with_the_included_network(capsys, tmp_path: Path) -> None:
     shown = StringIO()
-    demo.go_act(True, str(tmp_path / "run"), Console(file=shown, width=80))
+    demo.go_part(True, str(tmp_path / "run"), Console(file=shown, width=80))
     told = capsys.readouterr().out
-    assert "of the moves of 201,090 positions that it never saw" in " ".join(shown.getvalue().split())
+    assert "of the moves in 201,090 test positions" in " ".join(shown.getvalue().split())
     assert "move 16 of 16" in told and "A B C D E F G H J K L M N O P Q R S T" in told
     assert (tmp_path / "run" / "opening.sgf").read_bytes().startswith(b"(;GM[1]")
