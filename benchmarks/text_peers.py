@@ -111,7 +111,7 @@ def main() -> None:
             test = texts([loaded.test], text_of_name)
             for peer in options.peers:
                 results.setdefault(peer, []).append(PEERS[peer](train, test, options.epochs))
-            if "test" in loaded.given:
+            if "test" in loaded.given_splits:
                 break  # the splits are the same for all seeds
         for name, runs in results.items():
             scores, seconds = zip(*runs, strict=True)

@@ -1,4 +1,4 @@
-"""Examples as compact arrays, the splits that a domain loads, and where examples come from."""
+"""Examples as compact arrays, the splits that a domain loads, and the description of the data to load."""
 
 from __future__ import annotations
 
@@ -14,74 +14,74 @@ from torch import Tensor
 from .lazy import LazyInputs, LazyNames
 from .problem import Bad
 
-Progress = Callable[[int, int | None], object]  # called with the number of files read, and of all files if known
-ROUND = 8  # columns: a batch's width is a multiple of it, so that few different widths occur
+Progress = Callable[[int, int | None], object]  # gets the number of files read, and of all files if it is known
+ROUND = 8  # columns: the width of a batch is a multiple of it, so that few different widths occur
 SPLIT_FIELDS = ("group_by", "test_share", "valid_share", "split")  # the fields of DataSpec that decide the splits
 Preprocessing = dict[str, Any]  # what the frontend and `read` depend on; JSON, stored in the model file
 
 
 @dataclass
 class Examples:
-    """Inputs as compact as the domain keeps them, and their targets: arrays that an index tensor picks a batch from."""
+    """Inputs in the compact form of the domain, and their targets: arrays that batches are selected from."""
 
     inputs: Tensor | LazyInputs  # (N, ...) uint8, int16 or int32; resident, memory-mapped, or computed for each batch
     targets: Tensor  # (N,) int64
-    names: Sequence[str] | LazyNames  # where each example came from, for people
-    lengths: Tensor | None = None  # (N,) int64, on the CPU: how much of each input is there; the rest is padding
-    right_context: int | None = None  # padding that stays behind the longest of a batch; None keeps every batch whole
+    names: Sequence[str] | LazyNames  # of the files or rows that the examples come from
+    lengths: Tensor | None = None  # (N,) int64, on the CPU: the length of each input; padding follows
+    right_context: int | None = None  # columns of padding kept behind the longest input of a batch; None keeps all
 
     def __len__(self) -> int:
         return len(self.targets)
 
     def __getitem__(self, indices: Tensor) -> tuple[Tensor, Tensor]:
-        """The batch at `indices`, on the device where the arrays are, cut behind its longest where it may be."""
-        inputs, there = self.inputs, indices.to(self.targets.device, non_blocking=True)
+        """The batch at `indices`, on the device of the arrays, cut behind its longest input (`right_context`)."""
+        inputs, rows = self.inputs, indices.to(self.targets.device, non_blocking=True)
         if self.lengths is not None and self.right_context is not None and len(indices):
-            assert isinstance(inputs, Tensor), "what is computed is of one length"
+            assert isinstance(inputs, Tensor), "computed inputs have one length"
             longest = int(self.lengths[indices.cpu()].max())
             inputs = inputs[..., : -(-(longest + self.right_context) // ROUND) * ROUND]
-        return inputs.index_select(0, there), self.targets.index_select(0, there)
+        return inputs.index_select(0, rows), self.targets.index_select(0, rows)
 
     def subset(self, indices: Tensor) -> Examples:
         """The examples at `indices`, as a set of their own."""
         lengths = None if self.lengths is None else self.lengths[indices]
-        inputs, targets = self.with_right_context(None)[indices]  # whole, however short those at `indices` are
+        inputs, targets = self.with_right_context(None)[indices]  # of full length
         return Examples(inputs, targets, [self.names[i] for i in indices.tolist()], lengths, self.right_context)
 
     def subsample(self, most: int) -> Examples:
-        """At most so many of them, from all parts of the set alike; 0 takes all."""
+        """At most `most` examples, evenly spaced; 0 returns all."""
         if not 0 < most < len(self):
             return self
         return self.subset(torch.linspace(0, len(self) - 1, most).long())
 
     def to(self, device: torch.device) -> Examples:
-        """The same on a device; what is computed for each batch stays where that is done."""
+        """The examples on a device; inputs that are computed per batch stay on the CPU."""
         if isinstance(self.inputs, LazyInputs):
             return self
         return replace(self, inputs=self.inputs.to(device), targets=self.targets.to(device))
 
     def with_right_context(self, right_context: int | None) -> Examples:
-        """The same, each batch cut `margin` columns behind its longest input (Network.right_context)."""
+        """The examples, with batches cut `right_context` columns behind their longest input (Network.right_context)."""
         return self if right_context == self.right_context else replace(self, right_context=right_context)
 
 
-def concatenate(parts: Sequence[Examples]) -> Examples:
-    """Several sets of examples as one, in order."""
-    if len(parts) == 1:
-        return parts[0]
-    lengths = [part.lengths for part in parts if part.lengths is not None]
-    whole = [part.with_right_context(None)[torch.arange(len(part))] for part in parts]  # each of its full length
+def concatenate(sets: Sequence[Examples]) -> Examples:
+    """Concatenates sets of examples in order."""
+    if len(sets) == 1:
+        return sets[0]
+    lengths = [examples.lengths for examples in sets if examples.lengths is not None]
+    batches = [examples.with_right_context(None)[torch.arange(len(examples))] for examples in sets]  # of full length
     return Examples(
-        torch.cat([inputs for inputs, _ in whole]),
-        torch.cat([targets for _, targets in whole]),
-        [part.names[i] for part in parts for i in range(len(part))],
+        torch.cat([inputs for inputs, _ in batches]),
+        torch.cat([targets for _, targets in batches]),
+        [examples.names[i] for examples in sets for i in range(len(examples))],
         torch.cat(lengths) if lengths else None,
     )
 
 
 @dataclass
 class Data:
-    """What a domain makes of files. Any part may be empty; targets index `labels`."""
+    """The loaded data of a domain. Any split may be empty; targets index `labels`."""
 
     train: Examples
     valid: Examples
@@ -89,29 +89,31 @@ class Data:
     labels: list[str]
     preprocessing: Preprocessing
     bad: list[Bad] = field(default_factory=list)
-    remarks: list[str] = field(default_factory=list)  # what a person should know: rare classes, skipped labels
-    extras: dict[str, Tensor] = field(default_factory=dict)  # what augmentation and a beginning draw from: noise
-    given: frozenset[str] = frozenset()  # the parts that came as such ("test", "valid"), not split off by us
+    remarks: list[str] = field(default_factory=list)  # for the user: rare classes, skipped labels
+    extras: dict[str, Tensor] = field(
+        default_factory=dict
+    )  # tensors for augmentation and initialisation, such as background noise
+    given_splits: frozenset[str] = frozenset()  # the splits that the data name ("test", "valid"), not split off here
 
     @property
-    def parts(self) -> dict[str, Examples]:
+    def splits(self) -> dict[str, Examples]:
         return {"train": self.train, "valid": self.valid, "test": self.test}
 
     @property
     def counts(self) -> dict[str, int]:
-        return {name: len(part) for name, part in self.parts.items()}
+        return {name: len(examples) for name, examples in self.splits.items()}
 
     def fingerprint(self) -> str:
-        """The same for the same examples with the same labels in the same parts: what a resumed run insists on."""
-        told = blake2b(repr(self.labels).encode(), digest_size=16)
-        for part in self.parts.values():
-            told.update(digest(part.names))
-            told.update(part.targets.numpy().tobytes())
-        return told.hexdigest()
+        """A hash of names, labels and splits of all examples; a resumed run must have the same."""
+        fingerprint = blake2b(repr(self.labels).encode(), digest_size=16)
+        for examples in self.splits.values():
+            fingerprint.update(digest(examples.names))
+            fingerprint.update(examples.targets.numpy().tobytes())
+        return fingerprint.hexdigest()
 
 
 def digest(names: Sequence[str] | LazyNames) -> bytes:
-    """What names say, wherever the set now lies."""
+    """The names without their folders, so that a set may be moved."""
     if not isinstance(names, Sequence):
         return names.digest()
     return "\0".join(name.rsplit("/", 1)[-1] for name in names).encode(errors="surrogateescape")
@@ -119,21 +121,21 @@ def digest(names: Sequence[str] | LazyNames) -> bytes:
 
 @dataclass(frozen=True)
 class DataSpec:
-    """Where examples come from and how they are divided; the same in every domain."""
+    """The data to load and how they are split; the same in every domain."""
 
     data: str
     test: str | None = None
     valid: str | None = None
     group_by: str | None = None  # a column of a table, or a regular expression searched in each path
-    unknown: Literal["stop", "skip"] = "stop"  # a label that the model does not know
-    test_share: float = 0.15  # what is kept for the test where none is given: 150 of 1,000 tell 90% from 95%
-    valid_share: float | None = None  # of the rest, for validation; None is a tenth, 2,500 examples at most; 0 none
-    split: int = 0  # another number divides otherwise
-    max_bad: float = 0.05  # share of unusable files above which nothing starts
-    options: Mapping[str, Any] = field(default_factory=dict)  # what only this domain understands
+    unknown: Literal["stop", "skip"] = "stop"  # for labels that the model does not know
+    test_share: float = 0.15  # of all examples, if no test split is given: 150 of 1,000 distinguish 90% from 95%
+    valid_share: float | None = None  # of the remaining ones; None is a tenth, at most 2,500 examples; 0 none
+    split: int = 0  # seed of the division into splits
+    max_bad: float = 0.05  # share of unusable files above which loading stops
+    options: Mapping[str, Any] = field(default_factory=dict)  # options of the domain
     progress: Progress | None = None
 
     def __post_init__(self) -> None:
-        for name in ("data", "test", "valid"):  # a path that is there counts from anywhere; a name stays as it is
+        for name in ("data", "test", "valid"):  # existing paths become absolute; names of data sets stay
             if (path := getattr(self, name)) and os.path.exists(path):
                 object.__setattr__(self, name, os.path.abspath(path))

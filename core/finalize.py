@@ -32,8 +32,8 @@ def finalize(run: RunFolder) -> dict[str, Any]:
     training, path = run.training, run.folder / "model.safetensors"
     weights = checkpoint.read_tensors(path)
     model = Model(training.plan.domain, checkpoint.card(path), weights, str(training.trainer.device))
-    split = next(name for name in ("test", "valid", "train") if len(training.data.parts[name]))
-    examples = training.data.parts[split]
+    split = next(name for name in ("test", "valid", "train") if len(training.data.splits[name]))
+    examples = training.data.splits[split]
     predictions = feed.predict_proba(model, examples)
     metrics = model.metrics(predictions, examples) | {"scored_on": split}
     summary = summary_of(run, metrics)

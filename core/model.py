@@ -210,8 +210,8 @@ class Model:
         if isinstance(data, str):
             data = self.load(DataSpec(data, **self.split_options))
         is_training_data = data.fingerprint() == self.card.data.get("fingerprint")
-        part = part or ("test" if "test" in data.given or is_training_data else "all")
-        chosen = [split for name, split in data.parts.items() if part in (name, "all") and len(split)]
+        part = part or ("test" if "test" in data.given_splits or is_training_data else "all")
+        chosen = [split for name, split in data.splits.items() if part in (name, "all") and len(split)]
         if not chosen:
             counts = ", ".join(f"{count} {name}" for name, count in data.counts.items())
             raise Problem(f"there are no {part} examples: found {counts}; name another split with --part", DATA)

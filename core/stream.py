@@ -17,8 +17,8 @@ from .inputs import BytesInput, Input
 if TYPE_CHECKING:
     from .model import Model
 
-AT_ONCE = 1 << 16  # bytes that are read at once, where so many wait
-TOGETHER = 500  # rows of a table that are answered at once
+READ_SIZE = 1 << 16  # bytes read at a time
+BATCH = 500  # rows of a table that are predicted together
 
 
 class Table(NamedTuple):
@@ -31,39 +31,39 @@ class Table(NamedTuple):
 
 @dataclass(frozen=True)
 class Tabular(Capability):
-    """Inputs that may stand in a table."""
+    """Inputs that may be cells of a table."""
 
-    # A file, and the options of the domain -> the table in it; None if the file is not one.
+    # Reads a file with the options of the domain; returns None if it is not a table.
     read: Callable[[str, Preprocessing, Mapping[str, Any]], Table | None]
 
 
 @dataclass(frozen=True)
 class LineInputs(Capability):
-    """Inputs that are lines of text: standard input holds one per line, answered as they arrive."""
+    """Inputs that are lines of text: standard input holds one per line, predicted as they arrive."""
 
 
 def arriving(file: BinaryIO) -> Iterator[list[bytes]]:
     """The lines of a pipe or a terminal in groups: all those that have arrived, without waiting for more."""
-    held = b""
-    while chunk := os.read(file.fileno(), AT_ONCE):
-        *lines, held = (held + chunk).split(b"\n")
+    partial = b""
+    while chunk := os.read(file.fileno(), READ_SIZE):
+        *lines, partial = (partial + chunk).split(b"\n")
         if lines:
             yield lines
-    if held:
-        yield [held]
+    if partial:
+        yield [partial]
 
 
 def lines(model: Model, groups: Iterable[list[bytes]], top: int) -> Iterator[dict[str, Any]]:
-    """The answer to each line, as Model.predict gives it, with the line as its input."""
+    """The prediction for each line, as Model.predict returns it, with the line as its input."""
     for group in groups:
-        for line, answer in zip(group, model.predict([BytesInput(line) for line in group], top), strict=True):
-            yield {**answer, "input": line.decode("utf-8", "replace").rstrip("\r")}
+        for line, prediction in zip(group, model.predict([BytesInput(line) for line in group], top), strict=True):
+            yield {**prediction, "input": line.decode("utf-8", "replace").rstrip("\r")}
 
 
 def rows(model: Model, table: Table, top: int = 1) -> Iterator[tuple[list[str], dict[str, Any]]]:
-    """The cells of each row with the answer to it, as Model.predict gives it, with the row's own input."""
-    waiting = iter(table.rows)
-    while group := list(islice(waiting, TOGETHER)):
+    """The cells of each row with its prediction, as Model.predict returns it."""
+    remaining = iter(table.rows)
+    while group := list(islice(remaining, BATCH)):
         predictions = model.predict([value for _, value in group], top)
         for (cells, _), prediction in zip(group, predictions, strict=True):
             yield cells, prediction

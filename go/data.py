@@ -90,7 +90,7 @@ def load(source: DataSpec, labels: list[str] | None, preprocessing: Preprocessin
     train, valid, test = (
         examples(positions, np.flatnonzero(split_of_position == i), label_of_place) for i in range(len(SPLITS))
     )
-    return Data(train, valid, test, labels, preprocessing, data.bad, data.remarks, given=data.given_splits)
+    return Data(train, valid, test, labels, preprocessing, data.bad, data.remarks, given_splits=data.given_splits)
 
 
 def form(preprocessing: Preprocessing) -> dict[str, str]:

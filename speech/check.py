@@ -113,8 +113,8 @@ def recording_warnings(samples: Sequence[CheckedSample]) -> list[str]:
     if mixed:
         names = ", ".join(mixed[:NAMED]) + (" and others" if len(mixed) > NAMED else "")
         warnings.append(
-            f"{counted(len(mixed), 'speaker')} in more than one part ({names}): the score is that of known voices; "
-            "--group-by speaker keeps each on one side"
+            f"{counted(len(mixed), 'speaker')} in more than one split ({names}): the metrics are those of known "
+            "voices; --group-by speaker keeps each speaker in one split"
         )
     rates = {(sample.sample.label, sample.info.header.rate) for sample in samples}
     if len({rate for _, rate in rates}) > 1 and len(rates) == len({label for label, _ in rates}):

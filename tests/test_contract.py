@@ -107,7 +107,7 @@ def test_the_contract_covers_every_domain():
 def test_load_gives_three_parts_with_labels_and_facts(domain, data):
     assert sum(data.counts.values()) == 30 and data.counts["train"] > 15
     assert data.labels == sorted(data.labels) or domain.name in CLASSES  # the points of a board have their own order
-    for part in data.parts.values():
+    for part in data.splits.values():
         assert len(part.inputs) == len(part.targets) == len(part.names)
         assert part.targets.dtype == torch.int64 and part.inputs.dtype in (torch.uint8, torch.int16, torch.int32)
 
@@ -130,7 +130,7 @@ def test_the_form_of_a_model_is_options_that_give_it_again(domain, files, data):
 
 
 def test_read_gives_what_load_gave(domain, data):
-    for part in data.parts.values():
+    for part in data.splits.values():
         for i, name in enumerate(part.names):
             assert torch.equal(domain.read(input_of(name), data.preprocessing), part.inputs[i])
 
@@ -172,8 +172,8 @@ def test_no_augmentation_changes_nothing(domain, data):
 def test_labels_of_a_model_decide_the_targets(domain, files, data):
     turned = data.labels[::-1]
     other = domain.load(DataSpec(str(files)), turned, data.preprocessing)
-    by_name = {name: turned[t] for p in other.parts.values() for name, t in zip(p.names, p.targets, strict=True)}
-    for part in data.parts.values():
+    by_name = {name: turned[t] for p in other.splits.values() for name, t in zip(p.names, p.targets, strict=True)}
+    for part in data.splits.values():
         assert all(by_name[name] == data.labels[t] for name, t in zip(part.names, part.targets, strict=True))
 
 

@@ -247,7 +247,7 @@ def test_other_augmentations_are_refused():
 def test_all_positions_of_a_game_are_in_one_split(records):
     loaded = data.load(DataSpec(str(records), test_share=0.3), None, None)
     assert sum(loaded.counts.values()) == 40 * 60 and all(loaded.counts.values())
-    games = [{name.partition(", move ")[0] for name in map(str, part.names)} for part in loaded.parts.values()]
+    games = [{name.partition(", move ")[0] for name in map(str, part.names)} for part in loaded.splits.values()]
     assert sum(map(len, games)) == len(set.union(*games)) == 40
 
 
@@ -281,7 +281,7 @@ def test_a_pack_keeps_its_splits(records, tmp_path):
     index = pack.pack([str(records)], tmp_path / "packed", 0.2, 0.2)
     loaded = data.load(DataSpec(str(tmp_path / "packed")), None, None)
     assert loaded.counts == {name: end - start for name, (start, end) in index["rows"].items()}
-    assert loaded.given == {"test", "valid"}
+    assert loaded.given_splits == {"test", "valid"}
     for options, flag in (
         ({"test": str(records)}, "--test"),
         ({"valid_share": 0.1}, "--valid-share"),
@@ -294,7 +294,7 @@ def test_a_pack_keeps_its_splits(records, tmp_path):
 def test_a_training_game_that_is_in_the_test_set_is_left_out(records, tmp_path):
     (tmp_path / "test.sgf").write_bytes(game(3))
     loaded = data.load(DataSpec(str(records), test=str(tmp_path / "test.sgf")), None, None)
-    assert loaded.counts["test"] == 60 and loaded.given == {"test"}
+    assert loaded.counts["test"] == 60 and loaded.given_splits == {"test"}
     assert loaded.counts["train"] + loaded.counts["valid"] == 39 * 60
     assert loaded.remarks == ["left out of training, as they are also among the test data: 1 games"]
 

@@ -65,8 +65,10 @@ def test_bad_files_and_duplicates_are_listed(tmp_path: Path) -> None:
 def test_speakers_on_both_sides_are_told_and_grouping_keeps_them_apart(tmp_path: Path) -> None:
     root = spoken(tmp_path / "set", ("ann", "bob", "cy", "di"), 6)
     mixed = checked(root, pattern=PATTERN)
-    told = [problem for problem in mixed["problems"] if "more than one part" in problem]
-    assert told and "the score is that of known voices; --group-by speaker keeps each on one side" in told[0]
+    told = [problem for problem in mixed["problems"] if "more than one split" in problem]
+    assert (
+        told and "the metrics are those of known voices; --group-by speaker keeps each speaker in one split" in told[0]
+    )
     apart = checked(root, pattern=PATTERN, group_by="speaker")
     assert all(len(parts) == 1 for parts in apart["speakers"].values()) and set(apart["speakers"]) == {
         "ann",
@@ -74,7 +76,7 @@ def test_speakers_on_both_sides_are_told_and_grouping_keeps_them_apart(tmp_path:
         "cy",
         "di",
     }
-    assert not [problem for problem in apart["problems"] if "more than one part" in problem]
+    assert not [problem for problem in apart["problems"] if "more than one split" in problem]
 
 
 def test_a_rate_for_each_label_is_a_doubt(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ def loaded(path: Path, labels: list[str] | None = None, preprocessing: dict | No
 
 
 def names(data: Data, part: str) -> set[str]:
-    return {Path(name).name for name in data.parts[part].names}
+    return {Path(name).name for name in data.splits[part].names}
 
 
 # --- kinds of data --------------------------------------------------------------------------------------------------
@@ -44,7 +44,7 @@ def test_a_folder_per_word(tmp_path: Path) -> None:
 def test_names_that_follow_a_pattern(tmp_path: Path) -> None:
     data = loaded(spoken(tmp_path / "set"), pattern=PATTERN)
     assert data.labels == ["high", "low"] and sum(data.counts.values()) == 18
-    for part in data.parts.values():
+    for part in data.splits.values():
         assert all(Path(n).name.startswith(data.labels[t]) for n, t in zip(part.names, part.targets, strict=True))
 
 
@@ -59,7 +59,7 @@ def test_one_speaker_or_some_takes_can_be_held_out(tmp_path: Path) -> None:
     data = loaded(root, pattern=PATTERN, test_where="speaker=bob", valid_where="take=2")
     assert names(data, "test") == {f"{label}_bob_{k}.wav" for label in ("low", "high") for k in range(3)}
     assert names(data, "valid") == {f"{label}_{who}_2.wav" for label in ("low", "high") for who in ("ann", "cy")}
-    assert data.given == {"test", "valid"}
+    assert data.given_splits == {"test", "valid"}
     assert all(int(Path(n).stem[-1]) < 1 for n in loaded(root, pattern=PATTERN, test_where="take<1").test.names)
 
 
@@ -122,7 +122,7 @@ def test_a_table_names_parts_of_recordings(tmp_path: Path) -> None:
     (tmp_path / "set.csv").write_text("\n".join(rows) + "\n")
     data = loaded(tmp_path / "set.csv")
     assert sum(data.counts.values()) == 24 and data.labels == ["high", "low"]
-    sides = [names(data, part) for part in data.parts]
+    sides = [names(data, part) for part in data.splits]
     assert all(sides) and sum(map(len, sides)) == 12
     held = loaded(tmp_path / "set.csv", test_where="speaker=s1")
     assert names(held, "test") == {"1.wav", "4.wav", "7.wav", "10.wav"} and held.counts["test"] == 8
@@ -144,7 +144,7 @@ def test_a_table_packed_with_its_recordings_is_read(tmp_path: Path) -> None:
     packed, open_ = loaded(tmp_path / "set.zip"), loaded(tmp_path / "set.csv")
     assert sum(packed.counts.values()) == sum(open_.counts.values()) == 20
     assert [bad.reason for bad in packed.bad] == ["names clips/x.wav, which does not exist"]
-    rows_of = [sorted(map(tuple, torch.cat([p.inputs for p in d.parts.values()]).tolist())) for d in (packed, open_)]
+    rows_of = [sorted(map(tuple, torch.cat([p.inputs for p in d.splits.values()]).tolist())) for d in (packed, open_)]
     assert rows_of[0] == rows_of[1]
     words(tmp_path / "plain", 3)
     (tmp_path / "plain" / "notes.csv").write_text("who,what\nann,yes\n")
@@ -317,7 +317,7 @@ def test_speakers_that_differ_only_in_case_are_one(tmp_path: Path) -> None:
         path.rename(path.with_name(path.name.replace("ann", "theo")))
     data = loaded(root, pattern=PATTERN, group_by="speaker")
     assert "Theo and theo differ only in case and count as one group" in data.remarks
-    sides = [part for part in data.parts if any("theo" in name.lower() for name in names(data, part))]
+    sides = [part for part in data.splits if any("theo" in name.lower() for name in names(data, part))]
     assert len(sides) == 1
 
 
@@ -414,7 +414,7 @@ def test_recordings_of_other_rates_and_long_ones_are_as_read_gives_them(
     write(root / "high" / "long.wav", np.concatenate([hiss(3, loud=0.01), tone(300, 0.3)]))
     data = loaded(root)
     assert data.preprocessing["rate"] == 16000 and sum(data.counts.values()) == 43
-    for part in data.parts.values():
+    for part in data.splits.values():
         for inputs, name in zip(part.inputs, part.names, strict=True):
             assert torch.equal(inputs, read(FileInput(name), data.preprocessing))
 
@@ -424,8 +424,8 @@ def test_rows_beyond_the_memory_go_to_the_disk(tmp_path: Path, monkeypatch: pyte
     expected = loaded(root)
     monkeypatch.setattr(decoding, "IN_MEMORY", 5000)
     spilled = loaded(root, seconds=0.3, cache=tmp_path / "other")
-    for name, part in expected.parts.items():
-        assert torch.equal(part.inputs, spilled.parts[name].inputs)
+    for name, part in expected.splits.items():
+        assert torch.equal(part.inputs, spilled.splits[name].inputs)
 
 
 def test_a_trained_model_finds_the_recordings_of_its_training_in_the_cache(

@@ -47,7 +47,7 @@ class Ordinal(Task):
         def scaled(part: Examples) -> Examples:
             return replace(part, targets=part.targets.double().div(self.scale).float())
 
-        parts = {name: scaled(part) for name, part in data.parts.items()}
+        parts = {name: scaled(part) for name, part in data.splits.items()}
         return replace(data, labels=self.labels, **parts)
 
     @property

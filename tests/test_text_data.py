@@ -46,7 +46,7 @@ def refused(data, **told) -> str:
 
 def test_ids_are_followed_by_padding_and_lengths_say_where_it_begins(tmp_path):
     data = load(table(tmp_path, pairs()))
-    for part in data.parts.values():
+    for part in data.splits.values():
         assert part.inputs.dtype == torch.int32 and part.lengths is not None
         there = torch.arange(part.inputs.shape[-1]) < part.lengths[:, None]
         assert torch.equal(part.inputs[:, 0, 0] > 0, there)
@@ -59,7 +59,7 @@ def test_nothing_is_kept_for_validation_where_nobody_wants_it(tmp_path):
     path.write_text("split,text,label\n" + "".join(f"{part},{text},{label}\n" for part, text, label in rows))
     assert load(str(path)).counts == {"train": 2, "valid": 1, "test": 1}
     without = load(str(path), valid_share=0.0)
-    assert without.counts == {"train": 3, "valid": 0, "test": 1} and without.given == {"test"}
+    assert without.counts == {"train": 3, "valid": 0, "test": 1} and without.given_splits == {"test"}
     assert f"trained on 1 text for validation in {path} too: --valid-share 0" in without.remarks
     named = load(str(path), valid_share=0.0, valid=table(tmp_path, [("purr five", 0)], "valid.csv"))
     assert named.counts == {"train": 2, "valid": 1, "test": 1}
@@ -75,7 +75,7 @@ def test_the_vocabulary_is_that_of_the_training_part_alone(tmp_path):
 def test_texts_that_differ_in_blanks_alone_stay_in_one_part(tmp_path):
     doubled = [(text.replace(" ", " " * (1 + at)), label) for text, label in pairs(30) for at in (0, 1)]
     data = load(table(tmp_path, doubled))
-    words = {name: {tuple(row) for row in part.inputs[:, 0, 0].tolist()} for name, part in data.parts.items()}
+    words = {name: {tuple(row) for row in part.inputs[:, 0, 0].tolist()} for name, part in data.splits.items()}
     assert sum(len(each) for each in words.values()) <= 31
 
 
@@ -92,7 +92,7 @@ def test_too_many_bad_rows_stop_before_anything_starts(tmp_path):
 
 def test_one_label_is_none_to_tell_apart(tmp_path):
     told = refused(table(tmp_path, [(text, "cat") for text, _ in pairs()]))
-    assert "holds one class, cat (60 texts); expected two or more to tell apart" in told
+    assert "holds one class, cat (60 texts); expected two or more: give each class a folder" in told
 
 
 def test_labels_that_differ_by_case_are_told(tmp_path):
@@ -108,7 +108,7 @@ def test_labels_that_differ_by_case_are_told(tmp_path):
 
 def test_a_hundred_thousand_labels_are_no_labels(tmp_path):
     told = refused(table(tmp_path, [(f"words of {i}", f"id{i}") for i in range(100_000)]))
-    assert "has 100,000 different labels (id0, id1, id2, …) for 100,000 texts; text can tell 5,000 apart" in told
+    assert "has 100,000 different labels (id0, id1, id2, …) for 100,000 texts; at most 5,000 are possible" in told
     assert "--label-column" in told
 
 
@@ -116,7 +116,7 @@ def test_long_texts_are_cut_and_the_share_is_told(tmp_path):
     long = [("one two three four five six seven eight", "cat"), *pairs(59)]
     data = load(table(tmp_path, long), options={"max_length": 5})
     assert "1.7% of the texts are longer than 5 tokens and cut there, 1.0% of all tokens (--max-length)" in data.remarks
-    assert max(int(part.lengths.max()) for part in data.parts.values()) == 5
+    assert max(int(part.lengths.max()) for part in data.splits.values()) == 5
 
 
 def test_a_text_of_50_mb_in_one_line_is_taken_to_its_limit(tmp_path):
@@ -231,7 +231,7 @@ def test_a_table_comes_back_with_the_answers_beside_its_rows(command, trained, t
     assert lines[0] == "id,text,predicted,probability"
     assert lines[1].startswith('7,"purr, and words",cat,0.') and lines[2].startswith("8,bark and words,dog,0.")
     assert lines[3] == "9,,,"
-    assert code == DATA and "1 row(s) hold no input and have no answer" in err
+    assert code == DATA and "1 row(s) hold no input and have no prediction" in err
 
 
 def test_a_table_with_json_is_a_document_of_its_rows(command, trained, tmp_path):

@@ -105,4 +105,4 @@ def test_check_reports_counts_lengths_scripts_and_problems(tmp_path):
     assert [bad["file"].rsplit("/")[-1] for bad in report["bad"]] == ["t.csv:46", "t.csv:47"]
     (duplicate,) = report["duplicates"]
     assert duplicate["labels"] == ["x", "y"] and not duplicate["across"]
-    assert any("with more than one label, the same bytes" in problem for problem in report["problems"])
+    assert any("with more than one label, identical byte for byte" in problem for problem in report["problems"])

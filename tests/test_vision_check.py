@@ -86,7 +86,7 @@ def test_duplicates_within_and_across_parts_and_with_other_labels_are_listed(roo
     assert found["across.png"]["across"]
     assert found["contradicting.png"]["labels"] == ["cats", "dogs"]
     assert any("more than one label" in problem for problem in report["problems"])
-    assert any("more than one part" in problem for problem in report["problems"])
+    assert any("more than one split" in problem for problem in report["problems"])
 
 
 def test_what_would_stop_training_is_a_problem_of_the_report(tmp_path: Path, root: Path) -> None:

@@ -200,7 +200,7 @@ def test_a_class_with_one_picture_stays_in_training_and_is_named(root: Path) -> 
 def test_pictures_in_two_given_parts_are_counted(tmp_path: Path) -> None:
     root = files(tmp_path / "set", "train/a", "train/b", "test/a", "test/b")
     shutil.copy(root / "train" / "a" / "1.png", root / "test" / "a" / "again.png")
-    assert any(remark.startswith("1 picture lies in more than one part") for remark in loaded(root).remarks)
+    assert any(remark.startswith("1 picture in more than one split") for remark in loaded(root).remarks)
 
 
 def test_one_class_only_is_refused_before_it_is_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

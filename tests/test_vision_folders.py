@@ -13,21 +13,21 @@ from photos import counts, files, loaded, png, refused
 
 def test_a_folder_per_class_is_divided_by_content(tmp_path: Path) -> None:
     data = loaded(files(tmp_path / "set", "cats", "dogs", each=60), tmp_path)
-    assert data.labels == ["cats", "dogs"] and data.given == frozenset()
+    assert data.labels == ["cats", "dogs"] and data.given_splits == frozenset()
     assert sum(counts(data).values()) == 120 and min(counts(data).values()) > 4
 
 
 def test_parts_that_are_there_are_used_as_given(tmp_path: Path) -> None:
     root = files(tmp_path / "set", *(f"{part}/{label}" for part in ("Train", "val", "test") for label in "ab"))
     data = loaded(root, tmp_path)
-    assert counts(data) == {"train": 12, "valid": 12, "test": 12} and data.given == {"valid", "test"}
+    assert counts(data) == {"train": 12, "valid": 12, "test": 12} and data.given_splits == {"valid", "test"}
     assert all("/val/" in name for name in data.valid.names) and all("/test/" in name for name in data.test.names)
 
 
 def test_a_val_folder_without_a_test_folder_is_the_test(tmp_path: Path) -> None:
     data = loaded(files(tmp_path / "set", "train/a", "train/b", "val/a", "val/b"), tmp_path)
-    assert data.given == {"test"} and all("/val/" in name for name in data.test.names) and len(data.valid)
-    assert any("its validation part is the test" in remark for remark in data.remarks)
+    assert data.given_splits == {"test"} and all("/val/" in name for name in data.test.names) and len(data.valid)
+    assert any("its validation split is used as the test split" in remark for remark in data.remarks)
 
 
 def test_test_and_valid_are_folders_of_their_own_where_they_are_named(tmp_path: Path) -> None:
@@ -37,7 +37,7 @@ def test_test_and_valid_are_folders_of_their_own_where_they_are_named(tmp_path: 
     assert all(name.startswith(str(other)) for name in data.test.names) and len(data.test) == 6
     assert any("12 pictures for test" in remark and "not used" in remark for remark in data.remarks)
     data = loaded(files(tmp_path / "flat", "a", "b"), tmp_path, valid=str(other))
-    assert len(data.valid) == 6 and data.given == {"valid"} and len(data.test)
+    assert len(data.valid) == 6 and data.given_splits == {"valid"} and len(data.test)
 
 
 def test_a_class_may_be_called_train_or_test(tmp_path: Path) -> None:

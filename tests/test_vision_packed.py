@@ -115,7 +115,7 @@ def test_columns_are_found_by_name_and_a_split_column_divides(tmp_path: Path) ->
         f"{k},{label},{['train', 'val', 'TEST'][k % 3]},{label}/{k}.png\n" for label in "pq" for k in range(6)
     )
     data = loaded(table(tmp_path, text), tmp_path)
-    assert counts(data) == {"train": 4, "valid": 4, "test": 4} and data.given == {"valid", "test"}
+    assert counts(data) == {"train": 4, "valid": 4, "test": 4} and data.given_splits == {"valid", "test"}
 
 
 def test_a_column_keeps_its_groups_on_one_side(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ def mnist(root: Path, spelling: str = "-idx{}-ubyte", packed: bool = True) -> Pa
 @pytest.mark.parametrize("spelling", ["-idx{}-ubyte", ".idx{}-ubyte"])
 def test_a_folder_of_idx_files(tmp_path: Path, spelling: str, packed: bool) -> None:
     data = loaded(mnist(tmp_path / "m", spelling, packed), tmp_path)
-    assert len(data.test) == 10 and data.given == {"test"} and data.labels == [str(digit) for digit in range(10)]
+    assert len(data.test) == 10 and data.given_splits == {"test"} and data.labels == [str(digit) for digit in range(10)]
     assert (
         data.preprocessing["size"] == [5, 4]
         and data.preprocessing["colour"] == "grey"
@@ -47,7 +47,7 @@ def test_one_idx_file_with_its_labels_beside_it(tmp_path: Path) -> None:
     root = mnist(tmp_path / "m")
     train, test = str(root / "train-images-idx3-ubyte.gz"), str(root / "t10k-images-idx3-ubyte.gz")
     data = loaded(train, tmp_path, test=test)
-    assert counts(data)["test"] == 10 and data.given == {"test"}
+    assert counts(data)["test"] == 10 and data.given_splits == {"test"}
     (root / "t10k-labels-idx1-ubyte.gz").unlink()
     assert "has no labels file beside it; expected t10k-labels-idx1-ubyte.gz" in refused(test, tmp_path)
 
@@ -113,7 +113,7 @@ def cifar(root: Path) -> Path:
 def test_cifar_python_batches(tmp_path: Path) -> None:
     data = loaded(cifar(tmp_path / "cifar-10-batches-py"), tmp_path)
     values = np.random.default_rng(9).integers(0, 256, (20, 3072), np.uint8)
-    assert len(data.test) == 20 and data.labels[3] == "kind 3" and data.given == {"test"}
+    assert len(data.test) == 20 and data.labels[3] == "kind 3" and data.given_splits == {"test"}
     assert (data.test.inputs.numpy() == values.reshape(20, 3, 32, 32)).all()
     assert data.test.names[4].endswith("test_batch[4]")
 

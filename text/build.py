@@ -178,6 +178,6 @@ def require_label_column(manifest: Manifest) -> None:
     examples = ", ".join(label[:30] for label, _ in labels.most_common(MANY))
     raise Problem(
         f"{manifest.spec.data} has {len(labels):,} different labels ({examples}, …) for {len(manifest.samples):,} "
-        f"texts; text can tell {MOST_LABELS:,} apart: name the column with --label-column, or leave the rare ones out",
+        f"texts; at most {MOST_LABELS:,} are possible: name the column with --label-column, or leave the rare ones out",
         DATA,
     )

@@ -75,8 +75,8 @@ def cached(
     with cache.building() as folder:
         index = build(folder)
         entry = cache.keep(folder, key(settings), index)
-    for other in aliases(index) if aliases else ():
-        cache.alias(key(other), key(settings))
+    for alias in aliases(index) if aliases else ():
+        cache.alias(key(alias), key(settings))
     return entry
 
 

@@ -139,9 +139,11 @@ def data_warnings(labels: Counter[str], copies: Sequence[dict[str, Any]], rare: 
     if contradicting := [group for group in copies if len(group["labels"]) > 1]:
         first = contradicting[0]
         where = f"{', '.join(first['files'][:NAMED])} as {' and '.join(first['labels'])}"
-        warnings.append(f"{kind.counted(len(contradicting))} with more than one label, the same bytes: {where}")
+        warnings.append(
+            f"{kind.counted(len(contradicting))} with more than one label, identical byte for byte: {where}"
+        )
     if across := sum(group["across"] for group in copies):
-        warnings.append(f"{kind.counted(across)} in more than one part, the same bytes: scores are flattered")
+        warnings.append(f"{kind.counted(across)} in more than one split, byte for byte, which inflates the metrics")
     if rare:
         warnings.append(f"classes with a single {kind.noun}, which stays in training: {', '.join(rare)}")
     if len(labels) > 1:

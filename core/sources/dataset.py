@@ -65,7 +65,8 @@ def to_data(
     lengths = torch.from_numpy(arrays["lengths"]) if "lengths" in arrays else None
     train, valid, test = slice_splits(torch.from_numpy(arrays["inputs"]), targets, names, index.splits, lengths)
     remarks = [*remarks, *index.remarks]
-    return Data(train, valid, test, list(known), preprocessing, bad, remarks, given=frozenset(index.given_splits))
+    given_splits = frozenset(index.given_splits)
+    return Data(train, valid, test, list(known), preprocessing, bad, remarks, given_splits=given_splits)
 
 
 def require_few_bad(bad: Sequence[Bad], good: int, most: float) -> None:
@@ -118,7 +119,7 @@ def require_trainable(labels: Sequence[str], count: int, location: str, kind: Ki
         raise Problem(f"{location} holds no {kind.noun}s for training; expected {kind.expected}", DATA)
     if len(labels) < 2:
         raise Problem(
-            f"{location} holds one class, {labels[0]} ({kind.counted(count)}); expected two or more to tell apart: "
+            f"{location} holds one class, {labels[0]} ({kind.counted(count)}); expected two or more: "
             "give each class a folder (or a label) of its own",
             DATA,
         )

@@ -126,9 +126,7 @@ def split_remarks(splits: Sequence[str], digests: Sequence[bytes], rare: Sequenc
     for split, digest in zip(splits, digests, strict=True):
         splits_of[digest].add(split)
     if count := sum(len(names) > 1 for names in splits_of.values()):
-        verb = "lies" if count == 1 else "lie"
         remarks.append(
-            f"{kind.counted(count)} {verb} in more than one part, byte for byte, and flatter the scores; "
-            "check lists them"
+            f"{kind.counted(count)} in more than one split, byte for byte, which inflates the metrics; check lists them"
         )
     return remarks

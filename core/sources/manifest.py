@@ -121,16 +121,16 @@ def samples_for(samples: list[SampleInfo], split: str) -> list[SampleInfo]:
 def samples_besides(samples: list[SampleInfo], manifest: Manifest) -> list[SampleInfo]:
     """The samples of DATA, without those of a split that is given as a source of its own."""
     spec, kind = manifest.spec, manifest.kind
-    for split, given in (("valid", spec.valid), ("test", spec.test)):
+    for split, replacement in (("valid", spec.valid), ("test", spec.test)):
         remaining = [sample for sample in samples if sample.split != split]
-        if given is not None and len(remaining) < len(samples):
+        if replacement is not None and len(remaining) < len(samples):
             unused = kind.counted(len(samples) - len(remaining))
-            manifest.remarks.append(f"{unused} for {split} in {spec.data} not used: {given} was given")
+            manifest.remarks.append(f"{unused} for {split} in {spec.data} not used: {replacement} was given")
             samples = remaining
     splits = {sample.split for sample in samples}
     if "valid" in splits and "test" not in splits and spec.test is None and spec.valid is None:
         manifest.remarks.append(
-            "there is no test part, so its validation part is the test; a new validation part is split off training"
+            "no test split: its validation split is used as the test split, and a new one is split off training"
         )
         return [sample._replace(split="test") if sample.split == "valid" else sample for sample in samples]
     if "valid" in splits and spec.valid_share == 0:
