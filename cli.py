@@ -11,6 +11,7 @@ from typing import Annotated, Any, NamedTuple
 import typer
 
 from .commands.deferred import defer_imports
+from .commands.help import Group
 from .core.problem import FAILED, INTERRUPTED, Problem
 from .core.progress import say
 
@@ -75,6 +76,7 @@ def application(arguments: Sequence[str] | None = None) -> typer.Typer:
     Building the options of all commands takes Typer 0.15 s.
     """
     app = typer.Typer(
+        cls=Group,
         no_args_is_help=True,
         rich_markup_mode="rich",
         pretty_exceptions_enable=False,

@@ -4,7 +4,7 @@ import time
 
 import torch
 from machine import machine
-from neocog.core.explain.methods import Subject, fitting
+from neocog.core.explain.methods import Subject, compatible_methods
 from neocog.core.initialize import initialize
 from neocog.core.network import Network
 from neocog.vision.models import resnet18
@@ -22,7 +22,7 @@ def main() -> None:
         module(maps)  # warm-up
     import captum.attr  # noqa: F401  # takes two seconds, which are not part of a method
 
-    for method in fitting(network, module):
+    for method in compatible_methods(network, module):
         cpu_start, wall_start = time.process_time(), time.perf_counter()
         method.compute(subject, target)
         print(

@@ -1,9 +1,9 @@
-"""Draws docs/gallery.md and its images with the models that the demo has trained.
+"""Draws docs/gallery.md and its pictures from the models that the demo has trained.
 
     neocog demo --out runs/demo && python benchmarks/gallery.py runs/demo
 
-An entry is a function of the models under `@entry` that returns an image and its caption. `--only word-attack,card`
-redraws these entries and does not change the page.
+An entry is a function of the models that draws one picture and describes it; to add one, write a function with
+`@entry`. `--only word-attack,card` draws only these and leaves the page unchanged.
 """
 
 from __future__ import annotations
@@ -18,61 +18,61 @@ from typing import Any
 import neocog
 import numpy as np
 import torch
-from neocog.commands.attack import attacked, drawn, judged
+from neocog.commands.attack import measure_attack, measure_card, sampled
 from neocog.core.data import Data, DataSpec
-from neocog.core.explain import explained, filters, places, report_examples, responses, shown
+from neocog.core.explain import explained, filters, places, render, report_examples, responses
 from neocog.core.explain.sheet import Panel, Sheet
 from neocog.core.imagine import series
 from neocog.core.imagine.show import sheet_of
 from neocog.core.inputs import FileInput
-from neocog.core.robust.attack import Attack, sizes, surface_of
+from neocog.core.robust.attack import Attack, perturbation_space, sizes
 from PIL import Image
 
 DOCS = Path(__file__).parents[1] / "docs"
-Picture = Sheet | Callable[[Path], None]  # a sheet, or a function that writes an image
+Picture = Sheet | Callable[[Path], None]  # or the function that writes it
 
 
 @dataclass
 class Models:
-    """The demo's models by domain, and inputs that are not in their training sets."""
+    """The demo's models, by domain, and inputs that are not in their training data."""
 
     run: str
     folder: Path  # for temporary files
 
     def model(self, name: str) -> Any:
-        special = {"vision": self.run, "go": "go"}
-        return neocog.load(special.get(name, f"{self.run}-{name}"), "cpu")
+        names = {"vision": self.run, "go": "go"}
+        return neocog.load(names.get(name, f"{self.run}-{name}"), "cpu")
 
     def digit(self) -> str:
         """A digit of the demo's test split, as a file."""
         model = self.model("vision")
-        test = model.load(DataSpec("digits")).test
+        test = model.domain.load(DataSpec("digits"), model.labels, model.card.preprocessing).test
         index = int((test.targets == model.labels.index("5")).nonzero()[0])
         Image.fromarray(test.inputs[index][0].numpy()).save(self.folder / "five.png")
         return str(self.folder / "five.png")
 
     def digits(self) -> Data:
-        """The demo's digits, split as in its training."""
         model = self.model("vision")
-        return model.load(DataSpec("digits", **model.split_options))
+        return model.domain.load(DataSpec("digits", **model.split_options), model.labels, model.card.preprocessing)
 
     def words(self) -> Data:
-        """The demo's five words, in voices that are not in the training set."""
+        """The demo's five words, by voices that are not in the training data."""
         from neocog.demo import UNHEARD, WORDS
         from neocog.speech.espeak import speak
 
         if not (self.folder / "heard").exists():
             speak(self.folder / "heard", WORDS, UNHEARD, (120, 150, 180))
+        model = self.model("speech")
         options = {"pattern": "{label}_{voice}_{speed}", "cache": str(self.folder / "cache")}
         source = DataSpec(str(self.folder / "heard"), options=options)
-        return self.model("speech").load(source)
+        return model.load(source)
 
     def game(self) -> str:
         """The opening that the demo played."""
         return f"{self.run}-go/opening.sgf"
 
     def word(self) -> str:
-        """A recording of a word in a voice that is not in the training set."""
+        """A word that is not in the training data, by a voice that is not in it either."""
         from neocog.speech.espeak import speak
 
         speak(self.folder / "words", ("stop",), ("en-us+f2",), (150,))
@@ -83,15 +83,15 @@ class Models:
 class Entry:
     name: str  # of the picture's file
     heading: str
-    command: str  # the same for the reader's model
-    draw: Callable[[Models], tuple[Picture, str]]  # returns the image and its caption
+    command: str  # that gives the same for a reader's own model
+    draw: Callable[[Models], tuple[Picture, str]]  # the picture and its description
 
 
 ENTRIES: list[Entry] = []
 
 
 def entry(name: str, heading: str, command: str) -> Callable[[Any], Any]:
-    """Registers a function as an entry."""
+    """Adds a function to the gallery."""
 
     def register(draw: Callable[[Models], tuple[Picture, str]]) -> Callable[[Models], tuple[Picture, str]]:
         ENTRIES.append(Entry(name, heading, command, draw))
@@ -100,11 +100,13 @@ def entry(name: str, heading: str, command: str) -> Callable[[Any], Any]:
     return register
 
 
-def explained_sheet(models: Models, name: str, source: str, **how: Any) -> tuple[Sheet, list[explained.Explanation]]:
+def explained_sheet(
+    models: Models, name: str, source: str, methods: str, check: bool = False
+) -> tuple[Sheet, list[explained.Explanation]]:
     model = models.model(name)
     torch.manual_seed(0)
-    explanations = list(explained.explain(model, [source], **how))
-    return shown.sheet(model, explanations), explanations
+    explanations = list(explained.explain(model, [model.as_input(source, {})], methods, check=check))
+    return render.sheet(explanations), explanations
 
 
 # --- entries ---------------------------------------------------------------------------------------------------------
@@ -112,34 +114,32 @@ def explained_sheet(models: Models, name: str, source: str, **how: Any) -> tuple
 
 @entry("digit", "A digit, by nine methods", "neocog explain RUN five.png --method all --check --out five.png")
 def digit(models: Models) -> tuple[Sheet, str]:
-    sheet, explanations = explained_sheet(models, "vision", models.digit(), asked="all", check=True)
-    generic = [explanation.method.name for explanation in explanations if explanation.generic]
-    same = f"{', '.join(generic)} would look nearly the same with random weights" if generic else "no map is like those"
-    return (
-        sheet,
-        f"The text below each map says how far it can be trusted. Compared with networks with random weights: {same}.",
-    )
+    sheet, explanations = explained_sheet(models, "vision", models.digit(), "all", check=True)
+    failing = [explanation.method.name for explanation in explanations if explanation.fails_sanity_check]
+    result = f"{', '.join(failing)} would look nearly the same with random weights" if failing else "all maps differ"
+    return sheet, f"Measures of trust are under each map. Compared with networks with random weights: {result}."
 
 
 @entry("digit-filters", "The filters of the first layer", "neocog filters RUN --out filters.png")
 def digit_filters(models: Models) -> tuple[Sheet, str]:
     model = models.model("vision")
-    return filters.sheet(model, filters.place_of(model, None)), "Red weights want light, blue ones want dark."
+    return filters.sheet(
+        model, filters.place_of(model, None)
+    ), "Red weights are positive, blue ones negative: they match light and dark."
 
 
 @entry(
     "digit-top",
-    "What excites a unit most",
+    "Inputs with the largest activations",
     "neocog filters RUN --top digits --layer 3 --unit 4 --out top.png",
 )
 def digit_top(models: Models) -> tuple[Sheet, str]:
     model = models.model("vision")
     place = places.layer(model.network, "3")
     examples, _ = model.examples(models.digits())
-    units = responses.excited(model, examples, place, None)[:6]
-    return responses.top_sheet(
-        model, examples, place, units
-    ), "Six units of the second convolution: strokes and corners."
+    units = responses.top_inputs(model, examples, place, None)[:6]
+    sheet = responses.top_sheet(model, examples, place, units)
+    return sheet, "Six units of the second convolution: strokes and corners."
 
 
 @entry(
@@ -148,8 +148,8 @@ def digit_top(models: Models) -> tuple[Sheet, str]:
     "neocog explain RUN stop.wav --method lrp,deeplift --out word.png --listen heard.wav",
 )
 def word(models: Models) -> tuple[Sheet, str]:
-    sheet, explanations = explained_sheet(models, "speech", models.word(), asked="lrp,deeplift")
-    return sheet, f"“stop”, taken for “{explanations[0].label}”. With --listen one hears what spoke for it."
+    sheet, explanations = explained_sheet(models, "speech", models.word(), "lrp,deeplift")
+    return sheet, f"“stop”, predicted as “{explanations[0].label}”. --listen writes the relevant part as sound."
 
 
 @entry("word-filters", "Patterns of a spectrogram", "neocog filters RUN --out filters.png")
@@ -160,94 +160,92 @@ def word_filters(models: Models) -> tuple[Sheet, str]:
 
 @entry("text", "A text", 'neocog explain RUN "les îles Féroé" --method lrp,occlusion --out text.png')
 def text(models: Models) -> tuple[Sheet, str]:
-    sheet, explanations = explained_sheet(models, "text", "les îles Féroé", asked="lrp,occlusion")
-    return sheet, f"Its characters, and how they speak for {explanations[0].label}."
+    sheet, explanations = explained_sheet(models, "text", "les îles Féroé", "lrp,occlusion")
+    return sheet, f"Its characters, and the evidence of each for {explanations[0].label}."
 
 
 @entry("go", "A position", "neocog explain go opening.sgf --method saliency,occlusion,lrp --out go.png")
 def go(models: Models) -> tuple[Sheet, str]:
-    sheet, explanations = explained_sheet(models, "go", models.game(), asked="saliency,occlusion,lrp")
-    return (
-        sheet,
-        f"What speaks for {explanations[0].label}, the likeliest answer to the last move. Black is who is to move.",
-    )
+    sheet, explanations = explained_sheet(models, "go", models.game(), "saliency,occlusion,lrp")
+    move = explanations[0].label
+    return sheet, f"The evidence for {move}, the most likely reply to the last move. Black is the player to move."
 
 
 @entry("go-filters", "Patterns of the board", "neocog filters go --out filters.png")
 def go_filters(models: Models) -> tuple[Sheet, str]:
     model = models.model("go")
-    caption = "What each wants of own stones (red), less what it wants of the opponent's (blue)."
-    return filters.sheet(model, filters.place_of(model, None)), caption
+    text = "The weights of the player's stones minus those of the opponent's: red is positive, blue negative."
+    return filters.sheet(model, filters.place_of(model, None)), text
 
 
-# --- feature visualisation -------------------------------------------------------------------------------------------
+# --- what they look for ----------------------------------------------------------------------------------------------
 
 
 @entry("digits-imagined", "Ten digits, imagined", "neocog imagine RUN --out digits.png")
 def digits_imagined(models: Models) -> tuple[Sheet, str]:
     model = models.model("vision")
-    images = series.of_labels(model, [], {}, None)
-    caption = "With nothing to hold them back they look like noise, and are taken for digits all the same; with the "
-    return sheet_of(model, images), caption + "lectures' penalty strokes are left; with all that helps they join."
+    result = series.of_labels(model, [], {}, None)
+    text = "Without regularisation they look like noise, and are predicted as digits all the same; the lectures' "
+    return sheet_of(model, result), text + "penalty leaves strokes; all regularisation together joins them."
 
 
 @entry("words-imagined", "Words, imagined", "neocog imagine RUN --label stop --label no --label left --listen it.wav")
 def words_imagined(models: Models) -> tuple[Sheet, str]:
     model = models.model("speech")
-    images = series.of_labels(model, ["stop", "no", "left"], {}, None)
-    caption = "The probabilities are those of the sounds that Griffin and Lim's algorithm makes of them."
-    return sheet_of(model, images), caption
+    result = series.of_labels(model, ["stop", "no", "left"], {}, None)
+    return sheet_of(model, result), "The probabilities are those of the sounds that the Griffin–Lim algorithm makes."
 
 
 @entry("texts-imagined", "Names, imagined", "neocog imagine RUN --label Finnish --label French --out names.png")
 def texts_imagined(models: Models) -> tuple[Sheet, str]:
     model = models.model("text")
-    images = series.of_labels(model, ["Finnish", "French", "Polish", "Italian"], {}, None)
-    return sheet_of(model, images), "Characters, exchanged one by one as long as that helps: what says most for each."
+    result = series.of_labels(model, ["Finnish", "French", "Polish", "Italian"], {}, None)
+    return sheet_of(model, result), "Characters, exchanged one at a time while the logit of the label increases."
 
 
 @entry("go-imagined", "Positions, imagined", "neocog imagine go --label D4 --label C3 --steps 20 --out positions.png")
 def go_imagined(models: Models) -> tuple[Sheet, str]:
     model = models.model("go")
-    images = series.of_labels(model, ["D4", "C3", "K10"], {"steps": 20}, None)
-    caption = (
-        "Stones put down one by one, as the rules allow, as long as each makes the move likelier; Black is to move."
-    )
-    return sheet_of(model, images), caption
+    result = series.of_labels(model, ["D4", "C3", "K10"], {"steps": 20}, None)
+    text = "Legal moves, played one at a time while the logit of the label increases; Black is the player to move."
+    return sheet_of(model, result), text
 
 
 # --- robustness ------------------------------------------------------------------------------------------------------
 
 
-def attack_on(models: Models, name: str, data: Data, limit: int, **how: Any) -> tuple[Picture, dict[str, Any]]:
+def attack_on(
+    models: Models, name: str, data: Data, epsilons: list[float], title: str, split: str | None = None
+) -> tuple[Picture, dict[str, Any]]:
     model = models.model(name)
-    plan = Attack(surface_of(model.domain, how.get("on")), "fgsm")
-    examples, _ = drawn(model, data, how.get("part"), limit, 0)
-    result, draw = attacked(model, examples, plan, sizes(how["epsilons"]), True, how["title"])
+    settings = Attack(perturbation_space(model.domain, None), "fgsm")
+    examples, _ = sampled(model, data, split, 500, 0)
+    result, draw = measure_attack(model, examples, settings, sizes(epsilons), True, title)
     return draw, result
 
 
-@entry("digit-attack", "Digits under attack", "neocog attack RUN digits --epsilon 0.05,0.1,0.25 --out fooled.png")
+@entry("digit-attack", "Digits under attack", "neocog attack RUN digits --epsilon 0.05,0.1,0.25 --out attack.png")
 def digit_attack(models: Models) -> tuple[Picture, str]:
-    how = {"epsilons": [0.05, 0.1, 0.25], "title": "keras-digits on digits"}
-    picture, result = attack_on(models, "vision", models.digits(), 500, **how)
+    picture, result = attack_on(models, "vision", models.digits(), [0.05, 0.1, 0.25], "keras-digits on digits")
     rows = result["rows"]
-    return picture, f"A tenth of a pixel's range leaves {rows[2]['accuracy']:.0%} of {rows[0]['accuracy']:.0%}."
+    clean, attacked = (f"{rows[index]['accuracy']:.0%}" for index in (0, 2))
+    return picture, f"A perturbation of a tenth of a pixel's range reduces the accuracy from {clean} to {attacked}."
 
 
-@entry("word-attack", "Words under attack", "neocog attack RUN words/ --epsilon 0.1,0.2,0.5 --out fooled.png")
+@entry("word-attack", "Words under attack", "neocog attack RUN words/ --epsilon 0.1,0.2,0.5 --out attack.png")
 def word_attack(models: Models) -> tuple[Picture, str]:
-    how = {"epsilons": [0.1, 0.2, 0.5], "title": "five words, in voices that it has not heard", "part": "all"}
-    picture, _ = attack_on(models, "speech", models.words(), 500, **how)
-    return picture, "In the spectrogram that the network sees; `--on samples` attacks the waveform itself."
+    title = "five words, by voices that are not in the training data"
+    picture, _ = attack_on(models, "speech", models.words(), [0.1, 0.2, 0.5], title, "all")
+    return picture, "In the spectrogram, the network's input; `--on samples` attacks the waveform itself."
 
 
-@entry("card", "What a network withstands", "neocog attack RUN digits --card --out card.png")
+@entry("card", "Accuracy under corruptions", "neocog attack RUN digits --card --out card.png")
 def card(models: Models) -> tuple[Picture, str]:
     model, data = models.model("vision"), models.digits()
-    examples, preprocessing = drawn(model, data, None, 500, 0)
-    _, draw = judged(model, data, examples, None, None, [0.0], 0, True, "keras-digits on digits", preprocessing, True)
-    return draw, "Six ways in which pictures go wrong without anybody's intent, in five strengths."
+    examples, counts = sampled(model, data, None, 500, 0)
+    title = "keras-digits on digits"
+    _, draw = measure_card(model, data, examples, None, None, [0.0], 0, True, title, counts, True)
+    return draw, "Six common corruptions of pictures, in five strengths."
 
 
 @entry("go-turned", "Eight ways to see one position", "neocog attack go games/ --card")

@@ -1,4 +1,4 @@
-"""The command that fools a network: attack."""
+"""neocog attack: robustness to adversarial perturbations and corruptions."""
 
 from __future__ import annotations
 
@@ -36,16 +36,24 @@ if TYPE_CHECKING:
     from ..core.model import Model
     from ..core.robust.attack import Attack
 
-DATA = Annotated[str, typer.Argument(help="As for train; its test part is used where it has one.", show_default=False)]
-EPSILON = Annotated[str | None, flag("Sizes of the attack: 0.05,0.1,0.25.", "Attack")]
-METHOD = Annotated[str, typer.Option(help="fgsm (one step) or pgd (many).", rich_help_panel="Attack")]
-STEPS = Annotated[int, typer.Option(help="Of PGD.", rich_help_panel="Attack")]
-ON = Annotated[str | None, flag("pixels; for sounds spectrogram (the default) or samples.", "Attack")]
-CARD = Annotated[bool, flag("Every corruption in five strengths, and the attack.", "Corruptions", "--card")]
-CORRUPT = Annotated[str | None, flag("Only these corruptions: noise,blur.", "Corruptions")]
-AGAINST = Annotated[Path | None, flag("A card (.json) of another model, to compare with.", "Corruptions")]
-OUT = Annotated[Path | None, flag("Write a .png or .svg with examples, or the numbers as .json.")]
-WRITTEN = (".png", ".svg", ".json")
+DATA = Annotated[
+    str, typer.Argument(help="Data as for train; the test split is used if there is one.", show_default=False)
+]
+EPSILON = Annotated[
+    str | None, flag("Sizes of the perturbation: 0.05,0.1,0.25.", "Attack", default="by the kind of input")
+]
+METHOD = Annotated[str, typer.Option(help="fgsm (one step) or pgd (several).", rich_help_panel="Attack")]
+STEPS = Annotated[int, typer.Option(help="Steps of PGD.", rich_help_panel="Attack")]
+ON = Annotated[
+    str | None,
+    flag("pixels; for recordings spectrogram or samples.", "Attack", default="pixels or spectrogram"),
+]
+CARD = Annotated[bool, flag("Measure all corruptions in five strengths, and the attack.", "Corruptions", "--card")]
+CORRUPT = Annotated[str | None, flag("Only these corruptions: noise,blur.", "Corruptions", default="all")]
+AGAINST = Annotated[Path | None, flag("Compare with the card (.json) of another model.", "Corruptions")]
+OUT = Annotated[Path | None, flag("Write a figure with examples, .png or .svg, or the numbers, .json.")]
+ENDINGS = (".png", ".svg", ".json")
+SPLITS = ("train", "valid", "test", "all")
 
 
 def attack(
@@ -58,9 +66,9 @@ def attack(
     card: CARD = False,
     corrupt: CORRUPT = None,
     against: AGAINST = None,
-    seed: Annotated[int, typer.Option(help="The number that all chance comes from.", min=0)] = 0,
-    examples: Annotated[int, typer.Option(help="How many are looked at, drawn by the seed.", min=1)] = 1000,
-    part: Annotated[str | None, flag("test, valid, train or all.", "Data")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of all random numbers.", min=0)] = 0,
+    examples: Annotated[int, typer.Option(help="Number of examples, drawn by the seed.", min=1)] = 1000,
+    part: Annotated[str | None, flag("Split: test, valid, train or all.", "Data", default="test, or all")] = None,
     test: TEST = None,
     unknown: UNKNOWN = None,
     pattern: PATTERN = None,
@@ -75,161 +83,167 @@ def attack(
     json: JSON = False,
     quiet: QUIET = False,
 ) -> None:
-    """How a network is fooled: by an adversary who moves every input by a little, or by noise, blur and the like.
+    """Measure robustness to adversarial perturbations and corruptions.
 
-    [bold]neocog attack runs/vision-keras-digits-… mnist --epsilon 0.1,0.25 --out fooled.png[/bold]
+    [bold]neocog attack runs/vision-keras-digits-… mnist --epsilon 0.1,0.25 --out attack.png[/bold]
     [bold]neocog attack runs/speech-swift-… recordings/ --on samples --method pgd[/bold]
     [bold]neocog attack runs/text-swift-… reviews.csv --card --out card.json[/bold]
 
-    FGSM moves each number by ε to where the loss rises: x + ε·sign ∇J. For pictures an ε of 1 is the whole range of a
-    pixel, so that 0.1 is a tenth of it (25.5 of 255), and pixels stay in their range; for samples it is full scale;
-    for a spectrogram the unit that the network sees, a deviation. Random signs move as far, but by chance.
+    FGSM changes each number by ε in the direction that increases the loss: x + ε·sign ∇J. For pictures, an ε of 1 is
+    the whole range of a pixel, so that 0.1 is a tenth of it (25.5 of 255), and pixels stay in their range; for samples
+    it is full scale; for a spectrogram it is a standard deviation. Random signs are as large, but without intent.
     """
     from ..core.explain import sheet
 
-    sheet.free(out, force, WRITTEN)
+    sheet.check_output(out, force, ENDINGS)
     other = read_card(against) if against else None
     from .. import load
-    from ..core.robust.attack import Attack, sizes, surface_of
+    from ..core.robust.attack import Attack, check_task, perturbation_space, sizes
     from ..core.robust.capability import Attackable
 
-    found = load(model, device or "auto")
-    asked = card or corrupt is not None or other is not None
-    plan, epsilons = None, [0.0]
-    if not asked or (card and found.domain.capability(Attackable)):
-        plan = Attack(surface_of(found.domain, on), method, steps, seed)
-        epsilons = sizes(numbers(epsilon) if epsilon is not None else plan.space.epsilons)
-    own = {"cache": cache, "pattern": pattern, "test_where": test_where}
-    own |= {"text_column": text_column, "label_column": label_column, "label_level": label_level}
-    loaded = loaded_by(found, data, own, {"test": test, "unknown": unknown}, quiet)
-    some, header = drawn(found, loaded, part, examples, seed)
-    header = {
-        "model": model,
-        "domain": found.domain.name,
-        "recipe": found.card.recipe,
-        "data": data,
-        **header,
-    }
-    title = f"{found.card.recipe or found.domain.name} on {Path(data).name}"
-    if asked:
-        drawing = out is not None and out.suffix.lower() != ".json"
+    loaded = load(model, device or "auto")
+    check_task(loaded)
+    with_card = card or corrupt is not None or other is not None
+    settings, epsilons = None, [0.0]
+    if not with_card or (card and loaded.domain.capability(Attackable)):
+        settings = Attack(perturbation_space(loaded.domain, on), method, steps, seed)
+        epsilons = sizes(numbers(epsilon) if epsilon is not None else settings.space.epsilons)
+    options = {"cache": cache, "pattern": pattern, "test_where": test_where}
+    options |= {"text_column": text_column, "label_column": label_column, "label_level": label_level}
+    loaded_data = load_data(loaded, data, options, {"test": test, "unknown": unknown}, quiet)
+    sample, counts = sampled(loaded, loaded_data, part, examples, seed)
+    header = {"model": model, "domain": loaded.domain.name, "recipe": loaded.card.recipe, "data": data, **counts}
+    title = f"{loaded.card.recipe or loaded.domain.name} on {Path(data).name}"
+    if with_card:
+        has_figure = out is not None and out.suffix.lower() != ".json"
         names = [name.strip() for name in corrupt.split(",")] if corrupt else None
-        told, draw = judged(found, loaded, some, names, plan, epsilons, seed, quiet, title, header, drawing)
+        result, draw = measure_card(
+            loaded, loaded_data, sample, names, settings, epsilons, seed, quiet, title, header, has_figure
+        )
         if other:
-            from ..core.robust.card import against as compared
+            from ..core.robust.card import differences
 
-            told["against"] = compared(told, other)
+            result["against"] = differences(result, other)
     else:
-        assert plan is not None
-        told, draw = attacked(found, some, plan, epsilons, quiet, title)
-        told = {**header, **told}
+        assert settings is not None
+        result, draw = measure_attack(loaded, sample, settings, epsilons, quiet, title)
+        result = {**header, **result}
     if out:
-        write(out, told, draw)
-    tell.document(told) if json else card_table(told) if asked else attack_table(told)
+        write(out, result, draw)
+    if json:
+        tell.document(result)
+    else:
+        print_card(result) if with_card else print_attack(result)
 
 
-Drawn = tuple[dict[str, Any], Callable[[Path], None]]  # the figures, and what draws them
+Measured = tuple[dict[str, Any], Callable[[Path], None]]  # the figures, and the function that draws them
 
 
-def attacked(model: Model, some: Examples, plan: Attack, epsilons: list[float], quiet: bool, title: str) -> Drawn:
-    """The accuracy under attack, and some of what fooled the network."""
+def measure_attack(
+    model: Model, examples: Examples, settings: Attack, epsilons: list[float], quiet: bool, title: str
+) -> Measured:
+    """Returns the accuracy under attack and some adversarial examples."""
     from ..core.robust.attack import curve
-    from ..core.robust.fooled import fooled
+    from ..core.robust.examples import adversarial_examples
 
-    with progress("attacking", "examples", quiet) as shown:
-        found = curve(model, some, plan, epsilons, shown)
-    cases = fooled(model, some, found)
+    with progress("attacking", "examples", quiet) as bar:
+        result = curve(model, examples, settings, epsilons, bar)
+    cases = adversarial_examples(model, examples, result)
 
     def draw(path: Path) -> None:
-        from ..core.robust import picture
+        from ..core.robust.draw import attack_figure
 
-        picture.sheet(path, title, model.domain, model.card.preprocessing, found, cases)
+        attack_figure(path, title, model.domain, model.card.preprocessing, result, cases)
 
-    return {**found.to_dict(), "fooled": [case.to_dict(found) for case in cases]}, draw
+    return {**result.to_dict(), "fooled": [case.to_dict(result) for case in cases]}, draw
 
 
-def judged(
+def measure_card(
     model: Model,
     data: Data,
-    some: Examples,
+    examples: Examples,
     names: list[str] | None,
-    plan: Attack | None,
+    settings: Attack | None,
     epsilons: list[float],
     seed: int,
     quiet: bool,
     title: str,
     header: Mapping[str, Any],
-    drawing: bool,
-) -> Drawn:
-    """The robustness card."""
+    has_figure: bool,
+) -> Measured:
+    """Returns the robustness card."""
     from ..core.robust import card as cards
     from ..core.robust.attack import curve
 
     corruptions = cards.corruptions_of(model, data, names)
-    if not corruptions and drawing:
-        raise Problem(f"{model.domain.name} knows no corruptions that could be drawn; name a .json with --out", USAGE)
-    with progress("corrupting", "corruptions", quiet) as shown:
-        told = {**header, **cards.card(model, some, corruptions, seed, shown)}
-    if plan:
-        with progress("attacking", "examples", quiet) as shown:
-            told["attack"] = curve(model, some, plan, epsilons, shown).to_dict()
+    if not corruptions and has_figure:
+        raise Problem(f"there are no corruptions of {model.domain.name} to draw; name a .json with --out", USAGE)
+    with progress("corrupting", "corruptions", quiet) as bar:
+        result = {**header, **cards.card(model, examples, corruptions, seed, bar)}
+    if settings:
+        with progress("attacking", "examples", quiet) as bar:
+            result["attack"] = curve(model, examples, settings, epsilons, bar).to_dict()
 
     def draw(path: Path) -> None:
         from ..core.presentation import Readable
-        from ..core.robust import picture
+        from ..core.robust.draw import card_figure
 
-        seen = {} if model.domain.capability(Readable) else cards.shown(model, some.inputs[0], corruptions, seed)
-        picture.card(path, title, model.domain, model.card.preprocessing, told, seen)
+        is_text = model.domain.capability(Readable) is not None
+        cases = {} if is_text else cards.corrupted_example(model, examples.inputs[0], corruptions, seed)
+        card_figure(path, title, model.domain, model.card.preprocessing, result, cases)
 
-    return told, draw
+    return result, draw
 
 
 def numbers(text: str) -> list[float]:
+    """Reads `0.05,0.1`."""
     try:
-        return [float(each) for each in text.split(",")]
+        return [float(part) for part in text.split(",")]
     except ValueError:
-        raise Problem(f"--epsilon takes numbers with commas between them, as in 0.05,0.1; got {text}", USAGE) from None
+        raise Problem(f"--epsilon takes numbers separated by commas, as in 0.05,0.1; got {text}", USAGE) from None
 
 
 def read_card(path: Path) -> dict[str, Any]:
-    """A card that --out has written. Raises Problem where it is none."""
+    """Reads a card that --out has written. Raises Problem for another file."""
     try:
-        told = json_format.loads(path.read_text(encoding="utf-8"))
+        card = json_format.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise Problem(f"{path} cannot be read: {error.strerror}", USAGE) from None
     except ValueError:
-        told = None
-    if not isinstance(told, dict) or not {"corruptions", "accuracy", "mean"} <= told.keys():
+        card = None
+    if not isinstance(card, dict) or not {"corruptions", "accuracy", "mean"} <= card.keys():
         raise Problem(f"{path} is not a robustness card; write one with --card --out {path.stem}.json", USAGE)
-    return told
+    return card
 
 
-def loaded_by(model: Model, data: str, own: dict[str, Any], told: dict[str, Any], quiet: bool) -> Data:
-    source = typed.source(data, own, **told, **model.split_options)
-    with progress("reading", "files", quiet) as reading:
-        loaded = model.load(replace(source, progress=reading))
+def load_data(model: Model, data: str, options: dict[str, Any], division: dict[str, Any], quiet: bool) -> Data:
+    """Loads data with the model's labels and preprocessing, and prints remarks on it."""
+    source = typed.source(data, options, **division, **model.split_options)
+    with progress("reading", "files", quiet) as bar:
+        loaded = model.load(replace(source, progress=bar))
     for remark in [] if quiet else loaded.remarks:
         say(remark)
     return loaded
 
 
-def drawn(model: Model, data: Data, part: str | None, most: int, seed: int) -> tuple[Examples, dict[str, Any]]:
-    """At most so many examples of a part, drawn by the seed, and where from."""
+def sampled(model: Model, data: Data, split: str | None, count: int, seed: int) -> tuple[Examples, dict[str, Any]]:
+    """Returns at most `count` examples of a split, drawn by the seed, and the counts for the output."""
     import torch
 
-    if part not in (None, "train", "valid", "test", "all"):
-        raise Problem(f"--part is test, valid, train or all; got {part}", USAGE)
-    found, named = model.examples(data, part)
-    whole = len(found)
-    if whole > most:
+    if split is not None and split not in SPLITS:
+        raise Problem(f"--part is test, valid, train or all; got {split}", USAGE)
+    examples, name = model.examples(data, split)
+    total = len(examples)
+    if total > count:
         rng = torch.Generator().manual_seed(seed)
-        found = found.subset(torch.randperm(whole, generator=rng)[:most].sort().values)
-    return found, {"scored_on": named, "examples": len(found), "of": whole}
+        examples = examples.subset(torch.randperm(total, generator=rng)[:count].sort().values)
+    return examples, {"scored_on": name, "examples": len(examples), "of": total}
 
 
-def write(path: Path, told: dict[str, Any], draw: Callable[[Path], None]) -> None:
+def write(path: Path, result: dict[str, Any], draw: Callable[[Path], None]) -> None:
+    """Writes the numbers or the figure, by the file's ending."""
     if path.suffix.lower() == ".json":
-        files.write_text(path, json_format.dumps(told, indent=1, ensure_ascii=False) + "\n")
+        files.write_text(path, json_format.dumps(result, indent=1, ensure_ascii=False) + "\n")
     else:
         draw(path)
     say(f"wrote {path}")
@@ -238,50 +252,53 @@ def write(path: Path, told: dict[str, Any], draw: Callable[[Path], None]) -> Non
 # --- tables ---------------------------------------------------------------------------------------------------------
 
 
-def attack_table(told: Mapping[str, Any]) -> None:
-    """A row for each size of the attack."""
-    steps = f", {told['steps']} steps" if "steps" in told else ""
-    print(f"{told['method'].upper()}{steps} on {told['on']}, ε in {told['unit']}")
-    print(f"{counted(told)}\n")
-    shown = columns("ε", "accuracy", "95% interval", "random signs", "confidence")
-    for row in told["rows"]:
+def print_attack(result: Mapping[str, Any]) -> None:
+    """Prints a row for each size of the attack."""
+    steps = f", {result['steps']} steps" if "steps" in result else ""
+    print(f"{result['method'].upper()}{steps} on {result['on']}, ε in {result['unit']}")
+    print(f"{counted(result)}\n")
+    table = columns("ε", "accuracy", "95% interval", "random signs", "confidence")
+    for row in result["rows"]:
         low, high = row["interval"]
-        rest = (f"{row['random']:.2%}", f"{row['confidence']:.2%}")
-        shown.add_row(f"{row['epsilon']:g}", f"{row['accuracy']:.2%}", f"{low:.2%} to {high:.2%}", *rest)
-    tell.console().print(shown)
+        accuracy, random, confidence = (f"{row[name]:.2%}" for name in ("accuracy", "random", "confidence"))
+        table.add_row(f"{row['epsilon']:g}", accuracy, f"{low:.2%} to {high:.2%}", random, confidence)
+    tell.console().print(table)
 
 
-def card_table(told: Mapping[str, Any]) -> None:
-    """A row for each corruption, and what else the card says."""
-    low, high = told["interval"]
-    print(f"accuracy {told['accuracy']:.2%} (95% interval {low:.2%} to {high:.2%}), {counted(told)}\n")
-    above = told.get("against", {})
-    shown = columns("corruption", "1", "2", "3", "4", "5", "mean", *(["against"] if above else []), "strength 5 is")
-    for name, each in told["corruptions"].items():
-        shares = (f"{row['accuracy']:.1%}" for row in each["rows"])
-        points = [f"{100 * above[name]:+.1f}" if name in above else "–"] if above else []
-        strongest = f"{each['rows'][-1]['amount']:g} {each['unit']}"
-        shown.add_row(name, *shares, f"{each['mean']:.1%}", *points, strongest)
-    if told["corruptions"]:
-        tell.console().print(shown)
-        better = f" ({100 * above['mean']:+.1f} points)" if above else ""
-        print(f"\nmean of all          {told['mean']:.2%}{better}")
-    if told["views"]:
-        print(f"agreement of views   {sum(told['views']) / len(told['views']):.2%}")
-    if "attack" in told:
+def print_card(card: Mapping[str, Any]) -> None:
+    """Prints a row for each corruption, and the other figures of the card."""
+    low, high = card["interval"]
+    print(f"accuracy {card['accuracy']:.2%} (95% interval {low:.2%} to {high:.2%}), {counted(card)}\n")
+    against = card.get("against", {})
+    headings = ["against"] if against else []
+    table = columns("corruption", "1", "2", "3", "4", "5", "mean", *headings, "strength 5 is")
+    for name, corruption in card["corruptions"].items():
+        accuracies = (f"{row['accuracy']:.1%}" for row in corruption["rows"])
+        points = [f"{100 * against[name]:+.1f}" if name in against else "–"] if against else []
+        strongest = f"{corruption['rows'][-1]['amount']:g} {corruption['unit']}"
+        table.add_row(name, *accuracies, f"{corruption['mean']:.1%}", *points, strongest)
+    if card["corruptions"]:
+        tell.console().print(table)
+        difference = f" ({100 * against['mean']:+.1f} points)" if against else ""
+        print(f"\nmean of all          {card['mean']:.2%}{difference}")
+    if card["views"]:
+        print(f"agreement of views   {sum(card['views']) / len(card['views']):.2%}")
+    if "attack" in card:
         print()
-        attack_table({**told, **told["attack"]})
+        print_attack({**card, **card["attack"]})
 
 
-def counted(told: Mapping[str, Any]) -> str:
-    some = f" of {told['of']:,}" if told["of"] > told["examples"] else ""
-    return f"{told['examples']:,}{some} examples ({told['scored_on']})"
+def counted(result: Mapping[str, Any]) -> str:
+    """Returns the number of examples in words."""
+    total = f" of {result['of']:,}" if result["of"] > result["examples"] else ""
+    return f"{result['examples']:,}{total} examples ({result['scored_on']})"
 
 
 def columns(*names: str) -> Any:
+    """Returns an empty table with these columns; all but texts are aligned to the right."""
     from rich.table import Table
 
-    shown = Table(box=None, pad_edge=False, header_style="bold")
+    table = Table(box=None, pad_edge=False, header_style="bold")
     for name in names:
-        shown.add_column(name, justify="left" if name in ("corruption", "strength 5 is") else "right")
-    return shown
+        table.add_column(name, justify="left" if name in ("corruption", "strength 5 is") else "right")
+    return table

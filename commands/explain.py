@@ -1,10 +1,9 @@
-"""neocog explain: what of its input a network answers to, and how far that can be trusted."""
+"""neocog explain: which parts of an input a prediction depends on, and how far that can be trusted."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from itertools import count
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from ..core.inputs import Input
     from ..core.model import Model
 
-OUT = Annotated[Path | None, flag("Write a sheet: FILE.png or FILE.svg.")]
+OUT = Annotated[Path | None, flag("Write a sheet of pictures: FILE.png or FILE.svg.")]
 
 
 def explain(
@@ -32,27 +31,30 @@ def explain(
         str,
         typer.Option(
             help="saliency, gradient-input, integrated-gradients, guided-backprop, deconvnet, gradcam, occlusion, "
-            "deeplift, lrp; several with commas, or all that fit."
+            "deeplift or lrp; several with commas, or all that fit the network."
         ),
     ] = "saliency",
     label: Annotated[
-        list[str] | None, flag("For this label; several times for several; default the likeliest.")
+        list[str] | None, flag("Explain this label; may be repeated.", default="the predicted label")
     ] = None,
     layer: Annotated[
-        list[str] | None, flag("Where gradcam looks: a number of neocog describe; default the last.")
+        list[str] | None,
+        flag("Layer for gradcam, by its number in neocog describe; may be repeated.", default="the last one with maps"),
     ] = None,
-    out: Annotated[Path | None, flag("Write a sheet: FILE.png, FILE.svg, or a page: FILE.html.")] = None,
+    out: Annotated[Path | None, flag("Write a sheet of pictures, FILE.png or FILE.svg, or a page, FILE.html.")] = None,
     check: Annotated[
-        bool, flag("Ask whether a network with random weights gives the same map.", None, "--check")
+        bool, flag("Sanity check: compare with maps of networks with random weights.", None, "--check")
     ] = False,
-    listen: Annotated[Path | None, flag("Write what mattered of a recording as FILE.wav.")] = None,
+    listen: Annotated[Path | None, flag("Write the relevant part of a recording as FILE.wav.")] = None,
     force: FORCE = False,
     move: MOVE = None,
     device: DEVICE = None,
     json: JSON = False,
     quiet: QUIET = False,
 ) -> None:
-    """What of its input the network answers to, over pixels, spectrograms, words or points; and how far to trust it.
+    """Show which parts of an input a prediction depends on: pixels, spectrogram, words or points of a board.
+
+    How far a map can be trusted is measured by deletion and insertion and, with --check, by a sanity check.
 
     [bold]neocog explain runs/vision-… cat.jpg --out cat.png[/bold]
     [bold]neocog explain runs/vision-… cat.jpg --method all --label cat --label dog --check --out cat.png[/bold]
@@ -60,78 +62,72 @@ def explain(
     [bold]neocog explain runs/text-… "What a waste of time" --method deeplift[/bold]
     """
     from .. import load
-    from ..core.explain import explained, sheet, shown
+    from ..core.explain import explained, places, render, sheet
     from ..core.explain.capability import Explainable
-    from ..core.explain.places import layer as layer_of
 
-    sheet.free(out, force, shown.ENDINGS)
-    sheet.free(listen, force, (".wav",))
-    found = load(model, device or "auto")
-    explainable = found.domain.require(Explainable, "explain")
+    sheet.check_output(out, force, render.ENDINGS)
+    sheet.check_output(listen, force, (".wav",))
+    loaded = load(model, device or "auto")
+    explainable = loaded.domain.require(Explainable, "explain")
     if listen and explainable.sonify is None:
-        raise Problem(f"--listen is for recordings; this is a model of {found.domain.name}", USAGE)
-    reading = typed.input_options(found.domain, {"move": move})
-    layers = [layer_of(found.network, each) for each in layer or []]
-    sources = typed.with_options(gathered(found, inputs), reading)
-    with progress("explaining", "maps", quiet) as working:
-        maps = count(1)
-        told = list(
-            explained.explain(found, sources, method, label or [], check, layers, lambda: working(next(maps), None))
-        )
+        raise Problem(f"--listen is for recordings; this is a model of {loaded.domain.name}", USAGE)
+    options = typed.input_options(loaded.domain, {"move": move})
+    layers = [places.layer(loaded.network, name) for name in layer or []]
+    sources = typed.with_options(inputs_of(loaded, inputs), options)
+    with progress("explaining", "maps", quiet) as bar:
+        explanations = list(explained.explain(loaded, sources, method, label or [], check, layers, bar))
     if json:
-        place, tokens = explainable.describe_position, explainable.highlight is not None
-        tell.document([each.to_dict(place, found.card.preprocessing, tokens) for each in told])
+        tell.document([explanation.to_dict() for explanation in explanations])
     else:
-        tell_explanations(found, told)
+        print_explanations(explanations)
     if out:
-        shown.save(found, told, out, force)
+        render.save(explanations, out, force)
         say(f"wrote {out}")
     if listen and explainable.sonify:
-        explainable.sonify(told[0].inputs, told[0].relevance, found.card.preprocessing, listen)
-        say(f"wrote {listen}: what speaks for {told[0].label}, by {told[0].method.name}")
+        first = explanations[0]
+        explainable.sonify(first.inputs, first.relevance, loaded.card.preprocessing, listen)
+        say(f"wrote {listen}: the evidence for {first.label}, by {first.method.name}")
     if not quiet:
-        for remark in remarks(told, out, json, check):
+        for remark in remarks(explanations, out, json, check):
             say(remark)
 
 
-def gathered(model: Model, inputs: list[str]) -> list[Input]:
-    """What is to be explained: files that are there, texts, or the bytes of stdin."""
+def inputs_of(model: Model, arguments: Sequence[str]) -> list[Input]:
+    """Returns the inputs to explain: files, texts, or the content of stdin. Raises Problem if there are none."""
     from ..core.inputs import BytesInput
 
-    paths = [each for each in inputs if each != "-"]
-    found = model.domain.expand_paths(paths) if paths else []
-    if "-" in inputs:
-        found.append(BytesInput(sys.stdin.buffer.read()))
-    if not found:
-        raise Problem("there is nothing to explain in what was given", DATA)
-    return found
+    paths = [argument for argument in arguments if argument != "-"]
+    inputs = model.domain.expand_paths(paths) if paths else []
+    if "-" in arguments:
+        inputs.append(BytesInput(sys.stdin.buffer.read()))
+    if not inputs:
+        raise Problem("the arguments name no input to explain", DATA)
+    return inputs
 
 
-def tell_explanations(model: Model, explanations: list[Explanation]) -> None:
-    """A line for each map under the line of its input and label; of a text, also its words, coloured."""
-    from ..core.explain import shown
-    from ..core.explain.capability import Explainable
-    from ..core.format import probability as sure
+def print_explanations(explanations: Sequence[Explanation]) -> None:
+    """Prints a line for each map, under a line for its input and label; of a text also its coloured tokens."""
+    from ..core.explain import render
 
-    lines = tell.columns(shown.rows(model, explanations))
-    before: Any = None
-    highlight = model.domain.require(Explainable, "explain").highlight
-    for each, line in zip(explanations, lines[1:], strict=True):
-        if before != (id(each.inputs), each.label):
-            window = f", explained by {each.part}" if each.part else ""
-            print(f"{each.name}: {each.label} {sure(each.probability)}{window}\n{lines[0]}")
-            before = (id(each.inputs), each.label)
+    header, *lines = tell.columns(render.rows(explanations))
+    previous: Any = None
+    for explanation, line in zip(explanations, lines, strict=True):
+        current = (id(explanation.inputs), explanation.label)
+        if previous != current:
+            window = f", explained by {explanation.window}" if explanation.window else ""
+            print(f"{explanation.name}: {explanation.label} {render.value_text(explanation)}{window}\n{header}")
+            previous = current
         print(line)
-        if highlight and tell.in_colour():
-            print("    " + highlight(each.source, each.of_tokens, model.card.preprocessing, "terminal"))
-    print("\n".join(["", *shown.legend(explanations)]).rstrip())
+        if tell.in_colour() and (text := explanation.highlighted("terminal")) is not None:
+            print("    " + text)
+    print("\n".join(["", *render.legend(explanations)]).rstrip())
 
 
-def remarks(explanations: list[Explanation], out: Path | None, json: bool, check: bool) -> Iterator[str]:
-    """What to know, and what to do next."""
-    if any(each.part for each in explanations):
-        yield "a long input is explained by its window that is surest of the label; places count from its beginning"
+def remarks(explanations: Sequence[Explanation], out: Path | None, json: bool, check: bool) -> Iterator[str]:
+    """Yields caveats and next steps."""
+    if any(explanation.window for explanation in explanations):
+        yield "a long input is explained in the window with the highest value for the label; positions count from it"
     if not check and explanations[0].curves is None:
-        yield "how far to trust it takes some seconds more: --check"
+        yield "--check measures how far the map can be trusted; it takes some seconds more"
     if out is None and not json:
-        yield "see it: --out FILE.png"
+        yield "to see it: --out FILE.png"

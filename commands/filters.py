@@ -1,4 +1,4 @@
-"""neocog filters: what the layers of a network look for, what they answer, and what excites them most."""
+"""neocog filters: the filters of a layer, its activations, and the inputs with the largest activations."""
 
 from __future__ import annotations
 
@@ -12,21 +12,23 @@ from .explain import OUT
 from .flags import DEVICE, FORCE, JSON, MODEL, MOVE, QUIET, flag
 
 if TYPE_CHECKING:
-    from ..core.explain.filters import Phrases
+    from ..core.explain.filters import TokenFilter
     from ..core.explain.places import Place
-    from ..core.explain.responses import Excited
+    from ..core.explain.responses import TopInput
     from ..core.explain.sheet import Sheet
     from ..core.model import Model
 
-SHOWN = 20  # filters over words, and units, that a terminal is told of
+MAX_PRINTED = 20  # filters over embeddings, and units
 
 
 def filters(
     model: MODEL,
-    layer: Annotated[str | None, flag("A number of neocog describe; default the first convolution.")] = None,
-    maps: Annotated[str | None, flag("What the layer answers to this input.")] = None,
-    top: Annotated[str | None, flag("The inputs of this data that excite the layer's units most.")] = None,
-    unit: Annotated[int | None, flag("With --top: this unit, from 0.")] = None,
+    layer: Annotated[
+        str | None, flag("The layer, by its number in neocog describe.", default="the first convolution")
+    ] = None,
+    maps: Annotated[str | None, flag("Show the activations of the layer for this input.")] = None,
+    top: Annotated[str | None, flag("Show the inputs of this data with the largest activations of each unit.")] = None,
+    unit: Annotated[int | None, flag("With --top: only this unit, from 0.", default="the first 12")] = None,
     out: OUT = None,
     force: FORCE = False,
     move: MOVE = None,
@@ -34,7 +36,9 @@ def filters(
     json: JSON = False,
     quiet: QUIET = False,
 ) -> None:
-    """The learned filters as pictures, of texts the words they answer to; what a layer answers; what excites it most.
+    """Show the learned filters of a layer, its activations for an input, or the inputs with the largest activations.
+
+    Filters over pictures are shown as pictures, filters over word embeddings as the words with the largest products.
 
     [bold]neocog filters runs/vision-… --out filters.png[/bold]
     [bold]neocog filters runs/vision-… --maps cat.jpg --layer 3 --out maps.png[/bold]
@@ -42,41 +46,48 @@ def filters(
     """
     from .. import load
     from ..core.explain import places, sheet
+    from ..core.explain.capability import FilterImages
     from ..core.explain.filters import place_of
     from ..core.presentation import Readable
 
-    sheet.free(out, force)
+    sheet.check_output(out, force)
     if maps is not None and top is not None:
-        raise Problem("--maps shows one input, --top many; ask for one of them", USAGE)
+        raise Problem("--maps shows one input, --top many; give one of them", USAGE)
     if unit is not None and top is None:
         raise Problem("--unit is for --top DATA", USAGE)
-    found = load(model, device or "auto")
-    if out and maps is None and found.domain.capability(Readable):
-        raise Problem("filters over texts are words rather than pictures: leave --out out, or take --json", USAGE)
+    loaded = load(model, device or "auto")
+    loaded.domain.require(FilterImages, "filters")
+    if out and maps is None and loaded.domain.capability(Readable):
+        raise Problem("filters over texts are words rather than pictures: leave --out out, or use --json", USAGE)
     if maps is None and top is None:
-        place = None if layer is None else place_of(found, layer)
-        drawn = _filters(found, place, json)
+        place = None if layer is None else place_of(loaded, layer)
+        drawing = _filters(loaded, place, json)
     else:
-        place = places.layer(found.network, layer) if layer is not None else place_of(found, None)
+        place = places.layer(loaded.network, layer) if layer is not None else place_of(loaded, None)
         if maps is not None:
-            drawn = _maps(found, maps, place, json, typed.input_options(found.domain, {"move": move}))
+            drawing = _maps(loaded, maps, place, json, typed.input_options(loaded.domain, {"move": move}))
         else:
             assert top is not None
-            drawn = _top(found, top, place, None if unit is None else places.unit(place, unit), json, quiet)
-    if out and drawn is not None:
-        sheet.write(drawn, out, force)
+            drawing = _top(loaded, top, place, None if unit is None else places.unit(place, unit), json, quiet)
+    if out and drawing is not None:
+        sheet.write(drawing, out, force)
         say(f"wrote {out}")
-    elif not json and not quiet and drawn is not None:
-        say("see it: --out FILE.png")
+    elif not json and not quiet and drawing is not None:
+        say("to see it: --out FILE.png")
 
 
 def _filters(model: Model, place: Place | None, json: bool) -> Sheet | None:
     from ..core.explain import filters
 
-    words = [each for each in filters.over_words(model) if place is None or each.number == place.number]
-    if words:
-        every = [each for one in words for each in filters.phrases(model, one)]
-        tell.document([phrase_facts(each) for each in every]) if json else tell_phrases(every)
+    layers = filters.over_embeddings(model)
+    if place is not None:
+        layers = [layer for layer in layers if layer.number == place.number]
+    if layers:
+        token_filters = [token_filter for layer in layers for token_filter in filters.token_filters(model, layer)]
+        if json:
+            tell.document([token_filter_row(token_filter) for token_filter in token_filters])
+        else:
+            print_token_filters(token_filters)
         return None
     place = place or filters.place_of(model, None)
     weights = filters.weights(model, place)
@@ -88,38 +99,40 @@ def _filters(model: Model, place: Place | None, json: bool) -> Sheet | None:
     return filters.sheet(model, place)
 
 
-def phrase_facts(each: Phrases) -> dict[str, Any]:
-    tokens = [[{"token": token, "adds": value} for token, value in place] for place in each.tokens]
-    return {"layer": each.place.number, "filter": each.number, "places": tokens}
+def token_filter_row(token_filter: TokenFilter) -> dict[str, Any]:
+    """Returns a filter over embeddings as JSON."""
+    tokens = [[{"token": token, "adds": value} for token, value in position] for position in token_filter.tokens]
+    return {"layer": token_filter.place.number, "filter": token_filter.index, "places": tokens}
 
 
-def tell_phrases(every: list[Phrases]) -> None:
-    """For each filter the words that raise it most, place by place, the filters that answer most first."""
-    strongest = sorted(every, key=lambda each: -sum(place[0][1] for place in each.tokens))
-    for each in strongest[:SHOWN]:
-        print(f"{each.place.name}, filter {each.number}")
-        for number, place in enumerate(each.tokens, 1):
-            print(f"  word {number}: " + ", ".join(f"{token} {value:+.2f}" for token, value in place))
-    if len(every) > SHOWN:
-        print(f"… and {len(every) - SHOWN:,} more; all of them with --json")
+def print_token_filters(token_filters: list[TokenFilter]) -> None:
+    """Prints for each filter the tokens with the largest products at each position, the largest sums first."""
+    by_sum = sorted(token_filters, key=lambda entry: -sum(position[0][1] for position in entry.tokens))
+    for entry in by_sum[:MAX_PRINTED]:
+        print(f"{entry.place.name}, filter {entry.index}")
+        for number, position in enumerate(entry.tokens, 1):
+            print(f"  word {number}: " + ", ".join(f"{token} {value:+.2f}" for token, value in position))
+    if len(token_filters) > MAX_PRINTED:
+        print(f"… and {len(token_filters) - MAX_PRINTED:,} more; all of them with --json")
 
 
-def _maps(model: Model, source: str, place: Place, json: bool, reading: dict[str, Any]) -> Sheet | None:
+def _maps(model: Model, source: str, place: Place, json: bool, options: dict[str, Any]) -> Sheet | None:
     from ..core.explain import responses
     from ..core.presentation import Readable
 
-    found = typed.with_options(model.domain.expand_paths([source]), reading)
-    if len(found) != 1:
-        raise Problem(f"--maps takes one input; {source} is {len(found)}", USAGE)
-    inputs = model.domain.read(found[0], model.card.preprocessing)
+    sources = typed.with_options(model.domain.expand_paths([source]), options)
+    if len(sources) != 1:
+        raise Problem(f"--maps takes one input; {source} is {len(sources)}", USAGE)
+    inputs = model.domain.read(sources[0], model.card.preprocessing)
     values = responses.responses(model, inputs, place)
     if json:
         tell.document({"input": source, "layer": place.number, "size": list(values.shape), "maps": values.tolist()})
     else:
         largest = values.flatten(1).amax(1) if values.ndim == 3 else values
         order = largest.argsort(descending=True)[:5].tolist()
-        print(f"{place.name}: the units that answer most are " + ", ".join(f"{k} ({largest[k]:.3g})" for k in order))
-    name = Path(found[0].name).name if not model.domain.capability(Readable) else "the text"
+        units = ", ".join(f"{index} ({largest[index]:.3g})" for index in order)
+        print(f"{place.name}: the units with the largest activations are {units}")
+    name = Path(sources[0].name).name if not model.domain.capability(Readable) else "the text"
     return responses.maps_sheet(model, inputs, place, name)
 
 
@@ -130,30 +143,27 @@ def _top(model: Model, data: str, place: Place, unit: int | None, json: bool, qu
     from ..core.presentation import Readable
 
     source = typed.source(data, {}, **model.split_options)
-    with progress("reading", "files", quiet) as reading:
-        loaded = model.load(replace(source, progress=reading))
+    with progress("reading", "files", quiet) as bar:
+        loaded = model.load(replace(source, progress=bar))
     examples, _ = model.examples(loaded)
-    with progress("looking", "inputs", quiet) as looking:
-        told = responses.excited(model, examples, place, unit, looking)
+    with progress("computing activations", "inputs", quiet) as bar:
+        table = responses.top_inputs(model, examples, place, unit, bar)
     if json:
-        tell.document([each.to_dict() for row in told for each in row])
+        tell.document([entry.to_dict() for row in table for entry in row])
     else:
-        tell_excited(model, told, [[responses.part(model, examples, each) for each in row] for row in told])
-    return None if model.domain.capability(Readable) else responses.top_sheet(model, examples, place, told)
+        print_top_inputs(table, [[responses.patch(model, examples, entry) for entry in row] for row in table])
+    return None if model.domain.capability(Readable) else responses.top_sheet(model, examples, place, table)
 
 
-def tell_excited(model: Model, told: list[list[Excited]], parts: list[list[Any]]) -> None:
-    """A line for each input under its unit; of a text, the words that the unit saw."""
-    for row, seen in zip(told[:SHOWN], parts, strict=False):
+def print_top_inputs(table: list[list[TopInput]], patches: list[list[Any]]) -> None:
+    """Prints a line for each input under its unit: where its receptive field is; of a text, the words in it."""
+    for row, row_patches in zip(table[:MAX_PRINTED], patches, strict=False):
         print(f"unit {row[0].unit}")
-        for each, part in zip(row, seen, strict=True):
-            what = (
-                repr(part)
-                if isinstance(part, str)
-                else f"{each.name}, rows {span(each.rows)}, columns {span(each.columns)}"
-            )
-            print(f"  {each.activation:8.3g}  {each.label}: {what}")
+        for entry, patch in zip(row, row_patches, strict=True):
+            position = f"{entry.name}, rows {_span(entry.rows)}, columns {_span(entry.columns)}"
+            text = repr(patch) if isinstance(patch, str) else position
+            print(f"  {entry.activation:8.3g}  {entry.label}: {text}")
 
 
-def span(part: slice) -> str:
+def _span(part: slice) -> str:
     return f"{part.start} to {part.stop - 1}"

@@ -13,13 +13,19 @@ from ..core.problem import DATA, INTERRUPTED, USAGE, Problem
 from ..core.progress import progress, say
 from . import tell
 from .flags import FORCE, JSON, QUIET
+from .help import Group
 
 if TYPE_CHECKING:
     from ..core.problem import Bad
     from ..go.diagram import Diagram
     from ..go.game import Game
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich", help="Boards, game records, a GTP engine, matches.")
+app = typer.Typer(
+    cls=Group,
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    help="Boards, game records, a GTP engine, matches.",
+)
 
 GAMES = Annotated[list[str], typer.Argument(help="SGF files, folders, globs, zip and tar archives, or -.")]
 MAX_NAMED = 5  # records left out that are listed

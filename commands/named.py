@@ -1,4 +1,4 @@
-"""What a word of the command line stands for: a network text, a recipe, a model."""
+"""The meaning of an argument of `describe`: a network's text, a recipe or a model."""
 
 from __future__ import annotations
 
@@ -15,32 +15,33 @@ from ..core.plan import Plan, find_recipe
 from ..core.problem import USAGE, Problem
 
 
-def network_of(text: str, shape: str | None, classes: int, whose: str | None) -> tuple[Network, str]:
-    """The network that a text, a recipe or a model means, and a name for it."""
-    given = shape_of(shape) if shape else None
+def network_of(text: str, shape: str | None, classes: int, domain_name: str | None) -> tuple[Network, str]:
+    """Returns the network that a text, a recipe or a model stands for, and a name for it."""
+    input_shape = shape_of(shape) if shape else None
     if (card := card_of(text)) is not None:
-        return Network(given or card.input, parse(card.network)), card.recipe or text
-    word = text.partition("(")[0].strip()
-    for name in [whose] if whose else DOMAINS:
-        if word in (domain := domain_of(name)).recipes:
+        return Network(input_shape or card.input, parse(card.network)), card.recipe or text
+    recipe_name = text.partition("(")[0].strip()
+    for name in [domain_name] if domain_name else DOMAINS:
+        if recipe_name in (domain := domain_of(name)).recipes:
             recipe, _, _ = find_recipe(domain, text)
             layers = Plan.of(domain, DataSpec(""), text).layers(classes, network_constants(domain, {}))
-            return Network(given or recipe.input, layers), text
+            return Network(input_shape or recipe.input, layers), text
     if text.endswith(".safetensors") or ("/" in text and "(" not in text):
-        checkpoint.find(text)  # says that it does not exist, and what is near
-    numbers = network_constants(domain_of(whose), {}) if whose else {}
-    layers = parse(text, classes=classes, **numbers)
-    if given is None:
+        checkpoint.find(text)  # raises a Problem that names similar files
+    constants = network_constants(domain_of(domain_name), {}) if domain_name else {}
+    layers = parse(text, classes=classes, **constants)
+    if input_shape is None:
         raise Problem("a network text needs its input, as in --input 1x28x28 (channels, height, width)", USAGE)
-    return Network(given, layers), text
+    return Network(input_shape, layers), text
 
 
 def card_of(text: str) -> Card | None:
-    """The card of a model; None for a network text or a recipe."""
+    """Returns the card of a model; None for a network's text or a recipe."""
     return checkpoint.card(find(text)) if text in DOMAINS or Path(text).exists() else None
 
 
 def shape_of(text: str) -> tuple[int, int, int]:
+    """Reads `3x32x32`. Raises Problem for anything else."""
     parts = text.lower().replace("×", "x").replace(",", "x").split("x")
     if len(parts) != 3 or not all(part.strip().isdigit() for part in parts):
         raise Problem(f"--input is channels x height x width, as in 3x32x32; got {text}", USAGE)

@@ -1,4 +1,4 @@
-"""A picture that grows step by step: its progress, the pictures kept on the way, and the last one, also if stopped."""
+"""The progress and output of commands that change a picture step by step."""
 
 from __future__ import annotations
 
@@ -18,42 +18,42 @@ if TYPE_CHECKING:
 
 
 class Painting:
-    """What a command tells of each step, and how it ends."""
+    """Shows the progress of each step, writes pictures on the way and at the end."""
 
-    def __init__(self, total: int, out: Path, every: int | None, shown: Progress, stop: Stop) -> None:
-        self.total, self.out, self.every, self.shown, self.stop = total, out, every, shown, stop
-        self.done, self.began = 0, time.perf_counter()
+    def __init__(self, total: int, out: Path, every: int | None, bar: Progress, stop: Stop) -> None:
+        self.total, self.out, self.every, self.bar, self.stop = total, out, every, bar, stop
+        self.steps, self.start = 0, time.perf_counter()
 
-    def step(self, done: int, picture: Tensor | Callable[[], Tensor], note: str = "") -> bool:
-        """So many steps are done; the picture is written where it is to be kept. True where somebody asks to stop."""
+    def step(self, steps: int, picture: Tensor | Callable[[], Tensor], note: str = "") -> bool:
+        """Records that `steps` are done, and writes the picture if `every` asks for it. True if the user stops."""
         from ..vision import photo
 
-        self.done = done
-        self.shown(done, self.total, note)
-        if self.every and done % self.every == 0 and done < self.total:
-            photo.write(picture() if callable(picture) else picture, photo.frame_path(self.out, done))
+        self.steps = steps
+        self.bar(steps, self.total, note)
+        if self.every and steps % self.every == 0 and steps < self.total:
+            photo.write(picture() if callable(picture) else picture, photo.frame_path(self.out, steps))
         return self.stop.requested
 
-    def end(self, picture: Tensor, told: dict[str, Any], json: bool, quiet: bool) -> None:
-        """Write the last picture and tell of it. Raises Problem, with the picture kept, where it was stopped."""
+    def end(self, picture: Tensor, details: dict[str, Any], json: bool, quiet: bool) -> None:
+        """Writes the last picture and prints the result. Raises Problem, after writing, if the user stopped."""
         from ..vision import photo
 
-        seconds = time.perf_counter() - self.began
+        seconds = time.perf_counter() - self.start
         photo.write(picture, self.out)
-        if self.done < self.total:
+        if self.steps < self.total:
             raise Problem(
-                f"stopped after {self.done} of {self.total} steps; {self.out} is the last picture", INTERRUPTED
+                f"stopped after {self.steps} of {self.total} steps; {self.out} is the last picture", INTERRUPTED
             )
         size = list(picture.shape[2:])
-        summary = {"out": str(self.out), "size": size, "steps": self.done, "seconds": round(seconds, 1)}
+        summary = {"out": str(self.out), "size": size, "steps": self.steps, "seconds": round(seconds, 1)}
         if json:
-            tell.document(summary | told)
+            tell.document(summary | details)
         elif not quiet:
-            say(f"wrote {self.out}, {size[1]}×{size[0]}, after {self.done} steps in {duration(seconds)}")
+            say(f"wrote {self.out}, {size[1]}×{size[0]}, after {self.steps} steps in {duration(seconds)}")
 
 
 @contextmanager
-def painting(what: str, total: int, out: Path, every: int | None, quiet: bool) -> Iterator[Painting]:
-    """While inside, the first Ctrl-C only asks to stop after the step."""
-    with stoppable() as stop, progress(what, "steps", quiet) as shown:
-        yield Painting(total, out, every, shown, stop)
+def painting(action: str, total: int, out: Path, every: int | None, quiet: bool) -> Iterator[Painting]:
+    """In this context, the first Ctrl-C stops after the current step."""
+    with stoppable() as stop, progress(action, "steps", quiet) as bar:
+        yield Painting(total, out, every, bar, stop)

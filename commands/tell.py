@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from ..core.checkpoint import Card
     from ..core.fit import Training
-    from ..core.imagine.series import Series
     from ..core.run import RunFolder
     from ..core.tasks import Task
 
@@ -211,34 +210,3 @@ def _brief(value: Any) -> str:
         texts = {key: ", ".join(item) if isinstance(item, list) else str(item) for key, item in value.items()}
         return "; ".join(f"{key} {text}" for key, text in texts.items())
     return str(value)
-
-
-def imagined(series: Series, spell: Callable[[Any], str] | None = None) -> None:
-    """A line for each way to climb: how sure the model is of what came of it; and what it says of pure noise.
-
-    Where inputs can be spelt, also a line for each of them.
-    """
-    for how, inputs in series.rows:
-        for each in inputs if spell else ():
-            share = f"{each.probability:.2%}" if series.of == "labels" else f"{each.activation:,.4g}"
-            print(f"{each.what}: {spell(each.input) if spell else ''}  ({share})")
-        if series.of != "labels":
-            low, high = (pick(each.activation for each in inputs) for pick in (min, max))
-            over = f"the {series.over} of their maps from {low:,.4g} to {high:,.4g}"
-            print(f"{how}: {len(inputs)} units of {series.of}, {over}")
-            continue
-        sure = sum(each.probability > 0.99 for each in inputs)
-        taken = sum(each.label == each.what for each in inputs)
-        least = min(inputs, key=lambda each: each.probability)
-        print(
-            f"{how}: {taken} of {len(inputs)} are taken for their label, {sure} with more than 99% "
-            f"(least: {least.what} with {least.probability:.2%})"
-        )
-    if series.noise:
-        told = series.noise
-        print(
-            f"pure noise: of {told['inputs']:,} inputs {told['certain']:.1%} are taken for a label with more than 99%, "
-            f"most often for {told['label']}"
-        )
-    if series.left:
-        say(f"{series.left:,} more are not shown; ask for them with --label or --unit")

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ..core.data import Preprocessing
-from ..core.imagine.canvas import Moves
+from ..core.imagine.parameterization import Moves
 from .board import Board
 from .coords import SIZE
 from .planes import packed

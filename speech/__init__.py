@@ -27,7 +27,7 @@ DOMAIN = Domain(
         Transferable(options.form),
         Explainable(baseline=frontend.silence, describe_position=show.describe_position, sonify=listen.listen),
         FilterImages(show.filter, flip_rows=True, patch=show.patch),
-        Imaginable(imagine.canvas),
+        Imaginable(imagine.parameterize, imagine.write),
         Attackable(corruptions.SPACES, graph=show.graph),
         Corruptible(corruptions.corruptions),
     ),

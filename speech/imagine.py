@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 
 from ..core import files
 from ..core.data import Preprocessing
-from ..core.imagine.canvas import Canvas
+from ..core.imagine.parameterization import InputParameterization
 from .frontend import DEPTH, Frontend, frames_of, samples_in
 from .listen import FULL
 from .spectrogram import filters, points_for
@@ -21,11 +22,11 @@ PEAK = 0.5  # of full scale: the largest sample if the network ignores loudness
 HEADROOM = 20.0  # dB of the loudest point above the mean of the loudest band, if it does not
 # No Fourier basis: it would blur the edges of a spectrogram. Since frames overlap, no sound has a spectrogram whose
 # neighbours differ wildly; with a penalty on variation, Griffin–Lim comes close to the optimised spectrogram.
-WAYS: tuple[dict[str, float], ...] = ({}, {"penalty": 0.5}, {"variation": 0.5})
+SETTINGS: tuple[dict[str, float], ...] = ({}, {"penalty": 0.5}, {"variation": 0.5})
 PAUSE = 0.5  # seconds between sounds
 
 
-def canvas(preprocessing: Preprocessing, frontend: nn.Module) -> Canvas:
+def parameterize(preprocessing: Preprocessing, frontend: nn.Module) -> InputParameterization:
     """Values are levels: 1 is the maximum, 0 is DEPTH dB below it, which the frontend treats as silence.
 
     The maximum of every sound is 1: the frontend normalises by it, so a penalty must not make the whole sound quiet.
@@ -35,16 +36,24 @@ def canvas(preprocessing: Preprocessing, frontend: nn.Module) -> Canvas:
     shape = (1, int(preprocessing["bands"]), frames_of(preprocessing))
     peak = peak_level(preprocessing)
 
-    def see(values: Tensor) -> Tensor:
+    def to_maps(values: Tensor) -> Tensor:
         return frontend.seen((values[:, 0] - 1) * DEPTH + peak)
 
     def noise(count: int, rng: torch.Generator) -> Tensor:
         limit = round(PEAK * FULL)
         return torch.randint(-limit, limit, (count, int(preprocessing["samples"])), generator=rng).to(torch.int16)
 
-    ground, shiftable = torch.zeros(1, 1, 1, device=device), (False, True)  # in time, not in frequency
-    to_inputs = partial(sounds, preprocessing=preprocessing)
-    return Canvas(shape, see, to_inputs, ground, around=shiftable, peaked=True, ways=WAYS, filters=WAYS[0], noise=noise)
+    return InputParameterization(
+        shape,
+        to_maps,
+        partial(sounds, preprocessing=preprocessing),
+        baseline=torch.zeros(1, 1, 1, device=device),
+        shiftable=(False, True),  # in time, not in frequency
+        peak_normalized=True,
+        label_settings=SETTINGS,
+        unit_settings=SETTINGS[0],
+        noise=noise,
+    )
 
 
 def peak_level(preprocessing: Preprocessing) -> float:
@@ -80,7 +89,7 @@ def sounds(values: Tensor, preprocessing: Preprocessing) -> Tensor:
     return (samples * FULL).round().clamp(-FULL, FULL - 1).to(torch.int16).to(values.device)
 
 
-def write(inputs: list[Tensor], preprocessing: Preprocessing, path: Path) -> None:
+def write(inputs: Sequence[Tensor], preprocessing: Preprocessing, path: Path) -> None:
     """Writes sounds, (samples,) int16 each, one after the other as a WAV file."""
     import soundfile
 

@@ -12,8 +12,9 @@ from neocog.core.problem import Problem
 from neocog.core.robust import adversary
 from neocog.core.robust.attack import Attack, curve, sizes
 from neocog.core.robust.capability import Attackable, PerturbationSpace
-from neocog.core.robust.fooled import chosen, fooled
+from neocog.core.robust.examples import adversarial_examples, chosen
 from neocog.core.robust.training import FastAdversary, adversary_of
+from neocog.core.tasks.classify import Classify
 from test_train import bits, finished
 from torch.nn import functional as F
 
@@ -21,7 +22,13 @@ PIXELS = PerturbationSpace("pixels", "inputs", "shares of a pixel's range", (0.0
 SAMPLES = PerturbationSpace("samples", "inputs", "shares of full scale", (0.01,), 32768, -32768, 32767)
 MAPS = PerturbationSpace("maps", "maps", "units", (0.1,))
 DOMAIN = toy.with_capability(Attackable((PIXELS, MAPS)))
+TASK = Classify(toy.LABELS)
 TOY = "conv(4, 3), batchnorm, relu, conv(5, 2), relu, maxpool(2), flatten, dense(3)"
+
+
+def against(logits, targets):
+    """What an adversary increases, as a function of the inputs."""
+    return lambda x: TASK.attack_loss(logits(x), targets)
 
 
 def rng(seed: int = 0) -> torch.Generator:
@@ -57,14 +64,14 @@ def test_fgsm_is_the_lectures_formula_on_a_linear_network():
     p = score(x / 255).softmax(1)
     by_hand = (p - F.one_hot(targets, 3)) @ weight
     expected = (x + 0.1 * 255 * by_hand.sign().view_as(x)).clamp(0, 255)
-    found = adversary.fgsm(lambda x: score(x / 255), x, targets, 0.1, PIXELS)
+    found = adversary.fgsm(against(lambda x: score(x / 255), targets), x, 0.1, PIXELS)
     torch.testing.assert_close(found, expected)
 
 
 def test_the_margin_is_the_log_odds_against_the_true_label():
     scores, targets = torch.randn(20, 5, generator=rng()), torch.arange(20) % 5
     p = scores.softmax(1).gather(1, targets[:, None]).squeeze(1)
-    torch.testing.assert_close(adversary.margin(scores, targets), (1 / p - 1).log())
+    torch.testing.assert_close(TASK.attack_loss(scores, targets), (1 / p - 1).log())
 
 
 def test_a_network_that_is_certain_still_has_a_gradient():
@@ -75,14 +82,14 @@ def test_a_network_that_is_certain_still_has_a_gradient():
     leaf = x.clone().requires_grad_()
     (of_loss,) = torch.autograd.grad(F.cross_entropy(score(leaf), targets), leaf)
     blind = (of_loss == 0).flatten(1).all(1)
-    assert blind.any() and (adversary.gradient(score, x, targets) != 0).flatten(1).all(1).all()
+    assert blind.any() and (adversary.gradient(against(score, targets), x) != 0).flatten(1).all(1).all()
 
 
 # --- how far ----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("space", [PIXELS, SAMPLES, MAPS], ids=lambda space: space.name)
-@pytest.mark.parametrize("way", ["fgsm", "pgd", "fast", "scattered", "tossed"])
+@pytest.mark.parametrize("way", ["fgsm", "pgd", "fast", "random_start", "random_sign_noise"])
 def test_nothing_moves_further_than_epsilon_nor_out_of_range(way, space):
     score, _ = linear()
     x = torch.randint(-300, 300, (12, 1, 8, 8), generator=rng()).float() * (space.full / 255)
@@ -90,11 +97,11 @@ def test_nothing_moves_further_than_epsilon_nor_out_of_range(way, space):
     targets, epsilon = torch.arange(12) % 3, 0.2
     far = epsilon * space.full
     point = {
-        "fgsm": lambda: adversary.fgsm(score, x, targets, epsilon, space),
-        "pgd": lambda: adversary.pgd(score, x, targets, epsilon, space, 7, rng()),
-        "fast": lambda: adversary.fast(score, x, targets, epsilon, space, rng()),
-        "scattered": lambda: adversary.scattered(x, epsilon, space, rng()),
-        "tossed": lambda: adversary.tossed(x, epsilon, space, rng()),
+        "fgsm": lambda: adversary.fgsm(against(score, targets), x, epsilon, space),
+        "pgd": lambda: adversary.pgd(against(score, targets), x, epsilon, space, 7, rng()),
+        "fast": lambda: adversary.fast(against(score, targets), x, epsilon, space, rng()),
+        "random_start": lambda: adversary.random_start(x, epsilon, space, rng()),
+        "random_sign_noise": lambda: adversary.random_sign_noise(x, epsilon, space, rng()),
     }[way]()
     assert not torch.equal(point, x)
     assert float((point - x).abs().max()) <= far * (1 + 1e-5)
@@ -104,7 +111,7 @@ def test_nothing_moves_further_than_epsilon_nor_out_of_range(way, space):
 @pytest.mark.parametrize("method", ["fgsm", "pgd"])
 def test_an_epsilon_of_nothing_changes_nothing(method, model):
     x, targets = batch()
-    (same,) = Attack(PIXELS, method).examples(model.logits, x, targets, [0.0], rng())
+    (same,) = Attack(PIXELS, method).adversarial_examples(TASK, model.logits, x, targets, [0.0], rng())
     assert torch.equal(same, x)
 
 
@@ -113,16 +120,18 @@ def test_pgd_is_never_weaker_than_fgsm_for_any_example(epsilon, model):
     x, targets = batch(60)
     margins = []
     for steps in (1, 10):
-        point = adversary.pgd(model.logits, x, targets, epsilon, PIXELS, steps, rng())
-        margins.append(adversary.margin(model.logits(point), targets).detach())
-    one = adversary.fgsm(model.logits, x, targets, epsilon, PIXELS)
-    torch.testing.assert_close(margins[0], adversary.margin(model.logits(one), targets).detach())
+        point = adversary.pgd(against(model.logits, targets), x, epsilon, PIXELS, steps, rng())
+        margins.append(TASK.attack_loss(model.logits(point), targets).detach())
+    one = adversary.fgsm(against(model.logits, targets), x, epsilon, PIXELS)
+    torch.testing.assert_close(margins[0], TASK.attack_loss(model.logits(one), targets).detach())
     assert (margins[1] >= margins[0] - 1e-6).all() and (margins[1] > margins[0]).any()
 
 
 def test_an_attack_repeats_itself_with_its_seed_and_not_with_another(model):
     x, targets = batch()
-    one, same, other = (adversary.pgd(model.logits, x, targets, 0.2, PIXELS, 3, rng(seed)) for seed in (1, 1, 2))
+    one, same, other = (
+        adversary.pgd(against(model.logits, targets), x, 0.2, PIXELS, 3, rng(seed)) for seed in (1, 1, 2)
+    )
     assert torch.equal(one, same) and not torch.equal(one, other)
 
 
@@ -160,19 +169,19 @@ def test_batches_that_halve_for_want_of_memory_give_the_same_answers(model, monk
         return real(examples, indices, device)
 
     monkeypatch.setattr(feed, "fetch_batch", small)
-    assert np.array_equal(curve(model, some, attack, [0.0, 0.1]).answers, whole.answers)
+    assert np.array_equal(curve(model, some, attack, [0.0, 0.1]).predicted, whole.predicted)
 
 
 def test_the_examples_shown_are_those_that_the_curve_counted(model):
     some = toy.examples(60, 3)
     found = curve(model, some, Attack(PIXELS), [0.0, 0.1, 0.4])
-    cases = fooled(model, some, found)
+    cases = adversarial_examples(model, some, found)
     assert len(cases) == 5 and {case.label for case in cases} == set(toy.LABELS)
     for case, at in zip(cases, chosen(found), strict=True):
-        assert case.answers == [toy.LABELS[k] for k in found.answers[at]]
-        assert case.answers[0] == case.label and case.name == some.names[at]
+        assert case.predicted == [toy.LABELS[k] for k in found.predicted[at]]
+        assert case.predicted[0] == case.label and case.name == some.names[at]
         np.testing.assert_allclose(case.confidence, found.confidence[at], rtol=1e-5)
-        assert torch.equal(case.moved[0], case.original.float())
+        assert torch.equal(case.perturbed[0], case.original.float())
 
 
 def test_damaged_weights_are_said_to_be(model):

@@ -167,7 +167,7 @@ def test_boards_under_all_symmetries_are_asked_whether_they_agree(trained, place
     code, text, _ = run("attack", out, data, "--card", "--part", "all", "--quiet")
     assert code == 0 and "agreement of views   100.00%" in text
     told = refused("attack", out, data, "--card", "--part", "all", "--quiet", "--out", place / "card.png")
-    assert told == (USAGE, "go knows no corruptions that could be drawn; name a .json with --out")
+    assert told == (USAGE, "there are no corruptions of go to draw; name a .json with --out")
 
 
 @pytest.mark.parametrize("name", ["vision", "speech", "text"])
@@ -186,20 +186,20 @@ def test_a_card_is_a_picture_too(trained, name, tmp_path):
     [
         (("--epsilon", "-0.1"), "--epsilon is 0 or more, as in 0.05,0.1; got -0.1"),
         (("--epsilon", "nan"), "--epsilon is 0 or more, as in 0.05,0.1; got nan"),
-        (("--epsilon", "a lot"), "--epsilon takes numbers with commas between them, as in 0.05,0.1; got a lot"),
+        (("--epsilon", "a lot"), "--epsilon takes numbers separated by commas, as in 0.05,0.1; got a lot"),
         (("--method", "fgsn"), "--method is fgsm or pgd (did you mean fgsm?); got fgsn"),
         (("--steps", "0"), "--steps is 1 or more; got 0"),
         (("--on", "pixel"), "--on is pixels (did you mean pixels?) for vision; got pixel"),
         (("--part", "half"), "--part is test, valid, train or all; got half"),
-        (("--out", "fooled.gif"), "fooled.gif ends in none of .png, .svg, .json: the ending says what is written"),
+        (("--out", "fooled.gif"), "fooled.gif ends in none of .png, .svg, .json: the ending decides the format"),
         (
             ("--out", "nowhere/fooled.png"),
-            "nowhere is not a folder that is there; make it, or name another file",
+            "the folder nowhere does not exist; create it, or name another file",
         ),
         (
             ("--corrupt", "blurr"),
             "blurr is not a corruption of vision (did you mean blur?); "
-            "it knows noise, blur, shift, rotation, brightness, contrast",
+            "there are noise, blur, shift, rotation, brightness, contrast",
         ),
         (("--against", "nowhere.json"), "nowhere.json cannot be read: No such file or directory"),
     ],
@@ -213,8 +213,8 @@ def test_texts_cannot_be_moved_by_a_little(trained):
     model, data = trained("text")
     code, message = refused("attack", model, data, "--quiet")
     assert code == USAGE and message == (
-        "text has nothing that could be moved by a little, so there is no gradient to follow; "
-        "see what it withstands with --card"
+        "inputs of text cannot be perturbed by a small amount, so there is no gradient to follow; "
+        "measure robustness to corruptions with --card"
     )
     code, message = refused("train", "text", data, "--network", SMALL["text"], "--adversarial", "0.1", "--quiet")
     assert code == USAGE and message == "--adversarial is not for text"

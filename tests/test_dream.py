@@ -9,14 +9,14 @@ import torch
 from neocog.cli import app
 from neocog.core import checkpoint
 from neocog.core.explain import places
-from neocog.core.imagine import sights
-from neocog.core.imagine.dream import Dream, dream, likeness, resized
-from neocog.core.imagine.style import Restyling, Style, gram, recoloured
-from neocog.core.imagine.values import Waves
+from neocog.core.imagine import layers
+from neocog.core.imagine.dream import Dream, dream, guided_similarity, resized
+from neocog.core.imagine.style import Style, StyleTransfer, gram_matrix, with_colours_of
+from neocog.core.imagine.values import Fourier
 from neocog.core.network import Network, parse
 from neocog.core.problem import INTERRUPTED, Problem
 from neocog.vision import models, photo
-from neocog.vision.imagine import NATURAL
+from neocog.vision.imagine import COLOUR_MIX
 from PIL import Image
 from test_imagine import LABELS, model
 from typer.testing import CliRunner
@@ -36,7 +36,7 @@ def seen(*numbers):
     """What the layers of those numbers answer, in a network of random weights."""
     torch.manual_seed(0)
     words = MAPS.module().eval().requires_grad_(False)
-    return sights.see(words, [places.layer(MAPS, number) for number in numbers], lambda values: values - 0.5)
+    return layers.features(words, [places.layer(MAPS, number) for number in numbers], lambda values: values - 0.5)
 
 
 # --- dream ----------------------------------------------------------------------------------------------------------
@@ -66,13 +66,13 @@ def test_a_guide_draws_the_dream_towards_itself():
     wanted = see(guide)
     how = Dream(steps=6, octaves=1, jitter=0)
     led, free = dream(see, picture(), how, guide=guide), dream(see, picture(), how)
-    assert float(likeness(see(led), wanted)) > float(likeness(see(free), wanted))
+    assert float(guided_similarity(see(led), wanted)) > float(guided_similarity(see(free), wanted))
 
 
 def test_likeness_is_the_mean_product_with_the_best_match():
     here, there = torch.rand(1, 4, 3, 2), torch.rand(1, 4, 2, 2)
     products = here[0].flatten(1).T.numpy() @ there[0].flatten(1).numpy()
-    assert float(likeness([here], [there])) == pytest.approx(products.max(1).mean(), rel=1e-6)
+    assert float(guided_similarity([here], [there])) == pytest.approx(products.max(1).mean(), rel=1e-6)
 
 
 def test_a_dream_may_be_stopped_at_any_step():
@@ -92,20 +92,20 @@ def test_a_gram_matrix_is_which_filters_answer_together():
     answer = torch.randn(1, 5, 4, 3)
     filters = answer[0].numpy().reshape(5, 12)
     expected = [[(filters[i] * filters[j]).mean() for j in range(5)] for i in range(5)]
-    np.testing.assert_allclose(gram(answer), expected, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(gram_matrix(answer), expected, rtol=1e-4, atol=1e-6)
 
 
 def test_a_gram_matrix_does_not_know_where():
     answer = torch.randn(1, 5, 4, 3)
     shuffled = answer.flatten(2)[..., torch.randperm(12)].view_as(answer)
-    torch.testing.assert_close(gram(answer), gram(shuffled))
+    torch.testing.assert_close(gram_matrix(answer), gram_matrix(shuffled))
 
 
 @pytest.mark.parametrize("fourier", [False, True])
 @pytest.mark.parametrize("optimiser", ["lbfgs", "adam"])
 def test_the_picture_comes_nearer_to_the_style_and_keeps_the_content(optimiser, fourier):
     how = Style(steps=30, strength=20.0, optimiser=optimiser, variation=0.0, fourier=fourier)
-    going = Restyling(seen("4"), seen("1", "4"), picture(), picture(seed=5), how)
+    going = StyleTransfer(seen("4"), seen("1", "4"), picture(), picture(seed=5), how)
     losses = list(going)
     assert losses[0].content == pytest.approx(0, abs=1e-3)  # it begins as the content
     assert losses[-1].style < 0.5 * losses[0].style and losses[-1].total < losses[0].total
@@ -116,7 +116,7 @@ def test_the_picture_comes_nearer_to_the_style_and_keeps_the_content(optimiser, 
 def test_the_stronger_the_style_the_less_is_left_of_the_content():
     ends = []
     for strength in (0.1, 100.0):
-        *_, last = Restyling(
+        *_, last = StyleTransfer(
             seen("4"), seen("1", "4"), picture(), picture(seed=5), Style(30, strength, 0.0, fourier=False)
         )
         ends.append(last)
@@ -127,15 +127,15 @@ def test_the_stronger_the_style_the_less_is_left_of_the_content():
 def test_a_picture_is_the_sum_of_its_waves(size):
     """Also where channels are mixed."""
     told = 0.1 + 0.8 * torch.rand(1, 3, *size)
-    for mix in (None, torch.tensor(NATURAL)):
-        torch.testing.assert_close(Waves.of(told, mix).values(), told, atol=1e-5, rtol=0)
+    for mix in (None, torch.tensor(COLOUR_MIX)):
+        torch.testing.assert_close(Fourier.of(told, mix).values(), told, atol=1e-5, rtol=0)
 
 
 def test_kept_colours_are_the_contents_and_the_light_is_the_pictures():
     """Against the matrix of YIQ: Y is the picture's, I and Q are the content's."""
     yiq = np.array([[0.299, 0.587, 0.114], [0.596, -0.274, -0.322], [0.211, -0.523, 0.312]])
     content, painted = picture() * 0.2 + 0.4, picture(seed=5) * 0.2 + 0.4  # nothing is cut off
-    found = np.einsum("dc,bchw->bdhw", yiq, recoloured(painted, content).numpy())
+    found = np.einsum("dc,bchw->bdhw", yiq, with_colours_of(content, painted).numpy())
     np.testing.assert_allclose(found[:, 0], np.einsum("c,bchw->bhw", yiq[0], painted.numpy()), atol=1e-5)
     np.testing.assert_allclose(found[:, 1:], np.einsum("dc,bchw->bdhw", yiq[1:], content.numpy()), atol=1e-3)
 
@@ -150,14 +150,14 @@ def numbers(found):
 def test_vgg16_is_restyled_by_the_layers_of_the_paper():
     """relu1_1, relu2_1, … relu5_1."""
     vgg = Network((3, 224, 224), models.vgg16(1000))
-    assert numbers(sights.style_of(vgg)) == ["1", "6", "11", "18", "25"]
-    assert numbers(sights.content_of(vgg)) == ["22"] and numbers(sights.dreamt_by(vgg)) == ["29"]
+    assert numbers(layers.style_layers(vgg)) == ["1", "6", "11", "18", "25"]
+    assert numbers(layers.content_layers(vgg)) == ["22"] and numbers(layers.dream_layers(vgg)) == ["29"]
 
 
 def test_efficientnet_is_restyled_by_five_sizes_of_maps():
     lite = Network((3, 224, 224), models.efficientnet_lite0(1000))
-    assert [place.row.output[1] for place in sights.style_of(lite)] == [112, 56, 28, 14, 7]
-    assert sights.content_of(lite)[0].row.output[1] == 28 and sights.dreamt_by(lite)[0].row.output[1] == 14
+    assert [place.row.output[1] for place in layers.style_layers(lite)] == [112, 56, 28, 14, 7]
+    assert layers.content_layers(lite)[0].row.output[1] == 28 and layers.dream_layers(lite)[0].row.output[1] == 14
 
 
 def test_layers_are_answered_in_one_pass_in_the_order_asked():
@@ -261,7 +261,7 @@ BOTH = ["dream", "style"]
     ("more", "about", "told"),
     [
         (["--size", "5"], {}, "--size is from 16 to 4096 pixels of the longer side; got 5"),
-        ([], {"change": damaged}, "the network's answer is not a number: its weights are damaged"),
+        ([], {"change": damaged}, "the network's output is not finite: its weights are damaged"),
         ([], {"text": "flatten, dense(3)"}, "the model has no convolution, and this needs one"),
         (["--out", "a.gif"], {}, "a.gif ends in none of .png, .jpg"),
         (["--size", "16"], {"text": "conv(6, 15), relu, flatten, dense(3)"}, "is too small for layer"),
@@ -276,7 +276,7 @@ def test_what_is_wrong_is_said(command, more, about, told, tmp_path):
     ("more", "told"),
     [
         (["--layer", "9"], "the network has no layer 9; it has 0 conv(6, 3)"),
-        (["--layer", "6"], "layer 6, dense(3) gives a row of numbers, which have no places in a picture"),
+        (["--layer", "6"], "layer 6, dense(3) gives a row of numbers, which have no position in a picture"),
         (["--octaves", "0"], "--octaves is 1 or more; got 0"),
     ],
 )

@@ -102,7 +102,7 @@ def test_a_program_gets_the_relevance_of_every_method(neocog, name):
 def test_a_person_is_told_where_in_the_words_of_the_domain(neocog, name, place):
     code, out, err = neocog("explain", f"{name}.safetensors", INPUTS[name], "--method", "saliency")
     assert code == 0 and re.search(rf"saliency .*{place}", out), (out, err)
-    assert "less deletion and more insertion are better" in out and "see it: --out FILE.png" in err
+    assert "less deletion and more insertion are better" in out and "to see it: --out FILE.png" in err
     assert all(len(line) <= 100 for line in out.splitlines())
 
 
@@ -140,7 +140,7 @@ def test_a_long_recording_is_explained_by_the_window_that_is_surest_of_the_label
     assert window["of"] == len(whole["windows"]) == 4 and window["unit"] == "s"
     shares = {each["start"]: each["probability"] for each in whole["windows"] if each["label"] == told["label"]}
     assert window["start"] == max(shares, key=shares.get)
-    assert "a long input is explained by its window that is surest of the label; places count from its beg" in err
+    assert "a long input is explained in the window with the highest value for the label; positions count" in err
     _, out, _ = neocog("explain", "speech.safetensors", tmp_path / "long.wav", "--out", tmp_path / "long.png")
     assert re.search(r"explained by window \d of 4, [\d.]+ to [\d.]+ s\n", out) and (tmp_path / "long.png").exists()
 
@@ -182,7 +182,7 @@ def test_the_check_names_a_map_that_random_weights_give_too(neocog):
 def test_a_recording_can_be_heard_as_the_network_hears_it(neocog, tmp_path):
     path = tmp_path / "heard.wav"
     code, _, err = neocog("explain", "speech.safetensors", "a.wav", "--method", "lrp", "--listen", path)
-    assert code == 0 and "what speaks for" in err
+    assert code == 0 and "the evidence for" in err
     sound, rate = soundfile.read(path)
     whole, _ = soundfile.read("a.wav")
     assert rate == 8000 and len(sound) == 4000 and 0 < np.square(sound).sum() < np.square(whole).sum()
@@ -270,26 +270,26 @@ def test_what_excites_a_unit_most_is_found_and_cropped(neocog, tmp_path, models)
     [
         (
             ("explain", "vision.safetensors", "a.png", "--label", "cta"),
-            "knows no label cta (did you mean cat?); its labels",
+            "cta is not a label of this model (did you mean cat?); its labels are",
         ),
         (("explain", "vision.safetensors", "a.png", "--method", "salency"), "not a method (did you mean saliency?)"),
         (("explain", "vision.safetensors", "a.png", "--layer", "9"), "the network has no layer 9; it has 0 conv(4, 3)"),
         (
             ("explain", "go.safetensors", "a.sgf", "--method", "gradcam"),
-            "every label is a place of one; those that fit",
+            "every label is a position of one; those that fit",
         ),
         (("explain", "vision.safetensors", "a.png", "--listen", "x.wav"), "--listen is for recordings"),
         (("explain", "vision.safetensors", "a.png", "--out", "a.png"), "a.png exists; name another file, or replace"),
         (("explain", "vision.safetensors", "a.png", "--out", "x.gif"), "ends in none of .png, .svg, .html"),
         (("explain", "vision.safetensors", "nowhere.png"), "nowhere.png"),
         (("filters", "vision.safetensors", "--layer", "relu"), "relu is 2 layers; name one by its number"),
-        (("filters", "vision.safetensors", "--layer", "2"), "has no filters that move over maps; those that have are"),
+        (("filters", "vision.safetensors", "--layer", "2"), "has no filters; the layers with filters are"),
         (
             ("filters", "vision.safetensors", "--top", ".", "--layer", "3", "--unit", "5"),
             "its maps are 0 to 4; got unit 5",
         ),
         (("filters", "vision.safetensors", "--unit", "5"), "--unit is for --top DATA"),
-        (("filters", "vision.safetensors", "--maps", "a.png", "--top", "."), "ask for one of them"),
+        (("filters", "vision.safetensors", "--maps", "a.png", "--top", "."), "give one of them"),
         (("filters", "text.safetensors", "--out", "x.png"), "filters over texts are words rather than pictures"),
     ],
 )
@@ -315,7 +315,7 @@ def test_damaged_weights_are_named(neocog, tmp_path):
     path = save(tmp_path / "damaged.safetensors", "vision", text, shape, words)
     for command in (("filters", path), ("explain", path, "a.png"), ("filters", path, "--maps", "a.png")):
         code, _, err = neocog(*command)
-        assert code == 1 and "3.weight holds numbers that are not finite; train it anew" in err
+        assert code == 1 and "3.weight holds numbers that are not finite; train it again" in err
 
 
 def test_every_domain_says_what_is_empty_and_where_a_place_is():

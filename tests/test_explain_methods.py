@@ -7,8 +7,8 @@ import pytest
 import torch
 from neocog.core import modules
 from neocog.core.explain import methods, trust
+from neocog.core.explain.interpretable import InterpretableNetwork, _spread
 from neocog.core.explain.methods import METHODS, Subject
-from neocog.core.explain.opened import Opened, _spread
 from neocog.core.initialize import initialize
 from neocog.core.network import Network, parse
 from neocog.core.problem import Problem
@@ -70,7 +70,7 @@ def subject_of(name: str, other: str = "") -> Subject:
 
 def likeliest(subject: Subject) -> torch.Tensor:
     with torch.no_grad():
-        return subject.words(subject.maps).argmax(1)
+        return subject.module(subject.maps).argmax(1)
 
 
 def own(scores: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
@@ -90,10 +90,10 @@ def reference(subject: Subject, targets: torch.Tensor, kind: str) -> torch.Tenso
             return (arriving[0].clamp_min(0),)
         return sent
 
-    rectifiers = [m for m in subject.words.modules() if isinstance(m, nn.ReLU | nn.ReLU6)]
+    rectifiers = [m for m in subject.module.modules() if isinstance(m, nn.ReLU | nn.ReLU6)]
     handles = [m.register_full_backward_hook(hook) for m in rectifiers]
     x = subject.maps.clone().requires_grad_()
-    own(subject.words(x), targets).sum().backward()
+    own(subject.module(x), targets).sum().backward()
     for handle in handles:
         handle.remove()
     return x.grad.abs().amax(1)
@@ -102,7 +102,7 @@ def reference(subject: Subject, targets: torch.Tensor, kind: str) -> torch.Tenso
 def test_the_clipped_network_is_clipped():
     """Or the reference would say of relu6 what it says of relu."""
     subject = subject_of("clipped")
-    assert 0.05 < float((subject.words[:2](subject.maps) > 6).float().mean()) < 0.5
+    assert 0.05 < float((subject.module[:2](subject.maps) > 6).float().mean()) < 0.5
 
 
 @pytest.mark.parametrize("network", ["plain", "normed", "clipped"])
@@ -139,10 +139,10 @@ def test_deeplift_agrees_with_captum_where_that_is_complete(network):
 
     subject = subject_of("plain", network)
     other = torch.randn(subject.maps.shape, generator=torch.Generator().manual_seed(2))
-    subject, targets = replace(subject, empty=other), likeliest(subject)
+    subject, targets = replace(subject, baseline=other), likeliest(subject)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        theirs = DeepLift(subject.words).attribute(subject.maps, other, target=targets).sum(1).detach()
+        theirs = DeepLift(subject.module).attribute(subject.maps, other, target=targets).sum(1).detach()
     torch.testing.assert_close(METHODS["deeplift"].compute(subject, targets), theirs, rtol=1e-4, atol=1e-5)
 
 
@@ -151,11 +151,11 @@ def test_occlusion_agrees_with_a_loop():
     targets = likeliest(subject)
     found = METHODS["occlusion"].compute(subject, targets)
     with torch.no_grad():
-        whole = own(subject.words(subject.maps), targets)
+        whole = own(subject.module(subject.maps), targets)
         for row, column in ((0, 0), (7, 3), (15, 15)):
             covered = subject.maps.clone()
             covered[:, :, row, column] = 0
-            fall = whole - own(subject.words(covered), targets)
+            fall = whole - own(subject.module(covered), targets)
             torch.testing.assert_close(found[:, row, column], fall, rtol=1e-4, atol=1e-5)
 
 
@@ -163,8 +163,8 @@ def test_gradcam_agrees_with_the_paper_s_two_lines():
     subject = subject_of("plain")
     targets = likeliest(subject)
     place = methods.places(subject.network)[4]  # the second relu: 8×5×5
-    maps = subject.words[:5](subject.maps).detach().requires_grad_()
-    own(subject.words[5:](maps), targets).sum().backward()
+    maps = subject.module[:5](subject.maps).detach().requires_grad_()
+    own(subject.module[5:](maps), targets).sum().backward()
     cam = ((maps.grad.mean((2, 3), keepdim=True) * maps).sum(1)).clamp_min(0).detach()
     assert place.row.output == (8, 5, 5)
     found = METHODS["gradcam"].compute(subject, targets)
@@ -181,7 +181,7 @@ def test_gradient_input_is_the_gradient_times_the_input():
     subject = subject_of("plain")
     targets = likeliest(subject)
     x = subject.maps.clone().requires_grad_()
-    own(subject.words(x), targets).sum().backward()
+    own(subject.module(x), targets).sum().backward()
     torch.testing.assert_close(METHODS["gradient-input"].compute(subject, targets), (x.grad * x).sum(1).detach())
 
 
@@ -196,7 +196,7 @@ def test_what_the_places_add_up_to_is_the_difference_of_the_scores(network, meth
     targets = likeliest(subject)
     found = METHODS[method].compute(subject, targets).sum((1, 2))
     with torch.no_grad():
-        difference = own(subject.words(subject.maps) - subject.words(subject.empty), targets)
+        difference = own(subject.module(subject.maps) - subject.module(subject.baseline), targets)
     allowed = 0.01 * difference.abs() + (1e-5 if method == "deeplift" else 1e-3)
     assert bool(((found - difference).abs() <= allowed).all()), (found, difference)
 
@@ -207,7 +207,7 @@ def test_lrp_hands_all_of_the_score_back(network):
     subject = subject_of(network)
     targets = likeliest(subject)
     with torch.no_grad():
-        scores = own(subject.words(subject.maps), targets)
+        scores = own(subject.module(subject.maps), targets)
     found = METHODS["lrp"].compute(subject, targets).sum((1, 2))
     assert bool(((found - scores).abs() <= 0.001 * scores.abs() + 1e-5).all()), (found, scores)
 
@@ -216,24 +216,24 @@ def test_lrp_hands_all_of_the_score_back(network):
 def test_every_method_that_fits_gives_a_map_of_each_input_and_leaves_the_network_as_it_was(network):
     subject = subject_of(network)
     targets = likeliest(subject)
-    before = {name: weight.clone() for name, weight in subject.words.state_dict().items()}
-    hooks = sum(len(m._forward_hooks) + len(m._backward_hooks) for m in subject.words.modules())
-    for method in methods.fitting(subject.network, subject.words):
+    before = {name: weight.clone() for name, weight in subject.module.state_dict().items()}
+    hooks = sum(len(m._forward_hooks) + len(m._backward_hooks) for m in subject.module.modules())
+    for method in methods.compatible_methods(subject.network, subject.module):
         found = method.compute(subject, targets)
         assert found.shape == (4, *subject.maps.shape[2:]) and not found.requires_grad
         assert bool(torch.isfinite(found).all()) and float(found.abs().sum()) > 0
         assert method.signed or bool((found >= 0).all())
-    assert all(torch.equal(weight, before[name]) for name, weight in subject.words.state_dict().items())
-    assert hooks == sum(len(m._forward_hooks) + len(m._backward_hooks) for m in subject.words.modules()) == 0
+    assert all(torch.equal(weight, before[name]) for name, weight in subject.module.state_dict().items())
+    assert hooks == sum(len(m._forward_hooks) + len(m._backward_hooks) for m in subject.module.modules()) == 0
 
 
 @pytest.mark.parametrize("network", ["plain", "normed", "text"])
 def test_a_batch_is_explained_as_its_inputs_alone(network):
     subject = subject_of(network)
     targets = likeliest(subject)
-    for method in methods.fitting(subject.network, subject.words):
+    for method in methods.compatible_methods(subject.network, subject.module):
         whole = method.compute(subject, targets)
-        one = Subject(subject.network, subject.words, subject.maps[2:3], subject.empty[2:3])
+        one = Subject(subject.network, subject.module, subject.maps[2:3], subject.baseline[2:3])
         alone = method.compute(one, targets[2:3])
         room = 0.02 * float(alone.abs().max()) if method.name == "integrated-gradients" else 1e-4
         assert float((whole[2] - alone[0]).abs().max()) <= room, method.name
@@ -241,7 +241,7 @@ def test_a_batch_is_explained_as_its_inputs_alone(network):
 
 def test_padding_has_no_relevance():
     subject = subject_of("text")
-    for method in methods.fitting(subject.network, subject.words):
+    for method in methods.compatible_methods(subject.network, subject.module):
         found = method.compute(subject, likeliest(subject))
         if method.name not in ("gradcam",):
             assert float(found[..., 9:].abs().max()) < 1e-6, method.name  # what batches of other sizes round apart
@@ -250,8 +250,8 @@ def test_padding_has_no_relevance():
 def test_an_opened_network_answers_as_the_closed_one():
     for name in NETWORKS:
         subject = subject_of(name)
-        opened = Opened(subject.words, subject.maps)
-        torch.testing.assert_close(opened(*opened.leaves), subject.words(subject.maps))
+        opened = InterpretableNetwork(subject.module, subject.maps)
+        torch.testing.assert_close(opened(*opened.inputs), subject.module(subject.maps))
 
 
 def test_tokens_share_what_their_runs_are_worth():
@@ -266,7 +266,7 @@ def test_tokens_share_what_their_runs_are_worth():
 
 def asked(text: str, method: str, shape: tuple[int, ...] = (1, 12, 12)):
     network = Network(shape, parse(text))
-    return methods.methods(method, network, network.module())
+    return methods.parse_methods(method, network, network.module())
 
 
 def test_all_means_all_that_fit():
@@ -278,7 +278,7 @@ def test_all_means_all_that_fit():
 @pytest.mark.parametrize(
     ("network", "method", "reason"),
     [
-        ("conv(4, 3), gelu, flatten, dense(2)", "deconvnet", "what relu and relu6 hand back, and the network has n"),
+        ("conv(4, 3), gelu, flatten, dense(2)", "deconvnet", "the gradient of relu and relu6, and the network has n"),
         ("flatten, dense(2)", "gradcam", "the model has no convolution"),
         ("conv(4, 3), lrn, flatten, dense(2)", "deeplift", "it has no rule for layer 1, lrn"),
     ],
@@ -297,9 +297,9 @@ def test_an_unknown_method_is_answered_with_a_guess_and_the_list():
 
 def test_damaged_weights_are_named():
     subject = subject_of("plain")
-    subject.words[0].weight.data[0, 0, 0, 0] = float("nan")
+    subject.module[0].weight.data[0, 0, 0, 0] = float("nan")
     with pytest.raises(Problem, match=r"weights are damaged: 0\.weight holds numbers that are not finite"):
-        methods.checked(subject.words)
+        methods.check_weights(subject.module)
 
 
 # --- trust -----------------------------------------------------------------------------------------------------------
@@ -336,7 +336,7 @@ def test_a_map_of_what_counts_is_better_than_a_random_order_and_its_opposite_is_
     right[:4, :4] = 1
     there = torch.ones(8, 8, dtype=torch.bool)
     good, bad = trust.curves(subject, 1, right, there), trust.curves(subject, 1, -right, there)
-    assert good.better and not bad.better
+    assert good.better_than_random and not bad.better_than_random
     assert good.areas[0] < good.random_deletion < bad.areas[0] and good.areas[1] > good.random_insertion > bad.areas[1]
     assert good.random_deletion == bad.random_deletion  # the same seed, the same orders
     assert good.deletion[0] == good.insertion[-1] > 0.9 and good.deletion[-1] == good.insertion[0] < 0.1
@@ -348,16 +348,16 @@ def test_a_map_that_random_weights_give_too_is_found_out():
     subject.maps.uniform_(0, 1, generator=torch.Generator().manual_seed(0))
     there = torch.ones(8, 8, dtype=torch.bool)
     edges = methods.Method("input", "", True, lambda subject, targets: subject.maps[:, 0])
-    same = trust.likeness(subject, 1, edges, subject.maps[0, 0], there, lambda: None)
+    same = trust.sanity_check(subject, 1, edges, subject.maps[0, 0], there)
     saliency = METHODS["saliency"]
     map_ = saliency.compute(subject, torch.tensor([1]))[0]
-    assert same == pytest.approx(1) and abs(trust.likeness(subject, 1, saliency, map_, there, lambda: None)) < 0.4
+    assert same == pytest.approx(1) and abs(trust.sanity_check(subject, 1, saliency, map_, there)) < 0.4
 
 
 def test_a_randomised_network_keeps_nothing_that_was_learned():
     subject = subject_of("normed")
-    fresh = trust.randomised(subject.words, 1)
-    for (name, old), new in zip(subject.words.named_parameters(), fresh.parameters(), strict=True):
+    fresh = trust.randomised(subject.module, 1)
+    for (name, old), new in zip(subject.module.named_parameters(), fresh.parameters(), strict=True):
         assert not torch.equal(old, new), name
     norm = next(module for module in fresh.modules() if isinstance(module, nn.BatchNorm2d))
     assert not bool(norm.running_mean.any()) and bool((norm.running_var == 1).all())

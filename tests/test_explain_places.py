@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from neocog.core.explain import places, sheet
-from neocog.core.explain.gradcam import laid
+from neocog.core.explain.gradcam import interpolate
 from neocog.core.network import Network, parse
 from neocog.core.problem import Problem
 from neocog.core.receptive_field import ReceptiveField
@@ -71,7 +71,7 @@ def test_the_last_maps_are_those_before_the_pool_and_of_every_branch():
 def test_a_small_map_is_laid_where_its_numbers_look():
     field = ReceptiveField(centre=(0, 1), step=(2, 2))  # of windows of 3: centres at rows 0, 2, 4 and columns 1, 3, 5
     small = torch.arange(9.0).view(1, 3, 3)
-    large = laid(small, field, (5, 7))[0]
+    large = interpolate(small, field, (5, 7))[0]
     assert torch.equal(large[::2, 1:6:2], small[0])
     assert large[0, 2] == 0.5 and large[1, 1] == 1.5  # straight between neighbours
     assert large[0, 0] == 0 and large[4, 6] == 8  # the border is repeated
@@ -127,11 +127,15 @@ def test_a_file_that_exists_is_kept_unless_force_says_so(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "words"), [("a.jpg", "ends in none of .png, .svg"), ("nowhere/a.png", "is not a folder that is there")]
+    ("name", "words"),
+    [
+        ("a.jpg", "ends in none of .png, .svg"),
+        ("nowhere/a.png", "nowhere does not exist; create it, or name another file"),
+    ],
 )
 def test_a_file_that_cannot_be_written_is_refused_with_the_reason(tmp_path, name, words):
     with pytest.raises(Problem, match=words):
-        sheet.free(tmp_path / name, False)
+        sheet.check_output(tmp_path / name, False)
 
 
 def test_colours_follow_the_scale():

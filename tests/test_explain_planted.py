@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from neocog.core.explain.capability import Explainable
-from neocog.core.explain.methods import METHODS, Subject, fitting
+from neocog.core.explain.methods import METHODS, Subject, compatible_methods
 from neocog.core.explain.places import last_maps
 from neocog.core.initialize import initialize
 from neocog.core.network import Network, parse
@@ -158,7 +158,7 @@ def learned(request) -> tuple[Subject, Tensor, Tensor, list[str]]:
 def test_the_most_relevant_place_is_the_planted_one(learned, method):
     """In nine of ten inputs or more."""
     subject, targets, places, elsewhere = learned
-    if METHODS[method] not in fitting(subject.network, subject.words):
+    if METHODS[method] not in compatible_methods(subject.network, subject.module):
         pytest.skip(f"{method} does not fit this network")
     if method in elsewhere:
         pytest.xfail(f"{method} also names what is around the tone")

@@ -11,11 +11,12 @@ from neocog.cli import app
 from neocog.core import checkpoint
 from neocog.core.checkpoint import Card
 from neocog.core.explain import places
+from neocog.core.explain.activations import activations
 from neocog.core.imagine import goals, imagined, series
-from neocog.core.imagine.ascent import Ascent, climb, variation
-from neocog.core.imagine.canvas import Canvas
+from neocog.core.imagine.ascent import Ascent, maximise, total_variation
+from neocog.core.imagine.parameterization import InputParameterization
 from neocog.core.imagine.show import sheet_of
-from neocog.core.imagine.values import blurred
+from neocog.core.imagine.values import gaussian_blur
 from neocog.core.initialize import initialize
 from neocog.core.model import Model
 from neocog.core.network import Network, parse
@@ -30,7 +31,9 @@ QUICK = Ascent(steps=30)
 
 def plain(count=1, size=5, ground=0.0):
     """A canvas whose values are what the network sees."""
-    return Canvas((1, size, size), lambda values: values, lambda values: values, torch.full((1, 1, 1), ground))
+    return InputParameterization(
+        (1, size, size), lambda values: values, lambda values: values, torch.full((1, 1, 1), ground)
+    )
 
 
 def model(text=NETWORK, change=None, labels=LABELS, preprocessing=GREY):
@@ -57,11 +60,11 @@ def saved(tmp_path, **about):
 def test_the_way_leads_uphill(how):
     """Whatever holds the values, a unit answers more strongly at the end than to what was there at the start."""
     found = model()
-    goal = goals.score(imagined.words_of(found), [0, 1, 2])
-    canvas = imagined.canvas_of(found)
-    begun = climb(canvas, goal, 3, replace(how, steps=1, rate=1e-9))
-    ended = climb(canvas, goal, 3, how)
-    assert bool((goal(canvas.see(ended)) > goal(canvas.see(begun)) + 0.1).all())
+    goal = goals.output(found.task, imagined.frozen_network(found), [0, 1, 2])
+    canvas = imagined.continuous_parameterization(found)
+    begun = maximise(canvas, goal, 3, replace(how, steps=1, rate=1e-9))
+    ended = maximise(canvas, goal, 3, how)
+    assert bool((goal(canvas.to_maps(ended)) > goal(canvas.to_maps(begun)) + 0.1).all())
     assert float(ended.min()) >= 0 and float(ended.max()) <= 1
 
 
@@ -75,16 +78,16 @@ def test_a_planted_template_is_found(fourier):
     with torch.no_grad():
         words[0].weight.copy_(template)
     place = places.layer(Network((1, 5, 5), parse("conv(1, 5, bias=False)")), "0")
-    found = climb(plain(), goals.activation(words, place, [0]), 1, Ascent(steps=200, fourier=fourier))
+    found = maximise(plain(), goals.activation(words, place, [0]), 1, Ascent(steps=200, fourier=fourier))
     assert np.corrcoef(found.flatten(), template.flatten())[0, 1] > 0.95
 
 
 def test_each_climbs_by_itself():
     """What stands beside an input in a batch changes nothing."""
     found = model()
-    words, canvas = imagined.words_of(found), imagined.canvas_of(found)
-    both = climb(canvas, goals.score(words, [2, 1]), 2, QUICK)
-    alone = climb(canvas, goals.score(words, [2]), 1, QUICK)
+    words, canvas = imagined.frozen_network(found), imagined.continuous_parameterization(found)
+    both = maximise(canvas, goals.output(found.task, words, [2, 1]), 2, QUICK)
+    alone = maximise(canvas, goals.output(found.task, words, [2]), 1, QUICK)
     torch.testing.assert_close(both[:1], alone)
 
 
@@ -115,14 +118,14 @@ def test_total_variation_is_the_sum_of_steps_between_neighbours():
     values = torch.rand(2, 3, 5, 4, dtype=torch.float64)
     own = values.numpy()
     expected = np.abs(np.diff(own, axis=2)).sum((1, 2, 3)) + np.abs(np.diff(own, axis=3)).sum((1, 2, 3))
-    np.testing.assert_allclose(variation(values), expected)
+    np.testing.assert_allclose(total_variation(values), expected)
 
 
 def test_a_blur_keeps_what_is_even_and_is_a_gaussian():
-    np.testing.assert_allclose(blurred(torch.full((1, 2, 6, 7), 0.3), 1.0), 0.3, rtol=1e-6)
+    np.testing.assert_allclose(gaussian_blur(torch.full((1, 2, 6, 7), 0.3), 1.0), 0.3, rtol=1e-6)
     dot = torch.zeros(1, 1, 15, 15)
     dot[..., 7, 7] = 1
-    out = blurred(dot, 1.0)[0, 0].numpy()
+    out = gaussian_blur(dot, 1.0)[0, 0].numpy()
     places = np.arange(15) - 7
     assert out.sum() == pytest.approx(1, abs=1e-5) and (out.sum(0) @ places**2) == pytest.approx(1, abs=0.03)
     np.testing.assert_allclose(out, out.T, atol=1e-7)
@@ -148,28 +151,30 @@ def test_a_silent_unit_is_woken():
 def test_an_answer_is_what_the_layer_gives(number):
     """Also inside a word that holds others; against the whole network run word by word."""
     found = model()
-    words, maps = imagined.words_of(found), torch.randn(2, 1, 8, 8)
+    words, maps = imagined.frozen_network(found), torch.randn(2, 1, 8, 8)
     place = places.layer(found.network, number)
     kept = {}
     for word in words.modules():
         word.register_forward_hook(lambda module, given, out: kept.update({module: out}))
     words(maps)
-    assert torch.equal(goals.answer(words, place)(maps), kept[place.module(words)])
-    assert goals.answer(words, place)(maps).shape[1] == place.units
+    assert torch.equal(activations(words, [place], maps)[0], kept[place.module(words)])
+    assert activations(words, [place], maps)[0].shape[1] == place.units
 
 
 def test_labels_are_imagined_in_three_ways_and_units_in_one():
     found = model()
     told = series.of_labels(found, [], {"steps": 5}, None)
-    assert [str(row.how) for row in told.rows] == [
+    assert [str(row.settings) for row in told.rows] == [
         "no constraint",
         "penalty Σ|x| 2",
         "penalty Σ|x| 1, total variation 0.5, jitter 1, Fourier",
     ]
-    assert [each.what for each in told.rows[0].inputs] == LABELS
+    assert [each.target for each in told.rows[0].inputs] == LABELS
     units = series.of_units(found, "0", [], {"steps": 5}, None)
-    assert [each.what for each in units.rows[0].inputs] == ["0", "1", "2", "3"] and units.left == 0
-    assert series.of_units(found, "0", [2], {"penalty": 1.0, "steps": 5}, None).rows[0].how == Ascent(5, penalty=1.0)
+    assert [each.target for each in units.rows[0].inputs] == ["0", "1", "2", "3"] and units.omitted == 0
+    assert series.of_units(found, "0", [2], {"penalty": 1.0, "steps": 5}, None).rows[0].settings == Ascent(
+        5, penalty=1.0
+    )
 
 
 def test_what_is_said_is_measured_on_the_picture_as_a_file_holds_it():
@@ -179,7 +184,7 @@ def test_what_is_said_is_measured_on_the_picture_as_a_file_holds_it():
     with torch.inference_mode():
         scores = found.logits(each.input[None])[0]
     assert each.activation == pytest.approx(float(scores[1]))
-    assert each.probability == pytest.approx(float(scores.softmax(0)[1]))
+    assert each.value == pytest.approx(float(scores.softmax(0)[1]))
     assert each.label == LABELS[int(scores.argmax())]
 
 
@@ -188,8 +193,8 @@ def test_a_network_that_is_sure_of_noise_is_called_so():
         words[-1].weight.data.zero_()
         words[-1].bias.data.copy_(torch.tensor([0.0, 9.0, 0.0]))
 
-    assert imagined.fooled(model(change=certain)) == {"inputs": 1000, "certain": 1.0, "label": "right"}
-    assert imagined.fooled(model(change=lambda words: words[-1].weight.data.zero_()))["certain"] == 0
+    assert imagined.predictions_for_noise(model(change=certain)) == {"inputs": 1000, "certain": 1.0, "label": "right"}
+    assert imagined.predictions_for_noise(model(change=lambda words: words[-1].weight.data.zero_()))["certain"] == 0
 
 
 def test_a_sheet_has_a_picture_for_each_and_says_how():
@@ -215,13 +220,17 @@ def damaged(words):
         (["--layer", "9"], {}, "the network has no layer 9; it has 0 conv(4, 3), 1 relu"),
         (["--layer", "conb"], {}, "no layer conb (did you mean conv?)"),
         (["--layer", "0", "--unit", "4"], {}, "its maps are 0 to 3; got unit 4"),
-        (["--label", "lef"], {}, "lef is not a label of this model (did you mean left?); it knows left, right, low"),
+        (
+            ["--label", "lef"],
+            {},
+            "lef is not a label of this model (did you mean left?); its labels are left, right, low",
+        ),
         (["--label", "left", "--layer", "0"], {}, "give --label or --layer, not both"),
         (["--unit", "0"], {}, "--unit is a unit of a layer; name the layer with --layer"),
-        ([], {"change": damaged}, "the network's answer is not a number: its weights are damaged"),
+        ([], {"change": damaged}, "the network's output is not finite: its weights are damaged"),
         (["--layer", "1"], {"text": "flatten, dense(4), relu, dense(3)"}, "has no convolution up to it"),
         (["--penalty", "-1"], {}, "--penalty is 0 or more; got -1"),
-        (["--blur", "1", "--fourier"], {}, "--blur is for values held each by itself"),
+        (["--blur", "1", "--fourier"], {}, "--blur applies to pixels; leave it out with --fourier"),
         (["--out", "sheet.gif"], {}, "sheet.gif ends in none of .png, .svg"),
     ],
 )
@@ -253,6 +262,6 @@ def test_the_command_writes_a_sheet_and_one_document(tmp_path):
 
 def test_the_command_says_how_sure_the_network_is(tmp_path):
     result = CliRunner().invoke(app, ["imagine", saved(tmp_path), "--steps", "3", "--out", str(tmp_path / "a.svg")])
-    assert "no constraint: " in result.stdout and "pure noise: of 1,000 inputs" in result.stdout
+    assert "no constraint: " in result.stdout and "noise: of 1,000 inputs" in result.stdout
     units = CliRunner().invoke(app, ["imagine", saved(tmp_path), "--steps", "3", "--layer", "0", "--json"])
     assert json.loads(units.stdout)["of"] == "layer 0, conv(4, 3)"

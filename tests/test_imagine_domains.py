@@ -13,13 +13,13 @@ from neocog.core.checkpoint import Card
 from neocog.core.explain import places
 from neocog.core.imagine import imagined, series
 from neocog.core.imagine.ascent import Ascent
-from neocog.core.imagine.phrases import Phrases
+from neocog.core.imagine.token_search import TokenSearch
 from neocog.core.model import Model
 from neocog.core.network import Network, parse
 from neocog.core.presentation import Readable
 from neocog.core.problem import Problem
 from neocog.speech.frontend import frontend
-from neocog.speech.imagine import PAUSE, canvas, sounds, write
+from neocog.speech.imagine import PAUSE, parameterize, sounds, write
 from neocog.speech.spectrogram import middles
 from typer.testing import CliRunner
 
@@ -47,7 +47,7 @@ def test_levels_are_seen_as_the_recording_that_has_them(deltas):
     x = (3000 * torch.randn(2, 4000, generator=torch.Generator().manual_seed(0))).to(torch.int16)
     decibels = front.decibels(x)
     own = (decibels - decibels.amax((1, 2), keepdim=True)) / 60 + 1
-    torch.testing.assert_close(canvas(preprocessing, front).see(own[:, None]), front(x), atol=1e-3, rtol=1e-3)
+    torch.testing.assert_close(parameterize(preprocessing, front).to_maps(own[:, None]), front(x), atol=1e-3, rtol=1e-3)
 
 
 @pytest.mark.parametrize("band", [3, 10, 17])
@@ -144,27 +144,27 @@ def spelt(found, each):
 def test_a_planted_phrase_is_found():
     """For the label, somewhere in its text; for the filter, as long as the filter looks."""
     found = reader()
-    good, bad = imagined.imagine_labels(found, [0, 1], Phrases())
+    good, bad = imagined.imagine_labels(found, [0, 1], TokenSearch())
     assert "very good" in spelt(found, good) and "so dull" in spelt(found, bad)
-    assert (good.label, bad.label) == ("good", "bad") and good.probability > 0.99
+    assert (good.label, bad.label) == ("good", "bad") and good.value > 0.99
     units = series.of_units(found, "1.0.0", [], {}, None).rows[0].inputs
     assert [spelt(found, each) for each in units] == ["very good", "so dull"]
 
 
 def test_texts_hold_tokens_and_behind_them_padding():
-    found = imagined.imagine_labels(reader(), [0, 1], Phrases(sweeps=2, length=5))
+    found = imagined.imagine_labels(reader(), [0, 1], TokenSearch(sweeps=2, length=5))
     for each in found:
         assert each.input.shape[:2] == (1, 1) and bool((each.input[..., :5] >= 2).all())
         assert not each.input[..., 5:].any()
 
 
 def test_the_same_seed_finds_the_same_text():
-    first, again = (imagined.imagine_labels(reader(), [0], Phrases(sweeps=1, seed=3))[0].input for _ in range(2))
+    first, again = (imagined.imagine_labels(reader(), [0], TokenSearch(sweeps=1, seed=3))[0].input for _ in range(2))
     assert torch.equal(first, again)
 
 
 def test_exchanging_never_makes_it_worse():
-    reached = [imagined.imagine_labels(reader(), [0], Phrases(sweeps=n))[0].activation for n in (1, 2, 3)]
+    reached = [imagined.imagine_labels(reader(), [0], TokenSearch(sweeps=n))[0].activation for n in (1, 2, 3)]
     assert reached == sorted(reached)
 
 
@@ -179,7 +179,7 @@ def test_the_command_prints_the_texts(tmp_path, monkeypatch):
     ("asked", "told"),
     [
         (["--penalty", "1"], "--penalty is not for texts, whose tokens are exchanged one by one; leave it out"),
-        (["--listen", "a.wav"], "--listen is for models of speech; "),
+        (["--listen", "a.wav"], "--listen is for recordings; this is a model of text"),
         (["--steps", "0"], "--steps is 1 or more; got 0"),
         (["--layer", "0"], "has no convolution up to it"),
     ],

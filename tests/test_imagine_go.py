@@ -9,7 +9,7 @@ from neocog.core import checkpoint
 from neocog.core.checkpoint import Card
 from neocog.core.explain import places
 from neocog.core.imagine import imagined
-from neocog.core.imagine.growth import Growth, by_chance
+from neocog.core.imagine.move_search import MoveSearch, random_states
 from neocog.core.model import Model
 from neocog.core.network import Network, parse
 from neocog.go.data import LABELS
@@ -36,11 +36,11 @@ def player():
 def test_stones_are_placed_legally():
     """Every chain has a liberty, and a stone is added unless stones were captured; None if it would be illegal."""
     kind = moves(STONES, player().frontend)
-    for board in by_chance(kind, 10, 120, torch.Generator().manual_seed(0)):
+    for board in random_states(kind, 10, 120, torch.Generator().manual_seed(0)):
         stones = board.board()
         assert all(board.liberties(place) > 0 for place in range(361) if stones.flat[place])
         assert int((stones > 0).sum()) == len(board.moves) - sum(board.captured)
-    full = by_chance(kind, 1, 300, torch.Generator().manual_seed(1))[0]
+    full = random_states(kind, 1, 300, torch.Generator().manual_seed(1))[0]
     boards = [add_stone(full, torch.Generator().manual_seed(seed)) for seed in range(60)]
     assert any(extended is None for extended in boards) and any(extended is not None for extended in boards)
 
@@ -59,11 +59,11 @@ def test_a_planted_pattern_is_found():
     """The position activates the filter more than random ones, and contains its pattern."""
     model = player()
     place = places.layer(model.network, "0")
-    (unit,) = imagined.imagine_units(model, place, [0], Growth(40))
+    (unit,) = imagined.imagine_units(model, place, [0], MoveSearch(40))
     planes = unpacked(unit.input.numpy())
     own_stones, opponent_stones = planes[0], planes[1]
     assert int((opponent_stones[:, :-2] & own_stones[:, 1:-1] & opponent_stones[:, 2:]).sum()) >= 3
-    kind = imagined.kind_of(model)
+    kind = imagined.parameterization_of(model)
     chance = imagined.noise(model, kind, 50, torch.Generator().manual_seed(0))
     goal = model.words[:2](model.frontend(chance)).sum((1, 2, 3))
     assert unit.activation > float(goal.max())
@@ -78,4 +78,4 @@ def test_the_command_shows_the_position(tmp_path):
     assert document["rows"][0]["inputs"][0]["what"] == "D4" and document["noise"]["inputs"] == 1000
     assert (tmp_path / "a.png").exists()
     result = CliRunner().invoke(app, [*arguments[:4], "--jitter", "1", "--json"])
-    assert "--jitter is not for positions, whose stones are put down one by one; leave it out" in str(result.exception)
+    assert "--jitter is not for positions, whose moves are searched one by one; leave it out" in str(result.exception)

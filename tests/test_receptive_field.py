@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from neocog.core.explain.gradcam import laid
+from neocog.core.explain.gradcam import interpolate
 from neocog.core.explain.places import layer as place_of
 from neocog.core.layer import Layer, Shape
 from neocog.core.layers import conv, flatten, ngrams, parallel, relu, residual
@@ -58,7 +58,7 @@ def test_a_global_bias_does_not_move_where_numbers_lie_on_the_input():
     )
     assert (with_bias.centre, with_bias.step) == (without.centre, without.step) == ((2, 2), (2, 2))
     small = torch.rand(1, 4, 4)
-    torch.testing.assert_close(laid(small, with_bias, (11, 11)), laid(small, without, (11, 11)))
+    torch.testing.assert_close(interpolate(small, with_bias, (11, 11)), interpolate(small, without, (11, 11)))
 
 
 def test_an_ngram_sees_the_tokens_that_follow():

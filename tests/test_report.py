@@ -190,7 +190,7 @@ def test_a_domains_own_groups_have_a_section_where_there_are_some(tmp_path: Path
 
 
 def test_the_page_shows_what_the_network_looks_at_where_somebody_has_looked(tmp_path: Path) -> None:
-    answer = {"name": EVIL, "label": "a", "answer": "b", "probability": 0.9, "picture": png(8)}
+    answer = {"name": EVIL, "label": "a", "predicted": "b", "note": "90.0%", "picture": png(8)}
     looks = {"filters": png(100), "answers": [answer]}
     html = written(tmp_path, ["a", "b"], looks=looks)
     assert "What the predictions depend on" in html and "The filters of the first layer" in html

@@ -8,8 +8,8 @@ import neocog
 import pytest
 import torch
 from neocog.core.explain.deeplift import deeplift
+from neocog.core.explain.interpretable import InterpretableNetwork
 from neocog.core.explain.lrp import lrp
-from neocog.core.explain.opened import Opened
 from neocog.core.network import Network, parse
 from neocog.core.problem import Problem
 from neocog.vision import pretrained
@@ -141,12 +141,12 @@ def test_weights_of_other_recipes_are_refused(name: str, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("method", [deeplift, lrp])
-def test_relevance_through_relu6_adds_up_to_the_score(method: Callable[[Opened, Tensor], Tensor]) -> None:
+def test_relevance_through_relu6_adds_up_to_the_score(method: Callable[[InterpretableNetwork, Tensor], Tensor]) -> None:
     """Without biases, relevance is conserved though relu6 clips at both ends."""
     network = Network((1, 6, 6), parse("conv(4, 3, bias=False), relu6, flatten, dense(2, bias=False)"))
     module, maps = network.module().eval(), 3 * torch.randn(2, 1, 6, 6, generator=torch.Generator().manual_seed(0))
     nn.init.normal_(module[0].weight, 0, 2, generator=torch.Generator().manual_seed(1))
-    relevance = method(Opened(module, maps), torch.tensor([0, 1]))
+    relevance = method(InterpretableNetwork(module, maps), torch.tensor([0, 1]))
     scores = module(maps).detach()
     assert bool((module[1](module[0](maps)) == 6).any())  # the ceiling is reached
     torch.testing.assert_close(relevance.sum((1, 2)), torch.stack((scores[0, 0], scores[1, 1])), atol=1e-3, rtol=1e-3)

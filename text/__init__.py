@@ -34,7 +34,7 @@ DOMAIN = Domain(
         Transferable(options.form, tokens=data.tokens_by_id),
         Explainable(describe_position=show.describe_position, highlight=show.highlight),
         FilterImages(patch=show.patch),
-        Imaginable(imagine.tokens),
+        Imaginable(imagine.parameterize),
         Corruptible(corruptions.corruptions),
     ),
 )

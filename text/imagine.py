@@ -5,10 +5,10 @@ from __future__ import annotations
 from torch import nn
 
 from ..core.data import Preprocessing
-from ..core.imagine.canvas import Tokens
+from ..core.imagine.parameterization import Tokens
 from .vocabulary import FIRST, Vocabulary
 
 
-def tokens(preprocessing: Preprocessing, frontend: nn.Module) -> Tokens:
+def parameterize(preprocessing: Preprocessing, frontend: nn.Module) -> Tokens:
     """Returns all ids of the vocabulary except padding and the unknown token."""
     return Tokens(FIRST, len(Vocabulary(preprocessing["vocabulary"])))

@@ -27,7 +27,7 @@ DOMAIN = Domain(
         Transferable(options.form, weights.load_weights, {"efficientnet-lite0": pretrained.efficientnet_lite0}),
         Explainable(),
         FilterImages(),
-        Imaginable(imagine.canvas),
+        Imaginable(imagine.parameterize),
         Attackable(corruptions.SPACES),
         Corruptible(corruptions.corruptions),
     ),

@@ -1,1 +1,1 @@
-"""What a network looks at, and what it answers to: written once for all domains, which show it in their own way."""
+"""Explanations: attribution of a prediction to its input, filters, activations and inputs that maximise them."""

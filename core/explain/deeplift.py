@@ -1,8 +1,8 @@
-"""DeepLIFT with the rescale rule (Shrikumar et al. 2017, arXiv:1704.02685, sections 3.2 and 3.5.1), on our words.
+"""DeepLIFT with the rescale rule (Shrikumar et al. 2017, arXiv:1704.02685, sections 3.2 and 3.5.1), on our layers.
 
-captum's (0.9) treats what it has no rule for as if it were linear (the largest of a map, maxout, L2 pools), does not
-add up to the difference of scores where relus and max pools come together, and overwrites the shares of a number in two
-windows of a pool; on networks without those the two agree.
+captum 0.9 treats layers for which it has no rule as linear (global max pools, maxout, L2 pools), does not add up to the
+difference of outputs where relus and max pools are combined, and overwrites the contributions of a number in two
+windows of a pool. On networks without those the two implementations agree.
 """
 
 from __future__ import annotations
@@ -12,34 +12,31 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .. import modules
-from .opened import Opened
+from .interpretable import InterpretableNetwork
 from .walk import walk, with_backward
 
-NEAR = 1e-7  # of an input to its reference: below it the slope is the gradient
+NEAR = 1e-7  # difference from the reference below which the slope is the gradient
 ELEMENTWISE = (nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.ELU, nn.GELU, nn.Sigmoid, nn.Tanh)
 LINEAR = (
     *(nn.Conv2d, nn.Linear, nn.AvgPool2d, nn.BatchNorm1d, nn.BatchNorm2d, nn.Flatten, nn.Dropout),
     *(modules.Local, modules.GlobalAvg, modules.Bias, modules.Scale, modules.NGrams),
     *(modules.Sum, modules.Mean, modules.Concatenate),
 )
-FITS = (*ELEMENTWISE, *LINEAR, nn.MaxPool2d, modules.GlobalMax, modules.GlobalBias, modules.Maxout, modules.L2Pool)
+SUPPORTED = (*ELEMENTWISE, *LINEAR, nn.MaxPool2d, modules.GlobalMax, modules.GlobalBias, modules.Maxout, modules.L2Pool)
 
 
-def deeplift(opened: Opened, targets: Tensor) -> Tensor:
-    """What each place adds to the score, compared with an empty input: (B, H, W); the sum is the difference."""
-    leaves = opened.with_gradients()
-    both = [torch.cat(pair) for pair in zip(leaves, opened.empty, strict=True)]
-    scores = opened_walk(opened, both)[: len(targets)]
-    multipliers = torch.autograd.grad(scores.gather(1, targets[:, None]).sum(), leaves)
-    steps = (leaf - empty for leaf, empty in zip(opened.leaves, opened.empty, strict=True))
-    return opened.folded(tuple(m * step for m, step in zip(multipliers, steps, strict=True)))
+def deeplift(network: InterpretableNetwork, targets: Tensor) -> Tensor:
+    """The contribution of each position to the output, relative to the baseline: (B, H, W); it sums to the difference.
 
-
-def opened_walk(opened: Opened, both: list[Tensor]) -> Tensor:
-    """Scores of inputs and, in the second half of the batch, of their references."""
-    for table, rows in zip(opened.tables, both, strict=False):
-        table.given = rows
-    return walk(opened.words, opened.maps if opened.tables else both[0], _rule)
+    One batch holds the inputs and, in its second half, their baselines.
+    """
+    inputs = network.inputs_with_gradients()
+    pairs = tuple(torch.cat(pair) for pair in zip(inputs, network.baselines, strict=True))
+    logits = walk(network.network, network.first_input(pairs), _rule)
+    outputs = network.scalars(logits)[: len(targets)]
+    multipliers = torch.autograd.grad(outputs.gather(1, targets[:, None]).sum(), inputs)
+    differences = (x - baseline for x, baseline in zip(network.inputs, network.baselines, strict=True))
+    return network.over_positions(tuple(m * step for m, step in zip(multipliers, differences, strict=True)))
 
 
 def _rule(module: nn.Module, *inputs: Tensor) -> Tensor:
@@ -73,47 +70,46 @@ class _Root(nn.Module):
 
 
 def _rescaled(module: nn.Module, x: Tensor) -> Tensor:
-    """Back goes what arrives, times the slope between the reference and the input (the gradient where they meet)."""
+    """Multiplies gradients by the slope between the reference and the input, or by the gradient where they meet."""
     with torch.enable_grad():
-        at = x.detach().requires_grad_()
-        y = module(at)
-        (gradient,) = torch.autograd.grad(y.sum(), at)
-    (value, reference), (out, from_reference) = x.detach().chunk(2), y.detach().chunk(2)
-    step = value - reference
-    near = step.abs() < NEAR
-    slope = torch.where(near, gradient.chunk(2)[0], (out - from_reference) / torch.where(near, 1, step))
-    return with_backward(y, lambda arriving: torch.cat((arriving.chunk(2)[0] * slope, torch.zeros_like(slope))), x)
+        leaf = x.detach().requires_grad_()
+        y = module(leaf)
+        (slopes,) = torch.autograd.grad(y.sum(), leaf)
+    (value, reference), (out, reference_out) = x.detach().chunk(2), y.detach().chunk(2)
+    difference = value - reference
+    near = difference.abs() < NEAR
+    slope = torch.where(near, slopes.chunk(2)[0], (out - reference_out) / torch.where(near, 1, difference))
+    return with_backward(y, lambda gradient: torch.cat((gradient.chunk(2)[0] * slope, torch.zeros_like(slope))), x)
 
 
 def _pooled(module: nn.MaxPool2d, x: Tensor) -> Tensor:
-    """Each window of a max pool: its largest number in the input, and its largest in the reference."""
+    """The maximum of each window of a max pool, in the input and in the reference."""
     numbers = (module.kernel_size, module.stride, module.padding, module.dilation, module.ceil_mode)
-    _, places = F.max_pool2d(x.detach(), *numbers, return_indices=True)
-    flat = x.flatten(2)
-    return _chosen(flat, places.flatten(2)).view_as(places)
+    _, indices = F.max_pool2d(x.detach(), *numbers, return_indices=True)
+    return _select(x.flatten(2), indices.flatten(2)).view_as(indices)
 
 
 def _largest(x: Tensor) -> Tensor:
-    """(2B, …, N) -> (2B, …): the largest of the last axis."""
-    return _chosen(x, x.detach().argmax(-1, keepdim=True)).squeeze(-1)
+    """(2B, …, N) -> (2B, …): the maximum of the last axis."""
+    return _select(x, x.detach().argmax(-1, keepdim=True)).squeeze(-1)
 
 
-def _chosen(x: Tensor, places: Tensor) -> Tensor:
-    """The numbers at `places`, each the largest of its window; windows may overlap.
+def _select(x: Tensor, indices: Tensor) -> Tensor:
+    """The numbers at `indices`, each the maximum of its window; windows may overlap.
 
-    A rise is due to the number that is the largest in the input, a fall to the one that was it in the reference; both
-    shares are between 0 and 1.
+    An increase is attributed to the maximum of the input, a decrease to the maximum of the reference; both
+    contributions are between 0 and 1.
     """
-    own, other = places.chunk(2)
+    input_index, reference_index = indices.chunk(2)
     value, reference = x.chunk(2)
-    y, before = value.gather(-1, own).detach(), reference.gather(-1, other).detach()
-    at_own, at_other = value.gather(-1, own), value.gather(-1, other)
-    rise = _share(torch.maximum(y, before) - before, at_own.detach() - reference.gather(-1, own).detach())
-    fall = _share(y - torch.maximum(y, before), at_other.detach() - before)
-    linear = rise * at_own + fall * at_other
+    y, before = value.gather(-1, input_index).detach(), reference.gather(-1, reference_index).detach()
+    input_max, reference_max = value.gather(-1, input_index), value.gather(-1, reference_index)
+    rise = _ratio(torch.maximum(y, before) - before, input_max.detach() - reference.gather(-1, input_index).detach())
+    fall = _ratio(y - torch.maximum(y, before), reference_max.detach() - before)
+    linear = rise * input_max + fall * reference_max
     return torch.cat((linear - linear.detach() + y, before))
 
 
-def _share(part: Tensor, whole: Tensor) -> Tensor:
-    near = whole.abs() < NEAR
-    return torch.where(near, 0, part / torch.where(near, 1, whole))
+def _ratio(numerator: Tensor, denominator: Tensor) -> Tensor:
+    near = denominator.abs() < NEAR
+    return torch.where(near, 0, numerator / torch.where(near, 1, denominator))

@@ -1,30 +1,31 @@
-"""Explanations: for inputs, labels and methods, where the network looks and how far that can be trusted."""
+"""Explanations: for inputs, labels and methods, which positions matter and how far that can be trusted."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from .. import feed, modules
-from ..data import Preprocessing
+from ..data import Progress
 from ..inputs import Input
 from ..model import Model
 from ..problem import FAILED, USAGE, Problem, did_you_mean
 from . import trust
 from .capability import Explainable
-from .methods import Method, Subject, checked
-from .methods import methods as chosen
+from .methods import Method, Subject, check_weights, parse_methods
 from .places import Place
 
-CHEAP = 3e10  # multiply-accumulates, about a second: curves that take more are drawn only where they are asked for
+CHEAP = 3e10  # multiply-accumulates, about a second: more expensive curves are computed only on request
+MAX_LISTED = 20  # labels that a message lists
 
 
-class Part(NamedTuple):
-    """The window of a long input that is explained, counted from 1."""
+class Window(NamedTuple):
+    """The window of a long input that is explained; `number` counts from 1."""
 
     number: int
     of: int
@@ -38,152 +39,181 @@ class Part(NamedTuple):
 
 @dataclass(frozen=True)
 class Explanation:
-    """Relevance (H, W) over the places of what the network saw of one input, for one label, by one method."""
+    """Relevance (H, W) over the positions of one input, for one output of the network, by one method."""
 
+    model: Model
     name: str
     source: Input
-    inputs: Tensor  # as the domain reads them
-    label: str
-    probability: float  # of the label, as `predict` gives it
-    score: float  # before the softmax
+    inputs: Tensor  # compact, as the domain reads them
+    label: str  # the name of the output
+    value: float  # of the output in the prediction for the whole input, as `predict` gives it
+    score: float  # the scalar that was differentiated: the logit for classification
     method: Method
     relevance: Tensor
     curves: trust.Curves | None = None
-    likeness: float | None = None  # to the maps of random networks
-    part: Part | None = None  # of an input that is longer than a window
+    correlation: float | None = None  # rank correlation with the maps of random networks, the sanity check
+    window: Window | None = None  # of an input that is longer than a window
 
     @property
     def peak(self) -> tuple[int, int]:
-        """The row and the column of the most relevant place."""
+        """The row and the column of the most relevant position."""
         row, column = divmod(int(self.relevance.argmax()), self.relevance.shape[1])
         return row, column
 
     @property
-    def generic(self) -> bool:
-        """Whether random weights give the same map: then it shows the input rather than the network."""
-        return self.likeness is not None and abs(self.likeness) >= trust.ALIKE
+    def fails_sanity_check(self) -> bool:
+        """Whether random weights give much the same map: then it shows the input rather than the network."""
+        return self.correlation is not None and abs(self.correlation) >= trust.FAILS_FROM
 
     @property
-    def of_tokens(self) -> list[float]:
-        """Relevance of each token of a text from its first on, where the places are tokens; before the window 0."""
-        return [0.0] * (int(self.part.start) if self.part else 0) + self.relevance.flatten().tolist()
+    def explainable(self) -> Explainable:
+        return self.model.domain.require(Explainable, "explain")
 
-    def to_dict(
-        self, place: Callable[[Tensor, int, int, Preprocessing], str], preprocessing: Preprocessing, tokens: bool
-    ) -> dict[str, Any]:
-        """As `explain --json` promises it."""
-        told: dict[str, Any] = {
+    def position(self, row: int, column: int) -> str:
+        """Returns a position in the domain's units: "0.42 s, 1,200 Hz"."""
+        return self.explainable.describe_position(self.inputs, row, column, self.model.card.preprocessing)
+
+    @property
+    def tokens(self) -> list[str] | None:
+        """The tokens of a text, in the order of the relevance; None for other inputs."""
+        if self.explainable.highlight is None:
+            return None
+        return [self.position(0, index) for index in range(self.relevance.shape[1])]
+
+    def highlighted(self, target: str) -> str | None:
+        """Returns the text with coloured tokens, for "terminal" or "html"; None for other inputs."""
+        if self.explainable.highlight is None:
+            return None
+        # Tokens before the window have no relevance.
+        before = [0.0] * (int(self.window.start) if self.window else 0)
+        relevance = before + self.relevance.flatten().tolist()
+        return self.explainable.highlight(self.source, relevance, self.model.card.preprocessing, target)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the explanation as `explain --json` prints it."""
+        row: dict[str, Any] = {
             "input": self.name,
             "label": self.label,
-            "probability": self.probability,
+            "probability" if self.model.task.outputs_are_probabilities else "value": self.value,
             "score": self.score,
             "method": self.method.name,
             "signed": self.method.signed,
             "size": list(self.relevance.shape),
             "peak": list(self.peak),
-            "at": place(self.inputs, *self.peak, preprocessing),
+            "at": self.position(*self.peak),
         }
-        if self.part:
-            told["window"] = self.part._asdict()
-        if tokens:
-            told["tokens"] = [place(self.inputs, 0, at, preprocessing) for at in range(self.relevance.shape[1])]
-        told["relevance"] = self.relevance.tolist()
+        if self.window:
+            row["window"] = self.window._asdict()
+        if self.tokens is not None:
+            row["tokens"] = self.tokens
+        row["relevance"] = self.relevance.tolist()
         if self.curves:
-            told |= self.curves.to_dict()
-        if self.likeness is not None:
-            told |= {"random_network_correlation": self.likeness, "like_a_random_network": self.generic}
-        return told
+            row |= self.curves.to_dict()
+        if self.correlation is not None:
+            row |= {"random_network_correlation": self.correlation, "like_a_random_network": self.fails_sanity_check}
+        return row
 
 
 def label_index(label: str, labels: Sequence[str]) -> int:
-    """Raises Problem for a label that the model does not know."""
+    """Returns the index of a label. Raises Problem for one that the model does not have."""
     if label in labels:
         return labels.index(label)
-    shown = ", ".join(labels[:20]) + (f" and {len(labels) - 20} more" if len(labels) > 20 else "")
-    raise Problem(f"the model knows no label {label}{did_you_mean(label, labels)}; its labels are {shown}", USAGE)
+    more = f" and {len(labels) - MAX_LISTED:,} more" if len(labels) > MAX_LISTED else ""
+    known = ", ".join(labels[:MAX_LISTED]) + more
+    raise Problem(f"{label} is not a label of this model{did_you_mean(label, labels)}; its labels are {known}", USAGE)
 
 
 def explain(
     model: Model,
     sources: Sequence[Input],
-    asked: str = "saliency",
+    methods: str = "saliency",
     labels: Sequence[str] = (),
     check: bool = False,
     layers: Sequence[Place] = (),
-    wait: Callable[[], object] = lambda: None,
+    progress: Progress | None = None,
 ) -> Iterator[Explanation]:
-    """Every input by every method for every label, by default the likeliest; `wait` is called as the work goes on.
+    """Explains every input by every method for every label, by default the predicted one.
 
-    `asked` is `saliency,occlusion` or `all`; `check` compares with random networks; `layers` are those that gradcam
-    looks at. An input of several windows is explained by the one that is surest of the label. Raises Problem before
-    anything is computed.
+    `methods` is `saliency,occlusion` or `all`; `check` compares with random networks; `layers` are those that gradcam
+    uses; `progress` is called with the number of maps computed. A long input is explained in the window with the
+    highest value for the label. Raises Problem before anything is computed.
     """
-    checked(model.words)
-    methods = chosen(asked, model.network, model.words)
-    targets = [label_index(label, model.labels) for label in labels]
-    read = [model.windows(source) for source in sources]
-    for source, windows in zip(sources, read, strict=True):
-        shares = torch.from_numpy(feed.predict_proba(model, windows.examples(), trust.TOGETHER))
-        every: dict[int, Tensor] = {}
-        for target in targets or [int(shares.mean(0).argmax())]:
-            at = int(shares[:, target].argmax())
-            inputs = every.setdefault(at, windows.inputs[at])
-            subject, there = seen(model, inputs, layers)
+    check_weights(model.words)
+    chosen = parse_methods(methods, model.network, model.words)
+    targets = [label_index(label, model.task.labels) for label in labels]
+    inputs_windows = [model.windows(source) for source in sources]
+    maps = count(1)
+
+    def computed() -> None:
+        if progress:
+            progress(next(maps), None)
+
+    for source, windows in zip(sources, inputs_windows, strict=True):
+        predictions = torch.from_numpy(feed.predict_proba(model, windows.examples(), trust.BATCH_SIZE))
+        mean = predictions.mean(0)
+        tensors: dict[int, Tensor] = {}  # by window: labels that share one share its inputs
+        for target in targets or model.task.default_outputs(mean):
+            values = [model.task.output_value(prediction, target) for prediction in predictions]
+            index = max(range(len(values)), key=values.__getitem__)
+            window = Window(index + 1, len(values), *windows.spans[index], windows.unit) if len(values) > 1 else None
+            inputs = tensors.setdefault(index, windows.inputs[index])
+            subject, mask = subject_of(model, inputs, layers)
             with torch.inference_mode():
-                score = float(subject.words(subject.maps)[0, target])
-            for method in methods:
-                relevance, curves, likeness = _mapped(subject, there, method, target, check, source, wait)
+                score = float(subject.outputs(subject.maps)[0, target])
+            for method in chosen:
+                relevance, curves, correlation = _explain_once(subject, mask, method, target, check, source, computed)
                 yield Explanation(
+                    model,
                     source.name,
                     source,
                     inputs,
-                    model.labels[target],
-                    float(shares[:, target].mean()),
+                    model.task.labels[target],
+                    model.task.output_value(mean, target),
                     score,
                     method,
-                    relevance[:, : int(there.any(0).sum())],
+                    relevance[:, : int(mask.any(0).sum())],
                     curves,
-                    likeness,
-                    Part(at + 1, len(shares), *windows.spans[at], windows.unit) if len(shares) > 1 else None,
+                    correlation,
+                    window,
                 )
 
 
-def _mapped(
+def _explain_once(
     subject: Subject,
-    there: Tensor,
+    mask: Tensor,
     method: Method,
     target: int,
     check: bool,
     source: Input,
-    wait: Callable[[], object],
+    computed: Callable[[], object],
 ) -> tuple[Tensor, trust.Curves | None, float | None]:
-    """Relevance (H, W), and how far to trust it: curves where they are cheap, likeness where it is asked for."""
+    """Relevance (H, W); the curves if they are cheap or `check` is set; the sanity check if `check` is set."""
     relevance = method.compute(subject, torch.tensor([target], device=subject.maps.device))[0].cpu()
-    wait()
+    computed()
     if not bool(torch.isfinite(relevance).all()):
         raise Problem(f"{method.name} gives numbers that are not finite for {source.name}", FAILED)
-    curves, likeness = None, None
+    curves, correlation = None, None
     if check or trust.PASSES * subject.network.macs < CHEAP:
-        curves = trust.curves(subject, target, relevance, there)
+        curves = trust.curves(subject, target, relevance, mask)
     if check:
-        likeness = trust.likeness(subject, target, method, relevance, there, wait)
-    return relevance, curves, likeness
+        correlation = trust.sanity_check(subject, target, method, relevance, mask, computed)
+    return relevance, curves, correlation
 
 
-def seen(model: Model, inputs: Tensor, layers: Sequence[Place] = ()) -> tuple[Subject, Tensor]:
-    """One input as the network sees it, and which places of it are there, (H, W); the rest is padding behind a text."""
+def subject_of(model: Model, inputs: Tensor, layers: Sequence[Place] = ()) -> tuple[Subject, Tensor]:
+    """Returns one compact input as a subject, and a mask (H, W) of its positions that are not padding."""
     with torch.no_grad():
         maps = model.frontend(inputs[None].to(model.device))
-    there = torch.ones(maps.shape[2:], dtype=torch.bool)
+    mask = torch.ones(maps.shape[2:], dtype=torch.bool)
     if takes_ids(model):
-        there = (maps[0, 0] != 0).cpu()
+        mask = (maps[0, 0] != 0).cpu()
         if model.right_context is not None:
-            longest = int(there.sum()) + model.right_context
-            maps, there = maps[..., :longest], there[..., :longest]
+            longest = int(mask.sum()) + model.right_context
+            maps, mask = maps[..., :longest], mask[..., :longest]
     baseline = model.domain.require(Explainable, "explain").baseline(maps)
-    return Subject(model.network, model.words, maps, baseline, layers), there
+    return Subject(model.network, model.words, maps, baseline, layers, model.task), mask
 
 
 def takes_ids(model: Model) -> bool:
-    """Whether the network begins by looking tokens up in a table."""
-    return any(isinstance(module, modules.Embed | modules.Bag) for module in model.words.modules())
+    """Returns whether the network begins with a table of embeddings."""
+    return any(isinstance(layer, modules.Embed | modules.Bag) for layer in model.words.modules())

@@ -1,4 +1,4 @@
-"""The learned filters of a layer as pictures; of a layer over words, the words that each filter answers to most."""
+"""The learned filters of a layer as pictures; of a layer over embeddings, the tokens that each filter matches."""
 
 from __future__ import annotations
 
@@ -14,29 +14,30 @@ from ..network import walk
 from ..presentation import Readable
 from ..problem import USAGE, Problem
 from .capability import FilterImages
-from .methods import checked
+from .methods import check_weights
 from .places import Place, convolutions, layer, listed
 from .sheet import Panel, Scale, Sheet, coloured, enlarged, painted
 
-MOST = 64  # filters on a sheet
-SIDE = 88  # pixels: the longer side of a filter has at least so many
-WORDS = 5  # that are named for each place of a filter
+MAX_FILTERS = 64  # on a sheet
+MIN_SIDE = 88  # pixels of the longer side of a filter
+TOP_TOKENS = 5  # that are named for each position of a filter
+FIRST_TOKEN = 2  # of the vocabulary; the ids before stand for padding and for unknown tokens
 
 
 def place_of(model: Model, number: str | None) -> Place:
-    """The layer asked for, or the first convolution. Raises Problem where it has no filters."""
+    """Returns a layer with filters, by default the first convolution. Raises Problem if it has no filters."""
     if number is None:
         return convolutions(model.network)[0]
-    found = layer(model.network, number)
-    if not isinstance(found.row.layer, Conv | Local):
-        which = listed(convolutions(model.network))
-        raise Problem(f"{found.name} has no filters that move over maps; those that have are {which}", USAGE)
-    return found
+    place = layer(model.network, number)
+    if not isinstance(place.row.layer, Conv | Local):
+        names = listed(convolutions(model.network))
+        raise Problem(f"{place.name} has no filters; the layers with filters are {names}", USAGE)
+    return place
 
 
 def weights(model: Model, place: Place) -> Tensor:
-    """(filters, C, h, w); of a layer with weights of their own for every position, those in the middle."""
-    checked(model.words)
+    """Returns (filters, C, h, w); of a layer with other weights at every position, those in the middle."""
+    check_weights(model.words)
     module = place.module(model.words)
     weight: Tensor = module.weight.detach().cpu()  # type: ignore[operator]
     if isinstance(module, modules.Local):
@@ -46,47 +47,48 @@ def weights(model: Model, place: Place) -> Tensor:
 
 
 def sheet(model: Model, place: Place) -> Sheet:
-    """Each filter as a picture: its weights in colour where the input has colour, else on a scale around zero."""
-    every = weights(model, place)
+    """A picture of each filter: in colour if the input has colour, else on a scale around zero."""
+    kernels = weights(model, place)
     first = place.number == convolutions(model.network)[0].number
-    images = model.domain.require(FilterImages, "filters")
-    seen = [images.first_filter(each, model.card.preprocessing) if first else each.sum(0) for each in every[:MOST]]
-    in_colour = seen[0].ndim == 3 and len(seen[0]) == 3
-    top = float(torch.stack(seen).abs().max()) or 1.0
-    scale = Scale("weight", -top, top)
+    image_of = model.domain.require(FilterImages, "filters").first_filter
+    preprocessing = model.card.preprocessing
+    images = [image_of(kernel, preprocessing) if first else kernel.sum(0) for kernel in kernels[:MAX_FILTERS]]
+    in_colour = images[0].ndim == 3 and len(images[0]) == 3
+    limit = float(torch.stack(images).abs().max()) or 1.0
+    scale = Scale("weight", -limit, limit)
     panels = []
-    for number, each in enumerate(seen):
-        values = each.numpy()
-        picture = painted(values, -top, top) if in_colour else coloured(values.reshape(values.shape[-2:]), scale)
-        panels.append(Panel(enlarged(picture, SIDE), str(number)))
-    more = f", the first {MOST}" if len(every) > MOST else ""
-    note = _note(len(every[0]), in_colour, top, first)
-    title = f"The {len(every)} filters of {place.name}{more}"
+    for index, image in enumerate(images):
+        values = image.numpy()
+        picture = painted(values, -limit, limit) if in_colour else coloured(values.reshape(values.shape[-2:]), scale)
+        panels.append(Panel(enlarged(picture, MIN_SIDE), str(index)))
+    more = f", the first {MAX_FILTERS}" if len(kernels) > MAX_FILTERS else ""
+    note = _note(len(kernels[0]), in_colour, limit, first)
+    title = f"The {len(kernels)} filters of {place.name}{more}"
     return Sheet(title, panels, 8, None if in_colour else scale, note)
 
 
-def _note(channels: int, in_colour: bool, top: float, first: bool) -> str:
+def _note(channels: int, in_colour: bool, limit: float, first: bool) -> str:
     if in_colour:
-        return f"Grey is 0; a colour is what makes the filter answer. Weights from −{top:.2g} to {top:.2g}."
+        return f"Grey is 0; a colour is one that activates the filter. Weights from −{limit:.2g} to {limit:.2g}."
     if not first:
-        return f"The sum over the {channels} maps that each looks at; neocog imagine shows what it answers to."
+        return f"The sum over the {channels} input channels of each filter; neocog imagine shows what activates it."
     return ""
 
 
-# --- filters over words ----------------------------------------------------------------------------------------------
+# --- filters over embeddings -----------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
-class Phrases:
-    """A filter over words: for each of its places the tokens that raise it most, with what they add."""
+class TokenFilter:
+    """A filter over embeddings: for each of its positions the tokens with the largest products, and the products."""
 
     place: Place
-    number: int
+    index: int
     tokens: list[list[tuple[str, float]]]
 
 
-def over_words(model: Model) -> list[Place]:
-    """The convolutions that look at the rows of an `embed` themselves."""
+def over_embeddings(model: Model) -> list[Place]:
+    """Returns the convolutions whose input is the output of an `embed`."""
     if model.domain.capability(Readable) is None:
         return []
     widths = {row.layer.dim for _, row in walk(model.network.rows) if isinstance(row.layer, Embed)}
@@ -95,37 +97,39 @@ def over_words(model: Model) -> list[Place]:
         for place in convolutions(model.network)
         if isinstance(place.row.layer, Conv)
         and place.row.input[0] in widths
-        and place.row.receptive_field == sight_of(place.row.layer)
+        and place.row.receptive_field == _size_of(place.row.layer)
     ]
 
 
-def sight_of(conv: Conv) -> tuple[int, int]:
-    """What a convolution sees where nothing looks before it, on an input of height 1."""
+def _size_of(conv: Conv) -> tuple[int, int]:
+    """The window of a convolution on an input of height 1."""
     return (1, conv.size) if isinstance(conv.size, int) else conv.size
 
 
-def phrases(model: Model, place: Place) -> list[Phrases]:
-    """For every filter of a layer over words, the tokens of the vocabulary that raise it most at each of its places.
+def token_filters(model: Model, place: Place) -> list[TokenFilter]:
+    """For every filter of a layer over embeddings, the tokens with the largest products at each of its positions.
 
-    A filter's answer is a sum over its places, so the best phrase is the best token at each of them.
+    A filter's output is a sum over its positions, so the best phrase is the best token at each of them.
     """
-    checked(model.words)
+    check_weights(model.words)
     table = next(module for module in model.words.modules() if isinstance(module, modules.Embed)).table.weight
     weight = place.module(model.words).weight.detach()  # type: ignore[operator]
-    known = table.detach()[2:]  # padding and what is unknown are no words
-    told = []
-    for number, each in enumerate(weight[:, :, 0]):  # (dim, width)
-        best = (known @ each).topk(min(WORDS, len(known)), dim=0)
+    vectors = table.detach()[FIRST_TOKEN:]
+    filters = []
+    for index, kernel in enumerate(weight[:, :, 0]):  # (dim, width)
+        best = (vectors @ kernel).topk(min(TOP_TOKENS, len(vectors)), dim=0)
         tokens = [
             [
-                (spelt(model, int(at) + 2), float(value))
-                for at, value in zip(best.indices[:, p], best.values[:, p], strict=True)
+                (token_text(model, int(token) + FIRST_TOKEN), float(product))
+                for token, product in zip(best.indices[:, position], best.values[:, position], strict=True)
             ]
-            for p in range(each.shape[1])
+            for position in range(kernel.shape[1])
         ]
-        told.append(Phrases(place, number, tokens))
-    return told
+        filters.append(TokenFilter(place, index, tokens))
+    return filters
 
 
-def spelt(model: Model, token: int) -> str:
-    return model.domain.require(Readable, "filters").to_text(torch.tensor([[[token]]]), model.card.preprocessing)
+def token_text(model: Model, token: int) -> str:
+    """Returns the text of a token id."""
+    readable = model.domain.require(Readable, "filters")
+    return readable.to_text(torch.tensor([[[token]]]), model.card.preprocessing)

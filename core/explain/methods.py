@@ -1,9 +1,9 @@
-"""The methods by name: what each does, which networks it fits, and whether its map has a sign."""
+"""The attribution methods by name: what each computes, which networks it suits, and whether its map has a sign."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
@@ -11,146 +11,169 @@ from torch import Tensor, nn
 from .. import modules
 from ..layers import Dense, GlobalPool
 from ..network import Network, walk
-from ..problem import USAGE, Problem, did_you_mean
-from . import deeplift as deeplifts
+from ..problem import FAILED, USAGE, Problem, did_you_mean
+from ..tasks import Task
+from ..tasks.classify import Classify
+from . import deeplift as deeplift_rules
 from . import gradients
-from . import lrp as lrps
+from . import lrp as lrp_rules
 from .gradcam import gradcam
+from .interpretable import InterpretableEmbedding, InterpretableNetwork
 from .occlusion import occlusion
-from .opened import Opened, Rows
 from .places import Place, last_maps, places
 
 
 @dataclass(frozen=True)
 class Subject:
-    """What is explained: a network in evaluation mode, and inputs as it sees them."""
+    """A batch to explain: the network's description and module in evaluation mode, and the maps it gets."""
 
     network: Network
-    words: nn.Module
+    module: nn.Module
     maps: Tensor  # (B, C, H, W)
-    empty: Tensor  # the same for an input with nothing in it
-    layers: Sequence[Place] = ()  # whose maps gradcam takes; the last ones by default
+    baseline: Tensor  # the maps of an empty input
+    layers: Sequence[Place] = ()  # for gradcam; by default the last ones with maps
+    task: Task = field(default_factory=lambda: Classify([]))  # which says what to differentiate
 
     @property
-    def opened(self) -> Opened:
-        return Opened(self.words, self.maps, self.empty)
+    def interpretable(self) -> InterpretableNetwork:
+        """A copy of the network whose inputs have gradients."""
+        return InterpretableNetwork(self.module, self.maps, self.baseline, self.task.scalars)
+
+    def outputs(self, maps: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, K): the scalars that explanations differentiate."""
+        return self.task.scalars(self.module(maps))
 
 
 @dataclass(frozen=True)
 class Method:
-    """`compute(subject, targets)` gives relevance, (B, H, W), for the label that is each input's target.
+    """`compute(subject, targets)` returns relevance, (B, H, W), for the output whose index is each input's target.
 
-    A signed map says what speaks for the label and what against it; another only how much it matters.
+    A signed map separates evidence for the output from evidence against it; an unsigned one shows importance.
     """
 
     name: str
     about: str
     signed: bool
     compute: Callable[[Subject, Tensor], Tensor]
-    misfit: Callable[[Network, nn.Module], str] = lambda network, words: ""  # why it does not fit, or ""
+    # Why the method does not suit a network; "" if it does.
+    incompatibility: Callable[[Network, nn.Module], str] = lambda network, module: ""
 
 
-def _opened(function: Callable[[Opened, Tensor], Tensor]) -> Callable[[Subject, Tensor], Tensor]:
-    return lambda subject, targets: function(subject.opened, targets).detach()
+def _by_gradient(
+    function: Callable[[InterpretableNetwork, Tensor], Tensor],
+) -> Callable[[Subject, Tensor], Tensor]:
+    return lambda subject, targets: function(subject.interpretable, targets).detach()
 
 
 def _gradcam(subject: Subject, targets: Tensor) -> Tensor:
     layers = subject.layers or last_maps(subject.network)
-    return gradcam(subject.opened, targets, layers)
+    return gradcam(subject.interpretable, targets, layers)
 
 
 def _occlusion(subject: Subject, targets: Tensor) -> Tensor:
-    return occlusion(subject.words, subject.maps, subject.empty, targets, subject.network)
+    return occlusion(subject.outputs, subject.maps, subject.baseline, targets, subject.network)
 
 
-def _no_relu(network: Network, words: nn.Module) -> str:
-    if any(isinstance(each, nn.ReLU | nn.ReLU6) for each in words.modules()):
+def _without_relu(network: Network, module: nn.Module) -> str:
+    if any(isinstance(layer, nn.ReLU | nn.ReLU6) for layer in module.modules()):
         return ""
-    return "it changes what relu and relu6 hand back, and the network has neither"
+    return "it changes the gradient of relu and relu6, and the network has neither"
 
 
-def _no_convolution(network: Network, words: nn.Module) -> str:
+def _without_maps(network: Network, module: nn.Module) -> str:
     if not any(isinstance(row.layer, Dense | GlobalPool) for _, row in walk(network.rows)):
-        return "it weighs whole maps, and here every label is a place of one"
+        return "it weights whole maps, and here every label is a position of one"
     try:
-        return "" if last_maps(network) else "it adds up the maps of a convolution, and the network gives only one"
+        return "" if last_maps(network) else "it adds up the maps of a convolution, and the network has only one"
     except Problem:
         return "it adds up the maps of the last convolution, and the model has no convolution"
 
 
-def _only(fits: tuple[type[nn.Module], ...]) -> Callable[[Network, nn.Module], str]:
-    leaves = (modules.Embed, modules.Bag, Rows)
+def _without_rule(supported: tuple[type[nn.Module], ...]) -> Callable[[Network, nn.Module], str]:
+    tables = (modules.Embed, modules.Bag, InterpretableEmbedding)
 
-    def misfit(network: Network, words: nn.Module) -> str:
+    def incompatibility(network: Network, module: nn.Module) -> str:
         for place in places(network):
-            module = place.module(words)
-            rule_for = module.merge if isinstance(module, modules.Combinator) else module
-            if not isinstance(rule_for, (*leaves, *fits)):
+            layer = place.module(module)
+            computing = layer.merge if isinstance(layer, modules.Combinator) else layer
+            if not isinstance(computing, (*tables, *supported)):
                 return f"it has no rule for {place.name}"
         return ""
 
-    return misfit
+    return incompatibility
 
 
 METHODS = {
     method.name: method
     for method in (
-        Method("saliency", "how much the score changes with each point", False, _opened(gradients.saliency)),
-        Method("gradient-input", "that, times the point", True, _opened(gradients.gradient_input)),
+        Method("saliency", "the absolute gradient of the output", False, _by_gradient(gradients.saliency)),
+        Method("gradient-input", "the gradient times the input", True, _by_gradient(gradients.gradient_input)),
         Method(
             "integrated-gradients",
-            "that, along the way from an empty input",
+            "the gradient times the input, averaged from a baseline to the input",
             True,
-            _opened(gradients.integrated_gradients),
+            _by_gradient(gradients.integrated_gradients),
         ),
         Method(
             "guided-backprop",
-            "the gradient, of which relu lets only positive parts back",
+            "the gradient, of which relu passes back positive values only",
             False,
-            _opened(gradients.guided_backprop),
-            _no_relu,
+            _by_gradient(gradients.guided_backprop),
+            _without_relu,
         ),
-        Method("deconvnet", "the way back, with relu on it", False, _opened(gradients.deconvnet), _no_relu),
-        Method("gradcam", "the last convolution's maps, by their weight", False, _gradcam, _no_convolution),
-        Method("occlusion", "the fall of the score under a patch", True, _occlusion),
+        Method(
+            "deconvnet",
+            "the gradient, with relu applied to it",
+            False,
+            _by_gradient(gradients.deconvnet),
+            _without_relu,
+        ),
+        Method("gradcam", "the maps of the last convolution, weighted by gradients", False, _gradcam, _without_maps),
+        Method("occlusion", "the decrease of the output under a patch", True, _occlusion),
         Method(
             "deeplift",
-            "what each point adds, compared with an empty input",
+            "contributions to the difference from a baseline",
             True,
-            _opened(deeplifts.deeplift),
-            _only(deeplifts.FITS),
+            _by_gradient(deeplift_rules.deeplift),
+            _without_rule(deeplift_rules.SUPPORTED),
         ),
-        Method("lrp", "the score, handed back layer by layer", True, _opened(lrps.lrp), _only(lrps.FITS)),
+        Method(
+            "lrp",
+            "the output, redistributed layer by layer",
+            True,
+            _by_gradient(lrp_rules.lrp),
+            _without_rule(lrp_rules.SUPPORTED),
+        ),
     )
 }
 
 
-def fitting(network: Network, words: nn.Module) -> list[Method]:
-    """The methods that fit a network."""
-    return [method for method in METHODS.values() if not method.misfit(network, words)]
+def compatible_methods(network: Network, module: nn.Module) -> list[Method]:
+    """Returns the methods that suit a network."""
+    return [method for method in METHODS.values() if not method.incompatibility(network, module)]
 
 
-def methods(asked: str, network: Network, words: nn.Module) -> list[Method]:
-    """`saliency,occlusion`, or `all` that fit. Raises Problem for one that is unknown or does not fit the network."""
-    if asked.strip() == "all":
-        return fitting(network, words)
-    found = []
-    for name in dict.fromkeys(part.strip() for part in asked.split(",")):
+def parse_methods(text: str, network: Network, module: nn.Module) -> list[Method]:
+    """Reads `saliency,occlusion`, or `all` that suit the network. Raises Problem for an unknown or unsuitable one."""
+    if text.strip() == "all":
+        return compatible_methods(network, module)
+    methods = []
+    for name in dict.fromkeys(part.strip() for part in text.split(",")):
         method = METHODS.get(name)
         if method is None:
-            close = did_you_mean(name, METHODS)
-            raise Problem(f"{name or 'nothing'} is not a method{close}; there are {', '.join(METHODS)}, or all", USAGE)
-        if reason := method.misfit(network, words):
-            others = ", ".join(each.name for each in fitting(network, words))
-            raise Problem(f"{name} does not fit this network: {reason}; those that fit are {others}", USAGE)
-        found.append(method)
-    return found
+            hint = did_you_mean(name, METHODS)
+            raise Problem(f"{name or 'nothing'} is not a method{hint}; there are {', '.join(METHODS)}, or all", USAGE)
+        if reason := method.incompatibility(network, module):
+            names = ", ".join(compatible.name for compatible in compatible_methods(network, module))
+            raise Problem(f"{name} does not fit this network: {reason}; those that fit are {names}", USAGE)
+        methods.append(method)
+    return methods
 
 
-def checked(words: nn.Module) -> None:
-    """Raises Problem where weights are not finite: every map of such a network would be empty."""
-    for name, weight in words.state_dict().items():
+def check_weights(module: nn.Module) -> None:
+    """Raises Problem if weights are not finite: every map of such a network would be empty."""
+    for name, weight in module.state_dict().items():
         if weight.is_floating_point() and not bool(torch.isfinite(weight).all()):
             raise Problem(
-                f"the network's weights are damaged: {name} holds numbers that are not finite; train it anew", 1
+                f"the network's weights are damaged: {name} holds numbers that are not finite; train it again", FAILED
             )

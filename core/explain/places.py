@@ -1,4 +1,4 @@
-"""A place in a network: a layer by the number that `neocog describe` prints, and a unit of it."""
+"""Layers of a network by the number that `neocog describe` prints, and their units."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from ..layers import Conv, Dropout, Local, Pool
 from ..network import Network, Row, walk
 from ..problem import USAGE, Problem, did_you_mean
 
-MOST_NAMED = 40  # layers that a message lists
+MAX_LISTED = 40  # layers that a message lists
 
 
 class Place(NamedTuple):
-    """A layer of a network: "4.1.0" is word 0 of sequence 1 inside word 4."""
+    """A layer of a network; number "4.1.0" is layer 0 of branch 1 of layer 4."""
 
     number: str
     row: Row
@@ -28,93 +28,96 @@ class Place(NamedTuple):
 
     @property
     def units(self) -> int:
-        """How many maps the layer gives, or how many numbers."""
+        """The number of maps that the layer gives, or of numbers."""
         return self.row.output[0]
 
-    def module(self, words: nn.Module) -> nn.Module:
-        """The module of this layer in the network that `Network.module()` built."""
-        at = [int(part) for part in self.number.split(".")]
-        found = words[at[0]]  # type: ignore[index]
-        for branch, index in zip(at[1::2], at[2::2], strict=True):
-            assert isinstance(found, modules.Combinator), found
-            found = found.branches[branch][index]  # type: ignore[index]
-        return found  # type: ignore[no-any-return]
+    @property
+    def top_level(self) -> int:
+        """The index of the layer, or of the outermost combinator that holds it."""
+        return int(self.number.split(".")[0])
+
+    def module(self, network: nn.Module) -> nn.Module:
+        """Returns the module of this layer in the network that `Network.module()` built."""
+        numbers = [int(part) for part in self.number.split(".")]
+        layer = network[numbers[0]]  # type: ignore[index]
+        for branch, index in zip(numbers[1::2], numbers[2::2], strict=True):
+            assert isinstance(layer, modules.Combinator), layer
+            layer = layer.branches[branch][index]  # type: ignore[index]
+        return layer  # type: ignore[no-any-return]
 
 
 def places(network: Network) -> list[Place]:
-    """All layers in the order in which `describe` prints them."""
+    """Returns all layers in the order in which `describe` prints them."""
     return [Place(number, row) for number, _, row in numbered(network.rows)]
 
 
-def layer(network: Network, asked: str) -> Place:
-    """The layer with that number, as `3` or `4.1.0`, or the only one that is written so, as `dense(100)` or `dense`.
+def layer(network: Network, text: str) -> Place:
+    """Finds a layer by its number, as `3` or `4.1.0`, or by a text that only one has, as `dense(100)` or `dense`.
 
-    Raises Problem where there is none, or more than one.
+    Raises Problem if there is none, or more than one.
     """
-    every, asked = places(network), asked.strip()
-    for place in every:
-        if place.number == asked:
+    candidates, text = places(network), text.strip()
+    for place in candidates:
+        if place.number == text:
             return place
-    found = [place for place in every if asked in (str(place.row.layer), place.row.layer.name)]
-    if len(found) == 1:
-        return found[0]
-    if found:
-        raise Problem(f"{asked} is {len(found)} layers; name one by its number: {listed(found)}", USAGE)
-    names = [name for place in every for name in (str(place.row.layer), place.row.layer.name)]
-    raise Problem(f"the network has no layer {asked}{did_you_mean(asked, names)}; it has {listed(every)}", USAGE)
+    matches = [place for place in candidates if text in (str(place.row.layer), place.row.layer.name)]
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
+        raise Problem(f"{text} is {len(matches)} layers; name one by its number: {listed(matches)}", USAGE)
+    names = [name for place in candidates for name in (str(place.row.layer), place.row.layer.name)]
+    raise Problem(f"the network has no layer {text}{did_you_mean(text, names)}; it has {listed(candidates)}", USAGE)
 
 
-def listed(found: Sequence[Place]) -> str:
-    """Layers with their numbers, for a sentence."""
-    told = [f"{place.number} {title(place.row)}" for place in found[:MOST_NAMED]]
-    more = len(found) - MOST_NAMED
-    return ", ".join(told) + (f" and {more} more (neocog describe shows all)" if more > 0 else "")
+def listed(layers: Sequence[Place]) -> str:
+    """Returns layers with their numbers, for a message."""
+    names = [f"{place.number} {title(place.row)}" for place in layers[:MAX_LISTED]]
+    more = len(layers) - MAX_LISTED
+    return ", ".join(names) + (f" and {more} more (neocog describe shows all)" if more > 0 else "")
 
 
-def unit(place: Place, asked: int) -> int:
-    """A unit of a layer, from 0. Raises Problem where it has not so many."""
-    if not 0 <= asked < place.units:
-        what = "maps" if len(place.row.output) == 3 else "numbers"
+def unit(place: Place, index: int) -> int:
+    """Returns the index of a unit of a layer, from 0. Raises Problem if the layer has fewer units."""
+    if not 0 <= index < place.units:
+        kind = "maps" if len(place.row.output) == 3 else "numbers"
         raise Problem(
-            f"{place.name} gives {times(place.row.output)}: its {what} are 0 to {place.units - 1}; got unit {asked}",
+            f"{place.name} gives {times(place.row.output)}: its {kind} are 0 to {place.units - 1}; got unit {index}",
             USAGE,
         )
-    return asked
+    return index
 
 
 def convolutions(network: Network) -> list[Place]:
-    """The layers with windows that move over maps, in order. Raises Problem where there are none."""
-    found = [place for place in places(network) if isinstance(place.row.layer, Conv | Local)]
-    if not found:
+    """Returns the layers with sliding windows and weights, in order. Raises Problem if there are none."""
+    layers = [place for place in places(network) if isinstance(place.row.layer, Conv | Local)]
+    if not layers:
         raise Problem(
             f"the model has no convolution, and this needs one: its network is {network}; "
-            "train one with conv in it, as the recipe swift",
+            "train one with conv in it, such as the recipe swift",
             USAGE,
         )
-    return found
+    return layers
 
 
 def last_maps(network: Network) -> list[Place]:
-    """The layers that give several maps for the last time before all becomes one row: one for each branch.
+    """Returns the last layers that give several maps, one for each branch, before pools and dropout.
 
-    Not the pool behind them, which sees less well where things are.
-
-    Raises Problem where the network has no convolution.
+    A pool locates less precisely than what is before it. Raises Problem if the network has no convolution.
     """
     convolutions(network)
     return _last(network.rows, "")
 
 
-def _last(rows: Sequence[Row], before: str) -> list[Place]:
+def _last(rows: Sequence[Row], prefix: str) -> list[Place]:
     for index in reversed(range(len(rows))):
-        row, number = rows[index], f"{before}{index}"
+        row, number = rows[index], f"{prefix}{index}"
         if len(row.output) == 3 and row.output[0] > 1 and not isinstance(row.layer, Pool | Dropout):
             return [Place(number, row)]
-        if found := [
+        if layers := [
             place
-            for sequence, inside in enumerate(row.branches)
-            if any(isinstance(each.layer, Conv | Local) for _, each in walk(inside))
-            for place in _last(inside, f"{number}.{sequence}.")
+            for branch, inner in enumerate(row.branches)
+            if any(isinstance(inner_row.layer, Conv | Local) for _, inner_row in walk(inner))
+            for place in _last(inner, f"{number}.{branch}.")
         ]:
-            return found
+            return layers
     return []

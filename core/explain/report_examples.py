@@ -1,4 +1,4 @@
-"""What a run's page shows of a network: the filters of its first layer, and what it looked at in a few answers."""
+"""The part of a run's report on what the network looks at: filters of its first layer, and explained predictions."""
 
 from __future__ import annotations
 
@@ -9,73 +9,83 @@ import torch
 
 from .. import charts
 from ..data import Examples
+from ..format import probability
 from ..metrics import Floats
 from ..model import Model
 from ..presentation import Readable
 from ..problem import Problem
 from . import filters
-from .explained import seen
+from .explained import subject_of
 from .methods import METHODS
-from .sheet import DPI, Sheet, drawn
+from .sheet import DPI, Sheet, figure_of
 
-EACH = 3  # right answers, and wrong ones
-MOST = 2e10  # multiply-accumulates of all maps together, some seconds: a larger network is left to neocog explain
+EACH = 3  # correct predictions, and as many wrong ones
+MAX_MACS = 2e10  # of all maps together, some seconds; larger networks are left to neocog explain
 
 
-def report_examples(model: Model, examples: Examples, probabilities: Floats) -> dict[str, Any]:
-    """{"filters": a PNG or None, "answers": [{"picture", "label", "answer", "probability"}, …]}, both maybe empty.
+def report_examples(model: Model, examples: Examples, predictions: Floats) -> dict[str, Any]:
+    """Returns {"filters": a PNG or None, "answers": [{"picture", "name", …}, …]}; "answers" may be empty.
 
-    The wrong answers are those that the network was surest of, the right ones those that it was fairly sure of.
+    An answer also has what Task.mistakes says: "label", "predicted" and "note". The wrong predictions are the most
+    confident ones, the correct ones come from the second quarter by confidence.
     """
-    return {"filters": _filters(model), "answers": _answers(model, examples, probabilities)}
+    return {"filters": _filters(model), "answers": _explained(model, examples, predictions)}
 
 
 def _filters(model: Model) -> bytes | None:
-    if model.domain.capability(Readable):  # filters over words are words: neocog filters tells them
+    if model.domain.capability(Readable):  # filters over embeddings are shown as text, by neocog filters
         return None
     try:
         return png(filters.sheet(model, filters.place_of(model, None)))
-    except Problem:  # no convolution, or damaged weights: nothing to show
+    except Problem:  # no convolution, or damaged weights
         return None
 
 
 def png(sheet: Sheet) -> bytes:
-    """A sheet as the bytes of a PNG file."""
+    """Returns a sheet as the content of a PNG file."""
     encoded = BytesIO()
     with charts.style() as figure_class:
-        drawn(sheet, figure_class).savefig(encoded, format="png", dpi=DPI)
+        figure_of(sheet, figure_class).savefig(encoded, format="png", dpi=DPI)
     return encoded.getvalue()
 
 
-def _answers(model: Model, examples: Examples, probabilities: Floats) -> list[dict[str, Any]]:
+def _explained(model: Model, examples: Examples, predictions: Floats) -> list[dict[str, Any]]:
     method = METHODS["lrp"]
-    if 2 * EACH * 10 * model.network.macs > MOST or method.misfit(model.network, model.words):
+    if 2 * EACH * 10 * model.network.macs > MAX_MACS or method.incompatibility(model.network, model.words):
         return []
-    if model.task.correct(probabilities, examples.targets.numpy()) is None:
-        return []
-    answer, surest = probabilities.argmax(1), probabilities.max(1)
-    right = answer == examples.targets.numpy()
-    order = surest.argsort()[::-1]
-    good = [i for i in order if right[i]]
-    chosen = [*good[len(good) // 4 :][:EACH], *[i for i in order if not right[i]][:EACH]]
-    told = []
-    for i in chosen:
-        inputs = examples[torch.tensor([int(i)])][0][0].cpu()
-        subject, there = seen(model, inputs)
-        target = torch.tensor([int(answer[i])], device=model.device)
-        relevance = method.compute(subject, target)[0].cpu()[:, : int(there.any(0).sum())]
-        picture = model.domain.show(inputs, relevance, model.card.preprocessing)
+    rows = []
+    for index, entry in _chosen(model, examples, predictions):
+        inputs = examples[torch.tensor([index])][0][0].cpu()
+        subject, mask = subject_of(model, inputs)
+        output = model.task.default_outputs(torch.from_numpy(predictions[index]))[0]
+        relevance = method.compute(subject, torch.tensor([output], device=model.device))[0].cpu()
+        picture = model.domain.show(inputs, relevance[:, : int(mask.any(0).sum())], model.card.preprocessing)
         if picture is None:
             return []
         encoded = BytesIO()
         picture.save(encoded, "PNG")
-        told.append(
+        rows.append({"picture": encoded.getvalue(), "name": examples.names[index], **entry})
+    return rows
+
+
+def _chosen(model: Model, examples: Examples, predictions: Floats) -> list[tuple[int, dict[str, Any]]]:
+    """The examples to show, by their index: correct ones where the task has such, and the worst ones."""
+    targets = examples.targets.numpy()
+    worst = model.task.mistakes(predictions, targets, EACH)
+    correct = model.task.correct(predictions, targets)
+    if correct is None or model.task.name != "classify":
+        return worst
+    confidence = predictions.max(1)
+    ranked = [int(index) for index in confidence.argsort()[::-1] if correct[index]]
+    entries = [
+        (
+            index,
             {
-                "picture": encoded.getvalue(),
-                "name": examples.names[int(i)],
-                "label": model.labels[int(examples.targets[int(i)])],
-                "answer": model.labels[int(answer[i])],
-                "probability": float(surest[i]),
-            }
+                "label": model.labels[int(targets[index])],
+                "predicted": model.labels[int(predictions[index].argmax())],
+                "note": probability(float(confidence[index])),
+            },
         )
-    return told
+        for index in ranked[len(ranked) // 4 :][:EACH]
+    ]
+    return entries + worst

@@ -1,85 +1,73 @@
-"""What a layer answers: its maps for one input, and the inputs of a data set that excite a unit most."""
+"""The activations of a layer for one input, and the inputs of a data set that maximise a unit."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from .. import feed
-from ..data import Examples
+from ..data import Examples, Progress
 from ..model import Model
 from ..problem import FAILED, Problem
+from .activations import activations
 from .capability import FilterImages
-from .explained import seen
-from .methods import checked
+from .explained import subject_of
+from .methods import check_weights
 from .places import Place
 from .sheet import Panel, Scale, Sheet, coloured, enlarged, painted
 
-MOST = 64  # maps on a sheet
-BEST = 9  # inputs that are shown for a unit
-UNITS = 12  # units that are shown where nobody names one
-FEW = 5  # inputs for each of them
-TOGETHER = 100
-ROW = 32  # numbers of a row that are drawn beside each other
-
-
-@contextmanager
-def watched(module: nn.Module) -> Iterator[list[Tensor]]:
-    """What a module gives while this lasts, one tensor for each time."""
-    found: list[Tensor] = []
-    handle = module.register_forward_hook(lambda _, inputs, output: found.append(output.detach()))
-    try:
-        yield found
-    finally:
-        handle.remove()
+MAX_MAPS = 64  # on a sheet
+INPUTS_PER_UNIT = 9  # if one unit is named
+MAX_UNITS = 12  # that are shown if none is named
+FEWER_INPUTS = 5  # for each of them
+BATCH_SIZE = 100
+ROW_LENGTH = 32  # numbers of a row that are drawn beside each other
+MIN_SIDE = 88  # pixels
 
 
 # --- one input -------------------------------------------------------------------------------------------------------
 
 
 def responses(model: Model, inputs: Tensor, place: Place) -> Tensor:
-    """What a layer gives for one input: maps (N, h, w) or numbers (N,)."""
-    checked(model.words)
-    subject, _ = seen(model, inputs)
-    with torch.no_grad(), watched(place.module(model.words)) as found:
-        model.words(subject.maps)
-    return found[0][0].float().cpu()
+    """Returns the activations of a layer for one compact input: maps (N, h, w) or numbers (N,)."""
+    check_weights(model.words)
+    subject, _ = subject_of(model, inputs)
+    with torch.no_grad():
+        (output,) = activations(model.words, [place], subject.maps)
+    return output[0].float().cpu()
 
 
 def maps_sheet(model: Model, inputs: Tensor, place: Place, name: str) -> Sheet:
-    """The input, and every map of a layer on one scale; a row of numbers as one picture."""
+    """A sheet with the input and every map of a layer on one scale; a row of numbers as one picture."""
     values = responses(model, inputs, place)
     low, high = min(0.0, float(values.min())), float(values.max())
     if not np.isfinite([low, high]).all():
         raise Problem(f"{place.name} gives numbers that are not finite for {name}", FAILED)
-    scale = Scale(f"what {place.name} gives", low, high if high > low else low + 1, "viridis")
+    scale = Scale(f"activation of {place.name}", low, high if high > low else low + 1, "viridis")
     head = Panel(model.domain.show(inputs, None, model.card.preprocessing), name)
     if values.ndim == 1:
-        padded = torch.full((-(-len(values) // ROW) * ROW,), float("nan"))
+        padded = torch.full((-(-len(values) // ROW_LENGTH) * ROW_LENGTH,), float("nan"))
         padded[: len(values)] = values
-        picture = enlarged(coloured(padded.view(-1, ROW).numpy(), scale), 12 * ROW)
+        picture = enlarged(coloured(padded.view(-1, ROW_LENGTH).numpy(), scale), 12 * ROW_LENGTH)
         return Sheet(f"{place.name}, for {name}", [Panel(picture, f"{len(values)} numbers")], 1, scale, head=head)
-    side = max(88, min(160, values.shape[-1]))
+    side = max(MIN_SIDE, min(160, values.shape[-1]))
     panels = []
-    for number, each in enumerate(values[:MOST]):
-        drawn = coloured(_upright(model, each).numpy(), scale)
-        drawn = enlarged(drawn, side)
-        if drawn.height < 16:
-            drawn = drawn.resize((drawn.width, 16), 0)
-        panels.append(Panel(drawn, f"{number}: {float(each.max()):.2g}"))
-    more = f", the first {MOST}" if len(values) > MOST else ""
-    note = "Under each map its number and its largest answer."
+    for index, map_ in enumerate(values[:MAX_MAPS]):
+        picture = enlarged(coloured(_upright(model, map_).numpy(), scale), side)
+        if picture.height < 16:
+            picture = picture.resize((picture.width, 16), 0)
+        panels.append(Panel(picture, f"{index}: {float(map_.max()):.2g}"))
+    more = f", the first {MAX_MAPS}" if len(values) > MAX_MAPS else ""
+    note = "Under each map: its number and its largest activation."
     return Sheet(f"The {len(values)} maps of {place.name}{more}, for {name}", panels, 8, scale, note, head)
 
 
 def _upright(model: Model, values: Tensor) -> Tensor:
-    """A map as people look at it: where the domain draws its rows from below, turned over."""
+    """A map with row 0 at the bottom if the domain draws its inputs so."""
     images = model.domain.capability(FilterImages)
     return values.flip(-2) if images and images.flip_rows else values
 
@@ -88,8 +76,8 @@ def _upright(model: Model, values: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Excited:
-    """An input of a data set that excites a unit, and the rows and columns of its maps that the unit saw."""
+class TopInput:
+    """An example with a large activation of a unit, and the rows and columns of its maps in the receptive field."""
 
     unit: int
     activation: float
@@ -110,77 +98,79 @@ class Excited:
         }
 
 
-def excited(
-    model: Model,
-    examples: Examples,
-    place: Place,
-    unit: int | None,
-    wait: Callable[[int, int | None], object] = lambda done, total: None,
-) -> list[list[Excited]]:
-    """For a unit, or for the first UNITS, the examples that excite it most (Girshick et al. 2014, section 3.1).
+def top_inputs(
+    model: Model, examples: Examples, place: Place, unit: int | None, progress: Progress | None = None
+) -> list[list[TopInput]]:
+    """Finds, for a unit or the first MAX_UNITS, the examples with the largest activations (Girshick et al. 2014, 3.1).
 
-    No two of them are the same example; each with the place where it excites the unit most.
+    An example occurs once for each unit, with the position of its largest activation.
     """
-    checked(model.words)
-    units = [unit] if unit is not None else list(range(min(UNITS, place.units)))
-    largest, where = _answers(model, examples, place, units, wait)
+    check_weights(model.words)
+    units = [unit] if unit is not None else list(range(min(MAX_UNITS, place.units)))
+    count = FEWER_INPUTS if unit is None else INPUTS_PER_UNIT
+    largest, positions = _largest(model, examples, place, units, progress)
     field = place.row.field
-    told = []
+    table = []
     for column, number in enumerate(units):
-        order = largest[:, column].argsort(descending=True, stable=True)[: BEST if unit is not None else FEW].tolist()
         row = []
-        for index in order:
-            spot = (
-                divmod(int(where[index, column]), place.row.output[2])
-                if len(place.row.output) == 3
-                else field.position(number)
-            )
-            rows, columns = field.at(*spot, model.network.input)
-            label = model.labels[int(examples.targets[index])]
+        for index in largest[:, column].argsort(descending=True, stable=True)[:count].tolist():
+            is_map = len(place.row.output) == 3
+            position = divmod(int(positions[index, column]), place.row.output[2]) if is_map else field.position(number)
+            rows, columns = field.at(*position, model.network.input)
+            label = _label(model, examples, index)
             value = float(largest[index, column])
-            row.append(Excited(number, value, index, examples.names[index], label, rows, columns))
-        told.append(row)
-    return told
+            row.append(TopInput(number, value, index, examples.names[index], label, rows, columns))
+        table.append(row)
+    return table
 
 
-def _answers(
-    model: Model, examples: Examples, place: Place, units: list[int], wait: Callable[[int, int | None], object]
+def _label(model: Model, examples: Examples, index: int) -> str:
+    """The label of an example; "" for targets that are not one label."""
+    target = examples.targets[index]
+    return model.labels[int(target)] if model.task.name == "classify" else ""
+
+
+def _largest(
+    model: Model, examples: Examples, place: Place, units: list[int], progress: Progress | None
 ) -> tuple[Tensor, Tensor]:
-    """(N, units): the largest answer of each unit to each example, and where in its map."""
-    largest, where = [], []
-    with torch.no_grad(), watched(place.module(model.words)) as found:
-        for indices in torch.arange(len(examples)).split(TOGETHER):
+    """(N, units): the largest activation of each unit for each example, and its index in the flattened map."""
+    largest, positions = [], []
+    with torch.no_grad():
+        for indices in torch.arange(len(examples)).split(BATCH_SIZE):
             inputs, _ = feed.fetch_batch(examples, indices, model.device)
-            model.words(model.frontend(inputs))
-            maps = found.pop()[:, units].flatten(2) if len(place.row.output) == 3 else found.pop()[:, units, None]
+            (output,) = activations(model.words, [place], model.frontend(inputs))
+            maps = output[:, units].flatten(2) if len(place.row.output) == 3 else output[:, units, None]
             best = maps.max(2)
             largest.append(best.values.float().cpu())
-            where.append(best.indices.cpu())
-            wait(int(indices[-1]) + 1, len(examples))
-    return torch.cat(largest), torch.cat(where)
+            positions.append(best.indices.cpu())
+            if progress:
+                progress(int(indices[-1]) + 1, len(examples))
+    return torch.cat(largest), torch.cat(positions)
 
 
-def part(model: Model, examples: Examples, each: Excited) -> Any:
-    """What a unit saw of an example: a picture, or words."""
-    inputs = examples[torch.tensor([each.index])][0][0].cpu()
+def patch(model: Model, examples: Examples, top_input: TopInput) -> Any:
+    """Returns the part of an example in the unit's receptive field: a picture, or text."""
+    inputs = examples[torch.tensor([top_input.index])][0][0].cpu()
     with torch.no_grad():
         maps = model.frontend(inputs[None].to(model.device))[0].cpu()
     images = model.domain.capability(FilterImages)
     if images and images.patch is not None:
-        return images.patch(inputs, maps, each.rows, each.columns, model.card.preprocessing)
-    seen_ = maps[:, each.rows, each.columns]
-    return painted((seen_ if len(seen_) in (1, 3) else seen_.mean(0)).numpy())
+        return images.patch(inputs, maps, top_input.rows, top_input.columns, model.card.preprocessing)
+    crop = maps[:, top_input.rows, top_input.columns]
+    return painted((crop if len(crop) in (1, 3) else crop.mean(0)).numpy())
 
 
-def top_sheet(model: Model, examples: Examples, place: Place, units: list[list[Excited]]) -> Sheet:
-    """A row for each unit, what it saw of the inputs that excite it most."""
+def top_sheet(model: Model, examples: Examples, place: Place, units: list[list[TopInput]]) -> Sheet:
+    """A row for each unit: the patches with the largest activations."""
     panels = [
-        Panel(enlarged(part(model, examples, each), 88), f"unit {each.unit}: {each.activation:.2g}\n{each.label[:16]}")
+        Panel(
+            enlarged(patch(model, examples, top_input), MIN_SIDE),
+            f"unit {top_input.unit}: {top_input.activation:.2g}\n{top_input.label[:16]}",
+        )
         for row in units
-        for each in row
+        for top_input in row
     ]
     columns = max(map(len, units), default=1)
-    title = f"What excites {place.name} most"
     size = [min(pair) for pair in zip(place.row.receptive_field, model.network.input[1:], strict=True)]
-    note = f"Cropped to what a unit sees of the input, {size[0]}×{size[1]}, less at the border."
-    return Sheet(title, panels, columns, None, note)
+    note = f"Cropped to the receptive field of a unit, {size[0]}×{size[1]} pixels, less at the border."
+    return Sheet(f"Inputs with the largest activations of {place.name}", panels, columns, None, note)

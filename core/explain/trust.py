@@ -1,8 +1,8 @@
-"""How far a map of relevance can be trusted: what the network says of the places that it names.
+"""How far a map of relevance can be trusted.
 
-Two questions. Does the answer change soonest where relevance is taken away, and come back soonest where it is put in
-(deletion and insertion: Petsiuk et al. 2018, arXiv:1806.07421, section 4.1)? And is the map one of the network at all,
-or would random weights have given it too (Adebayo et al. 2018, arXiv:1810.03292, section 3)?
+Deletion and insertion (Petsiuk et al. 2018, arXiv:1806.07421, section 4.1): does the prediction change fastest when the
+most relevant positions are removed, and return fastest when they are restored? Sanity check (Adebayo et al. 2018,
+arXiv:1810.03292, section 3): is the map one of this network at all, or would random weights give it too?
 """
 
 from __future__ import annotations
@@ -23,20 +23,23 @@ from .methods import Method, Subject
 Floats = NDArray[np.floating[Any]]
 
 STEPS = 10  # points of a curve
-ORDERS = 3  # random orders to compare with
-NETWORKS = 3  # random networks to compare with
-ALIKE = 0.5  # rank correlation from which a random network answers just as well
-TOGETHER = 32  # inputs that are computed at once
-PASSES = 2 * (1 + ORDERS) * (STEPS + 1)  # of the network that the curves take
+RANDOM_ORDERS = 3  # to compare with
+RANDOM_NETWORKS = 3  # to compare with
+FAILS_FROM = 0.5  # rank correlation with random networks from which a map fails the sanity check
+BATCH_SIZE = 32
+PASSES = 2 * (1 + RANDOM_ORDERS) * (STEPS + 1)  # forward passes that the curves take
 
 
 @dataclass(frozen=True)
 class Curves:
-    """The label's probability while places go (from all to none) and come (from none to all), in order of relevance."""
+    """The value of the output while positions are removed, and while they are restored, most relevant first.
 
-    deletion: list[float]
-    insertion: list[float]
-    random_deletion: float  # areas, the mean over ORDERS random orders
+    The value is what `predict` reports: a probability for classification.
+    """
+
+    deletion: list[float]  # from all positions to none
+    insertion: list[float]  # from none to all
+    random_deletion: float  # areas, the mean over RANDOM_ORDERS random orders
     random_insertion: float
 
     @property
@@ -44,48 +47,49 @@ class Curves:
         return area(self.deletion), area(self.insertion)
 
     @property
-    def better(self) -> bool:
-        """Whether it names the places that count: the area under deletion is smaller, that under insertion larger."""
-        gone, come = self.areas
-        return gone < self.random_deletion and come > self.random_insertion
+    def better_than_random(self) -> bool:
+        """Whether the area under deletion is smaller than in a random order, and that under insertion larger."""
+        deletion, insertion = self.areas
+        return deletion < self.random_deletion and insertion > self.random_insertion
 
     def to_dict(self) -> dict[str, Any]:
-        gone, come = self.areas
+        deletion, insertion = self.areas
         return {
-            "deletion": gone,
-            "insertion": come,
+            "deletion": deletion,
+            "insertion": insertion,
             "random_deletion": self.random_deletion,
             "random_insertion": self.random_insertion,
             "deletion_curve": self.deletion,
             "insertion_curve": self.insertion,
-            "better_than_random": self.better,
+            "better_than_random": self.better_than_random,
         }
 
 
 def area(curve: list[float]) -> float:
-    """Under a curve of evenly spaced points, between 0 and 1 (trapezoids)."""
+    """Returns the area under evenly spaced points over [0, 1], by trapezoids."""
     return float((sum(curve) - (curve[0] + curve[-1]) / 2) / (len(curve) - 1))
 
 
-def curves(subject: Subject, target: int, relevance: Tensor, there: Tensor, seed: int = 0) -> Curves:
-    """The curves of one input, (1, C, H, W), whose places that are `there`, (H, W), are ordered by relevance (H, W).
+def curves(subject: Subject, target: int, relevance: Tensor, mask: Tensor, seed: int = 0) -> Curves:
+    """The curves of one input, (1, C, H, W), whose positions in `mask`, (H, W), are ordered by relevance (H, W).
 
-    What goes becomes what it is in an empty input: the mean colour, silence, no token.
+    A removed position gets its value in the baseline: the mean colour, silence, no token.
     """
-    at = there.flatten().nonzero()[:, 0]
+    positions = mask.flatten().nonzero()[:, 0]
     rng = np.random.default_rng(seed)
-    own = at[relevance.flatten()[at].argsort(descending=True, stable=True)]
-    orders = [own, *(at[torch.from_numpy(rng.permutation(len(at)))] for _ in range(ORDERS))]
-    steps = min(STEPS, len(at))
-    counts = [round(len(at) * step / steps) for step in range(steps + 1)]
+    by_relevance = positions[relevance.flatten()[positions].argsort(descending=True, stable=True)]
+    random = (positions[torch.from_numpy(rng.permutation(len(positions)))] for _ in range(RANDOM_ORDERS))
+    orders = [by_relevance, *random]
+    steps = min(STEPS, len(positions))
+    counts = [round(len(positions) * step / steps) for step in range(steps + 1)]
     masks = torch.stack([_first(order, count, relevance.numel()) for order in orders for count in counts])
-    gone = _probabilities(subject, masks.logical_not(), target).view(len(orders), -1)
-    come = _probabilities(subject, masks | ~there.flatten(), target).view(len(orders), -1)
+    deletion = _values(subject, masks.logical_not(), target).view(len(orders), -1)
+    insertion = _values(subject, masks | ~mask.flatten(), target).view(len(orders), -1)
     return Curves(
-        gone[0].tolist(),
-        come[0].tolist(),
-        float(np.mean([area(each) for each in gone[1:].tolist()])),
-        float(np.mean([area(each) for each in come[1:].tolist()])),
+        deletion[0].tolist(),
+        insertion[0].tolist(),
+        float(np.mean([area(curve) for curve in deletion[1:].tolist()])),
+        float(np.mean([area(curve) for curve in insertion[1:].tolist()])),
     )
 
 
@@ -95,53 +99,60 @@ def _first(order: Tensor, count: int, size: int) -> Tensor:
     return mask
 
 
-def _probabilities(subject: Subject, kept: Tensor, target: int) -> Tensor:
-    """(N, H·W) of what is kept -> (N,) probabilities of the label."""
-    maps = subject.maps
-    told = []
+def _values(subject: Subject, masks: Tensor, target: int) -> Tensor:
+    """(N, H·W) of which positions are kept -> (N,) the target's value in the prediction."""
+    maps, task = subject.maps, subject.task
+    values: list[float] = []
     with torch.inference_mode():
-        for part in kept.split(TOGETHER):
-            masks = part.view(-1, 1, *maps.shape[2:]).to(maps.device)
-            told.append(subject.words(torch.where(masks, maps, subject.empty)).softmax(1)[:, target].cpu())
-    return torch.cat(told)
+        for chunk in masks.split(BATCH_SIZE):
+            kept = chunk.view(-1, 1, *maps.shape[2:]).to(maps.device)
+            predictions = task.link(subject.module(torch.where(kept, maps, subject.baseline))).cpu()
+            values += [task.output_value(prediction, target) for prediction in predictions]
+    return torch.tensor(values)
 
 
 # --- random networks -------------------------------------------------------------------------------------------------
 
 
-def randomised(words: nn.Module, seed: int) -> nn.Module:
-    """A copy with the weights that it might have begun with: nothing learned is left."""
-    fresh = copy.deepcopy(words)
+def randomised(module: nn.Module, seed: int) -> nn.Module:
+    """Returns a copy with freshly initialised weights and statistics."""
+    fresh = copy.deepcopy(module)
     initialize(fresh, seed)
-    for module in fresh.modules():
-        if isinstance(module, nn.modules.batchnorm._BatchNorm):
-            module.reset_parameters()
+    for layer in fresh.modules():
+        if isinstance(layer, nn.modules.batchnorm._BatchNorm):
+            layer.reset_parameters()
     return fresh.eval()
 
 
-def likeness(
-    subject: Subject, target: int, method: Method, relevance: Tensor, there: Tensor, wait: Callable[[], object]
+def sanity_check(
+    subject: Subject,
+    target: int,
+    method: Method,
+    relevance: Tensor,
+    mask: Tensor,
+    progress: Callable[[], object] = lambda: None,
 ) -> float:
-    """Spearman's rank correlation of a map with those of random networks, the mean over NETWORKS of them."""
-    own = relevance[there].cpu().numpy()
-    told = []
-    for seed in range(NETWORKS):
-        other = replace(subject, words=randomised(subject.words, seed + 1))
-        map_ = method.compute(other, torch.tensor([target], device=subject.maps.device))[0].cpu()
-        told.append(correlation(own, map_[there].numpy()))
-        wait()
-    return float(np.mean(told))
+    """Spearman's rank correlation of a map with those of random networks, the mean over RANDOM_NETWORKS of them."""
+    trained = relevance[mask].cpu().numpy()
+    correlations = []
+    for seed in range(RANDOM_NETWORKS):
+        untrained = replace(subject, module=randomised(subject.module, seed + 1))
+        map_ = method.compute(untrained, torch.tensor([target], device=subject.maps.device))[0].cpu()
+        correlations.append(correlation(trained, map_[mask].numpy()))
+        progress()
+    return float(np.mean(correlations))
 
 
-def correlation(one: Floats, other: Floats) -> float:
-    """Spearman's: of the ranks, ties given their mean; 0 where one of the two has no order."""
-    a, b = ranks(one), ranks(other)
+def correlation(x: Floats, y: Floats) -> float:
+    """Spearman's: of the ranks, with mean ranks for ties; 0 if all values of x or of y are equal."""
+    a, b = ranks(x), ranks(y)
     spread = float(a.std() * b.std())
     return float(((a - a.mean()) * (b - b.mean())).mean() / spread) if spread > 0 else 0.0
 
 
 def ranks(values: Floats) -> Floats:
-    _, place, counts = np.unique(np.nan_to_num(values).round(12), return_inverse=True, return_counts=True)
+    """Returns the ranks from 1, the mean rank for ties."""
+    _, inverse, counts = np.unique(np.nan_to_num(values).round(12), return_inverse=True, return_counts=True)
     ends = np.cumsum(counts)
-    found: Floats = (ends - (counts - 1) / 2)[place.ravel()].astype(np.float64)
-    return found
+    mean_ranks: Floats = (ends - (counts - 1) / 2)[inverse.ravel()].astype(np.float64)
+    return mean_ranks

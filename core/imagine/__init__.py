@@ -1,1 +1,1 @@
-"""What a network looks for: inputs made by going uphill on what its units answer, pictures dreamt on and restyled."""
+"""Feature visualisation: inputs optimised for a unit or a label, deep dream and neural style transfer."""

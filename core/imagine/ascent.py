@@ -1,7 +1,7 @@
-"""Gradient ascent on an input: x* = argmax a(x), and what keeps x like an input that people know.
+"""Gradient ascent on an input: x* = argmax a(x), with regularisation that keeps x interpretable.
 
-What is climbed is a(x) − penalty · s · Σ|x − ground| − variation · s · Σ|x − its neighbours|. The first penalty is the
-lectures'; s is the mean |∂a/∂x| where the ascent begins, so that one number suits every network and every unit.
+The objective is a(x) − penalty · s · Σ|x − baseline| − variation · s · Σ|x − neighbours|. The first penalty is the
+lectures'; s is the mean |∂a/∂x| at the start, so that one weight suits every network and every unit.
 """
 
 from __future__ import annotations
@@ -14,24 +14,26 @@ from torch import Tensor
 
 from ..optimise import AdamW
 from ..problem import USAGE, Problem
-from .canvas import Canvas
-from .values import Pixels, Waves
+from .parameterization import InputParameterization
+from .values import Fourier, Pixels
 
-Goal = Callable[[Tensor], Tensor]  # (B, C, H, W) maps -> (B,): how strongly what is asked for answers to each
-Watch = Callable[[int], bool]  # is told how many steps are done; True stops
+Objective = Callable[[Tensor], Tensor]  # (B, C, H, W) maps -> (B,): the activation to maximise for each input
+StepCallback = Callable[[int], bool]  # called with the number of steps done; True stops
+
+NOT_FINITE = "the network's output is not finite: its weights are damaged (NaN or infinite); train it again"
 
 
 @dataclass(frozen=True)
 class Ascent:
-    """How to climb. As it stands nothing holds the input back but its range."""
+    """Settings of the ascent. By default nothing constrains the input but its range."""
 
     steps: int = 200
-    rate: float = 0.05  # of Adam, on values from 0 to 1
+    rate: float = 0.05  # learning rate of Adam, on values from 0 to 1
     penalty: float = 0.0
     variation: float = 0.0
-    jitter: int = 0  # pixels: the input is shifted by up to so many before each step, by chance
-    blur: float = 0.0  # pixels: deviation of a Gaussian over the values after each step (Yosinski et al. 2015)
-    fourier: bool = False  # whether the values are held as waves
+    jitter: int = 0  # pixels: the input is shifted randomly by at most this before each step
+    blur: float = 0.0  # pixels: std of a Gaussian over the values after each step (Yosinski et al. 2015)
+    fourier: bool = False  # whether Fourier coefficients are optimised instead of pixels
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -39,64 +41,74 @@ class Ascent:
             if not getattr(self, name) >= least:
                 raise Problem(f"--{name} is {least} or more; got {getattr(self, name)}", USAGE)
         if self.fourier and self.blur:
-            raise Problem("--blur is for values held each by itself; with --fourier leave it out", USAGE)
+            raise Problem("--blur applies to pixels; leave it out with --fourier", USAGE)
 
     def __str__(self) -> str:
-        named = (("penalty", "penalty Σ|x|"), ("variation", "total variation"), ("jitter", "jitter"), ("blur", "blur"))
-        told = [f"{title} {value:g}" for name, title in named if (value := getattr(self, name))]
-        return ", ".join([*told, *["Fourier"] * self.fourier]) or "no constraint"
+        titles = (("penalty", "penalty Σ|x|"), ("variation", "total variation"), ("jitter", "jitter"), ("blur", "blur"))
+        parts = [f"{title} {value:g}" for name, title in titles if (value := getattr(self, name))]
+        return ", ".join([*parts, *["Fourier"] * self.fourier]) or "no constraint"
 
 
-def climb(canvas: Canvas, goal: Goal, count: int, how: Ascent, watch: Watch = lambda step: False) -> Tensor:
-    """`count` inputs that the goal's units answer strongly to: (count, C, H, W) values from 0 to 1.
+def maximise(
+    parameterization: InputParameterization,
+    objective: Objective,
+    count: int,
+    settings: Ascent,
+    callback: StepCallback = lambda step: False,
+) -> Tensor:
+    """Optimises `count` inputs independently, as one batch: (count, C, H, W) values from 0 to 1.
 
-    Each climbs by itself, all at once. Raises Problem where the network's answer is not a number.
+    Raises Problem if the network's output is not finite.
     """
-    rng = torch.Generator().manual_seed(how.seed)
-    held = Waves.faint(canvas, count, rng) if how.fourier else Pixels(canvas, count, rng, how.blur)
-    optimiser = AdamW([{"params": [held.held], "lr": how.rate, "weight_decay": 0.0}], 0.9)
-    slope = _slope(canvas, goal, held.values().detach())
-    for step in range(how.steps):
-        values = held.values()
-        reached = goal(canvas.see(_shifted(values, canvas, how.jitter, rng)))
-        high = reached - slope * _cost(values, canvas, how)
-        (held.held.grad,) = torch.autograd.grad(-high.sum(), held.held)
+    rng = torch.Generator().manual_seed(settings.seed)
+    storage = (
+        Fourier.random(parameterization, count, rng)
+        if settings.fourier
+        else Pixels(parameterization, count, rng, settings.blur)
+    )
+    optimiser = AdamW([{"params": [storage.parameters], "lr": settings.rate, "weight_decay": 0.0}], 0.9)
+    scale = _mean_gradient(parameterization, objective, storage.values().detach())
+    for step in range(settings.steps):
+        values = storage.values()
+        reached = objective(parameterization.to_maps(_jittered(values, parameterization, settings.jitter, rng)))
+        regularized = reached - scale * _penalties(values, parameterization, settings)
+        (storage.parameters.grad,) = torch.autograd.grad(-regularized.sum(), storage.parameters)
         optimiser.step()
-        held.settle()
-        if watch(step + 1):
+        storage.constrain()
+        if callback(step + 1):
             break
-    return held.values().detach()
+    return storage.values().detach()
 
 
-def _slope(canvas: Canvas, goal: Goal, values: Tensor) -> Tensor:
+def _mean_gradient(parameterization: InputParameterization, objective: Objective, values: Tensor) -> Tensor:
     """(B,) the mean |∂a/∂x| at the values."""
     values = values.requires_grad_()
-    reached = goal(canvas.see(values))
+    reached = objective(parameterization.to_maps(values))
     if not bool(reached.isfinite().all()):
-        raise Problem("the network's answer is not a number: its weights are damaged (NaN or infinite); train it anew")
-    (slopes,) = torch.autograd.grad(reached.sum(), values)
-    return slopes.abs().mean((1, 2, 3))
+        raise Problem(NOT_FINITE)
+    (gradient,) = torch.autograd.grad(reached.sum(), values)
+    return gradient.abs().mean((1, 2, 3))
 
 
-def _shifted(values: Tensor, canvas: Canvas, most: int, rng: torch.Generator) -> Tensor:
-    """The values, rolled by chance; what leaves on one side comes in on the other."""
-    if not most:
+def _jittered(values: Tensor, parameterization: InputParameterization, jitter: int, rng: torch.Generator) -> Tensor:
+    """Shifts the values randomly and cyclically by at most `jitter`."""
+    if not jitter:
         return values
-    steps = torch.randint(-most, most + 1, (2,), generator=rng).tolist()
-    return values.roll([step * free for step, free in zip(steps, canvas.around, strict=True)], (2, 3))
+    shifts = torch.randint(-jitter, jitter + 1, (2,), generator=rng).tolist()
+    return values.roll([shift * free for shift, free in zip(shifts, parameterization.shiftable, strict=True)], (2, 3))
 
 
-def _cost(values: Tensor, canvas: Canvas, how: Ascent) -> Tensor:
-    """(B,) both penalties, in units of the slope."""
-    cost = values.new_zeros(len(values))
-    if how.penalty:
-        cost = cost + how.penalty * (values - canvas.ground).abs().sum((1, 2, 3))
-    if how.variation:
-        cost = cost + how.variation * variation(values)
-    return cost
+def _penalties(values: Tensor, parameterization: InputParameterization, settings: Ascent) -> Tensor:
+    """(B,) both penalties, in units of the mean gradient."""
+    total = values.new_zeros(len(values))
+    if settings.penalty:
+        total = total + settings.penalty * (values - parameterization.baseline).abs().sum((1, 2, 3))
+    if settings.variation:
+        total = total + settings.variation * total_variation(values)
+    return total
 
 
-def variation(values: Tensor) -> Tensor:
-    """(B,) the sum of |x − its neighbour| over rows and columns (Rudin, Osher and Fatemi 1992, each axis by itself)."""
+def total_variation(values: Tensor) -> Tensor:
+    """(B,) Σ|x − neighbour| over rows and columns (Rudin, Osher and Fatemi 1992, anisotropic)."""
     down, across = values.diff(dim=2).abs(), values.diff(dim=3).abs()
     return down.sum((1, 2, 3)) + across.sum((1, 2, 3))

@@ -1,19 +1,23 @@
-"""What feature visualisation asks of a domain."""
+"""The capability of a domain that feature visualisation uses."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
-from torch import nn
+from torch import Tensor, nn
 
 from ..capability import Capability
 from ..data import Preprocessing
-from .canvas import Canvas, Moves, Tokens
+from .parameterization import InputParameterization, Moves, Tokens
 
 
 @dataclass(frozen=True)
 class Imaginable(Capability):
     """Inputs that can be optimised."""
 
-    parameterize: Callable[[Preprocessing, nn.Module], Canvas | Tokens | Moves]  # from preprocessing and the frontend
+    # From preprocessing and the frontend.
+    parameterize: Callable[[Preprocessing, nn.Module], InputParameterization | Tokens | Moves]
+    # Compact inputs -> writes them as one sound file, one after the other; None if inputs are not sounds.
+    sonify: Callable[[Sequence[Tensor], Preprocessing, Path], None] | None = None

@@ -1,4 +1,4 @@
-"""Deep dream: a photo changed so that what a layer sees in it, it sees more strongly (Mordvintsev et al. 2015)."""
+"""Deep dream: a photo is changed to increase the activations of a layer (Mordvintsev et al. 2015)."""
 
 from __future__ import annotations
 
@@ -10,20 +10,21 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..problem import USAGE, Problem
+from .ascent import NOT_FINITE
 
-See = Callable[[Tensor], list[Tensor]]  # (1, C, H, W) values -> what each of the layers asked for answers
-Watch = Callable[[int, Tensor], bool]  # is told how many steps are done and what the picture is; True stops
-LEAST = 32  # pixels: the shorter side of the smallest octave
+Features = Callable[[Tensor], list[Tensor]]  # (1, C, H, W) values -> the activations of the chosen layers
+PictureCallback = Callable[[int, Tensor], bool]  # called with the steps done and the picture; True stops
+MIN_SIDE = 32  # pixels: the shorter side of the smallest octave
 
 
 @dataclass(frozen=True)
 class Dream:
-    """How to dream: on the photo at growing sizes, `steps` at each, the details of one carried to the next."""
+    """Settings: `steps` at each of several growing sizes; the details of one are scaled up to the next."""
 
     steps: int = 10
     octaves: int = 4
     scale: float = 1.4  # from one size to the next
-    rate: float = 0.01  # of the range, how far the typical pixel moves in a step
+    rate: float = 0.01  # mean change of a pixel in a step, as a share of its range
     jitter: int = 32  # pixels
     seed: int = 0
 
@@ -35,57 +36,65 @@ class Dream:
             raise Problem(f"--scale is above 1, so that each octave is larger; got {self.scale:g}", USAGE)
 
     def sizes(self, height: int, width: int) -> list[tuple[int, int]]:
-        """(height, width) of each octave, the photo's own last; those too small to see in are left out."""
-        shares = [self.scale**-back for back in reversed(range(self.octaves))]
-        every = [(round(height * share), round(width * share)) for share in shares]
-        return [size for size in every[:-1] if min(size) >= LEAST] + every[-1:]
+        """Returns (height, width) of each octave, the photo's size last; octaves that are too small are left out."""
+        factors = [self.scale**-octave for octave in reversed(range(self.octaves))]
+        sizes = [(round(height * factor), round(width * factor)) for factor in factors]
+        return [size for size in sizes[:-1] if min(size) >= MIN_SIDE] + sizes[-1:]
 
 
 def dream(
-    see: See, photo: Tensor, how: Dream, watch: Watch = lambda step, picture: False, guide: Tensor | None = None
+    features: Features,
+    photo: Tensor,
+    settings: Dream,
+    callback: PictureCallback = lambda step, picture: False,
+    guide: Tensor | None = None,
 ) -> Tensor:
-    """(1, C, H, W) values from 0 to 1 -> the same, dreamt on; with a guide, towards what is in that picture."""
-    rng = torch.Generator().manual_seed(how.seed)
-    wanted = None if guide is None else [answer.detach() for answer in see(guide)]
-    sizes, done, values = how.sizes(*photo.shape[2:]), 0, photo
+    """(1, C, H, W) values from 0 to 1 -> the changed picture; with a guide, its features are matched instead."""
+    rng = torch.Generator().manual_seed(settings.seed)
+    guide_features = None if guide is None else [feature.detach() for feature in features(guide)]
+    sizes, step, values = settings.sizes(*photo.shape[2:]), 0, photo
     detail = torch.zeros_like(photo)
     for size in sizes:
         base = resized(photo, size)
         values = (base + resized(detail, size)).clamp(0, 1)
-        for _ in range(how.steps):
-            values = _step(see, values, how, rng, wanted)
-            done += 1
-            if watch(done, values):
+        for _ in range(settings.steps):
+            values = _step(features, values, settings, rng, guide_features)
+            step += 1
+            if callback(step, values):
                 return resized(values, photo.shape[2:])
         detail = values - base
     return values
 
 
-def _step(see: See, values: Tensor, how: Dream, rng: torch.Generator, wanted: list[Tensor] | None) -> Tensor:
-    """One step uphill, of the same size however strong the answer is."""
-    shift = torch.randint(-how.jitter, how.jitter + 1, (2,), generator=rng).tolist() if how.jitter else [0, 0]
-    rolled = values.roll(shift, (2, 3)).requires_grad_()
-    answers = see(rolled)
-    reached = strength(answers) if wanted is None else likeness(answers, wanted)
-    if not bool(reached.isfinite()):
-        raise Problem("the network's answer is not a number: its weights are damaged (NaN or infinite); train it anew")
-    (slope,) = torch.autograd.grad(reached, rolled)
-    moved = rolled.detach() + how.rate * slope / slope.abs().mean().clamp_min(1e-12)
-    return moved.roll([-each for each in shift], (2, 3)).clamp(0, 1)
+def _step(
+    features: Features, values: Tensor, settings: Dream, rng: torch.Generator, guide_features: list[Tensor] | None
+) -> Tensor:
+    """One step of gradient ascent, normalised by the mean absolute gradient."""
+    jitter = settings.jitter
+    shift = torch.randint(-jitter, jitter + 1, (2,), generator=rng).tolist() if jitter else [0, 0]
+    shifted = values.roll(shift, (2, 3)).requires_grad_()
+    outputs = features(shifted)
+    objective = mean_square(outputs) if guide_features is None else guided_similarity(outputs, guide_features)
+    if not bool(objective.isfinite()):
+        raise Problem(NOT_FINITE)
+    (gradient,) = torch.autograd.grad(objective, shifted)
+    changed = shifted.detach() + settings.rate * gradient / gradient.abs().mean().clamp_min(1e-12)
+    return changed.roll([-pixels for pixels in shift], (2, 3)).clamp(0, 1)
 
 
-def strength(answers: Sequence[Tensor]) -> Tensor:
-    """The mean square of what the layers answer, added up."""
-    return torch.stack([answer.square().mean() for answer in answers]).sum()
+def mean_square(outputs: Sequence[Tensor]) -> Tensor:
+    """Returns the mean squared activation, summed over the layers."""
+    return torch.stack([output.square().mean() for output in outputs]).sum()
 
 
-def likeness(answers: Sequence[Tensor], wanted: Sequence[Tensor]) -> Tensor:
-    """How well each place matches the place of the guide that it is most like: the mean of their products."""
-    told = []
-    for answer, guide in zip(answers, wanted, strict=True):
-        here, there = answer[0].flatten(1), guide[0].flatten(1)  # (channels, places) of each
-        told.append((here * there[:, (here.T @ there).argmax(1)].detach()).sum(0).mean())
-    return torch.stack(told).sum()
+def guided_similarity(outputs: Sequence[Tensor], guide_features: Sequence[Tensor]) -> Tensor:
+    """Returns the mean dot product of each position with the guide's most similar position, summed over the layers."""
+    similarities = []
+    for output, guide in zip(outputs, guide_features, strict=True):
+        picture_vectors, guide_vectors = output[0].flatten(1), guide[0].flatten(1)  # (channels, positions)
+        best = guide_vectors[:, (picture_vectors.T @ guide_vectors).argmax(1)].detach()
+        similarities.append((picture_vectors * best).sum(0).mean())
+    return torch.stack(similarities).sum()
 
 
 def resized(values: Tensor, size: Sequence[int]) -> Tensor:

@@ -1,4 +1,4 @@
-"""What may be asked for: a label, a filter's total activation, a unit of a dense layer."""
+"""Objectives of feature visualisation: an output of the network, a filter's total activation, a unit of a layer."""
 
 from __future__ import annotations
 
@@ -8,60 +8,45 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..explain.activations import activations
 from ..explain.places import Place
-from .ascent import Goal
+from ..tasks import Task
+from .ascent import Objective
 
 LEAK = 0.01
 
 
-def answer(words: nn.Module, place: Place) -> Callable[[Tensor], Tensor]:
-    """(B, C, H, W) maps -> what the layer at the place gives for them. Nothing behind it is computed."""
-    layer, last = place.module(words), int(place.number.split(".")[0])
+def activation(network: nn.Module, place: Place, units: Sequence[int], leak: float = LEAK) -> Objective:
+    """The activation of the k-th unit for the k-th input: a^k = Σ_i Σ_j max(a^k_ij, 0) of a map, or a row's number.
 
-    def run(maps: Tensor) -> Tensor:
-        found: list[Tensor] = []
-        hook = layer.register_forward_hook(lambda module, given, out: found.append(out))
-        try:
-            for word in list(words.children())[: last + 1]:
-                maps = word(maps)
-        finally:
-            hook.remove()
-        return found[-1]
-
-    return run
-
-
-def activation(words: nn.Module, place: Place, units: Sequence[int], leak: float = LEAK) -> Goal:
-    """The k-th input's degree of activation of the k-th unit: a^k = Σ_i Σ_j max(a^k_ij, 0) of a map, or a row's number.
-
-    What a rectifier would not pass on counts with `leak`, so that a unit which is silent at first can be woken. Without
-    it the sum over a first convolution is linear, and asks for all white or all black.
+    Negative numbers count with `leak`, so that a unit without positive ones has a gradient. Without max, the sum over a
+    first convolution would be linear, and its maximum all white or all black.
     """
-    return _of_unit(words, place, units, lambda own: F.leaky_relu(own, leak).sum((1, 2)))
+    return _of_unit(network, place, units, lambda maps: F.leaky_relu(maps, leak).sum((1, 2)))
 
 
-def beginning(words: nn.Module, place: Place, units: Sequence[int]) -> Goal:
-    """The k-th input's answer of the k-th unit at its first place, which sees a phrase of its width and no more."""
-    return _of_unit(words, place, units, lambda own: own[:, 0, 0])
+def first_position(network: nn.Module, place: Place, units: Sequence[int]) -> Objective:
+    """The k-th unit for the k-th input at its first position, whose receptive field is a phrase of its width."""
+    return _of_unit(network, place, units, lambda maps: maps[:, 0, 0])
 
 
-def _of_unit(words: nn.Module, place: Place, units: Sequence[int], over: Callable[[Tensor], Tensor]) -> Goal:
-    run, indices = answer(words, place), torch.tensor(units)
+def _of_unit(network: nn.Module, place: Place, units: Sequence[int], reduce: Callable[[Tensor], Tensor]) -> Objective:
+    indices = torch.tensor(units)
 
-    def goal(maps: Tensor) -> Tensor:
-        given = run(maps)
-        own = given[torch.arange(len(given)), indices]
-        return own if own.ndim == 1 else over(own)
+    def objective(maps: Tensor) -> Tensor:
+        (output,) = activations(network, [place], maps)
+        values = output[torch.arange(len(output)), indices]
+        return values if values.ndim == 1 else reduce(values)
 
-    return goal
+    return objective
 
 
-def score(words: nn.Module, asked: Sequence[int]) -> Goal:
-    """The k-th input's score for the k-th label, before the softmax (Simonyan et al. 2014, section 2)."""
-    indices = torch.tensor(asked)
+def output(task: Task, network: nn.Module, indices: Sequence[int]) -> Objective:
+    """The k-th of the outputs `indices` for the k-th input: its logit for classification (Simonyan et al. 2014, 2)."""
+    columns = torch.tensor(indices)
 
-    def goal(maps: Tensor) -> Tensor:
-        scores: Tensor = words(maps)
-        return scores[torch.arange(len(scores)), indices]
+    def objective(maps: Tensor) -> Tensor:
+        scalars = task.scalars(network(maps))
+        return scalars[torch.arange(len(scalars)), columns]
 
-    return goal
+    return objective

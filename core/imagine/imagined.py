@@ -1,6 +1,6 @@
-"""Inputs imagined for a model's labels or for the units of a layer, and what the model says of them.
+"""Inputs optimised for a model's labels or for the units of a layer, and the model's predictions for them.
 
-Whatever is told of an input is measured on it as a file would hold it: pixels rounded, a spectrogram made audible.
+Everything reported about an input is measured on it as a file would hold it: rounded pixels, a spectrogram as sound.
 """
 
 from __future__ import annotations
@@ -13,180 +13,204 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..data import Progress
+from ..explain.explained import label_index
 from ..explain.places import Place, places
 from ..layers import Conv, Local
 from ..model import Model
-from ..problem import USAGE, Problem, did_you_mean
+from ..problem import USAGE, Problem
 from . import goals
-from .ascent import Ascent, Goal, climb
-from .canvas import Canvas, Moves, Tokens
+from .ascent import Ascent, Objective, maximise
 from .capability import Imaginable
-from .growth import Growth, by_chance, grown
-from .phrases import Phrases, phrases
+from .move_search import MoveSearch, random_states, search_moves
+from .parameterization import InputParameterization, Moves, Tokens
+from .token_search import TokenSearch, search_tokens
 
-TOGETHER = 2**19  # values that climb at once: 3 photos of 3×224×224, whose gradients take half a gigabyte
-SMALL = 64  # texts or positions that climb at once
-SURE = 0.99  # the probability above which a network is called certain
-LONG = 100  # moves of a position by chance, at most
-NOISE = 1000  # inputs of pure noise that it is asked about
+MAX_VALUES = 2**19  # optimised together: 3 photos of 3×224×224, whose gradients take half a gigabyte
+BATCH_SIZE = 64  # texts or positions optimised together
+CERTAIN = 0.99  # the probability above which a prediction is called certain
+MAX_MOVES = 100  # random moves of a position
+NOISE = 1000  # inputs of noise
 
-Progress = Callable[[int, int], object]  # is told how many steps of how many are done
+Parameterization = InputParameterization | Tokens | Moves
+Settings = Ascent | TokenSearch | MoveSearch
+ObjectiveOf = Callable[[nn.Module, Sequence[int]], Objective]  # a network, and an index for each input
 
 
 @dataclass(frozen=True)
 class Imagined:
-    """An input that was imagined, and what the model says of it."""
+    """An optimised input, and the model's prediction for it."""
 
-    what: str  # the label, or the unit's number
+    target: str  # the label, or the unit's number
     input: Tensor  # as the domain reads it from a file, on the CPU
-    activation: float  # of the unit asked for, over its map; of a label its score before the softmax
-    label: str  # what the model takes it for
-    probability: float  # of the label asked for; of a unit's input, of `label`
+    activation: float  # of the unit, over its map; of a label its logit
+    label: str  # predicted
+    value: float  # of the target label in the prediction; for a unit, of `label`
 
-    def to_dict(self) -> dict[str, Any]:
-        names = ("what", "activation", "label", "probability")
-        return {name: getattr(self, name) for name in names} | {"size": list(self.input.shape)}
+    def to_dict(self, probability: bool = True) -> dict[str, Any]:
+        """Returns the entry of `imagine --json`; `probability` says what the value is."""
+        return {
+            "what": self.target,
+            "activation": self.activation,
+            "label": self.label,
+            "probability" if probability else "value": self.value,
+            "size": list(self.input.shape),
+        }
 
 
-Kind = Canvas | Tokens | Moves
-Way = Ascent | Phrases | Growth
-
-
-def kind_of(model: Model) -> Kind:
-    """What the model's inputs are to who climbs. Raises Problem where its domain has not said."""
-    if (imaginable := model.domain.capability(Imaginable)) is None:
-        raise Problem(f"this neocog does not know how to imagine inputs of {model.domain.name}", USAGE)
+def parameterization_of(model: Model) -> Parameterization:
+    """Returns how the model's inputs are optimised. Raises Problem if its domain has no such capability."""
+    imaginable = model.domain.require(Imaginable, "imagine")
     return imaginable.parameterize(model.card.preprocessing, model.frontend)
 
 
-def canvas_of(model: Model) -> Canvas:
-    """The canvas of a model whose inputs are something continuous."""
-    found = kind_of(model)
-    assert isinstance(found, Canvas), model.domain.name
-    return found
+def continuous_parameterization(model: Model) -> InputParameterization:
+    """Returns the parameterization of a model whose inputs are continuous, such as pictures."""
+    parameterization = parameterization_of(model)
+    assert isinstance(parameterization, InputParameterization), model.domain.name
+    return parameterization
 
 
-def words_of(model: Model) -> nn.Module:
-    """The model's network; its weights want no gradients any longer."""
+def frozen_network(model: Model) -> nn.Module:
+    """Returns the model's network with gradients for its weights turned off."""
     return model.words.requires_grad_(False)
 
 
-def imagine_labels(model: Model, asked: Sequence[int], how: Way, progress: Progress | None = None) -> list[Imagined]:
-    """An input for each of the labels."""
-    return _imagined(model, asked, goals.score, how, progress, model.labels)
+def imagine_labels(
+    model: Model, indices: Sequence[int], settings: Settings, progress: Progress | None = None
+) -> list[Imagined]:
+    """Optimises an input for each label by its index."""
+
+    def objective_of(network: nn.Module, batch: Sequence[int]) -> Objective:
+        return goals.output(model.task, network, batch)
+
+    return _imagine(model, indices, objective_of, settings, progress, model.task.labels)
 
 
 def imagine_units(
-    model: Model, place: Place, units: Sequence[int], how: Way, progress: Progress | None = None
+    model: Model, place: Place, units: Sequence[int], settings: Settings, progress: Progress | None = None
 ) -> list[Imagined]:
-    """An input for each unit of a layer: a filter's total activation (of texts its first), or a number of a row."""
+    """Optimises an input for each unit of a layer: for a map its total (in texts its first number), or a number."""
 
-    def goal_of(words: nn.Module, own: Sequence[int]) -> Goal:
-        return (goals.beginning if isinstance(how, Phrases) else goals.activation)(words, place, own)
+    def objective_of(network: nn.Module, batch: Sequence[int]) -> Objective:
+        objective = goals.first_position if isinstance(settings, TokenSearch) else goals.activation
+        return objective(network, place, batch)
 
-    return _imagined(model, units, goal_of, how, progress, None)
+    return _imagine(model, units, objective_of, settings, progress, None)
 
 
-def _imagined(
+def _imagine(
     model: Model,
-    asked: Sequence[int],
-    goal_of: Callable[[nn.Module, Sequence[int]], Goal],
-    how: Way,
+    indices: Sequence[int],
+    objective_of: ObjectiveOf,
+    settings: Settings,
     progress: Progress | None,
     names: Sequence[str] | None,
 ) -> list[Imagined]:
-    """In parts that fit the memory, each told of as it is done."""
-    kind, words, found = kind_of(model), words_of(model), list[Imagined]()
-    together = max(1, TOGETHER // prod(kind.shape)) if isinstance(kind, Canvas) else SMALL
-    steps = how.sweeps * how.length if isinstance(how, Phrases) else how.steps
-    for start in range(0, len(asked), together):
-        own = asked[start : start + together]
-        each = 1 if isinstance(how, Growth) else len(own)
+    """Optimises in batches that fit the memory."""
+    parameterization, network = parameterization_of(model), frozen_network(model)
+    size = _batch_size(parameterization, BATCH_SIZE)
+    steps = settings.sweeps * settings.length if isinstance(settings, TokenSearch) else settings.steps
+    results: list[Imagined] = []
+    for start in range(0, len(indices), size):
+        batch = indices[start : start + size]
+        scale = 1 if isinstance(settings, MoveSearch) else len(batch)
 
-        def watch(step: int, before: int = start * steps, each: int = each) -> bool:
+        def callback(step: int, before: int = start * steps, scale: int = scale) -> bool:
             if progress is not None:
-                progress(before + step * each, len(asked) * steps)
+                progress(before + step * scale, len(indices) * steps)
             return False
 
-        if isinstance(kind, Canvas) and isinstance(how, Ascent):
-            inputs = kind.inputs(climb(kind, goal_of(words, own), len(own), how, watch))
-        elif isinstance(kind, Tokens) and isinstance(how, Phrases):
-            inputs = phrases(words, goal_of, own, kind, width_for(model, how.length), how, watch)
+        if isinstance(parameterization, InputParameterization) and isinstance(settings, Ascent):
+            objective = objective_of(network, batch)
+            inputs = parameterization.to_inputs(maximise(parameterization, objective, len(batch), settings, callback))
+        elif isinstance(parameterization, Tokens) and isinstance(settings, TokenSearch):
+            width = width_for(model, settings.length)
+            inputs = search_tokens(network, objective_of, batch, parameterization, width, settings, callback)
         else:
-            assert isinstance(kind, Moves) and isinstance(how, Growth)
-            inputs = grown(model.frontend, words, goal_of, own, kind, how, watch)
-        found += _told(model, own, goal_of(words, own), inputs, names)
-    return found
+            assert isinstance(parameterization, Moves) and isinstance(settings, MoveSearch)
+            inputs = search_moves(model.frontend, network, objective_of, batch, parameterization, settings, callback)
+        results += _predicted(model, batch, objective_of(network, batch), inputs, names)
+    return results
+
+
+def _batch_size(parameterization: Parameterization, default: int) -> int:
+    """The number of inputs that are optimised or predicted together."""
+    if isinstance(parameterization, InputParameterization):
+        return max(1, MAX_VALUES // prod(parameterization.shape))
+    return default
 
 
 def width_for(model: Model, length: int) -> int:
-    """How wide a text of so many tokens must be with its padding, for the network to answer as it always does."""
-    margin, whole = model.right_context, model.network.input[2]
-    return whole if margin is None else min(whole, length + margin)
+    """Returns the width of a text of `length` tokens with the padding that its prediction depends on."""
+    right_context, width = model.right_context, model.network.input[2]
+    return width if right_context is None else min(width, length + right_context)
 
 
 @torch.inference_mode()
-def _told(
-    model: Model, asked: Sequence[int], goal: Goal, inputs: Tensor, names: Sequence[str] | None
+def _predicted(
+    model: Model, indices: Sequence[int], objective: Objective, inputs: Tensor, names: Sequence[str] | None
 ) -> list[Imagined]:
-    reached = goal(model.frontend(inputs)).tolist()
-    probabilities = model.logits(inputs).float().softmax(1).cpu()
-    best = probabilities.argmax(1)
-    own = best if names is None else torch.tensor(asked)
-    shares = probabilities.gather(1, own[:, None])[:, 0].tolist()
-    what = [names[k] if names is not None else str(k) for k in asked]
-    labels = [model.labels[k] for k in best.tolist()]
-    return [Imagined(*row) for row in zip(what, inputs.cpu(), reached, labels, shares, strict=True)]
+    task = model.task
+    activations = objective(model.frontend(inputs)).tolist()
+    predictions = task.link(model.logits(inputs).float()).cpu()
+    results = []
+    for index, input_, activation, prediction in zip(indices, inputs.cpu(), activations, predictions, strict=True):
+        predicted = task.default_outputs(prediction)[0]
+        target = str(index) if names is None else names[index]
+        value = task.output_value(prediction, predicted if names is None else index)
+        results.append(Imagined(target, input_, activation, task.labels[predicted], value))
+    return results
 
 
 @torch.inference_mode()
-def fooled(model: Model, seed: int = 0) -> dict[str, Any]:
-    """What the model says of inputs of pure noise: {"inputs", "certain", "label"}.
+def predictions_for_noise(model: Model, seed: int = 0) -> dict[str, Any] | None:
+    """Predicts inputs of noise: {"inputs", "certain", "label"}; None for tasks without probabilities.
 
-    `certain` is the share that it takes for one of its labels with more than 99% ("easily fooled": Nguyen, Yosinski
-    and Clune 2015), `label` the one that it names most often.
+    `certain` is the share that gets a label with more than 99% ("easily fooled": Nguyen, Yosinski and Clune 2015),
+    `label` the most frequent one.
     """
-    rng, answers, done = torch.Generator().manual_seed(seed), list[Tensor](), 0
-    kind = kind_of(model)
-    size = max(1, TOGETHER // prod(kind.shape)) if isinstance(kind, Canvas) else NOISE
-    count = min(NOISE, 16 * size)  # photos: fewer, which says as much
-    while done < count:
-        inputs = noise(model, kind, min(size, count - done), rng)
-        answers.append(model.logits(inputs).float().softmax(1).cpu())
-        done += len(inputs)
-    best = torch.cat(answers).max(1)
-    label = model.labels[int(best.indices.bincount().argmax())]
-    return {"inputs": count, "certain": float((best.values > SURE).float().mean()), "label": label}
+    if not model.task.outputs_are_probabilities:
+        return None
+    rng = torch.Generator().manual_seed(seed)
+    parameterization = parameterization_of(model)
+    size = _batch_size(parameterization, NOISE)
+    count = min(NOISE, 16 * size)  # fewer large inputs, which give much the same estimate
+    probabilities: list[Tensor] = []
+    for start in range(0, count, size):
+        inputs = noise(model, parameterization, min(size, count - start), rng)
+        probabilities.append(model.task.link(model.logits(inputs).float()).cpu())
+    best = torch.cat(probabilities).max(1)
+    label = model.task.labels[int(best.indices.bincount().argmax())]
+    return {"inputs": count, "certain": float((best.values > CERTAIN).float().mean()), "label": label}
 
 
-def noise(model: Model, kind: Kind, count: int, rng: torch.Generator) -> Tensor:
-    """Compact inputs in which every value, token or move is drawn by itself."""
-    if isinstance(kind, Canvas) and kind.noise is not None:
-        return kind.noise(count, rng).to(model.device)
-    if isinstance(kind, Canvas):
-        return kind.inputs(torch.rand((count, *kind.shape), generator=rng).to(model.device))
-    if isinstance(kind, Moves):
-        return kind.inputs(by_chance(kind, count, LONG, rng))
-    ids = torch.zeros((count, 1, 1, width_for(model, Phrases.length)), dtype=torch.int32)
-    ids[..., : Phrases.length] = torch.randint(kind.first, kind.count, (count, 1, 1, Phrases.length), generator=rng)
-    return ids.to(model.device)
+def noise(model: Model, parameterization: Parameterization, count: int, rng: torch.Generator) -> Tensor:
+    """Returns compact inputs in which every value, token or move is random."""
+    if isinstance(parameterization, Moves):
+        return parameterization.to_inputs(random_states(parameterization, count, MAX_MOVES, rng))
+    if isinstance(parameterization, Tokens):
+        length = TokenSearch.length
+        ids = torch.zeros((count, 1, 1, width_for(model, length)), dtype=torch.int32)
+        first, end = parameterization.first, parameterization.count
+        ids[..., :length] = torch.randint(first, end, (count, 1, 1, length), generator=rng)
+        return ids.to(model.device)
+    if parameterization.noise is not None:
+        return parameterization.noise(count, rng).to(model.device)
+    values = torch.rand((count, *parameterization.shape), generator=rng)
+    return parameterization.to_inputs(values.to(model.device))
 
 
-def labels_of(model: Model, asked: Sequence[str]) -> list[int]:
-    """Labels by name. Raises Problem for one that the model does not know."""
-    for name in asked:
-        if name not in model.labels:
-            close = did_you_mean(name, model.labels)
-            known = ", ".join(model.labels[:20]) + (f" and {len(model.labels) - 20:,} more" * (len(model.labels) > 20))
-            raise Problem(f"{name} is not a label of this model{close}; it knows {known}", USAGE)
-    return [model.labels.index(name) for name in asked]
+def label_indices(model: Model, labels: Sequence[str]) -> list[int]:
+    """Returns the indices of labels. Raises Problem for one that the model does not have."""
+    return [label_index(label, model.task.labels) for label in labels]
 
 
-def whole(place: Place, model: Model) -> None:
-    """Raises Problem where a layer of the network has no convolution before it: its units look for no pattern."""
-    every = places(model.network)
-    before = every[: every.index(place) + 1]
-    if not any(isinstance(each.row.layer, Conv | Local) for each in before):
+def check_has_convolution(place: Place, model: Model) -> None:
+    """Raises Problem if neither the layer nor one before it is a convolution: its units have no pattern to show."""
+    layers = places(model.network)
+    before = layers[: layers.index(place) + 1]
+    if not any(isinstance(other.row.layer, Conv | Local) for other in before):
         raise Problem(
             f"{place.name} has no convolution up to it, so there is no filter to imagine; "
             "imagine its labels, or name a layer with or behind a convolution",

@@ -1,4 +1,4 @@
-"""What `neocog imagine` asks of a model: its labels or the units of a layer, each climbed for in one way or several."""
+"""The work of `neocog imagine`: labels or units of a layer, each optimised with one or several settings."""
 
 from __future__ import annotations
 
@@ -6,94 +6,104 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, NamedTuple
 
+from ..data import Progress
 from ..explain import places
 from ..model import Model
 from ..problem import USAGE, Problem
 from . import imagined
 from .ascent import Ascent
-from .canvas import Canvas, Moves, Tokens
-from .growth import Growth
-from .imagined import Imagined, Progress, Way
-from .phrases import Phrases
+from .imagined import Imagined, Settings
+from .move_search import MoveSearch
+from .parameterization import InputParameterization, Moves, Tokens
+from .token_search import TokenSearch
 
-MOST_LABELS, MOST_UNITS = 10, 64  # imagined where nobody says which
+MAX_LABELS, MAX_UNITS = 10, 64  # that are imagined by default
+COMMON = ("steps", "seed")  # settings of every kind of input
 
 
 class Row(NamedTuple):
-    """The same labels or units, climbed for in one way."""
+    """The inputs of all labels or units with one setting."""
 
-    how: Way
+    settings: Settings
     inputs: list[Imagined]
 
 
 @dataclass(frozen=True)
 class Series:
-    """All that was imagined, and what the model says of pure noise."""
+    """All optimised inputs, and the model's predictions for noise."""
 
     of: str  # "labels", or the layer's name
     rows: list[Row]
-    left: int  # labels or units that nobody asked for and that are not shown
+    omitted: int  # labels or units beyond the first that are imagined by default
     noise: dict[str, Any] | None = None
+    has_probabilities: bool = True  # whether the values of the inputs are probabilities
 
     @property
-    def over(self) -> str:
-        """What of a unit's map is told."""
-        return "first" if isinstance(self.rows[0].how, Phrases) else "sum"
+    def reduction(self) -> str:
+        """How the activation of a unit's map is reduced to a number."""
+        return "first" if isinstance(self.rows[0].settings, TokenSearch) else "sum"
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON, without the inputs themselves."""
-        rows = [{"how": asdict(how), "inputs": [each.to_dict() for each in inputs]} for how, inputs in self.rows]
-        return {"of": self.of, "rows": rows, "left": self.left} | ({"noise": self.noise} if self.noise else {})
+        """Returns the series as JSON, without the inputs themselves."""
+        rows = [
+            {"how": asdict(settings), "inputs": [entry.to_dict(self.has_probabilities) for entry in inputs]}
+            for settings, inputs in self.rows
+        ]
+        result: dict[str, Any] = {"of": self.of, "rows": rows, "left": self.omitted}
+        return result | ({"noise": self.noise} if self.noise else {})
 
 
-def of_labels(model: Model, names: Sequence[str], chosen: Mapping[str, Any], progress: Progress | None) -> Series:
-    """The labels of these names, or the first ten: in the way that is `chosen`, else in all that there are."""
-    asked = imagined.labels_of(model, names) or list(range(len(model.labels)))[:MOST_LABELS]
-    ways = _ways(model, chosen, lambda canvas: canvas.ways)
+def of_labels(model: Model, names: Sequence[str], options: Mapping[str, Any], progress: Progress | None) -> Series:
+    """Imagines labels, by default the first ten: with the settings in `options` or, without any, the domain's rows."""
+    indices = imagined.label_indices(model, names) or list(range(len(model.task.labels)))[:MAX_LABELS]
+    variants = _settings(model, options, lambda parameterization: parameterization.label_settings)
     rows = [
-        Row(way, imagined.imagine_labels(model, asked, way, _later(progress, at, len(ways))))
-        for at, way in enumerate(ways)
+        Row(settings, imagined.imagine_labels(model, indices, settings, _shifted(progress, index, len(variants))))
+        for index, settings in enumerate(variants)
     ]
-    left = 0 if names else len(model.labels) - len(asked)
-    return Series("labels", rows, left, imagined.fooled(model, ways[0].seed))
+    omitted = 0 if names else len(model.task.labels) - len(indices)
+    noise = imagined.predictions_for_noise(model, variants[0].seed)
+    return Series("labels", rows, omitted, noise, model.task.outputs_are_probabilities)
 
 
 def of_units(
-    model: Model, layer: str, units: Sequence[int], chosen: Mapping[str, Any], progress: Progress | None
+    model: Model, layer: str, units: Sequence[int], options: Mapping[str, Any], progress: Progress | None
 ) -> Series:
-    """These units of a layer, or its first 64; of texts, phrases as long as the layer sees at once."""
+    """Imagines units of a layer, by default the first 64; of texts, phrases as long as the receptive field."""
     place = places.layer(model.network, layer)
-    imagined.whole(place, model)
-    asked = [places.unit(place, each) for each in units] or list(range(place.units))[:MOST_UNITS]
-    (way,) = _ways(model, chosen, lambda canvas: [canvas.filters])
-    if isinstance(way, Phrases):
-        way = replace(way, length=min(way.length, place.row.receptive_field[1]))
-    left = 0 if units else place.units - len(asked)
-    return Series(place.name, [Row(way, imagined.imagine_units(model, place, asked, way, progress))], left)
+    imagined.check_has_convolution(place, model)
+    indices = [places.unit(place, unit) for unit in units] or list(range(place.units))[:MAX_UNITS]
+    (settings,) = _settings(model, options, lambda parameterization: [parameterization.unit_settings])
+    if isinstance(settings, TokenSearch):
+        settings = replace(settings, length=min(settings.length, place.row.receptive_field[1]))
+    omitted = 0 if units else place.units - len(indices)
+    inputs = imagined.imagine_units(model, place, indices, settings, progress)
+    return Series(place.name, [Row(settings, inputs)], omitted, has_probabilities=model.task.outputs_are_probabilities)
 
 
-def _ways(
-    model: Model, chosen: Mapping[str, Any], usual: Callable[[Canvas], Sequence[Mapping[str, Any]]]
-) -> Sequence[Way]:
-    """How to climb: as somebody has chosen, else as is usual. Raises Problem for what is not for its inputs."""
-    kind = imagined.kind_of(model)
-    if not isinstance(kind, Canvas):
-        what = (
-            "texts, whose tokens are exchanged" if isinstance(kind, Tokens) else "positions, whose stones are put down"
-        )
-        if unknown := [name for name in chosen if name not in ("steps", "seed")]:
-            raise Problem(f"--{unknown[0]} is not for {what} one by one; leave it out", USAGE)
-        if isinstance(kind, Moves):
-            return [Growth(**chosen)]
-        return [Phrases(**{{"steps": "sweeps"}.get(name, name): value for name, value in chosen.items()})]
-    common = {name: value for name, value in chosen.items() if name in ("steps", "seed")}
-    if chosen.keys() > common.keys():
-        return [Ascent(**chosen)]
-    return [Ascent(**{**way, **common}) for way in usual(kind)]
+def _settings(
+    model: Model,
+    options: Mapping[str, Any],
+    defaults: Callable[[InputParameterization], Sequence[Mapping[str, Any]]],
+) -> Sequence[Settings]:
+    """The settings in `options`, or the defaults. Raises Problem for an option that the inputs do not have."""
+    parameterization = imagined.parameterization_of(model)
+    if not isinstance(parameterization, InputParameterization):
+        is_text = isinstance(parameterization, Tokens)
+        if unknown := [name for name in options if name not in COMMON]:
+            reason = "texts, whose tokens are exchanged" if is_text else "positions, whose moves are searched"
+            raise Problem(f"--{unknown[0]} is not for {reason} one by one; leave it out", USAGE)
+        if isinstance(parameterization, Moves):
+            return [MoveSearch(**options)]
+        return [TokenSearch(**{"sweeps" if name == "steps" else name: value for name, value in options.items()})]
+    common = {name: value for name, value in options.items() if name in COMMON}
+    if options.keys() > common.keys():
+        return [Ascent(**options)]
+    return [Ascent(**{**variant, **common}) for variant in defaults(parameterization)]
 
 
-def _later(progress: Progress | None, at: int, of: int) -> Callable[[int, int], object] | None:
-    """Progress of the `at`-th of several rounds of the same work."""
+def _shifted(progress: Progress | None, index: int, count: int) -> Callable[[int, int | None], object] | None:
+    """The progress of run `index` of `count` runs of the same length."""
     if progress is None:
         return None
-    return lambda done, total: progress(at * total + done, of * total)
+    return lambda done, total: progress(index * (total or 0) + done, count * (total or 0))

@@ -1,4 +1,4 @@
-"""What was imagined as one sheet: a row for each way, a picture for each label or unit, and what the model says."""
+"""A sheet of optimised inputs: a row for each setting, a picture for each label or unit, and the predictions."""
 
 from __future__ import annotations
 
@@ -10,46 +10,52 @@ from ..presentation import Readable
 from .imagined import Imagined
 from .series import Series
 
-ACROSS, MOST_COLUMNS = 8, 10  # pictures of units in a row, and of labels
-ROOM, FEW = 1700, 5  # pixels that a row may take; how many larger pictures share them
+UNIT_COLUMNS, LABEL_COLUMNS = 8, 10  # pictures in a row, at most
+MAX_ROW_WIDTH, MIN_COLUMNS = 1700, 5  # pixels of a row; pictures that share them if they are larger
 
 
 def sheet_of(model: Model, series: Series) -> Sheet:
-    """Pictures as the domain shows its inputs; under a label's its probability, under a unit's its activation."""
-    labels, wide = series.of == "labels", model.domain.capability(Readable) is not None
-    drawn = [
-        [model.domain.show(each.input, None, model.card.preprocessing) for each in row.inputs] for row in series.rows
+    """Returns pictures as the domain shows its inputs, with the label's probability or the unit's activation."""
+    labels, is_text = series.of == "labels", model.domain.capability(Readable) is not None
+    grid = [
+        [model.domain.show(entry.input, None, model.card.preprocessing) for entry in row.inputs] for row in series.rows
     ]
-    usual = min(len(drawn[0]), MOST_COLUMNS if labels else ACROSS)
-    columns = 2 if wide else usual if usual * drawn[0][0].width <= ROOM else min(usual, FEW)
+    columns = min(len(grid[0]), LABEL_COLUMNS if labels else UNIT_COLUMNS)
+    if is_text:
+        columns = 2
+    elif columns * grid[0][0].width > MAX_ROW_WIDTH:
+        columns = min(columns, MIN_COLUMNS)
     panels = []
-    for row, pictures in zip(series.rows, drawn, strict=True):
-        shown = [enlarged(_fitting(each, ROOM // columns)) for each in pictures]
-        panels += [Panel(each, _caption(told, labels)) for each, told in zip(shown, row.inputs, strict=True)]
+    for row, pictures in zip(series.rows, grid, strict=True):
+        scaled = [enlarged(_at_most(picture, MAX_ROW_WIDTH // columns)) for picture in pictures]
+        captions = [_caption(entry, series) for entry in row.inputs]
+        panels += [Panel(picture, caption) for picture, caption in zip(scaled, captions, strict=True)]
         panels += [Panel(None)] * (-len(pictures) % columns)
     name = model.card.recipe or "the network"
-    what = "its labels" if labels else f"the units of {series.of}"
-    return Sheet(f"What {name} looks for: {what}", panels, columns, note=_note(series, labels, columns))
+    subject = "its labels" if labels else f"the units of {series.of}"
+    return Sheet(f"What {name} looks for: {subject}", panels, columns, note=_note(series, columns))
 
 
-def _fitting(picture: Image.Image, most: int) -> Image.Image:
-    """The picture, no wider than that."""
-    if picture.width <= most:
+def _at_most(picture: Image.Image, width: int) -> Image.Image:
+    """The picture, scaled down to `width` if it is wider."""
+    if picture.width <= width:
         return picture
-    return picture.resize((most, round(picture.height * most / picture.width)), Image.Resampling.LANCZOS)
+    return picture.resize((width, round(picture.height * width / picture.width)), Image.Resampling.LANCZOS)
 
 
-def _caption(each: Imagined, label: bool) -> str:
-    if label:
-        return f"{each.what}: {each.probability:.2%}"
-    return f"unit {each.what}: {each.activation:,.4g}"
+def _caption(entry: Imagined, series: Series) -> str:
+    if series.of == "labels":
+        return f"{entry.target}: " + (f"{entry.value:.2%}" if series.has_probabilities else f"{entry.value:.4g}")
+    return f"unit {entry.target}: {entry.activation:,.4g}"
 
 
-def _note(series: Series, labels: bool, columns: int) -> str:
-    ways, lines = [str(row.how) for row in series.rows], -(-len(series.rows[0].inputs) // columns)
-    told = [f"{_rows(at * lines + 1, lines)}: {way}" for at, way in enumerate(ways)] if len(ways) > 1 else ways
-    under = "the probability that the model gives the label" if labels else f"the {series.over} of the unit's map"
-    return "\n".join([*told, f"under each: {under},", "measured on the input as a file holds it"])
+def _note(series: Series, columns: int) -> str:
+    settings, lines = [str(row.settings) for row in series.rows], -(-len(series.rows[0].inputs) // columns)
+    if len(settings) > 1:
+        settings = [f"{_rows(index * lines + 1, lines)}: {text}" for index, text in enumerate(settings)]
+    value = "probability" if series.has_probabilities else "value"
+    meaning = f"the label's {value}" if series.of == "labels" else f"the {series.reduction} of the unit's map"
+    return "\n".join([*settings, f"under each: {meaning},", "measured on the input as a file holds it"])
 
 
 def _rows(first: int, count: int) -> str:

@@ -1,11 +1,11 @@
-"""Deep style: the content of one picture in the manner of another (Gatys, Ecker and Bethge 2016, CVPR, section 2).
+"""Neural style transfer: the content of one picture in the style of another (Gatys, Ecker and Bethge 2016, section 2).
 
-With the picture held as waves it works for networks other than VGG, too (Mordvintsev et al. 2018, "Differentiable Image
-Parameterizations", style transfer with non-VGG architectures).
+With the picture stored as Fourier coefficients, networks other than VGG work as well (Mordvintsev et al. 2018,
+"Differentiable Image Parameterizations", style transfer with non-VGG architectures).
 
-The content is what a layer answers, place by place; the style is which of a layer's filters answer together, wherever
-they do: their Gram matrix. Each loss is a share of what it would be of an empty answer, so that the weights mean the
-same for every network: content Σ(F − P)²/ΣP², style Σ(G − A)²/ΣA² as the mean over the layers.
+The content is the activation of a layer at each position; the style is the Gram matrix of a layer's activations, which
+does not depend on positions. Each loss is a share of what an activation of zero would give, so that a weight means the
+same for every network: content Σ(F − P)²/ΣP², style Σ(G − A)²/ΣA², the mean over the layers.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from torch import Tensor
 
 from ..optimise import AdamW, Lbfgs
 from ..problem import USAGE, Problem
-from .ascent import variation
-from .dream import See
-from .values import Waves
+from .ascent import NOT_FINITE, total_variation
+from .dream import Features
+from .values import Fourier
 
 OPTIMISERS = ("lbfgs", "adam")
 LUMINANCE = (0.299, 0.587, 0.114)  # of red, green and blue: ITU-R BT.601
@@ -29,13 +29,13 @@ LUMINANCE = (0.299, 0.587, 0.114)  # of red, green and blue: ITU-R BT.601
 
 @dataclass(frozen=True)
 class Style:
-    """How to restyle. `strength` weighs the style against the content, `variation` the differences of neighbours."""
+    """Settings. `strength` weights the style against the content, `variation` the total variation."""
 
     steps: int = 200
     strength: float = 300.0
     variation: float = 0.5
     optimiser: str = "lbfgs"
-    fourier: bool = True  # whether the picture is held as waves, which other networks than VGG need
+    fourier: bool = True  # whether Fourier coefficients are optimised, which networks other than VGG need
     rate: float | None = None  # of the optimiser: 1 for L-BFGS, 0.02 for Adam
 
     def __post_init__(self) -> None:
@@ -47,46 +47,51 @@ class Style:
 
 
 class Losses(NamedTuple):
-    """Of a step: how far the picture is from the content and from the style, each as a share, and in all."""
+    """The losses of a step: the content and the style as shares, and the total."""
 
     content: float
     style: float
     total: float
 
 
-def gram(answer: Tensor) -> Tensor:
-    """(1, N, H, W) -> (N, N): G_ij = Σ_k F_ik F_jk over all places k, divided by their number."""
-    filters = answer[0].flatten(1)
+def gram_matrix(output: Tensor) -> Tensor:
+    """(1, N, H, W) -> (N, N): G_ij = Σ_k F_ik F_jk over all positions k, divided by their number."""
+    filters = output[0].flatten(1)
     return filters @ filters.T / filters.shape[1]
 
 
-class Restyling:
-    """A picture on its way from `content` to the manner of `style`: iterate over it, take `picture` when you like."""
+class StyleTransfer:
+    """A picture that changes from `content` to the style of `style`: each iteration is a step; `picture` is current."""
 
     def __init__(
-        self, see_content: See, see_style: See, content: Tensor, style: Tensor, how: Style, mix: Tensor | None = None
+        self,
+        content_features: Features,
+        style_features: Features,
+        content: Tensor,
+        style: Tensor,
+        settings: Style,
+        colour_mix: Tensor | None = None,
     ) -> None:
-        self.see_content, self.see_style, self.how = see_content, see_style, how
+        self.content_features, self.style_features, self.settings = content_features, style_features, settings
         with torch.no_grad():
-            self.wanted = see_content(content)
-            self.grams = [gram(answer) for answer in see_style(style)]
-        if not all(bool(each.isfinite().all()) for each in (*self.wanted, *self.grams)):
-            raise Problem(
-                "the network's answer is not a number: its weights are damaged (NaN or infinite); train it anew"
-            )
-        self.waves = Waves.of(content, mix) if how.fourier else None
-        self.held = content.clone().requires_grad_() if self.waves is None else self.waves.held
-        self.move = self._mover()
+            self.content_targets = content_features(content)
+            self.style_targets = [gram_matrix(output) for output in style_features(style)]
+        if not all(bool(target.isfinite().all()) for target in (*self.content_targets, *self.style_targets)):
+            raise Problem(NOT_FINITE)
+        self.fourier = Fourier.of(content, colour_mix) if settings.fourier else None
+        self.parameters = content.clone().requires_grad_() if self.fourier is None else self.fourier.parameters
+        self.step = self._optimiser_step()
 
     def _values(self) -> Tensor:
-        return self.held if self.waves is None else self.waves.values()
+        return self.parameters if self.fourier is None else self.fourier.values()
 
-    def _mover(self) -> Callable[[Callable[[], Tensor]], object]:
-        """What takes a step by what the losses leave in `held.grad`, which it asks them for."""
-        if self.how.optimiser == "lbfgs":
-            return Lbfgs([self.held], self.how.rate or 1.0, max_iter=1, history_size=10).step
-        adam = AdamW([{"params": [self.held], "lr": self.how.rate or 0.02, "weight_decay": 0.0}], 0.9)
-        return lambda losses: (losses(), adam.step())
+    def _optimiser_step(self) -> Callable[[Callable[[], Tensor]], object]:
+        """A step of the optimiser, given a closure that sets `parameters.grad` and returns the loss."""
+        if self.settings.optimiser == "lbfgs":
+            return Lbfgs([self.parameters], self.settings.rate or 1.0, max_iter=1, history_size=10).step
+        group = {"params": [self.parameters], "lr": self.settings.rate or 0.02, "weight_decay": 0.0}
+        adam = AdamW([group], 0.9)
+        return lambda closure: (closure(), adam.step())
 
     @property
     def picture(self) -> Tensor:
@@ -94,41 +99,41 @@ class Restyling:
         return self._values().detach().clamp(0, 1)
 
     def __iter__(self) -> Iterator[Losses]:
-        """A step each."""
-        for _ in range(self.how.steps):
-            told: list[Losses] = []
+        """Yields the losses of each step."""
+        for _ in range(self.settings.steps):
+            history: list[Losses] = []
 
-            def losses(told: list[Losses] = told) -> Tensor:
+            def closure(history: list[Losses] = history) -> Tensor:
                 values = self._values()
-                content, style = self._content(values), self._style(values)
-                smooth = variation(values).sum() / values.numel()
-                total = content + self.how.strength * style + self.how.variation * smooth
-                (self.held.grad,) = torch.autograd.grad(total, self.held)
-                told.append(Losses(*(float(each.detach()) for each in (content, style, total))))
+                content, style = self._content_loss(values), self._style_loss(values)
+                variation = total_variation(values).sum() / values.numel()
+                total = content + self.settings.strength * style + self.settings.variation * variation
+                (self.parameters.grad,) = torch.autograd.grad(total, self.parameters)
+                history.append(Losses(*(float(loss.detach()) for loss in (content, style, total))))
                 return total
 
-            self.move(losses)
-            if self.waves is None:
-                self.held.detach().clamp_(0, 1)
-            yield told[0]
+            self.step(closure)
+            if self.fourier is None:
+                self.parameters.detach().clamp_(0, 1)
+            yield history[0]
 
-    def _content(self, values: Tensor) -> Tensor:
-        answers = self.see_content(values)
-        return torch.stack([_share(a, p) for a, p in zip(answers, self.wanted, strict=True)]).mean()
+    def _content_loss(self, values: Tensor) -> Tensor:
+        pairs = zip(self.content_features(values), self.content_targets, strict=True)
+        return torch.stack([_relative_error(output, target) for output, target in pairs]).mean()
 
-    def _style(self, values: Tensor) -> Tensor:
-        answers = self.see_style(values)
-        return torch.stack([_share(gram(a), g) for a, g in zip(answers, self.grams, strict=True)]).mean()
-
-
-def _share(found: Tensor, wanted: Tensor) -> Tensor:
-    return (found - wanted).square().sum() / wanted.square().sum().clamp_min(1e-12)
+    def _style_loss(self, values: Tensor) -> Tensor:
+        pairs = zip(self.style_features(values), self.style_targets, strict=True)
+        return torch.stack([_relative_error(gram_matrix(output), target) for output, target in pairs]).mean()
 
 
-def recoloured(picture: Tensor, content: Tensor) -> Tensor:
-    """The light and dark of `picture` with the colours of `content` (Gatys et al. 2016, arXiv:1606.05897, section 3.1).
+def _relative_error(values: Tensor, targets: Tensor) -> Tensor:
+    return (values - targets).square().sum() / targets.square().sum().clamp_min(1e-12)
 
-    (1, C, H, W) values from 0 to 1; one channel has no colours to keep.
+
+def with_colours_of(content: Tensor, picture: Tensor) -> Tensor:
+    """The luminance of `picture` with the colours of `content` (Gatys et al. 2016, arXiv:1606.05897, section 3.1).
+
+    (1, C, H, W) values from 0 to 1; one channel has no colours.
     """
     if picture.shape[1] == 1:
         return picture

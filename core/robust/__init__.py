@@ -1,1 +1,1 @@
-"""How a network is fooled: by an adversary, and by what happens to inputs anyway."""
+"""Robustness: adversarial attacks, common corruptions and their report."""

@@ -1,4 +1,4 @@
-"""An attack on a model, and its accuracy against the size of the attack."""
+"""An attack on a model, and the model's accuracy as a function of its size."""
 
 from __future__ import annotations
 
@@ -17,16 +17,19 @@ from ..domain import Domain
 from ..metrics import Floats, Ints, finite, interval
 from ..model import Model
 from ..problem import USAGE, Problem, did_you_mean
-from .adversary import Score, gradient, moved, pgd, tossed
+from ..tasks import Task
+from .adversary import gradient, perturb, pgd, random_sign_noise
 from .capability import Attackable, PerturbationSpace
 
 METHODS = ("fgsm", "pgd")
-SIZE = 250  # examples at once: a backward pass holds what a forward pass lets go
+BATCH_SIZE = 250  # smaller than for predictions: a backward pass keeps all activations
+
+Logits = Callable[[Tensor], Tensor]  # (B, …) floats -> (B, K)
 
 
 @dataclass(frozen=True)
 class Attack:
-    """What is moved, how it is found where to, and in how many steps. Raises Problem for what there is not."""
+    """The settings of an attack. Raises Problem for an unknown method or no steps."""
 
     space: PerturbationSpace
     method: str = "fgsm"
@@ -41,8 +44,8 @@ class Attack:
         if self.steps < 1:
             raise Problem(f"--steps is 1 or more; got {self.steps}", USAGE)
 
-    def of(self, model: Model) -> tuple[Callable[[Tensor], Tensor], Score]:
-        """From compact inputs to the floats that are moved, and from these to the model's scores."""
+    def functions(self, model: Model) -> tuple[Callable[[Tensor], Tensor], Logits]:
+        """Returns the functions from compact inputs to the perturbed floats, and from these to logits."""
         if self.space.on == "inputs":
             return torch.Tensor.float, model.logits
         return model.frontend, model.module.of_maps
@@ -50,23 +53,33 @@ class Attack:
     def rng(self, device: torch.device) -> torch.Generator:
         return torch.Generator(device).manual_seed(self.seed)
 
-    def examples(
-        self, score: Score, x: Tensor, targets: Tensor, epsilons: Sequence[float], rng: torch.Generator
+    def adversarial_examples(
+        self, task: Task, logits: Logits, x: Tensor, targets: Tensor, epsilons: Sequence[float], rng: torch.Generator
     ) -> list[Tensor]:
-        """The adversarial examples of each size; `x` itself where it is 0."""
+        """Returns the adversarial examples of each size; `x` itself for a size of 0."""
+
+        def objective(x: Tensor) -> Tensor:
+            return task.attack_loss(logits(x).float(), targets)
+
         if self.method == "fgsm":  # one gradient for all sizes
-            direction = gradient(score, x, targets)
-            return [moved(x, direction, epsilon, self.space) for epsilon in epsilons]
-        return [pgd(score, x, targets, epsilon, self.space, self.steps, rng) if epsilon else x for epsilon in epsilons]
+            direction = gradient(objective, x)
+            return [perturb(x, direction, epsilon, self.space) for epsilon in epsilons]
+        return [pgd(objective, x, epsilon, self.space, self.steps, rng) if epsilon else x for epsilon in epsilons]
 
 
-def surface_of(domain: Domain, name: str | None) -> PerturbationSpace:
-    """What of a domain's inputs is attacked. Raises Problem where there is nothing of that name, or nothing at all."""
+def check_task(model: Model, feature: str = "attack") -> None:
+    """Raises Problem if predictions of the model's task are not one label each."""
+    if model.task.name != "classify":
+        raise Problem(f"{feature} is for classification; the task of this model is {model.task.name}", USAGE)
+
+
+def perturbation_space(domain: Domain, name: str | None) -> PerturbationSpace:
+    """Returns a perturbation space of a domain, by default the first. Raises Problem for an unknown one, or none."""
     attackable = domain.capability(Attackable)
     if attackable is None:
         raise Problem(
-            f"{domain.name} has nothing that could be moved by a little, so there is no gradient to follow; "
-            "see what it withstands with --card",
+            f"inputs of {domain.name} cannot be perturbed by a small amount, so there is no gradient to follow; "
+            "measure robustness to corruptions with --card",
             USAGE,
         )
     names = [space.name for space in attackable.spaces]
@@ -76,26 +89,26 @@ def surface_of(domain: Domain, name: str | None) -> PerturbationSpace:
 
 
 def sizes(epsilons: Sequence[float]) -> list[float]:
-    """The sizes of an attack, rising, 0 first. Raises Problem where one is none."""
-    for each in epsilons:
-        if not isfinite(each) or each < 0:
-            raise Problem(f"--epsilon is 0 or more, as in 0.05,0.1; got {each:g}", USAGE)
+    """Returns the sizes of an attack in ascending order, from 0. Raises Problem for a negative or infinite one."""
+    for epsilon in epsilons:
+        if not isfinite(epsilon) or epsilon < 0:
+            raise Problem(f"--epsilon is 0 or more, as in 0.05,0.1; got {epsilon:g}", USAGE)
     return sorted({0.0, *epsilons})
 
 
 @dataclass(frozen=True)
 class Curve:
-    """What a model answered under attacks of several sizes."""
+    """A model's predictions under attacks of several sizes."""
 
     attack: Attack
     epsilons: Sequence[float]  # E of them
     targets: Ints  # (N,)
-    answers: Ints  # (N, E) the label that was likeliest
+    predicted: Ints  # (N, E) index of the predicted label
     confidence: Floats  # (N, E) its probability
-    tossed: Ints  # (N, E) the label that was likeliest after a move as large, but by chance
+    under_noise: Ints  # (N, E) index of the label predicted under random signs of the same size
 
     def to_dict(self) -> dict[str, Any]:
-        """The curve as JSON. Shares, not per cent."""
+        """Returns the curve as JSON. Shares, not per cent."""
         attack: dict[str, Any] = {
             "method": self.attack.method,
             "on": self.attack.space.name,
@@ -103,44 +116,47 @@ class Curve:
         }
         if self.attack.method == "pgd":
             attack["steps"] = self.attack.steps
-        return {**attack, "seed": self.attack.seed, "rows": [self.row(at) for at in range(len(self.epsilons))]}
+        rows = [self.row(index) for index in range(len(self.epsilons))]
+        return {**attack, "seed": self.attack.seed, "rows": rows}
 
-    def row(self, at: int) -> dict[str, Any]:
-        right = self.answers[:, at] == self.targets
+    def row(self, index: int) -> dict[str, Any]:
+        """Returns the figures of one size."""
+        correct = self.predicted[:, index] == self.targets
         return {
-            "epsilon": self.epsilons[at],
-            "accuracy": float(right.mean()),
-            "interval": list(interval(int(right.sum()), len(right))),
-            "random": float((self.tossed[:, at] == self.targets).mean()),
-            "confidence": float(self.confidence[:, at].mean()),
+            "epsilon": self.epsilons[index],
+            "accuracy": float(correct.mean()),
+            "interval": list(interval(int(correct.sum()), len(correct))),
+            "random": float((self.under_noise[:, index] == self.targets).mean()),
+            "confidence": float(self.confidence[:, index].mean()),
         }
 
 
 def curve(
     model: Model, examples: Examples, attack: Attack, epsilons: Sequence[float], progress: Progress | None = None
 ) -> Curve:
-    """The model's answers to the examples under an attack of each size. Raises Problem where they are not numbers."""
-    see, score = attack.of(model)
+    """Attacks the examples with each size. Raises Problem if probabilities are not finite."""
+    check_task(model)
+    to_floats, logits = attack.functions(model)
     rng, done = attack.rng(model.device), 0
 
-    def work(
-        inputs: Tensor, targets: Tensor
-    ) -> Tensor:  # (B, …) -> (B, E, 3): answer, its probability, answer by chance
+    def work(inputs: Tensor, targets: Tensor) -> Tensor:
+        """(B, …) -> (B, E, 3): the predicted label, its probability, the label under random signs."""
         nonlocal done
-        x = see(inputs)
-        told = []
-        for each, epsilon in zip(attack.examples(score, x, targets, epsilons, rng), epsilons, strict=True):
+        x = to_floats(inputs)
+        columns = []
+        points = attack.adversarial_examples(model.task, logits, x, targets, epsilons, rng)
+        for point, epsilon in zip(points, epsilons, strict=True):
             with torch.no_grad():
-                sure = score(each).float().softmax(1).max(1)
-                chance = score(tossed(x, epsilon, attack.space, rng)).argmax(1)
-            told.append(torch.stack((sure.indices, sure.values, chance), 1))
+                best = model.task.link(logits(point).float()).max(1)
+                under_noise = logits(random_sign_noise(x, epsilon, attack.space, rng)).argmax(1)
+            columns.append(torch.stack((best.indices, best.values, under_noise), 1))
         done += len(inputs)
         if progress:
             progress(done, len(examples))
-        return torch.stack(told, 1)
+        return torch.stack(columns, 1)
 
     model.module.eval()
-    found = feed.map_batches(model, examples, work, SIZE).numpy()
-    finite(found[..., 1])
-    answers, chance = (found[..., at].astype(np.int64) for at in (0, 2))
-    return Curve(attack, epsilons, examples.targets.numpy(), answers, found[..., 1], chance)
+    results = feed.map_batches(model, examples, work, BATCH_SIZE).numpy()
+    finite(results[..., 1])
+    predicted, under_noise = (results[..., column].astype(np.int64) for column in (0, 2))
+    return Curve(attack, epsilons, examples.targets.numpy(), predicted, results[..., 1], under_noise)

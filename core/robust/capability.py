@@ -1,4 +1,4 @@
-"""What attacks, adversarial training and corruptions ask of a domain."""
+"""The capabilities of a domain that attacks, adversarial training and corruptions use."""
 
 from __future__ import annotations
 
@@ -15,32 +15,32 @@ from ..data import Preprocessing
 
 
 class PerturbationSpace(NamedTuple):
-    """What of an input an adversary may move, each number by at most ε, and what ε counts."""
+    """What an adversary may perturb: each number by at most ε."""
 
     name: str  # "pixels"
     on: Literal["inputs", "maps"]  # the compact arrays, or what the frontend makes of them
     unit: str  # of ε: "shares of a pixel's range"
-    epsilons: Sequence[float]  # the sizes that are tried where nobody names any
-    full: float = 1.0  # an ε of 1, as the arrays count
-    least: float = -inf  # where their numbers end
+    epsilons: Sequence[float]  # the default sizes of an attack
+    full: float = 1.0  # an ε of 1, in the unit of the arrays
+    least: float = -inf  # the range of their numbers
     most: float = inf
 
 
 class Corruption(NamedTuple):
-    """A way that inputs go wrong without anybody's intent, in five strengths."""
+    """A common, unintended change of inputs, in five strengths."""
 
-    change: Callable[[Tensor, float, torch.Generator], Tensor]  # a batch of compact inputs, on its device; how much
-    amounts: tuple[float, float, float, float, float]  # how much, at strengths 1 to 5
+    change: Callable[[Tensor, float, torch.Generator], Tensor]  # compact inputs on their device, amount -> changed
+    amounts: tuple[float, float, float, float, float]  # at strengths 1 to 5
     unit: str  # of the amounts: "degrees"
 
     def __call__(self, inputs: Tensor, strength: int, rng: torch.Generator) -> Tensor:
-        """The batch at a strength from 1 to 5; as it is at 0."""
+        """Returns the batch at a strength from 1 to 5; unchanged at 0."""
         return self.change(inputs, self.amounts[strength - 1], rng) if strength else inputs
 
 
 @dataclass(frozen=True)
 class Attackable(Capability):
-    """Inputs that an adversary can perturb by a small amount."""
+    """Inputs that can be perturbed by a small amount."""
 
     spaces: Sequence[PerturbationSpace]  # the first is the default
     # Draws an input, or its maps (C, H, W), on matplotlib's axes with their units; None if `Domain.show` is enough.

@@ -29,7 +29,10 @@ class FastAdversary:
         return self.space.on
 
     def __call__(self, logits: Callable[[Tensor], Tensor], x: Tensor, targets: Tensor, rng: torch.Generator) -> Tensor:
-        return fast(logits, x, targets, self.epsilon, self.space, rng)
+        def objective(x: Tensor) -> Tensor:
+            return self.task.attack_loss(logits(x).float(), targets)
+
+        return fast(objective, x, self.epsilon, self.space, rng)
 
 
 def adversary_of(plan: Plan, task: Task) -> Adversary | None:

@@ -30,6 +30,7 @@ class Classify(Task):
     uses_domain_labels: ClassVar[bool] = True
     batch_metrics: ClassVar[tuple[str, ...]] = ("accuracy",)
     charts: ClassVar[tuple[Chart, ...]] = (Chart("loss", "Log loss"), Chart("accuracy", "Accuracy", is_share=True))
+    outputs_are_probabilities: ClassVar[bool] = True
     template: ClassVar[str] = "classify.html"
 
     @classmethod

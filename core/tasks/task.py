@@ -50,6 +50,7 @@ class Task(ABC):
     uses_domain_labels: ClassVar[bool] = False  # whether LegalLabels and DomainMetrics of a domain apply
     batch_metrics: ClassVar[tuple[str, ...]] = ()  # the names of what `batch_sums` sums
     charts: ClassVar[tuple[Chart, ...]] = ()
+    outputs_are_probabilities: ClassVar[bool] = False  # whether `output_value` is one
     template: ClassVar[str] = ""  # the file with the task's blocks of the report, beside the task
 
     # --- targets and state
