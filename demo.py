@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from . import domain, load
-from .commands import tell
+from .commands import output
 from .core import device as devices
 from .core import diagram
 from .core.data import DataSpec
@@ -210,5 +210,5 @@ def go_part(quick: bool, out: str, console: Any) -> None:
     file.write_bytes(sgf_bytes(19, board.moves, {"PB": "neocog", "PW": "neocog"}))
     (row,) = model.predict([str(file)], 5)
     drawable = model.domain.require(Drawable, "drawing")
-    tell.drawing(drawable.draw(FileInput(str(file)), row, model.card.preprocessing).text)
+    output.drawing(drawable.draw(FileInput(str(file)), row, model.card.preprocessing).text)
     next_steps(console, f"neocog go annotate {file}", "neocog predict YOUR-GAME.sgf --move 57", "neocog go gtp")

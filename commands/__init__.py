@@ -1,1 +1,1 @@
-"""What the commands are made of: the flags they share, how they ask and tell, and the larger of them, a file each."""
+"""The commands, a module for each group of them, and what they share: options, parsing of arguments, output."""

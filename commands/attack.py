@@ -13,7 +13,7 @@ import typer
 from ..core import files
 from ..core.problem import USAGE, Problem
 from ..core.progress import progress, say
-from . import tell, typed
+from . import output, parsing
 from .flags import (
     CACHE,
     DEVICE,
@@ -131,7 +131,7 @@ def attack(
     if out:
         write(out, result, draw)
     if json:
-        tell.document(result)
+        output.document(result)
     else:
         print_card(result) if with_card else print_attack(result)
 
@@ -218,7 +218,7 @@ def read_card(path: Path) -> dict[str, Any]:
 
 def load_data(model: Model, data: str, options: dict[str, Any], division: dict[str, Any], quiet: bool) -> Data:
     """Loads data with the model's labels and preprocessing, and prints remarks on it."""
-    source = typed.source(data, options, **division, **model.split_options)
+    source = parsing.source(data, options, **division, **model.split_options)
     with progress("reading", "files", quiet) as bar:
         loaded = model.load(replace(source, progress=bar))
     for remark in [] if quiet else loaded.remarks:
@@ -262,7 +262,7 @@ def print_attack(result: Mapping[str, Any]) -> None:
         low, high = row["interval"]
         accuracy, random, confidence = (f"{row[name]:.2%}" for name in ("accuracy", "random", "confidence"))
         table.add_row(f"{row['epsilon']:g}", accuracy, f"{low:.2%} to {high:.2%}", random, confidence)
-    tell.console().print(table)
+    output.console().print(table)
 
 
 def print_card(card: Mapping[str, Any]) -> None:
@@ -278,7 +278,7 @@ def print_card(card: Mapping[str, Any]) -> None:
         strongest = f"{corruption['rows'][-1]['amount']:g} {corruption['unit']}"
         table.add_row(name, *accuracies, f"{corruption['mean']:.1%}", *points, strongest)
     if card["corruptions"]:
-        tell.console().print(table)
+        output.console().print(table)
         difference = f" ({100 * against['mean']:+.1f} points)" if against else ""
         print(f"\nmean of all          {card['mean']:.2%}{difference}")
     if card["views"]:

@@ -11,7 +11,7 @@ import typer
 
 from ..core.problem import DATA, USAGE, Problem
 from ..core.progress import progress, say
-from . import tell, typed
+from . import output, parsing
 from .flags import DEVICE, FORCE, JSON, MODEL, MOVE, QUIET, flag
 
 if TYPE_CHECKING:
@@ -71,13 +71,13 @@ def explain(
     explainable = loaded.domain.require(Explainable, "explain")
     if listen and explainable.sonify is None:
         raise Problem(f"--listen is for recordings; this is a model of {loaded.domain.name}", USAGE)
-    options = typed.input_options(loaded.domain, {"move": move})
+    options = parsing.input_options(loaded.domain, {"move": move})
     layers = [places.layer(loaded.network, name) for name in layer or []]
-    sources = typed.with_options(inputs_of(loaded, inputs), options)
+    sources = parsing.with_options(inputs_of(loaded, inputs), options)
     with progress("explaining", "maps", quiet) as bar:
         explanations = list(explained.explain(loaded, sources, method, label or [], check, layers, bar))
     if json:
-        tell.document([explanation.to_dict() for explanation in explanations])
+        output.document([explanation.to_dict() for explanation in explanations])
     else:
         print_explanations(explanations)
     if out:
@@ -109,7 +109,7 @@ def print_explanations(explanations: Sequence[Explanation]) -> None:
     """Prints a line for each map, under a line for its input and label; of a text also its coloured tokens."""
     from ..core.explain import render
 
-    header, *lines = tell.columns(render.rows(explanations))
+    header, *lines = output.columns(render.rows(explanations))
     previous: Any = None
     for explanation, line in zip(explanations, lines, strict=True):
         current = (id(explanation.inputs), explanation.label)
@@ -118,7 +118,7 @@ def print_explanations(explanations: Sequence[Explanation]) -> None:
             print(f"{explanation.name}: {explanation.label} {render.value_text(explanation)}{window}\n{header}")
             previous = current
         print(line)
-        if tell.in_colour() and (text := explanation.highlighted("terminal")) is not None:
+        if output.in_colour() and (text := explanation.highlighted("terminal")) is not None:
             print("    " + text)
     print("\n".join(["", *render.legend(explanations)]).rstrip())
 

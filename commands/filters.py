@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from ..core.problem import USAGE, Problem
 from ..core.progress import progress, say
-from . import tell, typed
+from . import output, parsing
 from .explain import OUT
 from .flags import DEVICE, FORCE, JSON, MODEL, MOVE, QUIET, flag
 
@@ -65,7 +65,7 @@ def filters(
     else:
         place = places.layer(loaded.network, layer) if layer is not None else place_of(loaded, None)
         if maps is not None:
-            drawing = _maps(loaded, maps, place, json, typed.input_options(loaded.domain, {"move": move}))
+            drawing = _maps(loaded, maps, place, json, parsing.input_options(loaded.domain, {"move": move}))
         else:
             assert top is not None
             drawing = _top(loaded, top, place, None if unit is None else places.unit(place, unit), json, quiet)
@@ -85,14 +85,14 @@ def _filters(model: Model, place: Place | None, json: bool) -> Sheet | None:
     if layers:
         token_filters = [token_filter for layer in layers for token_filter in filters.token_filters(model, layer)]
         if json:
-            tell.document([token_filter_row(token_filter) for token_filter in token_filters])
+            output.document([token_filter_row(token_filter) for token_filter in token_filters])
         else:
             print_token_filters(token_filters)
         return None
     place = place or filters.place_of(model, None)
     weights = filters.weights(model, place)
     if json:
-        tell.document({"layer": place.number, "word": str(place.row.layer), "filters": weights.tolist()})
+        output.document({"layer": place.number, "word": str(place.row.layer), "filters": weights.tolist()})
     else:
         count, channels, height, width = weights.shape
         print(f"{place.name}: {count} filters of {height}×{width} over {channels} channel{'s' * (channels > 1)}")
@@ -120,13 +120,13 @@ def _maps(model: Model, source: str, place: Place, json: bool, options: dict[str
     from ..core.explain import responses
     from ..core.presentation import Readable
 
-    sources = typed.with_options(model.domain.expand_paths([source]), options)
+    sources = parsing.with_options(model.domain.expand_paths([source]), options)
     if len(sources) != 1:
         raise Problem(f"--maps takes one input; {source} is {len(sources)}", USAGE)
     inputs = model.domain.read(sources[0], model.card.preprocessing)
     values = responses.responses(model, inputs, place)
     if json:
-        tell.document({"input": source, "layer": place.number, "size": list(values.shape), "maps": values.tolist()})
+        output.document({"input": source, "layer": place.number, "size": list(values.shape), "maps": values.tolist()})
     else:
         largest = values.flatten(1).amax(1) if values.ndim == 3 else values
         order = largest.argsort(descending=True)[:5].tolist()
@@ -142,14 +142,14 @@ def _top(model: Model, data: str, place: Place, unit: int | None, json: bool, qu
     from ..core.explain import responses
     from ..core.presentation import Readable
 
-    source = typed.source(data, {}, **model.split_options)
+    source = parsing.source(data, {}, **model.split_options)
     with progress("reading", "files", quiet) as bar:
         loaded = model.load(replace(source, progress=bar))
     examples, _ = model.examples(loaded)
     with progress("computing activations", "inputs", quiet) as bar:
         table = responses.top_inputs(model, examples, place, unit, bar)
     if json:
-        tell.document([entry.to_dict() for row in table for entry in row])
+        output.document([entry.to_dict() for row in table for entry in row])
     else:
         print_top_inputs(table, [[responses.patch(model, examples, entry) for entry in row] for row in table])
     return None if model.domain.capability(Readable) else responses.top_sheet(model, examples, place, table)

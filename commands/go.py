@@ -11,7 +11,7 @@ import typer
 from ..core.files import check_overwrite
 from ..core.problem import DATA, INTERRUPTED, USAGE, Problem
 from ..core.progress import progress, say
-from . import tell
+from . import output
 from .flags import FORCE, JSON, QUIET
 from .help import Group
 
@@ -64,11 +64,11 @@ def show(
             files.write(png, lambda temporary: picture.png(board).save(temporary, "PNG"))
         say("wrote " + ", ".join(str(path) for path in (svg, png) if path))
     if json:
-        tell.document(to_dict(record, board))
+        output.document(to_dict(record, board))
     elif not (svg or png):
         from ..go.terminal import text
 
-        tell.drawing(partial(text, board))
+        output.drawing(partial(text, board))
 
 
 def read_game(argument: str) -> Game:
@@ -138,7 +138,7 @@ def planes(
     if not quiet:
         list_left_out(bad)
     if json:
-        tell.document(summary | {"bad": [record._asdict() for record in bad]})
+        output.document(summary | {"bad": [record._asdict() for record in bad]})
     else:
         print(f"{summary['positions']:,} positions of {summary['games']:,} games in {out}")
 
@@ -176,7 +176,7 @@ def pack(
     if not quiet:
         list_left_out(index["bad"])
     if json:
-        tell.document(index | {"out": str(out)})
+        output.document(index | {"out": str(out)})
         return
     splits = ", ".join(f"{count:,} {split}" for split, count in index["games"].items())
     print(f"{index['positions']:,} positions of {sum(index['games'].values()):,} games ({splits}) in {out}/")

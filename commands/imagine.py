@@ -10,9 +10,9 @@ import typer
 
 from ..core.problem import USAGE, Problem
 from ..core.progress import progress, say
-from . import tell
+from . import output
 from .flags import DEVICE, FORCE, JSON, MODEL, QUIET, flag
-from .painting import painting
+from .iterative import picture_steps
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -110,7 +110,7 @@ def imagine(
     if listen and imaginable.sonify:
         imaginable.sonify([entry.input for entry in result.rows[-1].inputs], loaded.card.preprocessing, listen)
     if json:
-        tell.document({"model": model} | result.to_dict())
+        output.document({"model": model} | result.to_dict())
     else:
         readable = loaded.domain.capability(Readable)
         to_text = (lambda ids: readable.to_text(ids, loaded.card.preprocessing)) if readable else None
@@ -231,10 +231,10 @@ def dream(
     sizes = settings.sizes(*values.shape[2:])
     layers.check_size(loaded.network, places[-1], *sizes[0])
     features = layers.features(frozen_network(loaded), places, continuous_parameterization(loaded).to_maps)
-    with painting("dreaming", len(sizes) * steps, out, every, quiet) as output:
-        result = run(features, values, settings, output.step, guide_values)
+    with picture_steps("dreaming", len(sizes) * steps, out, every, quiet) as steps_shown:
+        result = run(features, values, settings, steps_shown.step, guide_values)
     details = {"layers": [place.name for place in places], "octaves": [list(shape) for shape in sizes]}
-    output.end(result, details, json, quiet)
+    steps_shown.end(result, details, json, quiet)
 
 
 def style(
@@ -303,9 +303,9 @@ def style(
     def current() -> Tensor:
         return with_colours_of(content_values, transfer.picture) if colour == "keep" else transfer.picture
 
-    with painting("transferring the style", steps, out, every, quiet) as output:
+    with picture_steps("transferring the style", steps, out, every, quiet) as steps_shown:
         for step, losses in enumerate(transfer):
-            if output.step(step + 1, current, f"content {losses.content:.3f}, style {losses.style:.3f}"):
+            if steps_shown.step(step + 1, current, f"content {losses.content:.3f}, style {losses.style:.3f}"):
                 break
     details = {"content": [place.name for place in content_places], "style": [place.name for place in style_places]}
-    output.end(current(), details | {"losses": losses._asdict()}, json, quiet)
+    steps_shown.end(current(), details | {"losses": losses._asdict()}, json, quiet)

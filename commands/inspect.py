@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from ..core.progress import progress, say
-from . import tell, typed
+from . import output, parsing
 from .flags import (
     GROUP_BY,
     JSON,
@@ -53,13 +53,13 @@ def describe(
         files.write_text(svg, diagram.svg(measured, name))
         say(f"wrote {svg}")
     if json:
-        tell.document(measured.to_dict() | ({"card": asdict(card)} if card else {}))
+        output.document(measured.to_dict() | ({"card": asdict(card)} if card else {}))
     else:
         from ..core import diagram
 
-        tell.console().print(diagram.table(measured))
+        output.console().print(diagram.table(measured))
         if card:
-            tell.card(card)
+            output.card(card)
 
 
 def recipes(
@@ -88,9 +88,9 @@ def recipes(
                 }
             )
     if json:
-        tell.document(rows)
+        output.document(rows)
         return
-    tell.recipes(rows)
+    output.recipes(rows)
 
 
 def check(
@@ -117,7 +117,7 @@ def check(
 
     options = {"pattern": pattern, "test_where": test_where}
     options |= {"text_column": text_column, "label_column": label_column, "label_level": label_level}
-    source = typed.source(data, options, test=test, group_by=group_by, test_share=test_share, split=split)
+    source = parsing.source(data, options, test=test, group_by=group_by, test_share=test_share, split=split)
     with progress("checking", "files", quiet) as bar:
         findings = domain_of(domain).check(replace(source, progress=bar))
-    tell.document(findings) if json else tell.check(findings)
+    output.document(findings) if json else output.check(findings)

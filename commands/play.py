@@ -11,7 +11,7 @@ import typer
 from ..core.files import check_overwrite
 from ..core.problem import INTERRUPTED, Problem
 from ..core.progress import progress, say
-from . import tell
+from . import output
 from .flags import DEVICE, FORCE, JSON, QUIET, SEED, SYMMETRIES, flag
 from .go import app as app  # extended here
 from .go import read_record
@@ -127,7 +127,7 @@ def match(
     for remark in [] if quiet else remarks(summary):
         say(remark)
     if json:
-        tell.document(summary | {"results": [{k: v for k, v in row.items() if k != "line"} for row in rows]})
+        output.document(summary | {"results": [{k: v for k, v in row.items() if k != "line"} for row in rows]})
     else:
         print("\n".join([*report(summary, summary["names"]), f"\n{folder}/"]))
 
@@ -182,7 +182,7 @@ def annotate(
     metrics = annotations.metrics_by_colour(moves)
     if json:
         rows = [annotations.to_dict(move) for move in moves]
-        tell.document({"game": record.name, "model": model, **metrics, "moves": rows})
+        output.document({"game": record.name, "model": model, **metrics, "moves": rows})
     else:
         print_annotations([annotations.to_dict(move) for move in annotations.least_expected(moves, top)], metrics)
 
@@ -206,7 +206,7 @@ def print_annotations(rows: list[dict[str, Any]], metrics: dict[str, dict[str, A
             best = "  ".join(f"{move['move']} {move['probability']:.1%}" for move in row["best"][:3])
             shares = f"{row['probability']:.2%}", str(row["rank"])
             table.add_row(str(row["number"]), row["colour"], row["move"], *shares, best)
-        tell.console().print(table)
+        output.console().print(table)
         print()
     for name, values in metrics.items():
         if values["moves"]:

@@ -12,7 +12,7 @@ import typer
 
 from ..core.problem import DATA, USAGE, Problem
 from ..core.progress import progress, say
-from . import tell, typed
+from . import output, parsing
 from .flags import (
     CACHE,
     DEVICE,
@@ -65,7 +65,7 @@ def evaluate(
     loaded_model = load(model, device or "auto", symmetries)
     options = {"cache": cache, "pattern": pattern, "test_where": test_where}
     options |= {"text_column": text_column, "label_column": label_column, "label_level": label_level}
-    source = typed.source(data, options, test=test, unknown=unknown, max_bad=max_bad, **loaded_model.split_options)
+    source = parsing.source(data, options, test=test, unknown=unknown, max_bad=max_bad, **loaded_model.split_options)
     with progress("reading", "files", quiet) as bar:
         loaded = loaded_model.load(replace(source, progress=bar))
     start = time.perf_counter()
@@ -77,7 +77,7 @@ def evaluate(
         if save is None:
             raise Problem(f"--confusion is for classification; this model's task is {loaded_model.task.name}", USAGE)
         save(confusion)
-    tell.document(metrics) if json else tell.metrics(metrics, loaded_model.task)
+    output.document(metrics) if json else output.metrics(metrics, loaded_model.task)
 
 
 def predict(
@@ -114,37 +114,37 @@ def predict(
     """
     from .. import load
     from ..core.inputs import BytesInput
-    from . import answers as special
+    from . import predictions
 
-    model, inputs = typed.model_and_inputs(model, inputs or [])
+    model, inputs = parsing.model_and_inputs(model, inputs or [])
     loaded = load(model, device or "auto", symmetries)
-    options = typed.input_options(loaded.domain, {"move": move})
-    unpredicted = special.answered(loaded, inputs, top, json, {"text_column": text_column})
+    options = parsing.input_options(loaded.domain, {"move": move})
+    unpredicted = predictions.predict_stream(loaded, inputs, top, json, {"text_column": text_column})
     if unpredicted is not None:
         raise typer.Exit(DATA if unpredicted else 0)
     paths = [argument for argument in inputs if argument != "-"]
     values = loaded.domain.expand_paths(paths) if paths else []
     if "-" in inputs:
         values.append(BytesInput(sys.stdin.buffer.read()))
-    values = typed.with_options(values, options)
+    values = parsing.with_options(values, options)
     for message, file in (("--labels is for one recording", labels), ("--out is for one record", out)):
         if file and len(values) != 1:
             raise Problem(f"{message}; got {len(values)}", USAGE)
     if labels:
-        special.check_labels(loaded.domain, labels, force)
+        predictions.check_labels(loaded.domain, labels, force)
     if out:
-        special.check_picture(loaded.domain, out, force)
+        predictions.check_picture(loaded.domain, out, force)
     rows = loaded.predict(values, top)
     problems = [row for row in rows if "problem" in row]
     if labels and not problems:
-        special.write_labels(loaded.domain, rows[0], labels)
+        predictions.write_labels(loaded.domain, rows[0], labels)
     if len(values) == 1 and not problems:
-        special.draw(loaded, values[0], rows[0], out, show=not json)
+        predictions.draw(loaded, values[0], rows[0], out, show=not json)
     if json:
-        tell.document(rows)
+        output.document(rows)
     else:
-        tell.predictions([row for row in rows if "problem" not in row], loaded.task)
+        output.predictions([row for row in rows if "problem" not in row], loaded.task)
     for row in problems:
-        special.tell_problem(row)
+        predictions.print_problem(row)
     if problems:
         raise typer.Exit(DATA)

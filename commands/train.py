@@ -12,7 +12,7 @@ import typer
 
 from ..core.problem import INTERRUPTED, Problem
 from ..core.progress import Progress, TrainingProgress, progress, say
-from . import tell, typed
+from . import output, parsing
 
 if TYPE_CHECKING:
     from ..core.fit import Event
@@ -128,7 +128,7 @@ def train(
     options |= {"planes": planes}
     split_fields = {"test": test, "valid": valid, "group_by": group_by, "test_share": test_share, "split": split}
     split_fields |= {"valid_share": valid_share, "unknown": unknown, "max_bad": max_bad}
-    plan = typed.plan(settings, domain, data, recipe, network, weights, changes, set_ or [], options, split_fields)
+    plan = parsing.plan(settings, domain, data, recipe, network, weights, changes, set_ or [], options, split_fields)
     _train(plan, out, force, tensorboard, quiet, json)
 
 
@@ -159,7 +159,7 @@ def _listeners(
             reading.close()
             bar.quiet = bar.bar.quiet = quiet or not folder.leads
             if not bar.quiet:
-                tell.introduction(event.training, folder.folder)
+                output.introduction(event.training, folder.folder)
 
     with stoppable() as stop:
 
@@ -189,7 +189,7 @@ def _conclude(folder: RunFolder, quiet: bool, json: bool) -> None:
         from ..core.finalize import finalize  # imports matplotlib
 
         summary = finalize(folder)
-        tell.document(summary) if json else tell.conclusion(folder, summary)
+        output.document(summary) if json else output.conclusion(folder, summary)
 
 
 def resume(
@@ -216,7 +216,7 @@ def resume(
     if trained >= planned and (run / "summary.json").exists():
         say(f"{run} is finished: {trained} of {planned} epochs; train further with --epochs {planned * 2}")
         if json:
-            tell.document(json_format.loads((run / "summary.json").read_text(encoding="utf-8")))
+            output.document(json_format.loads((run / "summary.json").read_text(encoding="utf-8")))
         return
     where = devices.choose(device or settings.get("device", "auto"))
     with devices.world(where) as world, progress("reading", "files", quiet or world.rank > 0) as reading:

@@ -327,7 +327,7 @@ WRONG = [
     (("train", "vision", "PHOTOS", "--set", "smoothing"), USAGE, "--set takes NAME=VALUE"),
     (("train", "vision", "PHOTOS", "--epochs", "0"), USAGE, "epochs is from 1 to"),
     (("train", "vision", "PHOTOS", "--augment", "flop"), USAGE, "flip"),
-    (("train", "vision", "PHOTOS", "--device", "cuda:7"), USAGE, "cuda:7 is not here"),
+    (("train", "vision", "PHOTOS", "--device", "cuda:7"), USAGE, "cuda:7 is not available"),
     (
         ("train", "vision", "PHOTOS", "--device", "gpu"),
         USAGE,
@@ -339,7 +339,7 @@ WRONG = [
     (
         ("train", "--settings", "one.toml", "--recipe", "swift", "--test-share", "0.2"),
         USAGE,
-        "--settings says all of the data and the network: leave out --recipe, --test-share",
+        "--settings fixes the data and the network: leave out --recipe, --test-share",
     ),
     (("resume", "nothing"), USAGE, "expected the settings.toml of a run"),
     (("predict", "nothing", "x.png"), USAGE, "nothing does not exist; expected a model file or a run's folder"),

@@ -1,7 +1,7 @@
 """How large the test part is, and another division of the same examples."""
 
 import pytest
-from neocog.commands import typed
+from neocog.commands import parsing
 from neocog.core.data import DataSpec
 from neocog.core.problem import Problem
 from neocog.core.sources.manifest import assign_splits
@@ -44,4 +44,4 @@ def test_the_validation_part_is_a_share_of_what_is_not_for_the_test_and_may_be_n
 @pytest.mark.parametrize("share", ["test_share", "valid_share"])
 def test_a_share_that_leaves_nothing_to_train_on(share):
     with pytest.raises(Problem, match=rf"--{share.replace('_', '-')} is a share from 0 to 0.9; got 2"):
-        typed.source("d", {}, **{share: 2.0})
+        parsing.source("d", {}, **{share: 2.0})

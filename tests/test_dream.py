@@ -230,15 +230,15 @@ def test_pictures_on_the_way_are_kept_where_asked(tmp_path):
 
 @pytest.mark.parametrize("command", ["dream", "style"])
 def test_stopped_it_keeps_the_last_picture(command, tmp_path, monkeypatch):
-    from neocog.commands import painting
+    from neocog.commands import iterative
 
-    step = painting.Painting.step
+    step = iterative.PictureSteps.step
 
     def interrupted(self, *told):
         signal.raise_signal(signal.SIGINT)
         return step(self, *told)
 
-    monkeypatch.setattr(painting.Painting, "step", interrupted)
+    monkeypatch.setattr(iterative.PictureSteps, "step", interrupted)
     result = CliRunner().invoke(app, asked(command, tmp_path))
     assert isinstance(result.exception, Problem) and result.exception.code == INTERRUPTED
     assert "stopped after 1 of" in str(result.exception) and "is the last picture" in str(result.exception)

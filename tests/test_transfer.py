@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 import toy
-from neocog.commands.typed import weights_of
+from neocog.commands.parsing import weights_of
 from neocog.core import checkpoint, transfer
 from neocog.core.checkpoint import Card
 from neocog.core.constants import NetworkConstants

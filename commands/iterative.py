@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 from ..core.problem import INTERRUPTED, Problem
 from ..core.progress import Progress, duration, progress, say
 from ..core.signals import Stop, stoppable
-from . import tell
+from . import output
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-class Painting:
+class PictureSteps:
     """Shows the progress of each step, writes pictures on the way and at the end."""
 
     def __init__(self, total: int, out: Path, every: int | None, bar: Progress, stop: Stop) -> None:
@@ -47,13 +47,13 @@ class Painting:
         size = list(picture.shape[2:])
         summary = {"out": str(self.out), "size": size, "steps": self.steps, "seconds": round(seconds, 1)}
         if json:
-            tell.document(summary | details)
+            output.document(summary | details)
         elif not quiet:
             say(f"wrote {self.out}, {size[1]}×{size[0]}, after {self.steps} steps in {duration(seconds)}")
 
 
 @contextmanager
-def painting(action: str, total: int, out: Path, every: int | None, quiet: bool) -> Iterator[Painting]:
+def picture_steps(action: str, total: int, out: Path, every: int | None, quiet: bool) -> Iterator[PictureSteps]:
     """In this context, the first Ctrl-C stops after the current step."""
     with stoppable() as stop, progress(action, "steps", quiet) as bar:
-        yield Painting(total, out, every, bar, stop)
+        yield PictureSteps(total, out, every, bar, stop)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ..core import files, stream
 from ..core.problem import USAGE, Problem
 from ..core.progress import say
-from . import tell
+from . import output
 
 if TYPE_CHECKING:
     from ..core.domain import Domain
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ..core.model import Model
 
 
-def answered(
+def predict_stream(
     model: Model, inputs: Sequence[str], top: int, json: bool, options: Mapping[str, str | None]
 ) -> int | None:
     """Predicts lines of stdin, or the rows of a table, and prints the predictions.
@@ -37,7 +37,7 @@ def answered(
         return None
     if json:
         rows = [row for _, row in stream.rows(model, table, top)]
-        tell.document(rows)
+        output.document(rows)
         return sum("problem" in row for row in rows)
     if unpredicted := stream.write_csv(model, table):
         say(f"{inputs[0]}: {unpredicted:,} row(s) hold no input and have no prediction")
@@ -47,7 +47,7 @@ def answered(
 def predict_lines(model: Model, top: int, json: bool) -> int:
     """Predicts each line of stdin when it arrives; with `json`, as the items of one document."""
     unpredicted = 0
-    items: Any = tell.Items() if json else None
+    items: Any = output.Items() if json else None
     for row in stream.lines(model, stream.arriving(sys.stdin.buffer), top):
         if "problem" in row:
             unpredicted += 1
@@ -55,14 +55,14 @@ def predict_lines(model: Model, top: int, json: bool) -> int:
         if items:
             items.add(row)
         elif "problem" not in row:
-            tell.predictions([row], model.task)
+            output.predictions([row], model.task)
         sys.stdout.flush()
     if items:
         items.close()
     return unpredicted
 
 
-def tell_problem(row: Mapping[str, Any]) -> None:
+def print_problem(row: Mapping[str, Any]) -> None:
     """Prints why an input has no prediction, its name once."""
     name, problem = row["input"], row["problem"]
     say(problem if problem.startswith(f"{name} ") else f"{name}: {problem}")
@@ -108,7 +108,7 @@ def draw(model: Model, value: Input, row: dict[str, Any], out: Path | None, show
         return
     drawing = drawable.draw(value, row, model.card.preprocessing)
     if show:
-        tell.drawing(drawing.text)
+        output.drawing(drawing.text)
     if out:
         svg = out.suffix.lower() == ".svg"
         files.write_text(out, drawing.svg()) if svg else files.write(
