@@ -16,12 +16,18 @@ from torch.nn import functional as F
 from ..core.data import Preprocessing
 from ..core.robust.capability import Corruption, PerturbationSpace
 from .augment import resample, segments
-from .frontend import FULL
+from .frontend import FULL_SCALE
 
 SPACES = (
     PerturbationSpace("spectrogram", "maps", "deviations of the spectrogram", (0.02, 0.05, 0.1, 0.2, 0.5)),
     PerturbationSpace(
-        "samples", "inputs", "shares of full scale", (0.0002, 0.0005, 0.001, 0.002, 0.005), FULL, -FULL, FULL - 1
+        "samples",
+        "inputs",
+        "shares of full scale",
+        (0.0002, 0.0005, 0.001, 0.002, 0.005),
+        FULL_SCALE,
+        -FULL_SCALE,
+        FULL_SCALE - 1,
     ),
 )
 
@@ -80,7 +86,7 @@ def add_noise(x: Tensor, sound: Tensor, snr: float) -> Tensor:
 
 def to_int16_range(x: Tensor) -> Tensor:
     """Rounds and clips to the range of int16, keeping float32."""
-    return x.round().clamp(-FULL, FULL - 1)
+    return x.round().clamp(-FULL_SCALE, FULL_SCALE - 1)
 
 
 def random_signs(x: Tensor, rng: torch.Generator) -> Tensor:

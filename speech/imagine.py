@@ -13,8 +13,7 @@ from torch import Tensor, nn
 from ..core import files
 from ..core.data import Preprocessing
 from ..core.imagine.parameterization import InputParameterization
-from .frontend import DEPTH, Frontend, frames_of, samples_in
-from .listen import FULL
+from .frontend import DEPTH, FULL_SCALE, Frontend, frames_of, samples_in
 from .spectrogram import filters, points_for
 
 ITERATIONS = 64  # of Griffin–Lim; more make no audible difference
@@ -37,10 +36,10 @@ def parameterize(preprocessing: Preprocessing, frontend: nn.Module) -> InputPara
     peak = peak_level(preprocessing)
 
     def to_maps(values: Tensor) -> Tensor:
-        return frontend.seen((values[:, 0] - 1) * DEPTH + peak)
+        return frontend.to_maps((values[:, 0] - 1) * DEPTH + peak)
 
     def noise(count: int, rng: torch.Generator) -> Tensor:
-        limit = round(PEAK * FULL)
+        limit = round(PEAK * FULL_SCALE)
         return torch.randint(-limit, limit, (count, int(preprocessing["samples"])), generator=rng).to(torch.int16)
 
     return InputParameterization(
@@ -86,7 +85,7 @@ def sounds(values: Tensor, preprocessing: Preprocessing) -> Tensor:
     samples[:, start : start + signal.shape[1]] = signal
     if not preprocessing.get("mean"):
         samples = PEAK * samples / samples.abs().amax(1, keepdim=True).clamp_min(1e-9)
-    return (samples * FULL).round().clamp(-FULL, FULL - 1).to(torch.int16).to(values.device)
+    return (samples * FULL_SCALE).round().clamp(-FULL_SCALE, FULL_SCALE - 1).to(torch.int16).to(values.device)
 
 
 def write(inputs: Sequence[Tensor], preprocessing: Preprocessing, path: Path) -> None:

@@ -10,10 +10,9 @@ from torch import Tensor
 
 from ..core import files
 from ..core.data import Preprocessing
-from .frontend import samples_in
+from .frontend import FULL_SCALE, samples_in
 from .spectrogram import middles
 
-FULL = 32768.0  # full scale of an int16 sample
 QUANTILE = 0.98  # of the relevance that is kept at full loudness
 FLOOR = 0.02  # gain of irrelevant points, −34 dB: the recording stays faintly audible
 
@@ -34,7 +33,7 @@ def filter_by_relevance(inputs: Tensor, relevance: Tensor, preprocessing: Prepro
     """
     rate = int(preprocessing["rate"])
     frame, hop = samples_in(preprocessing["frame"], rate), samples_in(preprocessing["hop"], rate)
-    samples = inputs.detach().cpu().float() / FULL
+    samples = inputs.detach().cpu().float() / FULL_SCALE
     n_fft, step = 2 ** (frame - 1).bit_length(), max(1, 2 ** (frame - 1).bit_length() // 4)
     window = torch.hann_window(n_fft)
     spectrum = torch.stft(samples, n_fft, step, window=window, return_complex=True)  # (n_fft/2 + 1, times)

@@ -1,4 +1,4 @@
-"""From token ids to what a network sees: the same numbers, as floats, which `embed` looks up."""
+"""The frontend of text models: token ids as floats, which `embed` looks up."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ..core.data import Preprocessing
 
 
 class Frontend(nn.Module):
-    """(B, 1, 1, L) int32 ids -> the same in float32, which has all whole numbers up to 16,777,216."""
+    """(B, 1, 1, L) int32 ids -> the same as float32, which represents all integers up to 16,777,216."""
 
     def forward(self, x: Tensor) -> Tensor:
         return x.float()
