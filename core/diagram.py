@@ -1,4 +1,4 @@
-"""The measurements of a network as a table for the terminal and as a drawing."""
+"""A network's measurements as a table for the terminal, and the network as a drawing."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ RULES = Rules("    \n    \n ── \n    \n    \n ── \n    \n    \n")  # a r
 
 @dataclass(frozen=True)
 class Described:
-    """A network's measurements, as wide as the console that prints them."""
+    """A network's measurements as a rich renderable that fits the width of the console."""
 
     network: Network
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         yield _table(self.network, options.max_width)
-        if told := remarks(self.network):
+        if sentences := remarks(self.network):
             yield ""
-            yield from map(Text, told)
+            yield from map(Text, sentences)
 
 
 def table(network: Network) -> Described:
-    """The table with its totals and, below it, the strides that do not come out even; for rich's `print`."""
+    """Returns the table and, below it, the strides that do not come out even, for rich's `print`."""
     return Described(network)
 
 
@@ -81,12 +81,12 @@ def _counts(parameters: int, macs: int, exact: bool) -> tuple[str, str]:
     return f"{parameters:,}" if parameters else "", "" if not macs else f"{macs:,}" if exact else short(macs)
 
 
-def numbered(rows: Sequence[Row], before: str = "", guide: str = "") -> Iterator[tuple[str, str, Row]]:
-    """Every row with its number and the bracket it stands in: 4.1.0 is word 0 of sequence 1 inside word 4."""
+def numbered(rows: Sequence[Row], prefix: str = "", guide: str = "") -> Iterator[tuple[str, str, Row]]:
+    """Yields every row with its number and its bracket: 4.1.0 is layer 0 of branch 1 of layer 4."""
     for index, row in enumerate(rows):
-        yield f"{before}{index}", guide + _bracket(index, len(rows)) if before else "", row
-        for sequence, inside in enumerate(row.branches):
-            yield from numbered(inside, f"{before}{index}.{sequence}.", guide + "│ " if before else "")
+        yield f"{prefix}{index}", guide + _bracket(index, len(rows)) if prefix else "", row
+        for branch, rows_of_branch in enumerate(row.branches):
+            yield from numbered(rows_of_branch, f"{prefix}{index}.{branch}.", guide + "│ " if prefix else "")
 
 
 def _bracket(index: int, length: int) -> str:
@@ -94,19 +94,19 @@ def _bracket(index: int, length: int) -> str:
 
 
 def title(row: Row) -> str:
-    """The word as it is written; of one that holds others, only its name."""
+    """Returns a layer's text; of a combinator only the name."""
     return f"{row.layer.name}(…)" if row.branches else str(row.layer)
 
 
 def remarks(network: Network) -> list[str]:
-    """A sentence for each stride that does not come out even; one for all of those that leave only padding unseen."""
-    odd = [(place, row) for place, _, row in numbered(network.rows) if row.misfit]
-    told = [f"layer {place}, {row.layer}: {row.misfit}" for place, row in odd if any(row.unseen)]
-    harmless = [place for place, row in odd if not any(row.unseen)]
+    """Returns a sentence for each stride that does not come out even; one for all that leave only padding unseen."""
+    misfits = [(number, row) for number, _, row in numbered(network.rows) if row.misfit]
+    sentences = [f"layer {number}, {row.layer}: {row.misfit}" for number, row in misfits if any(row.unseen)]
+    harmless = [number for number, row in misfits if not any(row.unseen)]
     if harmless:
         which = f"layer{'s' * (len(harmless) > 1)} {', '.join(harmless)}"
-        told.append(f"{which}: the stride does not come out even, but leaves only padding unseen")
-    return told
+        sentences.append(f"{which}: the stride does not come out even, but leaves only padding unseen")
+    return sentences
 
 
 def times(numbers: Sequence[int]) -> str:
@@ -114,7 +114,7 @@ def times(numbers: Sequence[int]) -> str:
 
 
 def short(count: int) -> str:
-    """152100 as 152.1 k: enough to compare by, and narrow."""
+    """Returns 152100 as 152.1 k."""
     if count < 1000:
         return str(count)
     power = 0
@@ -126,13 +126,13 @@ def short(count: int) -> str:
 
 # --- the drawing ---------------------------------------------------------------------------------------------------
 
-ROOM = 1080  # the widest line of a drawing; longer networks go on in the next
+LINE_WIDTH = 1080  # of a drawing at most; longer networks continue in the next line
 GAP = 40
 LARGEST = 118  # the longer side of the largest map
 
 
 class Step(NamedTuple):
-    """A word that changes its input, the small words that follow it, and how often all that stands in a row."""
+    """A layer that changes its input, the layers behind it that do not, and how often they are repeated."""
 
     row: Row | None  # None is the input
     after: tuple[str, ...] = ()
@@ -140,19 +140,20 @@ class Step(NamedTuple):
 
 
 class Item(NamedTuple):
-    """What stands on the line: a shape with its name above and its word below, or a block."""
+    """An element of a line: a shape with its size above and its layer below, or a block."""
 
     box: Box
     above: str = ""
-    below: tuple[str, ...] = ()  # the first is the word
+    below: tuple[str, ...] = ()  # the first is the layer
     repeat: int = 1
-    window: tuple[float, float] = (0, 0)  # what it looks at through, as shares of the map before
-    full: bool = False  # every number to every number
+    window: tuple[float, float] = (0, 0)  # its size, as shares of the map before
+    full: bool = False  # fully connected
 
     @property
     def width(self) -> float:
-        words = [drawing.wide(each, 11 if i == 0 else 10) for i, each in enumerate(self.below)]
-        return max([self.box.width, drawing.wide(self.above, 11) + 60 * (self.repeat > 1 and bool(self.above)), *words])
+        below = [drawing.text_width(line, 11 if i == 0 else 10) for i, line in enumerate(self.below)]
+        above = drawing.text_width(self.above, 11) + 60 * (self.repeat > 1 and bool(self.above))
+        return max([self.box.width, above, *below])
 
     @property
     def up(self) -> float:
@@ -160,12 +161,12 @@ class Item(NamedTuple):
 
 
 def svg(network: Network, title: str) -> str:
-    """The network as a drawing that needs nothing beside it: maps as stacks of sheets, rows of numbers as bars.
+    """Returns the network as a self-contained SVG: maps as stacks of sheets, rows of numbers as bars.
 
-    Without a title there is no heading either.
+    Without a title it has no heading.
     """
     lines = _lines(_items(network))
-    width = max(480.0 if title else 0.0, 48 + max(map(_length, lines)), 48 + drawing.wide(title, 17))
+    width = max(480.0 if title else 0.0, 48 + max(map(_length, lines)), 48 + drawing.text_width(title, 17))
     drawn, y = (_heading(network, title), 78.0) if title else ([], 24.0)
     for index, items in enumerate(lines):
         axis = y + max(item.up for item in items)
@@ -189,25 +190,25 @@ def _heading(network: Network, title: str) -> list[str]:
 
 
 def steps(rows: Sequence[Row]) -> list[Step]:
-    """The input and every word that changes it, each with the words after it that keep the shape at no cost."""
-    found = [Step(None)]
+    """Returns the input and each layer that changes it, with the layers behind it that keep the shape at no cost."""
+    collected = [Step(None)]
     for row in rows:
         if row.output == row.input and not row.macs and not row.branches and row.window is None:
-            found[-1] = found[-1]._replace(after=(*found[-1].after, str(row.layer)))
+            collected[-1] = collected[-1]._replace(after=(*collected[-1].after, str(row.layer)))
         else:
-            found.append(Step(row))
-    return found
+            collected.append(Step(row))
+    return collected
 
 
-def folded(found: Sequence[Step]) -> list[Step]:
-    """Equal neighbours as one step that says how often."""
-    kept: list[Step] = []
-    for step in found:
-        if kept and step.row and kept[-1].row and _same(step, kept[-1]):
-            kept[-1] = kept[-1]._replace(repeat=kept[-1].repeat + 1)
+def folded(unfolded: Sequence[Step]) -> list[Step]:
+    """Returns equal neighbours as one step with a count."""
+    result: list[Step] = []
+    for step in unfolded:
+        if result and step.row and result[-1].row and _same(step, result[-1]):
+            result[-1] = result[-1]._replace(repeat=result[-1].repeat + 1)
         else:
-            kept.append(step)
-    return kept
+            result.append(step)
+    return result
 
 
 def _same(a: Step, b: Step) -> bool:
@@ -216,11 +217,11 @@ def _same(a: Step, b: Step) -> bool:
 
 
 def _items(network: Network) -> list[Item]:
-    found = steps(network.rows)
-    found = folded(found) if len(found) > 10 else found
-    shapes = [network.input, *(step.row.output for step in found if step.row)]
+    drawn = steps(network.rows)
+    drawn = folded(drawn) if len(drawn) > 10 else drawn
+    shapes = [network.input, *(step.row.output for step in drawn if step.row)]
     scale = LARGEST / sqrt(max(max(shape[1:]) for shape in shapes if len(shape) == 3))
-    return [item for step in found for item in _step(step, network.input, scale)]
+    return [item for step in drawn for item in _step(step, network.input, scale)]
 
 
 def _step(step: Step, shape: Shape, scale: float) -> list[Item]:
@@ -233,7 +234,7 @@ def _step(step: Step, shape: Shape, scale: float) -> list[Item]:
         return [block, Item(figure, _size(row.output))]
     window = row.window
     share = (window.span(0) / row.input[1], window.span(1) / row.input[2]) if window else (0, 0)
-    below = (*_words(row, window), *step.after)
+    below = (*_captions(row, window), *step.after)
     return [Item(figure, _size(row.output), below, step.repeat, share, isinstance(row.layer, Dense))]
 
 
@@ -260,14 +261,14 @@ def _colour(row: Row) -> Colour:
     return PLAIN if row.layer.name == "flatten" else GREEN
 
 
-def _words(row: Row, window: Window | None) -> tuple[str, ...]:
-    """`conv 3×3` and, beneath it, what is not usual about it."""
+def _captions(row: Row, window: Window | None) -> tuple[str, ...]:
+    """Returns `conv 3×3` and what differs from the defaults, a line each."""
     if window is None:
         return (row.layer.name if isinstance(row.layer, Dense | Embed) else str(row.layer),)
-    usual = (1, 1) if isinstance(row.layer, Conv | Local) else window.size
+    default_stride = (1, 1) if isinstance(row.layer, Conv | Local) else window.size
     groups = getattr(row.layer, "groups", 1)
     details = (
-        ("stride ", _side(window.stride), window.stride != usual),
+        ("stride ", _side(window.stride), window.stride != default_stride),
         ("pad ", _pad(window), any(map(any, window.sides))),
         ("dilation ", _side(window.dilation), window.dilation != (1, 1)),
         ("", f"{groups} groups", groups > 1),
@@ -295,20 +296,22 @@ def _block(row: Row) -> Box:
 
 
 def _sequence(rows: Sequence[Row]) -> Box:
-    boxes = [_word(step) for step in steps(rows) if step.row or step.after]
+    boxes = [_inner_layer(step) for step in steps(rows) if step.row or step.after]
     return drawing.chain(boxes)
 
 
-def _word(step: Step) -> Box:
+def _inner_layer(step: Step) -> Box:
     row = step.row
     if row is None:
         return drawing.pill(step.after[0], step.after[1:], PLAIN)
     if row.branches:
         return drawing.card(_block(row))
     window = row.window
-    word, *details = _words(row, window)
-    counted = f"{word}, {row.output[0]}" if isinstance(row.layer, Conv | Local | Dense) else word
-    return drawing.pill(counted, (*(each for each in details if not each.startswith("pad")), *step.after), _colour(row))
+    caption, *details = _captions(row, window)
+    name = f"{caption}, {row.output[0]}" if isinstance(row.layer, Conv | Local | Dense) else caption
+    return drawing.pill(
+        name, (*(detail for detail in details if not detail.startswith("pad")), *step.after), _colour(row)
+    )
 
 
 # --- lines ---------------------------------------------------------------------------------------------------------
@@ -319,17 +322,17 @@ def _length(items: Sequence[Item]) -> float:
 
 
 def _lines(items: Sequence[Item]) -> list[list[Item]]:
-    """As few lines as there is room for, and then the narrowest ones, so that all are about as long."""
-    room, fewest = float(ROOM), _wrapped(items, ROOM)
-    while len(_wrapped(items, room - 20)) == len(fewest) and room > 400:
-        room -= 20
-    return _wrapped(items, room)
+    """Wraps items into as few lines as possible, and then as narrow ones as possible, so that lines are balanced."""
+    width, fewest = float(LINE_WIDTH), _wrapped(items, LINE_WIDTH)
+    while len(_wrapped(items, width - 20)) == len(fewest) and width > 400:
+        width -= 20
+    return _wrapped(items, width)
 
 
-def _wrapped(items: Sequence[Item], room: float) -> list[list[Item]]:
+def _wrapped(items: Sequence[Item], width: float) -> list[list[Item]]:
     lines: list[list[Item]] = [[]]
     for item in items:
-        if lines[-1] and _length([*lines[-1], item]) > room:
+        if lines[-1] and _length([*lines[-1], item]) > width:
             lines.append([])
         lines[-1].append(item)
     return lines
@@ -349,20 +352,18 @@ def _line(items: Sequence[Item], axis: float, bottom: float, first: bool, last: 
 
 def _labels(item: Item, middle: float, axis: float, bottom: float) -> list[str]:
     drawn = [drawing.text(middle, axis - item.box.up - 8, item.above, 11)] if item.above else []
-    for i, words in enumerate(item.below):
+    for i, line in enumerate(item.below):
         drawn.append(
-            drawing.text(
-                middle, bottom + 22 + 14 * i, words, 11 if i == 0 else 10, INK if i == 0 else GREY, bold=i == 0
-            )
+            drawing.text(middle, bottom + 22 + 14 * i, line, 11 if i == 0 else 10, INK if i == 0 else GREY, bold=i == 0)
         )
     if item.repeat > 1:
-        right = drawing.wide(item.above, 11) / 2 + 4 if item.above else item.box.width / 2 - 14
+        right = drawing.text_width(item.above, 11) / 2 + 4 if item.above else item.box.width / 2 - 14
         drawn += drawing.badge(f"×{item.repeat}", middle + right, axis - item.box.up - 12 * bool(item.above))
     return drawn
 
 
 def _link(before: Item, left: float, item: Item, here: float, axis: float) -> list[str]:
-    """From one item to the next: a window narrowing to one number, a full connection, or an arrow."""
+    """Draws the link between two items: a window narrowing to one number, a full connection, or an arrow."""
     old, new = before.box.face.moved(left, axis), item.box.face.moved(here, axis)
     if item.window != (0, 0) and old.width:
         return _look(old, new, item.window)

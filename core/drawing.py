@@ -1,6 +1,6 @@
-"""SVG made of boxes: a box knows how much room it takes and draws itself where it is put.
+"""SVG from boxes: a box knows its size and draws itself at a position.
 
-Every box lies on an axis, the line along which a network flows from left to right. Nothing here knows networks.
+Every box lies on an axis, along which a network runs from left to right. This module knows nothing of networks.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ class Rect(NamedTuple):
 
 
 class Box(NamedTuple):
-    """`draw(x, y)` gives the elements of a box whose left end lies at x on the axis y."""
+    """A box: `draw(x, y)` returns its elements, with the left end at x on the axis y."""
 
     width: float
-    up: float  # room above the axis
-    down: float  # room below it
+    up: float  # height above the axis
+    down: float  # height below it
     draw: Callable[[float, float], list[str]]
-    face: Rect = Rect(0, 0, 0, 0)  # the sheet in front, where windows are drawn; seen from the left end of the axis
+    face: Rect = Rect(0, 0, 0, 0)  # the front sheet, in which windows are drawn, relative to the left end of the axis
 
 
 # --- elements ------------------------------------------------------------------------------------------------------
@@ -55,8 +55,10 @@ def number(value: float) -> str:
 
 
 def element(name: str, **attributes: str | float) -> str:
-    texts = {key.replace("_", "-"): each if isinstance(each, str) else number(each) for key, each in attributes.items()}
-    return f"<{name} {' '.join(f'{key}={quoteattr(each)}' for key, each in texts.items())}/>"
+    texts = {
+        key.replace("_", "-"): value if isinstance(value, str) else number(value) for key, value in attributes.items()
+    }
+    return f"<{name} {' '.join(f'{key}={quoteattr(value)}' for key, value in texts.items())}/>"
 
 
 def polygon(corners: Sequence[tuple[float, float]], fill: str, opacity: float = 1) -> str:
@@ -66,21 +68,21 @@ def polygon(corners: Sequence[tuple[float, float]], fill: str, opacity: float = 
 
 
 def text(
-    x: float, y: float, words: str, size: float = 11, fill: str = INK, anchor: str = "middle", bold: bool = False
+    x: float, y: float, content: str, size: float = 11, fill: str = INK, anchor: str = "middle", bold: bool = False
 ) -> str:
     weight = ' font-weight="600"' if bold else ""
-    place = f'x="{number(x)}" y="{number(y)}" font-size="{number(size)}" fill="{fill}" text-anchor="{anchor}"'
-    return f"<text {place}{weight}>{escaped(words)}</text>"
+    attributes = f'x="{number(x)}" y="{number(y)}" font-size="{number(size)}" fill="{fill}" text-anchor="{anchor}"'
+    return f"<text {attributes}{weight}>{escaped(content)}</text>"
 
 
-def escaped(words: str) -> str:
-    """As XML takes it; the control characters and surrogates that it may not hold become question marks."""
-    return escape("".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in words))
+def escaped(content: str) -> str:
+    """Escapes a text for XML; control characters and surrogates, which it may not contain, are replaced."""
+    return escape("".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in content))
 
 
-def wide(words: str, size: float) -> float:
-    """The width of a text, roughly: fonts differ, so rather too much than too little."""
-    return size * sum(_em(c) for c in words)
+def text_width(content: str, size: float) -> float:
+    """Estimates the width of a text, rather too large than too small, because fonts differ."""
+    return size * sum(_em(c) for c in content)
 
 
 def _em(character: str) -> float:
@@ -98,30 +100,30 @@ def path(d: str, stroke: str = LINE, width: float = 1.2) -> str:
 
 
 def arrow(x1: float, x2: float, y: float) -> list[str]:
-    """A line along the axis with a head that ends at x2."""
+    """Returns a line along the axis with an arrowhead that ends at x2."""
     head = polygon(((x2, y), (x2 - 6, y - 3.2), (x2 - 6, y + 3.2)), LINE)
     return [line(x1, y, x2 - 5, y, width=1.2), head]
 
 
-def rect(place: Rect, colour: Colour, radius: float = 1.5, width: float = 1.0) -> str:
-    x, y, w, h = place
+def rect(bounds: Rect, colour: Colour, radius: float = 1.5, width: float = 1.0) -> str:
+    x, y, w, h = bounds
     return element(
         "rect", x=x, y=y, width=w, height=h, rx=radius, fill=colour.fill, stroke=colour.edge, stroke_width=width
     )
 
 
-def badge(words: str, x: float, y: float) -> list[str]:
-    """A few characters on a dark ground, from x on."""
-    width = wide(words, 10.5) + 12
-    ground = rect(Rect(x, y - 8.5, width, 17), Colour(INK, INK), radius=8.5)
-    return [ground, text(x + width / 2, y + 3.8, words, 10.5, PAPER, bold=True)]
+def badge(content: str, x: float, y: float) -> list[str]:
+    """Returns a few characters on a dark background that starts at x."""
+    width = text_width(content, 10.5) + 12
+    background = rect(Rect(x, y - 8.5, width, 17), Colour(INK, INK), radius=8.5)
+    return [background, text(x + width / 2, y + 3.8, content, 10.5, PAPER, bold=True)]
 
 
 # --- shapes --------------------------------------------------------------------------------------------------------
 
 
 def stack(channels: int, height: float, width: float, colour: Colour) -> Box:
-    """Maps as sheets one before the other; as many as the logarithm of the channels."""
+    """Returns maps as overlapping sheets, whose number grows with the logarithm of the channels."""
     sheets, step = 1 + round(1.3 * log2(channels)), 3.2
     depth = (sheets - 1) * step
     half = (height + depth) / 2
@@ -135,7 +137,7 @@ def stack(channels: int, height: float, width: float, colour: Colour) -> Box:
 
 
 def strip(channels: int, width: float, colour: Colour) -> Box:
-    """Maps of height 1 as one sheet: a line for each channel, up to 24 of them."""
+    """Returns maps of height 1 as one sheet with a line for each channel, up to 24 of them."""
     lines, thick = min(channels, 24), 12.0 if channels == 1 else 5.0
     half = lines * thick / 2
     face = Rect(0, -half, width, 2 * half)
@@ -150,50 +152,54 @@ def strip(channels: int, width: float, colour: Colour) -> Box:
 
 
 def bar(numbers: int, colour: Colour) -> Box:
-    """A row of numbers standing upright; each a cell where there are few, else cells above and below three dots."""
-    few = numbers <= 16
-    height = 9.0 * numbers if few else 30 + 15 * log2(numbers)
+    """Returns a row of numbers as a vertical bar: a cell for each, or cells above and below three dots."""
+    all_shown = numbers <= 16
+    height = 9.0 * numbers if all_shown else 30 + 15 * log2(numbers)
     half, width = height / 2, 13.0
-    cell = 9.0 if few else 7.5
-    shown = numbers if few else int((half - 13) / cell)
+    cell = 9.0 if all_shown else 7.5
+    shown = numbers if all_shown else int((half - 13) / cell)
 
     def draw(x: float, y: float) -> list[str]:
         top, bottom = y - half, y + half
-        cuts = [top + i * cell for i in range(1, shown + (not few))]
-        cuts += [] if few else [bottom - i * cell for i in range(1, shown + 1)]
+        cuts = [top + i * cell for i in range(1, shown + (not all_shown))]
+        cuts += [] if all_shown else [bottom - i * cell for i in range(1, shown + 1)]
         dots = [element("circle", cx=x + width / 2, cy=y + d, r=1.3, fill=colour.edge) for d in (-5, 0, 5)]
-        whole = rect(Rect(x, top, width, height), colour, radius=3)
-        return [whole, *(line(x, cut, x + width, cut, colour.edge, 0.5) for cut in cuts), *([] if few else dots)]
+        outline = rect(Rect(x, top, width, height), colour, radius=3)
+        return [
+            outline,
+            *(line(x, cut, x + width, cut, colour.edge, 0.5) for cut in cuts),
+            *([] if all_shown else dots),
+        ]
 
     return Box(width, half, half, draw, Rect(0, -half, width, height))
 
 
 def compressed(height: int, width: int, scale: float) -> tuple[float, float]:
-    """The sides of a map in the drawing: the longer as its root, the shorter in proportion."""
+    """Returns the sides of a map in the drawing: the square root of the longer, the shorter in proportion."""
     longer, shorter = max(height, width), min(height, width)
-    drawn = max(9.0, scale * sqrt(longer))
-    other = max(6.0, drawn * shorter / longer)
-    return (drawn, other) if height >= width else (other, drawn)
+    long_side = max(9.0, scale * sqrt(longer))
+    short_side = max(6.0, long_side * shorter / longer)
+    return (long_side, short_side) if height >= width else (short_side, long_side)
 
 
 # --- blocks --------------------------------------------------------------------------------------------------------
 
 
 def pill(title: str, below: Sequence[str], colour: Colour) -> Box:
-    """A word inside a block, and beneath it the small words that follow it."""
-    width = max([wide(title, 9.5) + 12] + [wide(each, 8) for each in below])
+    """Returns a layer of a block, with the lines below it."""
+    width = max([text_width(title, 9.5) + 12] + [text_width(line, 8) for line in below])
     half = 10.0
 
     def draw(x: float, y: float) -> list[str]:
-        words = [text(x + width / 2, y + half + 10 + 10 * i, each, 8, GREY) for i, each in enumerate(below)]
+        lines = [text(x + width / 2, y + half + 10 + 10 * i, content, 8, GREY) for i, content in enumerate(below)]
         shape = rect(Rect(x, y - half, width, 2 * half), colour, radius=5)
-        return [shape, text(x + width / 2, y + 3.4, title, 9.5), *words]
+        return [shape, text(x + width / 2, y + 3.4, title, 9.5), *lines]
 
     return Box(width, half, half + 2 + 10 * len(below), draw)
 
 
 def chain(boxes: Sequence[Box], gap: float = 14) -> Box:
-    """Boxes one after the other, with arrows between them."""
+    """Returns boxes in a row, with arrows between them."""
 
     def draw(x: float, y: float) -> list[str]:
         drawn = []
@@ -209,7 +215,7 @@ def chain(boxes: Sequence[Box], gap: float = 14) -> Box:
 
 
 def detour(body: Box, shortcut: Box | None) -> Box:
-    """A body and an arc over it to a plus sign; what a shortcut does lies on the arc."""
+    """Returns a body and an arc over it to a plus sign; the shortcut lies on the arc."""
     lead, plus = 16.0, 7.0
     width = max(body.width, shortcut.width if shortcut else 0) + 2 * lead + 2 * plus
     rise = body.up + 12 + (shortcut.down if shortcut else 0)
@@ -234,7 +240,7 @@ def _plus(x: float, y: float, r: float) -> list[str]:
 
 
 def fan(branches: Sequence[Box]) -> Box:
-    """Branches one above the other, from one point to a bar that joins them."""
+    """Returns branches above each other, from one point to a bar that joins them."""
     spread, gap = 22.0, 9.0
     inner = max(box.width for box in branches)
     width, half = inner + 2 * spread + 3, (sum(b.up + b.down for b in branches) + gap * (len(branches) - 1)) / 2
@@ -255,13 +261,13 @@ def fan(branches: Sequence[Box]) -> Box:
     return Box(width, half, half, draw)
 
 
-def card(inside: Box) -> Box:
-    """A block on its ground."""
+def card(content: Box) -> Box:
+    """Returns a block on a background."""
     pad = 12.0
 
     def draw(x: float, y: float) -> list[str]:
-        ground = Rect(x, y - inside.up - pad, inside.width + 2 * pad, inside.up + inside.down + 2 * pad)
-        middle = line(x, y, x + pad, y, width=1.2), line(x + pad + inside.width, y, x + ground.width, y, width=1.2)
-        return [rect(ground, Colour("#f8fafb", "#dbe2e8"), radius=9), *middle, *inside.draw(x + pad, y)]
+        background = Rect(x, y - content.up - pad, content.width + 2 * pad, content.up + content.down + 2 * pad)
+        middle = line(x, y, x + pad, y, width=1.2), line(x + pad + content.width, y, x + background.width, y, width=1.2)
+        return [rect(background, Colour("#f8fafb", "#dbe2e8"), radius=9), *middle, *content.draw(x + pad, y)]
 
-    return Box(inside.width + 2 * pad, inside.up + pad, inside.down + pad, draw)
+    return Box(content.width + 2 * pad, content.up + pad, content.down + pad, draw)
