@@ -60,19 +60,19 @@ class Plan:
 def plan(modules: Sequence[nn.Module], windows: Sequence[Window | None]) -> Plan | None:
     """Returns how to run `modules`, whose windows are given, in training; None if as they stand."""
     order = list(range(len(modules)))
-    for at in range(len(order) - 1):
-        first, second = modules[order[at]], modules[order[at + 1]]
+    for place in range(len(order) - 1):
+        first, second = modules[order[place]], modules[order[place + 1]]
         if is_monotonic(first) and isinstance(second, nn.MaxPool2d | GlobalMax):
-            order[at], order[at + 1] = order[at + 1], order[at]
+            order[place], order[place + 1] = order[place + 1], order[place]
     steps: list[Step] = []
-    for at, index in enumerate(order):
+    for place, index in enumerate(order):
         if steps and steps[-1].with_maximum and isinstance(modules[index], GlobalMax):
             continue  # part of the step before
-        following = modules[order[at + 1]] if at + 1 < len(order) else None
+        following = modules[order[place + 1]] if place + 1 < len(order) else None
         if fits(modules[index]) and isinstance(following, GlobalMax):
             steps.append(Step(index, with_maximum=True))
         else:
-            chain = _chain([(modules[each], windows[each]) for each in order[at:]])
+            chain = _chain([(modules[later], windows[later]) for later in order[place:]])
             steps.append(Step(index, windows=chain))
     plain = all(step == Step(index) for index, step in enumerate(steps))
     return None if plain else Plan(tuple(modules), tuple(steps))

@@ -284,8 +284,8 @@ class Sum(nn.Module):
 
     def forward(self, *inputs: Tensor) -> Tensor:
         total = inputs[0]
-        for each in inputs[1:]:
-            total = total + each
+        for term in inputs[1:]:
+            total = total + term
         return total
 
 

@@ -136,9 +136,9 @@ def test_padding_behind_an_input_matters_if_it_matters_to_a_branch(combinator, o
 def test_its_layers_are_found_by_their_numbers(combinator, out, field):
     described = network(combinator)
     module = described.module()
-    found = {place.number: place.module(module) for place in places(described)}
+    modules_by_number = {place.number: place.module(module) for place in places(described)}
     for branch, inner in enumerate(combinator.branches):
-        assert [type(found[f"0.{branch}.{at}"]) for at in range(len(inner))] == [
+        assert [type(modules_by_number[f"0.{branch}.{index}"]) for index in range(len(inner))] == [
             type(child) for child in cast(modules.Combinator, module[0]).branches[branch]
         ]
     assert layer(described, "0").row.layer is combinator
@@ -169,7 +169,7 @@ def test_relevance_is_handed_back_through_it_and_conserved(combinator, out, fiel
     baseline = torch.zeros_like(x)
     relevance = chosen.compute(methods.Subject(described, module, x, baseline), torch.tensor([0, 2]))
     with torch.no_grad():
-        scores, of_baseline = (module(each)[[0, 1], [0, 2]] for each in (x, baseline))
+        scores, of_baseline = (module(batch)[[0, 1], [0, 2]] for batch in (x, baseline))
     want = scores if method == "lrp" else scores - of_baseline
     torch.testing.assert_close(relevance.flatten(1).sum(1), want, rtol=1e-3, atol=1e-4)
 

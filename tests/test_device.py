@@ -16,24 +16,24 @@ EXPECTED = "expected auto, cpu, cuda, cuda:1 or mps"
 def machine(monkeypatch):
     """A machine with so many GPUs, and Apple's or not."""
 
-    def made(gpus: int = 0, mps: bool = False) -> None:
+    def set_up(gpus: int = 0, mps: bool = False) -> None:
         monkeypatch.delenv("LOCAL_RANK", raising=False)
         monkeypatch.setattr(torch.cuda, "is_available", lambda: gpus > 0)
         monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
         monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
 
-    return made
+    return set_up
 
 
 def refused(name: str) -> str:
-    with pytest.raises(Problem) as told:
+    with pytest.raises(Problem) as raised:
         choose(name)
-    assert told.value.code == USAGE
-    return str(told.value)
+    assert raised.value.code == USAGE
+    return str(raised.value)
 
 
 @pytest.mark.parametrize("name", ["gpu", "CPU", "cuda:x", "cuda:-1", "cuda1", "0", "cpu "])
-def test_a_word_that_is_no_device(name, machine):
+def test_a_name_that_is_not_a_device(name, machine):
     machine()
     assert refused(name) == f"{name} is not a device; {EXPECTED}"
 
@@ -112,7 +112,7 @@ def test_a_wish_for_a_number_format_is_granted():
 
 def test_channels_last_for_convolutions_only():
     convolutional, dense = nn.Sequential(nn.Conv2d(3, 8, 3)), nn.Sequential(nn.Linear(3, 8))
-    formats = [devices.memory_format(each, torch.device("cpu")) for each in (convolutional, dense)]
+    formats = [devices.memory_format(module, torch.device("cpu")) for module in (convolutional, dense)]
     assert formats == [torch.channels_last, torch.contiguous_format]
     assert devices.memory_format(convolutional, torch.device("mps")) == torch.contiguous_format
     laid_out = devices.lay_out(convolutional, torch.channels_last)
@@ -131,7 +131,7 @@ def test_channels_last_for_convolutions_only():
     ],
     ids=str,
 )
-def test_want_of_memory_is_told_from_other_errors(error, memory):
+def test_out_of_memory_is_distinguished_from_other_errors(error, memory):
     assert devices.out_of_memory(error) is memory
 
 

@@ -79,18 +79,18 @@ def test_a_wide_table_writes_counts_out() -> None:
 
 
 def test_what_a_stride_leaves_unseen_is_said_in_a_sentence() -> None:
-    (told,) = diagram.remarks(network("lecture"))
-    assert told == "layer 5, maxpool(2): (11 − 2)/2 + 1 = 5.50 does not fit: 1 row and 1 column left unseen"
+    (sentences,) = diagram.remarks(network("lecture"))
+    assert sentences == "layer 5, maxpool(2): (11 − 2)/2 + 1 = 5.50 does not fit: 1 row and 1 column left unseen"
 
 
 def test_strides_that_leave_only_padding_share_a_sentence() -> None:
-    told = diagram.remarks(network("residual"))
-    assert told[0].startswith("layer 10, conv(512, 1, stride=2): (56 − 1)/2 + 1 = 28.50 does not fit")
-    assert told[1:] == ["layers 0, 3: the stride does not come out even, but leaves only padding unseen"]
+    sentences = diagram.remarks(network("residual"))
+    assert sentences[0].startswith("layer 10, conv(512, 1, stride=2): (56 − 1)/2 + 1 = 28.50 does not fit")
+    assert sentences[1:] == ["layers 0, 3: the stride does not come out even, but leaves only padding unseen"]
 
 
 def test_numbers_lead_to_words() -> None:
-    """Without a dot a number is an index into the module; with dots, word.sequence.word."""
+    """Without a dot a number is an index into the module; with dots, layer.branch.layer."""
     places = {place: row for place, _, row in diagram.numbered(network("residual").rows)}
     assert str(places["4.1.0"].layer) == "conv(256, 1, bias=False)"
     assert [str(places[str(i)].layer) for i in (1, 5, 12)] == ["batchnorm", "relu", "dense(1000)"]
@@ -107,8 +107,8 @@ def test_short_counts(count: int, text: str) -> None:
     assert diagram.short(count) == text
 
 
-def words(svg: str) -> list[str]:
-    return [each.text or "" for each in ElementTree.fromstring(svg).iter("{http://www.w3.org/2000/svg}text")]
+def texts(svg: str) -> list[str]:
+    return [expected.text or "" for expected in ElementTree.fromstring(svg).iter("{http://www.w3.org/2000/svg}text")]
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -125,28 +125,37 @@ def test_every_network_can_be_drawn(name: str) -> None:
 
 
 def test_the_drawing_names_shapes_and_words() -> None:
-    drawn = words(diagram.svg(network("lecture"), "the lecture's network"))
-    for each in ("the lecture's network", "1×28×28", "25×26×26", "50×5×5", "1,250", "conv 3×3", "maxpool 2×2", "relu"):
-        assert each in drawn
-    assert "stride 2" in words(diagram.svg(network("residual"), ""))
+    drawn = texts(diagram.svg(network("lecture"), "the lecture's network"))
+    for expected in (
+        "the lecture's network",
+        "1×28×28",
+        "25×26×26",
+        "50×5×5",
+        "1,250",
+        "conv 3×3",
+        "maxpool 2×2",
+        "relu",
+    ):
+        assert expected in drawn
+    assert "stride 2" in texts(diagram.svg(network("residual"), ""))
 
 
 def test_a_window_on_a_text_is_one_high() -> None:
-    assert "conv 1×3" in words(diagram.svg(network("text"), "a text"))
+    assert "conv 1×3" in texts(diagram.svg(network("text"), "a text"))
 
 
 def test_runs_of_equal_words_are_drawn_once() -> None:
-    drawn = words(diagram.svg(network("deep"), "deep"))
+    drawn = texts(diagram.svg(network("deep"), "deep"))
     assert drawn.count("conv 3×3") == 1
     assert "×40" in drawn
 
 
 def test_a_short_network_is_drawn_in_full() -> None:
     two = Network((1, 8, 8), parse("conv(4, 3, pad=1), conv(4, 3, pad=1)"))
-    assert words(diagram.svg(two, "two")).count("conv 3×3") == 2
+    assert texts(diagram.svg(two, "two")).count("conv 3×3") == 2
 
 
 def test_titles_are_escaped() -> None:
     title = 'a <b> & "c" \x00\x1b \udcff 日本語'
-    drawn = words(diagram.svg(network("lecture"), title))
+    drawn = texts(diagram.svg(network("lecture"), title))
     assert drawn[0] == 'a <b> & "c" �� � 日本語'

@@ -88,8 +88,8 @@ def check(model: Model, inputs: Callable[..., Tensor]) -> None:
     program = export(model, inputs(1)).module()
     batches = [inputs(count) for count in (1, 2, 5)]
     if has_free_length(model, batches[0]):
-        length = batches[0].shape[-1]
-        batches += [inputs(3, other) for other in (length * 3 // 4, length * 3 // 4 + 1, length * 3 // 2, 2 * length)]
+        full = batches[0].shape[-1]
+        batches += [inputs(3, length) for length in (full * 3 // 4, full * 3 // 4 + 1, full * 3 // 2, 2 * full)]
     with torch.inference_mode():
         for x in batches:
             torch.testing.assert_close(program(x), model.module(x), rtol=1e-4, atol=1e-5)

@@ -23,14 +23,14 @@ def bits(module: nn.Module) -> dict[str, bytes]:
 def test_the_same_seed_gives_the_same_weights(dirac):
     """Whatever torch's own generator has come to."""
     torch.manual_seed(1)
-    one = network(MIXED, 2, 9, 9, dirac=dirac)
+    first = network(MIXED, 2, 9, 9, dirac=dirac)
     torch.manual_seed(2)
-    assert bits(one) == bits(network(MIXED, 2, 9, 9, dirac=dirac))
+    assert bits(first) == bits(network(MIXED, 2, 9, 9, dirac=dirac))
 
 
 def test_another_seed_gives_other_weights():
-    one, two = (bits(network(MIXED, 2, 9, 9, seed=seed)) for seed in (1, 2))
-    assert {name for name in one if one[name] != two[name]} == {
+    first, second = (bits(network(MIXED, 2, 9, 9, seed=seed)) for seed in (1, 2))
+    assert {name for name in first if first[name] != second[name]} == {
         *("0.weight", "2.body.0.weight", "3.weight", "7.weight", "8.weight")
     }
 

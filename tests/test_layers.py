@@ -1,4 +1,4 @@
-"""One list of words with input and output shapes; every law runs over every row."""
+"""One table of layers with input and output shapes; every law runs over every row."""
 
 import numpy as np
 import pytest
@@ -41,7 +41,7 @@ from neocog.core.problem import Problem
 from torch.nn import functional as F
 
 MAPS = (6, 12, 10)
-OF_IDS = (type(embed(1, 1)), type(bag(1, 1)), type(ngrams(1, 1)))  # whole numbers go in: no gradient comes out
+OF_IDS = (type(embed(1, 1)), type(bag(1, 1)), type(ngrams(1, 1)))  # their inputs are ids, which have no gradient
 ROWS: list[tuple[Layer, Shape, Shape]] = [
     (conv(8, 3), MAPS, (8, 10, 8)),
     (conv(8, 3, stride=2, pad=1), MAPS, (8, 6, 5)),
@@ -108,7 +108,7 @@ def examples(shape: Shape, count: int = 3) -> torch.Tensor:
 
 
 def network(layer: Layer, shape: Shape) -> Network:
-    """A network of the one word, with the row of numbers that it may need made from maps."""
+    """Returns a network of a single layer; if it takes a row of numbers, flatten comes first."""
     return Network(shape if len(shape) == 3 else (shape[0], 1, 1), (layer,) if len(shape) == 3 else (flatten, layer))
 
 
@@ -118,7 +118,7 @@ def run(layer: Layer, shape: Shape, x: torch.Tensor) -> torch.Tensor:
     return module(x.unflatten(1, (-1, 1, 1)) if len(shape) == 1 else x)
 
 
-def test_every_word_has_a_row():
+def test_every_layer_has_a_row():
     assert {type(layer).name for layer, _, _ in ROWS} == set(KINDS)
 
 
@@ -258,10 +258,10 @@ def test_a_row_of_numbers_has_no_windows():
 def test_a_vote_is_the_mean_of_its_branches_and_lets_one_of_them_learn_from_each_example():
     module = Network(MAPS, (vote((flatten, dense(4)), (globalmax, dense(4))),)).module()
     x = examples(MAPS, 10)
-    one, two = (branch(x) for branch in module[0].branches)
-    torch.testing.assert_close(module.eval()(x), (one + two) / 2)
+    first, second = (branch(x) for branch in module[0].branches)
+    torch.testing.assert_close(module.eval()(x), (first + second) / 2)
     learned = module.train()(x)
-    alone = torch.stack([torch.isclose(learned, each).all(1) for each in (one, two)])
+    alone = torch.stack([torch.isclose(learned, output).all(1) for output in (first, second)])
     assert bool(alone.any(0).all()) and alone.sum(1).tolist() == [5, 5]
 
 

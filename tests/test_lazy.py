@@ -16,19 +16,19 @@ CPU = torch.device("cpu")
 
 
 def test_computed_inputs_are_picked_like_an_array():
-    whole, indices = toy.examples(20), torch.tensor([3, 19, 0, 7])
-    some = lazy(whole, indices)
-    assert len(some.inputs) == 4 and torch.equal(some.inputs[1], whole.inputs[19])
-    assert torch.equal(some.inputs[1:3], whole.inputs[[19, 0]])
-    inputs, targets = some[torch.tensor([3, 0])]
-    assert torch.equal(inputs, whole.inputs[[7, 3]]) and torch.equal(targets, whole.targets[[7, 3]])
+    resident, indices = toy.examples(20), torch.tensor([3, 19, 0, 7])
+    computed = lazy(resident, indices)
+    assert len(computed.inputs) == 4 and torch.equal(computed.inputs[1], resident.inputs[19])
+    assert torch.equal(computed.inputs[1:3], resident.inputs[[19, 0]])
+    inputs, targets = computed[torch.tensor([3, 0])]
+    assert torch.equal(inputs, resident.inputs[[7, 3]]) and torch.equal(targets, resident.targets[[7, 3]])
 
 
 def test_what_is_kept_or_joined_is_an_array():
-    whole = toy.examples(9)
-    assert torch.equal(lazy(whole).subset(torch.tensor([2, 5])).inputs, whole.inputs[[2, 5]])
-    both = concatenate([lazy(whole), lazy(whole)])
-    assert torch.equal(both.inputs, torch.cat([whole.inputs] * 2)) and both.names[9] == whole.names[0]
+    resident = toy.examples(9)
+    assert torch.equal(lazy(resident).subset(torch.tensor([2, 5])).inputs, resident.inputs[[2, 5]])
+    both = concatenate([lazy(resident), lazy(resident)])
+    assert torch.equal(both.inputs, torch.cat([resident.inputs] * 2)) and both.names[9] == resident.names[0]
 
 
 def test_a_thinned_set_is_taken_from_all_of_it():
@@ -38,10 +38,10 @@ def test_a_thinned_set_is_taken_from_all_of_it():
 
 
 def test_batches_are_ready_before_their_step_and_forgotten_when_unwanted():
-    asked, allowed = [], threading.Event()
+    fetched, allowed = [], threading.Event()
 
     def fetch(indices):
-        asked.append((indices.tolist(), threading.current_thread().name))
+        fetched.append((indices.tolist(), threading.current_thread().name))
         allowed.wait(5)
         return indices, indices
 
@@ -50,10 +50,10 @@ def test_batches_are_ready_before_their_step_and_forgotten_when_unwanted():
     feed.prefetch(order[:6])
     assert len(feed.waiting) == feed.depth == 4
     allowed.set()
-    assert torch.equal(feed(order[0])[0], order[0]) and asked[0][1].startswith("neocog-batch")
+    assert torch.equal(feed(order[0])[0], order[0]) and fetched[0][1].startswith("neocog-batch")
     feed.prefetch(order[5:7])
     assert set(feed.waiting) == {(20, 23, 4), (24, 27, 4)}
-    assert torch.equal(feed(order[9])[0], order[9]) and asked[-1][1] == "MainThread"
+    assert torch.equal(feed(order[9])[0], order[9]) and fetched[-1][1] == "MainThread"
     feed.close()
 
 
@@ -69,7 +69,7 @@ def test_a_failure_in_a_thread_is_the_steps_failure():
 
 def test_only_what_does_not_lie_ready_is_fetched_ahead():
     assert prefetcher(toy.examples(5), CPU) is None and prefetcher(lazy(toy.examples(5)), CPU) is not None
-    assert to_device_if_fits(some := lazy(toy.examples(5)), CPU) is some
+    assert to_device_if_fits(computed := lazy(toy.examples(5)), CPU) is computed
 
 
 @pytest.mark.parametrize(("processors", "processes", "threads"), [(16, 1, 15), (16, 4, 3), (2, 4, 1), (1, 1, 1)])
@@ -83,8 +83,8 @@ def test_a_gpu_is_fed_by_all_processors_but_the_one_that_leads_it(processors, pr
 
 
 def test_answers_to_computed_inputs_are_those_to_an_array_in_batches_that_fit():
-    trainer, whole, sizes = toy.trainer(), toy.examples(53), []
-    wanted = predict_proba(trainer, whole, 53)
+    trainer, resident, sizes = toy.trainer(), toy.examples(53), []
+    expected = predict_proba(trainer, resident, 53)
     logits = trainer.logits
 
     def tight(inputs: torch.Tensor) -> torch.Tensor:
@@ -94,9 +94,9 @@ def test_answers_to_computed_inputs_are_those_to_an_array_in_batches_that_fit():
         return logits(inputs)
 
     trainer.logits = tight
-    found = predict_proba(trainer, lazy(whole), 20)
+    probabilities = predict_proba(trainer, lazy(resident), 20)
     assert sizes == [20, 10, *[5] * 10, 3]
-    torch.testing.assert_close(torch.from_numpy(found), torch.from_numpy(wanted))
+    torch.testing.assert_close(torch.from_numpy(probabilities), torch.from_numpy(expected))
 
 
 def weights(examples: Examples, **settings: object) -> torch.Tensor:
@@ -112,11 +112,11 @@ def test_training_on_computed_inputs_is_training_on_an_array():
 
 def test_an_epoch_may_be_a_part_of_the_set():
     """All examples come before one comes again, over the borders of epochs and of laps."""
-    seen = torch.cat([torch.cat(batches(100, 8, 0, epoch, most=30)) for epoch in range(10)])
-    assert len(seen) == 300
+    order = torch.cat([torch.cat(batches(100, 8, 0, epoch, most=30)) for epoch in range(10)])
+    assert len(order) == 300
     for lap in range(3):
-        assert sorted(seen[lap * 100 : lap * 100 + 100].tolist()) == list(range(100))
-    assert not torch.equal(seen[:100], seen[100:200])
+        assert sorted(order[lap * 100 : lap * 100 + 100].tolist()) == list(range(100))
+    assert not torch.equal(order[:100], order[100:200])
     assert len(batches(100, 8, 0, 0)) == len(batches(100, 8, 0, 0, most=100)) == 13
 
 

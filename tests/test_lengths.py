@@ -76,9 +76,9 @@ def test_a_trimmed_batch_gives_what_whole_inputs_give(text):
     assert min(model.widths) < WIDE
     alone = np.concatenate([feed.predict_proba(model, examples.subset(torch.tensor([i]))) for i in range(30)])
     model.right_context = None
-    whole = feed.predict_proba(model, examples)
-    np.testing.assert_allclose(trimmed, whole, atol=1e-6)
-    np.testing.assert_allclose(alone, whole, atol=1e-6)
+    untrimmed = feed.predict_proba(model, examples)
+    np.testing.assert_allclose(trimmed, untrimmed, atol=1e-6)
+    np.testing.assert_allclose(alone, untrimmed, atol=1e-6)
 
 
 def test_answers_come_back_in_the_order_of_the_examples():
@@ -140,7 +140,7 @@ def test_keeping_and_joining_keep_the_lengths():
     assert both.names == examples.names
 
 
-def told(*known: list[int], longest: int = 3) -> torch.nn.Module:
+def ngrams_knowing(*known: list[int], longest: int = 3) -> torch.nn.Module:
     """An `ngrams` that knows some runs."""
     module = modules.NGrams(longest, len(known) + 1)
     module.keys.copy_(
@@ -150,7 +150,7 @@ def told(*known: list[int], longest: int = 3) -> torch.nn.Module:
 
 
 def test_ngrams_find_the_runs_that_are_known_wherever_they_begin():
-    ids = told([5], [6, 7], [6, 7, 5])(torch.tensor([[[[5.0, 6, 7, 5, 6, 7, 0, 0]]]]))[0, :, 0]
+    ids = ngrams_knowing([5], [6, 7], [6, 7, 5])(torch.tensor([[[[5.0, 6, 7, 5, 6, 7, 0, 0]]]]))[0, :, 0]
     assert (ids > 0).tolist() == [
         [True, False, False, True, False, False, False, False],
         [False, True, False, False, True, False, False, False],
@@ -159,7 +159,7 @@ def test_ngrams_find_the_runs_that_are_known_wherever_they_begin():
     assert sorted({*ids.flatten().tolist()}) == [0, 1, 2, 3]
 
 
-def test_ngrams_that_were_told_nothing_know_nothing():
+def test_new_ngrams_know_nothing():
     assert int(modules.NGrams(3, 90)(torch.randint(1, 50, (4, 1, 1, 20)).float()).max()) == 0
 
 

@@ -24,7 +24,7 @@ def filled(text: str, shape: tuple[int, ...], image: str, *filters: str) -> list
 
     module = measured(text, *shape).module()
     if filters:
-        module[0].weight.data = torch.stack([numbers(each) for each in filters])[:, None]
+        module[0].weight.data = torch.stack([numbers(drawing) for drawing in filters])[:, None]
         module[0].bias.data.zero_()
     return module(numbers(image)[None, None]).int()[0].tolist()
 
@@ -110,9 +110,9 @@ def test_what_a_dense_layer_sees_is_what_reached_it():
 
 
 def test_the_two_filters_of_the_lectures():
-    one, two = filled("conv(2, 3)", (1, 6, 6), IMAGE, DIAGONAL, VERTICAL)
-    assert one == [[3, -1, -3, -1], [-3, 1, 0, -3], [-3, -3, 0, 1], [3, -2, -2, -1]]
-    assert two == [[-1, -1, -1, -1], [-1, -1, -2, 1], [-1, -1, -2, 1], [-1, 0, -4, 3]]
+    first, second = filled("conv(2, 3)", (1, 6, 6), IMAGE, DIAGONAL, VERTICAL)
+    assert first == [[3, -1, -3, -1], [-3, 1, 0, -3], [-3, -3, 0, 1], [3, -2, -2, -1]]
+    assert second == [[-1, -1, -1, -1], [-1, -1, -2, 1], [-1, -1, -2, 1], [-1, 0, -4, 3]]
     assert filled("conv(1, 3, stride=3)", (1, 6, 6), IMAGE, DIAGONAL)[0] == [[3, -1], [3, -1]]
     assert filled("conv(1, 3, stride=2)", (1, 6, 6), IMAGE, DIAGONAL)[0] == [[3, -3], [-3, 0]]
 
@@ -238,7 +238,7 @@ WRONG = [
 def test_a_wrong_text_gets_a_sentence_with_its_place(text, message):
     with pytest.raises(Problem) as caught:
         parse(text, classes=10)
-    assert any(each in str(caught.value) for each in message.split("|"))
+    assert any(sentence in str(caught.value) for sentence in message.split("|"))
     assert caught.value.code == USAGE
 
 

@@ -1,4 +1,4 @@
-"""The rate rises and falls as told; every optimiser goes downhill; Muon's step has singular values near 1."""
+"""The learning rate follows its schedule; every optimiser lowers the loss; Muon's step has singular values near 1."""
 
 import copy
 
@@ -22,8 +22,8 @@ def network(text: str = TEXT, side: int = 7) -> nn.Module:
 
 
 def names(module: nn.Module, group: dict[str, object]) -> set[str]:
-    found = {id(p) for p in group["params"]}
-    return {name for name, p in module.named_parameters() if id(p) in found}
+    ids = {id(p) for p in group["params"]}
+    return {name for name, p in module.named_parameters() if id(p) in ids}
 
 
 # --- the rate -----------------------------------------------------------------------------------------------------
@@ -31,19 +31,19 @@ def names(module: nn.Module, group: dict[str, object]) -> set[str]:
 
 @pytest.mark.parametrize(("schedule", "half", "end"), [("linear", 0.5, 0), ("cosine", 0.5, 0), ("constant", 1, 1)])
 def test_the_rate_rises_from_a_tenth_peaks_and_falls(schedule, half, end):
-    told = Settings(schedule=schedule, warmup=0.2)
-    assert lr_schedule(told, 0) == pytest.approx(0.1)
-    assert lr_schedule(told, 0.1) == pytest.approx(0.55)
-    assert lr_schedule(told, 0.2) == 1
-    assert lr_schedule(told, 0.6) == pytest.approx(half)
-    assert lr_schedule(told, 1) == end
+    settings = Settings(schedule=schedule, warmup=0.2)
+    assert lr_schedule(settings, 0) == pytest.approx(0.1)
+    assert lr_schedule(settings, 0.1) == pytest.approx(0.55)
+    assert lr_schedule(settings, 0.2) == 1
+    assert lr_schedule(settings, 0.6) == pytest.approx(half)
+    assert lr_schedule(settings, 1) == end
 
 
 @pytest.mark.parametrize("schedule", ["linear", "cosine"])
 @pytest.mark.parametrize("warmup", [0.0, 0.2, 0.9])
 def test_the_rate_is_continuous_rises_first_and_never_rises_again(schedule, warmup):
-    told = Settings(schedule=schedule, warmup=warmup)
-    rates = torch.tensor([lr_schedule(told, n / 1000) for n in range(1001)])
+    settings = Settings(schedule=schedule, warmup=warmup)
+    rates = torch.tensor([lr_schedule(settings, n / 1000) for n in range(1001)])
     peak = int(warmup * 1000)
     assert rates.argmax() == peak
     assert rates[peak] == 1
@@ -61,18 +61,18 @@ def test_without_a_warm_up_the_first_step_is_the_longest():
 
 
 @pytest.mark.parametrize("name", ["sgd", "adamw", "muon"])
-def test_every_free_weight_moves_once_and_a_frozen_one_never(name):
+def test_every_trainable_weight_is_updated_once_and_a_frozen_one_never(name):
     module = network()
     module[0].weight.requires_grad_(False)
-    found = [id(p) for group in optimiser(module, Settings(optimiser=name)).param_groups for p in group["params"]]
-    assert sorted(found) == sorted(id(p) for p in module.parameters() if p.requires_grad)
+    ids = [id(p) for group in optimiser(module, Settings(optimiser=name)).param_groups for p in group["params"]]
+    assert sorted(ids) == sorted(id(p) for p in module.parameters() if p.requires_grad)
 
 
 @pytest.mark.parametrize("name", ["sgd", "adamw"])
 def test_weights_decay_and_biases_and_norms_do_not(name):
     module = network("conv(4, 3), batchnorm, relu, local(2, 3), flatten, dense(3)")
-    told = Settings(optimiser=name, lr=0.02, weight_decay=0.3)
-    weights, others = optimiser(module, told).param_groups
+    settings = Settings(optimiser=name, lr=0.02, weight_decay=0.3)
+    weights, others = optimiser(module, settings).param_groups
     assert names(module, weights) == {"0.weight", "3.weight", "5.weight"}
     assert names(module, others) == {"0.bias", "1.weight", "1.bias", "3.bias", "5.bias"}
     assert (weights["weight_decay"], others["weight_decay"]) == (0.3, 0.0)
@@ -96,7 +96,7 @@ def test_muon_takes_a_network_without_filters_and_one_of_nothing_else():
 
 
 @pytest.mark.parametrize(
-    "told",
+    "settings",
     [
         Settings(optimiser="sgd", lr=0.05),
         Settings(optimiser="sgd", lr=0.2, momentum=0.0),
@@ -105,10 +105,10 @@ def test_muon_takes_a_network_without_filters_and_one_of_nothing_else():
     ],
     ids=["sgd", "sgd without momentum", "adamw", "muon"],
 )
-def test_forty_steps_halve_a_toy_loss(told):
+def test_forty_steps_halve_a_toy_loss(settings):
     torch.manual_seed(0)
     module, x, y = network(), torch.randn(32, 2, 7, 7), torch.arange(32) % 3
-    step, losses = optimiser(module, told), []
+    step, losses = optimiser(module, settings), []
     for _ in range(40):
         loss = F.cross_entropy(module(x), y)
         losses.append(loss.item())
@@ -131,21 +131,25 @@ def test_every_step_is_torchs_own_bit_for_bit(name):
     torch.manual_seed(0)
     ours = network().to(memory_format=torch.channels_last)
     theirs = copy.deepcopy(ours)
-    told = Settings(optimiser=name.split()[0], lr=0.05, weight_decay=0.1, momentum=0.0 if "without" in name else 0.9)
-    step, free = optimiser(ours, told), dict(theirs.named_parameters())
-    groups = [{"params": [free[n] for n in free if n in names(ours, g)], **told_of(g)} for g in step.param_groups]
-    other = TORCHS[name](groups)
+    settings = Settings(
+        optimiser=name.split()[0], lr=0.05, weight_decay=0.1, momentum=0.0 if "without" in name else 0.9
+    )
+    step, free = optimiser(ours, settings), dict(theirs.named_parameters())
+    groups = [
+        {"params": [free[n] for n in free if n in names(ours, g)], **hyperparameters(g)} for g in step.param_groups
+    ]
+    reference = TORCHS[name](groups)
     for number, x in enumerate(torch.randn(5, 16, 2, 7, 7)):
-        for module, each in ((ours, step), (theirs, other)):
-            for group in each.param_groups:
+        for module, stepper in ((ours, step), (theirs, reference)):
+            for group in stepper.param_groups:
                 group["lr"] = 0.05 / (1 + number)
-            each.zero_grad()
+            stepper.zero_grad()
             module(x).square().sum().backward()
-            each.step()
+            stepper.step()
     assert bits(ours) == bits(theirs)
 
 
-def told_of(group: dict[str, object]) -> dict[str, object]:
+def hyperparameters(group: dict[str, object]) -> dict[str, object]:
     return {"lr": group["lr"], "weight_decay": group["weight_decay"]}
 
 
@@ -216,10 +220,10 @@ def test_rows_of_a_large_table_move_as_under_torchs_adam_without_momentum(sparse
 
 
 def test_a_gradient_of_some_rows_moves_a_table_as_a_whole_one_does():
-    (some, kept), (whole, same) = stepped(True, STEPS), stepped(False, STEPS)
-    torch.testing.assert_close(some, whole)
-    assert torch.equal(kept["named"], same["named"])
-    assert kept["named"][:6, 0].tolist() == [0, 4, 5, 4, 0, 3]
+    (sparse_table, state_of_sparse), (dense_table, state_of_dense) = stepped(True, STEPS), stepped(False, STEPS)
+    torch.testing.assert_close(sparse_table, dense_table)
+    assert torch.equal(state_of_sparse["named"], state_of_dense["named"])
+    assert state_of_sparse["named"][:6, 0].tolist() == [0, 4, 5, 4, 0, 3]
 
 
 def test_a_small_table_moves_as_any_weight():
@@ -364,8 +368,8 @@ def test_the_networks_own_weights_are_back_bit_for_bit_whatever_happens(error):
     with torch.no_grad():
         for p in module.parameters():
             p.add_(1)
-    own, averaged = bits(module), {name: value.numpy().tobytes() for name, value in average.weights.items()}
-    assert own != averaged
+    trained, averaged = bits(module), {name: value.numpy().tobytes() for name, value in average.weights.items()}
+    assert trained != averaged
     try:
         with average.in_place():
             assert bits(module) == averaged
@@ -373,16 +377,16 @@ def test_the_networks_own_weights_are_back_bit_for_bit_whatever_happens(error):
                 raise error
     except KeyboardInterrupt:
         pass
-    assert bits(module) == own
+    assert bits(module) == trained
 
 
 def test_a_decay_of_0_keeps_nothing():
     module = network()
-    average, own = EMA(module, 0.0), bits(module)
+    average, trained = EMA(module, 0.0), bits(module)
     average.update(1)
     assert average.weights == {}
     with average.in_place():
-        assert bits(module) == own
+        assert bits(module) == trained
 
 
 def test_rows_of_dense_layers_are_held_to_the_norm_and_shorter_ones_left():

@@ -76,8 +76,8 @@ def test_a_layer_in_a_branch_has_the_field_that_it_has_in_the_network():
 
 
 def test_the_union_covers_branches_that_start_at_different_pixels():
-    early, late = ReceptiveField(size=(3, 3), start=(-2, 0)), ReceptiveField(size=(3, 5), start=(1, 1))
-    assert union([early, late], (4, 4))[:3] == ((6, 6), (1, 1), (-2, 0))
+    left, right = ReceptiveField(size=(3, 3), start=(-2, 0)), ReceptiveField(size=(3, 5), start=(1, 1))
+    assert union([left, right], (4, 4))[:3] == ((6, 6), (1, 1), (-2, 0))
 
 
 def test_the_union_covers_branches_of_different_strides():

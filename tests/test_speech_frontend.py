@@ -14,8 +14,8 @@ BASE: Preprocessing = {
 
 
 def clips(count: int = 3, rate: int = 16000, samples: int = 16000) -> torch.Tensor:
-    made = [tone(300 * (k + 1), 1, rate, 0.3) + hiss(1, rate, k, 0.03) for k in range(count)]
-    return (torch.from_numpy(np.stack(made)) * 32767).to(torch.int16)[:, :samples]
+    samples_of_clips = [tone(300 * (k + 1), 1, rate, 0.3) + hiss(1, rate, k, 0.03) for k in range(count)]
+    return (torch.from_numpy(np.stack(samples_of_clips)) * 32767).to(torch.int16)[:, :samples]
 
 
 @pytest.mark.parametrize(
@@ -25,14 +25,14 @@ def test_the_power_is_torchaudios(rate: int, bands: int, frame: float, hop: floa
     """MelSpectrogram with the same window, hop and bands, to 1e-4 of the loudest and of each number."""
     transforms = pytest.importorskip("torchaudio.transforms")
     preprocessing = {**BASE, "rate": rate, "bands": bands, "frame": frame, "hop": hop}
-    own, x = frontend(preprocessing), clips(rate=rate)
-    points = points_for(bands, rate, own.frame)
+    ours, x = frontend(preprocessing), clips(rate=rate)
+    points = points_for(bands, rate, ours.frame)
     theirs = transforms.MelSpectrogram(
-        rate, points, own.frame, own.hop, f_min=LOWEST, n_mels=bands, power=2.0, center=False
+        rate, points, ours.frame, ours.hop, f_min=LOWEST, n_mels=bands, power=2.0, center=False
     )
-    side = (points - own.frame) // 2  # torch centres a short window in the transform
-    padded = torch.nn.functional.pad(x.float() / 32768, (side, points - own.frame - side))
-    torch.testing.assert_close(own.power(x), theirs(padded), rtol=1e-4, atol=1e-8)
+    side = (points - ours.frame) // 2  # torch centres a short window in the transform
+    padded = torch.nn.functional.pad(x.float() / 32768, (side, points - ours.frame - side))
+    torch.testing.assert_close(ours.power(x), theirs(padded), rtol=1e-4, atol=1e-8)
 
 
 def test_deltas_are_torchaudios() -> None:
