@@ -165,7 +165,7 @@ def test_relevance_is_handed_back_through_it_and_conserved(combinator, out, fiel
     torch.manual_seed(1)
     module, x = described.module().eval(), images(2).abs()
     chosen = methods.METHODS[method]
-    assert chosen.misfit(described, module) == ""
+    assert chosen.incompatibility(described, module) == ""
     baseline = torch.zeros_like(x)
     relevance = chosen.compute(methods.Subject(described, module, x, baseline), torch.tensor([0, 2]))
     with torch.no_grad():
