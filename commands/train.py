@@ -67,11 +67,13 @@ def train(
         str | None,
         typer.Argument(help="A folder per class, an archive, a table, or a name such as digits.", show_default=False),
     ] = None,
-    recipe: Annotated[str | None, flag('A network by name, from neocog recipes: "mlp(units=64)".')] = None,
+    recipe: Annotated[
+        str | None, flag('A network by name, as neocog recipes lists them: "mlp(units=64)".', default="swift")
+    ] = None,
     network: Annotated[str | None, flag('The text of a network: "conv(25, 3), relu, …, dense(classes)".')] = None,
     settings: Annotated[Path | None, flag("The settings.toml of a run, to train it again.")] = None,
     weights: Annotated[str | None, flag("A pretrained model, or a torchvision state_dict.")] = None,
-    out: Annotated[str | None, flag("The run folder. [default: runs/DOMAIN-RECIPE-TIME]")] = None,
+    out: Annotated[str | None, flag("The run folder.", default="runs/DOMAIN-RECIPE-TIME")] = None,
     force: Annotated[bool, flag("Replace the run in --out.", None, "--force")] = False,
     epochs: EPOCHS = None,
     batch: BATCH = None,
