@@ -30,7 +30,7 @@ from neocog.core.settings import Settings
 from neocog.core.tasks import Classify
 from neocog.core.train import Trainer, batches, steps
 from neocog.speech import DOMAIN
-from neocog.speech.spectrogram import points_for
+from neocog.speech.spectrogram import n_fft_for
 from step import bare
 from torch.nn import functional as F
 from torchaudio import transforms
@@ -47,7 +47,7 @@ class Recordings(torch.utils.data.Dataset):
             round(preprocessing["frame"] * preprocessing["rate"] / 1000),
             round(preprocessing["hop"] * preprocessing["rate"] / 1000),
         )
-        points = points_for(preprocessing["bands"], preprocessing["rate"], frame)
+        points = n_fft_for(preprocessing["bands"], preprocessing["rate"], frame)
         mel = transforms.MelSpectrogram(
             preprocessing["rate"], points, frame, hop, n_mels=preprocessing["bands"], center=False
         )

@@ -10,7 +10,7 @@ from types import FrameType
 
 
 class Stop:
-    """Whether a signal requested to stop; the second signal raises KeyboardInterrupt."""
+    """Records that a signal requested a stop; the second signal raises KeyboardInterrupt."""
 
     requested = False
 

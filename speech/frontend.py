@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..core.data import Preprocessing
-from .spectrogram import filters, points_for
+from .spectrogram import filters, n_fft_for
 
 FULL_SCALE = 32768.0  # of an int16 sample
 MIN_POWER = 1e-10  # inaudible: below the last of 16 bits by a factor of 100
@@ -36,10 +36,10 @@ class Frontend(nn.Module):
         rate, bands = int(preprocessing["rate"]), int(preprocessing["bands"])
         self.frame, self.hop = samples_in(preprocessing["frame"], rate), samples_in(preprocessing["hop"], rate)
         self.normalise, self.deltas = str(preprocessing["normalise"]), bool(preprocessing["deltas"])
-        self.points = points_for(bands, rate, self.frame)
+        self.n_fft = n_fft_for(bands, rate, self.frame)
         window = torch.hann_window(self.frame, dtype=torch.float64) / FULL_SCALE
         self.register_buffer("window", window.float(), persistent=False)
-        triangles = filters(bands, rate, self.points).float()
+        triangles = filters(bands, rate, self.n_fft).float()
         # Each frequency has a row for its cosine and one for its sine, whose squares the filters add up.
         self.register_buffer("mel", triangles.repeat_interleave(2, 0), persistent=False)
         for name in ("mean", "std"):
@@ -61,7 +61,7 @@ class Frontend(nn.Module):
     def power(self, x: Tensor) -> Tensor:
         """Returns the power in each band of each frame: (B, N) -> (B, bands, frames)."""
         frames = x.float().unfold(1, self.frame, self.hop)  # (B, frames, frame)
-        parts = torch.view_as_real(torch.fft.rfft(frames * self.window, self.points))  # (B, frames, points/2 + 1, 2)
+        parts = torch.view_as_real(torch.fft.rfft(frames * self.window, self.n_fft))  # (B, frames, n_fft/2 + 1, 2)
         return (parts.square_().flatten(2) @ self.mel).transpose(1, 2)
 
     def decibels(self, x: Tensor) -> Tensor:

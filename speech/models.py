@@ -118,10 +118,10 @@ def mlp(classes: int, units: int = 512, depth: int = 2, frames: int = FRAMES) ->
 
 # --- recipes --------------------------------------------------------------------------------------------------------
 
-Settings = dict[str, Any]
+Values = dict[str, Any]
 
 AUGMENT = "shift(0.1), background(5), vtlp(0.15), stretch(0.2), timemask(0.2), freqmask(0.2)"
-PLAIN: Settings = {
+PLAIN: Values = {
     "optimiser": "adamw",
     "lr": 0.001,
     "weight_decay": 0.01,
@@ -129,7 +129,7 @@ PLAIN: Settings = {
     "epochs": 15,
     "augment": AUGMENT,
 }
-SWIFT: Settings = {
+SWIFT: Values = {
     "optimiser": "muon", "lr": 0.08, "adam_lr": 0.01, "momentum": 0.6, "warmup": 0.0, "smoothing": 0.2, "batch": 64,
     "epochs": 5, "whiten": True, "dirac": True, "augment": AUGMENT,
 }  # fmt: skip

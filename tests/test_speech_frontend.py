@@ -5,7 +5,7 @@ import pytest
 import torch
 from neocog.core.data import Preprocessing
 from neocog.speech.frontend import DEPTH, Frontend, delta, frames_of, frontend
-from neocog.speech.spectrogram import LOWEST, corners, filters, hertz, mels, middles, points_for
+from neocog.speech.spectrogram import MIN_FREQUENCY, corners, filters, hertz, mels, middles, n_fft_for
 from recorded import hiss, tone
 
 BASE: Preprocessing = {
@@ -26,9 +26,9 @@ def test_the_power_is_torchaudios(rate: int, bands: int, frame: float, hop: floa
     transforms = pytest.importorskip("torchaudio.transforms")
     preprocessing = {**BASE, "rate": rate, "bands": bands, "frame": frame, "hop": hop}
     ours, x = frontend(preprocessing), clips(rate=rate)
-    points = points_for(bands, rate, ours.frame)
+    points = n_fft_for(bands, rate, ours.frame)
     theirs = transforms.MelSpectrogram(
-        rate, points, ours.frame, ours.hop, f_min=LOWEST, n_mels=bands, power=2.0, center=False
+        rate, points, ours.frame, ours.hop, f_min=MIN_FREQUENCY, n_mels=bands, power=2.0, center=False
     )
     side = (points - ours.frame) // 2  # torch centres a short window in the transform
     padded = torch.nn.functional.pad(x.float() / 32768, (side, points - ours.frame - side))
@@ -61,7 +61,7 @@ def test_known_mels() -> None:
 @pytest.mark.parametrize("rate", [8000, 16000, 48000])
 @pytest.mark.parametrize("bands", [20, 40, 80])
 def test_no_band_is_deaf(rate: int, bands: int) -> None:
-    points = points_for(bands, rate, rate // 40)
+    points = n_fft_for(bands, rate, rate // 40)
     assert points >= rate // 40 and bool((filters(bands, rate, points).amax(0) > 0).all())
 
 
@@ -72,7 +72,7 @@ def test_the_power_is_that_of_numpys_fourier_transform(bands: int) -> None:
     samples = np.random.default_rng(0).integers(-9000, 9000, 1000).astype(np.int16)
     frames = np.stack([samples[start : start + 400] for start in range(0, 601, 160)]) / 32768
     window = torch.hann_window(400, dtype=torch.float64).numpy()
-    points = points_for(bands, 16000, 400)
+    points = n_fft_for(bands, 16000, 400)
     wanted = np.abs(np.fft.rfft(frames * window, points)) ** 2 @ filters(bands, 16000, points).numpy()
     assert points > 400 or bands == 40
     np.testing.assert_allclose(frontend(preprocessing).power(torch.from_numpy(samples)[None])[0].T, wanted, rtol=1e-4)

@@ -114,18 +114,18 @@ def _block(filters: int, channels: int) -> Layer:
 
 # --- recipes --------------------------------------------------------------------------------------------------------
 
-Settings = dict[str, Any]
+Values = dict[str, Any]
 
-KIM: Settings = {
+KIM: Values = {
     "optimiser": "adamw", "lr": 0.002, "weight_decay": 0.0, "batch": 64, "epochs": 2, "max_norm": 3.0, "warmup": 0.0,
 }  # fmt: skip
-SWIFT: Settings = {
+SWIFT: Values = {
     "optimiser": "adamw", "lr": 0.004, "weight_decay": 0.01, "batch": 64, "epochs": 2, "warmup": 0.1,
 }  # fmt: skip
-CHARS: Settings = {
+CHARS: Values = {
     "optimiser": "adamw", "lr": 0.0005, "weight_decay": 0.01, "batch": 128, "epochs": 10, "schedule": "cosine",
 }  # fmt: skip
-DEEP: Settings = {"optimiser": "sgd", "lr": 0.01, "momentum": 0.9, "weight_decay": 1e-3, "batch": 128, "epochs": 10}
+DEEP: Values = {"optimiser": "sgd", "lr": 0.01, "momentum": 0.9, "weight_decay": 1e-3, "batch": 128, "epochs": 10}
 
 SENTENCE = (1, 1, 64)  # input shape that `describe` uses by default
 ZHANG: Mapping[str, Any] = {"tokens": "characters", "length": 1014}

@@ -208,28 +208,28 @@ def _relu6_unit(filters: int, size: int, stride: int = 1, groups: int = 1) -> La
 
 # --- recipes --------------------------------------------------------------------------------------------------------
 
-Settings = dict[str, Any]
+Values = dict[str, Any]
 
-DIGITS: Settings = {
+DIGITS: Values = {
     "optimiser": "adamw", "lr": 0.002, "weight_decay": 0.01, "batch": 128, "epochs": 10, "augment": "crop(2)",
 }  # fmt: skip
-PHOTOS: Settings = {
+PHOTOS: Values = {
     "optimiser": "sgd", "lr": 0.05, "momentum": 0.9, "weight_decay": 1e-4, "schedule": "cosine", "warmup": 0.05,
     "smoothing": 0.1, "batch": 128, "epochs": 90, "augment": "flip, crop(16), light(0.2, 0.2)",
 }  # fmt: skip
-PLAIN: Settings = {
+PLAIN: Values = {
     **PHOTOS,
     "lr": 0.01,
     "weight_decay": 5e-4,
 }  # without batch normalisation, larger learning rates diverge
 
-SWIFT: Settings = {
+SWIFT: Values = {
     "optimiser": "muon", "lr": 0.08, "adam_lr": 0.01, "momentum": 0.6, "warmup": 0.0, "smoothing": 0.2, "batch": 500,
     "epochs": 8, "whiten": True, "dirac": True, "augment": "flip, crop(2)",
 }  # fmt: skip
 
-SMALL: Settings = {"size": 28}  # side in pixels
-LARGE: Settings = {"size": 224}
+SMALL: Values = {"size": 28}  # side in pixels
+LARGE: Values = {"size": 224}
 DIGIT, PHOTO = (1, 28, 28), (3, 224, 224)  # input shapes that `describe` uses by default
 
 RECIPES: dict[str, Recipe] = {
