@@ -1,4 +1,4 @@
-"""An input to predict, which says whether it is a file, a text or the content of a file."""
+"""Inputs to predict, typed as files, texts or contents of files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .capability import Capability
 
 @dataclass(frozen=True, kw_only=True)
 class Input:
-    """One input; `options` say what of it is meant, such as the move of a game record (InputOptions)."""
+    """One input; `options` select a part of it, such as the move of a game record (InputOptions)."""
 
     options: Mapping[str, Any] = field(default_factory=dict)
 
@@ -56,6 +56,6 @@ class BytesInput(Input):
 
 @dataclass(frozen=True)
 class InputOptions(Capability):
-    """Names that Input.options may have in a domain, such as `move`."""
+    """The names of Input.options in a domain, such as `move`."""
 
     names: Sequence[str]

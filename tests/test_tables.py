@@ -181,3 +181,10 @@ def test_paths_of_a_table_may_be_written_with_backslashes(tmp_path: Path) -> Non
     values = [value.replace("/", "\\") for value in pictures(tmp_path)]
     (tmp_path / "t.csv").write_text("path,label\n" + "".join(f"{v},{'xy'[k % 2]}\n" for k, v in enumerate(values)))
     assert sum(load(VISION, tmp_path / "t.csv").counts.values()) == COUNT
+
+
+def test_under_an_unknown_name_paths_are_recognised_by_their_endings() -> None:
+    (record,) = records("Bild,Ziffer\na.png,7\n", label="Ziffer")
+    assert (record.value, record.label) == ("a.png", "7")
+    with pytest.raises(Problem, match=r"t.csv:1 has the columns Ort, label; none of them is known as a path: name it"):
+        records("Ort,label\na,7\n")

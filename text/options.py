@@ -23,7 +23,7 @@ MOST = 1_000_000  # tokens: a longer text would fill the memory of a batch
 
 @dataclass(frozen=True)
 class Reading:
-    """How files are read: the columns, the level of labels, the encoding; None if the files decide."""
+    """The columns, the level of labels and the encoding of files; None if the files decide."""
 
     text_column: tuple[str, ...] | None = None
     label_column: str | None = None
@@ -37,7 +37,7 @@ class Reading:
 
 @dataclass(frozen=True)
 class Cutting:
-    """How a text becomes tokens: kind, lower case, least count in training, most tokens of a text."""
+    """The tokenisation of texts: kind, lower case, least count in training, most tokens of a text."""
 
     tokens: str = "words"
     lower: bool = True

@@ -88,7 +88,7 @@ def idx_at(path: Path, names: list[str] | None = None) -> Idx | None:
     pairs: dict[str, Pair] = {}
     for file in sorted(path.iterdir()):
         if IMAGES.fullmatch(file.name) and "idx" in file.name.lower() and (pair := pair_of(file, split_of(file.name))):
-            pairs.setdefault(pair.stem, pair)  # a file may lie there both plain and gzipped
+            pairs.setdefault(pair.stem, pair)  # both a plain and a gzipped file may exist
     return Idx(str(path), list(pairs.values()), names) if pairs else None
 
 

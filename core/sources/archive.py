@@ -102,7 +102,7 @@ class ArchiveSource:
 
 
 def read_members(path: Path, wanted: Collection[str]) -> Iterator[tuple[str, bytes | Unreadable]]:
-    """The wanted files of an archive with their bytes, each once, in the order in which they lie there."""
+    """The wanted files of an archive with their bytes, each once, in the order of the archive."""
     missing = set(wanted)
     for name, read in members(path):
         if name in missing:

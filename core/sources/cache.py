@@ -32,14 +32,14 @@ ABANDONED = 24 * 3600  # seconds after which an unfinished cache is removed: its
 
 @dataclass
 class Index:
-    """The rows of the arrays, which lie in the order of the splits."""
+    """The rows of the arrays, which are in the order of the splits."""
 
     names: list[str]  # within their source
     sources: list[int]  # indices of their sources
     labels: list[str]
     targets: list[int]  # indices in `labels`
     digests: list[str]  # of the encoded files
-    splits: dict[str, int]  # number of rows, in the order in which the splits lie there
+    splits: dict[str, int]  # number of rows of each, in their order
     given_splits: list[str]
     bad: list[tuple[int, str, str]] = field(default_factory=list)  # source, name, reason
     remarks: list[str] = field(default_factory=list)

@@ -34,12 +34,12 @@ class TableOptions:
 
 @dataclass(frozen=True)
 class CellKind:
-    """What the cells with the examples hold: paths of files, or texts."""
+    """The kind of cells that hold the examples: paths of files, or texts."""
 
     noun: str  # "path" or "text"
     option: str  # the option that names the column
     names: tuple[str, ...]  # of columns known to hold them
-    recognise: Callable[[Sequence[Sequence[str]], Sequence[int]], list[int]]  # rows, candidate columns -> columns
+    recognise: Callable[[Sequence[Sequence[str]], Sequence[int]], list[int]]  # rows, candidates -> columns; may be []
     is_value: Callable[[str], bool]  # True for a cell that cannot be the name of a column
     multiple: bool = False  # True if several columns are joined
     guess_label: bool = False  # True if the label column may be recognised by its cells, with a remark
@@ -103,7 +103,9 @@ def paths_to(kind: Kind, spans: bool = False) -> CellKind:
     """Cells that hold the paths of files of a kind, relative to the table."""
 
     def recognise(rows: Sequence[Sequence[str]], free: Sequence[int]) -> list[int]:
-        return [max(free, key=lambda index: (sum(kind.named(row[index].strip()) for row in rows), -index))]
+        counts = {index: sum(kind.named(row[index].strip()) for row in rows) for index in free}
+        best = max(free, key=lambda index: (counts[index], -index))
+        return [best] if 2 * counts[best] >= len(rows) else []
 
     return CellKind("path", "--set path_column", PATH_NAMES, recognise, kind.named, has_fields=True, has_spans=spans)
 
@@ -217,12 +219,13 @@ def find_columns(
         value = [named_column(column, header, width, cells.option, name) or 0 for column in options.value]
     elif known:
         value = known if cells.multiple else known[:1]
-    elif header is None or guesses:
-        guessed = guessed or guesses
-        free = [index for index in range(width) if index not in {label, split, group}] or [0]
-        value = cells.recognise(body, free)
     else:
-        raise unknown_columns(f"{name}:{rows[0].line}", header, cells.noun, cells.option)
+        free = [index for index in range(width) if index not in {label, split, group}] or [0]
+        value = cells.recognise(body, free) if guesses or not cells.guess_label else []
+        guessed = guessed or guesses
+        if not value and header is not None:
+            raise unknown_columns(f"{name}:{rows[0].line}", header, cells.noun, cells.option)
+        value = value or free[:1]
     if label is None and need_label and not guesses:
         if header is not None:
             raise unknown_columns(f"{name}:{rows[0].line}", header, "label", "--label-column")

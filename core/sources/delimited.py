@@ -16,7 +16,7 @@ csv.field_size_limit(LARGEST_FILE)  # the default limit of the csv module refuse
 
 
 class Dialect(NamedTuple):
-    """How a table is written."""
+    """The delimiter of a table, and whether quotes enclose its cells."""
 
     delimiter: str
     quoted: bool

@@ -1,4 +1,4 @@
-"""What a data source offers: its examples with label and split, listed before any of them is decoded."""
+"""Data sources, and their examples with label and split, listed before any of them is decoded."""
 
 from __future__ import annotations
 
