@@ -26,11 +26,11 @@ def png(seed: int, size: tuple[int, int] = (6, 6), grey: bool = False) -> bytes:
     return file.getvalue()
 
 
-def files(root: Path, *folders: str, each: int = 6, size: tuple[int, int] = (6, 6), grey: bool = False) -> Path:
+def files(root: Path, *folders: str, count: int = 6, size: tuple[int, int] = (6, 6), grey: bool = False) -> Path:
     """Some pictures in each of the folders, no two alike."""
     for number, name in enumerate(folders):
         (root / name).mkdir(parents=True, exist_ok=True)
-        for k in range(each):
+        for k in range(count):
             (root / name / f"{k}.png").write_bytes(png(1000 * number + k, size, grey))
     return root
 

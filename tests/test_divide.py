@@ -1,4 +1,4 @@
-"""How large the test part is, and another division of the same examples."""
+"""The size of the test split, and other splits of the same examples."""
 
 import pytest
 from neocog.commands import parsing
@@ -11,8 +11,8 @@ SAMPLES = [SampleInfo(str(i), "ab"[i % 2]) for i in range(2000)]
 DIGESTS = [str(i).encode() for i in range(2000)]
 
 
-def part_of(**told) -> set[int]:
-    parts, _ = assign_splits(SAMPLES, DIGESTS, DataSpec("d", **told))
+def part_of(**fields) -> set[int]:
+    parts, _ = assign_splits(SAMPLES, DIGESTS, DataSpec("d", **fields))
     return {i for i, part in enumerate(parts) if part == "test"}
 
 
@@ -31,9 +31,9 @@ def test_another_split_is_another_part_of_the_same_size():
     assert len(first & second) / len(first) < 0.25  # a tenth is expected
 
 
-def test_the_validation_part_is_a_share_of_what_is_not_for_the_test_and_may_be_none():
-    def parts(**told) -> list[str]:
-        return assign_splits(SAMPLES, DIGESTS, DataSpec("d", test_share=0.1, **told))[0]
+def test_the_validation_share_is_of_the_examples_outside_the_test_split():
+    def parts(**fields) -> list[str]:
+        return assign_splits(SAMPLES, DIGESTS, DataSpec("d", test_share=0.1, **fields))[0]
 
     assert parts(valid_share=0.3).count("valid") == pytest.approx(0.3 * 0.9 * 2000, abs=60)
     without = parts(valid_share=0.0)

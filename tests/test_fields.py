@@ -1,4 +1,4 @@
-"""Fields: what names and rows say besides the label, and choosing by it."""
+"""Fields of file names and rows, and conditions on them."""
 
 import pytest
 from hypothesis import given
@@ -8,7 +8,8 @@ from neocog.core.sources.fields import Condition, Pattern, assign_split
 from neocog.core.sources.source import SampleInfo
 
 TAKES = [
-    SampleInfo(f"{k}", "a", fields={"label": "a", "speaker": who, "take": str(k)}) for k, who in enumerate("xyxyz")
+    SampleInfo(f"{k}", "a", fields={"label": "a", "speaker": speaker, "take": str(k)})
+    for k, speaker in enumerate("xyxyz")
 ]
 
 
@@ -34,23 +35,23 @@ words = st.text(st.characters(categories=["L", "Nd"]), min_size=1, max_size=8)
 
 
 @given(words, words, words)
-def test_what_is_written_by_a_pattern_is_read_by_it(label: str, speaker: str, take: str) -> None:
-    told = Pattern("{label}_{speaker}_{take}").fields(f"{label}_{speaker}_{take}.wav")
-    assert told == {"label": label, "speaker": speaker, "take": take}
+def test_fields_formatted_by_a_pattern_are_parsed_by_it(label: str, speaker: str, take: str) -> None:
+    fields = Pattern("{label}_{speaker}_{take}").fields(f"{label}_{speaker}_{take}.wav")
+    assert fields == {"label": label, "speaker": speaker, "take": take}
 
 
 @pytest.mark.parametrize(
-    ("pattern", "told"),
+    ("pattern", "message"),
     [
         ("{speaker}_{take}", "--pattern {speaker}_{take} has no {label}; write one, as in '{label}_{speaker}'"),
         ("{label}_{label}", "--pattern {label}_{label}: {label} occurs twice; every field needs a name of its own"),
         ("{label}_{a b}", "--pattern {label}_{a b}: {a b} is not a name; every field needs a name of its own"),
     ],
 )
-def test_a_pattern_that_cannot_be_meant_is_said(pattern: str, told: str) -> None:
+def test_an_invalid_pattern_is_refused(pattern: str, message: str) -> None:
     with pytest.raises(Problem) as problem:
         Pattern(pattern)
-    assert str(problem.value) == told
+    assert str(problem.value) == message
 
 
 @pytest.mark.parametrize(
@@ -77,7 +78,7 @@ def test_no_condition_changes_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("theo", "--test-where theo is not a condition; expected such as speaker=theo or 'take<5'"),
         (
@@ -89,7 +90,7 @@ def test_no_condition_changes_nothing() -> None:
         ("take<9", "--test-where take<9 holds for all of them; take is 0, 1, 2, 3, 4"),
     ],
 )
-def test_a_condition_that_chooses_nothing_is_said(text: str, told: str) -> None:
+def test_a_condition_that_selects_nothing_is_refused(text: str, message: str) -> None:
     with pytest.raises(Problem) as problem:
         assign_split(TAKES, Condition(text, "--test-where"), "test")
-    assert str(problem.value) == told
+    assert str(problem.value) == message

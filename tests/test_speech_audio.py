@@ -1,4 +1,4 @@
-"""One recording: every format and rate to the same samples, and a sentence for what is none."""
+"""Decoding of recordings: formats, rates, damaged files."""
 
 import io
 from itertools import pairwise
@@ -36,7 +36,7 @@ def encoded(samples: np.ndarray, rate: int = 8000, form: str = "WAV", subtype: s
     return file.getvalue()
 
 
-@pytest.mark.parametrize(("suffix", "subtype", "most"), FORMATS, ids=lambda each: str(each))
+@pytest.mark.parametrize(("suffix", "subtype", "most"), FORMATS, ids=lambda value: str(value))
 def test_every_format_gives_the_sound_that_was_written(tmp_path: Path, suffix: str, subtype: str, most: float) -> None:
     path = write(tmp_path / f"chirp{suffix}", CHIRP, subtype=subtype)
     about, samples = sound(path.read_bytes(), 8000)
@@ -73,7 +73,7 @@ def test_a_tone_keeps_its_pitch_and_its_loudness_at_every_rate(rate: int) -> Non
     assert abs(np.abs(samples[2000:14000]).max() / 32768 - 0.5) < 0.01
 
 
-def test_what_the_new_rate_cannot_hold_is_filtered_out() -> None:
+def test_frequencies_above_the_new_nyquist_rate_are_filtered_out() -> None:
     """6 kHz at 48 kHz would fold back to 2 kHz at 8 kHz."""
     assert np.abs(sound(encoded(tone(6000, 1, 48000), 48000), 8000)[1][1000:7000]).max() < 40
 
@@ -91,13 +91,13 @@ def test_channels_are_mixed_and_time_is_not() -> None:
 def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is decoded in pieces, as three hours are, is what is decoded at once."""
     content = encoded(hiss(2, 44100), 44100)
-    whole = sound(content, 16000)[1]
+    complete = sound(content, 16000)[1]
     monkeypatch.setattr("neocog.speech.audio.BLOCK", 5000)
     pieces = sound(content, 16000)[1]
-    assert len(pieces) == len(whole) == 32000 and np.abs(pieces.astype(int) - whole).max() <= 1
+    assert len(pieces) == len(complete) == 32000 and np.abs(pieces.astype(int) - complete).max() <= 1
 
 
-def test_what_is_louder_than_full_scale_is_cut_off() -> None:
+def test_samples_above_full_scale_are_clipped() -> None:
     samples = sound(encoded(np.array([0.0, 2.0, -2.0] * 1000), subtype="FLOAT"), 8000)[1]
     assert samples.max() == 32767 and samples.min() == -32768
 
@@ -116,24 +116,26 @@ def test_the_damaged_files_say_where_they_break(shared: Path) -> None:
         ("alexa_34.flac", "0.79 s of 1.74 s", "lost sync"),
         ("alexa_129.flac", "1.01 s of 2.46 s", "unknown error in flac decoder"),
     ):
-        told = refused((shared / "speech/damaged" / name).read_bytes())
-        assert told.startswith(f"is damaged: the decoder fails after {where}") and words in told
+        message = refused((shared / "speech/damaged" / name).read_bytes())
+        assert message.startswith(f"is damaged: the decoder fails after {where}") and words in message
 
 
 @pytest.mark.parametrize(("suffix", "subtype"), [("wav", "PCM_16"), ("wav", "ULAW"), ("aiff", "PCM_24")])
 def test_a_file_that_was_cut_short_is_not_taken_for_a_whole_one(tmp_path: Path, suffix: str, subtype: str) -> None:
     """libsndfile gives what there is and says nothing."""
     content = write(tmp_path / f"a.{suffix}", tone(440, 1), 8000, subtype).read_bytes()
-    told = refused(content[: len(content) * 6 // 10])
-    assert told.startswith("is cut short: ") and told.endswith("of the samples that its header promises are there")
-    assert 55 <= int(told.removeprefix("is cut short: ").partition("%")[0]) <= 60
+    message = refused(content[: len(content) * 6 // 10])
+    assert message.startswith("is cut short: ") and message.endswith(
+        "of the samples that its header promises are there"
+    )
+    assert 55 <= int(message.removeprefix("is cut short: ").partition("%")[0]) <= 60
 
 
 @pytest.mark.parametrize("length", [0, 0x7FFFF000, 0xFFFFFFFF])
 def test_a_wav_file_that_came_through_a_pipe_promises_nothing(tmp_path: Path, length: int) -> None:
     content = bytearray(write(tmp_path / "a.wav", tone(440, 1)).read_bytes())
-    at = content.index(b"data") + 4
-    content[at : at + 4] = length.to_bytes(4, "little")
+    offset = content.index(b"data") + 4
+    content[offset : offset + 4] = length.to_bytes(4, "little")
     assert share_of_samples(bytes(content), len(content)) == 1
     if length:
         assert len(sound(bytes(content), None)[1]) == 8000
@@ -143,9 +145,13 @@ def test_a_path_gives_what_its_bytes_give(tmp_path: Path) -> None:
     path = write(tmp_path / "é 日本.flac", tone(440, 1))
     assert np.array_equal(sound(path, 16000)[1], sound(path.read_bytes(), 16000)[1])
     assert sound(path, 16000)[0] == sound(path.read_bytes(), 16000)[0]
-    for name, told in (("empty.wav", "is empty"), ("text.wav", "holds text"), ("x.raw", "is not a recording that can")):
+    for name, message in (
+        ("empty.wav", "is empty"),
+        ("text.wav", "holds text"),
+        ("x.raw", "is not a recording that can"),
+    ):
         (tmp_path / name).write_bytes({"empty.wav": b"", "text.wav": b"words\n"}.get(name, b"\x00\xff" * 99))
-        with pytest.raises(Unreadable, match=told):
+        with pytest.raises(Unreadable, match=message):
             sound(tmp_path / name, None)
     with pytest.raises(Unreadable, match="is not a file"):
         sound(tmp_path, None)
@@ -153,31 +159,31 @@ def test_a_path_gives_what_its_bytes_give(tmp_path: Path) -> None:
         sound(tmp_path / "nothing.wav", None)
 
 
-def test_a_recording_lasts_as_long_as_what_is_heard(tmp_path: Path) -> None:
+def test_the_length_of_a_recording_is_that_of_its_decoded_samples(tmp_path: Path) -> None:
     """The header of an MP3 that was cut short still counts what is lost."""
     content = write(tmp_path / "a.mp3", tone(440, 2, 16000), 16000).read_bytes()
     about, samples = sound(content[: len(content) // 2], 16000)
     assert about.header.seconds == 2 and about.seconds == pytest.approx(len(samples) / 16000) and about.seconds < 1.5
 
 
-def test_an_empty_file_is_called_empty() -> None:
+def test_an_empty_file_is_reported_as_empty() -> None:
     assert refused(b"") == "is empty (0 bytes)"
 
 
-def test_an_mp3_named_wav_is_read_as_what_it_is(tmp_path: Path) -> None:
+def test_an_mp3_named_wav_is_read_as_an_mp3(tmp_path: Path) -> None:
     mp3 = write(tmp_path / "a.mp3", tone(440, 1, 16000), 16000).read_bytes()
     info, samples = sound(mp3, 16000)
     assert info.header.format.startswith("MP3") and peak_of(samples, 16000) == 440
 
 
 def test_m4a_says_how_to_convert_it() -> None:
-    told = refused(b"\0\0\0\x20ftypM4A \0\0\0\0" + bytes(200))
-    assert told == "is M4A or MP4 (AAC); convert it to FLAC or WAV, as in: ffmpeg -i x.m4a x.flac"
+    message = refused(b"\0\0\0\x20ftypM4A \0\0\0\0" + bytes(200))
+    assert message == "is M4A or MP4 (AAC); convert it to FLAC or WAV, as in: ffmpeg -i x.m4a x.flac"
     assert RECORDINGS.named("talk.M4A") and ".m4a" in FOREIGN
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         (b"#!AMR\n" + bytes(50), "is AMR; convert it"),
         (b"\x30\x26\xb2\x75" + bytes(50), "is WMA; convert it"),
@@ -186,8 +192,8 @@ def test_m4a_says_how_to_convert_it() -> None:
         (bytes(range(256)), "is not a recording that can be read: "),
     ],
 )
-def test_other_files_are_called_by_their_name(content: bytes, told: str) -> None:
-    assert refused(content).startswith(told)
+def test_files_of_other_formats_are_named(content: bytes, message: str) -> None:
+    assert refused(content).startswith(message)
 
 
 def test_one_sample_is_no_recording() -> None:
@@ -206,10 +212,10 @@ def test_samples_that_are_no_numbers_are_found() -> None:
 def test_a_part_that_is_not_in_the_recording_is_refused() -> None:
     content = encoded(tone(440, 1))
     for span in ((0.5, 2.0), (-1.0, 0.5), (0.7, 0.7), (0.9, 0.1), (3.0, 4.0)):
-        told = refused(content, span=span)
-        assert told.startswith(f"lasts 1.00 s; the table asks for {span[0]:g} to {span[1]:g} s")
-    whole = sound(content, 8000)[1]
-    assert np.array_equal(sound(content, 8000, (0.25, 0.5))[1], whole[2000:4000])
+        message = refused(content, span=span)
+        assert message.startswith(f"lasts 1.00 s; the table asks for {span[0]:g} to {span[1]:g} s")
+    complete = sound(content, 8000)[1]
+    assert np.array_equal(sound(content, 8000, (0.25, 0.5))[1], complete[2000:4000])
 
 
 def test_clipping_and_silence_are_heard() -> None:
@@ -243,8 +249,8 @@ def test_the_loudest_stretch_is_that_of_a_slow_search() -> None:
 @pytest.mark.parametrize("count", [1, 50, 100, 101, 149, 150, 151, 999])
 def test_windows_cover_all_of_a_recording_and_overlap_by_half(count: int) -> None:
     samples = np.arange(1, count + 1).astype(np.int16)
-    found = starts(count, 100)
-    heard = {sample for start in found for sample in samples[start : start + 100].tolist()}
-    assert found[0] == 0 and heard == set(range(1, count + 1))
-    assert all(0 < b - a <= 50 for a, b in pairwise(found))
-    assert found[-1] == max(0, count - 100)
+    data = starts(count, 100)
+    heard = {sample for start in data for sample in samples[start : start + 100].tolist()}
+    assert data[0] == 0 and heard == set(range(1, count + 1))
+    assert all(0 < b - a <= 50 for a, b in pairwise(data))
+    assert data[-1] == max(0, count - 100)

@@ -47,9 +47,9 @@ def test_clipped_and_silent_recordings_are_named(tmp_path: Path) -> None:
     report = checked(root)
     assert [Path(name).name for name in report["clipped"]] == ["loud.wav"]
     assert [Path(name).name for name in report["silent"]] == ["silent.wav"]
-    told = " ".join(report["problems"])
-    assert "1 recording clipped: more than 0.1% of the samples are at full scale (first: " in told
-    assert "1 recording silent: nothing in them is above −60 dB (first: " in told
+    warnings = " ".join(report["problems"])
+    assert "1 recording clipped: more than 0.1% of the samples are at full scale (first: " in warnings
+    assert "1 recording silent: nothing in them is above −60 dB (first: " in warnings
 
 
 def test_bad_files_and_duplicates_are_listed(tmp_path: Path) -> None:
@@ -62,12 +62,13 @@ def test_bad_files_and_duplicates_are_listed(tmp_path: Path) -> None:
     assert any("more than one label" in problem for problem in report["problems"])
 
 
-def test_speakers_on_both_sides_are_told_and_grouping_keeps_them_apart(tmp_path: Path) -> None:
+def test_speakers_in_several_splits_are_reported_and_grouping_separates_them(tmp_path: Path) -> None:
     root = spoken(tmp_path / "set", ("ann", "bob", "cy", "di"), 6)
     mixed = checked(root, pattern=PATTERN)
-    told = [problem for problem in mixed["problems"] if "more than one split" in problem]
+    warnings = [problem for problem in mixed["problems"] if "more than one split" in problem]
     assert (
-        told and "the metrics are those of known voices; --group-by speaker keeps each speaker in one split" in told[0]
+        warnings
+        and "the metrics are those of known voices; --group-by speaker keeps each speaker in one split" in warnings[0]
     )
     apart = checked(root, pattern=PATTERN, group_by="speaker")
     assert all(len(parts) == 1 for parts in apart["speakers"].values()) and set(apart["speakers"]) == {
@@ -79,7 +80,7 @@ def test_speakers_on_both_sides_are_told_and_grouping_keeps_them_apart(tmp_path:
     assert not [problem for problem in apart["problems"] if "more than one split" in problem]
 
 
-def test_a_rate_for_each_label_is_a_doubt(tmp_path: Path) -> None:
+def test_a_rate_per_label_is_a_warning(tmp_path: Path) -> None:
     words(tmp_path / "set", labels=("low",))
     words(tmp_path / "set", labels=("high",), rate=16000)
     assert (
@@ -88,15 +89,15 @@ def test_a_rate_for_each_label_is_a_doubt(tmp_path: Path) -> None:
     )
 
 
-def test_only_where_there_is_nothing_it_stops(tmp_path: Path) -> None:
+def test_check_raises_only_without_any_data(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(Problem, match="holds nothing"):
         checked(tmp_path / "empty")
-    assert any("one class, low" in each for each in checked(words(tmp_path / "one", labels=("low",)))["problems"])
+    assert any("one class, low" in entry for entry in checked(words(tmp_path / "one", labels=("low",)))["problems"])
 
 
 def test_background_noise_is_listed_and_is_no_word(tmp_path: Path) -> None:
     root = words(tmp_path / "set")
     write(root / "_background_noise_" / "fan.wav", hiss(3))
-    told = check(DataSpec(str(root)))
-    assert told["noise"] == ["_background_noise_/fan.wav"] and set(told["labels"]) == {"high", "low"}
+    warnings = check(DataSpec(str(root)))
+    assert warnings["noise"] == ["_background_noise_/fan.wav"] and set(warnings["labels"]) == {"high", "low"}

@@ -1,4 +1,4 @@
-"""load, read and windows: what the files of a speech set become."""
+"""load, read and windows of recordings."""
 
 import shutil
 import tarfile
@@ -58,7 +58,8 @@ def test_one_speaker_or_some_takes_can_be_held_out(tmp_path: Path) -> None:
     root = spoken(tmp_path / "set")
     data = loaded(root, pattern=PATTERN, test_where="speaker=bob", valid_where="take=2")
     assert names(data, "test") == {f"{label}_bob_{k}.wav" for label in ("low", "high") for k in range(3)}
-    assert names(data, "valid") == {f"{label}_{who}_2.wav" for label in ("low", "high") for who in ("ann", "cy")}
+    held_out = {f"{label}_{speaker}_2.wav" for label in ("low", "high") for speaker in ("ann", "cy")}
+    assert names(data, "valid") == held_out
     assert data.given_splits == {"test", "valid"}
     assert all(int(Path(n).stem[-1]) < 1 for n in loaded(root, pattern=PATTERN, test_where="take<1").test.names)
 
@@ -76,12 +77,12 @@ def test_speech_commands_lists_decide_the_parts_and_noise_is_no_word(tmp_path: P
     assert "background noise: 1 recording, 3.0 s" in data.remarks
 
 
-def test_too_little_background_noise_is_said_to_be_of_no_use(tmp_path: Path) -> None:
+def test_too_little_background_noise_is_reported_and_not_used(tmp_path: Path) -> None:
     root = words(tmp_path / "set")
     write(root / "_background_noise_" / "fan.wav", hiss(0.2))
     data = loaded(root)
-    told = "background noise: 1 recording, 0.2 s, which is not used: a window has 0.3 s"
-    assert "background" not in data.extras and told in data.remarks
+    reasons = "background noise: 1 recording, 0.2 s, which is not used: a window has 0.3 s"
+    assert "background" not in data.extras and reasons in data.remarks
 
 
 def test_a_changed_list_is_seen(tmp_path: Path) -> None:
@@ -126,9 +127,9 @@ def test_a_table_names_parts_of_recordings(tmp_path: Path) -> None:
     assert all(sides) and sum(map(len, sides)) == 12
     held = loaded(tmp_path / "set.csv", test_where="speaker=s1")
     assert names(held, "test") == {"1.wav", "4.wav", "7.wav", "10.wav"} and held.counts["test"] == 8
-    whole = sound((tmp_path / "1.wav").read_bytes(), 8000, (0.5, 1.0))[1]
+    complete = sound((tmp_path / "1.wav").read_bytes(), 8000, (0.5, 1.0))[1]
     high = int((held.test.targets == held.labels.index("high")).nonzero()[0])
-    assert np.array_equal(held.test.inputs[high].numpy(), fit(whole, held.preprocessing["samples"]))
+    assert np.array_equal(held.test.inputs[high].numpy(), fit(complete, held.preprocessing["samples"]))
 
 
 def test_a_table_packed_with_its_recordings_is_read(tmp_path: Path) -> None:
@@ -168,7 +169,7 @@ def test_a_slow_set_keeps_its_rate_and_a_fast_one_comes_to_16_khz(tmp_path: Path
     assert loaded(tmp_path / "both", rate=4000).preprocessing["rate"] == 4000
 
 
-def test_the_window_holds_nearly_all_and_what_is_cut_is_said(tmp_path: Path) -> None:
+def test_the_window_holds_most_recordings_and_cuts_are_reported(tmp_path: Path) -> None:
     root = words(tmp_path / "set", 20)
     write(
         root / "low" / "long.wav",
@@ -212,9 +213,11 @@ def test_the_set_can_be_measured_for_its_normalisation(tmp_path: Path) -> None:
 
 def test_a_long_recording_is_read_in_windows(tmp_path: Path) -> None:
     preprocessing = {"rate": 8000, "samples": 8000}
-    found = windows(FileInput(str(write(tmp_path / "long.wav", tone(300, 2.75)))), preprocessing)
-    assert found.inputs[:].shape == (5, 8000) and torch.equal(found.inputs[:][1, :4000], found.inputs[:][0, 4000:])
-    assert list(found.spans) == [(0, 1), (0.5, 1.5), (1, 2), (1.5, 2.5), (1.75, 2.75)]
+    recording_windows = windows(FileInput(str(write(tmp_path / "long.wav", tone(300, 2.75)))), preprocessing)
+    assert recording_windows.inputs[:].shape == (5, 8000) and torch.equal(
+        recording_windows.inputs[:][1, :4000], recording_windows.inputs[:][0, 4000:]
+    )
+    assert list(recording_windows.spans) == [(0, 1), (0.5, 1.5), (1, 2), (1.5, 2.5), (1.75, 2.75)]
     short = windows(BytesInput(write(tmp_path / "short.wav", tone(300, 0.5)).read_bytes()), preprocessing)
     assert list(short.spans) == [(0, 0.5)] and torch.equal(
         short.inputs[0], read(FileInput(str(tmp_path / "short.wav")), preprocessing)
@@ -229,11 +232,11 @@ def test_three_hours_are_read_block_by_block(tmp_path: Path) -> None:
     with soundfile.SoundFile(path, "w", 1000, 1, "PCM_16") as file:
         for _ in range(180):
             file.write(np.zeros(60_000, np.int16))
-    found = windows(FileInput(str(path)), {"rate": 1000, "samples": 60_000})
-    assert found.spans[-1] == (10_740.0, 10_800.0) and len(found.inputs) == 359
+    recording_windows = windows(FileInput(str(path)), {"rate": 1000, "samples": 60_000})
+    assert recording_windows.spans[-1] == (10_740.0, 10_800.0) and len(recording_windows.inputs) == 359
 
 
-def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
+def test_an_unreadable_recording_is_named(tmp_path: Path) -> None:
     preprocessing = {"rate": 8000, "samples": 8000}
     (tmp_path / "empty.wav").touch()
     with pytest.raises(Problem, match=r"empty.wav is empty \(0 bytes\)"):
@@ -264,10 +267,10 @@ def test_bad_files_are_named_with_their_reason_and_the_rest_is_trained(tmp_path:
     nan[100] = np.nan
     write(root / "high" / "nan.wav", nan, subtype="FLOAT")
     data = loaded(root, max_bad=0.2)
-    told = {Path(bad.file).name: bad.reason for bad in data.bad}
-    assert set(told) == {"empty.wav", "talk.m4a", "one.wav", "nan.wav"} and sum(data.counts.values()) == 40
-    assert told["empty.wav"] == "is empty (0 bytes)" and "ffmpeg -i x.m4a x.flac" in told["talk.m4a"]
-    assert told["one.wav"].startswith("has 1 sample;") and "no numbers (NaN" in told["nan.wav"]
+    reasons = {Path(bad.file).name: bad.reason for bad in data.bad}
+    assert set(reasons) == {"empty.wav", "talk.m4a", "one.wav", "nan.wav"} and sum(data.counts.values()) == 40
+    assert reasons["empty.wav"] == "is empty (0 bytes)" and "ffmpeg -i x.m4a x.flac" in reasons["talk.m4a"]
+    assert reasons["one.wav"].startswith("has 1 sample;") and "no numbers (NaN" in reasons["nan.wav"]
     with pytest.raises(Problem, match=r"4 of 44 files cannot be used, more than --max-bad 5%: .*empty.wav is empty"):
         loaded(root)
 
@@ -299,12 +302,12 @@ def test_times_outside_the_file_are_named_by_the_recording(tmp_path: Path) -> No
     rows += [f"a/{label}/{k}.wav\t{label}\t\t" for label in ("low", "high") for k in range(2, 12)]
     (tmp_path / "set.tsv").write_text("\n".join(rows))
     data = loaded(tmp_path / "set.tsv", max_bad=0.2)
-    told = sorted((Path(bad.file).name, bad.reason) for bad in data.bad)
-    assert told[0] == ("0.wav", "lasts 0.30 s; the table asks for 0.1 to 9 s, which is no part of that")
-    assert told[1][1].startswith("lasts 0.30 s; the table asks for -1 to 0.2 s") and sum(data.counts.values()) == 20
+    reasons = sorted((Path(bad.file).name, bad.reason) for bad in data.bad)
+    assert reasons[0] == ("0.wav", "lasts 0.30 s; the table asks for 0.1 to 9 s, which is no part of that")
+    assert reasons[1][1].startswith("lasts 0.30 s; the table asks for -1 to 0.2 s") and sum(data.counts.values()) == 20
 
 
-def test_times_that_are_no_numbers_are_said_with_their_line(tmp_path: Path) -> None:
+def test_times_that_are_not_numbers_are_reported_with_their_line(tmp_path: Path) -> None:
     words(tmp_path / "a")
     (tmp_path / "set.csv").write_text("path,label,start,end\na/low/0.wav,low,0,0.1\na/high/0.wav,high,0:01,0:02\n")
     with pytest.raises(Problem, match=r"set.csv:3 has the times '0:01 to 0:02'; expected seconds, as in 1.5"):
@@ -321,7 +324,7 @@ def test_speakers_that_differ_only_in_case_are_one(tmp_path: Path) -> None:
     assert len(sides) == 1
 
 
-def test_labels_that_differ_only_in_case_are_told(tmp_path: Path) -> None:
+def test_labels_that_differ_only_in_case_are_reported(tmp_path: Path) -> None:
     data = loaded(words(tmp_path / "set", labels=("yes", "Yes", "no")))
     assert data.labels == ["Yes", "no", "yes"]
     assert "the labels Yes and yes differ only in case; if they are one class, rename one" in data.remarks
@@ -339,7 +342,7 @@ def test_names_that_do_not_follow_the_pattern_are_bad(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "reasons"),
     [
         ({"colour": "grey"}, "colour is not an option of speech; the options are rate, seconds, bands"),
         ({"rate": 100}, "rate is a whole number from 1,000 to 192,000; got 100"),
@@ -353,12 +356,12 @@ def test_names_that_do_not_follow_the_pattern_are_bad(tmp_path: Path) -> None:
         ({"test_where": "speaker=theo"}, "--test-where speaker=theo: there is no speaker; there is label"),
     ],
 )
-def test_an_option_that_cannot_be_meant_is_said(tmp_path: Path, options: dict, told: str) -> None:
-    with pytest.raises(Problem, match=told):
+def test_an_invalid_option_is_refused(tmp_path: Path, options: dict, reasons: str) -> None:
+    with pytest.raises(Problem, match=reasons):
         loaded(words(tmp_path / "set"), **options)
 
 
-def test_a_path_that_is_no_set_is_said(tmp_path: Path) -> None:
+def test_a_path_that_is_not_a_set_is_refused(tmp_path: Path) -> None:
     one = write(tmp_path / "one.wav", tone(300))
     with pytest.raises(Problem, match=r"one.wav is one recording; expected a folder with one folder per word"):
         loaded(one)

@@ -1,4 +1,4 @@
-"""Examples are divided by what they contain: the same today and tomorrow, here and there."""
+"""Examples are split by their content, in the same way on every machine."""
 
 from collections import Counter
 
@@ -19,7 +19,8 @@ def below(cut: float, count: int, start: int = 0) -> list[bytes]:
 
 def parts_of(parts: list[str], labels: list[str]) -> dict[str, Counter[str]]:
     return {
-        label: Counter(part for part, own in zip(parts, labels, strict=True) if own == label) for label in set(labels)
+        label: Counter(part for part, other_label in zip(parts, labels, strict=True) if other_label == label)
+        for label in set(labels)
     }
 
 
@@ -65,19 +66,19 @@ def test_adding_examples_moves_no_others(more, order, shares):
 
 
 @given(st.lists(st.tuples(st.integers(0, 15), st.sampled_from("abcd")), max_size=60))
-def test_what_is_equal_or_of_one_group_stays_together(examples):
+def test_equal_keys_share_a_split(examples):
     """Whatever its labels: a duplicate under two labels, a patient with two diagnoses."""
     parts, _ = split([b"%d" % key for key, _ in examples], [label for _, label in examples], 0.2, 0.2)
     together: dict[int, set[str]] = {}
     for (key, _), part in zip(examples, parts, strict=True):
         together.setdefault(key, set()).add(part)
-    assert all(len(found) == 1 for found in together.values())
+    assert all(len(splits) == 1 for splits in together.values())
 
 
 @pytest.mark.parametrize("key", below(0.2, 3))
 def test_a_class_of_one_stays_in_training_and_is_named(key):
     """One file, or one file many times, or one group: it cannot be on two sides."""
-    rest = [each for each in keys(50) if each != key]
+    rest = [other for other in keys(50) if other != key]
     parts, rare = split([key, key, *rest], ["one", "one"] + ["many"] * len(rest), 0.2, 0.2)
     assert parts[:2] == ["train", "train"]
     assert rare == ["one"]
@@ -109,11 +110,11 @@ def test_a_class_that_chance_left_out_gives_its_nearest_member(chosen):
 def test_every_class_of_three_or_more_has_a_member_in_each_part(valid, test):
     labels = [str(n // 3) for n in range(6000)]
     parts, _ = split(keys(6000), labels, valid, test)
-    assert all(set(found) == set(SPLITS) for found in parts_of(parts, labels).values())
+    assert all(set(counts) == set(SPLITS) for counts in parts_of(parts, labels).values())
 
 
 @pytest.mark.parametrize(("valid", "test"), [(0.1, 0.1), (0.2, 0.0), (0.0, 0.3), (0.4, 0.4)])
 def test_every_class_is_in_training(valid, test):
     labels = [str(n // 3) for n in range(3000)]
     parts, _ = split(keys(3000), labels, valid, test)
-    assert all(found["train"] for found in parts_of(parts, labels).values())
+    assert all(counts["train"] for counts in parts_of(parts, labels).values())

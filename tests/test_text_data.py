@@ -1,4 +1,4 @@
-"""Loading, reading and predicting texts: what is usable is used, and what is not is counted and named."""
+"""Loading, reading and predicting texts; unusable ones are counted and named."""
 
 import json
 
@@ -30,13 +30,13 @@ def pairs(count=60):
     return [(f"{'purr' if i % 2 else 'bark'} and {i} more words", "cat" if i % 2 else "dog") for i in range(count)]
 
 
-def load(data, labels=None, preprocessing=None, **told):
-    return DOMAIN.load(DataSpec(data, **told), labels, preprocessing)
+def load(data, labels=None, preprocessing=None, **fields):
+    return DOMAIN.load(DataSpec(data, **fields), labels, preprocessing)
 
 
-def refused(data, **told) -> str:
+def refused(data, **fields) -> str:
     with pytest.raises(Problem) as caught:
-        load(data, **told)
+        load(data, **fields)
     assert caught.value.code == DATA
     return str(caught.value)
 
@@ -48,12 +48,12 @@ def test_ids_are_followed_by_padding_and_lengths_say_where_it_begins(tmp_path):
     data = load(table(tmp_path, pairs()))
     for part in data.splits.values():
         assert part.inputs.dtype == torch.int32 and part.lengths is not None
-        there = torch.arange(part.inputs.shape[-1]) < part.lengths[:, None]
-        assert torch.equal(part.inputs[:, 0, 0] > 0, there)
+        is_token = torch.arange(part.inputs.shape[-1]) < part.lengths[:, None]
+        assert torch.equal(part.inputs[:, 0, 0] > 0, is_token)
 
 
-def test_nothing_is_kept_for_validation_where_nobody_wants_it(tmp_path):
-    """Its own validation part is trained on too, unless somebody names one."""
+def test_valid_share_0_leaves_no_validation_split(tmp_path):
+    """A validation split of the data is trained on too, unless --valid is given."""
     rows = [("train", "purr one", 0), ("train", "bark two", 1), ("valid", "purr three", 0), ("test", "bark four", 1)]
     path = tmp_path / "t.csv"
     path.write_text("split,text,label\n" + "".join(f"{part},{text},{label}\n" for part, text, label in rows))
@@ -67,52 +67,55 @@ def test_nothing_is_kept_for_validation_where_nobody_wants_it(tmp_path):
 
 def test_the_vocabulary_is_that_of_the_training_part_alone(tmp_path):
     data = load(table(tmp_path, pairs()))
-    trained = {int(at) for at in data.train.inputs.unique()} - {0}
+    trained = {int(index) for index in data.train.inputs.unique()} - {0}
     assert trained == set(range(2, data.preprocessing["tokens_known"]))
     assert 1 in data.test.inputs  # each text has a number that no other has
 
 
 def test_texts_that_differ_in_blanks_alone_stay_in_one_part(tmp_path):
-    doubled = [(text.replace(" ", " " * (1 + at)), label) for text, label in pairs(30) for at in (0, 1)]
+    doubled = [(text.replace(" ", " " * (1 + index)), label) for text, label in pairs(30) for index in (0, 1)]
     data = load(table(tmp_path, doubled))
     words = {name: {tuple(row) for row in part.inputs[:, 0, 0].tolist()} for name, part in data.splits.items()}
-    assert sum(len(each) for each in words.values()) <= 31
+    assert sum(len(entry) for entry in words.values()) <= 31
 
 
 def test_a_row_without_a_text_is_counted_and_the_rest_is_used(tmp_path):
     data = load(table(tmp_path, [*pairs(), ("  ", "cat")]))
     assert sum(data.counts.values()) == 60
-    assert [f"{each.file.rsplit('/')[-1]} {each.reason}" for each in data.bad] == ["t.csv:62 has no text: '| cat'"]
+    assert [f"{entry.file.rsplit('/')[-1]} {entry.reason}" for entry in data.bad] == ["t.csv:62 has no text: '| cat'"]
 
 
 def test_too_many_bad_rows_stop_before_anything_starts(tmp_path):
-    told = refused(table(tmp_path, [*pairs(20), *[("", "cat")] * 5]))
-    assert "5 of 25 files cannot be used, more than --max-bad 5%" in told and "t.csv:22 has no text" in told
+    message = refused(table(tmp_path, [*pairs(20), *[("", "cat")] * 5]))
+    assert "5 of 25 files cannot be used, more than --max-bad 5%" in message and "t.csv:22 has no text" in message
 
 
-def test_one_label_is_none_to_tell_apart(tmp_path):
-    told = refused(table(tmp_path, [(text, "cat") for text, _ in pairs()]))
-    assert "holds one class, cat (60 texts); expected two or more: give each class a folder" in told
+def test_a_single_class_is_refused(tmp_path):
+    message = refused(table(tmp_path, [(text, "cat") for text, _ in pairs()]))
+    assert "holds one class, cat (60 texts); expected two or more: give each class a folder" in message
 
 
-def test_labels_that_differ_by_case_are_told(tmp_path):
+def test_labels_that_differ_only_in_case_are_reported(tmp_path):
     data = load(
-        table(tmp_path, [(text, label.upper() if at < 8 else f" {label} ") for at, (text, label) in enumerate(pairs())])
+        table(
+            tmp_path,
+            [(text, label.upper() if index < 8 else f" {label} ") for index, (text, label) in enumerate(pairs())],
+        )
     )
-    assert data.labels == ["CAT", "DOG", "cat", "dog"]  # blanks around a label are nobody's meaning
-    told = (
+    assert data.labels == ["CAT", "DOG", "cat", "dog"]  # blanks around a label are ignored
+    message = (
         "the labels 'CAT' and 'cat' differ only in case or blanks and are different classes; write them alike if they"
     )
-    assert any(each.startswith(told) for each in data.remarks)
+    assert any(entry.startswith(message) for entry in data.remarks)
 
 
 def test_a_hundred_thousand_labels_are_no_labels(tmp_path):
-    told = refused(table(tmp_path, [(f"words of {i}", f"id{i}") for i in range(100_000)]))
-    assert "has 100,000 different labels (id0, id1, id2, …) for 100,000 texts; at most 5,000 are possible" in told
-    assert "--label-column" in told
+    message = refused(table(tmp_path, [(f"words of {i}", f"id{i}") for i in range(100_000)]))
+    assert "has 100,000 different labels (id0, id1, id2, …) for 100,000 texts; at most 5,000 are possible" in message
+    assert "--label-column" in message
 
 
-def test_long_texts_are_cut_and_the_share_is_told(tmp_path):
+def test_long_texts_are_cut_and_the_share_is_reported(tmp_path):
     long = [("one two three four five six seven eight", "cat"), *pairs(59)]
     data = load(table(tmp_path, long), options={"max_length": 5})
     assert "1.7% of the texts are longer than 5 tokens and cut there, 1.0% of all tokens (--max-length)" in data.remarks
@@ -122,7 +125,7 @@ def test_long_texts_are_cut_and_the_share_is_told(tmp_path):
 def test_a_text_of_50_mb_in_one_line_is_taken_to_its_limit(tmp_path):
     data = load(table(tmp_path, [*pairs(), ("word " * 10_000_000, "cat")]))
     assert sum(data.counts.values()) == 61
-    assert any("t.csv:62 has 49,999,999 characters; the first 1,000,000 are taken" in each for each in data.remarks)
+    assert any("t.csv:62 has 49,999,999 characters; the first 1,000,000 are taken" in entry for entry in data.remarks)
 
 
 def test_emoji_right_to_left_and_combining_marks_are_texts(tmp_path):
@@ -131,7 +134,7 @@ def test_emoji_right_to_left_and_combining_marks_are_texts(tmp_path):
     assert sum(data.counts.values()) == 63 and not data.bad
 
 
-def test_mixed_encodings_and_nul_bytes_are_used_and_told(tmp_path):
+def test_mixed_encodings_and_nul_bytes_are_read_and_reported(tmp_path):
     path = tmp_path / "t.csv"
     path.write_bytes(
         b"text,label\n"
@@ -156,7 +159,7 @@ def test_mixed_encodings_and_nul_bytes_are_used_and_told(tmp_path):
         ({"lower": "no"}, "lower is true or false; got no"),
     ],
 )
-def test_an_option_that_is_wrong_says_what_it_can_be(tmp_path, options, message):
+def test_a_wrong_option_names_the_valid_values(tmp_path, options, message):
     with pytest.raises(Problem) as caught:
         load(table(tmp_path, pairs()), options=options)
     assert message in str(caught.value)
@@ -183,9 +186,9 @@ def test_a_text_may_be_given_as_itself_as_bytes_or_as_a_file(preprocessing, tmp_
 
 def test_a_long_text_is_seen_in_windows_that_cover_it(preprocessing):
     words = "purr and more words purr and more words purr and more bark"
-    found = windows(TextInput(words), preprocessing)
-    assert found.spans == [(0, 5), (4, 9), (7, 12)] and found.lengths.tolist() == [5, 5, 5]
-    assert found.inputs.shape == (3, 1, 1, preprocessing["length"])
+    text_windows = windows(TextInput(words), preprocessing)
+    assert text_windows.spans == [(0, 5), (4, 9), (7, 12)] and text_windows.lengths.tolist() == [5, 5, 5]
+    assert text_windows.inputs.shape == (3, 1, 1, preprocessing["length"])
     assert len(windows(TextInput("purr and"), preprocessing).spans) == 1
 
 
@@ -220,7 +223,7 @@ def trained(tmp_path):
 def test_predict_takes_texts(command, trained, tmp_path):
     code, out, _ = command("predict", tmp_path / "run", "purr and some words", "bark and some words", "--json")
     assert code == 0
-    assert [each["predictions"][0]["label"] for each in json.loads(out)] == ["cat", "dog"]
+    assert [entry["predictions"][0]["label"] for entry in json.loads(out)] == ["cat", "dog"]
 
 
 def test_a_table_comes_back_with_the_answers_beside_its_rows(command, trained, tmp_path):
@@ -238,10 +241,10 @@ def test_a_table_with_json_is_a_document_of_its_rows(command, trained, tmp_path)
     path = tmp_path / "new.csv"
     path.write_text('id,text\n7,"purr, and words"\n8,bark and words\n')
     code, out, _ = command("predict", tmp_path / "run", path, "--json", "--top", "2")
-    told = json.loads(out)
-    assert code == 0 and [each["input"] for each in told] == ["purr, and words", "bark and words"]
-    assert [each["predictions"][0]["label"] for each in told] == ["cat", "dog"]
-    assert all(len(each["predictions"]) == 2 for each in told)
+    message = json.loads(out)
+    assert code == 0 and [entry["input"] for entry in message] == ["purr, and words", "bark and words"]
+    assert [entry["predictions"][0]["label"] for entry in message] == ["cat", "dog"]
+    assert all(len(entry["predictions"]) == 2 for entry in message)
 
 
 def test_lines_are_answered_as_they_arrive(trained):
@@ -259,7 +262,7 @@ def test_lines_are_answered_as_they_arrive(trained):
     assert events == [b"purr and words", "cat", b"bark and words\r", "dog"]
 
 
-def test_what_has_arrived_is_read_without_waiting_for_more(tmp_path):
+def test_lines_that_have_arrived_are_read_without_waiting(tmp_path):
     import os
 
     reading, writing = os.pipe()
@@ -274,7 +277,7 @@ def test_what_has_arrived_is_read_without_waiting_for_more(tmp_path):
 
 def test_an_empty_line_has_a_problem_and_the_others_their_answers(trained):
     answers = list(stream.lines(trained, [[b"purr and", b"", b"bark and"]], 1))
-    assert ["predictions" in each for each in answers] == [True, False, True]
+    assert ["predictions" in entry for entry in answers] == [True, False, True]
     assert "is empty" in answers[1]["problem"]
 
 
@@ -292,7 +295,7 @@ def test_inputs_are_spelt_in_words_for_people():
     assert ids_to_text(torch.tensor([[[2, 3]]]), {**preprocessing, "tokens": "characters"}) == "ab"
 
 
-def test_an_answer_does_not_depend_on_what_it_is_answered_with(trained):
+def test_a_prediction_does_not_depend_on_the_rest_of_its_batch(trained):
     texts = ["purr", "bark and bark and purr and more words of the same", "purr and"]
     together = trained.predict(texts)
     alone = [trained.predict([text])[0] for text in texts]

@@ -1,4 +1,4 @@
-"""The text of a file is what was written, whatever with; what was guessed is told with its line."""
+"""Text files of any encoding are decoded; guesses are reported with their line."""
 
 import pytest
 from hypothesis import given
@@ -9,17 +9,17 @@ WRITTEN = "Grüße, 世界 👋\nzweite Zeile"
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
-def test_a_byte_order_mark_says_what_it_is(encoding):
+def test_a_byte_order_mark_decides_the_encoding(encoding):
     text, issues = decode_text(WRITTEN.encode(encoding))
     assert text == WRITTEN and issues.sentences("f") == []
 
 
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
-def test_utf_16_is_known_by_its_zeros(encoding):
+def test_utf_16_without_a_mark_is_detected_by_its_zero_bytes(encoding):
     assert decode_text("a plain text of some words\n".encode(encoding))[0] == "a plain text of some words\n"
 
 
-def test_lines_that_are_not_utf_8_are_read_as_windows_1252_and_told():
+def test_lines_that_are_not_utf_8_are_read_as_windows_1252_and_reported():
     content = b"gut\n" + "schön “so”\n".encode("cp1252") + "weiß\n".encode()
     text, issues = decode_text(content)
     assert text == "gut\nschön “so”\nweiß\n"
@@ -40,7 +40,7 @@ def test_the_encoding_that_is_asked_for_is_used():
     assert issues.sentences("f") == ["f:2 is not ascii; invalid bytes became �"]
 
 
-def test_nul_bytes_are_left_out_and_told():
+def test_nul_bytes_are_removed_and_reported():
     text, issues = decode_text(b"fine\nbro\0ken words that go on\n")
     assert text == "fine\nbroken words that go on\n"
     assert issues.sentences("f.csv") == ["f.csv:2 has NUL bytes, which are left out"]

@@ -1,4 +1,4 @@
-"""Every form that a set of texts comes in is read as what it is; what is wrong is said with file and line."""
+"""Every format of a set of texts is detected; problems are reported with file and line."""
 
 import io
 import json
@@ -53,7 +53,7 @@ def test_a_table_with_a_header_in_any_delimiter(tmp_path, delimiter):
     assert counts(write(tmp_path / "t.csv", table)) == TWO
 
 
-def test_a_table_without_a_header_is_looked_at_and_the_guess_is_told(tmp_path):
+def test_columns_without_a_header_are_guessed_with_a_remark(tmp_path):
     path = write(tmp_path / "t.csv", rows(*(("0" if label == "bad" else "1", text) for label, text in LABELLED)))
     manifest, _ = listed(path)
     assert Counter(sample.label for sample in manifest.samples) == {"0": 10, "1": 10}
@@ -189,24 +189,24 @@ def test_an_archive_of_any_of_them(tmp_path, form, inside):
 def test_an_archive_gives_the_same_files_however_much_of_it_the_memory_holds(tmp_path, monkeypatch, kept):
     """Each once, the first of two of one name, what is asked for alone, and again when asked again."""
     monkeypatch.setattr(archives, "KEPT", kept)
-    told = {"a/1.txt": b"x" * 30, "a/2.txt": b"y" * 30, "b/3.txt": b"z" * 50}
+    contents = {"a/1.txt": b"x" * 30, "a/2.txt": b"y" * 30, "b/3.txt": b"z" * 50}
     with tarfile.open(tmp_path / "set.tar.gz", "w:gz") as archive:
-        for name, content in [*told.items(), ("a/1.txt", b"again")]:
+        for name, content in [*contents.items(), ("a/1.txt", b"again")]:
             entry = tarfile.TarInfo(name)
             entry.size = len(content)
             archive.addfile(entry, io.BytesIO(content))
     packed = ArchiveFiles(str(tmp_path / "set.tar.gz"))
-    assert packed.names == list(told)
+    assert packed.names == list(contents)
     assert sum(map(len, packed.kept.values())) <= kept + 30
     for wanted in (["b/3.txt", "a/1.txt"], ["a/1.txt", "a/2.txt"]):
-        assert dict(packed.read(wanted)) == {name: told[name] for name in wanted}
+        assert dict(packed.read(wanted)) == {name: contents[name] for name in wanted}
 
 
 # --- what is wrong, said with file and line --------------------------------------------------------------------------
 
 
 def bad(path, **reading) -> list[str]:
-    return [f"{each.file} {each.reason}" for each in listed(path, **reading)[0].bad]
+    return [f"{entry.file} {entry.reason}" for entry in listed(path, **reading)[0].bad]
 
 
 def refused(path, **reading) -> str:
@@ -236,7 +236,7 @@ def test_an_unclosed_quote_near_the_end_is_found_too(tmp_path):
     assert [sample.name for sample in listed(path)[0].samples] == ["t.csv:2", "t.csv:4"]
 
 
-def test_a_column_that_is_not_there_is_looked_for_among_those_that_are(tmp_path):
+def test_a_missing_column_suggests_a_similar_one(tmp_path):
     path = write(tmp_path / "t.csv", rows(("review", "sentiment"), ("a b", "x"), ("c d", "y")))
     assert refused(path, label_column="sentimet") == (
         "--label-column sentimet is not a column of t.csv (did you mean sentiment?); it has the columns review, "
@@ -244,7 +244,7 @@ def test_a_column_that_is_not_there_is_looked_for_among_those_that_are(tmp_path)
     )
 
 
-def test_a_field_that_is_not_there_is_looked_for_among_those_that_are(tmp_path):
+def test_a_missing_field_suggests_a_similar_one(tmp_path):
     path = write(tmp_path / "t.jsonl", '{"review": "a b", "mood": "x"}\n')
     assert refused(path) == (
         "t.jsonl:1 has the columns review, mood; none of them is known as a label: name it with --label-column"
@@ -255,13 +255,15 @@ def test_a_field_that_is_not_there_is_looked_for_among_those_that_are(tmp_path):
     )
 
 
-def test_a_line_that_is_no_json_is_shown(tmp_path):
+def test_a_line_that_is_not_json_is_quoted(tmp_path):
     path = write(
         tmp_path / "t.jsonl", '{"text": "a", "label": "x"}\n{"text": broken\n[1]\n{"text": "b", "label": "y"}\n'
     )
-    told = bad(path)
-    assert told[0].startswith("t.jsonl:2 is not JSON (Expecting value") and told[0].endswith("'{\"text\": broken'")
-    assert told[1] == "t.jsonl:3 is list, not an object of fields: '[1]'"
+    contents = bad(path)
+    assert contents[0].startswith("t.jsonl:2 is not JSON (Expecting value") and contents[0].endswith(
+        "'{\"text\": broken'"
+    )
+    assert contents[1] == "t.jsonl:3 is list, not an object of fields: '[1]'"
 
 
 def test_one_column_is_not_a_text_and_a_label(tmp_path):
@@ -288,7 +290,7 @@ def test_an_empty_text_or_label_is_left_out_with_its_line(tmp_path):
     assert bad(path) == ["t.csv:2 has no text: '| x'", "t.csv:3 has no label: 'words |'"]
 
 
-def test_a_split_that_is_none_is_left_out(tmp_path):
+def test_an_unknown_split_is_left_out(tmp_path):
     path = write(tmp_path / "t.csv", rows(("text", "label", "split"), ("a", "x", "trian"), ("b", "y", "test")))
     assert bad(path) == ["t.csv:2 has the split 'trian'; expected train, valid or test"]
 
@@ -305,7 +307,7 @@ def test_two_tables_in_a_folder_want_one_to_be_named(tmp_path):
     assert refused(tmp_path / "set").endswith("holds 2 tables, a.csv, b.csv; name the one that is meant")
 
 
-def test_a_path_that_is_not_there(tmp_path):
+def test_a_path_that_does_not_exist(tmp_path):
     write(tmp_path / "reviews.csv", "text,label\n")
     assert refused(tmp_path / "review.csv").endswith("review.csv does not exist (did you mean reviews.csv?)")
 

@@ -78,18 +78,18 @@ def test_duplicates_within_and_across_parts_and_with_other_labels_are_listed(roo
     shutil.copy(root / "train/cats/1.png", root / "test/cats/across.png")
     shutil.copy(root / "test/cats/2.png", root / "test/dogs/contradicting.png")
     report = checked(root)
-    found = {Path(twin["files"][-1]).name: twin for twin in report["duplicates"]} | {
+    duplicates = {Path(twin["files"][-1]).name: twin for twin in report["duplicates"]} | {
         Path(twin["files"][0]).name: twin for twin in report["duplicates"]
     }
     assert len(report["duplicates"]) == 3
-    assert not found["within.png"]["across"] and found["within.png"]["labels"] == ["cats"]
-    assert found["across.png"]["across"]
-    assert found["contradicting.png"]["labels"] == ["cats", "dogs"]
+    assert not duplicates["within.png"]["across"] and duplicates["within.png"]["labels"] == ["cats"]
+    assert duplicates["across.png"]["across"]
+    assert duplicates["contradicting.png"]["labels"] == ["cats", "dogs"]
     assert any("more than one label" in problem for problem in report["problems"])
     assert any("more than one split" in problem for problem in report["problems"])
 
 
-def test_what_would_stop_training_is_a_problem_of_the_report(tmp_path: Path, root: Path) -> None:
+def test_refusals_of_training_are_problems_of_the_report(tmp_path: Path, root: Path) -> None:
     picture(root / "test" / "birds" / "0.png", 5)
     assert any("training does not know the label birds" in problem for problem in checked(root)["problems"])
     for k in range(3):
@@ -104,7 +104,7 @@ def test_uneven_and_single_classes_are_pointed_out(root: Path) -> None:
     assert any("cats has 25 pictures, owls 1" in problem for problem in problems)
 
 
-def test_only_where_there_is_nothing_it_stops(tmp_path: Path) -> None:
+def test_check_raises_only_without_any_data(tmp_path: Path) -> None:
     with pytest.raises(Problem, match="does not exist"):
         checked(tmp_path / "nowhere")
     (tmp_path / "empty").mkdir()

@@ -1,4 +1,4 @@
-"""load: divided, matched by name, decoded once, never half; what cannot be used is named with its reason."""
+"""load of pictures: splits, labels, cache; unusable files are named with their reason."""
 
 import errno
 import io
@@ -24,7 +24,7 @@ from neocog.vision.data import load, read
 from photos import png
 from PIL import Image
 
-files = partial(photos.files, each=20)
+files = partial(photos.files, count=20)
 
 
 @pytest.fixture
@@ -32,20 +32,22 @@ def root(tmp_path: Path) -> Path:
     return files(tmp_path / "set", "a", "b")
 
 
-def loaded(path: Path, labels: list[str] | None = None, preprocessing: dict | None = None, **said: object) -> Data:
+def loaded(path: Path, labels: list[str] | None = None, preprocessing: dict | None = None, **options: object) -> Data:
     fields = {
-        key: said.pop(key) for key in ("test", "valid", "group_by", "unknown", "max_bad", "progress") if key in said
+        key: options.pop(key)
+        for key in ("test", "valid", "group_by", "unknown", "max_bad", "progress")
+        if key in options
     }
-    options = {"cache": path.parent / "cache", **said}
+    options = {"cache": path.parent / "cache", **options}
     return load(DataSpec(str(path), options=options, **fields), labels, preprocessing)  # type: ignore[arg-type]
 
 
-def refused(path: Path, code: int = DATA, labels: list[str] | None = None, **said: object) -> str:
+def refused(path: Path, code: int = DATA, labels: list[str] | None = None, **options: object) -> str:
     preprocessing = (
         None if labels is None else {"size": [6, 6], "colour": "rgb", "fit": "crop", "mean": [0.5] * 3, "std": [1] * 3}
     )
     with pytest.raises(Problem) as caught:
-        loaded(path, labels, preprocessing, **said)
+        loaded(path, labels, preprocessing, **options)
     assert caught.value.code == code
     return str(caught.value)
 
@@ -64,18 +66,18 @@ def same(one: Data, other: Data) -> bool:
 
 def test_examples_are_the_pixels_of_their_files_with_their_labels(root: Path) -> None:
     """read and load agree, and facts are those of training."""
-    found = loaded(root)
-    for part in (found.train, found.valid, found.test):
+    dataset = loaded(root)
+    for part in (dataset.train, dataset.valid, dataset.test):
         assert part.inputs.dtype == torch.uint8 and part.targets.dtype == torch.int64
         for pixels, target, name in zip(part.inputs, part.targets, part.names, strict=True):
             assert (
-                torch.equal(pixels, read(FileInput(name), found.preprocessing))
-                and Path(name).parent.name == found.labels[target]
+                torch.equal(pixels, read(FileInput(name), dataset.preprocessing))
+                and Path(name).parent.name == dataset.labels[target]
             )
-    share = found.train.inputs.double() / 255
-    assert found.preprocessing["mean"] == pytest.approx(share.mean((0, 2, 3)).tolist(), abs=1e-5)
-    assert found.preprocessing["std"] == pytest.approx(share.std((0, 2, 3), correction=0).tolist(), abs=1e-5)
-    assert json.loads(json.dumps(found.preprocessing)) == found.preprocessing
+    share = dataset.train.inputs.double() / 255
+    assert dataset.preprocessing["mean"] == pytest.approx(share.mean((0, 2, 3)).tolist(), abs=1e-5)
+    assert dataset.preprocessing["std"] == pytest.approx(share.std((0, 2, 3), correction=0).tolist(), abs=1e-5)
+    assert json.loads(json.dumps(dataset.preprocessing)) == dataset.preprocessing
 
 
 def test_read_and_load_agree_on_photos_of_any_size(tmp_path: Path) -> None:
@@ -89,10 +91,10 @@ def test_read_and_load_agree_on_photos_of_any_size(tmp_path: Path) -> None:
             image.save(tmp_path / "set" / label / f"{k}.jpg", exif=exif)
             image.convert("L").save(tmp_path / "set" / label / f"{k}.webp")
     for fit in ("crop", "stretch", "pad"):
-        found = loaded(tmp_path / "set", size=40, fit=fit)
-        for pixels, name in zip(found.train.inputs, found.train.names, strict=True):
-            assert torch.equal(pixels, read(FileInput(name), found.preprocessing))
-            assert torch.equal(pixels, read(BytesInput(Path(name).read_bytes()), found.preprocessing))
+        dataset = loaded(tmp_path / "set", size=40, fit=fit)
+        for pixels, name in zip(dataset.train.inputs, dataset.train.names, strict=True):
+            assert torch.equal(pixels, read(FileInput(name), dataset.preprocessing))
+            assert torch.equal(pixels, read(BytesInput(Path(name).read_bytes()), dataset.preprocessing))
 
 
 SIZES = [
@@ -110,7 +112,7 @@ def test_small_pictures_of_one_size_keep_it_all_others_become_square(
     tmp_path: Path, sizes: list[tuple[int, int]], options: dict[str, object], expected: list[int]
 ) -> None:
     for label, size in zip("ab", sizes, strict=True):
-        files(tmp_path / "set", label, each=4, size=size)
+        files(tmp_path / "set", label, count=4, size=size)
     assert loaded(tmp_path / "set", **options).preprocessing["size"] == expected
 
 
@@ -119,20 +121,22 @@ def test_one_picture_in_colour_makes_the_set_one_in_colour(tmp_path: Path, colou
     root = files(tmp_path / "set", "a", "b", grey=True)
     assert loaded(root).preprocessing["colour"] == "grey"
     (root / "b" / "last.png").write_bytes(png(5))
-    found = loaded(root, colour=colour)
-    assert found.preprocessing["colour"] == expected and found.train.inputs.shape[1] == (1 if expected == "grey" else 3)
+    dataset = loaded(root, colour=colour)
+    assert dataset.preprocessing["colour"] == expected and dataset.train.inputs.shape[1] == (
+        1 if expected == "grey" else 3
+    )
 
 
-def test_a_form_that_was_asked_for_once_is_not_what_the_pictures_choose(tmp_path: Path) -> None:
+def test_a_cache_of_a_requested_form_is_not_used_for_the_detected_form(tmp_path: Path) -> None:
     """The first picture is 6x6 and grey, the others are not: a cache of that form must not be taken for theirs."""
     root = files(tmp_path / "set", "a", "b", size=(9, 9))
     (root / "a" / "0.png").write_bytes(png(0, (6, 6), grey=True))
     assert loaded(root, size=6, colour="grey").preprocessing["size"] == [6, 6]
-    found = loaded(root)
-    assert found.preprocessing["size"] == [96, 96] and found.preprocessing["colour"] == "rgb"
+    dataset = loaded(root)
+    assert dataset.preprocessing["size"] == [96, 96] and dataset.preprocessing["colour"] == "rgb"
 
 
-def test_options_that_are_not_known_say_what_is(root: Path) -> None:
+def test_unknown_options_name_the_known_ones(root: Path) -> None:
     assert "colr is not an option of vision" in refused(root, USAGE, colr="rgb")
     assert "did you mean colour" in refused(root, USAGE, colr="rgb")
     assert "fit corp is not known; it can be crop, stretch, pad" in refused(root, USAGE, fit="corp")
@@ -140,10 +144,10 @@ def test_options_that_are_not_known_say_what_is(root: Path) -> None:
     assert "size 1.5 is not a picture's side" in refused(root, USAGE, size=1.5)
 
 
-def test_progress_is_told_to_the_end(root: Path) -> None:
-    told: list[tuple[int, int | None]] = []
-    loaded(root, progress=lambda done, total: told.append((done, total)))
-    assert told[-1] == (40, 40)
+def test_progress_is_reported_to_the_end(root: Path) -> None:
+    message: list[tuple[int, int | None]] = []
+    loaded(root, progress=lambda count, total: message.append((count, total)))
+    assert message[-1] == (40, 40)
 
 
 # Parts
@@ -163,8 +167,8 @@ def test_equal_pictures_never_lie_on_both_sides(root: Path) -> None:
 
 def test_more_pictures_move_no_others(tmp_path: Path) -> None:
     """Where every class has members in every part, a larger set keeps each picture where it was."""
-    before = parts(loaded(files(tmp_path / "set", "a", "b", each=80)))
-    files(tmp_path / "set", "a", "b", each=100)
+    before = parts(loaded(files(tmp_path / "set", "a", "b", count=80)))
+    files(tmp_path / "set", "a", "b", count=100)
     after = parts(loaded(tmp_path / "set"))
     assert all(set(before[part]) <= set(after[part]) for part in before)
 
@@ -192,9 +196,9 @@ def test_large_training_parts_give_no_more_than_enough_for_validation() -> None:
 def test_a_class_with_one_picture_stays_in_training_and_is_named(root: Path) -> None:
     (root / "c").mkdir()
     (root / "c" / "only.png").write_bytes(png(9999))
-    found = loaded(root)
-    assert any(name.endswith("only.png") for name in found.train.names)
-    assert any("single picture" in remark and remark.endswith(" c") for remark in found.remarks)
+    dataset = loaded(root)
+    assert any(name.endswith("only.png") for name in dataset.train.names)
+    assert any("single picture" in remark and remark.endswith(" c") for remark in dataset.remarks)
 
 
 def test_pictures_in_two_given_parts_are_counted(tmp_path: Path) -> None:
@@ -205,11 +209,11 @@ def test_pictures_in_two_given_parts_are_counted(tmp_path: Path) -> None:
 
 def test_one_class_only_is_refused_before_it_is_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(data, "decode_set", lambda *_: pytest.fail("decoded"))
-    said = refused(files(tmp_path / "set", "cats"))
-    assert "holds one class, cats (20 pictures); expected two or more" in said
+    message = refused(files(tmp_path / "set", "cats"))
+    assert "holds one class, cats (20 pictures); expected two or more" in message
 
 
-def test_without_training_pictures_there_is_nothing_to_learn(tmp_path: Path) -> None:
+def test_a_set_without_training_pictures_is_refused(tmp_path: Path) -> None:
     assert "holds no pictures for training" in refused(files(tmp_path / "set", "test/a", "test/b"))
 
 
@@ -220,10 +224,10 @@ def test_labels_of_a_model_are_matched_by_name(tmp_path: Path) -> None:
     """A model that knows more labels, in another order, gets its own numbers."""
     trained = loaded(files(tmp_path / "set", "cats", "dogs", "owls", grey=True), size=8, fit="pad")
     known = ["owls", "horses", "cats", "dogs"]
-    found = loaded(files(tmp_path / "new", "test/dogs", "test/owls"), known, trained.preprocessing)
-    assert found.labels == known and set(found.test.targets.tolist()) == {0, 3}
-    assert found.preprocessing == trained.preprocessing and found.test.inputs.shape == (40, 1, 8, 8)
-    assert all(known[target] in name for target, name in zip(found.test.targets, found.test.names, strict=True))
+    dataset = loaded(files(tmp_path / "new", "test/dogs", "test/owls"), known, trained.preprocessing)
+    assert dataset.labels == known and set(dataset.test.targets.tolist()) == {0, 3}
+    assert dataset.preprocessing == trained.preprocessing and dataset.test.inputs.shape == (40, 1, 8, 8)
+    assert all(known[target] in name for target, name in zip(dataset.test.targets, dataset.test.names, strict=True))
 
 
 def test_evaluation_takes_one_class_or_no_training(tmp_path: Path) -> None:
@@ -235,14 +239,14 @@ def test_evaluation_takes_one_class_or_no_training(tmp_path: Path) -> None:
     )
 
 
-def test_a_label_that_is_not_known_is_named_or_left_out(tmp_path: Path) -> None:
+def test_an_unknown_label_is_refused_or_skipped(tmp_path: Path) -> None:
     root = files(tmp_path / "set", "train/cats", "train/dogs", "test/cats", "test/dosg")
-    said = refused(root)
-    assert "training does not know the label dosg (20 pictures); it knows cats, dogs" in said
-    assert "did you mean dogs" in said and "--unknown skip leaves such pictures out" in said
-    found = loaded(root, unknown="skip")
-    assert len(found.test) == 20 and found.labels == ["cats", "dogs"]
-    assert "left out 20 pictures with a label that is not known: dosg" in found.remarks
+    message = refused(root)
+    assert "training does not know the label dosg (20 pictures); it knows cats, dogs" in message
+    assert "did you mean dogs" in message and "--unknown skip leaves such pictures out" in message
+    dataset = loaded(root, unknown="skip")
+    assert len(dataset.test) == 20 and dataset.labels == ["cats", "dogs"]
+    assert "left out 20 pictures with a label that is not known: dosg" in dataset.remarks
     assert "the model does not know the labels dogs (20 pictures), dosg" in refused(root, labels=["cats", "mice"])
 
 
@@ -251,39 +255,41 @@ def test_a_cache_that_a_model_made_still_refuses_labels_that_another_does_not_kn
     loaded(root)
     assert "the model does not know the label b" in refused(root, labels=["a", "c"])
     preprocessing = loaded(root).preprocessing
-    found = loaded(root, ["a", "c"], preprocessing, unknown="skip")
-    assert sum(len(names) for names in parts(found).values()) == 20
+    dataset = loaded(root, ["a", "c"], preprocessing, unknown="skip")
+    assert sum(len(names) for names in parts(dataset).values()) == 20
 
 
-def test_where_all_labels_are_unknown_there_is_nothing_to_skip_to(root: Path) -> None:
+def test_skipping_all_labels_is_refused(root: Path) -> None:
     assert "the model does not know the labels a (20 pictures), b" in refused(root, labels=["x", "y"], unknown="skip")
 
 
 def test_a_test_part_with_fewer_classes_is_fine(tmp_path: Path) -> None:
     root = files(tmp_path / "set", "train/a", "train/b", "train/c", "test/b")
-    found = loaded(root)
-    assert set(found.test.targets.tolist()) == {1} and found.labels == ["a", "b", "c"]
+    dataset = loaded(root)
+    assert set(dataset.test.targets.tolist()) == {1} and dataset.labels == ["a", "b", "c"]
 
 
 # Bad files
 
 
 def test_bad_files_are_skipped_and_named_with_their_reasons(root: Path) -> None:
-    whole = io.BytesIO()
-    Image.fromarray(np.random.default_rng(0).integers(0, 256, (80, 80, 3), np.uint8)).save(whole, "JPEG")
-    (root / "a" / "cut.jpg").write_bytes(whole.getvalue()[:1500])
+    jpeg = io.BytesIO()
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (80, 80, 3), np.uint8)).save(jpeg, "JPEG")
+    (root / "a" / "cut.jpg").write_bytes(jpeg.getvalue()[:1500])
     (root / "a" / "text.png").write_text("not a picture\n")
     (root / "b" / "none.png").touch()
     (root / "b" / "broken.png").symlink_to(root / "nowhere")
     (root / "b" / "bomb.png").write_bytes(bomb())
-    found = loaded(root, max_bad=0.2)
-    reasons = {Path(bad.file).name: bad.reason for bad in found.bad}
+    dataset = loaded(root, max_bad=0.2)
+    reasons = {Path(bad.file).name: bad.reason for bad in dataset.bad}
     assert reasons["cut.jpg"].startswith("breaks off") and reasons["text.png"].startswith("holds text")
     assert reasons["none.png"] == "is empty (0 bytes)" and reasons["broken.png"] == "is a link that points to nothing"
     assert reasons["bomb.png"].startswith("has more than 178 million pixels")
-    assert len(found.bad) == 5 and sum(len(names) for names in parts(found).values()) == 40
-    said = refused(root)
-    assert "5 of 45 files cannot be used, more than --max-bad 5%" in said and "none.png is empty (0 bytes)" in said
+    assert len(dataset.bad) == 5 and sum(len(names) for names in parts(dataset).values()) == 40
+    message = refused(root)
+    assert (
+        "5 of 45 files cannot be used, more than --max-bad 5%" in message and "none.png is empty (0 bytes)" in message
+    )
 
 
 def bomb() -> bytes:
@@ -305,8 +311,8 @@ def test_a_set_of_bad_files_only_says_so(tmp_path: Path) -> None:
         (tmp_path / "set" / label).mkdir(parents=True)
         (tmp_path / "set" / label / "x.png").touch()
     for share in (0.05, 1.0):
-        said = refused(tmp_path / "set", max_bad=share)
-        assert "not one of 2 files in " in said and "x.png is empty (0 bytes)" in said
+        message = refused(tmp_path / "set", max_bad=share)
+        assert "not one of 2 files in " in message and "x.png is empty (0 bytes)" in message
 
 
 def test_a_class_whose_training_pictures_are_all_bad_is_not_scored_on(tmp_path: Path) -> None:
@@ -321,19 +327,19 @@ def test_a_class_whose_training_pictures_are_all_bad_is_not_scored_on(tmp_path: 
 
 def decodes(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     """What is decoded from here on."""
-    seen: list[object] = []
+    decoded: list[object] = []
     real = build.decode
-    monkeypatch.setattr(build, "decode", lambda content, form: seen.append(content) or real(content, form))
-    return seen
+    monkeypatch.setattr(build, "decode", lambda content, form: decoded.append(content) or real(content, form))
+    return decoded
 
 
 def test_pictures_are_decoded_once(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = loaded(root)
-    seen = decodes(monkeypatch)
-    assert same(first, loaded(root)) and not seen
-    assert same(first, loaded(root, first.labels, first.preprocessing)) and not seen
+    decoded = decodes(monkeypatch)
+    assert same(first, loaded(root)) and not decoded
+    assert same(first, loaded(root, first.labels, first.preprocessing)) and not decoded
     loaded(root, size=7)
-    assert len(seen) == 40
+    assert len(decoded) == 40
 
 
 @pytest.mark.parametrize("change", ["content", "new", "gone", "renamed", "date"])
@@ -350,9 +356,9 @@ def test_a_changed_file_makes_a_cache_stale(root: Path, monkeypatch: pytest.Monk
         file.rename(root / "b" / "from a.png")
     else:
         os.utime(file, (1, 1))
-    seen = decodes(monkeypatch)
+    decoded = decodes(monkeypatch)
     loaded(root)
-    assert seen
+    assert decoded
 
 
 @pytest.mark.parametrize("damage", ["short", "no index", "bad index", "no array"])
@@ -366,8 +372,10 @@ def test_a_damaged_cache_is_built_again(root: Path, damage: str) -> None:
         (folder / "index.json").write_text("{")
     else:
         (folder / ("index.json" if damage == "no index" else "inputs.npy")).unlink()
-    found = loaded(root)
-    assert all(torch.equal(a, b.inputs) for a, b in zip(expected, (found.train, found.valid, found.test), strict=True))
+    dataset = loaded(root)
+    assert all(
+        torch.equal(a, b.inputs) for a, b in zip(expected, (dataset.train, dataset.valid, dataset.test), strict=True)
+    )
 
 
 def test_a_run_that_is_killed_leaves_no_half_cache(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -385,25 +393,25 @@ def test_a_run_that_is_killed_leaves_no_half_cache(root: Path, monkeypatch: pyte
 
 
 def die_while_decoding(root: Path) -> None:
-    loaded(root, progress=lambda done, total: os._exit(9))
+    loaded(root, progress=lambda count, total: os._exit(9))
 
 
 def test_two_runs_at_once_end_with_one_cache(root: Path) -> None:
-    found: list[Data] = []
-    threads = [threading.Thread(target=lambda: found.append(loaded(root))) for _ in range(4)]
+    dataset: list[Data] = []
+    threads = [threading.Thread(target=lambda: dataset.append(loaded(root))) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(found) == 4 and all(same(found[0], each) for each in found)
+    assert len(dataset) == 4 and all(same(dataset[0], entry) for entry in dataset)
     assert len([path for path in (root.parent / "cache" / "vision").iterdir() if path.is_dir()]) == 1
 
 
-def test_a_full_disk_is_said_before_anything_is_written(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_reported_before_anything_is_written(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = shutil.disk_usage(root)._replace(free=1000)
     monkeypatch.setattr(cache.shutil, "disk_usage", lambda path: usage)
-    said = refused(root, FAILED)
-    assert "the disk is full: the decoded pictures need" in said and str(root.parent / "cache") in said
+    message = refused(root, FAILED)
+    assert "the disk is full: the decoded pictures need" in message and str(root.parent / "cache") in message
     assert not list((root.parent / "cache" / "vision").iterdir())
 
 
@@ -418,8 +426,8 @@ def test_a_disk_that_fills_up_on_the_way_leaves_nothing(root: Path, monkeypatch:
 
 def test_a_cache_that_cannot_be_written_is_replaced_by_a_temporary_one(root: Path) -> None:
     (root.parent / "file").touch()
-    found = loaded(root, cache=root.parent / "file")
-    assert len(found.train) and any("cannot be written to" in remark for remark in found.remarks)
+    dataset = loaded(root, cache=root.parent / "file")
+    assert len(dataset.train) and any("cannot be written to" in remark for remark in dataset.remarks)
 
 
 def test_the_cache_is_where_the_environment_says(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -436,13 +444,13 @@ def test_one_cache_serves_a_path_however_it_is_spelt(root: Path, monkeypatch: py
     """`set` and `/home/me/set` are one place; names are spelt in full."""
     loaded(root)
     monkeypatch.chdir(root.parent)
-    found = load(DataSpec("set", options={"cache": "cache"}), None, None)
-    assert all(name.startswith(f"{root}/") and Path(name).exists() for name in found.train.names)
+    dataset = load(DataSpec("set", options={"cache": "cache"}), None, None)
+    assert all(name.startswith(f"{root}/") and Path(name).exists() for name in dataset.train.names)
     assert len([path for path in (root.parent / "cache" / "vision").iterdir() if path.is_dir()]) == 1
 
 
 def test_the_array_is_mapped_and_writing_to_it_changes_no_file(root: Path) -> None:
-    found = loaded(root)
-    before = found.train.inputs.clone()
-    found.train.inputs.zero_()
+    dataset = loaded(root)
+    before = dataset.train.inputs.clone()
+    dataset.train.inputs.zero_()
     assert torch.equal(loaded(root).train.inputs, before)

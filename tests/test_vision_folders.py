@@ -1,4 +1,4 @@
-"""DATA as folders of pictures: a folder says the label and the part, whatever links and names are there."""
+"""DATA as folders of pictures: folders decide labels and splits, with links and unusual names."""
 
 import os
 from pathlib import Path
@@ -12,12 +12,12 @@ from photos import counts, files, loaded, png, refused
 
 
 def test_a_folder_per_class_is_divided_by_content(tmp_path: Path) -> None:
-    data = loaded(files(tmp_path / "set", "cats", "dogs", each=60), tmp_path)
+    data = loaded(files(tmp_path / "set", "cats", "dogs", count=60), tmp_path)
     assert data.labels == ["cats", "dogs"] and data.given_splits == frozenset()
     assert sum(counts(data).values()) == 120 and min(counts(data).values()) > 4
 
 
-def test_parts_that_are_there_are_used_as_given(tmp_path: Path) -> None:
+def test_existing_splits_are_used_as_given(tmp_path: Path) -> None:
     root = files(tmp_path / "set", *(f"{part}/{label}" for part in ("Train", "val", "test") for label in "ab"))
     data = loaded(root, tmp_path)
     assert counts(data) == {"train": 12, "valid": 12, "test": 12} and data.given_splits == {"valid", "test"}
@@ -30,9 +30,9 @@ def test_a_val_folder_without_a_test_folder_is_the_test(tmp_path: Path) -> None:
     assert any("its validation split is used as the test split" in remark for remark in data.remarks)
 
 
-def test_test_and_valid_are_folders_of_their_own_where_they_are_named(tmp_path: Path) -> None:
+def test_test_and_valid_may_be_separate_folders(tmp_path: Path) -> None:
     root = files(tmp_path / "set", "train/a", "train/b", "test/a", "test/b")
-    other = files(tmp_path / "other", "a", "b", each=3)
+    other = files(tmp_path / "other", "a", "b", count=3)
     data = loaded(root, tmp_path, test=str(other))
     assert all(name.startswith(str(other)) for name in data.test.names) and len(data.test) == 6
     assert any("12 pictures for test" in remark and "not used" in remark for remark in data.remarks)
@@ -87,7 +87,7 @@ def test_a_linked_class_folder_counts_and_never_takes_the_place_of_a_real_one(tm
 
 
 def test_a_folder_that_may_not_be_read_is_bad(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    root = files(tmp_path / "set", "a", "b", "closed", each=20)
+    root = files(tmp_path / "set", "a", "b", "closed", count=20)
     scan = os.scandir
 
     def refuse(path: os.PathLike[str]) -> object:
@@ -113,7 +113,7 @@ def test_files_that_are_no_pictures_are_left_out_and_counted(tmp_path: Path) -> 
     assert "left out 1 picture outside any class folder" in data.remarks
 
 
-def test_an_empty_folder_and_one_without_classes_say_what_is_expected(tmp_path: Path) -> None:
+def test_an_empty_folder_and_one_without_classes_name_the_expected_layout(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     assert "empty holds nothing; expected a folder with one folder per class" in refused(tmp_path / "empty", tmp_path)
     assert "holds 6 pictures but no folder per class" in refused(files(tmp_path / "flat", "."), tmp_path)
@@ -122,10 +122,10 @@ def test_an_empty_folder_and_one_without_classes_say_what_is_expected(tmp_path: 
     assert "give the archive itself" in refused(tmp_path / "packed", tmp_path)
 
 
-def test_a_misspelt_path_is_called_that(tmp_path: Path) -> None:
+def test_a_misspelt_path_suggests_a_similar_one(tmp_path: Path) -> None:
     files(tmp_path / "photos", "a", "b")
-    said = refused(tmp_path / "photso", tmp_path, USAGE)
-    assert "photso does not exist" in said and "did you mean photos" in said
+    message = refused(tmp_path / "photso", tmp_path, USAGE)
+    assert "photso does not exist" in message and "did you mean photos" in message
     assert "there is no" in refused(tmp_path / "photso" / "a", tmp_path, USAGE)
     assert "did you mean mnist" in refused("mnits", tmp_path, USAGE)
     assert "nowhere does not exist" in refused(tmp_path / "photos", tmp_path, USAGE, test=str(tmp_path / "nowhere"))

@@ -1,4 +1,4 @@
-"""DATA as an archive or a table: what it gives, what it must not touch, and what is wrong with it, by file and line."""
+"""DATA as an archive or a table; problems are reported with file and line."""
 
 import io
 import tarfile
@@ -56,21 +56,21 @@ def test_an_archive_is_not_left_and_its_links_are_not_followed(tmp_path: Path) -
 
 @pytest.mark.parametrize("name", ["set.zip", "set.tar.gz", "set.tar"])
 def test_an_archive_that_breaks_off_is_never_taken_for_a_smaller_one(tmp_path: Path, name: str) -> None:
-    root = files(tmp_path / "set", "a", "b", each=20)
+    root = files(tmp_path / "set", "a", "b", count=20)
     path = (zipped if name.endswith("zip") else tarred)(root, tmp_path / name)
     content = path.read_bytes()
     path.write_bytes(content[: len(content) // 2])
-    said = refused(path, tmp_path)
-    assert "is damaged or breaks off" in said and "again" in said
+    message = refused(path, tmp_path)
+    assert "is damaged or breaks off" in message and "again" in message
 
 
 def test_a_member_with_a_wrong_checksum_is_a_bad_file(tmp_path: Path) -> None:
-    root = files(tmp_path / "set", "a", "b", each=20)
+    root = files(tmp_path / "set", "a", "b", count=20)
     path = zipped(root, tmp_path / "set.zip")
     content = bytearray(path.read_bytes())
     with zipfile.ZipFile(path) as archive:
-        at = archive.getinfo("set/a/3.png").header_offset + 60
-    content[at] ^= 255
+        index = archive.getinfo("set/a/3.png").header_offset + 60
+    content[index] ^= 255
     path.write_bytes(content)
     data = loaded(path, tmp_path)
     assert (
@@ -92,8 +92,8 @@ def test_the_cifar_archive_is_read_as_it_stands(tmp_path: Path) -> None:
 # Tables
 
 
-def table(tmp_path: Path, text: str, name: str = "list.csv", each: int = 6) -> Path:
-    files(tmp_path, "p", "q", each=each)
+def table(tmp_path: Path, text: str, name: str = "list.csv", count: int = 6) -> Path:
+    files(tmp_path, "p", "q", count=count)
     (tmp_path / name).write_text(text, encoding="utf-8")
     return tmp_path / name
 
@@ -120,7 +120,7 @@ def test_columns_are_found_by_name_and_a_split_column_divides(tmp_path: Path) ->
 
 def test_a_column_keeps_its_groups_on_one_side(tmp_path: Path) -> None:
     text = "path,label,patient\n" + "".join(f"{label}/{k}.png,{label},{k // 3}\n" for label in "pq" for k in range(30))
-    data = loaded(table(tmp_path, text, each=30), tmp_path, group_by="patient")
+    data = loaded(table(tmp_path, text, count=30), tmp_path, group_by="patient")
     sides = {
         part: {int(Path(name).stem) // 3 for name in getattr(data, part).names} for part in ("train", "valid", "test")
     }

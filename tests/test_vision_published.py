@@ -22,8 +22,8 @@ def mnist(root: Path, spelling: str = "-idx{}-ubyte", packed: bool = True) -> Pa
     root.mkdir(parents=True, exist_ok=True)
     for part, count in (("train", 40), ("t10k", 10)):
         images = np.random.default_rng(count).integers(0, 256, (count, 5, 4), np.uint8)
-        for what, array, rank in (("images", images, 3), ("labels", np.arange(count, dtype=np.uint8) % 10, 1)):
-            path = root / (part + "-" + what + spelling.format(rank) + (".gz" if packed else ""))
+        for kind, array, rank in (("images", images, 3), ("labels", np.arange(count, dtype=np.uint8) % 10, 1)):
+            path = root / (part + "-" + kind + spelling.format(rank) + (".gz" if packed else ""))
             path.write_bytes(gzip.compress(idx(array)) if packed else idx(array))
     return root
 
@@ -75,9 +75,9 @@ def test_mnist_is_read_as_published(tmp_path: Path) -> None:
     """The first images of the two parts show a 5 and a 7, and their pixels are known."""
     from neocog.vision.idx import idx_at
 
-    found = idx_at(shared("mnist"))
-    assert found is not None
-    manifest = found.scan(None)
+    source = idx_at(shared("mnist"))
+    assert source is not None
+    manifest = source.scan(None)
     assert len(manifest.samples) == 70_000
     assert {sample.name: sample.label for sample in manifest.samples if sample.name.endswith("images[0]")} == {
         "train-images[0]": "5",
@@ -121,8 +121,8 @@ def test_cifar_python_batches(tmp_path: Path) -> None:
 def test_a_pickle_that_asks_for_more_than_an_array_is_refused_and_not_run(tmp_path: Path) -> None:
     root = cifar(tmp_path / "c")
     (root / "data_batch_2").write_bytes(pickle.dumps({"data": Evil(tmp_path / "owned"), "labels": []}))
-    said = refused(root, tmp_path)
-    assert "data_batch_2 is not a CIFAR-10 batch: it asks for posix.system" in said or "nt.system" in said
+    message = refused(root, tmp_path)
+    assert "data_batch_2 is not a CIFAR-10 batch: it asks for posix.system" in message or "nt.system" in message
     assert not (tmp_path / "owned").exists()
 
 
@@ -149,8 +149,8 @@ def test_no_other_pickle_is_read(program: bytes) -> None:
 @pytest.mark.parametrize("protocol", [0, 2, 4, 5])
 def test_arrays_of_bytes_of_every_protocol_are_read_or_refused(protocol: int) -> None:
     try:
-        found = read_pickle(batch(3, 1, protocol))
-        assert (array_of(found["data"]) == np.random.default_rng(1).integers(0, 256, (3, 3072), np.uint8)).all()
+        source = read_pickle(batch(3, 1, protocol))
+        assert (array_of(source["data"]) == np.random.default_rng(1).integers(0, 256, (3, 3072), np.uint8)).all()
     except Refused as error:
         assert protocol == 5, error
 
@@ -214,9 +214,9 @@ def test_without_a_network_it_says_where_to_put_which_files(
         raise OSError("no network")
 
     monkeypatch.setattr(datasets, "download", offline)
-    said = refused(name, tmp_path)
-    assert f"{name} is not in {tmp_path / 'cache' / 'data' / name} and could not be downloaded" in said
-    assert "put " in said and datasets.KNOWN[name].files[0] in said
+    message = refused(name, tmp_path)
+    assert f"{name} is not in {tmp_path / 'cache' / 'data' / name} and could not be downloaded" in message
+    assert "put " in message and datasets.KNOWN[name].files[0] in message
 
 
 def test_a_folder_of_that_name_goes_before_the_data_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
