@@ -57,11 +57,11 @@ class Models:
 
     def words(self) -> Data:
         """The demo's five words, by voices that are not in the training data."""
-        from neocog.demo import UNHEARD, WORDS
+        from neocog.demo import TEST_VOICES, WORDS
         from neocog.speech.espeak import speak
 
         if not (self.folder / "heard").exists():
-            speak(self.folder / "heard", WORDS, UNHEARD, (120, 150, 180))
+            speak(self.folder / "heard", WORDS, TEST_VOICES, (120, 150, 180))
         model = self.model("speech")
         options = {"pattern": "{label}_{voice}_{speed}", "cache": str(self.folder / "cache")}
         source = DataSpec(str(self.folder / "heard"), options=options)
