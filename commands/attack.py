@@ -96,14 +96,14 @@ def attack(
     from ..core.explain import sheet
 
     sheet.check_output(out, force, ENDINGS)
-    other = read_card(against) if against else None
+    second_card = read_card(against) if against else None
     from .. import load
     from ..core.robust.attack import Attack, check_task, perturbation_space, sizes
     from ..core.robust.capability import Attackable
 
     loaded = load(model, device or "auto")
     check_task(loaded)
-    with_card = card or corrupt is not None or other is not None
+    with_card = card or corrupt is not None or second_card is not None
     settings, epsilons = None, [0.0]
     if not with_card or (card and loaded.domain.capability(Attackable)):
         settings = Attack(perturbation_space(loaded.domain, on), method, steps, seed)
@@ -120,10 +120,10 @@ def attack(
         result, draw = measure_card(
             loaded, loaded_data, sample, names, settings, epsilons, seed, quiet, title, header, has_figure
         )
-        if other:
+        if second_card:
             from ..core.robust.card import differences
 
-            result["against"] = differences(result, other)
+            result["against"] = differences(result, second_card)
     else:
         assert settings is not None
         result, draw = measure_attack(loaded, sample, settings, epsilons, quiet, title)

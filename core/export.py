@@ -24,7 +24,7 @@ class ExportModule(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         module = self.module
         maps = module.frontend(x)
-        logits = [view.back(module.network(view.see(maps))) for view in module.views]
+        logits = [view.inverse(module.network(view.transform(maps))) for view in module.views]
         return module.masked(torch.stack(logits).mean(0), x)
 
 

@@ -63,12 +63,12 @@ class InferenceModule(nn.Module):
 
     def of_maps(self, maps: torch.Tensor) -> torch.Tensor:
         """The frontend's maps (B, C, H, W) to logits (B, K): the mean over the views."""
-        inputs = [view.see(maps) for view in self.views]
+        inputs = [view.transform(maps) for view in self.views]
         if len(maps) * len(inputs) <= SMALL:
             outputs = self.network(torch.cat(inputs)).chunk(len(inputs))
         else:
             outputs = [self.network(view) for view in inputs]
-        return torch.stack([view.back(logits) for view, logits in zip(self.views, outputs, strict=True)]).mean(0)
+        return torch.stack([view.inverse(logits) for view, logits in zip(self.views, outputs, strict=True)]).mean(0)
 
 
 class Model:

@@ -1,4 +1,4 @@
-"""How a domain shows inputs and predictions to people, where a picture of the input is not enough."""
+"""Presentation of inputs and predictions beyond a picture of the input: drawings and texts."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from .inputs import Input
 
 
 class Drawing(Protocol):
-    """An input with what was answered, to be looked at."""
+    """A drawing of an input with its prediction."""
 
     def text(self, colour: bool, unicode: bool) -> str: ...
 
     def svg(self) -> str: ...
 
-    def png(self) -> Any: ...  # Pillow's
+    def png(self) -> Any: ...  # a Pillow image
 
 
 @dataclass(frozen=True)
 class Drawable(Capability):
-    """Inputs whose predictions are drawn, such as a board with the likeliest moves."""
+    """Inputs whose predictions are drawn, such as a board with the most likely moves."""
 
     draw: Callable[[Input, dict[str, Any], Preprocessing], Drawing]  # an input and its row of `predict`
 
 
 @dataclass(frozen=True)
 class Readable(Capability):
-    """Inputs that people read rather than look at."""
+    """Inputs that are texts."""
 
-    to_text: Callable[[Tensor, Preprocessing], str]  # a compact input -> its words
+    to_text: Callable[[Tensor, Preprocessing], str]  # a compact input -> its text

@@ -11,20 +11,20 @@ from torch import Tensor
 from .capability import Capability
 
 
-def same(values: Tensor) -> Tensor:
+def identity(values: Tensor) -> Tensor:
     return values
 
 
 class View(NamedTuple):
-    """Another way to see the same inputs (mirrored, turned), and the way back from what is then answered."""
+    """A transform of the inputs, such as a reflection, and the inverse for their logits."""
 
-    see: Callable[[Tensor], Tensor] = same  # a batch of maps (B, C, H, W) -> a batch of the same shape
-    back: Callable[[Tensor], Tensor] = same  # its scores (B, K) -> scores for the inputs as they were
-    default: bool = True  # whether answers are averaged over it where nobody says over how many
+    transform: Callable[[Tensor], Tensor] = identity  # a batch of maps (B, C, H, W) -> a batch of the same shape
+    inverse: Callable[[Tensor], Tensor] = identity  # its logits (B, K) -> logits for the original inputs
+    default: bool = True  # whether predictions are averaged over it unless a number of views is given
 
 
 @dataclass(frozen=True)
 class TestTimeAugmentation(Capability):
-    """Views of an input that its training showed alike."""
+    """Views of an input that were equally likely in training."""
 
     views: Callable[[str], Sequence[View]]  # from the text of the training's augmentation; the first is the identity

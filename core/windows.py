@@ -1,4 +1,4 @@
-"""Inputs that are longer than an example, predicted in overlapping windows."""
+"""Inputs longer than an example, which are predicted in overlapping windows."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ class Windows(NamedTuple):
     """One input that is longer than an example, as overlapping windows shaped like examples."""
 
     inputs: Tensor | LazyInputs  # (W, ...)
-    spans: Sequence[tuple[float, float]]  # where each begins and ends: seconds of a recording, tokens of a text
-    lengths: Tensor | None = None  # (W,) int64: how much of each is there, where the rest is padding
+    spans: Sequence[tuple[float, float]]  # start and end of each: seconds of a recording, tokens of a text
+    lengths: Tensor | None = None  # (W,) int64: the length of each without padding
     unit: str = ""  # of the spans
 
     def examples(self) -> Examples:
-        """They as examples of which no label is known."""
+        """Returns the windows as unlabelled examples (targets are zeros)."""
         count = len(self.inputs)
         return Examples(self.inputs, torch.zeros(count, dtype=torch.int64), [""] * count, self.lengths)
 
@@ -35,5 +35,5 @@ class Windowed(Capability):
     """Inputs that may be longer than an example."""
 
     read: Callable[[Input, Preprocessing], Windows]
-    # A row of `predict` with "windows" -> the text of a label file such as a TextGrid; None where time has no meaning.
+    # A row of `predict` with "windows" -> the text of a label file such as a TextGrid; None if inputs have no time.
     timeline: Callable[[Mapping[str, Any], Path], str] | None = None

@@ -42,8 +42,8 @@ def linear(seed: int = 0):
 
 
 def batch(count: int = 12) -> tuple[torch.Tensor, torch.Tensor]:
-    some = toy.examples(count)
-    return some.inputs.float(), some.targets
+    examples = toy.examples(count)
+    return examples.inputs.float(), examples.targets
 
 
 @pytest.fixture(scope="module")
@@ -64,8 +64,8 @@ def test_fgsm_is_the_lectures_formula_on_a_linear_network():
     p = score(x / 255).softmax(1)
     by_hand = (p - F.one_hot(targets, 3)) @ weight
     expected = (x + 0.1 * 255 * by_hand.sign().view_as(x)).clamp(0, 255)
-    found = adversary.fgsm(against(lambda x: score(x / 255), targets), x, 0.1, PIXELS)
-    torch.testing.assert_close(found, expected)
+    result = adversary.fgsm(against(lambda x: score(x / 255), targets), x, 0.1, PIXELS)
+    torch.testing.assert_close(result, expected)
 
 
 def test_the_margin_is_the_log_odds_against_the_true_label():
@@ -122,17 +122,17 @@ def test_pgd_is_never_weaker_than_fgsm_for_any_example(epsilon, model):
     for steps in (1, 10):
         point = adversary.pgd(against(model.logits, targets), x, epsilon, PIXELS, steps, rng())
         margins.append(TASK.attack_loss(model.logits(point), targets).detach())
-    one = adversary.fgsm(against(model.logits, targets), x, epsilon, PIXELS)
-    torch.testing.assert_close(margins[0], TASK.attack_loss(model.logits(one), targets).detach())
+    first = adversary.fgsm(against(model.logits, targets), x, epsilon, PIXELS)
+    torch.testing.assert_close(margins[0], TASK.attack_loss(model.logits(first), targets).detach())
     assert (margins[1] >= margins[0] - 1e-6).all() and (margins[1] > margins[0]).any()
 
 
 def test_an_attack_repeats_itself_with_its_seed_and_not_with_another(model):
     x, targets = batch()
-    one, same, other = (
+    first, same, second = (
         adversary.pgd(against(model.logits, targets), x, 0.2, PIXELS, 3, rng(seed)) for seed in (1, 1, 2)
     )
-    assert torch.equal(one, same) and not torch.equal(one, other)
+    assert torch.equal(first, same) and not torch.equal(first, second)
 
 
 # --- the curve --------------------------------------------------------------------------------------------------------
@@ -140,8 +140,8 @@ def test_an_attack_repeats_itself_with_its_seed_and_not_with_another(model):
 
 @pytest.mark.parametrize("space", [PIXELS, MAPS], ids=lambda space: space.name)
 def test_accuracy_falls_with_epsilon_and_chance_does_less(space, model):
-    found = curve(model, toy.examples(60, 3), Attack(space), sizes([0.05, 0.1, 0.2, 0.4]))
-    rows = found.to_dict()["rows"]
+    result = curve(model, toy.examples(60, 3), Attack(space), sizes([0.05, 0.1, 0.2, 0.4]))
+    rows = result.to_dict()["rows"]
     accuracies = [row["accuracy"] for row in rows]
     assert accuracies[0] == 1.0 and accuracies == sorted(accuracies, reverse=True) and accuracies[-1] < 0.4
     assert all(row["random"] >= row["accuracy"] for row in rows) and rows[2]["random"] > rows[2]["accuracy"]
@@ -149,18 +149,18 @@ def test_accuracy_falls_with_epsilon_and_chance_does_less(space, model):
 
 
 def test_without_an_attack_the_curve_says_what_evaluate_says(model):
-    some = toy.examples(33, 3)
+    examples = toy.examples(33, 3)
     scores = model.evaluate(toy.data(), "test")
     (row,) = curve(model, toy.data().test, Attack(PIXELS), [0.0]).to_dict()["rows"]
     assert row["accuracy"] == row["random"] == scores["accuracy"] and row["interval"] == scores["interval"]
-    assert len(curve(model, some, Attack(PIXELS), [0.0]).targets) == 33
+    assert len(curve(model, examples, Attack(PIXELS), [0.0]).targets) == 33
 
 
 def test_batches_that_halve_for_want_of_memory_give_the_same_answers(model, monkeypatch):
     from neocog.core import feed
 
-    some, attack = toy.examples(40, 3), Attack(PIXELS)
-    whole = curve(model, some, attack, [0.0, 0.1])
+    sample, attack = toy.examples(40, 3), Attack(PIXELS)
+    full = curve(model, sample, attack, [0.0, 0.1])
     real = feed.fetch_batch
 
     def small(examples, indices, device):
@@ -169,18 +169,18 @@ def test_batches_that_halve_for_want_of_memory_give_the_same_answers(model, monk
         return real(examples, indices, device)
 
     monkeypatch.setattr(feed, "fetch_batch", small)
-    assert np.array_equal(curve(model, some, attack, [0.0, 0.1]).predicted, whole.predicted)
+    assert np.array_equal(curve(model, sample, attack, [0.0, 0.1]).predicted, full.predicted)
 
 
 def test_the_examples_shown_are_those_that_the_curve_counted(model):
-    some = toy.examples(60, 3)
-    found = curve(model, some, Attack(PIXELS), [0.0, 0.1, 0.4])
-    cases = adversarial_examples(model, some, found)
+    examples = toy.examples(60, 3)
+    result = curve(model, examples, Attack(PIXELS), [0.0, 0.1, 0.4])
+    cases = adversarial_examples(model, examples, result)
     assert len(cases) == 5 and {case.label for case in cases} == set(toy.LABELS)
-    for case, at in zip(cases, chosen(found), strict=True):
-        assert case.predicted == [toy.LABELS[k] for k in found.predicted[at]]
-        assert case.predicted[0] == case.label and case.name == some.names[at]
-        np.testing.assert_allclose(case.confidence, found.confidence[at], rtol=1e-5)
+    for case, index in zip(cases, chosen(result), strict=True):
+        assert case.predicted == [toy.LABELS[k] for k in result.predicted[index]]
+        assert case.predicted[0] == case.label and case.name == examples.names[index]
+        np.testing.assert_allclose(case.confidence, result.confidence[index], rtol=1e-5)
         assert torch.equal(case.perturbed[0], case.original.float())
 
 
@@ -203,8 +203,8 @@ def hardened(**changes):
 
 def robust_accuracy(trainer) -> float:
     card = Card("toy", TOY, (1, 8, 8), toy.LABELS, {"scale": 255})
-    found = Model(DOMAIN, card, trainer.network.state_dict(), "cpu")
-    return curve(found, toy.examples(150, 3), Attack(PIXELS), [0.1]).to_dict()["rows"][0]["accuracy"]
+    result = Model(DOMAIN, card, trainer.network.state_dict(), "cpu")
+    return curve(result, toy.examples(150, 3), Attack(PIXELS), [0.1]).to_dict()["rows"][0]["accuracy"]
 
 
 def test_training_against_an_adversary_withstands_one():
@@ -215,14 +215,14 @@ def test_training_against_an_adversary_withstands_one():
 
 @pytest.mark.parametrize("space", [PIXELS, MAPS], ids=lambda space: space.name)
 def test_a_run_against_an_adversary_that_was_stopped_ends_as_one_that_was_not(space):
-    whole, first, second = (hardened(network=toy.NETWORK, augment="noise") for _ in range(3))
-    for each in (whole, first, second):
-        each.adversary = FastAdversary(each.task, space, 0.1)
-    finished(whole)
+    full, first, second = (hardened(network=toy.NETWORK, augment="noise") for _ in range(3))
+    for entry in (full, first, second):
+        entry.adversary = FastAdversary(entry.task, space, 0.1)
+    finished(full)
     finished(first, watch=lambda trainer: trainer.number == 5)
     second.restore(*first.copy())
     finished(second)
-    assert bits(second) == bits(whole)
+    assert bits(second) == bits(full)
 
 
 def test_no_adversary_leaves_training_as_it_was():

@@ -36,8 +36,8 @@ def trained(place, monkeypatch):
 
 
 def run(*words: object) -> tuple[int, str, str]:
-    done = CliRunner().invoke(app, [str(word) for word in words])
-    return done.exit_code, done.stdout, done.stderr
+    completed = CliRunner().invoke(app, [str(word) for word in words])
+    return completed.exit_code, completed.stdout, completed.stderr
 
 
 def refused(*words: object) -> tuple[int, str]:
@@ -66,18 +66,21 @@ def test_the_table_has_a_row_for_each_epsilon(trained):
 
 def test_json_says_it_to_programs(trained):
     model, data = trained("vision")
-    told = json.loads(run("attack", model, data, "--method", "pgd", "--steps", "3", "--json", "--quiet")[1])
-    assert told["method"] == "pgd" and told["steps"] == 3 and told["on"] == "pixels" and told["seed"] == 0
-    assert [row["epsilon"] for row in told["rows"]] == [0, 0.01, 0.02, 0.05, 0.1, 0.25]
-    assert all({"accuracy", "interval", "random", "confidence"} <= row.keys() for row in told["rows"])
-    assert len(told["fooled"][0]["answers"]) == 6 and {"answer", "confidence"} <= told["fooled"][0]["answers"][0].keys()
+    result = json.loads(run("attack", model, data, "--method", "pgd", "--steps", "3", "--json", "--quiet")[1])
+    assert result["method"] == "pgd" and result["steps"] == 3 and result["on"] == "pixels" and result["seed"] == 0
+    assert [row["epsilon"] for row in result["rows"]] == [0, 0.01, 0.02, 0.05, 0.1, 0.25]
+    assert all({"accuracy", "interval", "random", "confidence"} <= row.keys() for row in result["rows"])
+    assert (
+        len(result["fooled"][0]["answers"]) == 6
+        and {"answer", "confidence"} <= result["fooled"][0]["answers"][0].keys()
+    )
 
 
 def test_as_many_examples_as_asked_for_drawn_by_the_seed(trained):
     model, data = trained("vision")
     words = ("attack", model, data, "--part", "all", "--examples", "7", "--epsilon", "0.1", "--json", "--quiet")
-    one, same, other = (json.loads(run(*words, "--seed", seed)[1]) for seed in (0, 0, 1))
-    assert one["examples"] == 7 and one["of"] == 30 and one == same and one["fooled"] != other["fooled"]
+    first, same, second = (json.loads(run(*words, "--seed", seed)[1]) for seed in (0, 0, 1))
+    assert first["examples"] == 7 and first["of"] == 30 and first == same and first["fooled"] != second["fooled"]
 
 
 @pytest.mark.parametrize(("space", "most"), [("spectrogram", "1"), ("samples", "0.05")])
@@ -97,9 +100,9 @@ def test_sounds_are_attacked_as_spectrograms_and_as_samples(trained, space, most
         "--json",
         "--quiet",
     )
-    told = json.loads(run("attack", model, data, *words)[1])
-    first, last = told["rows"]
-    assert told["on"] == space and first["accuracy"] > 0.9 and last["accuracy"] < 0.7 < last["random"]
+    result = json.loads(run("attack", model, data, *words)[1])
+    first, last = result["rows"]
+    assert result["on"] == space and first["accuracy"] > 0.9 and last["accuracy"] < 0.7 < last["random"]
 
 
 @pytest.mark.parametrize("name", ["vision", "speech"])
@@ -119,28 +122,28 @@ def test_a_picture_shows_the_curve_and_the_examples(trained, name, tmp_path):
 def test_a_card_holds_every_corruption_of_the_domain_in_five_strengths(trained, name, tmp_path):
     model, data = trained(name)
     code, out, _ = run("attack", model, data, "--card", "--part", "all", "--out", tmp_path / "card.json")
-    told = json.loads((tmp_path / "card.json").read_text())
+    result = json.loads((tmp_path / "card.json").read_text())
     known = (
         neocog.domain(name).require(Corruptible, "attack").corruptions(neocog.load(str(model)).card.preprocessing, {})
     )
-    assert code == 0 and list(told["corruptions"]) == list(known) and told["accuracy"] > 0.9
-    for word, each in told["corruptions"].items():
-        assert [row["strength"] for row in each["rows"]] == [1, 2, 3, 4, 5] and word in out
-        assert each["mean"] == pytest.approx(sum(row["accuracy"] for row in each["rows"]) / 5)
-    assert told["mean"] == pytest.approx(sum(each["mean"] for each in told["corruptions"].values()) / len(known))
-    assert ("attack" in told) == (name != "text")
+    assert code == 0 and list(result["corruptions"]) == list(known) and result["accuracy"] > 0.9
+    for word, entry in result["corruptions"].items():
+        assert [row["strength"] for row in entry["rows"]] == [1, 2, 3, 4, 5] and word in out
+        assert entry["mean"] == pytest.approx(sum(row["accuracy"] for row in entry["rows"]) / 5)
+    assert result["mean"] == pytest.approx(sum(entry["mean"] for entry in result["corruptions"].values()) / len(known))
+    assert ("attack" in result) == (name != "text")
 
 
 def test_two_cards_are_compared(trained, tmp_path):
     model, data = trained("vision")
     words = ("attack", model, data, "--part", "all", "--quiet", "--corrupt", "noise,blur")
     assert run(*words, "--out", tmp_path / "one.json")[0] == 0
-    one = json.loads((tmp_path / "one.json").read_text())
-    assert list(one["corruptions"]) == ["noise", "blur"]
-    one["corruptions"]["noise"]["mean"] -= 0.25
-    (tmp_path / "other.json").write_text(json.dumps(one))
-    told = json.loads(run(*words, "--against", tmp_path / "other.json", "--json")[1])
-    assert told["against"] == pytest.approx({"noise": 0.25, "blur": 0, "accuracy": 0, "mean": 0})
+    first = json.loads((tmp_path / "one.json").read_text())
+    assert list(first["corruptions"]) == ["noise", "blur"]
+    first["corruptions"]["noise"]["mean"] -= 0.25
+    (tmp_path / "other.json").write_text(json.dumps(first))
+    result = json.loads(run(*words, "--against", tmp_path / "other.json", "--json")[1])
+    assert result["against"] == pytest.approx({"noise": 0.25, "blur": 0, "accuracy": 0, "mean": 0})
     assert "+25.0" in run(*words, "--against", tmp_path / "other.json")[1]
 
 
@@ -150,8 +153,8 @@ def test_views_that_training_saw_are_asked_whether_they_agree(trained, place, tm
     neocog.train(
         "vision", str(data), network=SMALL["vision"], out=str(out), epochs=30, batch=8, lr=0.02, augment="flip"
     )
-    told = json.loads(run("attack", out, data, "--card", "--corrupt", "noise", "--json", "--quiet")[1])
-    assert len(told["views"]) == 1 and 0.8 <= told["views"][0] <= 1
+    result = json.loads(run("attack", out, data, "--card", "--corrupt", "noise", "--json", "--quiet")[1])
+    assert len(result["views"]) == 1 and 0.8 <= result["views"][0] <= 1
     model, _ = trained("vision")
     assert json.loads(run("attack", model, data, "--card", "--corrupt", "noise", "--json", "--quiet")[1])["views"] == []
 
@@ -162,12 +165,12 @@ def test_boards_under_all_symmetries_are_asked_whether_they_agree(trained, place
     MADE["go"](data)
     network = "conv(1, 1), relu, conv(1, 1, bias=False), flatten"
     neocog.train("go", str(data), network=network, out=str(out), epochs=1, batch=8, augment="symmetries")
-    told = json.loads(run("attack", out, data, "--card", "--part", "all", "--json", "--quiet")[1])
-    assert told["views"] == [1.0] * 7 and told["corruptions"] == {} and told["mean"] is None
+    result = json.loads(run("attack", out, data, "--card", "--part", "all", "--json", "--quiet")[1])
+    assert result["views"] == [1.0] * 7 and result["corruptions"] == {} and result["mean"] is None
     code, text, _ = run("attack", out, data, "--card", "--part", "all", "--quiet")
     assert code == 0 and "agreement of views   100.00%" in text
-    told = refused("attack", out, data, "--card", "--part", "all", "--quiet", "--out", place / "card.png")
-    assert told == (USAGE, "there are no corruptions of go to draw; name a .json with --out")
+    result = refused("attack", out, data, "--card", "--part", "all", "--quiet", "--out", place / "card.png")
+    assert result == (USAGE, "there are no corruptions of go to draw; name a .json with --out")
 
 
 @pytest.mark.parametrize("name", ["vision", "speech", "text"])
@@ -233,11 +236,11 @@ def test_a_card_of_something_else_is_not_compared(trained, tmp_path):
     model, data = trained("vision")
     words = ("attack", model, data, "--corrupt", "noise", "--quiet")
     (tmp_path / "x.json").write_text("[]")
-    told = refused(*words, "--against", tmp_path / "x.json")
-    assert told == (USAGE, f"{tmp_path / 'x.json'} is not a robustness card; write one with --card --out x.json")
+    result = refused(*words, "--against", tmp_path / "x.json")
+    assert result == (USAGE, f"{tmp_path / 'x.json'} is not a robustness card; write one with --card --out x.json")
     assert run(*words, "--out", tmp_path / "one.json")[0] == 0
-    told = refused(*words, "--part", "all", "--against", tmp_path / "one.json")
-    assert told[0] == USAGE and "the two cards cannot be compared: examples is " in told[1]
+    result = refused(*words, "--part", "all", "--against", tmp_path / "one.json")
+    assert result[0] == USAGE and "the two cards cannot be compared: examples is " in result[1]
 
 
 def test_a_label_that_the_model_does_not_know_is_an_error(trained, tmp_path):

@@ -32,8 +32,8 @@ def picture(height=40, width=56, seed=0):
     return resized(torch.rand(1, 3, 5, 5, generator=rng), (height, width)).clamp(0, 1)
 
 
-def seen(*numbers):
-    """What the layers of those numbers answer, in a network of random weights."""
+def features(*numbers):
+    """Returns the function from pictures to the activations of layers, in a network of random weights."""
     torch.manual_seed(0)
     words = MAPS.module().eval().requires_grad_(False)
     return layers.features(words, [places.layer(MAPS, number) for number in numbers], lambda values: values - 0.5)
@@ -44,12 +44,12 @@ def seen(*numbers):
 
 @pytest.mark.parametrize(("height", "width"), [(40, 56), (37, 91)])
 def test_a_dream_keeps_the_size_and_the_range(height, width):
-    out = dream(seen("4"), picture(height, width), Dream(steps=2))
+    out = dream(features("4"), picture(height, width), Dream(steps=2))
     assert out.shape == (1, 3, height, width) and float(out.min()) >= 0 and float(out.max()) <= 1
 
 
 def test_the_layer_answers_more_strongly_to_the_dream():
-    see, before = seen("4"), picture()
+    see, before = features("4"), picture()
     after = dream(see, before, Dream(steps=5, octaves=2, jitter=0))
     assert float(see(after)[0].square().mean()) > 1.2 * float(see(before)[0].square().mean())
     assert float((after - before).abs().mean()) < 0.2  # and it is still that picture
@@ -62,27 +62,27 @@ def test_the_octaves_grow_to_the_picture():
 
 def test_a_guide_draws_the_dream_towards_itself():
     """Its answers are more like the guide's than those of a dream without one are."""
-    see, guide = seen("4"), 1 - picture(seed=3)
+    see, guide = features("4"), 1 - picture(seed=3)
     wanted = see(guide)
-    how = Dream(steps=6, octaves=1, jitter=0)
-    led, free = dream(see, picture(), how, guide=guide), dream(see, picture(), how)
+    settings = Dream(steps=6, octaves=1, jitter=0)
+    led, free = dream(see, picture(), settings, guide=guide), dream(see, picture(), settings)
     assert float(guided_similarity(see(led), wanted)) > float(guided_similarity(see(free), wanted))
 
 
 def test_likeness_is_the_mean_product_with_the_best_match():
-    here, there = torch.rand(1, 4, 3, 2), torch.rand(1, 4, 2, 2)
-    products = here[0].flatten(1).T.numpy() @ there[0].flatten(1).numpy()
-    assert float(guided_similarity([here], [there])) == pytest.approx(products.max(1).mean(), rel=1e-6)
+    picture_maps, guide_maps = torch.rand(1, 4, 3, 2), torch.rand(1, 4, 2, 2)
+    products = picture_maps[0].flatten(1).T.numpy() @ guide_maps[0].flatten(1).numpy()
+    assert float(guided_similarity([picture_maps], [guide_maps])) == pytest.approx(products.max(1).mean(), rel=1e-6)
 
 
 def test_a_dream_may_be_stopped_at_any_step():
-    told = []
+    result = []
 
     def stop(step, values):
-        told.append(step)
+        result.append(step)
         return step == 3
 
-    assert dream(seen("1"), picture(), Dream(steps=4), stop).shape == (1, 3, 40, 56) and told == [1, 2, 3]
+    assert dream(features("1"), picture(), Dream(steps=4), stop).shape == (1, 3, 40, 56) and result == [1, 2, 3]
 
 
 # --- style ----------------------------------------------------------------------------------------------------------
@@ -104,8 +104,8 @@ def test_a_gram_matrix_does_not_know_where():
 @pytest.mark.parametrize("fourier", [False, True])
 @pytest.mark.parametrize("optimiser", ["lbfgs", "adam"])
 def test_the_picture_comes_nearer_to_the_style_and_keeps_the_content(optimiser, fourier):
-    how = Style(steps=30, strength=20.0, optimiser=optimiser, variation=0.0, fourier=fourier)
-    going = StyleTransfer(seen("4"), seen("1", "4"), picture(), picture(seed=5), how)
+    settings = Style(steps=30, strength=20.0, optimiser=optimiser, variation=0.0, fourier=fourier)
+    going = StyleTransfer(features("4"), features("1", "4"), picture(), picture(seed=5), settings)
     losses = list(going)
     assert losses[0].content == pytest.approx(0, abs=1e-3)  # it begins as the content
     assert losses[-1].style < 0.5 * losses[0].style and losses[-1].total < losses[0].total
@@ -117,7 +117,7 @@ def test_the_stronger_the_style_the_less_is_left_of_the_content():
     ends = []
     for strength in (0.1, 100.0):
         *_, last = StyleTransfer(
-            seen("4"), seen("1", "4"), picture(), picture(seed=5), Style(30, strength, 0.0, fourier=False)
+            features("4"), features("1", "4"), picture(), picture(seed=5), Style(30, strength, 0.0, fourier=False)
         )
         ends.append(last)
     assert ends[0].content < ends[1].content and ends[0].style > ends[1].style
@@ -126,25 +126,25 @@ def test_the_stronger_the_style_the_less_is_left_of_the_content():
 @pytest.mark.parametrize("size", [(12, 10), (9, 7)])
 def test_a_picture_is_the_sum_of_its_waves(size):
     """Also where channels are mixed."""
-    told = 0.1 + 0.8 * torch.rand(1, 3, *size)
+    result = 0.1 + 0.8 * torch.rand(1, 3, *size)
     for mix in (None, torch.tensor(COLOUR_MIX)):
-        torch.testing.assert_close(Fourier.of(told, mix).values(), told, atol=1e-5, rtol=0)
+        torch.testing.assert_close(Fourier.of(result, mix).values(), result, atol=1e-5, rtol=0)
 
 
 def test_kept_colours_are_the_contents_and_the_light_is_the_pictures():
     """Against the matrix of YIQ: Y is the picture's, I and Q are the content's."""
     yiq = np.array([[0.299, 0.587, 0.114], [0.596, -0.274, -0.322], [0.211, -0.523, 0.312]])
     content, painted = picture() * 0.2 + 0.4, picture(seed=5) * 0.2 + 0.4  # nothing is cut off
-    found = np.einsum("dc,bchw->bdhw", yiq, with_colours_of(content, painted).numpy())
-    np.testing.assert_allclose(found[:, 0], np.einsum("c,bchw->bhw", yiq[0], painted.numpy()), atol=1e-5)
-    np.testing.assert_allclose(found[:, 1:], np.einsum("dc,bchw->bdhw", yiq[1:], content.numpy()), atol=1e-3)
+    result = np.einsum("dc,bchw->bdhw", yiq, with_colours_of(content, painted).numpy())
+    np.testing.assert_allclose(result[:, 0], np.einsum("c,bchw->bhw", yiq[0], painted.numpy()), atol=1e-5)
+    np.testing.assert_allclose(result[:, 1:], np.einsum("dc,bchw->bdhw", yiq[1:], content.numpy()), atol=1e-3)
 
 
 # --- which layers ---------------------------------------------------------------------------------------------------
 
 
-def numbers(found):
-    return [place.number for place in found]
+def numbers(result):
+    return [place.number for place in result]
 
 
 def test_vgg16_is_restyled_by_the_layers_of_the_paper():
@@ -161,9 +161,9 @@ def test_efficientnet_is_restyled_by_five_sizes_of_maps():
 
 
 def test_layers_are_answered_in_one_pass_in_the_order_asked():
-    first, second = seen("4", "1")(picture())
+    first, second = features("4", "1")(picture())
     assert first.shape[1] == 8 and second.shape[1] == 6
-    torch.testing.assert_close(second, seen("1")(picture())[0])
+    torch.testing.assert_close(second, features("1")(picture())[0])
 
 
 # --- photos ---------------------------------------------------------------------------------------------------------
@@ -206,25 +206,25 @@ def damaged(words):
     words[0].weight.data[0] = float("nan")
 
 
-def asked(command, tmp_path, *more, **about):
+def arguments_of(command, tmp_path, *more, **about):
     """The arguments of either command on small pictures, with what a test adds."""
     a, b = saved_photo(tmp_path / "a.png"), saved_photo(tmp_path / "b.png", seed=5)
     end = ["--steps", "2", "--out", str(tmp_path / "out.png"), *more]
-    found = saved(tmp_path, **about)
-    return ["dream", found, a, *end] if command == "dream" else ["style", a, b, "--model", found, *end]
+    result = saved(tmp_path, **about)
+    return ["dream", result, a, *end] if command == "dream" else ["style", a, b, "--model", result, *end]
 
 
 @pytest.mark.parametrize("command", ["dream", "style"])
 def test_the_command_writes_a_picture_and_says_so(command, tmp_path):
-    result = CliRunner().invoke(app, asked(command, tmp_path, "--json"), catch_exceptions=False)
-    told = json.loads(result.stdout)
-    assert told["size"] == [40, 56] and told["steps"] == 2  # one octave fits
+    result = CliRunner().invoke(app, arguments_of(command, tmp_path, "--json"), catch_exceptions=False)
+    document = json.loads(result.stdout)
+    assert document["size"] == [40, 56] and document["steps"] == 2  # one octave fits
     with Image.open(tmp_path / "out.png") as written:
         assert written.size == (56, 40)
 
 
 def test_pictures_on_the_way_are_kept_where_asked(tmp_path):
-    CliRunner().invoke(app, asked("style", tmp_path, "--steps", "5", "--every", "2"), catch_exceptions=False)
+    CliRunner().invoke(app, arguments_of("style", tmp_path, "--steps", "5", "--every", "2"), catch_exceptions=False)
     assert sorted(path.name for path in tmp_path.glob("out*")) == ["out-0002.png", "out-0004.png", "out.png"]
 
 
@@ -234,19 +234,19 @@ def test_stopped_it_keeps_the_last_picture(command, tmp_path, monkeypatch):
 
     step = iterative.PictureSteps.step
 
-    def interrupted(self, *told):
+    def interrupted(self, *arguments):
         signal.raise_signal(signal.SIGINT)
-        return step(self, *told)
+        return step(self, *arguments)
 
     monkeypatch.setattr(iterative.PictureSteps, "step", interrupted)
-    result = CliRunner().invoke(app, asked(command, tmp_path))
+    result = CliRunner().invoke(app, arguments_of(command, tmp_path))
     assert isinstance(result.exception, Problem) and result.exception.code == INTERRUPTED
     assert "stopped after 1 of" in str(result.exception) and "is the last picture" in str(result.exception)
     assert (tmp_path / "out.png").exists()
 
 
 def test_kept_colours_are_grey_where_the_content_is(tmp_path):
-    arguments = asked("style", tmp_path, "--colour", "keep")
+    arguments = arguments_of("style", tmp_path, "--colour", "keep")
     Image.new("L", (56, 40), 128).save(tmp_path / "a.png")
     CliRunner().invoke(app, arguments, catch_exceptions=False)
     written = np.asarray(Image.open(tmp_path / "out.png")).astype(int)
@@ -258,7 +258,7 @@ BOTH = ["dream", "style"]
 
 @pytest.mark.parametrize("command", BOTH)
 @pytest.mark.parametrize(
-    ("more", "about", "told"),
+    ("more", "about", "message"),
     [
         (["--size", "5"], {}, "--size is from 16 to 4096 pixels of the longer side; got 5"),
         ([], {"change": damaged}, "the network's output is not finite: its weights are damaged"),
@@ -267,26 +267,26 @@ BOTH = ["dream", "style"]
         (["--size", "16"], {"text": "conv(6, 15), relu, flatten, dense(3)"}, "is too small for layer"),
     ],
 )
-def test_what_is_wrong_is_said(command, more, about, told, tmp_path):
-    result = CliRunner().invoke(app, asked(command, tmp_path, *more, **about))
-    assert isinstance(result.exception, Problem) and told in str(result.exception)
+def test_what_is_wrong_is_said(command, more, about, message, tmp_path):
+    result = CliRunner().invoke(app, arguments_of(command, tmp_path, *more, **about))
+    assert isinstance(result.exception, Problem) and message in str(result.exception)
 
 
 @pytest.mark.parametrize(
-    ("more", "told"),
+    ("more", "message"),
     [
         (["--layer", "9"], "the network has no layer 9; it has 0 conv(6, 3)"),
         (["--layer", "6"], "layer 6, dense(3) gives a row of numbers, which have no position in a picture"),
         (["--octaves", "0"], "--octaves is 1 or more; got 0"),
     ],
 )
-def test_what_is_wrong_with_a_dream_is_said(more, told, tmp_path):
-    result = CliRunner().invoke(app, asked("dream", tmp_path, *more))
-    assert isinstance(result.exception, Problem) and told in str(result.exception)
+def test_what_is_wrong_with_a_dream_is_said(more, message, tmp_path):
+    result = CliRunner().invoke(app, arguments_of("dream", tmp_path, *more))
+    assert isinstance(result.exception, Problem) and message in str(result.exception)
 
 
 @pytest.mark.parametrize(
-    ("more", "told"),
+    ("more", "message"),
     [
         (["--colour", "grey"], "--colour is style or keep here; got grey"),
         (["--optimiser", "sgd"], "--optimiser is lbfgs or adam here; got sgd"),
@@ -294,13 +294,13 @@ def test_what_is_wrong_with_a_dream_is_said(more, told, tmp_path):
         (["--style-layer", "conb"], "the network has no layer conb (did you mean conv?)"),
     ],
 )
-def test_what_is_wrong_with_a_style_is_said(more, told, tmp_path):
-    result = CliRunner().invoke(app, asked("style", tmp_path, *more))
-    assert isinstance(result.exception, Problem) and told in str(result.exception)
+def test_what_is_wrong_with_a_style_is_said(more, message, tmp_path):
+    result = CliRunner().invoke(app, arguments_of("style", tmp_path, *more))
+    assert isinstance(result.exception, Problem) and message in str(result.exception)
 
 
 def test_a_picture_that_is_not_there_and_one_that_is_none(tmp_path):
-    arguments = asked("style", tmp_path)
+    arguments = arguments_of("style", tmp_path)
     (tmp_path / "b.png").write_text("hello")
     result = CliRunner().invoke(app, arguments)
     assert "b.png holds text, not a picture" in str(result.exception)
@@ -311,15 +311,15 @@ def test_a_picture_that_is_not_there_and_one_that_is_none(tmp_path):
 @pytest.mark.parametrize("command", BOTH)
 def test_a_file_that_is_there_is_kept(command, tmp_path):
     (tmp_path / "out.png").write_text("mine")
-    result = CliRunner().invoke(app, asked(command, tmp_path))
+    result = CliRunner().invoke(app, arguments_of(command, tmp_path))
     assert "out.png exists; name another file, or replace it with --force" in str(result.exception)
     assert (tmp_path / "out.png").read_text() == "mine"
 
 
 def test_a_model_of_grey_pictures_dreams_in_grey(tmp_path):
-    found = model("conv(4, 3), relu, globalmax, dense(3)")
+    result = model("conv(4, 3), relu, globalmax, dense(3)")
     path = tmp_path / "grey.safetensors"
-    checkpoint.save(path, found.words.state_dict(), found.card)
+    checkpoint.save(path, result.words.state_dict(), result.card)
     CliRunner().invoke(
         app,
         ["dream", str(path), saved_photo(tmp_path / "a.png"), "--steps", "1", "--out", str(tmp_path / "out.png")],

@@ -81,16 +81,16 @@ def test_a_program_gets_the_relevance_of_every_method(neocog, name):
     code, out, err = neocog(
         "explain", f"{name}.safetensors", INPUTS[name], "--method", "saliency,lrp,occlusion", "--json"
     )
-    told = json.loads(out)
-    assert code == 0 and [each["method"] for each in told] == ["saliency", "lrp", "occlusion"], err
-    for each in told:
-        relevance = np.array(each["relevance"])
-        assert each["input"] == INPUTS[name] and each["label"] in LABELS[name] and 0 < each["probability"] <= 1
-        assert list(relevance.shape) == each["size"] == SIZES[name] and np.isfinite(relevance).all()
-        assert relevance[tuple(each["peak"])] == relevance.max() and each["at"]
-        assert 0 <= each["deletion"] <= 1 and 0 <= each["random_insertion"] <= 1
+    result = json.loads(out)
+    assert code == 0 and [entry["method"] for entry in result] == ["saliency", "lrp", "occlusion"], err
+    for entry in result:
+        relevance = np.array(entry["relevance"])
+        assert entry["input"] == INPUTS[name] and entry["label"] in LABELS[name] and 0 < entry["probability"] <= 1
+        assert list(relevance.shape) == entry["size"] == SIZES[name] and np.isfinite(relevance).all()
+        assert relevance[tuple(entry["peak"])] == relevance.max() and entry["at"]
+        assert 0 <= entry["deletion"] <= 1 and 0 <= entry["random_insertion"] <= 1
     if name == "text":
-        assert told[0]["tokens"][:3] == ["the", "film", "is"] and len(told[0]["tokens"]) == told[0]["size"][1]
+        assert result[0]["tokens"][:3] == ["the", "film", "is"] and len(result[0]["tokens"]) == result[0]["size"][1]
 
 
 @pytest.mark.parametrize(
@@ -131,14 +131,14 @@ def test_a_long_recording_is_explained_by_the_window_that_is_surest_of_the_label
     rng = np.random.default_rng(1)
     soundfile.write(tmp_path / "long.wav", rng.normal(0, 0.1, 10_000) * np.linspace(0, 1, 10_000), 8000)
     _, out, _ = neocog("predict", "speech.safetensors", tmp_path / "long.wav", "--json", "--top", "3")
-    (whole,) = json.loads(out)
+    (full,) = json.loads(out)
     _, out, err = neocog("explain", "speech.safetensors", tmp_path / "long.wav", "--json")
-    (told,) = json.loads(out)
-    assert told["label"] == whole["predictions"][0]["label"]
-    assert told["probability"] == pytest.approx(whole["predictions"][0]["probability"], abs=1e-5)
-    window = told["window"]
-    assert window["of"] == len(whole["windows"]) == 4 and window["unit"] == "s"
-    shares = {each["start"]: each["probability"] for each in whole["windows"] if each["label"] == told["label"]}
+    (result,) = json.loads(out)
+    assert result["label"] == full["predictions"][0]["label"]
+    assert result["probability"] == pytest.approx(full["predictions"][0]["probability"], abs=1e-5)
+    window = result["window"]
+    assert window["of"] == len(full["windows"]) == 4 and window["unit"] == "s"
+    shares = {entry["start"]: entry["probability"] for entry in full["windows"] if entry["label"] == result["label"]}
     assert window["start"] == max(shares, key=shares.get)
     assert "a long input is explained in the window with the highest value for the label; positions count" in err
     _, out, _ = neocog("explain", "speech.safetensors", tmp_path / "long.wav", "--out", tmp_path / "long.png")
@@ -149,20 +149,20 @@ def test_a_long_text_is_coloured_where_its_window_lies(neocog, tmp_path):
     """Words before the window that decides are plain, and it begins where the sentence says."""
     text = " ".join([*["film"] * 20, "good", *["bad"] * 20, "very"])
     _, out, _ = neocog("explain", "text.safetensors", text, "--label", "bad", "--method", "saliency", "--json")
-    (told,) = json.loads(out)
-    start, end = (int(told["window"][name]) for name in ("start", "end"))
-    assert end - start == len(told["tokens"]) == 14 and told["tokens"] == text.split()[start:end]
+    (result,) = json.loads(out)
+    start, end = (int(result["window"][name]) for name in ("start", "end"))
+    assert end - start == len(result["tokens"]) == 14 and result["tokens"] == text.split()[start:end]
     neocog("explain", "text.safetensors", text, "--label", "bad", "--method", "saliency", "--out", tmp_path / "a.html")
     page = (tmp_path / "a.html").read_text(encoding="utf-8")
     before = page.split("<span", 1)[0].rsplit("<p>", 1)[1]
     assert before.split() == text.split()[: len(before.split())] and len(before.split()) >= start
-    assert f"(window {told['window']['number']} of {told['window']['of']}, {start} to {end} tokens)" in page
+    assert f"(window {result['window']['number']} of {result['window']['of']}, {start} to {end} tokens)" in page
 
 
 def test_several_labels_and_methods_stand_side_by_side(neocog):
     words = ("--label", "cat", "--label", "owl", "--method", "saliency,gradcam", "--json")
     _, out, _ = neocog("explain", "vision.safetensors", "a.png", *words)
-    assert [(each["label"], each["method"]) for each in json.loads(out)] == [
+    assert [(entry["label"], entry["method"]) for entry in json.loads(out)] == [
         (label, method) for label in ("cat", "owl") for method in ("saliency", "gradcam")
     ]
 
@@ -170,13 +170,13 @@ def test_several_labels_and_methods_stand_side_by_side(neocog):
 def test_the_check_names_a_map_that_random_weights_give_too(neocog):
     """These weights are random themselves: what they give is what others like them give, or it is not said."""
     code, out, _ = neocog("explain", "vision.safetensors", "a.png", "--method", "all", "--check", "--json")
-    told = json.loads(out)
-    assert code == 0 and len(told) == 9
-    for each in told:
-        assert -1 <= each["random_network_correlation"] <= 1
-        assert each["like_a_random_network"] == (abs(each["random_network_correlation"]) >= 0.5)
+    result = json.loads(out)
+    assert code == 0 and len(result) == 9
+    for entry in result:
+        assert -1 <= entry["random_network_correlation"] <= 1
+        assert entry["like_a_random_network"] == (abs(entry["random_network_correlation"]) >= 0.5)
     _, out, _ = neocog("explain", "vision.safetensors", "a.png", "--method", "all", "--check")
-    assert "random net" in out and out.count(" *") >= sum(each["like_a_random_network"] for each in told)
+    assert "random net" in out and out.count(" *") >= sum(entry["like_a_random_network"] for entry in result)
 
 
 def test_a_recording_can_be_heard_as_the_network_hears_it(neocog, tmp_path):
@@ -184,13 +184,13 @@ def test_a_recording_can_be_heard_as_the_network_hears_it(neocog, tmp_path):
     code, _, err = neocog("explain", "speech.safetensors", "a.wav", "--method", "lrp", "--listen", path)
     assert code == 0 and "the evidence for" in err
     sound, rate = soundfile.read(path)
-    whole, _ = soundfile.read("a.wav")
-    assert rate == 8000 and len(sound) == 4000 and 0 < np.square(sound).sum() < np.square(whole).sum()
+    full, _ = soundfile.read("a.wav")
+    assert rate == 8000 and len(sound) == 4000 and 0 < np.square(sound).sum() < np.square(full).sum()
 
 
 def test_the_same_command_says_the_same(neocog):
-    one, two = (neocog("explain", "vision.safetensors", "a.png", "--method", "all", "--json")[1] for _ in range(2))
-    assert one == two
+    first, two = (neocog("explain", "vision.safetensors", "a.png", "--method", "all", "--json")[1] for _ in range(2))
+    assert first == two
 
 
 def test_gradcam_looks_where_it_is_told(neocog):
@@ -207,10 +207,10 @@ def test_gradcam_looks_where_it_is_told(neocog):
 def test_the_filters_of_the_first_layer_are_its_weights(neocog, tmp_path, models, name, shape):
     path = tmp_path / "filters.png"
     code, out, _ = neocog("filters", f"{name}.safetensors", "--out", path, "--json")
-    told = json.loads(out)
+    result = json.loads(out)
     weights = checkpoint.read_tensors(models / f"{name}.safetensors")["0.weight"]
-    assert code == 0 and told["layer"] == "0" and np.array(told["filters"]).shape == shape
-    np.testing.assert_allclose(np.array(told["filters"]), weights.numpy(), rtol=1e-6)
+    assert code == 0 and result["layer"] == "0" and np.array(result["filters"]).shape == shape
+    np.testing.assert_allclose(np.array(result["filters"]), weights.numpy(), rtol=1e-6)
     with Image.open(path) as image:
         assert image.width > 300
 
@@ -218,16 +218,16 @@ def test_the_filters_of_the_first_layer_are_its_weights(neocog, tmp_path, models
 def test_the_filters_of_a_text_are_the_words_they_answer_to(neocog, models):
     """The best phrase of a filter is the best token at each of its places, which a search over all finds too."""
     _, out, _ = neocog("filters", "text.safetensors", "--json")
-    told = [each for each in json.loads(out) if each["layer"] == "1.0.0"]
+    result = [entry for entry in json.loads(out) if entry["layer"] == "1.0.0"]
     weights = checkpoint.read_tensors(models / "text.safetensors")
     table = weights["0.table.weight"]
     conv = next(value for name, value in weights.items() if value.ndim == 4 and value.shape[3] == 2)
-    for each in told:
-        pairs = torch.einsum("ad,bd->ab", table[2:] @ conv[each["filter"], :, 0, 0][:, None], torch.ones(8, 1)) + (
-            table[2:] @ conv[each["filter"], :, 0, 1]
+    for entry in result:
+        pairs = torch.einsum("ad,bd->ab", table[2:] @ conv[entry["filter"], :, 0, 0][:, None], torch.ones(8, 1)) + (
+            table[2:] @ conv[entry["filter"], :, 0, 1]
         )
         first, second = divmod(int(pairs.argmax()), 8)
-        assert [place[0]["token"] for place in each["places"]] == [VOCABULARY[first], VOCABULARY[second]]
+        assert [place[0]["token"] for place in entry["places"]] == [VOCABULARY[first], VOCABULARY[second]]
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -237,9 +237,9 @@ def test_the_maps_of_a_layer_are_what_its_module_gives(neocog, tmp_path, name):
     code, out, err = neocog(
         "filters", f"{name}.safetensors", "--maps", INPUTS[name], "--layer", layer, "--json", "--out", path
     )
-    told = json.loads(out)
-    maps = np.array(told["maps"])
-    assert code == 0 and list(maps.shape) == told["size"] and maps.min() == 0 < maps.max(), err
+    result = json.loads(out)
+    maps = np.array(result["maps"])
+    assert code == 0 and list(maps.shape) == result["size"] and maps.min() == 0 < maps.max(), err
     assert path.exists()
 
 

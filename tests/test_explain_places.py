@@ -40,10 +40,10 @@ def test_a_layer_is_found_by_its_number_and_by_its_only_word():
 
 
 def test_a_layer_that_is_not_there_is_named_with_a_guess_and_the_list():
-    with pytest.raises(Problem) as told:
+    with pytest.raises(Problem) as result:
         places.layer(DIGITS, "flaten")
-    assert "no layer flaten (did you mean flatten?); it has 0 conv(25, 3), 1 relu" in str(told.value)
-    assert told.value.code == 2
+    assert "no layer flaten (did you mean flatten?); it has 0 conv(25, 3), 1 relu" in str(result.value)
+    assert result.value.code == 2
 
 
 def test_a_word_that_several_layers_share_is_answered_with_their_numbers():
@@ -107,11 +107,11 @@ def test_pixels_of_a_panel_are_pixels_of_the_sheet(tmp_path):
     rng = np.random.default_rng(0)
     pixels = rng.integers(0, 256, (50, 60, 3), dtype=np.uint8)
     sheet.write(sheet.Sheet("Title", [sheet.Panel(Image.fromarray(pixels))]), tmp_path / "a.png")
-    found = np.asarray(Image.open(tmp_path / "a.png").convert("RGB")).astype(int)
+    result = np.asarray(Image.open(tmp_path / "a.png").convert("RGB")).astype(int)
     best = min(
-        np.abs(found[y : y + 50, x : x + 60] - pixels).mean()
-        for y in range(found.shape[0] - 50)
-        for x in range(found.shape[1] - 60)
+        np.abs(result[y : y + 50, x : x + 60] - pixels).mean()
+        for y in range(result.shape[0] - 50)
+        for x in range(result.shape[1] - 60)
     )
     assert best < 1
 

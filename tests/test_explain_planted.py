@@ -88,9 +88,9 @@ def a_word(seed: int) -> Planted:
     for text, place, target in zip(inputs, places, targets, strict=True):
         length = rng.integers(10, 17)
         text[0, 0, :length] = rng.integers(4, 40, length)
-        at = rng.integers(0, length)
-        text[0, 0, at] = (2, 3)[target]
-        place[0, at] = True
+        index = rng.integers(0, length)
+        text[0, 0, index] = (2, 3)[target]
+        place[0, index] = True
     network = "embed(40, 12), conv(16, 2), relu, globalmax, dense(2)"
     return Planted("text", {}, network, *map(torch.from_numpy, (inputs, targets, places)))
 
@@ -101,14 +101,14 @@ def a_stone(seed: int) -> Planted:
     count = 4 * (LEARNED + ASKED)
     planes, places = np.zeros((count, COUNT, 19, 19), np.uint8), np.zeros((count, 19, 19), bool)
     targets = np.zeros(count, np.int64)
-    for position, place, at in zip(planes, places, range(count), strict=True):
+    for position, place, index in zip(planes, places, range(count), strict=True):
         y, x = rng.integers(0, 19), rng.integers(0, 18)
-        own = rng.permutation(361)[:40]
-        position[0].flat[own] = 1
+        values = rng.permutation(361)[:40]
+        position[0].flat[values] = 1
         position[0, y, x : x + 2] = 0
         position[1, y, x] = 1
         position[2] = 1 - position[0] - position[1]
-        place[y, x], targets[at] = True, y * 19 + x + 1
+        place[y, x], targets[index] = True, y * 19 + x + 1
     rows = np.packbits(planes.reshape(count, -1), axis=1)
     network = "conv(8, 3, pad=1), relu, conv(1, 1, bias=False), bias, flatten"
     preprocessing = {"planes": "stones"}
@@ -129,29 +129,31 @@ DRAWN = [pytest.param((name, seed), marks=[pytest.mark.slow] * (seed > 0)) for s
 def learned(request) -> tuple[Subject, Tensor, Tensor, list[str]]:
     """A network that knows the set, inputs that it has not seen, their labels and their places; by a seed."""
     name, seed = request.param
-    made = SETS[name](seed)
-    domain = neocog.domain(made.domain)
-    frontend = domain.frontend(made.preprocessing)
+    planted = SETS[name](seed)
+    domain = neocog.domain(planted.domain)
+    frontend = domain.frontend(planted.preprocessing)
     with torch.no_grad():
-        maps = frontend(made.inputs)
-    network = Network(tuple(maps.shape[1:]), parse(made.network))
+        maps = frontend(planted.inputs)
+    network = Network(tuple(maps.shape[1:]), parse(planted.network))
     words, rng = network.module(), torch.Generator().manual_seed(seed)
     initialize(words, seed)
-    optimiser = torch.optim.AdamW(words.parameters(), made.rate, weight_decay=0.01)
+    optimiser = torch.optim.AdamW(words.parameters(), planted.rate, weight_decay=0.01)
     first = len(maps) - ASKED
-    for _ in range(made.steps):
+    for _ in range(planted.steps):
         indices = torch.randint(first, (32,), generator=rng)
-        loss = F.cross_entropy(words(maps[indices]), made.targets[indices])
+        loss = F.cross_entropy(words(maps[indices]), planted.targets[indices])
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
     words.eval()
-    asked = maps[first:]
+    arguments = maps[first:]
     with torch.no_grad():
-        right = words(asked).argmax(1) == made.targets[first:]
+        right = words(arguments).argmax(1) == planted.targets[first:]
     assert float(right.float().mean()) >= 0.9, "the network has not learned what was planted"
-    subject = Subject(network, words, asked[right], domain.require(Explainable, "explain").baseline(asked[right]))
-    return subject, made.targets[first:][right], made.places[first:][right], ELSEWHERE.get(request.param, [])
+    subject = Subject(
+        network, words, arguments[right], domain.require(Explainable, "explain").baseline(arguments[right])
+    )
+    return subject, planted.targets[first:][right], planted.places[first:][right], ELSEWHERE.get(request.param, [])
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -165,7 +167,7 @@ def test_the_most_relevant_place_is_the_planted_one(learned, method):
     relevance = METHODS[method].compute(subject, targets)
     if method in COARSE:
         reach = [size // 2 for size in last_maps(subject.network)[0].row.receptive_field]
-        places = F.max_pool2d(places.float(), [2 * each + 1 for each in reach], 1, reach) > 0
-    at = relevance.flatten(1).argmax(1)
-    inside = places.flatten(1).gather(1, at[:, None])
+        places = F.max_pool2d(places.float(), [2 * entry + 1 for entry in reach], 1, reach) > 0
+    index = relevance.flatten(1).argmax(1)
+    inside = places.flatten(1).gather(1, index[:, None])
     assert float(inside.float().mean()) >= 0.9, f"{float(inside.float().mean()):.0%} of the peaks are inside"

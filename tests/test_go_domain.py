@@ -203,8 +203,8 @@ def test_augmentation_applies_the_same_symmetry_to_positions_and_moves(rows):
 def test_the_inverse_of_a_view_undoes_it():
     boards = torch.arange(361.0).reshape(1, 1, 19, 19)
     for s, view in enumerate(views("symmetries")):
-        assert np.array_equal(view.see(boards)[0, 0].numpy(), turned(boards[0, 0].numpy(), s))
-        assert torch.equal(view.back(view.see(boards).flatten(1)), boards.flatten(1))
+        assert np.array_equal(view.transform(boards)[0, 0].numpy(), turned(boards[0, 0].numpy(), s))
+        assert torch.equal(view.inverse(view.transform(boards).flatten(1)), boards.flatten(1))
 
 
 def test_predictions_over_all_symmetries_are_equivariant(rows):
@@ -212,9 +212,14 @@ def test_predictions_over_all_symmetries_are_equivariant(rows):
     averaged = model(symmetries=8)
     maps = averaged.module.frontend(rows)
     with torch.inference_mode():
-        scores = torch.stack([v.back(averaged.module.network(v.see(maps))) for v in averaged.module.views]).mean(0)
+        scores = torch.stack(
+            [v.inverse(averaged.module.network(v.transform(maps))) for v in averaged.module.views]
+        ).mean(0)
         turned_scores = torch.stack(
-            [v.back(averaged.module.network(v.see(torch.rot90(maps, 1, (-2, -1))))) for v in averaged.module.views]
+            [
+                v.inverse(averaged.module.network(v.transform(torch.rot90(maps, 1, (-2, -1)))))
+                for v in averaged.module.views
+            ]
         ).mean(0)
         single = model().module.network(maps)
     boards = [values.unflatten(1, (19, 19)) for values in (scores, turned_scores)]

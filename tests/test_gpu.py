@@ -125,4 +125,4 @@ def test_positions_are_turned_alike():
     turned, moved = go_augment.symmetries(maps.to(GPU), targets.to(GPU), torch.Generator(GPU).manual_seed(1))
     for board, before, at, place in zip(turned.cpu(), maps, moved.cpu(), targets, strict=True):
         assert board.flatten(1)[:, at].equal(before.flatten(1)[:, place])
-        assert any(view.see(before[None])[0].equal(board) for view in go_augment.views("symmetries"))
+        assert any(view.transform(before[None])[0].equal(board) for view in go_augment.views("symmetries"))

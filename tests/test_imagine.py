@@ -47,23 +47,23 @@ def model(text=NETWORK, change=None, labels=LABELS, preprocessing=GREY):
 
 
 def saved(tmp_path, **about):
-    found = model(**about)
+    result = model(**about)
     path = tmp_path / "model.safetensors"
-    checkpoint.save(path, found.words.state_dict(), found.card)
+    checkpoint.save(path, result.words.state_dict(), result.card)
     return str(path)
 
 
 # --- the way uphill -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("how", [QUICK, replace(QUICK, fourier=True), replace(QUICK, jitter=1, blur=0.5)], ids=str)
-def test_the_way_leads_uphill(how):
+@pytest.mark.parametrize("settings", [QUICK, replace(QUICK, fourier=True), replace(QUICK, jitter=1, blur=0.5)], ids=str)
+def test_the_way_leads_uphill(settings):
     """Whatever holds the values, a unit answers more strongly at the end than to what was there at the start."""
-    found = model()
-    goal = goals.output(found.task, imagined.frozen_network(found), [0, 1, 2])
-    canvas = imagined.continuous_parameterization(found)
-    begun = maximise(canvas, goal, 3, replace(how, steps=1, rate=1e-9))
-    ended = maximise(canvas, goal, 3, how)
+    result = model()
+    goal = goals.output(result.task, imagined.frozen_network(result), [0, 1, 2])
+    canvas = imagined.continuous_parameterization(result)
+    begun = maximise(canvas, goal, 3, replace(settings, steps=1, rate=1e-9))
+    ended = maximise(canvas, goal, 3, settings)
     assert bool((goal(canvas.to_maps(ended)) > goal(canvas.to_maps(begun)) + 0.1).all())
     assert float(ended.min()) >= 0 and float(ended.max()) <= 1
 
@@ -78,30 +78,32 @@ def test_a_planted_template_is_found(fourier):
     with torch.no_grad():
         words[0].weight.copy_(template)
     place = places.layer(Network((1, 5, 5), parse("conv(1, 5, bias=False)")), "0")
-    found = maximise(plain(), goals.activation(words, place, [0]), 1, Ascent(steps=200, fourier=fourier))
-    assert np.corrcoef(found.flatten(), template.flatten())[0, 1] > 0.95
+    result = maximise(plain(), goals.activation(words, place, [0]), 1, Ascent(steps=200, fourier=fourier))
+    assert np.corrcoef(result.flatten(), template.flatten())[0, 1] > 0.95
 
 
 def test_each_climbs_by_itself():
     """What stands beside an input in a batch changes nothing."""
-    found = model()
-    words, canvas = imagined.frozen_network(found), imagined.continuous_parameterization(found)
-    both = maximise(canvas, goals.output(found.task, words, [2, 1]), 2, QUICK)
-    alone = maximise(canvas, goals.output(found.task, words, [2]), 1, QUICK)
+    result = model()
+    words, canvas = imagined.frozen_network(result), imagined.continuous_parameterization(result)
+    both = maximise(canvas, goals.output(result.task, words, [2, 1]), 2, QUICK)
+    alone = maximise(canvas, goals.output(result.task, words, [2]), 1, QUICK)
     torch.testing.assert_close(both[:1], alone)
 
 
 def test_the_same_seed_imagines_the_same():
-    found, how = model(), replace(QUICK, jitter=2)
-    first, again, other = (imagined.imagine_labels(found, [1], replace(how, seed=seed))[0].input for seed in (0, 0, 1))
-    assert torch.equal(first, again) and not torch.equal(first, other)
+    result, settings = model(), replace(QUICK, jitter=2)
+    first, again, second = (
+        imagined.imagine_labels(result, [1], replace(settings, seed=seed))[0].input for seed in (0, 0, 1)
+    )
+    assert torch.equal(first, again) and not torch.equal(first, second)
 
 
 def test_the_penalty_leaves_less_there():
     """Σ|x| is smaller the heavier it is fined, and nothing is left under a fine that no pixel is worth."""
-    found = model()
+    result = model()
     sums = [
-        float(imagined.imagine_labels(found, [0], replace(QUICK, steps=100, penalty=fine))[0].input.float().sum())
+        float(imagined.imagine_labels(result, [0], replace(QUICK, steps=100, penalty=fine))[0].input.float().sum())
         for fine in (0, 1, 100)
     ]
     assert sums[0] > sums[1] > sums[2] == 0
@@ -109,15 +111,15 @@ def test_the_penalty_leaves_less_there():
 
 def test_the_penalty_pulls_towards_the_ground():
     """Where pictures are drawn on white, nothing is white."""
-    found = model(preprocessing={**GREY, "mean": [0.9]})
-    (each,) = imagined.imagine_labels(found, [0], replace(QUICK, steps=100, penalty=100))
-    assert bool((each.input == 255).all())
+    result = model(preprocessing={**GREY, "mean": [0.9]})
+    (entry,) = imagined.imagine_labels(result, [0], replace(QUICK, steps=100, penalty=100))
+    assert bool((entry.input == 255).all())
 
 
 def test_total_variation_is_the_sum_of_steps_between_neighbours():
     values = torch.rand(2, 3, 5, 4, dtype=torch.float64)
-    own = values.numpy()
-    expected = np.abs(np.diff(own, axis=2)).sum((1, 2, 3)) + np.abs(np.diff(own, axis=3)).sum((1, 2, 3))
+    reference = values.numpy()
+    expected = np.abs(np.diff(reference, axis=2)).sum((1, 2, 3)) + np.abs(np.diff(reference, axis=3)).sum((1, 2, 3))
     np.testing.assert_allclose(total_variation(values), expected)
 
 
@@ -138,10 +140,10 @@ def test_a_silent_unit_is_woken():
         words[0].bias.data.fill_(-0.1)
         words[0].weight.data.abs_()
 
-    found = model("conv(2, 3), flatten, dense(3)", silence, preprocessing={**GREY, "mean": [0.0], "std": [1.0]})
-    place = places.layer(found.network, "0")
-    (each,) = imagined.imagine_units(found, place, [1], replace(QUICK, penalty=0))
-    assert each.activation > 0
+    result = model("conv(2, 3), flatten, dense(3)", silence, preprocessing={**GREY, "mean": [0.0], "std": [1.0]})
+    place = places.layer(result.network, "0")
+    (entry,) = imagined.imagine_units(result, place, [1], replace(QUICK, penalty=0))
+    assert entry.activation > 0
 
 
 # --- what is asked for ----------------------------------------------------------------------------------------------
@@ -150,42 +152,42 @@ def test_a_silent_unit_is_woken():
 @pytest.mark.parametrize("number", ["0", "1", "2", "3", "3.0.0", "3.0.1", "4", "5"])
 def test_an_answer_is_what_the_layer_gives(number):
     """Also inside a word that holds others; against the whole network run word by word."""
-    found = model()
-    words, maps = imagined.frozen_network(found), torch.randn(2, 1, 8, 8)
-    place = places.layer(found.network, number)
+    result = model()
+    words, maps = imagined.frozen_network(result), torch.randn(2, 1, 8, 8)
+    place = places.layer(result.network, number)
     kept = {}
     for word in words.modules():
-        word.register_forward_hook(lambda module, given, out: kept.update({module: out}))
+        word.register_forward_hook(lambda module, inputs, out: kept.update({module: out}))
     words(maps)
     assert torch.equal(activations(words, [place], maps)[0], kept[place.module(words)])
     assert activations(words, [place], maps)[0].shape[1] == place.units
 
 
 def test_labels_are_imagined_in_three_ways_and_units_in_one():
-    found = model()
-    told = series.of_labels(found, [], {"steps": 5}, None)
-    assert [str(row.settings) for row in told.rows] == [
+    result = model()
+    document = series.of_labels(result, [], {"steps": 5}, None)
+    assert [str(row.settings) for row in document.rows] == [
         "no constraint",
         "penalty Σ|x| 2",
         "penalty Σ|x| 1, total variation 0.5, jitter 1, Fourier",
     ]
-    assert [each.target for each in told.rows[0].inputs] == LABELS
-    units = series.of_units(found, "0", [], {"steps": 5}, None)
-    assert [each.target for each in units.rows[0].inputs] == ["0", "1", "2", "3"] and units.omitted == 0
-    assert series.of_units(found, "0", [2], {"penalty": 1.0, "steps": 5}, None).rows[0].settings == Ascent(
+    assert [entry.target for entry in document.rows[0].inputs] == LABELS
+    units = series.of_units(result, "0", [], {"steps": 5}, None)
+    assert [entry.target for entry in units.rows[0].inputs] == ["0", "1", "2", "3"] and units.omitted == 0
+    assert series.of_units(result, "0", [2], {"penalty": 1.0, "steps": 5}, None).rows[0].settings == Ascent(
         5, penalty=1.0
     )
 
 
 def test_what_is_said_is_measured_on_the_picture_as_a_file_holds_it():
-    found = model()
-    (each,) = imagined.imagine_labels(found, [1], QUICK)
-    assert each.input.dtype == torch.uint8 and each.input.shape == (1, 8, 8)
+    result = model()
+    (entry,) = imagined.imagine_labels(result, [1], QUICK)
+    assert entry.input.dtype == torch.uint8 and entry.input.shape == (1, 8, 8)
     with torch.inference_mode():
-        scores = found.logits(each.input[None])[0]
-    assert each.activation == pytest.approx(float(scores[1]))
-    assert each.value == pytest.approx(float(scores.softmax(0)[1]))
-    assert each.label == LABELS[int(scores.argmax())]
+        scores = result.logits(entry.input[None])[0]
+    assert entry.activation == pytest.approx(float(scores[1]))
+    assert entry.value == pytest.approx(float(scores.softmax(0)[1]))
+    assert entry.label == LABELS[int(scores.argmax())]
 
 
 def test_a_network_that_is_sure_of_noise_is_called_so():
@@ -198,12 +200,12 @@ def test_a_network_that_is_sure_of_noise_is_called_so():
 
 
 def test_a_sheet_has_a_picture_for_each_and_says_how():
-    found = model()
-    sheet = sheet_of(found, series.of_labels(found, ["low"], {"steps": 5}, None))
+    result = model()
+    sheet = sheet_of(result, series.of_labels(result, ["low"], {"steps": 5}, None))
     assert (
         len(sheet.panels) == 3 and sheet.panels[0].caption.startswith("low: ") and "row 1: no constraint" in sheet.note
     )
-    units = sheet_of(found, series.of_units(found, "3", [], {"steps": 5}, None))
+    units = sheet_of(result, series.of_units(result, "3", [], {"steps": 5}, None))
     assert units.title.endswith("layer 3, residual(…)") and units.panels[3].caption.startswith("unit 3: ")
 
 
@@ -215,7 +217,7 @@ def damaged(words):
 
 
 @pytest.mark.parametrize(
-    ("asked", "about", "told"),
+    ("arguments", "about", "message"),
     [
         (["--layer", "9"], {}, "the network has no layer 9; it has 0 conv(4, 3), 1 relu"),
         (["--layer", "conb"], {}, "no layer conb (did you mean conv?)"),
@@ -234,10 +236,10 @@ def damaged(words):
         (["--out", "sheet.gif"], {}, "sheet.gif ends in none of .png, .svg"),
     ],
 )
-def test_what_is_wrong_is_said(asked, about, told, tmp_path, monkeypatch):
+def test_what_is_wrong_is_said(arguments, about, message, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    result = CliRunner().invoke(app, ["imagine", saved(tmp_path, **about), "--steps", "2", "--json", *asked])
-    assert isinstance(result.exception, Problem) and told in str(result.exception)
+    result = CliRunner().invoke(app, ["imagine", saved(tmp_path, **about), "--steps", "2", "--json", *arguments])
+    assert isinstance(result.exception, Problem) and message in str(result.exception)
 
 
 def test_a_file_that_is_there_is_kept(tmp_path):
@@ -251,12 +253,12 @@ def test_a_file_that_is_there_is_kept(tmp_path):
 
 
 def test_the_command_writes_a_sheet_and_one_document(tmp_path):
-    asked = ["imagine", saved(tmp_path), "--steps", "3", "--json", "--quiet", "--out", str(tmp_path / "sheet.png")]
-    result = CliRunner().invoke(app, asked, catch_exceptions=False)
-    told = json.loads(result.stdout)
-    assert told["of"] == "labels" and [len(row["inputs"]) for row in told["rows"]] == [3, 3, 3]
-    assert set(told["rows"][0]["inputs"][0]) == {"what", "activation", "label", "probability", "size"}
-    assert told["noise"]["inputs"] == 1000 and told["rows"][1]["how"]["penalty"] == 2
+    arguments = ["imagine", saved(tmp_path), "--steps", "3", "--json", "--quiet", "--out", str(tmp_path / "sheet.png")]
+    result = CliRunner().invoke(app, arguments, catch_exceptions=False)
+    document = json.loads(result.stdout)
+    assert document["of"] == "labels" and [len(row["inputs"]) for row in document["rows"]] == [3, 3, 3]
+    assert set(document["rows"][0]["inputs"][0]) == {"what", "activation", "label", "probability", "size"}
+    assert document["noise"]["inputs"] == 1000 and document["rows"][1]["how"]["penalty"] == 2
     assert (tmp_path / "sheet.png").read_bytes().startswith(b"\x89PNG")
 
 

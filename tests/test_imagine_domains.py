@@ -30,10 +30,10 @@ TEXT = {"vocabulary": TOKENS, "tokens": "words", "lower": True, "max_length": 16
 
 def levels(**loud):
     """(1, 1, bands, frames) with silence everywhere but in the bands named: band_5=1.0."""
-    told = torch.zeros(1, 1, 20, 48)
+    result = torch.zeros(1, 1, 20, 48)
     for name, level in loud.items():
-        told[:, :, int(name.removeprefix("band_"))] = level
-    return told
+        result[:, :, int(name.removeprefix("band_"))] = level
+    return result
 
 
 # --- recordings -----------------------------------------------------------------------------------------------------
@@ -46,8 +46,10 @@ def test_levels_are_seen_as_the_recording_that_has_them(deltas):
     front = frontend(preprocessing)
     x = (3000 * torch.randn(2, 4000, generator=torch.Generator().manual_seed(0))).to(torch.int16)
     decibels = front.decibels(x)
-    own = (decibels - decibels.amax((1, 2), keepdim=True)) / 60 + 1
-    torch.testing.assert_close(parameterize(preprocessing, front).to_maps(own[:, None]), front(x), atol=1e-3, rtol=1e-3)
+    values = (decibels - decibels.amax((1, 2), keepdim=True)) / 60 + 1
+    torch.testing.assert_close(
+        parameterize(preprocessing, front).to_maps(values[:, None]), front(x), atol=1e-3, rtol=1e-3
+    )
 
 
 @pytest.mark.parametrize("band", [3, 10, 17])
@@ -67,11 +69,11 @@ def test_silence_is_silent_and_the_same_levels_are_the_same_sound():
 
 def test_a_recording_keeps_its_spectrogram_on_the_way_through_levels():
     """Levels, sound, levels again: where it is loud it stays loud."""
-    told = torch.zeros(1, 1, 20, 48)
-    told[..., 5:8, 10:25], told[..., 12:15, 20:40] = 1.0, 0.9
-    back = frontend(SOUND).decibels(sounds(told, SOUND).float())[0]
+    result = torch.zeros(1, 1, 20, 48)
+    result[..., 5:8, 10:25], result[..., 12:15, 20:40] = 1.0, 0.9
+    back = frontend(SOUND).decibels(sounds(result, SOUND).float())[0]
     assert (
-        np.corrcoef((back - back.max()).clamp_min(-40).flatten(), told.flatten())[0, 1] > 0.6
+        np.corrcoef((back - back.max()).clamp_min(-40).flatten(), result.flatten())[0, 1] > 0.6
     )  # edges are sharper than a window of 25 ms
 
 
@@ -90,27 +92,27 @@ def listener():
 
 def test_imagined_sounds_are_taken_for_their_labels():
     """Also as they are heard: phases and all."""
-    found = imagined.imagine_labels(listener(), [0, 1], Ascent(30))
-    assert [each.label for each in found] == ["low", "high"]
-    pitches = [float(torch.fft.rfft(each.input.float()).abs().argmax()) * 2 for each in found]
+    result = imagined.imagine_labels(listener(), [0, 1], Ascent(30))
+    assert [entry.label for entry in result] == ["low", "high"]
+    pitches = [float(torch.fft.rfft(entry.input.float()).abs().argmax()) * 2 for entry in result]
     assert pitches[0] < middles(20, 8000)[10] < pitches[1]
 
 
 def test_sounds_are_written_one_after_the_other(tmp_path):
     write([torch.ones(4000, dtype=torch.int16), torch.ones(4000, dtype=torch.int16)], SOUND, tmp_path / "a.wav")
-    told, rate = soundfile.read(tmp_path / "a.wav", dtype="int16")
-    assert rate == 8000 and len(told) == 8000 + round(PAUSE * 8000) and told[4100] == 0 and told[-1] == 1
+    result, rate = soundfile.read(tmp_path / "a.wav", dtype="int16")
+    assert rate == 8000 and len(result) == 8000 + round(PAUSE * 8000) and result[4100] == 0 and result[-1] == 1
 
 
-def saved(found, tmp_path):
+def saved(result, tmp_path):
     path = tmp_path / "model.safetensors"
-    checkpoint.save(path, found.words.state_dict(), found.card)
+    checkpoint.save(path, result.words.state_dict(), result.card)
     return str(path)
 
 
 def test_the_command_writes_what_is_to_be_heard(tmp_path):
-    asked = ["imagine", saved(listener(), tmp_path), "--steps", "2", "--json", "--listen", str(tmp_path / "a.wav")]
-    result = CliRunner().invoke(app, asked, catch_exceptions=False)
+    arguments = ["imagine", saved(listener(), tmp_path), "--steps", "2", "--json", "--listen", str(tmp_path / "a.wav")]
+    result = CliRunner().invoke(app, arguments, catch_exceptions=False)
     assert json.loads(result.stdout)["of"] == "labels"
     assert len(soundfile.read(tmp_path / "a.wav")[0]) == 2 * 4000 + round(PAUSE * 8000)
 
@@ -122,7 +124,7 @@ def reader(text="embed(10, 10), parallel((conv(2, 2), globalmax),), dense(2)"):
     """A model whose first filter looks for `very good`, the second for `so dull`; the labels are good and bad."""
     network = Network((1, 1, 16), parse(text))
     words = network.module()
-    at = {token: place for place, token in enumerate(TOKENS, 2)}
+    index = {token: place for place, token in enumerate(TOKENS, 2)}
     with torch.no_grad():
         for value in words.parameters():
             value.zero_()
@@ -131,31 +133,31 @@ def reader(text="embed(10, 10), parallel((conv(2, 2), globalmax),), dense(2)"):
         filters = words[1].branches[0][0].weight  # (2, 10, 1, 2)
         for k, pair in enumerate((("very", "good"), ("so", "dull"))):
             for place, token in enumerate(pair):
-                filters[k, at[token], 0, place] = 3.0
+                filters[k, index[token], 0, place] = 3.0
         words[2].weight.copy_(torch.eye(2) * 2)
     return Model(neocog.domain("text"), Card("text", str(network), network.input, ["good", "bad"], TEXT),
                  words.state_dict(), "cpu")  # fmt: skip
 
 
-def spelt(found, each):
-    return found.domain.require(Readable, "imagine").to_text(each.input, found.card.preprocessing)
+def spelt(result, entry):
+    return result.domain.require(Readable, "imagine").to_text(entry.input, result.card.preprocessing)
 
 
 def test_a_planted_phrase_is_found():
     """For the label, somewhere in its text; for the filter, as long as the filter looks."""
-    found = reader()
-    good, bad = imagined.imagine_labels(found, [0, 1], TokenSearch())
-    assert "very good" in spelt(found, good) and "so dull" in spelt(found, bad)
+    result = reader()
+    good, bad = imagined.imagine_labels(result, [0, 1], TokenSearch())
+    assert "very good" in spelt(result, good) and "so dull" in spelt(result, bad)
     assert (good.label, bad.label) == ("good", "bad") and good.value > 0.99
-    units = series.of_units(found, "1.0.0", [], {}, None).rows[0].inputs
-    assert [spelt(found, each) for each in units] == ["very good", "so dull"]
+    units = series.of_units(result, "1.0.0", [], {}, None).rows[0].inputs
+    assert [spelt(result, entry) for entry in units] == ["very good", "so dull"]
 
 
 def test_texts_hold_tokens_and_behind_them_padding():
-    found = imagined.imagine_labels(reader(), [0, 1], TokenSearch(sweeps=2, length=5))
-    for each in found:
-        assert each.input.shape[:2] == (1, 1) and bool((each.input[..., :5] >= 2).all())
-        assert not each.input[..., 5:].any()
+    result = imagined.imagine_labels(reader(), [0, 1], TokenSearch(sweeps=2, length=5))
+    for entry in result:
+        assert entry.input.shape[:2] == (1, 1) and bool((entry.input[..., :5] >= 2).all())
+        assert not entry.input[..., 5:].any()
 
 
 def test_the_same_seed_finds_the_same_text():
@@ -176,7 +178,7 @@ def test_the_command_prints_the_texts(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("asked", "told"),
+    ("arguments", "message"),
     [
         (["--penalty", "1"], "--penalty is not for texts, whose tokens are exchanged one by one; leave it out"),
         (["--listen", "a.wav"], "--listen is for recordings; this is a model of text"),
@@ -184,10 +186,10 @@ def test_the_command_prints_the_texts(tmp_path, monkeypatch):
         (["--layer", "0"], "has no convolution up to it"),
     ],
 )
-def test_what_texts_do_not_know_is_said(asked, told, tmp_path, monkeypatch):
+def test_what_texts_do_not_know_is_said(arguments, message, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    result = CliRunner().invoke(app, ["imagine", saved(reader(), tmp_path), "--json", *asked])
-    assert isinstance(result.exception, Problem) and told in str(result.exception)
+    result = CliRunner().invoke(app, ["imagine", saved(reader(), tmp_path), "--json", *arguments])
+    assert isinstance(result.exception, Problem) and message in str(result.exception)
 
 
 def test_a_layer_inside_branches_is_named_by_its_number():

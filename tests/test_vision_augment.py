@@ -240,7 +240,7 @@ def test_default_views_include_the_mirror_image_if_training_used_flips() -> None
     counts = [sum(view.default for view in views(text)) for text in ("none", "crop(2)", "flip, crop(2)")]
     assert counts == [1, 1, 2]
     x = images(2, 3, 8, 8)
-    identity, mirrored = (view.back(view.see(x)) for view in views("flip"))
+    identity, mirrored = (view.inverse(view.transform(x)) for view in views("flip"))
     assert torch.equal(identity, x) and torch.equal(mirrored, x.flip(3))
 
 
@@ -253,7 +253,7 @@ def test_further_views_are_shifted_by_a_pixel_if_training_used_crops(size: tuple
         ("crop(2)", [x, up, down]),
         ("flip, crop(2)", [x, x.flip(3), up, padded.flip(3)[..., 2:, 2:], down, padded.flip(3)[..., :-2, :-2]]),
     ):
-        outputs = [view.see(x) for view in views(text)]
+        outputs = [view.transform(x) for view in views(text)]
         assert len(outputs) == len(expected) and all(map(torch.equal, outputs, expected))
 
 

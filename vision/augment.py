@@ -19,7 +19,7 @@ from torch import Tensor
 
 from ..core.augmentation import Transforms, split_calls
 from ..core.domain import Augment
-from ..core.tta import View, same
+from ..core.tta import View, identity
 from .warp import BatchRng, centred, perspective, rotate, scale, skew, translate, warp
 
 FULL = 255.0  # full scale of a pixel
@@ -183,7 +183,7 @@ def views(text: str) -> Sequence[View]:
     by default (Jordan 2024, arXiv:2404.00498, "Multi-crop evaluation").
     """
     functions = TRANSFORMS.parse(text)
-    transforms = [same, mirror] if "flip" in functions else [same]
+    transforms = [identity, mirror] if "flip" in functions else [identity]
     steps = (-1, 1) if "crop" in functions else ()
     shifted = [partial(shift, transform, step) for step in steps for transform in transforms]
     return [View(transform) for transform in transforms] + [View(transform, default=False) for transform in shifted]

@@ -106,4 +106,4 @@ def _shifted(progress: Progress | None, index: int, count: int) -> Callable[[int
     """The progress of run `index` of `count` runs of the same length."""
     if progress is None:
         return None
-    return lambda done, total: progress(index * (total or 0) + done, count * (total or 0))
+    return lambda step, total: progress(index * (total or 0) + step, count * (total or 0))

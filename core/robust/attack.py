@@ -137,11 +137,11 @@ def curve(
     """Attacks the examples with each size. Raises Problem if probabilities are not finite."""
     check_task(model)
     to_floats, logits = attack.functions(model)
-    rng, done = attack.rng(model.device), 0
+    rng, count = attack.rng(model.device), 0
 
     def work(inputs: Tensor, targets: Tensor) -> Tensor:
         """(B, …) -> (B, E, 3): the predicted label, its probability, the label under random signs."""
-        nonlocal done
+        nonlocal count
         x = to_floats(inputs)
         columns = []
         points = attack.adversarial_examples(model.task, logits, x, targets, epsilons, rng)
@@ -150,9 +150,9 @@ def curve(
                 best = model.task.link(logits(point).float()).max(1)
                 under_noise = logits(random_sign_noise(x, epsilon, attack.space, rng)).argmax(1)
             columns.append(torch.stack((best.indices, best.values, under_noise), 1))
-        done += len(inputs)
+        count += len(inputs)
         if progress:
-            progress(done, len(examples))
+            progress(count, len(examples))
         return torch.stack(columns, 1)
 
     model.module.eval()

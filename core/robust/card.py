@@ -88,7 +88,7 @@ def agreement(model: Model, examples: Examples) -> list[float]:
     first, *others = views_of(model.domain, model.card)
 
     def predicted(view: View, maps: Tensor, inputs: Tensor) -> Tensor:
-        return model.module.masked(view.back(model.module.network(view.see(maps))), inputs).argmax(1)
+        return model.module.masked(view.inverse(model.module.network(view.transform(maps))), inputs).argmax(1)
 
     def work(inputs: Tensor, targets: Tensor) -> Tensor:
         maps = model.frontend(inputs)
@@ -141,16 +141,16 @@ def corrupted_example(
     return result
 
 
-def differences(card: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, float]:
+def differences(card: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, float]:
     """Returns the differences of the means and accuracies of two cards, as shares.
 
-    Raises Problem if the other card is of other examples.
+    Raises Problem if the second card is of other examples.
     """
     for name in ("domain", "examples", "scored_on", "seed"):
-        if other.get(name) != card[name]:
-            reason = f"{name} is {other.get(name)} in one and {card[name]} in the other"
+        if second.get(name) != card[name]:
+            reason = f"{name} is {second.get(name)} in one and {card[name]} in the other"
             raise Problem(f"the two cards cannot be compared: {reason}; use the same data and options", USAGE)
-    theirs = other["corruptions"]
+    theirs = second["corruptions"]
     means = {name: row["mean"] for name, row in card["corruptions"].items()}
     result = {name: mean - theirs[name]["mean"] for name, mean in means.items() if name in theirs}
-    return result | {"accuracy": card["accuracy"] - other["accuracy"], "mean": card["mean"] - other["mean"]}
+    return result | {"accuracy": card["accuracy"] - second["accuracy"], "mean": card["mean"] - second["mean"]}
