@@ -15,9 +15,8 @@ from neocog import domain
 from neocog.core.data import DataSpec
 from neocog.core.device import World
 from neocog.core.feed import predict_proba
-from neocog.core.metrics import classification_metrics
+from neocog.core.fit import build
 from neocog.core.plan import Plan
-from neocog.core.run import _prepare
 from neocog.core.train import steps
 
 RECIPES = ("dense", "alphago-raw(filters=64, depth=6)", "alphago(filters=64, depth=6)", "swift")
@@ -28,15 +27,14 @@ def trained(recipe: str, data: str, test: str, positions: int, judged: int) -> t
     """CPU seconds of training on some positions, and the accuracy on `judged` others."""
     plan = Plan.of(domain("go"), DataSpec(data, test=test), recipe, None, {"epochs": 1, "examples": positions})
     loaded = plan.domain.load(plan.source, None, None)
-    _, trainer = _prepare(plan, loaded, World(), torch.device("cpu"))
-    began = time.process_time()
+    training = build(plan, loaded, World(), torch.device("cpu"), None)
+    trainer, start = training.trainer, time.process_time()
     for _ in steps(trainer, loaded.train, loaded.valid.subsample(100), plan.domain.augment("symmetries", {})):
         pass
-    seconds = time.process_time() - began
-    test_part = loaded.test.subsample(judged)
-    return seconds, classification_metrics(predict_proba(trainer, test_part), test_part.targets.numpy(), loaded.labels)[
-        "accuracy"
-    ]
+    seconds = time.process_time() - start
+    examples = loaded.test.subsample(judged)
+    metrics = training.task.metrics(predict_proba(trainer, examples), examples.targets.numpy())
+    return seconds, metrics["accuracy"]
 
 
 def positions_in(seconds: float, recipe: str, data: str, test: str) -> int:

@@ -48,8 +48,11 @@ def confusion(predicted: Ints, targets: Ints, labels: int) -> Ints:
     return np.bincount(targets * labels + predicted, minlength=labels * labels).reshape(labels, labels)
 
 
-def interval(successes: int, examples: int, z: float = 1.959964) -> tuple[float, float]:
-    """The score interval of a share (Wilson 1927), 95% by default; it stays within 0 to 1 at 0 and N of N."""
+def interval(successes: float, examples: int, z: float = 1.959964) -> tuple[float, float]:
+    """The score interval of a share (Wilson 1927), 95% by default; it stays within 0 to 1 at 0 and N of N.
+
+    A draw counts as half a success.
+    """
     share, spread = successes / examples, z * z / examples
     centre = (share + spread / 2) / (1 + spread)
     half = z / (1 + spread) * math.sqrt(share * (1 - share) / examples + spread / (4 * examples))

@@ -8,13 +8,14 @@ import time
 from pathlib import Path
 
 import pytest
+from neocog.core.metrics import interval
 from neocog.core.problem import USAGE, Problem
 from neocog.go import sgf
 from neocog.go.game import Game
 from neocog.go.play import match as matches
 from neocog.go.play.client import Client, Fault
 from neocog.go.play.match import Match, open_folder, openings_of, play_games, read_rows
-from neocog.go.play.match_stats import match_stats, remarks, report, wilson
+from neocog.go.play.match_stats import match_stats, remarks, report
 from neocog.go.play.referee import Rules
 
 PLAYERS = Path(__file__).with_name("go_players.py")
@@ -194,9 +195,9 @@ def test_a_response_may_have_several_lines_after_remarks():
     ("wins", "games", "low", "high"),
     [(0, 10, 0.0, 0.2775), (10, 10, 0.7225, 1.0), (5, 10, 0.2366, 0.7634), (90, 100, 0.8256, 0.9448)],
 )
-def test_wilson(wins, games, low, high):
+def test_the_interval_of_wins_is_wilsons(wins, games, low, high):
     """Figures from statsmodels' proportion_confint(method="wilson")."""
-    assert wilson(wins / games, games) == pytest.approx((low, high), abs=1e-4)
+    assert interval(wins, games) == pytest.approx((low, high), abs=1e-4)
 
 
 def row(winner, black_side="a", line="A1", ending="area", mean=0.5, moves=10):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from math import sqrt
 from typing import Any
 
-NORMAL_95 = 1.959964  # standard deviations around the mean that contain 95% of a normal distribution
+from ...core.metrics import interval
+
 FAULTS = ("illegal", "crash", "timeout", "refused")
 
 
@@ -17,8 +17,8 @@ def match_stats(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     draws = len(rows) - wins - losses
     stats: dict[str, Any] = {"games": len(rows), "wins": wins, "losses": losses, "draws": draws}
     if rows:
-        share = (wins + draws / 2) / len(rows)
-        stats |= {"share": share, "interval": list(wilson(share, len(rows)))}
+        points = wins + draws / 2
+        stats |= {"share": points / len(rows), "interval": list(interval(points, len(rows)))}
     return stats | {
         "as_black": wins_with_black(rows, "a"),
         "as_white": wins_with_black(rows, "b"),
@@ -28,13 +28,6 @@ def match_stats(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "seconds_a_move": {side: seconds_per_move(rows, side) for side in "ab"},
         "copies": len(rows) - len({row["line"] for row in rows}),
     }
-
-
-def wilson(share: float, games: int) -> tuple[float, float]:
-    """The 95% score interval of a share (Wilson 1927), which stays within 0 to 1 even if all games are won."""
-    z = NORMAL_95 * NORMAL_95 / games
-    middle, half = share + z / 2, NORMAL_95 * sqrt((share * (1 - share) + z / 4) / games)
-    return max(0.0, (middle - half) / (1 + z)), min(1.0, (middle + half) / (1 + z))
 
 
 def wins_with_black(rows: Sequence[dict[str, Any]], black: str) -> dict[str, int]:
