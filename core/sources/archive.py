@@ -108,6 +108,8 @@ def read_members(path: Path, wanted: Collection[str]) -> Iterator[tuple[str, byt
         if name in missing:
             missing.remove(name)
             yield name, read_member(read)
+        if not missing:
+            return
 
 
 def read_member(read: Callable[[], bytes]) -> bytes | Unreadable:
