@@ -18,48 +18,46 @@ if TYPE_CHECKING:
     from .core.model import Model
 
 DOMAINS = ("vision", "speech", "text", "go")
-PRETRAINED = {"efficientnet-lite0": "vision"}  # models that others trained, and whose they are
+PRETRAINED = {"efficientnet-lite0": "vision"}  # models of other projects, and their domain
 
 __all__ = ["DOMAINS", "domain", "find", "load", "train"]
 
 
 def domain(name: str) -> Domain:
-    """A domain by its name. Raises Problem for one that this neocog does not know."""
+    """A domain by its name. Raises Problem for an unknown one."""
     from .core.problem import USAGE, Problem, did_you_mean
 
     if name not in DOMAINS:
-        known = ", ".join(DOMAINS)
         hint = did_you_mean(name, DOMAINS)
-        raise Problem(f"{name} is not a domain of this neocog{hint}; there is {known}", USAGE)
-    found: Domain = import_module(f".{name}", __name__).DOMAIN
-    return found
+        raise Problem(f"{name} is not a domain{hint}; the domains are {', '.join(DOMAINS)}", USAGE)
+    value: Domain = import_module(f".{name}", __name__).DOMAIN
+    return value
 
 
 def find(model: str) -> Path:
-    """The file of a model: a file, a run's folder, or a domain's name for the one that comes with the package.
+    """The file of a model: a path, a run folder, or the name of a domain for its included model.
 
-    A folder of that name is ./go. Raises Problem where there is none.
+    A folder of such a name is ./go. Raises Problem if there is none.
     """
     from .core import checkpoint
 
-    own = Path(__file__).parent / model / "weights" / "model.safetensors"
-    return own if model in DOMAINS and own.is_file() else checkpoint.find(model)
+    included = Path(__file__).parent / model / "weights" / "model.safetensors"
+    return included if model in DOMAINS and included.is_file() else checkpoint.find(model)
 
 
 def load(model: str, device: str = "auto", symmetries: int | None = None) -> Model:
-    """The model in a file or a run's folder, or one that has a name, on a device: one that comes with the package,
-    or one that others trained (Domain.pretrained).
+    """Load a model on a device: a file, a run folder, or the name of an included or pretrained model.
 
-    Answers are averaged over so many `symmetries` of each input that training showed alike; over as many as is usual
-    in the domain where none is given.
+    Predictions are averaged over `symmetries` views of each input, of those that training showed alike; by default
+    over the model's default views.
     """
     from .core import checkpoint
     from .core import model as models
     from .core.transfer import Transferable
 
-    if (whose := PRETRAINED.get(model)) and not os.path.exists(model):
-        pretrained = domain(whose).require(Transferable, "load").pretrained
-        return models.Model(domain(whose), *pretrained[model](), device, symmetries)
+    if (owner := PRETRAINED.get(model)) and not os.path.exists(model):
+        pretrained = domain(owner).require(Transferable, "load").pretrained
+        return models.Model(domain(owner), *pretrained[model](), device, symmetries)
     path = find(model)
     card = checkpoint.card(path)
     return models.Model(domain(card.domain), card, checkpoint.read_tensors(path), device, symmetries)

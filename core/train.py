@@ -35,7 +35,14 @@ CHECK_EVERY = 50  # steps between two looks at the loss: reading it makes a GPU 
 LR_REDUCTION = 0.3  # multiplies the learning rate when the loss is not finite
 MAX_RETRIES = 3
 POOL = 50  # batches whose examples are sorted by length among themselves
-STATE = ("number", "seen", "lr_factor", "retries", "micro_batches", "seconds")  # attributes of Trainer, as JSON
+STATE = (
+    "number",
+    "epoch_examples",
+    "lr_factor",
+    "retries",
+    "micro_batches",
+    "seconds",
+)  # attributes of Trainer, as JSON
 
 Tensors = dict[str, Tensor]
 Predictions = NDArray[float32]
@@ -98,7 +105,8 @@ class Trainer:
             table.sparse = sparse and device.type == "cpu"
         self.ema = EMA(self.network, settings.average)
         self.sums = torch.zeros(1 + len(task.batch_metrics), device=device)  # of the loss and metrics, this epoch
-        self.seen = self.number = self.retries = 0  # examples of this epoch; steps done; retries after a bad loss
+        self.number = self.retries = 0  # steps done; retries after a loss that was not finite
+        self.epoch_examples = 0  # that this epoch has trained on
         self.lr_factor = 1.0  # multiplies the learning rate after a loss that was not finite
         self.micro_batches = 1  # into how many a batch is cut, for want of memory
         self.remarks: list[str] = []
@@ -155,7 +163,7 @@ class Trainer:
             sums[0] += loss.detach() * len(chunk)
             sums[1:] += self.task.batch_sums(logits.detach(), targets)
         self.sums += sums
-        self.seen += len(batch)
+        self.epoch_examples += len(batch)
 
     def _direct_logits(self, inputs: Tensor) -> Tensor:
         return self._direct_logits_of_maps(self.frontend(inputs))
@@ -215,13 +223,13 @@ class Trainer:
         seconds = time.perf_counter() - start
         predictions = predict_proba(self, valid) if len(valid) else None
         names = ("loss", *self.task.batch_metrics)
-        train = dict(zip(names, (self.sums / self.seen).tolist(), strict=True))
+        train = dict(zip(names, (self.sums / self.epoch_examples).tolist(), strict=True))
         validation = {} if predictions is None else self.task.epoch_metrics(predictions, valid.targets.numpy())
         lr = self.optimiser.param_groups[0]["lr"]
         epoch = Epoch(len(self.history) + 1, train, validation, lr, seconds)
         self.history.append(epoch)
         self.sums = torch.zeros_like(self.sums)
-        self.seen, self.seconds = 0, 0.0
+        self.epoch_examples, self.seconds = 0, 0.0
         return epoch, predictions
 
     # --- the whole state

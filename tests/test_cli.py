@@ -293,7 +293,7 @@ def test_version(neocog):
 
 
 WRONG = [
-    (("train", "vison", "x"), USAGE, "vison is not a domain of this neocog (did you mean vision?)"),
+    (("train", "vison", "x"), USAGE, "vison is not a domain (did you mean vision?)"),
     (("train", "vision"), USAGE, "train takes a domain and data, as in: neocog train vision photos/"),
     (
         ("train", "vision", "PHOTOS", "--recipe", "swfit"),
@@ -387,7 +387,7 @@ def test_a_model_of_another_domain_is_refused(neocog, trained, tmp_path):
     other = replace(checkpoint.card(path), domain="smell")
     checkpoint.save(tmp_path / "other.safetensors", checkpoint.read_tensors(path), other)
     code, _, err = neocog("predict", "other.safetensors", "x.png")
-    assert code == USAGE and "smell is not a domain of this neocog; there is vision" in err
+    assert code == USAGE and "smell is not a domain; the domains are vision" in err
 
 
 def test_a_truncated_model_is_refused(neocog, trained, tmp_path):
