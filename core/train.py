@@ -35,14 +35,8 @@ CHECK_EVERY = 50  # steps between two looks at the loss: reading it makes a GPU 
 LR_REDUCTION = 0.3  # multiplies the learning rate when the loss is not finite
 MAX_RETRIES = 3
 POOL = 50  # batches whose examples are sorted by length among themselves
-STATE = (
-    "number",
-    "epoch_examples",
-    "lr_factor",
-    "retries",
-    "micro_batches",
-    "seconds",
-)  # attributes of Trainer, as JSON
+# The attributes of Trainer that are stored as JSON.
+STATE = ("number", "epoch_examples", "lr_factor", "retries", "micro_batches", "seconds")
 
 Tensors = dict[str, Tensor]
 Predictions = NDArray[float32]
