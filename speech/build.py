@@ -15,7 +15,7 @@ import torch
 from ..core.problem import DATA, Problem
 from ..core.sources.cache import Index, write_array
 from ..core.sources.content import Content, Unreadable, counted, digest_of, fetched
-from ..core.sources.decoding import Decoded, DecodedSamples, RowStore, build_index, decode_all
+from ..core.sources.decoded_rows import Decoded, DecodedSamples, RowStore, build_index, decode_all
 from ..core.sources.manifest import Manifest
 from .audio import Header, RecordingInfo, Samples, Span, decode, fit, open_recording, read_header, sound
 from .frontend import Frontend, samples_in

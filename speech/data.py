@@ -18,7 +18,7 @@ from ..core.sources import expand
 from ..core.sources.cache import Cache, Index, cached
 from ..core.sources.content import Content
 from ..core.sources.dataset import none_usable, scan_usable, to_data
-from ..core.sources.decoding import RowStore
+from ..core.sources.decoded_rows import RowStore
 from ..core.sources.manifest import AssignedSource
 from ..core.sources.read import named_problems, source_of
 from ..core.sources.source import SampleInfo

@@ -11,7 +11,6 @@ import torch
 from neocog.core.data import Data, DataSpec
 from neocog.core.inputs import BytesInput, FileInput
 from neocog.core.problem import Problem
-from neocog.core.sources import decoding
 from neocog.speech import build
 from neocog.speech.audio import fit, sound
 from neocog.speech.data import expand_paths, load, read, windows

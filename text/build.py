@@ -17,8 +17,8 @@ from ..core.problem import DATA, Problem
 from ..core.sources.cache import Index
 from ..core.sources.content import Content, Unreadable, digest_of, fetched
 from ..core.sources.dataset import none_usable
-from ..core.sources.decode import EncodingIssues, decode_text
-from ..core.sources.decoding import DecodedSamples, build_index, report_progress
+from ..core.sources.decoded_rows import DecodedSamples, build_index, report_progress
+from ..core.sources.encodings import EncodingIssues, decode_text
 from ..core.sources.manifest import NAMED, Manifest
 from .ngrams import select_ngrams
 from .options import Cutting, Options

@@ -22,7 +22,7 @@ from ..core.sources.cache import Cache, Index, cached
 from ..core.sources.columns import find_columns, join_cells
 from ..core.sources.content import fetched, file_reason
 from ..core.sources.dataset import scan_usable, to_data
-from ..core.sources.decode import decode_text
+from ..core.sources.encodings import decode_text
 from ..core.sources.manifest import AssignedSource
 from ..core.sources.read import named_problems, source_of
 from ..core.sources.table import DELIMITED, EXAMINED, Row, read_table

@@ -12,7 +12,7 @@ from ..core.sources.archive import ENDINGS as ARCHIVES
 from ..core.sources.archive import ArchiveSource
 from ..core.sources.columns import Record, read_records
 from ..core.sources.content import Content, Kind, Unreadable, fetched, file_reason
-from ..core.sources.decode import decode_text
+from ..core.sources.encodings import decode_text
 from ..core.sources.expand import missing
 from ..core.sources.file_source import FileSource
 from ..core.sources.folder import FolderFiles

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..core.sources.cache import Cache, Index, write_array
 from ..core.sources.content import Content, Unreadable, digest_of, fetched
-from ..core.sources.decoding import Decoded, DecodedSamples, RowStore, build_index, decode_all
+from ..core.sources.decoded_rows import Decoded, DecodedSamples, RowStore, build_index, decode_all
 from ..core.sources.manifest import Manifest
 from .options import Options
 from .picture import Form, Header, header, pixels

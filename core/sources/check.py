@@ -11,7 +11,7 @@ from ..problem import Bad, Problem
 from ..split import SPLITS
 from .content import Content, Kind
 from .dataset import require_few_bad, require_trainable
-from .decoding import report_progress
+from .decoded_rows import report_progress
 from .manifest import NAMED, Manifest, assign_splits, display_bad, order_labels
 from .parallel import in_parallel
 from .source import SampleInfo

@@ -36,7 +36,7 @@ class Table:
 def read_table(name: str, content: bytes, encoding: str | None = None) -> Table:
     """Reads a table in the format that its suffix names; any other suffix is read as delimited text."""
     from . import parquet
-    from .decode import decode_text
+    from .encodings import decode_text
 
     if PurePath(name).suffix.lower() in PARQUET:
         return parquet.read(name, content)

@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from neocog.core.sources.decode import decode_text
+from neocog.core.sources.encodings import decode_text
 
 WRITTEN = "Grüße, 世界 👋\nzweite Zeile"
 
