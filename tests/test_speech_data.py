@@ -11,6 +11,7 @@ import torch
 from neocog.core.data import Data, DataSpec
 from neocog.core.inputs import BytesInput, FileInput
 from neocog.core.problem import Problem
+from neocog.core.sources import decoded_rows
 from neocog.speech import build
 from neocog.speech.audio import fit, sound
 from neocog.speech.data import expand_paths, load, read, windows
@@ -424,7 +425,7 @@ def test_recordings_of_other_rates_and_long_ones_are_as_read_gives_them(
 def test_rows_beyond_the_memory_go_to_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = words(tmp_path / "set")
     expected = loaded(root)
-    monkeypatch.setattr(decoding, "IN_MEMORY", 5000)
+    monkeypatch.setattr(decoded_rows, "IN_MEMORY", 5000)
     spilled = loaded(root, seconds=0.3, cache=tmp_path / "other")
     for name, part in expected.splits.items():
         assert torch.equal(part.inputs, spilled.splits[name].inputs)
