@@ -1,4 +1,4 @@
-"""An adversary finds what hurts, stays within ε and within what an input may be, and training learns from it."""
+"""Adversarial attacks and adversarial training."""
 
 import numpy as np
 import pytest
@@ -36,7 +36,7 @@ def rng(seed: int = 0) -> torch.Generator:
 
 
 def linear(seed: int = 0):
-    """A network of one matrix, as a score, and its matrix (3, 64)."""
+    """A linear network as a function, and its matrix (3, 64)."""
     weight = torch.randn(3, 64, generator=rng(seed))
     return (lambda x: x.flatten(1) @ weight.T), weight
 
@@ -75,7 +75,7 @@ def test_the_margin_is_the_log_odds_against_the_true_label():
 
 
 def test_a_network_that_is_certain_still_has_a_gradient():
-    """The log loss of a probability that rounds to 1 has none: an attack on it would find a fortress."""
+    """The log loss of a probability that rounds to 1 has a gradient of zero."""
     score, _ = linear()
     x, _ = batch()
     targets = score(x).argmax(1)
@@ -90,7 +90,7 @@ def test_a_network_that_is_certain_still_has_a_gradient():
 
 @pytest.mark.parametrize("space", [PIXELS, SAMPLES, MAPS], ids=lambda space: space.name)
 @pytest.mark.parametrize("way", ["fgsm", "pgd", "fast", "random_start", "random_sign_noise"])
-def test_nothing_moves_further_than_epsilon_nor_out_of_range(way, space):
+def test_perturbations_stay_within_epsilon_and_the_range(way, space):
     score, _ = linear()
     x = torch.randint(-300, 300, (12, 1, 8, 8), generator=rng()).float() * (space.full / 255)
     x.clamp_(space.least, space.most)
@@ -109,7 +109,7 @@ def test_nothing_moves_further_than_epsilon_nor_out_of_range(way, space):
 
 
 @pytest.mark.parametrize("method", ["fgsm", "pgd"])
-def test_an_epsilon_of_nothing_changes_nothing(method, model):
+def test_an_epsilon_of_zero_changes_nothing(method, model):
     x, targets = batch()
     (same,) = Attack(PIXELS, method).adversarial_examples(TASK, model.logits, x, targets, [0.0], rng())
     assert torch.equal(same, x)
@@ -127,7 +127,7 @@ def test_pgd_is_never_weaker_than_fgsm_for_any_example(epsilon, model):
     assert (margins[1] >= margins[0] - 1e-6).all() and (margins[1] > margins[0]).any()
 
 
-def test_an_attack_repeats_itself_with_its_seed_and_not_with_another(model):
+def test_an_attack_is_determined_by_its_seed(model):
     x, targets = batch()
     first, same, second = (
         adversary.pgd(against(model.logits, targets), x, 0.2, PIXELS, 3, rng(seed)) for seed in (1, 1, 2)
@@ -139,7 +139,7 @@ def test_an_attack_repeats_itself_with_its_seed_and_not_with_another(model):
 
 
 @pytest.mark.parametrize("space", [PIXELS, MAPS], ids=lambda space: space.name)
-def test_accuracy_falls_with_epsilon_and_chance_does_less(space, model):
+def test_accuracy_decreases_with_epsilon_and_random_signs_do_less(space, model):
     result = curve(model, toy.examples(60, 3), Attack(space), sizes([0.05, 0.1, 0.2, 0.4]))
     rows = result.to_dict()["rows"]
     accuracies = [row["accuracy"] for row in rows]
@@ -148,7 +148,7 @@ def test_accuracy_falls_with_epsilon_and_chance_does_less(space, model):
     assert all(row["interval"][0] <= row["accuracy"] <= row["interval"][1] for row in rows)
 
 
-def test_without_an_attack_the_curve_says_what_evaluate_says(model):
+def test_the_curve_without_an_attack_equals_evaluate(model):
     examples = toy.examples(33, 3)
     scores = model.evaluate(toy.data(), "test")
     (row,) = curve(model, toy.data().test, Attack(PIXELS), [0.0]).to_dict()["rows"]
@@ -156,7 +156,7 @@ def test_without_an_attack_the_curve_says_what_evaluate_says(model):
     assert len(curve(model, examples, Attack(PIXELS), [0.0]).targets) == 33
 
 
-def test_batches_that_halve_for_want_of_memory_give_the_same_answers(model, monkeypatch):
+def test_batches_halved_for_lack_of_memory_give_the_same_curve(model, monkeypatch):
     from neocog.core import feed
 
     sample, attack = toy.examples(40, 3), Attack(PIXELS)
@@ -172,7 +172,7 @@ def test_batches_that_halve_for_want_of_memory_give_the_same_answers(model, monk
     assert np.array_equal(curve(model, sample, attack, [0.0, 0.1]).predicted, full.predicted)
 
 
-def test_the_examples_shown_are_those_that_the_curve_counted(model):
+def test_the_examples_shown_agree_with_the_curve(model):
     examples = toy.examples(60, 3)
     result = curve(model, examples, Attack(PIXELS), [0.0, 0.1, 0.4])
     cases = adversarial_examples(model, examples, result)
@@ -184,7 +184,7 @@ def test_the_examples_shown_are_those_that_the_curve_counted(model):
         assert torch.equal(case.perturbed[0], case.original.float())
 
 
-def test_damaged_weights_are_said_to_be(model):
+def test_weights_that_are_not_finite_are_reported(model):
     broken = Model(DOMAIN, model.card, model.network.module().state_dict(), "cpu")
     with torch.no_grad():
         next(broken.words.parameters()).fill_(float("nan"))
@@ -207,14 +207,14 @@ def robust_accuracy(trainer) -> float:
     return curve(result, toy.examples(150, 3), Attack(PIXELS), [0.1]).to_dict()["rows"][0]["accuracy"]
 
 
-def test_training_against_an_adversary_withstands_one():
+def test_adversarial_training_increases_robust_accuracy():
     plain, hard = toy.trainer(network=TOY, augment="none", epochs=20), hardened(epochs=20)
     assert finished(plain)[-1].valid["accuracy"] == 1.0 and finished(hard)[-1].valid["accuracy"] > 0.9
     assert robust_accuracy(hard) > robust_accuracy(plain) + 0.15
 
 
 @pytest.mark.parametrize("space", [PIXELS, MAPS], ids=lambda space: space.name)
-def test_a_run_against_an_adversary_that_was_stopped_ends_as_one_that_was_not(space):
+def test_a_stopped_adversarial_training_resumes_to_the_same_weights(space):
     full, first, second = (hardened(network=toy.NETWORK, augment="noise") for _ in range(3))
     for entry in (full, first, second):
         entry.adversary = FastAdversary(entry.task, space, 0.1)
@@ -225,7 +225,7 @@ def test_a_run_against_an_adversary_that_was_stopped_ends_as_one_that_was_not(sp
     assert bits(second) == bits(full)
 
 
-def test_no_adversary_leaves_training_as_it_was():
+def test_training_has_an_adversary_only_if_requested():
     plan = Plan.of(DOMAIN, DataSpec(""), "small")
     assert adversary_of(plan, toy.trainer().task) is None
     hard = Plan.of(DOMAIN, DataSpec(""), "small", changes={"adversarial": 0.1})

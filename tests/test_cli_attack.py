@@ -1,4 +1,4 @@
-"""`neocog attack` as people and programs use it: figures, pictures, cards to compare, and what it refuses."""
+"""The command attack: tables, JSON, figures, cards, and errors."""
 
 import json
 from pathlib import Path
@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory) -> Path:
-    """Where runs/ and data/ of each domain lie, made when they are asked for."""
+    """The folder of runs/ and data/ of each domain, created on demand."""
     return tmp_path_factory.mktemp("attacked")
 
 
@@ -64,7 +64,7 @@ def test_the_table_has_a_row_for_each_epsilon(trained):
     assert [row.split()[0] for row in rows] == ["0", "0.02", "0.1"]
 
 
-def test_json_says_it_to_programs(trained):
+def test_json_holds_the_curve_and_examples(trained):
     model, data = trained("vision")
     result = json.loads(run("attack", model, data, "--method", "pgd", "--steps", "3", "--json", "--quiet")[1])
     assert result["method"] == "pgd" and result["steps"] == 3 and result["on"] == "pixels" and result["seed"] == 0
@@ -76,7 +76,7 @@ def test_json_says_it_to_programs(trained):
     )
 
 
-def test_as_many_examples_as_asked_for_drawn_by_the_seed(trained):
+def test_the_given_number_of_examples_is_drawn_by_the_seed(trained):
     model, data = trained("vision")
     words = ("attack", model, data, "--part", "all", "--examples", "7", "--epsilon", "0.1", "--json", "--quiet")
     first, same, second = (json.loads(run(*words, "--seed", seed)[1]) for seed in (0, 0, 1))
@@ -147,7 +147,7 @@ def test_two_cards_are_compared(trained, tmp_path):
     assert "+25.0" in run(*words, "--against", tmp_path / "other.json")[1]
 
 
-def test_views_that_training_saw_are_asked_whether_they_agree(trained, place, tmp_path):
+def test_the_card_reports_the_agreement_of_views(trained, place, tmp_path):
     _, data = trained("vision")
     out = place / "runs" / "mirrored"
     neocog.train(
@@ -159,7 +159,7 @@ def test_views_that_training_saw_are_asked_whether_they_agree(trained, place, tm
     assert json.loads(run("attack", model, data, "--card", "--corrupt", "noise", "--json", "--quiet")[1])["views"] == []
 
 
-def test_boards_under_all_symmetries_are_asked_whether_they_agree(trained, place):
+def test_the_card_reports_the_agreement_of_symmetries_of_a_board(trained, place):
     """Seven beside the board as it is: a network of which each window looks alike from all sides always agrees."""
     data, out = place / "data" / "symmetric", place / "runs" / "symmetric"
     MADE["go"](data)
@@ -174,7 +174,7 @@ def test_boards_under_all_symmetries_are_asked_whether_they_agree(trained, place
 
 
 @pytest.mark.parametrize("name", ["vision", "speech", "text"])
-def test_a_card_is_a_picture_too(trained, name, tmp_path):
+def test_a_card_is_drawn_as_a_figure(trained, name, tmp_path):
     model, data = trained(name)
     code, _, err = run("attack", model, data, "--card", "--examples", "5", "--out", tmp_path / "card.png")
     assert code == 0, err
@@ -207,12 +207,12 @@ def test_a_card_is_a_picture_too(trained, name, tmp_path):
         (("--against", "nowhere.json"), "nowhere.json cannot be read: No such file or directory"),
     ],
 )
-def test_what_was_typed_wrong_is_said(trained, words, message):
+def test_a_wrong_option_is_reported(trained, words, message):
     model, data = trained("vision")
     assert refused("attack", model, data, "--quiet", *words) == (USAGE, message)
 
 
-def test_texts_cannot_be_moved_by_a_little(trained):
+def test_texts_have_no_small_perturbation(trained):
     model, data = trained("text")
     code, message = refused("attack", model, data, "--quiet")
     assert code == USAGE and message == (
@@ -223,7 +223,7 @@ def test_texts_cannot_be_moved_by_a_little(trained):
     assert code == USAGE and message == "--adversarial is not for text"
 
 
-def test_a_file_that_is_there_is_not_replaced_unasked(trained, tmp_path):
+def test_an_existing_file_is_replaced_only_with_force(trained, tmp_path):
     model, data = trained("vision")
     (tmp_path / "card.json").write_text("mine")
     words = ("attack", model, data, "--corrupt", "noise", "--quiet", "--out", tmp_path / "card.json")
@@ -232,7 +232,7 @@ def test_a_file_that_is_there_is_not_replaced_unasked(trained, tmp_path):
     assert run(*words, "--force")[0] == 0 and json.loads((tmp_path / "card.json").read_text())["mean"] > 0
 
 
-def test_a_card_of_something_else_is_not_compared(trained, tmp_path):
+def test_a_card_of_other_examples_is_not_compared(trained, tmp_path):
     model, data = trained("vision")
     words = ("attack", model, data, "--corrupt", "noise", "--quiet")
     (tmp_path / "x.json").write_text("[]")
@@ -254,7 +254,7 @@ def test_a_label_that_the_model_does_not_know_is_an_error(trained, tmp_path):
 
 
 @pytest.mark.parametrize("words", [(), ("--card",)])
-def test_damaged_weights_are_said_to_be(trained, tmp_path, words):
+def test_weights_that_are_not_finite_are_reported(trained, tmp_path, words):
     model, data = trained("vision")
     path = model / "model.safetensors"
     weights = {name: value * float("nan") for name, value in checkpoint.read_tensors(path).items()}

@@ -1,4 +1,4 @@
-"""Pictures dreamt on and restyled: the sums against NumPy, the laws of both, and what is said of bad input."""
+"""Deep dream and style transfer: formulas compared with NumPy, properties of the results, and errors."""
 
 import json
 import signal
@@ -48,7 +48,7 @@ def test_a_dream_keeps_the_size_and_the_range(height, width):
     assert out.shape == (1, 3, height, width) and float(out.min()) >= 0 and float(out.max()) <= 1
 
 
-def test_the_layer_answers_more_strongly_to_the_dream():
+def test_a_dream_increases_the_activations_of_the_layer():
     see, before = features("4"), picture()
     after = dream(see, before, Dream(steps=5, octaves=2, jitter=0))
     assert float(see(after)[0].square().mean()) > 1.2 * float(see(before)[0].square().mean())
@@ -60,8 +60,8 @@ def test_the_octaves_grow_to_the_picture():
     assert Dream(octaves=1).sizes(20, 20) == [(20, 20)]
 
 
-def test_a_guide_draws_the_dream_towards_itself():
-    """Its answers are more like the guide's than those of a dream without one are."""
+def test_a_guided_dream_has_features_more_similar_to_the_guide():
+    """Than those of a dream without a guide."""
     see, guide = features("4"), 1 - picture(seed=3)
     wanted = see(guide)
     settings = Dream(steps=6, octaves=1, jitter=0)
@@ -69,7 +69,7 @@ def test_a_guide_draws_the_dream_towards_itself():
     assert float(guided_similarity(see(led), wanted)) > float(guided_similarity(see(free), wanted))
 
 
-def test_likeness_is_the_mean_product_with_the_best_match():
+def test_guided_similarity_is_the_mean_product_with_the_best_match():
     picture_maps, guide_maps = torch.rand(1, 4, 3, 2), torch.rand(1, 4, 2, 2)
     products = picture_maps[0].flatten(1).T.numpy() @ guide_maps[0].flatten(1).numpy()
     assert float(guided_similarity([picture_maps], [guide_maps])) == pytest.approx(products.max(1).mean(), rel=1e-6)
@@ -88,14 +88,14 @@ def test_a_dream_may_be_stopped_at_any_step():
 # --- style ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_gram_matrix_is_which_filters_answer_together():
+def test_a_gram_matrix_is_the_mean_product_of_filters():
     answer = torch.randn(1, 5, 4, 3)
     filters = answer[0].numpy().reshape(5, 12)
     expected = [[(filters[i] * filters[j]).mean() for j in range(5)] for i in range(5)]
     np.testing.assert_allclose(gram_matrix(answer), expected, rtol=1e-4, atol=1e-6)
 
 
-def test_a_gram_matrix_does_not_know_where():
+def test_a_gram_matrix_ignores_positions():
     answer = torch.randn(1, 5, 4, 3)
     shuffled = answer.flatten(2)[..., torch.randperm(12)].view_as(answer)
     torch.testing.assert_close(gram_matrix(answer), gram_matrix(shuffled))
@@ -103,7 +103,7 @@ def test_a_gram_matrix_does_not_know_where():
 
 @pytest.mark.parametrize("fourier", [False, True])
 @pytest.mark.parametrize("optimiser", ["lbfgs", "adam"])
-def test_the_picture_comes_nearer_to_the_style_and_keeps_the_content(optimiser, fourier):
+def test_style_transfer_reduces_the_style_loss_and_keeps_the_content(optimiser, fourier):
     settings = Style(steps=30, strength=20.0, optimiser=optimiser, variation=0.0, fourier=fourier)
     going = StyleTransfer(features("4"), features("1", "4"), picture(), picture(seed=5), settings)
     losses = list(going)
@@ -113,7 +113,7 @@ def test_the_picture_comes_nearer_to_the_style_and_keeps_the_content(optimiser, 
     assert float(going.picture.min()) >= 0 and float(going.picture.max()) <= 1
 
 
-def test_the_stronger_the_style_the_less_is_left_of_the_content():
+def test_a_stronger_style_increases_the_content_loss():
     ends = []
     for strength in (0.1, 100.0):
         *_, last = StyleTransfer(
@@ -124,14 +124,14 @@ def test_the_stronger_the_style_the_less_is_left_of_the_content():
 
 
 @pytest.mark.parametrize("size", [(12, 10), (9, 7)])
-def test_a_picture_is_the_sum_of_its_waves(size):
+def test_fourier_coefficients_give_the_picture_back(size):
     """Also where channels are mixed."""
     result = 0.1 + 0.8 * torch.rand(1, 3, *size)
     for mix in (None, torch.tensor(COLOUR_MIX)):
         torch.testing.assert_close(Fourier.of(result, mix).values(), result, atol=1e-5, rtol=0)
 
 
-def test_kept_colours_are_the_contents_and_the_light_is_the_pictures():
+def test_kept_colours_have_the_chrominance_of_the_content():
     """Against the matrix of YIQ: Y is the picture's, I and Q are the content's."""
     yiq = np.array([[0.299, 0.587, 0.114], [0.596, -0.274, -0.322], [0.211, -0.523, 0.312]])
     content, painted = picture() * 0.2 + 0.4, picture(seed=5) * 0.2 + 0.4  # nothing is cut off
@@ -147,20 +147,20 @@ def numbers(result):
     return [place.number for place in result]
 
 
-def test_vgg16_is_restyled_by_the_layers_of_the_paper():
+def test_vgg16_uses_the_layers_of_the_paper():
     """relu1_1, relu2_1, … relu5_1."""
     vgg = Network((3, 224, 224), models.vgg16(1000))
     assert numbers(layers.style_layers(vgg)) == ["1", "6", "11", "18", "25"]
     assert numbers(layers.content_layers(vgg)) == ["22"] and numbers(layers.dream_layers(vgg)) == ["29"]
 
 
-def test_efficientnet_is_restyled_by_five_sizes_of_maps():
+def test_efficientnet_uses_five_sizes_of_maps_for_style():
     lite = Network((3, 224, 224), models.efficientnet_lite0(1000))
     assert [place.row.output[1] for place in layers.style_layers(lite)] == [112, 56, 28, 14, 7]
     assert layers.content_layers(lite)[0].row.output[1] == 28 and layers.dream_layers(lite)[0].row.output[1] == 14
 
 
-def test_layers_are_answered_in_one_pass_in_the_order_asked():
+def test_features_are_in_the_order_of_the_layers():
     first, second = features("4", "1")(picture())
     assert first.shape[1] == 8 and second.shape[1] == 6
     torch.testing.assert_close(second, features("1")(picture())[0])
@@ -180,7 +180,7 @@ def test_a_photo_is_read_as_it_was_written(tmp_path):
     assert read.remark == ""
 
 
-def test_a_large_photo_is_scaled_first_and_that_is_said(tmp_path):
+def test_a_large_photo_is_scaled_with_a_remark(tmp_path):
     """40 megapixels of JPEG, read at the size asked for."""
     Image.new("L", (8000, 5000), 90).save(tmp_path / "large.jpg", quality=10)
     read = photo.read(str(tmp_path / "large.jpg"), 256)
@@ -215,7 +215,7 @@ def arguments_of(command, tmp_path, *more, **about):
 
 
 @pytest.mark.parametrize("command", ["dream", "style"])
-def test_the_command_writes_a_picture_and_says_so(command, tmp_path):
+def test_the_command_writes_a_picture(command, tmp_path):
     result = CliRunner().invoke(app, arguments_of(command, tmp_path, "--json"), catch_exceptions=False)
     document = json.loads(result.stdout)
     assert document["size"] == [40, 56] and document["steps"] == 2  # one octave fits
@@ -223,13 +223,13 @@ def test_the_command_writes_a_picture_and_says_so(command, tmp_path):
         assert written.size == (56, 40)
 
 
-def test_pictures_on_the_way_are_kept_where_asked(tmp_path):
+def test_every_writes_intermediate_pictures(tmp_path):
     CliRunner().invoke(app, arguments_of("style", tmp_path, "--steps", "5", "--every", "2"), catch_exceptions=False)
     assert sorted(path.name for path in tmp_path.glob("out*")) == ["out-0002.png", "out-0004.png", "out.png"]
 
 
 @pytest.mark.parametrize("command", ["dream", "style"])
-def test_stopped_it_keeps_the_last_picture(command, tmp_path, monkeypatch):
+def test_a_stopped_command_keeps_the_last_picture(command, tmp_path, monkeypatch):
     from neocog.commands import iterative
 
     step = iterative.PictureSteps.step
@@ -245,7 +245,7 @@ def test_stopped_it_keeps_the_last_picture(command, tmp_path, monkeypatch):
     assert (tmp_path / "out.png").exists()
 
 
-def test_kept_colours_are_grey_where_the_content_is(tmp_path):
+def test_kept_colours_of_grey_content_are_grey(tmp_path):
     arguments = arguments_of("style", tmp_path, "--colour", "keep")
     Image.new("L", (56, 40), 128).save(tmp_path / "a.png")
     CliRunner().invoke(app, arguments, catch_exceptions=False)
@@ -267,7 +267,7 @@ BOTH = ["dream", "style"]
         (["--size", "16"], {"text": "conv(6, 15), relu, flatten, dense(3)"}, "is too small for layer"),
     ],
 )
-def test_what_is_wrong_is_said(command, more, about, message, tmp_path):
+def test_a_usage_error_is_reported(command, more, about, message, tmp_path):
     result = CliRunner().invoke(app, arguments_of(command, tmp_path, *more, **about))
     assert isinstance(result.exception, Problem) and message in str(result.exception)
 
@@ -280,7 +280,7 @@ def test_what_is_wrong_is_said(command, more, about, message, tmp_path):
         (["--octaves", "0"], "--octaves is 1 or more; got 0"),
     ],
 )
-def test_what_is_wrong_with_a_dream_is_said(more, message, tmp_path):
+def test_a_usage_error_of_dream_is_reported(more, message, tmp_path):
     result = CliRunner().invoke(app, arguments_of("dream", tmp_path, *more))
     assert isinstance(result.exception, Problem) and message in str(result.exception)
 
@@ -294,12 +294,12 @@ def test_what_is_wrong_with_a_dream_is_said(more, message, tmp_path):
         (["--style-layer", "conb"], "the network has no layer conb (did you mean conv?)"),
     ],
 )
-def test_what_is_wrong_with_a_style_is_said(more, message, tmp_path):
+def test_a_usage_error_of_style_is_reported(more, message, tmp_path):
     result = CliRunner().invoke(app, arguments_of("style", tmp_path, *more))
     assert isinstance(result.exception, Problem) and message in str(result.exception)
 
 
-def test_a_picture_that_is_not_there_and_one_that_is_none(tmp_path):
+def test_a_missing_picture_and_another_file_are_reported(tmp_path):
     arguments = arguments_of("style", tmp_path)
     (tmp_path / "b.png").write_text("hello")
     result = CliRunner().invoke(app, arguments)
@@ -309,14 +309,14 @@ def test_a_picture_that_is_not_there_and_one_that_is_none(tmp_path):
 
 
 @pytest.mark.parametrize("command", BOTH)
-def test_a_file_that_is_there_is_kept(command, tmp_path):
+def test_an_existing_file_is_kept(command, tmp_path):
     (tmp_path / "out.png").write_text("mine")
     result = CliRunner().invoke(app, arguments_of(command, tmp_path))
     assert "out.png exists; name another file, or replace it with --force" in str(result.exception)
     assert (tmp_path / "out.png").read_text() == "mine"
 
 
-def test_a_model_of_grey_pictures_dreams_in_grey(tmp_path):
+def test_a_model_of_grey_pictures_gives_a_grey_picture(tmp_path):
     result = model("conv(4, 3), relu, globalmax, dense(3)")
     path = tmp_path / "grey.safetensors"
     checkpoint.save(path, result.words.state_dict(), result.card)

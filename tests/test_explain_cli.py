@@ -1,4 +1,4 @@
-"""neocog explain and neocog filters, as people and programs call them, on models of all four domains."""
+"""The commands explain and filters, on models of all four domains."""
 
 import json
 import re
@@ -42,7 +42,7 @@ LABELS = {"vision": ["cat", "dog", "owl"], "speech": ["yes", "no", "up"], "text"
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory) -> Path:
-    """A model file of each domain, its weights by chance, and an input for each."""
+    """A model file of each domain with random weights, and an input for each."""
     folder = tmp_path_factory.mktemp("models")
     for name, (shape, text) in NETWORKS.items():
         words = Network(shape, parse(text)).module()
@@ -76,7 +76,7 @@ def neocog(command, monkeypatch, tmp_path, models):
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_a_program_gets_the_relevance_of_every_method(neocog, name):
+def test_json_holds_the_relevance_of_every_method(neocog, name):
     """As DESIGN.md promises: input, label, method, size, peak, relevance; and the areas that it can be judged by."""
     code, out, err = neocog(
         "explain", f"{name}.safetensors", INPUTS[name], "--method", "saliency,lrp,occlusion", "--json"
@@ -99,7 +99,7 @@ def test_a_program_gets_the_relevance_of_every_method(neocog, name):
      ("text", r"(the|film|is|good|bad|very|not|▢) "),
      ("go", r"[A-HJ-T]\d+")],
 )  # fmt: skip
-def test_a_person_is_told_where_in_the_words_of_the_domain(neocog, name, place):
+def test_the_table_gives_positions_in_the_units_of_the_domain(neocog, name, place):
     code, out, err = neocog("explain", f"{name}.safetensors", INPUTS[name], "--method", "saliency")
     assert code == 0 and re.search(rf"saliency .*{place}", out), (out, err)
     assert "less deletion and more insertion are better" in out and "to see it: --out FILE.png" in err
@@ -119,15 +119,15 @@ def test_a_picture_of_any_kind_is_written(neocog, tmp_path, name, ending):
         assert path.stat().st_size > 1000
 
 
-def test_a_page_holds_a_text_and_never_its_tags(neocog, tmp_path):
+def test_a_page_escapes_the_text(neocog, tmp_path):
     path = tmp_path / "page.html"
     neocog("explain", "text.safetensors", INPUTS["text"], "--method", "lrp", "--out", path)
     page = path.read_text(encoding="utf-8")
     assert "&lt;" in page and "<b>" not in page and "background: rgb(" in page and "http" not in page
 
 
-def test_a_long_recording_is_explained_by_the_window_that_is_surest_of_the_label(neocog, tmp_path):
-    """Which it is, is said; the probability is that of the whole, as predict gives it."""
+def test_a_long_recording_is_explained_in_its_most_confident_window(neocog, tmp_path):
+    """The window is reported; the probability is that of the whole recording, as predict gives it."""
     rng = np.random.default_rng(1)
     soundfile.write(tmp_path / "long.wav", rng.normal(0, 0.1, 10_000) * np.linspace(0, 1, 10_000), 8000)
     _, out, _ = neocog("predict", "speech.safetensors", tmp_path / "long.wav", "--json", "--top", "3")
@@ -145,8 +145,8 @@ def test_a_long_recording_is_explained_by_the_window_that_is_surest_of_the_label
     assert re.search(r"explained by window \d of 4, [\d.]+ to [\d.]+ s\n", out) and (tmp_path / "long.png").exists()
 
 
-def test_a_long_text_is_coloured_where_its_window_lies(neocog, tmp_path):
-    """Words before the window that decides are plain, and it begins where the sentence says."""
+def test_tokens_before_the_window_of_a_long_text_are_not_coloured(neocog, tmp_path):
+    """The window begins where the page says."""
     text = " ".join([*["film"] * 20, "good", *["bad"] * 20, "very"])
     _, out, _ = neocog("explain", "text.safetensors", text, "--label", "bad", "--method", "saliency", "--json")
     (result,) = json.loads(out)
@@ -159,7 +159,7 @@ def test_a_long_text_is_coloured_where_its_window_lies(neocog, tmp_path):
     assert f"(window {result['window']['number']} of {result['window']['of']}, {start} to {end} tokens)" in page
 
 
-def test_several_labels_and_methods_stand_side_by_side(neocog):
+def test_every_label_is_explained_by_every_method(neocog):
     words = ("--label", "cat", "--label", "owl", "--method", "saliency,gradcam", "--json")
     _, out, _ = neocog("explain", "vision.safetensors", "a.png", *words)
     assert [(entry["label"], entry["method"]) for entry in json.loads(out)] == [
@@ -167,8 +167,8 @@ def test_several_labels_and_methods_stand_side_by_side(neocog):
     ]
 
 
-def test_the_check_names_a_map_that_random_weights_give_too(neocog):
-    """These weights are random themselves: what they give is what others like them give, or it is not said."""
+def test_the_sanity_check_marks_maps_that_correlate_with_random_networks(neocog):
+    """The weights are random themselves, so that some maps correlate."""
     code, out, _ = neocog("explain", "vision.safetensors", "a.png", "--method", "all", "--check", "--json")
     result = json.loads(out)
     assert code == 0 and len(result) == 9
@@ -179,7 +179,7 @@ def test_the_check_names_a_map_that_random_weights_give_too(neocog):
     assert "random net" in out and out.count(" *") >= sum(entry["like_a_random_network"] for entry in result)
 
 
-def test_a_recording_can_be_heard_as_the_network_hears_it(neocog, tmp_path):
+def test_the_relevant_part_of_a_recording_is_written_as_sound(neocog, tmp_path):
     path = tmp_path / "heard.wav"
     code, _, err = neocog("explain", "speech.safetensors", "a.wav", "--method", "lrp", "--listen", path)
     assert code == 0 and "the evidence for" in err
@@ -188,12 +188,12 @@ def test_a_recording_can_be_heard_as_the_network_hears_it(neocog, tmp_path):
     assert rate == 8000 and len(sound) == 4000 and 0 < np.square(sound).sum() < np.square(full).sum()
 
 
-def test_the_same_command_says_the_same(neocog):
+def test_explanations_are_deterministic(neocog):
     first, two = (neocog("explain", "vision.safetensors", "a.png", "--method", "all", "--json")[1] for _ in range(2))
     assert first == two
 
 
-def test_gradcam_looks_where_it_is_told(neocog):
+def test_gradcam_uses_the_given_layer(neocog):
     def peak(*words):
         return json.loads(neocog("explain", "vision.safetensors", "a.png", "--method", "gradcam", "--json", *words)[1])
 
@@ -215,8 +215,8 @@ def test_the_filters_of_the_first_layer_are_its_weights(neocog, tmp_path, models
         assert image.width > 300
 
 
-def test_the_filters_of_a_text_are_the_words_they_answer_to(neocog, models):
-    """The best phrase of a filter is the best token at each of its places, which a search over all finds too."""
+def test_the_filters_of_a_text_are_the_tokens_with_the_largest_products(neocog, models):
+    """The best phrase of a filter is the best token at each position, as an exhaustive search finds."""
     _, out, _ = neocog("filters", "text.safetensors", "--json")
     result = [entry for entry in json.loads(out) if entry["layer"] == "1.0.0"]
     weights = checkpoint.read_tensors(models / "text.safetensors")
@@ -243,8 +243,8 @@ def test_the_maps_of_a_layer_are_what_its_module_gives(neocog, tmp_path, name):
     assert path.exists()
 
 
-def test_what_excites_a_unit_most_is_found_and_cropped(neocog, tmp_path, models):
-    """Of thirty pictures one holds what the filter is: it comes first, cropped to where it lies."""
+def test_the_input_with_the_largest_activation_is_found_and_cropped(neocog, tmp_path, models):
+    """One of thirty pictures contains the filter's pattern: it comes first, cropped to the pattern."""
     rng = np.random.default_rng(0)
     weight = checkpoint.read_tensors(models / "vision.safetensors")["0.weight"][2].numpy()  # (3, 3, 3)
     for label in ("cat", "dog", "owl"):
@@ -293,7 +293,7 @@ def test_what_excites_a_unit_most_is_found_and_cropped(neocog, tmp_path, models)
         (("filters", "text.safetensors", "--out", "x.png"), "filters over texts are words rather than pictures"),
     ],
 )
-def test_a_mistake_is_answered_with_what_to_do(neocog, words, message):
+def test_a_usage_error_says_what_to_do(neocog, words, message):
     code, out, err = neocog(*words)
     assert code in (2, 3) and message in err and not out, err
     assert "Traceback" not in err
@@ -318,7 +318,7 @@ def test_damaged_weights_are_named(neocog, tmp_path):
         assert code == 1 and "3.weight holds numbers that are not finite; train it again" in err
 
 
-def test_every_domain_says_what_is_empty_and_where_a_place_is():
+def test_every_domain_has_a_baseline():
     for name in NETWORKS:
         domain = domain_of(name)
         maps = torch.rand(2, *NETWORKS[name][0])

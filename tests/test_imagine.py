@@ -1,4 +1,4 @@
-"""What a network looks for: the way uphill, what keeps it plain, and what is said of it."""
+"""Feature visualisation: gradient ascent, regularisation, and the predictions for its results."""
 
 import json
 from dataclasses import replace
@@ -30,7 +30,7 @@ QUICK = Ascent(steps=30)
 
 
 def plain(count=1, size=5, ground=0.0):
-    """A canvas whose values are what the network sees."""
+    """A parameterization whose values are the maps."""
     return InputParameterization(
         (1, size, size), lambda values: values, lambda values: values, torch.full((1, 1, 1), ground)
     )
@@ -57,8 +57,8 @@ def saved(tmp_path, **about):
 
 
 @pytest.mark.parametrize("settings", [QUICK, replace(QUICK, fourier=True), replace(QUICK, jitter=1, blur=0.5)], ids=str)
-def test_the_way_leads_uphill(settings):
-    """Whatever holds the values, a unit answers more strongly at the end than to what was there at the start."""
+def test_the_objective_increases(settings):
+    """With every storage of the values."""
     result = model()
     goal = goals.output(result.task, imagined.frozen_network(result), [0, 1, 2])
     canvas = imagined.continuous_parameterization(result)
@@ -70,7 +70,7 @@ def test_the_way_leads_uphill(settings):
 
 @pytest.mark.parametrize("fourier", [False, True])
 def test_a_planted_template_is_found(fourier):
-    """A filter that knows one pattern imagines that pattern: bright where it adds, dark where it takes away."""
+    """The optimum of a single filter is its pattern: bright where its weights are positive."""
     template = torch.tensor(
         [[-1, -1, 1, -1, -1], [-1, 1, 1, -1, -1], [-1, -1, 1, -1, -1], [-1, -1, 1, -1, -1], [1] * 5]
     )
@@ -82,8 +82,8 @@ def test_a_planted_template_is_found(fourier):
     assert np.corrcoef(result.flatten(), template.flatten())[0, 1] > 0.95
 
 
-def test_each_climbs_by_itself():
-    """What stands beside an input in a batch changes nothing."""
+def test_inputs_of_a_batch_are_optimised_independently():
+    """Other inputs of a batch change nothing."""
     result = model()
     words, canvas = imagined.frozen_network(result), imagined.continuous_parameterization(result)
     both = maximise(canvas, goals.output(result.task, words, [2, 1]), 2, QUICK)
@@ -91,7 +91,7 @@ def test_each_climbs_by_itself():
     torch.testing.assert_close(both[:1], alone)
 
 
-def test_the_same_seed_imagines_the_same():
+def test_the_result_is_determined_by_the_seed():
     result, settings = model(), replace(QUICK, jitter=2)
     first, again, second = (
         imagined.imagine_labels(result, [1], replace(settings, seed=seed))[0].input for seed in (0, 0, 1)
@@ -99,8 +99,8 @@ def test_the_same_seed_imagines_the_same():
     assert torch.equal(first, again) and not torch.equal(first, second)
 
 
-def test_the_penalty_leaves_less_there():
-    """Σ|x| is smaller the heavier it is fined, and nothing is left under a fine that no pixel is worth."""
+def test_the_penalty_reduces_the_sum_of_the_values():
+    """Σ|x| decreases with its weight, and is zero for a large weight."""
     result = model()
     sums = [
         float(imagined.imagine_labels(result, [0], replace(QUICK, steps=100, penalty=fine))[0].input.float().sum())
@@ -109,8 +109,8 @@ def test_the_penalty_leaves_less_there():
     assert sums[0] > sums[1] > sums[2] == 0
 
 
-def test_the_penalty_pulls_towards_the_ground():
-    """Where pictures are drawn on white, nothing is white."""
+def test_the_penalty_pulls_towards_the_baseline():
+    """The baseline of pictures on a white background is white."""
     result = model(preprocessing={**GREY, "mean": [0.9]})
     (entry,) = imagined.imagine_labels(result, [0], replace(QUICK, steps=100, penalty=100))
     assert bool((entry.input == 255).all())
@@ -123,7 +123,7 @@ def test_total_variation_is_the_sum_of_steps_between_neighbours():
     np.testing.assert_allclose(total_variation(values), expected)
 
 
-def test_a_blur_keeps_what_is_even_and_is_a_gaussian():
+def test_the_blur_is_a_gaussian_and_keeps_constant_values():
     np.testing.assert_allclose(gaussian_blur(torch.full((1, 2, 6, 7), 0.3), 1.0), 0.3, rtol=1e-6)
     dot = torch.zeros(1, 1, 15, 15)
     dot[..., 7, 7] = 1
@@ -133,8 +133,8 @@ def test_a_blur_keeps_what_is_even_and_is_a_gaussian():
     np.testing.assert_allclose(out, out.T, atol=1e-7)
 
 
-def test_a_silent_unit_is_woken():
-    """A filter that answers nothing where the ascent begins is climbed for all the same."""
+def test_a_unit_without_activation_is_optimised():
+    """Negative activations have a small gradient."""
 
     def silence(words):
         words[0].bias.data.fill_(-0.1)
@@ -150,8 +150,8 @@ def test_a_silent_unit_is_woken():
 
 
 @pytest.mark.parametrize("number", ["0", "1", "2", "3", "3.0.0", "3.0.1", "4", "5"])
-def test_an_answer_is_what_the_layer_gives(number):
-    """Also inside a word that holds others; against the whole network run word by word."""
+def test_activations_are_the_outputs_of_the_layer(number):
+    """Also inside a combinator; compared with hooks on the whole network."""
     result = model()
     words, maps = imagined.frozen_network(result), torch.randn(2, 1, 8, 8)
     place = places.layer(result.network, number)
@@ -163,7 +163,7 @@ def test_an_answer_is_what_the_layer_gives(number):
     assert activations(words, [place], maps)[0].shape[1] == place.units
 
 
-def test_labels_are_imagined_in_three_ways_and_units_in_one():
+def test_labels_have_three_default_settings_and_units_one():
     result = model()
     document = series.of_labels(result, [], {"steps": 5}, None)
     assert [str(row.settings) for row in document.rows] == [
@@ -179,7 +179,7 @@ def test_labels_are_imagined_in_three_ways_and_units_in_one():
     )
 
 
-def test_what_is_said_is_measured_on_the_picture_as_a_file_holds_it():
+def test_predictions_are_for_the_input_as_a_file_holds_it():
     result = model()
     (entry,) = imagined.imagine_labels(result, [1], QUICK)
     assert entry.input.dtype == torch.uint8 and entry.input.shape == (1, 8, 8)
@@ -190,7 +190,7 @@ def test_what_is_said_is_measured_on_the_picture_as_a_file_holds_it():
     assert entry.label == LABELS[int(scores.argmax())]
 
 
-def test_a_network_that_is_sure_of_noise_is_called_so():
+def test_certain_predictions_for_noise_are_counted():
     def certain(words):
         words[-1].weight.data.zero_()
         words[-1].bias.data.copy_(torch.tensor([0.0, 9.0, 0.0]))
@@ -199,7 +199,7 @@ def test_a_network_that_is_sure_of_noise_is_called_so():
     assert imagined.predictions_for_noise(model(change=lambda words: words[-1].weight.data.zero_()))["certain"] == 0
 
 
-def test_a_sheet_has_a_picture_for_each_and_says_how():
+def test_a_sheet_has_a_picture_for_each_input_and_names_the_settings():
     result = model()
     sheet = sheet_of(result, series.of_labels(result, ["low"], {"steps": 5}, None))
     assert (
@@ -236,13 +236,13 @@ def damaged(words):
         (["--out", "sheet.gif"], {}, "sheet.gif ends in none of .png, .svg"),
     ],
 )
-def test_what_is_wrong_is_said(arguments, about, message, tmp_path, monkeypatch):
+def test_a_usage_error_is_reported(arguments, about, message, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     result = CliRunner().invoke(app, ["imagine", saved(tmp_path, **about), "--steps", "2", "--json", *arguments])
     assert isinstance(result.exception, Problem) and message in str(result.exception)
 
 
-def test_a_file_that_is_there_is_kept(tmp_path):
+def test_an_existing_file_is_kept(tmp_path):
     (tmp_path / "sheet.png").write_text("mine")
     result = CliRunner().invoke(app, ["imagine", saved(tmp_path), "--out", str(tmp_path / "sheet.png")])
     assert "sheet.png exists; name another file, or replace it with --force" in str(result.exception)
@@ -262,7 +262,7 @@ def test_the_command_writes_a_sheet_and_one_document(tmp_path):
     assert (tmp_path / "sheet.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_the_command_says_how_sure_the_network_is(tmp_path):
+def test_the_command_prints_the_predictions(tmp_path):
     result = CliRunner().invoke(app, ["imagine", saved(tmp_path), "--steps", "3", "--out", str(tmp_path / "a.svg")])
     assert "no constraint: " in result.stdout and "noise: of 1,000 inputs" in result.stdout
     units = CliRunner().invoke(app, ["imagine", saved(tmp_path), "--steps", "3", "--layer", "0", "--json"])
