@@ -30,8 +30,8 @@ def command(capsys, monkeypatch):
             cli.main()
         except SystemExit as end:
             code = int(end.code or 0)
-        told = capsys.readouterr()
-        return code, told.out, told.err
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
 
     return call
 

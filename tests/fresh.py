@@ -7,5 +7,5 @@ import sys
 def loaded_by(program: str) -> set[str]:
     """The modules that a fresh Python has imported at the end of a program."""
     report = f"{program}\nimport sys; print(); print(*sys.modules)"
-    done = subprocess.run([sys.executable, "-c", report], capture_output=True, text=True, check=True)
-    return set(done.stdout.splitlines()[-1].split())
+    process = subprocess.run([sys.executable, "-c", report], capture_output=True, text=True, check=True)
+    return set(process.stdout.splitlines()[-1].split())

@@ -50,10 +50,10 @@ def problem(path: Path, content: bytes | None = None) -> str:
     """What reading the card of `path` says, with `content` in it; as the template that the messages are."""
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(Problem) as told:
+    with pytest.raises(Problem) as raised:
         card(path)
-    assert told.value.code == FAILED
-    return str(told.value).replace(str(path), "{path}")
+    assert raised.value.code == FAILED
+    return str(raised.value).replace(str(path), "{path}")
 
 
 def framed(header: object) -> bytes:
@@ -63,8 +63,8 @@ def framed(header: object) -> bytes:
 
 
 def carded(**changes: object) -> bytes:
-    told = {name: value for name, value in (asdict(CARD) | changes).items() if value is not ...}
-    return framed({"__metadata__": {KEY: json.dumps(told)}})
+    fields = {name: value for name, value in (asdict(CARD) | changes).items() if value is not ...}
+    return framed({"__metadata__": {KEY: json.dumps(fields)}})
 
 
 # --- there and back -----------------------------------------------------------------------------------------------
@@ -114,8 +114,8 @@ def test_reading_a_card_imports_no_torch(model):
         "print(checkpoint.card(checkpoint.find(sys.argv[1])).domain)\n"
         "print(*{'torch', 'numpy', 'safetensors'} & set(sys.modules))\n"
     )
-    done = subprocess.run([sys.executable, "-c", program, model.parent], capture_output=True, text=True, check=True)
-    assert done.stdout == "vision\n\n"
+    process = subprocess.run([sys.executable, "-c", program, model.parent], capture_output=True, text=True, check=True)
+    assert process.stdout == "vision\n\n"
 
 
 def test_a_save_that_fails_leaves_the_old_model(model, monkeypatch):
@@ -189,10 +189,10 @@ def test_safetensors_of_others_have_no_card(tmp_path):
 
 def test_a_file_cut_anywhere_is_cut_short(model):
     """In its first eight bytes it is nothing yet, afterwards always a piece of something."""
-    whole = model.read_bytes()
-    lengths = [*range(20), *range(20, len(whole) - 20, 7), *range(len(whole) - 20, len(whole))]
-    said = [problem(model, whole[:length]) for length in lengths]
-    assert said == [NOT_ONE] * 8 + [CUT_SHORT] * (len(lengths) - 8)
+    content = model.read_bytes()
+    lengths = [*range(20), *range(20, len(content) - 20, 7), *range(len(content) - 20, len(content))]
+    messages = [problem(model, content[:length]) for length in lengths]
+    assert messages == [NOT_ONE] * 8 + [CUT_SHORT] * (len(lengths) - 8)
 
 
 class Code:
@@ -278,7 +278,7 @@ JSON = st.recursive(
 OFFSETS = st.fixed_dictionaries({"data_offsets": JSON})
 HEADERS = st.fixed_dictionaries({}, optional={"__metadata__": JSON, "a": JSON, "b": OFFSETS})
 CARDS = st.fixed_dictionaries({}, optional=dict.fromkeys(asdict(CARD), JSON))
-NAMED_CARDS = CARDS.map(lambda told: {"__metadata__": {KEY: json.dumps(told)}})
+NAMED_CARDS = CARDS.map(lambda fields: {"__metadata__": {KEY: json.dumps(fields)}})
 
 
 @given(st.binary(max_size=200) | (JSON | HEADERS | NAMED_CARDS).map(framed))
@@ -288,8 +288,8 @@ def test_no_content_gives_anything_but_a_problem(tmp_path_factory, content):
     path.write_bytes(content)
     try:
         assert isinstance(card(path), Card)
-    except Problem as told:
-        assert str(path) in str(told)
+    except Problem as error:
+        assert str(path) in str(error)
 
 
 @given(st.data())
@@ -303,8 +303,8 @@ def test_a_damaged_model_gives_its_card_and_weights_or_a_problem(tmp_path_factor
     for read in (card, read_tensors):
         try:
             read(path)
-        except Problem as told:
-            assert str(path) in str(told)
+        except Problem as error:
+            assert str(path) in str(error)
 
 
 def test_weights_in_a_damaged_file_are_told_of(model):
@@ -318,10 +318,10 @@ def test_weights_in_a_damaged_file_are_told_of(model):
 
 
 def missing(name: str) -> str:
-    with pytest.raises(Problem) as told:
+    with pytest.raises(Problem) as raised:
         find(name)
-    assert told.value.code == USAGE
-    return str(told.value)
+    assert raised.value.code == USAGE
+    return str(raised.value)
 
 
 def test_a_model_is_a_file_or_the_folder_it_lies_in(model):
@@ -336,9 +336,9 @@ def test_a_folder_without_a_model(tmp_path):
 
 
 def test_a_model_that_does_not_exist(model):
-    there = str(model).replace("model.", "modle.")
-    assert missing(there) == (
-        f"{there} does not exist (did you mean model.safetensors?); expected a model file or a run's folder"
+    misspelt = str(model).replace("model.", "modle.")
+    assert missing(misspelt) == (
+        f"{misspelt} does not exist (did you mean model.safetensors?); expected a model file or a run's folder"
     )
     assert missing("nowhere/to/be/found") == (
         "nowhere/to/be/found does not exist; expected a model file or a run's folder"

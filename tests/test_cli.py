@@ -52,8 +52,8 @@ def trained(photos, tmp_path_factory) -> Path:
     return out
 
 
-def done(told: tuple[int, str, str]) -> None:
-    assert told[0] == 0, told[2]
+def assert_success(result: tuple[int, str, str]) -> None:
+    assert result[0] == 0, result[2]
 
 
 def environment(tmp_path: Path) -> dict[str, str]:
@@ -66,8 +66,8 @@ def environment(tmp_path: Path) -> dict[str, str]:
 def test_train_writes_a_run_folder_with_all_that_is_promised(neocog, photos, tmp_path):
     code, out, err = neocog("train", "vision", photos, "--network", TINY, "--epochs", "2", "--out", "run")
     assert code == 0
-    found = {each.name for each in Path("run").iterdir()}
-    assert found == {
+    names = {path.name for path in Path("run").iterdir()}
+    assert names == {
         *("model.safetensors", "settings.toml", "metrics.jsonl", "summary.json", "state.safetensors"),
         *("curves.png", "confusion.png", "report.html"),
     }
@@ -87,50 +87,50 @@ def test_train_prints_one_json_document_and_nothing_else_on_stdout(neocog, photo
 
 def test_settings_toml_runs_again_as_it_stands(neocog, photos):
     options = ("--network", TINY, "--epochs", "2", "--seed", "5", "--augment", "flip, crop(1)", "--size", "10")
-    done(neocog("train", "vision", photos, *options, "--out", "one"))
-    done(neocog("train", "--settings", "one/settings.toml", "--out", "two"))
-    one, two = (Path(run, "model.safetensors").read_bytes() for run in ("one", "two"))
+    assert_success(neocog("train", "vision", photos, *options, "--out", "one"))
+    assert_success(neocog("train", "--settings", "one/settings.toml", "--out", "two"))
+    first, second = (Path(run, "model.safetensors").read_bytes() for run in ("one", "two"))
     from safetensors.numpy import load
 
-    assert all((load(one)[name] == load(two)[name]).all() for name in load(one))
+    assert all((load(first)[name] == load(second)[name]).all() for name in load(first))
     assert Path("one/settings.toml").read_text() == Path("two/settings.toml").read_text()
 
 
 def test_predict_names_the_label_of_each_file(neocog, trained, photos):
     code, out, _ = neocog("predict", trained, photos / "red" / "0.png", photos / "blue", "--top", "1", "--json")
-    told = json.loads(out)
-    assert code == 0 and len(told) == 31
-    assert told[0]["input"].endswith("0.png") and told[0]["predictions"][0]["label"] == "red"
-    assert {answer["predictions"][0]["label"] for answer in told[1:]} == {"blue"}
-    assert 0.5 < told[0]["predictions"][0]["probability"] <= 1
+    rows = json.loads(out)
+    assert code == 0 and len(rows) == 31
+    assert rows[0]["input"].endswith("0.png") and rows[0]["predictions"][0]["label"] == "red"
+    assert {answer["predictions"][0]["label"] for answer in rows[1:]} == {"blue"}
+    assert 0.5 < rows[0]["predictions"][0]["probability"] <= 1
 
 
 def test_predict_reads_a_picture_from_stdin(trained, photos, tmp_path):
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-m", "neocog", "predict", str(trained), "-", "--json"],
         input=(photos / "green" / "1.png").read_bytes(),
         capture_output=True,
         env=environment(tmp_path),
         cwd=tmp_path,
     )
-    assert json.loads(done.stdout)[0] | {"predictions": 0} == {"input": "-", "predictions": 0}
-    assert json.loads(done.stdout)[0]["predictions"][0]["label"] == "green"
+    assert json.loads(process.stdout)[0] | {"predictions": 0} == {"input": "-", "predictions": 0}
+    assert json.loads(process.stdout)[0]["predictions"][0]["label"] == "green"
 
 
 def test_predict_names_the_file_it_cannot_read_and_answers_for_the_rest(neocog, trained, photos, tmp_path):
     (tmp_path / "broken.png").write_text("not a picture")
     code, out, err = neocog("predict", trained, tmp_path / "broken.png", photos / "red" / "2.png", "--json")
-    told = json.loads(out)
+    rows = json.loads(out)
     assert code == DATA and "broken.png" in err
-    assert "problem" in told[0] and told[1]["predictions"][0]["label"] == "red"
+    assert "problem" in rows[0] and rows[1]["predictions"][0]["label"] == "red"
 
 
 def test_evaluate_scores_the_part_that_training_left_aside(neocog, trained, photos):
     code, out, _ = neocog("evaluate", trained, photos, "--json", "--confusion", "confusion.png")
-    told, summary = json.loads(out), json.loads((trained / "summary.json").read_text())
+    metrics, summary = json.loads(out), json.loads((trained / "summary.json").read_text())
     assert code == 0 and Path("confusion.png").stat().st_size > 1000
     for name in ("accuracy", "interval", "examples", "log_loss", "confusion"):
-        assert told[name] == summary[name]
+        assert metrics[name] == summary[name]
 
 
 def test_evaluate_prints_a_table(neocog, trained, photos):
@@ -143,8 +143,8 @@ def test_labels_are_matched_by_name(neocog, trained, tmp_path):
     """A folder with fewer classes, in another order, is scored against the right ones."""
     paint(tmp_path / "some", "red", 6, seed=9)
     paint(tmp_path / "some", "green", 6, seed=9)
-    told = json.loads(neocog("evaluate", trained, "some", "--json")[1])
-    assert told["accuracy"] == 1.0 and told["examples"] == 12
+    metrics = json.loads(neocog("evaluate", trained, "some", "--json")[1])
+    assert metrics["accuracy"] == 1.0 and metrics["examples"] == 12
 
 
 def test_a_label_that_the_model_does_not_know_is_an_error(neocog, trained, tmp_path):
@@ -203,12 +203,12 @@ def test_a_stopped_run_resumes_to_the_weights_of_one_never_stopped(number, photo
     if number != signal.SIGKILL:
         assert running.returncode == INTERRUPTED
         assert "resume with: neocog resume run" in err
-    done(neocog("resume", "run"))
+    assert_success(neocog("resume", "run"))
     options = ("--network", TINY, "--epochs", "40", "--batch", "8", "--out", "whole")
-    done(neocog("train", "vision", photos, *options))
-    resumed, whole = weights(tmp_path / "run"), weights(tmp_path / "whole")
-    assert resumed.keys() == whole.keys()
-    assert all(np.array_equal(resumed[name], whole[name]) for name in whole)
+    assert_success(neocog("train", "vision", photos, *options))
+    resumed, uninterrupted = weights(tmp_path / "run"), weights(tmp_path / "whole")
+    assert resumed.keys() == uninterrupted.keys()
+    assert all(np.array_equal(resumed[name], uninterrupted[name]) for name in uninterrupted)
     lines = [
         [json.loads(line)["loss"] for line in Path(run, "metrics.jsonl").read_text().splitlines()]
         for run in ("run", "whole")
@@ -217,19 +217,19 @@ def test_a_stopped_run_resumes_to_the_weights_of_one_never_stopped(number, photo
 
 
 def test_a_finished_run_says_so_and_trains_further_when_told(neocog, photos):
-    done(neocog("train", "vision", photos, "--network", TINY, "--epochs", "2", "--out", "run"))
+    assert_success(neocog("train", "vision", photos, "--network", TINY, "--epochs", "2", "--out", "run"))
     before = Path("run/model.safetensors").read_bytes()
     code, _, err = neocog("resume", "run")
     assert code == 0 and "run is finished: 2 of 2 epochs; train further with --epochs 4" in err
     assert Path("run/model.safetensors").read_bytes() == before
-    done(neocog("resume", "run", "--epochs", "4"))
+    assert_success(neocog("resume", "run", "--epochs", "4"))
     assert len(Path("run/metrics.jsonl").read_text().splitlines()) == 4
 
 
 def test_a_run_whose_data_have_changed_does_not_go_on(neocog, tmp_path):
     for label in COLOURS:
         paint(tmp_path / "mine", label, 8)
-    done(neocog("train", "vision", "mine", "--network", TINY, "--epochs", "1", "--out", "run"))
+    assert_success(neocog("train", "vision", "mine", "--network", TINY, "--epochs", "1", "--out", "run"))
     paint(tmp_path / "mine", "red", 12)
     code, _, err = neocog("resume", "run", "--epochs", "2")
     assert code == DATA and "is not what it was when this run began" in err
@@ -238,12 +238,12 @@ def test_a_run_whose_data_have_changed_does_not_go_on(neocog, tmp_path):
 def test_two_processes_train_one_network(photos, tmp_path):
     """torchrun with gloo: both take part, one writes."""
     arguments = ["-m", "neocog", "train", "vision", str(photos), "--network", TINY, "--epochs", "2", "--out", "run"]
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", *arguments, "--device", "cpu"],
         capture_output=True, text=True, env=environment(tmp_path), cwd=tmp_path, timeout=300,
     )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.count("accuracy") == 1 and done.stderr.count("epoch 2/2") == 1
+    assert process.returncode == 0, process.stderr
+    assert process.stdout.count("accuracy") == 1 and process.stderr.count("epoch 2/2") == 1
     assert json.loads((tmp_path / "run/summary.json").read_text())["epochs"] == 2
 
 
@@ -252,9 +252,9 @@ def test_two_processes_train_one_network(photos, tmp_path):
 
 def test_describe_gives_the_measurements_as_json(neocog):
     code, out, _ = neocog("describe", "conv(25, 3), relu, maxpool(2)", "--input", "1x28x28", "--json")
-    told = json.loads(out)
-    assert code == 0 and told["parameters"] == 250 and told["macs"] == 152100
-    assert told["layers"][0] == {
+    description = json.loads(out)
+    assert code == 0 and description["parameters"] == 250 and description["macs"] == 152100
+    assert description["layers"][0] == {
         "layer": "conv(25, 3)", "output": [25, 26, 26], "parameters": 250, "macs": 152100,
         "receptive_field": [3, 3], "unseen": [0, 0],
     }  # fmt: skip
@@ -268,8 +268,15 @@ def test_describe_takes_a_recipe_or_a_run_and_draws(neocog, trained):
 
 
 def test_every_recipe_is_listed(neocog):
-    told = json.loads(neocog("recipes", "--json")[1])
-    assert {each["recipe"] for each in told} >= {"swift", "keras-digits", "lenet5", "alexnet", "vgg16", "googlenet"}
+    recipes = json.loads(neocog("recipes", "--json")[1])
+    assert {recipe["recipe"] for recipe in recipes} >= {
+        "swift",
+        "keras-digits",
+        "lenet5",
+        "alexnet",
+        "vgg16",
+        "googlenet",
+    }
     assert "resnet50" in neocog("recipes", "vision")[1]
 
 
@@ -279,9 +286,9 @@ def test_check_reports_what_training_would_meet(neocog, photos, tmp_path):
     (tmp_path / "mine/red/empty.png").write_bytes(b"")
     (tmp_path / "mine/green/twin.png").write_bytes((tmp_path / "mine/red/0.png").read_bytes())
     code, out, _ = neocog("check", "vision", "mine", "--json")
-    told = json.loads(out)
-    assert code == 0 and told["labels"] == {"blue": 4, "green": 5, "red": 4}
-    assert len(told["bad"]) == 1 and "empty.png" in told["bad"][0]["file"] and len(told["duplicates"]) == 1
+    report = json.loads(out)
+    assert code == 0 and report["labels"] == {"blue": 4, "green": 5, "red": 4}
+    assert len(report["bad"]) == 1 and "empty.png" in report["bad"][0]["file"] and len(report["duplicates"]) == 1
     assert "empty.png" in neocog("check", "vision", "mine")[1]
 
 
@@ -360,21 +367,21 @@ WRONG = [
 @pytest.mark.parametrize(("arguments", "code", "message"), WRONG, ids=[" ".join(row[0])[:50] for row in WRONG])
 def test_wrong_use_gets_a_sentence_and_code_2(arguments, code, message, neocog, photos, trained):
     places = {"PHOTOS": photos, "PHOTOZ": photos.parent / "photoz", "RUN": trained}
-    found, out, err = neocog(*(places.get(each, each) for each in arguments))
+    exit_code, out, err = neocog(*(places.get(argument, argument) for argument in arguments))
     assert message in err and "Traceback" not in err
-    assert found == code and out == ""
+    assert exit_code == code and out == ""
     assert not Path("runs").exists()  # nothing is written before everything is checked
 
 
 def test_a_run_folder_that_exists_is_not_overwritten(neocog, photos):
     options = ("train", "vision", photos, "--network", TINY, "--epochs", "1", "--out", "run")
-    done(neocog(*options))
+    assert_success(neocog(*options))
     Path("run/notes.txt").write_text("mine")
     before = Path("run/model.safetensors").read_bytes()
     code, _, err = neocog(*options, "--seed", "3")
     assert code == USAGE and "run exists and is not empty; name another with --out, or replace it with --force" in err
     assert Path("run/model.safetensors").read_bytes() == before
-    done(neocog(*options, "--seed", "3", "--force"))
+    assert_success(neocog(*options, "--seed", "3", "--force"))
     assert Path("run/model.safetensors").read_bytes() != before and Path("run/notes.txt").read_text() == "mine"
 
 
@@ -384,15 +391,15 @@ def test_a_model_of_another_domain_is_refused(neocog, trained, tmp_path):
     from neocog.core import checkpoint
 
     path = trained / "model.safetensors"
-    other = replace(checkpoint.card(path), domain="smell")
-    checkpoint.save(tmp_path / "other.safetensors", checkpoint.read_tensors(path), other)
+    card = replace(checkpoint.card(path), domain="smell")
+    checkpoint.save(tmp_path / "other.safetensors", checkpoint.read_tensors(path), card)
     code, _, err = neocog("predict", "other.safetensors", "x.png")
     assert code == USAGE and "smell is not a domain; the domains are vision" in err
 
 
 def test_a_truncated_model_is_refused(neocog, trained, tmp_path):
-    whole = (trained / "model.safetensors").read_bytes()
-    (tmp_path / "cut.safetensors").write_bytes(whole[:-10])
+    content = (trained / "model.safetensors").read_bytes()
+    (tmp_path / "cut.safetensors").write_bytes(content[:-10])
     code, _, err = neocog("predict", "cut.safetensors", "x.png")
     assert code == 1 and "cut.safetensors is cut short: it ends before its weights do" in err
 
@@ -415,7 +422,7 @@ def test_debug_shows_the_traceback(neocog):
 
 def test_output_into_a_closed_pipe_ends_quietly(trained, photos, tmp_path):
     command = f"{sys.executable} -m neocog recipes | head -c 1"
-    done = subprocess.run(
+    process = subprocess.run(
         ["bash", "-c", command], capture_output=True, text=True, env=environment(tmp_path), cwd=tmp_path
     )
-    assert "Traceback" not in done.stderr
+    assert "Traceback" not in process.stderr

@@ -164,15 +164,15 @@ def test_no_augmentation_changes_nothing(domain, data):
     x, y = data.train[torch.arange(4)]
     none = domain.augment("none", data.extras)
     maps = domain.frontend(data.preprocessing)(x)
-    for given, change in ((x, none.inputs), (maps, none.maps)):
-        changed, targets = change(given, y, torch.Generator())
-        assert torch.equal(changed, given) and torch.equal(targets, y)
+    for inputs, change in ((x, none.inputs), (maps, none.maps)):
+        changed, targets = change(inputs, y, torch.Generator())
+        assert torch.equal(changed, inputs) and torch.equal(targets, y)
 
 
 def test_labels_of_a_model_decide_the_targets(domain, files, data):
     turned = data.labels[::-1]
-    other = domain.load(DataSpec(str(files)), turned, data.preprocessing)
-    by_name = {name: turned[t] for p in other.splits.values() for name, t in zip(p.names, p.targets, strict=True)}
+    relabelled = domain.load(DataSpec(str(files)), turned, data.preprocessing)
+    by_name = {name: turned[t] for p in relabelled.splits.values() for name, t in zip(p.names, p.targets, strict=True)}
     for part in data.splits.values():
         assert all(by_name[name] == data.labels[t] for name, t in zip(part.names, part.targets, strict=True))
 
@@ -194,8 +194,8 @@ def test_an_input_can_be_shown(domain, data):
 
 
 def test_check_counts_what_load_loads(domain, files, data):
-    told = domain.check(DataSpec(str(files)))
-    assert told["examples"] == 30 and set(told["labels"]) == set(data.labels) and told["bad"] == []
+    report = domain.check(DataSpec(str(files)))
+    assert report["examples"] == 30 and set(report["labels"]) == set(data.labels) and report["bad"] == []
 
 
 def test_from_files_to_an_answer(domain, files, data, tmp_path):
@@ -209,7 +209,7 @@ def test_from_files_to_an_answer(domain, files, data, tmp_path):
     value = input_of(name)
     (answer,) = model.predict([value], len(data.labels))
     assert answer["predictions"][0]["label"] == data.labels[int(data.test.targets[0])]
-    assert sum(each["probability"] for each in answer["predictions"]) == pytest.approx(1)
+    assert sum(prediction["probability"] for prediction in answer["predictions"]) == pytest.approx(1)
     with torch.inference_mode():
         direct = model.module(domain.read(value, model.card.preprocessing)[None]).softmax(1).max()
     assert answer["predictions"][0]["probability"] == pytest.approx(float(direct), abs=1e-5)

@@ -15,9 +15,11 @@ def test_the_speech_part_trains_on_synthetic_words_and_says_so(tmp_path: Path) -
     pytest.importorskip("espeakng_loader")
     shown = StringIO()
     demo.speech_part(True, str(tmp_path / "run"), Console(file=shown, width=80))
-    told = " ".join(shown.getvalue().split())
-    assert "synthetic, spoken by eSpeak NG in 14 voices" in told and "real voices are harder" in told
-    assert "of 60 words in new voices are classified correctly" in told and (tmp_path / "run" / "report.html").exists()
+    output = " ".join(shown.getvalue().split())
+    assert "synthetic, spoken by eSpeak NG in 14 voices" in output and "real voices are harder" in output
+    assert (
+        "of 60 words in new voices are classified correctly" in output and (tmp_path / "run" / "report.html").exists()
+    )
 
 
 @pytest.mark.slow
@@ -42,15 +44,15 @@ def test_a_missing_extra_does_not_end_the_demo(monkeypatch, capsys, tmp_path: Pa
     monkeypatch.setattr(demo, "text_part", lambda *_: print("texts"))
     monkeypatch.setattr(demo, "go_part", lambda *_: print("boards"))
     demo.show_demo(True, str(tmp_path / "run"))
-    told = capsys.readouterr().out
-    places = [told.index(words) for words in ("pictures", "The speech part is skipped", "texts", "boards")]
+    output = capsys.readouterr().out
+    places = [output.index(words) for words in ("pictures", "The speech part is skipped", "texts", "boards")]
     assert places == sorted(places)
 
 
 def test_the_go_part_plays_with_the_included_network(capsys, tmp_path: Path) -> None:
     shown = StringIO()
     demo.go_part(True, str(tmp_path / "run"), Console(file=shown, width=80))
-    told = capsys.readouterr().out
+    output = capsys.readouterr().out
     assert "of the moves in 201,090 test positions" in " ".join(shown.getvalue().split())
-    assert "move 16 of 16" in told and "A B C D E F G H J K L M N O P Q R S T" in told
+    assert "move 16 of 16" in output and "A B C D E F G H J K L M N O P Q R S T" in output
     assert (tmp_path / "run" / "opening.sgf").read_bytes().startswith(b"(;GM[1]")

@@ -45,7 +45,7 @@ def test_a_device_of_torch_that_nobody_trained_on(name, machine):
 
 
 @pytest.mark.parametrize(
-    ("name", "gpus", "found"),
+    ("name", "gpus", "available"),
     [
         ("cuda", 0, "none"),
         ("cuda:0", 0, "none"),
@@ -54,9 +54,9 @@ def test_a_device_of_torch_that_nobody_trained_on(name, machine):
         ("cpu:1", 0, "1 of them"),
     ],
 )
-def test_a_device_that_is_not_here(name, gpus, found, machine):
+def test_a_device_that_is_not_here(name, gpus, available, machine):
     machine(gpus)
-    assert refused(name) == f"{name} is not available: torch finds {found}; --device cpu always works"
+    assert refused(name) == f"{name} is not available: torch finds {available}; --device cpu always works"
 
 
 @pytest.mark.parametrize(

@@ -37,13 +37,13 @@ def test_a_network_gives_the_scores_that_it_gives_on_the_processor(domain, recip
     initialize(module, 0)
     x = torch.rand(6, *shape, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
-        wanted = module(x)
-        found = devices.lay_out(copy.deepcopy(module).to(GPU), devices.memory_format(module, GPU))(x.to(GPU)).cpu()
-        spread = wanted.std()
-        assert (found - wanted).abs().max() < 0.02 * spread  # convolutions are in TF32 on newer GPUs
+        expected = module(x)
+        actual = devices.lay_out(copy.deepcopy(module).to(GPU), devices.memory_format(module, GPU))(x.to(GPU)).cpu()
+        spread = expected.std()
+        assert (actual - expected).abs().max() < 0.02 * spread  # convolutions are in TF32 on newer GPUs
         if devices.number_format(GPU, "auto") == torch.bfloat16:
             with torch.autocast(GPU.type, torch.bfloat16):
-                assert (module.to(GPU)(x.to(GPU)).float().cpu() - wanted).abs().max() < 0.2 * spread
+                assert (module.to(GPU)(x.to(GPU)).float().cpu() - expected).abs().max() < 0.2 * spread
 
 
 def network_with_a_table() -> nn.Sequential:
@@ -58,71 +58,73 @@ def network_with_a_table() -> nn.Sequential:
 def test_steps_are_those_of_the_processor(name):
     """In float64, where it is there, to the last digits; but Muon multiplies in bfloat16 where that is faster."""
     settings = Settings(optimiser=name, lr=0.02, adam_lr=0.01, weight_decay=0.1)
-    here = network_with_a_table()
-    before = copy.deepcopy(here)
-    there = copy.deepcopy(here).to(GPU)
-    pairs = [(module, optimiser(module, settings)) for module in (here, there)]
+    on_cpu = network_with_a_table()
+    before = copy.deepcopy(on_cpu)
+    on_gpu = copy.deepcopy(on_cpu).to(GPU)
+    pairs = [(module, optimiser(module, settings)) for module in (on_cpu, on_gpu)]
     ids = torch.randint(0, MANY_ROWS, (5, 8, 2), generator=torch.Generator().manual_seed(0))
-    for own in ids:
+    for batch in ids:
         for module, step in pairs:
             step.zero_grad()
-            module(own.to(next(module.parameters()).device)).square().sum().backward()
+            module(batch.to(next(module.parameters()).device)).square().sum().backward()
             step.step()
-    near = 0.1 if name == "muon" or GPU.type == "mps" else 1e-6
-    for (told, a), b, began in zip(here.named_parameters(), there.parameters(), before.parameters(), strict=True):
-        moved = (a - began).norm()
-        assert (b.cpu() - a).norm() <= near * moved, told
+    tolerance = 0.1 if name == "muon" or GPU.type == "mps" else 1e-6
+    for (parameter, a), b, initial in zip(
+        on_cpu.named_parameters(), on_gpu.parameters(), before.parameters(), strict=True
+    ):
+        moved = (a - initial).norm()
+        assert (b.cpu() - a).norm() <= tolerance * moved, parameter
     kept = pairs[1][1].state_dict()
-    again = optimiser(there, settings)
-    again.load_state_dict({at: {n: v.cpu() for n, v in values.items()} for at, values in kept.items()})
-    for at, values in again.state_dict().items():
+    restored = optimiser(on_gpu, settings)
+    restored.load_state_dict({index: {n: v.cpu() for n, v in values.items()} for index, values in kept.items()})
+    for index, values in restored.state_dict().items():
         for key, value in values.items():
-            assert torch.equal(value, kept[at][key]) and value.device == kept[at][key].device
+            assert torch.equal(value, kept[index][key]) and value.device == kept[index][key].device
 
 
 def test_it_learns_from_examples_that_are_computed_and_goes_on_from_its_state():
-    whole = toy.examples(120)
+    examples = toy.examples(120)
     first = toy.trainer(epochs=6, lr=0.02, device=str(GPU), augment="none")
-    for epoch in toy.train(first, lazy(whole), toy.examples(30, 1), UNCHANGED):
+    for epoch in toy.train(first, lazy(examples), toy.examples(30, 1), UNCHANGED):
         if epoch.epoch == 2:
             state = {name: value.cpu() for name, value in first.copy()[0].items()}, first.to_dict()
     assert first.history[-1].valid["accuracy"] > 0.9
     second = toy.trainer(epochs=6, lr=0.02, device=str(GPU), augment="none")
     second.restore(*state)
-    assert len(list(toy.train(second, lazy(whole), toy.examples(30, 1), UNCHANGED))) == 4
+    assert len(list(toy.train(second, lazy(examples), toy.examples(30, 1), UNCHANGED))) == 4
     assert abs(second.history[-1].train["loss"] - first.history[-1].train["loss"]) < 0.1
 
 
 def test_answers_are_the_same_whether_examples_lie_there_or_are_computed():
     trainer = toy.trainer(device=str(GPU), precision="float32")
-    whole = toy.examples(70)
-    assert to_device_if_fits(whole, GPU).targets.device == GPU
-    for examples in (whole, lazy(whole), to_device_if_fits(whole, GPU)):
+    examples = toy.examples(70)
+    assert to_device_if_fits(examples, GPU).targets.device == GPU
+    for stored in (examples, lazy(examples), to_device_if_fits(examples, GPU)):
         assert torch.allclose(
-            torch.from_numpy(predict_proba(trainer, examples, 16)),
-            torch.from_numpy(predict_proba(trainer, whole, 70)),
+            torch.from_numpy(predict_proba(trainer, stored, 16)),
+            torch.from_numpy(predict_proba(trainer, examples, 70)),
             atol=1e-5,
         )
 
 
 def test_batches_that_are_computed_come_to_the_device_ahead_of_their_step():
-    whole = toy.examples(40)
-    feed = prefetcher(lazy(whole), GPU)
+    examples = toy.examples(40)
+    feed = prefetcher(lazy(examples), GPU)
     assert feed is not None
     order = torch.arange(40).split(8)
     feed.prefetch(order)
     for indices in order:
         inputs, targets = feed(indices)
         assert inputs.device.type == targets.device.type == GPU.type
-        assert torch.equal(inputs.cpu(), whole.inputs[indices])
+        assert torch.equal(inputs.cpu(), examples.inputs[indices])
     feed.close()
-    assert fetch_batch(whole, order[0], GPU)[0].device.type == GPU.type
+    assert fetch_batch(examples, order[0], GPU)[0].device.type == GPU.type
 
 
 def test_positions_are_turned_alike():
     maps = torch.rand(20, 3, 19, 19, generator=torch.Generator().manual_seed(0))
     targets = torch.arange(20) * 18
     turned, moved = go_augment.symmetries(maps.to(GPU), targets.to(GPU), torch.Generator(GPU).manual_seed(1))
-    for board, before, at, place in zip(turned.cpu(), maps, moved.cpu(), targets, strict=True):
-        assert board.flatten(1)[:, at].equal(before.flatten(1)[:, place])
-        assert any(view.transform(before[None])[0].equal(board) for view in go_augment.views("symmetries"))
+    for board, original, target_after, target in zip(turned.cpu(), maps, moved.cpu(), targets, strict=True):
+        assert board.flatten(1)[:, target_after].equal(original.flatten(1)[:, target])
+        assert any(view.transform(original[None])[0].equal(board) for view in go_augment.views("symmetries"))

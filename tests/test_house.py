@@ -68,18 +68,18 @@ def imports(code: ast.Module, package: tuple[str, ...]) -> set[str]:
 def imports_at_the_top(code: ast.Module, package: tuple[str, ...]) -> set[str]:
     """What is imported as soon as the file is: not what functions import, nor what only type checkers see."""
 
-    def now(node: ast.AST) -> Iterator[ast.AST]:
+    def executed(node: ast.AST) -> Iterator[ast.AST]:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
             return
         if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
-            for each in node.orelse:
-                yield from now(each)
+            for statement in node.orelse:
+                yield from executed(statement)
             return
         yield node
         for child in ast.iter_child_nodes(node):
-            yield from now(child)
+            yield from executed(child)
 
-    return {name for node in now(code) for name in imported(node, package)}
+    return {name for node in executed(code) for name in imported(node, package)}
 
 
 def package_of(path: Path) -> tuple[str, ...]:
@@ -99,13 +99,16 @@ def dangers(code: ast.Module) -> Iterator[str]:
             names = [alias.name for alias in node.names]
             yield from (f"from {node.module} import {name}" for name in names if name in UNPICKLING)
         elif isinstance(node, ast.Call):
-            called, told = ast.unparse(node.func), {each.arg: ast.unparse(each.value) for each in node.keywords}
+            called, keywords = (
+                ast.unparse(node.func),
+                {keyword.arg: ast.unparse(keyword.value) for keyword in node.keywords},
+            )
             module, _, name = called.rpartition(".")
             if (module in UNPICKLERS and name in UNPICKLING) or called in ("eval", "exec"):
                 yield called
-            if called == "torch.load" and told.get("weights_only") != "True":
+            if called == "torch.load" and keywords.get("weights_only") != "True":
                 yield called
-            if told.get("allow_pickle", "False") != "False":
+            if keywords.get("allow_pickle", "False") != "False":
                 yield f"{called}(allow_pickle)"
 
 
@@ -131,7 +134,7 @@ def test_the_reader_finds_a_domain_in_each_kind_of_import(line, name):
 
 
 @pytest.mark.parametrize(
-    ("code", "found"),
+    ("code", "expected"),
     [
         ("import torch.nn", True),
         ("from torch import nn", True),
@@ -142,12 +145,12 @@ def test_the_reader_finds_a_domain_in_each_kind_of_import(line, name):
         ("if TYPE_CHECKING:\n    pass\nelse:\n    import torch", True),
     ],
 )
-def test_the_reader_knows_what_is_imported_at_once(code, found):
-    assert any(name.split(".")[0] == "torch" for name in imports_at_the_top(ast.parse(code), ("neocog",))) is found
+def test_the_reader_knows_what_is_imported_at_once(code, expected):
+    assert any(name.split(".")[0] == "torch" for name in imports_at_the_top(ast.parse(code), ("neocog",))) is expected
 
 
 @pytest.mark.parametrize(
-    ("code", "found"),
+    ("code", "expected"),
     [
         ("torch.load(f)", ["torch.load"]),
         ("torch.load(f, weights_only=False)", ["torch.load"]),
@@ -162,8 +165,8 @@ def test_the_reader_knows_what_is_imported_at_once(code, found):
         ("json.loads(s)", []),
     ],
 )
-def test_the_reader_finds_what_would_run_a_file(code, found):
-    assert list(dangers(ast.parse(code))) == found
+def test_the_reader_finds_what_would_run_a_file(code, expected):
+    assert list(dangers(ast.parse(code))) == expected
 
 
 # --- the house ----------------------------------------------------------------------------------------------------
@@ -179,16 +182,16 @@ def test_all_domains_are_known_and_packaged():
 
 @pytest.mark.parametrize("path", [path for path in FILES if package_of(path)[1:2] == ("core",)], ids=named)
 def test_the_core_imports_no_domain_and_no_command(path):
-    found = imports(tree(path), package_of(path))
-    assert of_domains(found) == set()
-    assert not {name for name in found if name.startswith(COMMAND_LINE)}
+    names = imports(tree(path), package_of(path))
+    assert of_domains(names) == set()
+    assert not {name for name in names if name.startswith(COMMAND_LINE)}
 
 
 @pytest.mark.parametrize("path", [path for path in FILES if {*package_of(path)[1:2]} & {*DOMAINS}], ids=named)
 def test_domains_do_not_import_each_other(path):
-    found = imports(tree(path), package_of(path))
-    assert of_domains(found) <= {package_of(path)[1]}
-    assert not {name for name in found if name.startswith(COMMAND_LINE)}
+    names = imports(tree(path), package_of(path))
+    assert of_domains(names) <= {package_of(path)[1]}
+    assert not {name for name in names if name.startswith(COMMAND_LINE)}
 
 
 @pytest.mark.parametrize("path", [path for path in FILES if path.parent != ROOT], ids=named)
@@ -200,9 +203,9 @@ def test_inside_the_package_imports_are_relative(path):
 
 @pytest.mark.parametrize("name", LIGHT)
 def test_nothing_heavy_at_the_top_of_what_must_be_quick(name):
-    found = imports_at_the_top(tree(ROOT / name), package_of(ROOT / name))
-    assert {each.split(".")[0] for each in found} & HEAVY == set()
-    assert of_domains(found) == set()
+    names = imports_at_the_top(tree(ROOT / name), package_of(ROOT / name))
+    assert {module.split(".")[0] for module in names} & HEAVY == set()
+    assert of_domains(names) == set()
 
 
 @pytest.mark.parametrize("path", FILES, ids=named)

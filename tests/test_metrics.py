@@ -29,18 +29,18 @@ def drawn(seed: int, examples: int = 500) -> tuple[np.ndarray, np.ndarray]:
 @pytest.mark.parametrize("seed", range(5))
 def test_scores_are_those_of_scikit_learn(seed):
     probabilities, targets = drawn(seed)
-    answers, every = probabilities.argmax(1), np.arange(K)
-    told = classification_metrics(probabilities, targets, LABELS)
-    assert told["accuracy"] == pytest.approx(metrics.accuracy_score(targets, answers))
-    assert told["confusion"] == metrics.confusion_matrix(targets, answers, labels=every).tolist()
-    assert told["balanced_accuracy"] == pytest.approx(metrics.balanced_accuracy_score(targets, answers))
-    assert told["top5"] == pytest.approx(metrics.top_k_accuracy_score(targets, probabilities, k=5, labels=every))
-    assert told["log_loss"] == pytest.approx(metrics.log_loss(targets, probabilities, labels=every), 1e-5)
-    theirs = metrics.precision_recall_fscore_support(targets, answers, labels=every)
-    for name, column in zip(("precision", "recall", "f1", "examples"), theirs, strict=True):
-        assert [row[name] for row in told["classes"]] == pytest.approx(column.tolist())
-    assert [row["label"] for row in told["classes"]] == LABELS
-    assert told["examples"] == len(targets)
+    predicted, labels = probabilities.argmax(1), np.arange(K)
+    result = classification_metrics(probabilities, targets, LABELS)
+    assert result["accuracy"] == pytest.approx(metrics.accuracy_score(targets, predicted))
+    assert result["confusion"] == metrics.confusion_matrix(targets, predicted, labels=labels).tolist()
+    assert result["balanced_accuracy"] == pytest.approx(metrics.balanced_accuracy_score(targets, predicted))
+    assert result["top5"] == pytest.approx(metrics.top_k_accuracy_score(targets, probabilities, k=5, labels=labels))
+    assert result["log_loss"] == pytest.approx(metrics.log_loss(targets, probabilities, labels=labels), 1e-5)
+    columns = metrics.precision_recall_fscore_support(targets, predicted, labels=labels)
+    for name, column in zip(("precision", "recall", "f1", "examples"), columns, strict=True):
+        assert [row[name] for row in result["classes"]] == pytest.approx(column.tolist())
+    assert [row["label"] for row in result["classes"]] == LABELS
+    assert result["examples"] == len(targets)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -60,8 +60,8 @@ def test_who_says_what_he_knows_is_calibrated():
 
 
 def test_scores_are_json():
-    told = classification_metrics(*drawn(0), LABELS)
-    assert json.loads(json.dumps(told, allow_nan=False)) == told
+    result = classification_metrics(*drawn(0), LABELS)
+    assert json.loads(json.dumps(result, allow_nan=False)) == result
 
 
 def test_a_row_of_the_confusion_is_a_true_label():
@@ -71,9 +71,9 @@ def test_a_row_of_the_confusion_is_a_true_label():
 def test_a_class_without_examples_has_no_recall_and_does_not_count():
     """Nor has a class that nobody answered a precision, or one with neither an F1."""
     probabilities = np.eye(4)[[0, 0, 1, 1]]
-    told = classification_metrics(probabilities, np.array([0, 0, 1, 0]), ["a", "b", "c", "d"])
-    assert told["classes"][2] == {"label": "c", "precision": None, "recall": None, "f1": None, "examples": 0}
-    assert told["balanced_accuracy"] == pytest.approx((2 / 3 + 1) / 2)
+    result = classification_metrics(probabilities, np.array([0, 0, 1, 0]), ["a", "b", "c", "d"])
+    assert result["classes"][2] == {"label": "c", "precision": None, "recall": None, "f1": None, "examples": 0}
+    assert result["balanced_accuracy"] == pytest.approx((2 / 3 + 1) / 2)
     answered = classes(np.array([[1, 1], [0, 0]]), ["a", "b"])
     assert answered[1] == {"label": "b", "precision": 0.0, "recall": None, "f1": 0.0, "examples": 0}
     unanswered = classes(np.array([[1, 0], [1, 0]]), ["a", "b"])

@@ -1,4 +1,4 @@
-"""Names say what a value is: filler names are counted in the syntax trees of the package."""
+"""Names say what a value is: filler names are counted in the syntax trees of the repository."""
 
 import ast
 from collections import Counter
@@ -31,8 +31,8 @@ def bound_names(code: ast.Module) -> Iterator[str]:
                 yield name
 
 
-def files() -> list[Path]:
-    return sorted([*ROOT.glob("*.py"), *(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))])
+def files(*folders: str) -> list[Path]:
+    return sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
 
 
 def test_names_are_read_from_all_kinds_of_bindings():
@@ -45,13 +45,22 @@ def test_names_are_read_from_all_kinds_of_bindings():
     assert sorted(bound_names(ast.parse(code))) == sorted(expected)
 
 
-def test_filler_names_are_rare():
+def check_names(paths: list[Path]) -> None:
+    """Asserts that at most LIMIT of the names bound in some files are filler."""
     counts: Counter[str] = Counter()
     places: dict[str, str] = {}
-    for path in files():
+    for path in paths:
         for name in bound_names(ast.parse(path.read_text(encoding="utf-8"))):
             counts[name.strip("_").lower()] += 1
             if name.strip("_").lower() in FILLER:
                 places.setdefault(name, str(path.relative_to(ROOT)))
     filler = sum(counts[name] for name in FILLER)
     assert filler <= LIMIT * counts.total(), f"{filler} of {counts.total()} bound names are filler, such as {places}"
+
+
+def test_filler_names_are_rare_in_the_package():
+    check_names(sorted(ROOT.glob("*.py")) + files(*FOLDERS))
+
+
+def test_filler_names_are_rare_in_tests_and_benchmarks():
+    check_names(files("tests", "benchmarks"))

@@ -32,16 +32,16 @@ def test_what_is_typed_does_not_follow_the_data():
 
 
 def test_a_network_text_keeps_its_settings_whatever_the_data():
-    given = Plan.of(toy.DOMAIN, DataSpec("files"), None, "flatten, dense(classes)")
-    assert given.fitted(100, LABELS).settings == Settings()
+    by_network = Plan.of(toy.DOMAIN, DataSpec("files"), None, "flatten, dense(classes)")
+    assert by_network.fitted(100, LABELS).settings == Settings()
 
 
 def test_a_plan_comes_back_from_its_settings_file(tmp_path):
-    one = plan(lr=0.5).fitted(100, LABELS)
-    (tmp_path / "settings.toml").write_text(one.toml("flatten, dense(3)"))
-    two = plan_from(read_settings(tmp_path / "settings.toml"), toy.DOMAIN)
-    assert (two.settings, two.source, two.recipe) == (one.settings, one.source, "small")
-    assert two.fitted(10, LABELS).settings == two.settings
+    written = plan(lr=0.5).fitted(100, LABELS)
+    (tmp_path / "settings.toml").write_text(written.toml("flatten, dense(3)"))
+    read = plan_from(read_settings(tmp_path / "settings.toml"), toy.DOMAIN)
+    assert (read.settings, read.source, read.recipe) == (written.settings, written.source, "small")
+    assert read.fitted(10, LABELS).settings == read.settings
 
 
 def test_a_recipe_takes_its_own_numbers():

@@ -84,12 +84,12 @@ class Tags(HTMLParser):
     def __init__(self, html: str) -> None:
         super().__init__()
         self.open: list[str] = []
-        self.seen: set[str] = set()
+        self.names: set[str] = set()
         self.addresses: list[str] = []
         self.feed(html)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.seen.add(tag)
+        self.names.add(tag)
         self.addresses += [value or "" for name, value in attrs if name in ("src", "href", "action", "data")]
         if tag not in ("meta", "br", "img", "link"):
             self.open.append(tag)
@@ -105,7 +105,7 @@ class Tags(HTMLParser):
 def test_nothing_a_user_gave_becomes_a_tag(tmp_path: Path, labels: list[str]) -> None:
     page = Tags(written(tmp_path, labels))
     assert not page.open
-    assert not page.seen & {"script", "link", "iframe", "object", "form"}
+    assert not page.names & {"script", "link", "iframe", "object", "form"}
 
 
 def test_the_page_asks_for_nothing(tmp_path: Path) -> None:
@@ -194,5 +194,5 @@ def test_the_page_shows_what_the_network_looks_at_where_somebody_has_looked(tmp_
     looks = {"filters": png(100), "answers": [answer]}
     html = written(tmp_path, ["a", "b"], looks=looks)
     assert "What the predictions depend on" in html and "The filters of the first layer" in html
-    assert not Tags(html).seen & {"script"}
+    assert not Tags(html).names & {"script"}
     assert "What the predictions depend on" not in written(tmp_path, ["a", "b"])

@@ -13,10 +13,10 @@ NAMES = (
 
 
 def problem(*changes: dict[str, object]) -> str:
-    with pytest.raises(Problem) as told:
+    with pytest.raises(Problem) as raised:
         Settings().changed(*changes)
-    assert told.value.code == USAGE
-    return str(told.value)
+    assert raised.value.code == USAGE
+    return str(raised.value)
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_an_unknown_name_is_told_of_even_without_a_value():
     assert problem({"epochs": 3}, {"epoch": None}).startswith("epoch is not a setting")
 
 
-@pytest.mark.parametrize("name", [each.name for each in fields(Settings) if each.type == "float"])
+@pytest.mark.parametrize("name", [field.name for field in fields(Settings) if field.type == "float"])
 def test_a_whole_number_serves_as_a_number(name):
     value = getattr(Settings(**{name: int(name in ("lr", "adam_lr"))}), name)
     assert type(value) is float
@@ -88,8 +88,8 @@ def test_the_ends_of_a_range_belong_to_it(name, value):
 
 def test_the_last_word_wins():
     recipe, typed = {"epochs": 3, "lr": 0.1}, {"epochs": 5}
-    told = Settings().changed(recipe, typed)
-    assert (told.epochs, told.lr, told.batch) == (5, 0.1, Settings().batch)
+    settings = Settings().changed(recipe, typed)
+    assert (settings.epochs, settings.lr, settings.batch) == (5, 0.1, Settings().batch)
 
 
 def test_none_says_nothing():
@@ -104,5 +104,5 @@ def test_a_change_makes_new_settings():
 
 
 def test_settings_written_out_are_the_same_settings():
-    told = Settings(optimiser="muon", lr=1, whiten=True)
-    assert Settings(**asdict(told)) == told
+    settings = Settings(optimiser="muon", lr=1, whiten=True)
+    assert Settings(**asdict(settings)) == settings

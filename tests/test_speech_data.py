@@ -362,9 +362,9 @@ def test_an_invalid_option_is_refused(tmp_path: Path, options: dict, reasons: st
 
 
 def test_a_path_that_is_not_a_set_is_refused(tmp_path: Path) -> None:
-    one = write(tmp_path / "one.wav", tone(300))
+    file = write(tmp_path / "one.wav", tone(300))
     with pytest.raises(Problem, match=r"one.wav is one recording; expected a folder with one folder per word"):
-        loaded(one)
+        loaded(file)
     with pytest.raises(Problem, match=r"nowhere does not exist"):
         loaded(tmp_path / "nowhere")
     (tmp_path / "x.bin").touch()
@@ -381,8 +381,8 @@ def test_a_model_remembers_how_its_set_is_named_and_divided(tmp_path: Path) -> N
     data = loaded(root, pattern=PATTERN, test_where="speaker=bob")
     again = loaded(root, data.labels, data.preprocessing)
     assert again.fingerprint() == data.fingerprint() and torch.equal(again.test.inputs, data.test.inputs)
-    other = loaded(words(tmp_path / "other"), data.labels, data.preprocessing)
-    assert sum(other.counts.values()) == 12 and other.train.inputs.shape[1] == data.preprocessing["samples"]
+    second = loaded(words(tmp_path / "other"), data.labels, data.preprocessing)
+    assert sum(second.counts.values()) == 12 and second.train.inputs.shape[1] == data.preprocessing["samples"]
 
 
 def test_a_models_rate_and_window_hold_for_other_recordings(tmp_path: Path) -> None:

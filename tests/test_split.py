@@ -78,8 +78,8 @@ def test_equal_keys_share_a_split(examples):
 @pytest.mark.parametrize("key", below(0.2, 3))
 def test_a_class_of_one_stays_in_training_and_is_named(key):
     """One file, or one file many times, or one group: it cannot be on two sides."""
-    rest = [other for other in keys(50) if other != key]
-    parts, rare = split([key, key, *rest], ["one", "one"] + ["many"] * len(rest), 0.2, 0.2)
+    others = [candidate for candidate in keys(50) if candidate != key]
+    parts, rare = split([key, key, *others], ["one", "one"] + ["many"] * len(others), 0.2, 0.2)
     assert parts[:2] == ["train", "train"]
     assert rare == ["one"]
 

@@ -159,10 +159,12 @@ def test_a_stopped_run_of_that_task_resumes_to_the_same_weights(files, tmp_path)
     train(name, folder, tmp_path / "stopped", epochs=3, callback=stop)
     run = RunFolder(tmp_path / "stopped", resumed=True)
     resume(run, neocog.domain(name), {}, [], toy_world())
-    whole, again = (
+    uninterrupted, resumed = (
         checkpoint.read_tensors(path / "state.safetensors") for path in (tmp_path / "whole", tmp_path / "stopped")
     )
-    assert whole.keys() == again.keys() and all(torch.equal(whole[key], again[key]) for key in whole)
+    assert uninterrupted.keys() == resumed.keys() and all(
+        torch.equal(uninterrupted[key], resumed[key]) for key in uninterrupted
+    )
     kept = [checkpoint.read_tensors(tmp_path / run / "model.safetensors") for run in ("whole", "stopped")]
     assert all(torch.equal(kept[0][key], kept[1][key]) for key in kept[0])
 

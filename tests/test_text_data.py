@@ -299,5 +299,5 @@ def test_a_prediction_does_not_depend_on_the_rest_of_its_batch(trained):
     texts = ["purr", "bark and bark and purr and more words of the same", "purr and"]
     together = trained.predict(texts)
     alone = [trained.predict([text])[0] for text in texts]
-    for one, other in zip(together, alone, strict=True):
-        assert one["predictions"][0]["probability"] == pytest.approx(other["predictions"][0]["probability"], abs=1e-6)
+    for row, single in zip(together, alone, strict=True):
+        assert row["predictions"][0]["probability"] == pytest.approx(single["predictions"][0]["probability"], abs=1e-6)

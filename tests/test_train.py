@@ -28,10 +28,10 @@ MUON = {"optimiser": "muon", "lr": 0.1, "whiten": True, "average": 0.9}
 
 def bits(trainer) -> str:
     """All that training changed, as one number: equal only where every bit is."""
-    told = hashlib.sha256()
+    digest = hashlib.sha256()
     for name, value in sorted(trainer.tensors().items()):
-        told.update(name.encode() + value.detach().contiguous().flatten().view(torch.uint8).numpy().tobytes())
-    return told.hexdigest()
+        digest.update(name.encode() + value.detach().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
 
 
 def finished(trainer, data=None, watch=lambda trainer: False):
@@ -61,30 +61,30 @@ def test_one_step_makes_the_right_answer_likelier():
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_two_identical_runs_give_bitwise_identical_weights(precision):
-    one, two = toy.trainer(precision=precision), toy.trainer(precision=precision)
-    finished(one), finished(two)
-    assert bits(one) == bits(two)
+    first, second = toy.trainer(precision=precision), toy.trainer(precision=precision)
+    finished(first), finished(second)
+    assert bits(first) == bits(second)
 
 
 def test_another_seed_gives_other_weights():
-    one, two = toy.trainer(seed=1), toy.trainer(seed=2)
-    finished(one), finished(two)
-    assert bits(one) != bits(two)
+    first, second = toy.trainer(seed=1), toy.trainer(seed=2)
+    finished(first), finished(second)
+    assert bits(first) != bits(second)
 
 
 @pytest.mark.parametrize("changes", [{}, {"optimiser": "sgd"}, MUON], ids=["adamw", "sgd", "muon"])
 @pytest.mark.parametrize("stop", [1, 3, 4, 7, 11])
 def test_a_run_stopped_at_any_step_ends_as_one_never_stopped(stop, changes, tmp_path):
     """Bit for bit, history included, through a state that went to the disk and back."""
-    whole, first, second = (toy.trainer(**changes) for _ in range(3))
-    finished(whole)
+    uninterrupted, first, second = (toy.trainer(**changes) for _ in range(3))
+    finished(uninterrupted)
     finished(first, watch=lambda trainer: trainer.number == stop)
     assert first.number == stop
     write_tensors(tmp_path / "state.safetensors", first.tensors(), {})
     second.restore(read_tensors(tmp_path / "state.safetensors"), first.to_dict())
     finished(second)
-    assert bits(second) == bits(whole)
-    for a, b in zip(whole.history, second.history, strict=True):
+    assert bits(second) == bits(uninterrupted)
+    for a, b in zip(uninterrupted.history, second.history, strict=True):
         assert (a.train, a.valid) == (
             b.train,
             b.valid,
@@ -101,21 +101,21 @@ def with_a_table() -> Trainer:
 
 def rows_of_ids(count: int = 60) -> Data:
     inputs = torch.randint(1, MANY_ROWS, (count, 1, 1, 12), generator=torch.Generator().manual_seed(0)).int()
-    part = Examples(inputs, torch.arange(count) % 3, [str(at) for at in range(count)])
-    return Data(part, part.subset(torch.arange(9)), part.subset(torch.arange(0)), toy.LABELS, {})
+    examples = Examples(inputs, torch.arange(count) % 3, [str(i) for i in range(count)])
+    return Data(examples, examples.subset(torch.arange(9)), examples.subset(torch.arange(0)), toy.LABELS, {})
 
 
 def test_a_run_with_a_large_table_goes_on_as_one_never_stopped(tmp_path):
     """What the optimiser keeps of each row goes to the disk and back, and a gradient of some rows is no whole one."""
-    whole, first, second = (with_a_table() for _ in range(3))
-    assert whole.network[0].table.sparse
+    uninterrupted, first, second = (with_a_table() for _ in range(3))
+    assert uninterrupted.network[0].table.sparse
     data = rows_of_ids()
-    finished(whole, data)
+    finished(uninterrupted, data)
     finished(first, data, watch=lambda trainer: trainer.number == 3)
     write_tensors(tmp_path / "state.safetensors", first.tensors(), {})
     second.restore(read_tensors(tmp_path / "state.safetensors"), first.to_dict())
     finished(second, data)
-    assert bits(second) == bits(whole)
+    assert bits(second) == bits(uninterrupted)
 
 
 def test_a_finished_run_does_nothing_when_asked_again():
@@ -152,8 +152,8 @@ def test_a_tail_of_one_example_trains_with_batch_normalisation():
 def test_out_of_memory_halves_the_batch_and_goes_on(monkeypatch):
     """The gradients are those of the whole batch: without batch statistics and chance, the weights are too."""
     quiet = {"network": "conv(4, 3), relu, flatten, dense(3)", "augment": "none", "precision": "float32"}
-    whole, cut = toy.trainer(**quiet), toy.trainer(**quiet)
-    finished(whole)
+    unlimited, limited = toy.trainer(**quiet), toy.trainer(**quiet)
+    finished(unlimited)
     real = training.fetch_batch
 
     def small(examples, indices, device):
@@ -162,13 +162,13 @@ def test_out_of_memory_halves_the_batch_and_goes_on(monkeypatch):
         return real(examples, indices, device)
 
     monkeypatch.setattr(training, "fetch_batch", small)
-    finished(cut)
-    assert cut.micro_batches == 4
-    assert cut.remarks == [
+    finished(limited)
+    assert limited.micro_batches == 4
+    assert limited.remarks == [
         "out of memory: each batch of 16 is now processed in 2 parts",
         "out of memory: each batch of 16 is now processed in 4 parts",
     ]
-    for a, b in zip(whole.network.parameters(), cut.network.parameters(), strict=True):
+    for a, b in zip(unlimited.network.parameters(), limited.network.parameters(), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-4)
 
 
@@ -231,11 +231,11 @@ def test_the_rate_falls_to_nothing_at_the_end():
 def test_averaged_weights_are_what_validation_looks_at():
     trainer = toy.trainer(average=0.9)
     finished(trainer)
-    own = {name: value.clone() for name, value in trainer.network.state_dict().items()}
+    weights = {name: value.clone() for name, value in trainer.network.state_dict().items()}
     with trainer.ema.in_place():
-        inside = {name: value.clone() for name, value in trainer.network.state_dict().items()}
-    assert any(not torch.equal(own[name], inside[name]) for name in own)
-    assert all(torch.equal(own[name], value) for name, value in trainer.network.state_dict().items())
+        averaged = {name: value.clone() for name, value in trainer.network.state_dict().items()}
+    assert any(not torch.equal(weights[name], averaged[name]) for name in weights)
+    assert all(torch.equal(weights[name], value) for name, value in trainer.network.state_dict().items())
 
 
 def test_a_whitened_first_convolution_stays_as_it_is():

@@ -121,18 +121,18 @@ def test_branches_go_on_and_so_do_the_vectors_of_tokens_that_both_know(tmp_path)
     network, donor, data = wordy(["", "", "good", "bad", "film"], toy.LABELS, 1)
     card = Card("toy", str(network), (1, 1, 8), data.labels, data.preprocessing)
     checkpoint.save(tmp_path / "m.safetensors", donor.state_dict(), card)
-    for labels, anew in ((toy.LABELS, "1 embed, 1 bag"), (["a", "b", "c"], "1 embed, 1 dense, 1 bag")):
+    for labels, initialised in ((toy.LABELS, "1 embed, 1 bag"), (["a", "b", "c"], "1 embed, 1 dense, 1 bag")):
         network, module, data = wordy(["", "", "film", "new", "good", "one"], labels, 2)
         before = {name: value.clone() for name, value in module.state_dict().items()}
         (remark,) = transfer.begin(network, module, domain, data, tmp_path / "m.safetensors")
-        count = anew.count("1")
+        count = initialised.count("1")
         assert remark == (
-            f"--weights: {5 - count} layers copied from a model of toy, {count} initialised anew ({anew}), "
+            f"--weights: {5 - count} layers copied from a model of toy, {count} initialised anew ({initialised}), "
             "with the vectors of 2 tokens copied"
         )
         (learnt, _), (went_on, bag) = donor[0].branches, module[0].branches
-        for mine, own in zip(went_on[1].branches, learnt[1].branches, strict=True):
-            assert torch.equal(mine[0].weight, own[0].weight)
+        for mine, theirs in zip(went_on[1].branches, learnt[1].branches, strict=True):
+            assert torch.equal(mine[0].weight, theirs[0].weight)
         assert torch.equal(went_on[0].table.weight[[2, 4]], learnt[0].table.weight[[4, 2]])
         kept = before["0.branches.0.0.table.weight"]
         assert torch.equal(went_on[0].table.weight[[0, 1, 3, 5]], kept[[0, 1, 3, 5]])

@@ -56,8 +56,8 @@ def parts(data: Data) -> dict[str, list[str]]:
     return {part: list(getattr(data, part).names) for part in ("train", "valid", "test")}
 
 
-def same(one: Data, other: Data) -> bool:
-    pairs = [(getattr(one, part), getattr(other, part)) for part in ("train", "valid", "test")]
+def same(first: Data, second: Data) -> bool:
+    pairs = [(getattr(first, split), getattr(second, split)) for split in ("train", "valid", "test")]
     return all(torch.equal(a.inputs, b.inputs) and torch.equal(a.targets, b.targets) for a, b in pairs)
 
 

@@ -32,11 +32,11 @@ def test_a_val_folder_without_a_test_folder_is_the_test(tmp_path: Path) -> None:
 
 def test_test_and_valid_may_be_separate_folders(tmp_path: Path) -> None:
     root = files(tmp_path / "set", "train/a", "train/b", "test/a", "test/b")
-    other = files(tmp_path / "other", "a", "b", count=3)
-    data = loaded(root, tmp_path, test=str(other))
-    assert all(name.startswith(str(other)) for name in data.test.names) and len(data.test) == 6
+    separate = files(tmp_path / "other", "a", "b", count=3)
+    data = loaded(root, tmp_path, test=str(separate))
+    assert all(name.startswith(str(separate)) for name in data.test.names) and len(data.test) == 6
     assert any("12 pictures for test" in remark and "not used" in remark for remark in data.remarks)
-    data = loaded(files(tmp_path / "flat", "a", "b"), tmp_path, valid=str(other))
+    data = loaded(files(tmp_path / "flat", "a", "b"), tmp_path, valid=str(separate))
     assert len(data.valid) == 6 and data.given_splits == {"valid"} and len(data.test)
 
 

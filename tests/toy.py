@@ -33,13 +33,13 @@ def examples(count: int, seed: int = 0) -> Examples:
     return Examples(inputs, targets, [f"{seed}/{i}.png" for i in range(count)])
 
 
-def lazy(whole: Examples, indices: torch.Tensor | None = None) -> Examples:
+def lazy(source: Examples, indices: torch.Tensor | None = None) -> Examples:
     """The same examples, computed when they are asked for."""
-    indices = torch.arange(len(whole)) if indices is None else indices
+    indices = torch.arange(len(source)) if indices is None else indices
     return Examples(
-        LazyInputs(lambda at: whole.inputs[torch.from_numpy(at)], indices),
-        whole.targets[indices],
-        [whole.names[i] for i in indices.tolist()],
+        LazyInputs(lambda batch: source.inputs[torch.from_numpy(batch)], indices),
+        source.targets[indices],
+        [source.names[i] for i in indices.tolist()],
     )
 
 
