@@ -9,7 +9,6 @@ import torch
 
 from .. import charts
 from ..data import Examples
-from ..format import probability
 from ..metrics import Floats
 from ..model import Model
 from ..presentation import Readable
@@ -69,23 +68,6 @@ def _explained(model: Model, examples: Examples, predictions: Floats) -> list[di
 
 
 def _chosen(model: Model, examples: Examples, predictions: Floats) -> list[tuple[int, dict[str, Any]]]:
-    """The examples to show, by their index: correct ones where the task has such, and the worst ones."""
+    """The examples to show, by their index: typical good ones where the task has such, and the worst ones."""
     targets = examples.targets.numpy()
-    worst = model.task.mistakes(predictions, targets, EACH)
-    correct = model.task.correct(predictions, targets)
-    if correct is None or model.task.name != "classify":
-        return worst
-    confidence = predictions.max(1)
-    ranked = [int(index) for index in confidence.argsort()[::-1] if correct[index]]
-    entries = [
-        (
-            index,
-            {
-                "label": model.labels[int(targets[index])],
-                "predicted": model.labels[int(predictions[index].argmax())],
-                "note": probability(float(confidence[index])),
-            },
-        )
-        for index in ranked[len(ranked) // 4 :][:EACH]
-    ]
-    return entries + worst
+    return [*model.task.typical(predictions, targets, EACH), *model.task.mistakes(predictions, targets, EACH)]

@@ -117,17 +117,11 @@ def top_inputs(
             is_map = len(place.row.output) == 3
             position = divmod(int(positions[index, column]), place.row.output[2]) if is_map else field.position(number)
             rows, columns = field.at(*position, model.network.input)
-            label = _label(model, examples, index)
+            label = model.task.target_text(examples.targets[index])
             value = float(largest[index, column])
             row.append(TopInput(number, value, index, examples.names[index], label, rows, columns))
         table.append(row)
     return table
-
-
-def _label(model: Model, examples: Examples, index: int) -> str:
-    """The label of an example; "" for targets that are not one label."""
-    target = examples.targets[index]
-    return model.labels[int(target)] if model.task.name == "classify" else ""
 
 
 def _largest(

@@ -69,7 +69,7 @@ class Attack:
 
 def check_task(model: Model, feature: str = "attack") -> None:
     """Raises Problem if predictions of the model's task are not one label each."""
-    if model.task.name != "classify":
+    if not model.task.has_attacks:
         raise Problem(f"{feature} is for classification; the task of this model is {model.task.name}", USAGE)
 
 

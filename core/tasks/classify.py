@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar, Self
@@ -28,6 +28,7 @@ class Classify(Task):
     name: ClassVar[str] = "classify"
     criterion: ClassVar[Criterion] = Criterion("loss", "log loss")
     uses_domain_labels: ClassVar[bool] = True
+    has_attacks: ClassVar[bool] = True
     batch_metrics: ClassVar[tuple[str, ...]] = ("accuracy",)
     charts: ClassVar[tuple[Chart, ...]] = (Chart("loss", "Log loss"), Chart("accuracy", "Accuracy", is_share=True))
     outputs_are_probabilities: ClassVar[bool] = True
@@ -158,19 +159,35 @@ class Classify(Task):
 
     def mistakes(self, predictions: Floats, targets: Targets, count: int) -> list[tuple[int, dict[str, Any]]]:
         """The wrong predictions of the highest probability first."""
+        wrong = self._by_confidence(predictions, ~self.correct(predictions, targets))
+        return self._entries(predictions, targets, wrong[:count])
+
+    def typical(self, predictions: Floats, targets: Targets, count: int) -> list[tuple[int, dict[str, Any]]]:
+        """Correct predictions from the lower end of the most confident quarter on."""
+        correct = self._by_confidence(predictions, self.correct(predictions, targets))
+        return self._entries(predictions, targets, correct[len(correct) // 4 :][:count])
+
+    def _by_confidence(self, predictions: Floats, mask: NDArray[np.bool_]) -> list[int]:
         confidence = predictions.max(1)
-        wrong = sorted((predictions.argmax(1) != targets).nonzero()[0], key=lambda index: -confidence[index])
+        return sorted(mask.nonzero()[0].tolist(), key=lambda index: -confidence[index])
+
+    def _entries(
+        self, predictions: Floats, targets: Targets, indices: Sequence[int]
+    ) -> list[tuple[int, dict[str, Any]]]:
         return [
             (
-                int(index),
+                index,
                 {
                     "label": self.labels[int(targets[index])],
                     "predicted": self.labels[int(predictions[index].argmax())],
-                    "note": probability(float(confidence[index])),
+                    "note": probability(float(predictions[index].max())),
                 },
             )
-            for index in wrong[:count]
+            for index in indices
         ]
+
+    def target_text(self, target: Tensor) -> str:
+        return self.labels[int(target)]
 
     def brief(self, metrics: Mapping[str, Any]) -> dict[str, Any]:
         return {name: metrics[name] for name in ("metric", "value", "accuracy", "interval", "examples", "log_loss")}

@@ -48,6 +48,7 @@ class Task(ABC):
     name: ClassVar[str]  # as Card.task and `--task` write it
     criterion: ClassVar[Criterion]
     uses_domain_labels: ClassVar[bool] = False  # whether LegalLabels and DomainMetrics of a domain apply
+    has_attacks: ClassVar[bool] = False  # whether `attack_loss` and `correct` are defined
     batch_metrics: ClassVar[tuple[str, ...]] = ()  # the names of what `batch_sums` sums
     charts: ClassVar[tuple[Chart, ...]] = ()
     outputs_are_probabilities: ClassVar[bool] = False  # whether `output_value` is one
@@ -189,6 +190,14 @@ class Task(ABC):
     def mistakes(self, predictions: Floats, targets: Targets, count: int) -> list[tuple[int, dict[str, Any]]]:
         """The worst predictions first: the index of the example, and what the report says of it."""
         return []
+
+    def typical(self, predictions: Floats, targets: Targets, count: int) -> list[tuple[int, dict[str, Any]]]:
+        """Good predictions that stand for most: the index of the example, and what the report says of it."""
+        return []
+
+    def target_text(self, target: Tensor) -> str:
+        """One target in words, where a list of examples names theirs."""
+        return ""
 
     def brief(self, metrics: Mapping[str, Any]) -> dict[str, Any]:
         """The metrics that travel in the card."""
