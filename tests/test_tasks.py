@@ -223,10 +223,10 @@ def epoch(number, probabilities):
     return Epoch(number, {"loss": 1.0}, TASK.epoch_metrics(predictions, TARGETS.numpy()), 0.1, 1.0), predictions
 
 
-def select(epochs, planned=None, **settings):
+def select(epochs, planned=None, **changes):
     """The selection after epochs of these probabilities, the weights of each marked by its number."""
     selection = Selection()
-    settings = Settings(epochs=planned or len(epochs), **settings)
+    settings = Settings(epochs=planned or len(epochs), **changes)
     for number, probabilities in enumerate(epochs, 1):
         entry, predictions = epoch(number, probabilities)
         weights = {"w": torch.tensor(float(number))}
