@@ -1,7 +1,7 @@
 """Puts a run's network into the package in half precision, as the model named `go`.
 
-    neocog train go train.sgf.zip --test test.sgf.zip --out runs/go
-    python benchmarks/go_weights.py runs/go
+neocog train go train.sgf.zip --test test.sgf.zip --out runs/go
+python benchmarks/go_weights.py runs/go
 """
 
 import argparse
