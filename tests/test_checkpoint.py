@@ -135,7 +135,7 @@ def test_keys_that_a_later_neocog_adds_are_ignored(tmp_path):
     assert card(path) == CARD
 
 
-def test_a_card_without_what_has_a_default_is_read(tmp_path):
+def test_missing_fields_of_a_card_get_their_defaults(tmp_path):
     path = tmp_path / "a.safetensors"
     path.write_bytes(carded(recipe=..., settings=..., metrics=..., versions=..., data=..., task=...))
     assert card(path) == Card(CARD.domain, CARD.network, CARD.input, CARD.labels, CARD.preprocessing)
@@ -307,7 +307,7 @@ def test_a_damaged_model_gives_its_card_and_weights_or_a_problem(tmp_path_factor
             assert str(path) in str(error)
 
 
-def test_weights_in_a_damaged_file_are_told_of(model):
+def test_damaged_weights_are_reported(model):
     content = model.read_bytes()
     model.write_bytes(content[:-4])
     with pytest.raises(Problem, match=r"model\.safetensors is damaged: .*; copy or download it again$"):

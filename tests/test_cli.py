@@ -63,7 +63,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
 # --- the main job ----------------------------------------------------------------------------------------------------
 
 
-def test_train_writes_a_run_folder_with_all_that_is_promised(neocog, photos, tmp_path):
+def test_train_writes_the_documented_files_of_a_run_folder(neocog, photos, tmp_path):
     code, out, err = neocog("train", "vision", photos, "--network", TINY, "--epochs", "2", "--out", "run")
     assert code == 0
     names = {path.name for path in Path("run").iterdir()}
@@ -85,7 +85,7 @@ def test_train_prints_one_json_document_and_nothing_else_on_stdout(neocog, photo
     assert {"accuracy", "interval", "examples", "seconds"} <= json.loads(out).keys()
 
 
-def test_settings_toml_runs_again_as_it_stands(neocog, photos):
+def test_settings_toml_reproduces_a_run(neocog, photos):
     options = ("--network", TINY, "--epochs", "2", "--seed", "5", "--augment", "flip, crop(1)", "--size", "10")
     assert_success(neocog("train", "vision", photos, *options, "--out", "one"))
     assert_success(neocog("train", "--settings", "one/settings.toml", "--out", "two"))
@@ -117,7 +117,7 @@ def test_predict_reads_a_picture_from_stdin(trained, photos, tmp_path):
     assert json.loads(process.stdout)[0]["predictions"][0]["label"] == "green"
 
 
-def test_predict_names_the_file_it_cannot_read_and_answers_for_the_rest(neocog, trained, photos, tmp_path):
+def test_predict_reports_an_unreadable_file_and_predicts_the_others(neocog, trained, photos, tmp_path):
     (tmp_path / "broken.png").write_text("not a picture")
     code, out, err = neocog("predict", trained, tmp_path / "broken.png", photos / "red" / "2.png", "--json")
     rows = json.loads(out)
@@ -125,7 +125,7 @@ def test_predict_names_the_file_it_cannot_read_and_answers_for_the_rest(neocog, 
     assert "problem" in rows[0] and rows[1]["predictions"][0]["label"] == "red"
 
 
-def test_evaluate_scores_the_part_that_training_left_aside(neocog, trained, photos):
+def test_evaluate_measures_the_test_split_of_the_training(neocog, trained, photos):
     code, out, _ = neocog("evaluate", trained, photos, "--json", "--confusion", "confusion.png")
     metrics, summary = json.loads(out), json.loads((trained / "summary.json").read_text())
     assert code == 0 and Path("confusion.png").stat().st_size > 1000
@@ -194,7 +194,7 @@ def wait_for(path: Path, lines: int) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_a_stopped_run_resumes_to_the_weights_of_one_never_stopped(number, photos, tmp_path, neocog):
+def test_a_resumed_run_has_the_weights_of_an_uninterrupted_one(number, photos, tmp_path, neocog):
     running = start(tmp_path, photos)
     wait_for(tmp_path / "run/metrics.jsonl", 4)
     running.send_signal(number)
@@ -216,7 +216,7 @@ def test_a_stopped_run_resumes_to_the_weights_of_one_never_stopped(number, photo
     assert lines[0] == lines[1] and len(lines[0]) == 40
 
 
-def test_a_finished_run_says_so_and_trains_further_when_told(neocog, photos):
+def test_a_finished_run_is_reported_and_trained_further_with_more_epochs(neocog, photos):
     assert_success(neocog("train", "vision", photos, "--network", TINY, "--epochs", "2", "--out", "run"))
     before = Path("run/model.safetensors").read_bytes()
     code, _, err = neocog("resume", "run")
@@ -226,7 +226,7 @@ def test_a_finished_run_says_so_and_trains_further_when_told(neocog, photos):
     assert len(Path("run/metrics.jsonl").read_text().splitlines()) == 4
 
 
-def test_a_run_whose_data_have_changed_does_not_go_on(neocog, tmp_path):
+def test_a_run_whose_data_changed_is_not_resumed(neocog, tmp_path):
     for label in COLOURS:
         paint(tmp_path / "mine", label, 8)
     assert_success(neocog("train", "vision", "mine", "--network", TINY, "--epochs", "1", "--out", "run"))
@@ -365,7 +365,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("arguments", "code", "message"), WRONG, ids=[" ".join(row[0])[:50] for row in WRONG])
-def test_wrong_use_gets_a_sentence_and_code_2(arguments, code, message, neocog, photos, trained):
+def test_a_usage_error_is_a_sentence_and_exit_code_2(arguments, code, message, neocog, photos, trained):
     places = {"PHOTOS": photos, "PHOTOZ": photos.parent / "photoz", "RUN": trained}
     exit_code, out, err = neocog(*(places.get(argument, argument) for argument in arguments))
     assert message in err and "Traceback" not in err

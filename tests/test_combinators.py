@@ -83,12 +83,12 @@ def test_every_combinator_has_a_row():
 
 
 @each_combinator
-def test_its_text_is_read_back(combinator, out, field):
+def test_its_text_is_parsed_to_the_same_combinator(combinator, out, field):
     assert parse(str(combinator)) == (combinator,)
 
 
 @each_combinator
-def test_its_output_has_the_shape_that_it_promises(combinator, out, field):
+def test_its_output_has_the_declared_shape(combinator, out, field):
     described = Network(MAPS, (combinator,))
     assert described.output == out and tuple(described.module().eval()(images()).shape) == (3, *out)
 
@@ -115,7 +115,7 @@ def test_its_receptive_field_is_the_union_of_its_branches(combinator, out, field
 
 
 @each_combinator
-def test_on_an_input_of_height_one_its_windows_are_flat(combinator, out, field):
+def test_on_an_input_of_height_one_its_windows_have_height_one(combinator, out, field):
     flat = combinator.to_1d()
     assert type(flat) is type(combinator)
     convolutions = [inner for branch in flat.branches for inner in branch if isinstance(inner, type(conv(1, 1)))]
@@ -125,7 +125,7 @@ def test_on_an_input_of_height_one_its_windows_are_flat(combinator, out, field):
 
 
 @each_combinator
-def test_padding_behind_an_input_matters_if_it_matters_to_a_branch(combinator, out, field):
+def test_its_padding_effect_is_that_of_its_branches(combinator, out, field):
     padded = any(getattr(inner, "pad", 0) for branch in combinator.branches for inner in branch)
     assert combinator.padding_effect("zero") == (None if padded else "constant")
     ends = type(combinator).with_branches(combinator, [(globalmax,), (globalmax, relu)])
@@ -159,7 +159,7 @@ def test_it_is_drawn_and_described(combinator, out, field):
 
 @each_combinator
 @pytest.mark.parametrize("method", ["lrp", "deeplift"])
-def test_relevance_is_handed_back_through_it_and_conserved(combinator, out, field, method):
+def test_relevance_propagates_through_it_and_is_conserved(combinator, out, field, method):
     """LRP's relevance sums to the score, DeepLIFT's to the difference from the score of the baseline."""
     described = network(combinator)
     torch.manual_seed(1)
@@ -175,7 +175,7 @@ def test_relevance_is_handed_back_through_it_and_conserved(combinator, out, fiel
 
 
 @each_combinator
-def test_weights_are_taken_over_branch_by_branch_or_whole(combinator, out, field):
+def test_pretrained_weights_are_copied_by_branch_or_completely(combinator, out, field):
     described = network(combinator)
     module = described.module()
     copied = parts(described.layers, module)

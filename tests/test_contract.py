@@ -104,7 +104,7 @@ def test_the_contract_covers_every_domain():
     assert set(MADE) == set(SMALL) == set(neocog.DOMAINS)
 
 
-def test_load_gives_three_parts_with_labels_and_facts(domain, data):
+def test_load_gives_three_splits_with_labels_and_preprocessing(domain, data):
     assert sum(data.counts.values()) == 30 and data.counts["train"] > 15
     assert data.labels == sorted(data.labels) or domain.name in CLASSES  # the points of a board have their own order
     for part in data.splits.values():
@@ -112,16 +112,16 @@ def test_load_gives_three_parts_with_labels_and_facts(domain, data):
         assert part.targets.dtype == torch.int64 and part.inputs.dtype in (torch.uint8, torch.int16, torch.int32)
 
 
-def test_facts_are_json(data):
+def test_preprocessing_is_json(data):
     assert json.loads(json.dumps(data.preprocessing)) == data.preprocessing
 
 
-def test_loading_twice_gives_the_same(domain, files, data):
+def test_loading_is_deterministic(domain, files, data):
     again = domain.load(DataSpec(str(files)), None, None)
     assert again.fingerprint() == data.fingerprint() and torch.equal(again.train.inputs[:], data.train.inputs[:])
 
 
-def test_the_form_of_a_model_is_options_that_give_it_again(domain, files, data):
+def test_the_options_of_a_model_reproduce_its_preprocessing(domain, files, data):
     options_of = domain.require(Transferable, "--weights").options
     form = dict(options_of(data.preprocessing))
     assert form and form.keys() <= set(domain.options)
@@ -129,7 +129,7 @@ def test_the_form_of_a_model_is_options_that_give_it_again(domain, files, data):
     assert torch.equal(again.train.inputs[:], data.train.inputs[:]) and options_of(again.preprocessing) == form
 
 
-def test_read_gives_what_load_gave(domain, data):
+def test_read_and_load_give_the_same_input(domain, data):
     for part in data.splits.values():
         for i, name in enumerate(part.names):
             assert torch.equal(domain.read(input_of(name), data.preprocessing), part.inputs[i])
@@ -154,7 +154,7 @@ def test_the_frontend_gives_maps_and_has_no_weights(domain, data):
     assert not list(frontend.parameters()) and not frontend.state_dict()
 
 
-def test_a_batch_gives_what_single_examples_give(domain, data):
+def test_a_batch_gives_the_outputs_of_single_examples(domain, data):
     frontend = domain.frontend(data.preprocessing)
     alone = torch.cat([frontend(data.train.inputs[i : i + 1]) for i in range(4)])
     torch.testing.assert_close(frontend(data.train.inputs[:4]), alone)
@@ -193,12 +193,12 @@ def test_an_input_can_be_shown(domain, data):
     assert domain.show(data.train.inputs[0], None, data.preprocessing).size[0] > 0
 
 
-def test_check_counts_what_load_loads(domain, files, data):
+def test_check_and_load_count_the_same_examples(domain, files, data):
     report = domain.check(DataSpec(str(files)))
     assert report["examples"] == 30 and set(report["labels"]) == set(data.labels) and report["bad"] == []
 
 
-def test_from_files_to_an_answer(domain, files, data, tmp_path):
+def test_from_files_to_a_prediction(domain, files, data, tmp_path):
     """Train, save, load: the same scores from the file as from the run, and the right label for a file."""
     model = neocog.train(
         domain.name, str(files), network=SMALL[domain.name], out=str(tmp_path / "run"), epochs=30, batch=8, lr=0.02

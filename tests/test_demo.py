@@ -11,7 +11,7 @@ from rich.console import Console
 
 
 @pytest.mark.slow
-def test_the_speech_part_trains_on_synthetic_words_and_says_so(tmp_path: Path) -> None:
+def test_the_speech_part_trains_on_synthetic_words(tmp_path: Path) -> None:
     pytest.importorskip("espeakng_loader")
     shown = StringIO()
     demo.speech_part(True, str(tmp_path / "run"), Console(file=shown, width=80))

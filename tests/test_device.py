@@ -39,7 +39,7 @@ def test_a_name_that_is_not_a_device(name, machine):
 
 
 @pytest.mark.parametrize("name", ["meta", "xpu", "xla:0"])
-def test_a_device_of_torch_that_nobody_trained_on(name, machine):
+def test_an_unsupported_device_of_torch(name, machine):
     machine()
     assert refused(name) == f"{name} is not supported; {EXPECTED}"
 
@@ -54,7 +54,7 @@ def test_a_device_of_torch_that_nobody_trained_on(name, machine):
         ("cpu:1", 0, "1 of them"),
     ],
 )
-def test_a_device_that_is_not_here(name, gpus, available, machine):
+def test_an_unavailable_device(name, gpus, available, machine):
     machine(gpus)
     assert refused(name) == f"{name} is not available: torch finds {available}; --device cpu always works"
 
@@ -62,12 +62,12 @@ def test_a_device_that_is_not_here(name, gpus, available, machine):
 @pytest.mark.parametrize(
     ("gpus", "mps", "chosen"), [(0, False, "cpu"), (0, True, "mps"), (2, False, "cuda:0"), (1, True, "cuda:0")]
 )
-def test_auto_is_the_fastest_that_is_here(gpus, mps, chosen, machine):
+def test_auto_is_the_fastest_available_device(gpus, mps, chosen, machine):
     machine(gpus, mps)
     assert choose("auto") == torch.device(chosen)
 
 
-def test_each_process_of_a_launcher_has_a_gpu_of_its_own(machine, monkeypatch):
+def test_each_process_of_a_launcher_has_its_gpu(machine, monkeypatch):
     machine(gpus=4)
     monkeypatch.setenv("LOCAL_RANK", "2")
     assert choose("auto") == torch.device("cuda:2")
@@ -78,12 +78,12 @@ def test_each_process_of_a_launcher_has_a_gpu_of_its_own(machine, monkeypatch):
 
 
 @pytest.mark.parametrize(("name", "gpus"), [("cpu", 0), ("cuda:0", 1), ("cuda:1", 2)])
-def test_a_device_that_is_here_is_taken_by_its_name(name, gpus, machine):
+def test_an_available_device_is_selected_by_its_name(name, gpus, machine):
     machine(gpus)
     assert choose(name) == torch.device(name)
 
 
-def test_a_gpu_has_its_number_as_tensors_say_it(machine):
+def test_a_gpu_has_an_index_as_in_tensors(machine):
     """A tensor on "cuda" says that it is on "cuda:0", which torch takes for another device."""
     machine(gpus=2)
     assert choose("cuda") == torch.device("cuda:0") != torch.device("cuda")
@@ -99,12 +99,12 @@ def test_a_device_in_words(monkeypatch):
 @pytest.mark.parametrize(
     ("capability", "chosen"), [((7, 5), torch.float32), ((8, 0), torch.bfloat16), ((9, 0), torch.bfloat16)]
 )
-def test_bfloat16_where_the_hardware_multiplies_it(capability, chosen, monkeypatch):
+def test_bfloat16_is_the_default_if_the_hardware_supports_it(capability, chosen, monkeypatch):
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
     assert devices.number_format(torch.device("cuda"), "auto") == chosen
 
 
-def test_a_wish_for_a_number_format_is_granted():
+def test_a_requested_number_format_is_used():
     for name, dtype in (("float32", torch.float32), ("bfloat16", torch.bfloat16)):
         assert devices.number_format(torch.device("cpu"), name) == dtype
     assert devices.number_format(torch.device("mps"), "auto") == torch.float32
@@ -136,7 +136,7 @@ def test_out_of_memory_is_distinguished_from_other_errors(error, memory):
 
 
 @given(st.integers(0, 100), st.integers(1, 9))
-def test_the_shares_of_a_world_are_the_whole_batch_once(examples, size):
+def test_the_shares_of_all_processes_partition_the_batch(examples, size):
     """And none has more than one example more than another."""
     indices = torch.randperm(examples)
     shares = [World(rank, size).share(indices) for rank in range(size)]
@@ -144,7 +144,7 @@ def test_the_shares_of_a_world_are_the_whole_batch_once(examples, size):
     assert max(map(len, shares)) - min(map(len, shares)) <= 1
 
 
-def test_who_is_alone_agrees_with_himself(monkeypatch):
+def test_a_single_process_agrees_with_itself(monkeypatch):
     monkeypatch.delenv("WORLD_SIZE", raising=False)
     value = torch.tensor([3.0])
     with devices.world(torch.device("cpu")) as alone, alone.first():

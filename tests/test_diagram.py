@@ -57,7 +57,7 @@ def printed(name: str, width: int = 80) -> str:
 
 
 @pytest.mark.parametrize("name", ["lecture", "lenet5", "residual", "nested", "text"])
-def test_the_table_is_as_it_was_agreed(name: str) -> None:
+def test_the_table_equals_the_golden_file(name: str) -> None:
     """The files are renewed by running with NEOCOG_RENEW=1; read the difference before keeping it."""
     path, table = GOLDEN / f"{name}.txt", printed(name)
     if os.environ.get("NEOCOG_RENEW"):
@@ -67,29 +67,29 @@ def test_the_table_is_as_it_was_agreed(name: str) -> None:
 
 @pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize("width", [80, 200])
-def test_the_table_fits_its_console_and_keeps_its_numbers(name: str, width: int) -> None:
+def test_the_table_fits_the_console_and_keeps_all_numbers(name: str, width: int) -> None:
     table = printed(name, width)
     assert max(map(len, table.splitlines())) <= width
     assert f"{network(name).parameters:,}" in table
 
 
-def test_a_wide_table_writes_counts_out() -> None:
+def test_a_wide_table_has_full_numbers() -> None:
     assert "1,639,350" in printed("lecture", 120)
     assert "1.64 M" in printed("lecture", 80)
 
 
-def test_what_a_stride_leaves_unseen_is_said_in_a_sentence() -> None:
+def test_inputs_unseen_because_of_a_stride_are_reported() -> None:
     (sentences,) = diagram.remarks(network("lecture"))
     assert sentences == "layer 5, maxpool(2): (11 − 2)/2 + 1 = 5.50 does not fit: 1 row and 1 column left unseen"
 
 
-def test_strides_that_leave_only_padding_share_a_sentence() -> None:
+def test_strides_that_leave_only_padding_unseen_share_a_sentence() -> None:
     sentences = diagram.remarks(network("residual"))
     assert sentences[0].startswith("layer 10, conv(512, 1, stride=2): (56 − 1)/2 + 1 = 28.50 does not fit")
     assert sentences[1:] == ["layers 0, 3: the stride does not come out even, but leaves only padding unseen"]
 
 
-def test_numbers_lead_to_words() -> None:
+def test_numbers_select_layers() -> None:
     """Without a dot a number is an index into the module; with dots, layer.branch.layer."""
     places = {place: row for place, _, row in diagram.numbered(network("residual").rows)}
     assert str(places["4.1.0"].layer) == "conv(256, 1, bias=False)"
@@ -124,7 +124,7 @@ def test_every_network_can_be_drawn(name: str) -> None:
         assert -0.1 <= x <= x + w <= width + 0.1 and -0.1 <= y <= y + h <= height + 0.1
 
 
-def test_the_drawing_names_shapes_and_words() -> None:
+def test_the_drawing_names_shapes_and_layers() -> None:
     drawn = texts(diagram.svg(network("lecture"), "the lecture's network"))
     for expected in (
         "the lecture's network",
@@ -144,13 +144,13 @@ def test_a_window_on_a_text_is_one_high() -> None:
     assert "conv 1×3" in texts(diagram.svg(network("text"), "a text"))
 
 
-def test_runs_of_equal_words_are_drawn_once() -> None:
+def test_repeated_layers_are_drawn_once() -> None:
     drawn = texts(diagram.svg(network("deep"), "deep"))
     assert drawn.count("conv 3×3") == 1
     assert "×40" in drawn
 
 
-def test_a_short_network_is_drawn_in_full() -> None:
+def test_a_short_network_is_drawn_completely() -> None:
     two = Network((1, 8, 8), parse("conv(4, 3, pad=1), conv(4, 3, pad=1)"))
     assert texts(diagram.svg(two, "two")).count("conv 3×3") == 2
 

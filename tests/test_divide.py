@@ -17,15 +17,15 @@ def part_of(**fields) -> set[int]:
 
 
 @pytest.mark.parametrize("share", [0.05, 0.1, 0.15, 0.4])
-def test_the_test_part_has_the_share_that_is_asked_for(share):
+def test_the_test_split_has_the_requested_share(share):
     assert len(part_of(test_share=share)) / 2000 == pytest.approx(share, abs=0.025)
 
 
-def test_a_smaller_test_part_lies_within_a_larger_one():
+def test_a_smaller_test_split_is_a_subset_of_a_larger_one():
     assert part_of(test_share=0.05) < part_of(test_share=0.1) < part_of()
 
 
-def test_another_split_is_another_part_of_the_same_size():
+def test_another_seed_gives_a_different_split_of_the_same_size():
     first, second = part_of(test_share=0.1), part_of(test_share=0.1, split=1)
     assert len(second) / 2000 == pytest.approx(0.1, abs=0.025)
     assert len(first & second) / len(first) < 0.25  # a tenth is expected
@@ -42,6 +42,6 @@ def test_the_validation_share_is_of_the_examples_outside_the_test_split():
 
 
 @pytest.mark.parametrize("share", ["test_share", "valid_share"])
-def test_a_share_that_leaves_nothing_to_train_on(share):
+def test_a_share_without_training_examples_is_refused(share):
     with pytest.raises(Problem, match=rf"--{share.replace('_', '-')} is a share from 0 to 0.9; got 2"):
         parsing.source("d", {}, **{share: 2.0})

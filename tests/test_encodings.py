@@ -33,7 +33,7 @@ def test_many_such_lines_are_counted_and_the_first_is_named():
     ]
 
 
-def test_the_encoding_that_is_asked_for_is_used():
+def test_the_requested_encoding_is_used():
     assert decode_text("naïve".encode("latin-1"), "latin-1")[0] == "naïve"
     text, issues = decode_text(b"ok\n\xff\n", "ascii")
     assert text == "ok\n�\n"
@@ -47,12 +47,12 @@ def test_nul_bytes_are_removed_and_reported():
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
-def test_every_end_of_a_line_is_one(end):
+def test_every_line_ending_is_recognised(end):
     assert decode_text(f"a{end}b{end}".encode())[0] == "a\nb\n"
 
 
 @given(st.text(st.characters(codec="utf-8", exclude_characters="\r\0\ufeff")))
-def test_utf_8_comes_back_as_it_was(text):
+def test_utf_8_is_decoded_unchanged(text):
     assert decode_text(text.encode())[0] == text
 
 

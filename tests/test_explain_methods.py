@@ -107,7 +107,7 @@ def test_the_clipped_network_is_clipped():
 
 @pytest.mark.parametrize("network", ["plain", "normed", "clipped"])
 @pytest.mark.parametrize("kind", ["saliency", "guided-backprop", "deconvnet"])
-def test_the_three_gradients_agree_with_hooks_written_here(network, kind):
+def test_the_three_gradients_agree_with_hooks(network, kind):
     subject = subject_of(network)
     targets = likeliest(subject)
     result = METHODS[kind].compute(subject, targets)
@@ -167,7 +167,7 @@ def test_occlusion_agrees_with_a_loop():
             torch.testing.assert_close(result[:, row, column], fall, rtol=1e-4, atol=1e-5)
 
 
-def test_gradcam_agrees_with_the_paper_s_two_lines():
+def test_gradcam_agrees_with_the_formulas_of_the_paper():
     subject = subject_of("plain")
     targets = likeliest(subject)
     place = methods.places(subject.network)[4]  # the second relu: 8×5×5
@@ -198,7 +198,7 @@ def test_gradient_input_is_the_gradient_times_the_input():
 
 @pytest.mark.parametrize("network", NETWORKS)
 @pytest.mark.parametrize("method", ["integrated-gradients", "deeplift"])
-def test_what_the_places_add_up_to_is_the_difference_of_the_scores(network, method):
+def test_relevance_sums_to_the_difference_of_the_logits(network, method):
     """Completeness: within 1% of the difference to the score of an empty input."""
     subject = subject_of(network)
     targets = likeliest(subject)
@@ -210,7 +210,7 @@ def test_what_the_places_add_up_to_is_the_difference_of_the_scores(network, meth
 
 
 @pytest.mark.parametrize("network", NETWORKS)
-def test_lrp_hands_all_of_the_score_back(network):
+def test_lrp_conserves_the_logit(network):
     """Conservation: the sum over the places is the score, within 5%; here within a thousandth."""
     subject = subject_of(network)
     targets = likeliest(subject)
@@ -221,7 +221,7 @@ def test_lrp_hands_all_of_the_score_back(network):
 
 
 @pytest.mark.parametrize("network", NETWORKS)
-def test_every_method_that_fits_gives_a_map_of_each_input_and_leaves_the_network_as_it_was(network):
+def test_every_applicable_method_gives_a_map_and_leaves_the_network_unchanged(network):
     subject = subject_of(network)
     targets = likeliest(subject)
     before = {name: weight.clone() for name, weight in subject.module.state_dict().items()}
@@ -255,14 +255,14 @@ def test_padding_has_no_relevance():
             assert float(result[..., 9:].abs().max()) < 1e-6, method.name  # what batches of other sizes round apart
 
 
-def test_an_opened_network_answers_as_the_closed_one():
+def test_an_opened_network_gives_the_same_logits():
     for name in NETWORKS:
         subject = subject_of(name)
         opened = InterpretableNetwork(subject.module, subject.maps)
         torch.testing.assert_close(opened(*opened.inputs), subject.module(subject.maps))
 
 
-def test_tokens_share_what_their_runs_are_worth():
+def test_tokens_share_the_relevance_of_their_ngrams():
     """One of one token at place 1, one of two tokens at 2 and 3, one of three at 4, 5 and 6."""
     runs = torch.zeros(1, 3, 7)
     runs[0, 0, 1], runs[0, 1, 2], runs[0, 2, 4] = 1, 2, 3
@@ -277,7 +277,7 @@ def parsed(text: str, method: str, shape: tuple[int, ...] = (1, 12, 12)):
     return methods.parse_methods(method, network, network.module())
 
 
-def test_all_means_all_that_fit():
+def test_all_selects_the_applicable_methods():
     assert [m.name for m in parsed(PLAIN, "all", (1, 16, 16))] == list(METHODS)
     names = [m.name for m in parsed("flatten, dense(5), gelu, dense(2)", "all")]
     assert names == ["saliency", "gradient-input", "integrated-gradients", "occlusion", "deeplift", "lrp"]
@@ -291,14 +291,14 @@ def test_all_means_all_that_fit():
         ("conv(4, 3), lrn, flatten, dense(2)", "deeplift", "it has no rule for layer 1, lrn"),
     ],
 )
-def test_a_method_that_does_not_fit_says_why_and_which_do(network, method, reason):
+def test_an_inapplicable_method_is_reported_with_the_applicable_ones(network, method, reason):
     with pytest.raises(Problem, match=reason) as result:
         parsed(network, method)
     assert f"{method} does not fit this network" in str(result.value)
     assert "those that fit are saliency, gradient-input, integrated-gradients" in str(result.value)
 
 
-def test_an_unknown_method_is_answered_with_a_guess_and_the_list():
+def test_an_unknown_method_is_reported_with_a_suggestion_and_the_list():
     with pytest.raises(Problem, match=r"salincy is not a method \(did you mean saliency\?\); there are saliency, "):
         parsed(PLAIN, "salincy", (1, 16, 16))
 
@@ -317,7 +317,7 @@ def test_the_area_under_a_curve_is_that_of_its_trapezoids():
     assert trust.area([1, 0]) == 0.5 and trust.area([1, 1, 1]) == 1 and trust.area([1, 0.5, 0]) == 0.5
 
 
-def test_ranks_share_ties_and_correlate_as_spearman_says():
+def test_rank_correlation_is_spearmans():
     from scipy.stats import spearmanr
 
     rng = torch.Generator().manual_seed(0)
@@ -338,7 +338,7 @@ def counting(width: int = 4) -> Subject:
     return Subject(network, words, x, torch.zeros_like(x))
 
 
-def test_a_map_of_what_counts_is_better_than_a_random_order_and_its_opposite_is_worse():
+def test_a_correct_map_is_better_than_a_random_order_and_its_negative_is_worse():
     subject = counting()
     right = torch.zeros(8, 8)
     right[:4, :4] = 1
@@ -350,7 +350,7 @@ def test_a_map_of_what_counts_is_better_than_a_random_order_and_its_opposite_is_
     assert good.deletion[0] == good.insertion[-1] > 0.9 and good.deletion[-1] == good.insertion[0] < 0.1
 
 
-def test_a_map_that_random_weights_give_too_is_found_out():
+def test_a_map_that_does_not_depend_on_the_weights_fails_the_sanity_check():
     """The input itself is the same map for every network; that of a network's own weights is not."""
     subject = counting()
     subject.maps.uniform_(0, 1, generator=torch.Generator().manual_seed(0))
@@ -362,7 +362,7 @@ def test_a_map_that_random_weights_give_too_is_found_out():
     assert same == pytest.approx(1) and abs(trust.sanity_check(subject, 1, saliency, map_, mask)) < 0.4
 
 
-def test_a_randomised_network_keeps_nothing_that_was_learned():
+def test_a_randomised_network_has_no_trained_weights():
     subject = subject_of("normed")
     fresh = trust.randomised(subject.module, 1)
     for (name, old), new in zip(subject.module.named_parameters(), fresh.parameters(), strict=True):

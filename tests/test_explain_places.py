@@ -24,7 +24,7 @@ RESIDUAL = Network((3, 8, 8), parse("residual(conv(4, 3, pad=1), relu, shortcut=
 
 
 @pytest.mark.parametrize("network", [DIGITS, TEXT, RESIDUAL])
-def test_every_place_finds_the_module_of_its_word(network):
+def test_every_place_finds_the_module_of_its_layer(network):
     words = network.module()
     for place in places.places(network):
         layer = place.row.layer.to_1d() if network.input[1] == 1 else place.row.layer
@@ -32,27 +32,27 @@ def test_every_place_finds_the_module_of_its_word(network):
         assert type(place.module(words)) is type(fresh)
 
 
-def test_a_layer_is_found_by_its_number_and_by_its_only_word():
+def test_a_layer_is_found_by_its_number_and_by_a_unique_name():
     assert places.layer(DIGITS, "3").row.layer.filters == 50
     assert places.layer(DIGITS, "dense").number == "7"
     assert places.layer(DIGITS, "conv(50, 3)").number == "3"
     assert places.layer(TEXT, "0.0.1.1.0").row.layer.size == 3
 
 
-def test_a_layer_that_is_not_there_is_named_with_a_guess_and_the_list():
+def test_a_missing_layer_is_reported_with_a_suggestion_and_the_list():
     with pytest.raises(Problem) as result:
         places.layer(DIGITS, "flaten")
     assert "no layer flaten (did you mean flatten?); it has 0 conv(25, 3), 1 relu" in str(result.value)
     assert result.value.code == 2
 
 
-def test_a_word_that_several_layers_share_is_answered_with_their_numbers():
+def test_an_ambiguous_layer_is_reported_with_the_numbers():
     with pytest.raises(Problem, match=r"conv is 2 layers; name one by its number: 0 conv\(25, 3\), 3 conv\(50, 3\)"):
         places.layer(DIGITS, "conv")
 
 
 @pytest.mark.parametrize("unit", [-1, 50])
-def test_a_unit_that_is_not_there_is_answered_with_how_many_there_are(unit):
+def test_a_missing_unit_is_reported_with_the_number_of_units(unit):
     with pytest.raises(Problem, match=rf"layer 3, conv\(50, 3\) gives 50×11×11: its maps are 0 to 49; got unit {unit}"):
         places.unit(places.layer(DIGITS, "3"), unit)
 
@@ -68,7 +68,7 @@ def test_the_last_maps_are_those_before_the_pool_and_of_every_branch():
     assert [place.number for place in places.last_maps(RESIDUAL)] == ["0"]
 
 
-def test_a_small_map_is_laid_where_its_numbers_look():
+def test_a_small_map_is_placed_by_its_receptive_fields():
     field = ReceptiveField(centre=(0, 1), step=(2, 2))  # of windows of 3: centres at rows 0, 2, 4 and columns 1, 3, 5
     small = torch.arange(9.0).view(1, 3, 3)
     large = interpolate(small, field, (5, 7))[0]
@@ -85,7 +85,7 @@ def panels(count):
 
 
 @pytest.mark.parametrize("ending", [".png", ".svg"])
-def test_a_sheet_is_written_as_its_ending_says(tmp_path, ending):
+def test_the_suffix_selects_the_format_of_a_sheet(tmp_path, ending):
     path = tmp_path / f"sheet{ending}"
     sheet.write(sheet.Sheet("Title", panels(5), 3, sheet.SIGNED, "note"), path)
     if ending == ".png":
@@ -96,7 +96,7 @@ def test_a_sheet_is_written_as_its_ending_says(tmp_path, ending):
         assert text.startswith("<?xml") and text.count("<image") == 6  # five panels and the colours of the scale
 
 
-def test_the_same_sheet_is_the_same_picture(tmp_path):
+def test_drawing_a_sheet_is_deterministic(tmp_path):
     for name in ("a.png", "b.png"):
         sheet.write(sheet.Sheet("Title", panels(3)), tmp_path / name)
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
@@ -116,7 +116,7 @@ def test_pixels_of_a_panel_are_pixels_of_the_sheet(tmp_path):
     assert best < 1
 
 
-def test_a_file_that_exists_is_kept_unless_force_says_so(tmp_path):
+def test_an_existing_file_is_kept_without_force(tmp_path):
     path = tmp_path / "a.png"
     path.write_bytes(b"mine")
     with pytest.raises(Problem, match=r"a\.png exists; name another file, or replace it with --force"):

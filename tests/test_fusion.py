@@ -50,7 +50,7 @@ def test_training_pools_first_and_gives_the_same_numbers_and_gradients(activatio
         "residual(conv(4, 3, pad=1)), maxpool(2)",
     ],
 )
-def test_training_leaves_out_only_what_no_word_looks_at(text, layout):
+def test_training_skips_only_values_that_no_layer_reads(text, layout):
     check_training(text, (4, 15, 14), layout)
 
 
@@ -72,7 +72,7 @@ def check_training(text: str, shape: tuple[int, int, int], layout: torch.memory_
         torch.testing.assert_close(quick, plain, rtol=0, atol=1e-5 * (1 + float(plain.abs().max())))
 
 
-def test_what_pools_leave_unseen_is_known_in_front_of_the_first_convolution():
+def test_inputs_unseen_by_pools_are_known_before_the_first_convolution():
     """Of 28 rows the lectures' network reads 26: its second pool reads 10 of 11, so its first gives 12 of 13."""
     windows = [row.window for row in Network((1, 28, 28), parse(LECTURE)).rows if row.window]
     lengths = ((0, 28), (1, 26), (2, 13), (3, 11))
@@ -129,7 +129,7 @@ def test_a_forward_hook_on_any_layer_fires_in_training_and_in_evaluation_alike(t
         assert evaluation and calls(module.train(), x, listen) == evaluation
 
 
-def test_a_hook_on_all_modules_listens_too():
+def test_global_hooks_fire():
     module = Network((1, 28, 28), parse(LECTURE)).module().train()
     shapes = []
     handle = nn.modules.module.register_module_forward_hook(lambda _, inputs, output: shapes.append(output.shape[2:]))
@@ -140,7 +140,7 @@ def test_a_hook_on_all_modules_listens_too():
     assert shapes[:3] == [(26, 26), (26, 26), (13, 13)]
 
 
-def test_hooks_get_what_the_layer_before_gave():
+def test_hooks_get_the_output_of_the_previous_layer():
     module = Network((1, 8, 8), parse("conv(3, 3), relu, maxpool(2)")).module()
     shapes: list[tuple[int, ...]] = []
     for layer in module:
@@ -163,5 +163,5 @@ def test_fusing_can_be_turned_off_and_is_off_where_a_layer_was_replaced():
     assert shapes == [(6, 6)]
 
 
-def test_a_network_that_nothing_makes_cheaper_has_no_plan():
+def test_a_network_without_savings_has_no_plan():
     assert Network((1, 8, 8), parse("conv(3, 3), batchnorm, relu, flatten, dense(2)")).module().fused is None

@@ -32,7 +32,7 @@ pytestmark = pytest.mark.skipif(GPU.type == "cpu", reason="needs an accelerator"
         (VISION, "keras-digits", (1, 28, 28), 10),
     ],
 )
-def test_a_network_gives_the_scores_that_it_gives_on_the_processor(domain, recipe, shape, labels):
+def test_logits_equal_those_of_the_cpu(domain, recipe, shape, labels):
     module = Network(shape, domain.recipes[recipe].layers(labels)).module().eval()
     initialize(module, 0)
     x = torch.rand(6, *shape, generator=torch.Generator().manual_seed(0))
@@ -55,7 +55,7 @@ def network_with_a_table() -> nn.Sequential:
 
 
 @pytest.mark.parametrize("name", ["adamw", "sgd", "muon"])
-def test_steps_are_those_of_the_processor(name):
+def test_training_steps_equal_those_of_the_cpu(name):
     """In float64, where it is there, to the last digits; but Muon multiplies in bfloat16 where that is faster."""
     settings = Settings(optimiser=name, lr=0.02, adam_lr=0.01, weight_decay=0.1)
     on_cpu = network_with_a_table()
@@ -82,7 +82,7 @@ def test_steps_are_those_of_the_processor(name):
             assert torch.equal(value, kept[index][key]) and value.device == kept[index][key].device
 
 
-def test_it_learns_from_examples_that_are_computed_and_goes_on_from_its_state():
+def test_training_on_lazy_examples_learns_and_resumes():
     examples = toy.examples(120)
     first = toy.trainer(epochs=6, lr=0.02, device=str(GPU), augment="none")
     for epoch in toy.train(first, lazy(examples), toy.examples(30, 1), UNCHANGED):
@@ -95,7 +95,7 @@ def test_it_learns_from_examples_that_are_computed_and_goes_on_from_its_state():
     assert abs(second.history[-1].train["loss"] - first.history[-1].train["loss"]) < 0.1
 
 
-def test_answers_are_the_same_whether_examples_lie_there_or_are_computed():
+def test_predictions_of_stored_and_lazy_examples_are_equal():
     trainer = toy.trainer(device=str(GPU), precision="float32")
     examples = toy.examples(70)
     assert to_device_if_fits(examples, GPU).targets.device == GPU
@@ -107,7 +107,7 @@ def test_answers_are_the_same_whether_examples_lie_there_or_are_computed():
         )
 
 
-def test_batches_that_are_computed_come_to_the_device_ahead_of_their_step():
+def test_lazy_batches_are_prefetched_to_the_device():
     examples = toy.examples(40)
     feed = prefetcher(lazy(examples), GPU)
     assert feed is not None
@@ -121,7 +121,7 @@ def test_batches_that_are_computed_come_to_the_device_ahead_of_their_step():
     assert fetch_batch(examples, order[0], GPU)[0].device.type == GPU.type
 
 
-def test_positions_are_turned_alike():
+def test_symmetries_transform_positions_and_targets_alike():
     maps = torch.rand(20, 3, 19, 19, generator=torch.Generator().manual_seed(0))
     targets = torch.arange(20) * 18
     turned, moved = go_augment.symmetries(maps.to(GPU), targets.to(GPU), torch.Generator(GPU).manual_seed(1))

@@ -129,7 +129,7 @@ def dangers(code: ast.Module) -> Iterator[str]:
         ("from ..core import layers", None),
     ],
 )
-def test_the_reader_finds_a_domain_in_each_kind_of_import(line, name):
+def test_every_kind_of_import_of_a_domain_is_recognised(line, name):
     assert of_domains(imports(ast.parse(line), ("neocog", "core"))) == ({name} if name else set())
 
 
@@ -145,7 +145,7 @@ def test_the_reader_finds_a_domain_in_each_kind_of_import(line, name):
         ("if TYPE_CHECKING:\n    pass\nelse:\n    import torch", True),
     ],
 )
-def test_the_reader_knows_what_is_imported_at_once(code, expected):
+def test_imports_at_the_top_are_recognised(code, expected):
     assert any(name.split(".")[0] == "torch" for name in imports_at_the_top(ast.parse(code), ("neocog",))) is expected
 
 
@@ -165,7 +165,7 @@ def test_the_reader_knows_what_is_imported_at_once(code, expected):
         ("json.loads(s)", []),
     ],
 )
-def test_the_reader_finds_what_would_run_a_file(code, expected):
+def test_calls_that_could_run_code_of_a_file_are_recognised(code, expected):
     assert list(dangers(ast.parse(code))) == expected
 
 
@@ -202,14 +202,14 @@ def test_inside_the_package_imports_are_relative(path):
 
 
 @pytest.mark.parametrize("name", LIGHT)
-def test_nothing_heavy_at_the_top_of_what_must_be_quick(name):
+def test_quick_modules_import_nothing_heavy_at_the_top(name):
     names = imports_at_the_top(tree(ROOT / name), package_of(ROOT / name))
     assert {module.split(".")[0] for module in names} & HEAVY == set()
     assert of_domains(names) == set()
 
 
 @pytest.mark.parametrize("path", FILES, ids=named)
-def test_nothing_that_a_file_says_is_run(path):
+def test_no_code_of_a_file_is_run(path):
     assert list(dangers(tree(path))) == []
 
 
@@ -231,7 +231,7 @@ def test_boards_and_records_need_no_torch(module):
 
 
 @pytest.mark.parametrize("module", ["neocog", "neocog.cli"])
-def test_importing_it_loads_nothing_heavy(module):
+def test_importing_the_package_loads_nothing_heavy(module):
     assert loaded_by(f"import {module}") & HEAVY == set()
 
 
@@ -255,7 +255,7 @@ def test_the_help_of_all_commands_imports_none_of_them(arguments):
     assert all(command.callback is cli._unused for command in commands)
 
 
-def test_only_the_command_that_is_used_has_its_options():
+def test_only_the_selected_command_has_options():
     from neocog import cli
 
     callbacks = {
@@ -276,7 +276,7 @@ def test_the_core_of_training_imports_no_feature(name):
     assert not [module for module in imports(tree(path), package_of(path)) if module.startswith(FEATURES)]
 
 
-def test_the_socket_of_a_domain_is_small():
+def test_a_domain_has_few_fields():
     from dataclasses import MISSING, fields
 
     from neocog.core.domain import Domain

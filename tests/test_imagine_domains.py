@@ -40,7 +40,7 @@ def levels(**loud):
 
 
 @pytest.mark.parametrize("deltas", [False, True])
-def test_levels_are_seen_as_the_recording_that_has_them(deltas):
+def test_levels_of_a_recording_give_its_maps(deltas):
     """A recording's own levels give the maps that the frontend gives for the recording."""
     preprocessing = {**SOUND, "deltas": deltas}
     front = frontend(preprocessing)
@@ -67,7 +67,7 @@ def test_silence_is_silent_and_the_same_levels_are_the_same_sound():
     assert torch.equal(sounds(levels(band_4=0.8), SOUND), sounds(levels(band_4=0.8), SOUND))
 
 
-def test_a_recording_keeps_its_spectrogram_on_the_way_through_levels():
+def test_reconstruction_keeps_the_spectrogram_of_a_recording():
     """Levels, sound, levels again: where it is loud it stays loud."""
     result = torch.zeros(1, 1, 20, 48)
     result[..., 5:8, 10:25], result[..., 12:15, 20:40] = 1.0, 0.9
@@ -90,7 +90,7 @@ def listener():
                  words.state_dict(), "cpu")  # fmt: skip
 
 
-def test_imagined_sounds_are_taken_for_their_labels():
+def test_imagined_sounds_are_predicted_as_their_labels():
     """Also as they are heard: phases and all."""
     result = imagined.imagine_labels(listener(), [0, 1], Ascent(30))
     assert [entry.label for entry in result] == ["low", "high"]
@@ -98,7 +98,7 @@ def test_imagined_sounds_are_taken_for_their_labels():
     assert pitches[0] < middles(20, 8000)[10] < pitches[1]
 
 
-def test_sounds_are_written_one_after_the_other(tmp_path):
+def test_sounds_are_concatenated_in_one_file(tmp_path):
     write([torch.ones(4000, dtype=torch.int16), torch.ones(4000, dtype=torch.int16)], SOUND, tmp_path / "a.wav")
     result, rate = soundfile.read(tmp_path / "a.wav", dtype="int16")
     assert rate == 8000 and len(result) == 8000 + round(PAUSE * 8000) and result[4100] == 0 and result[-1] == 1
@@ -110,7 +110,7 @@ def saved(result, tmp_path):
     return str(path)
 
 
-def test_the_command_writes_what_is_to_be_heard(tmp_path):
+def test_the_command_writes_the_sounds(tmp_path):
     arguments = ["imagine", saved(listener(), tmp_path), "--steps", "2", "--json", "--listen", str(tmp_path / "a.wav")]
     result = CliRunner().invoke(app, arguments, catch_exceptions=False)
     assert json.loads(result.stdout)["of"] == "labels"
@@ -153,19 +153,19 @@ def test_a_planted_phrase_is_found():
     assert [spelt(result, entry) for entry in units] == ["very good", "so dull"]
 
 
-def test_texts_hold_tokens_and_behind_them_padding():
+def test_texts_hold_tokens_followed_by_padding():
     result = imagined.imagine_labels(reader(), [0, 1], TokenSearch(sweeps=2, length=5))
     for entry in result:
         assert entry.input.shape[:2] == (1, 1) and bool((entry.input[..., :5] >= 2).all())
         assert not entry.input[..., 5:].any()
 
 
-def test_the_same_seed_finds_the_same_text():
+def test_texts_are_determined_by_the_seed():
     first, again = (imagined.imagine_labels(reader(), [0], TokenSearch(sweeps=1, seed=3))[0].input for _ in range(2))
     assert torch.equal(first, again)
 
 
-def test_exchanging_never_makes_it_worse():
+def test_exchanges_never_decrease_the_objective():
     reached = [imagined.imagine_labels(reader(), [0], TokenSearch(sweeps=n))[0].activation for n in (1, 2, 3)]
     assert reached == sorted(reached)
 
@@ -186,7 +186,7 @@ def test_the_command_prints_the_texts(tmp_path, monkeypatch):
         (["--layer", "0"], "has no convolution up to it"),
     ],
 )
-def test_what_texts_do_not_know_is_said(arguments, message, tmp_path, monkeypatch):
+def test_an_option_that_texts_lack_is_reported(arguments, message, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     result = CliRunner().invoke(app, ["imagine", saved(reader(), tmp_path), "--json", *arguments])
     assert isinstance(result.exception, Problem) and message in str(result.exception)

@@ -44,19 +44,19 @@ def test_another_seed_gives_other_weights():
         ("local(32, 3), flatten, dense(2)", (16, 8, 8), 16 * 9),
     ],
 )
-def test_the_deviation_is_that_of_he(text, shape, window):
+def test_the_standard_deviation_is_that_of_he(text, shape, window):
     """√(2 / inputs) of a filter: then each layer's outputs spread as its inputs do, with half of them cut off."""
     weight = next(part.weight for part in network(text, *shape).modules() if hasattr(part, "weight"))
     assert weight.std().item() == pytest.approx((2 / window) ** 0.5, rel=0.05)
     assert weight.mean().item() == pytest.approx(0, abs=0.05 * (2 / window) ** 0.5)
 
 
-def test_the_last_layer_is_smaller_so_that_no_label_leads():
+def test_the_last_layer_is_smaller():
     module = network("flatten, dense(400), relu, dense(400)", 4, 10, 10)
     assert module[3].weight.std().item() == pytest.approx((1 / 400) ** 0.5, rel=0.05)
 
 
-def test_an_embedding_begins_with_a_deviation_of_a_tenth():
+def test_embeddings_have_a_standard_deviation_of_a_tenth():
     module = network("embed(500, 64), conv(4, 3), globalmax, dense(2)", 1, 1, 10)
     assert module[0].table.weight.std().item() == pytest.approx(0.1, rel=0.05)
 
@@ -69,7 +69,7 @@ def test_signals_neither_fade_nor_grow_through_twenty_layers():
     assert 0.02 < spread < 5  # zeros of the padding take their share at each edge
 
 
-def test_biases_begin_at_zero():
+def test_biases_are_zero():
     biases = [p for name, p in network(MIXED, 2, 9, 9).named_parameters() if name.endswith("bias")]
     assert len(biases) == 7
     assert not any(p.any() for p in biases)
@@ -86,21 +86,21 @@ def test_biases_begin_at_zero():
         'conv(8, (1, 3), pad="same"), conv(9, (3, 1), pad="same"), conv(8, 3, pad=2, dilation=2)',
     ],
 )
-def test_a_network_of_dirac_convolutions_hands_its_input_on(text):
+def test_dirac_convolutions_are_the_identity(text):
     module = network(f"conv(8, 3), {text}", 3, 9, 9, dirac=True)
     x = torch.randn(2, 8, 7, 7, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         assert torch.equal(module[1:](x)[:, :8], x)
 
 
-def test_an_even_window_hands_its_input_on_too():
+def test_dirac_convolutions_with_even_windows_are_the_identity():
     module = network('conv(4, 3), conv(4, 2, pad="same")', 3, 9, 9, dirac=True)
     x = torch.randn(2, 4, 7, 7, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         assert torch.equal(module[1](x), x)
 
 
-def test_with_a_stride_every_second_pixel_is_handed_on():
+def test_a_dirac_convolution_with_stride_2_gives_every_second_pixel():
     module = network("conv(4, 3), conv(4, 3, stride=2, pad=1)", 3, 9, 9, dirac=True)
     x = torch.randn(2, 4, 7, 7, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
@@ -133,7 +133,7 @@ def responses(module: nn.Module, inputs: torch.Tensor) -> torch.Tensor:
         return module[0](inputs).flatten(2)[..., ::2].transpose(0, 1).flatten(1).double()
 
 
-def test_what_whitened_filters_answer_is_uncorrelated_and_of_one_size():
+def test_responses_of_whitening_filters_are_uncorrelated_with_equal_variance():
     inputs, module = pictures(), network("conv(36, 3), relu, flatten, dense(2)", 2, 12, 12)
     assert whiten(module, inputs)
     answers = responses(module, inputs)
@@ -152,26 +152,26 @@ def test_of_more_directions_than_filters_the_strongest_are_kept():
     torch.testing.assert_close(torch.cov(responses(module, inputs)[:5]), torch.eye(5).double(), atol=0.01, rtol=0)
 
 
-def test_filters_beyond_both_signs_are_random_and_of_the_same_size():
+def test_filters_beyond_the_eigenvectors_are_random_with_the_same_norm():
     inputs, module = pictures(channels=1), network("conv(400, 3), relu, flatten, dense(2)", 1, 12, 12)
     assert whiten(module, inputs)
     assert module[0].weight[18:].std().item() == pytest.approx(module[0].weight[:18].std().item(), rel=0.1)
 
 
-def test_a_direction_that_nothing_varies_in_does_not_blow_up():
+def test_a_direction_without_variance_gives_finite_weights():
     module = network("conv(18, 3), relu, flatten, dense(2)", 1, 12, 12)
     assert whiten(module, torch.ones(50, 1, 12, 12))
     assert module[0].weight.abs().max() <= 5e-4**-0.5
 
 
-def test_whitening_filters_stay_and_the_bias_learns():
+def test_whitening_filters_are_frozen_and_the_bias_is_trained():
     module = network("conv(8, 3), relu, flatten, dense(2)", 2, 12, 12)
     assert whiten(module, pictures())
     assert {name for name, p in module.named_parameters() if not p.requires_grad} == {"0.weight"}
 
 
 @pytest.mark.parametrize("text", ["relu, conv(8, 3), flatten, dense(2)", "flatten, dense(2)", "conv(8, 3, groups=2)"])
-def test_a_network_that_does_not_begin_with_a_convolution_is_left_alone(text):
+def test_a_network_without_a_first_convolution_is_not_whitened(text):
     module = network(text, 2, 12, 12)
     before = bits(module)
     assert not whiten(module, pictures())
@@ -186,7 +186,7 @@ def test_a_single_filter_stays_finite():
     assert module[0].weight.isfinite().all()
 
 
-def test_a_dilated_convolution_whitens_what_it_sees():
+def test_a_dilated_convolution_whitens_its_window():
     inputs, module = pictures(), network("conv(36, 3, dilation=2), relu, flatten, dense(2)", 2, 12, 12)
     whiten(module, inputs)
     torch.testing.assert_close(torch.cov(responses(module, inputs)[:18]), torch.eye(18).double(), atol=0.1, rtol=0)

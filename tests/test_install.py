@@ -34,12 +34,12 @@ def installed_version(package: str) -> str:
     return metadata.version(package).partition("+")[0]
 
 
-def test_the_installed_versions_are_a_trio_that_was_tried():
+def test_the_installed_versions_are_a_tested_combination():
     versions = tuple(installed_version(package) for package in ("torch", "torchvision", "torchaudio"))
     assert versions in TRIOS
 
 
-def test_the_declared_bounds_admit_only_trios_that_were_tried():
+def test_the_declared_bounds_admit_only_tested_combinations():
     """Checked with packaging, which pip uses; candidates are the releases from torch 2.10 to 2.15."""
     requirements = pytest.importorskip("packaging.requirements")
     with open(ROOT / "pyproject.toml", "rb") as file:

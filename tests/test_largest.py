@@ -22,7 +22,7 @@ def drawn(size: tuple[int, ...], weights: tuple[int, ...]) -> list[torch.Tensor]
 
 
 @pytest.mark.parametrize(("size", "weights"), SIZES, ids=str)
-def test_its_numbers_and_gradients_are_those_of_the_two_steps(size, weights):
+def test_values_and_gradients_equal_those_of_the_two_steps(size, weights):
     x, weight, bias = drawn(size, weights)
     slope = torch.randn(size[0], weights[0], dtype=torch.float64, generator=torch.Generator().manual_seed(1))
     ours, plain = Largest.apply(x, weight, bias), F.conv2d(x, weight, bias).amax((2, 3))
@@ -36,7 +36,7 @@ def test_its_numbers_and_gradients_are_those_of_the_two_steps(size, weights):
 
 
 @pytest.mark.parametrize(("size", "weights"), SIZES, ids=str)
-def test_its_gradients_are_those_of_small_differences(size, weights):
+def test_gradients_agree_with_finite_differences(size, weights):
     assert torch.autograd.gradcheck(Largest.apply, drawn(size, weights))
 
 
@@ -55,7 +55,7 @@ def test_of_equal_windows_the_first_has_the_gradient():
     assert x.grad.flatten().tolist() == [1, 1, 0, 0]
 
 
-def test_it_keeps_no_maps_for_the_way_back():
+def test_it_saves_no_maps_for_the_backward_pass():
     x, weight, bias = drawn((2, 3, 1, 500), (40, 3, 1, 2))
     kept = []
     with torch.autograd.graph.saved_tensors_hooks(lambda t: kept.append(t.numel()) or t, lambda t: t):
@@ -66,7 +66,7 @@ def test_it_keeps_no_maps_for_the_way_back():
 @pytest.mark.parametrize(
     "text", ["conv(2, 2, stride=2)", "conv(2, 3, pad=1)", "conv(2, 2, dilation=2)", "conv(2, 2, groups=2)"]
 )
-def test_windows_that_lie_otherwise_are_left_to_torch(text):
+def test_other_windows_are_computed_by_torch(text):
     assert not fits(Network((2, 8, 8), parse(f"{text}, globalmax")).module()[0])
     assert fits(Network((2, 8, 8), parse("conv(2, 2), globalmax")).module()[0])
     assert not fits(nn.Linear(2, 2))

@@ -123,26 +123,26 @@ def test_every_layer_has_a_row():
 
 
 @each_row
-def test_a_layer_gives_the_shape_that_it_promises(layer, shape, out):
+def test_a_layer_has_the_declared_output_shape(layer, shape, out):
     x = examples(shape).abs()
     assert network(layer, shape).output == out
     assert tuple(run(layer, shape, x).shape) == (3, *out)
 
 
 @each_row
-def test_a_layer_is_read_from_the_text_it_prints(layer, shape, out):
+def test_the_text_of_a_layer_is_parsed_to_the_same_layer(layer, shape, out):
     assert parse(str(layer)) == (layer,)
 
 
 @each_row
-def test_a_batch_gives_what_single_examples_give(layer, shape, out):
+def test_a_batch_gives_the_outputs_of_single_examples(layer, shape, out):
     x = examples(shape).abs()
     together, alone = run(layer, shape, x), torch.cat([run(layer, shape, x[i : i + 1]) for i in range(3)])
     torch.testing.assert_close(together, alone)
 
 
 @each_row
-def test_a_layer_works_inside_a_combinator_as_it_does_alone(layer, shape, out):
+def test_a_layer_inside_a_combinator_gives_the_same_output(layer, shape, out):
     wrapped = parallel((layer,))
     assert network(wrapped, shape).output == out
     x = examples(shape).abs()
@@ -242,7 +242,7 @@ MISFITS = [
 
 
 @pytest.mark.parametrize(("shape", "layer", "message"), MISFITS, ids=[str(row[1]) for row in MISFITS])
-def test_a_layer_that_does_not_fit_says_what_it_got_and_what_to_do(shape, layer, message):
+def test_a_layer_with_an_unsuitable_input_names_it_and_the_remedy(shape, layer, message):
     with pytest.raises(Problem) as caught:
         Network(shape, (layer,))
     assert message in str(caught.value)
@@ -265,7 +265,7 @@ def test_a_vote_is_the_mean_of_its_branches_and_lets_one_of_them_learn_from_each
     assert bool(alone.any(0).all()) and alone.sum(1).tolist() == [5, 5]
 
 
-def test_a_branch_with_nothing_to_learn_takes_no_example_of_a_vote():
+def test_a_branch_of_a_vote_without_parameters_gets_no_examples():
     ids = torch.randint(0, 50, (10, 1, 1, 8)).float()
     module = Network((1, 1, 8), (vote((embed(50, 4), globalmax, dense(2)), bag(50, 2, static=True)),)).module()
     learns, stays = (branch(ids) for branch in module[0].branches)

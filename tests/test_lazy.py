@@ -15,7 +15,7 @@ from toy import lazy
 CPU = torch.device("cpu")
 
 
-def test_computed_inputs_are_picked_like_an_array():
+def test_lazy_inputs_are_indexed_like_an_array():
     resident, indices = toy.examples(20), torch.tensor([3, 19, 0, 7])
     computed = lazy(resident, indices)
     assert len(computed.inputs) == 4 and torch.equal(computed.inputs[1], resident.inputs[19])
@@ -24,20 +24,20 @@ def test_computed_inputs_are_picked_like_an_array():
     assert torch.equal(inputs, resident.inputs[[7, 3]]) and torch.equal(targets, resident.targets[[7, 3]])
 
 
-def test_what_is_kept_or_joined_is_an_array():
+def test_subsets_and_concatenations_of_lazy_inputs():
     resident = toy.examples(9)
     assert torch.equal(lazy(resident).subset(torch.tensor([2, 5])).inputs, resident.inputs[[2, 5]])
     both = concatenate([lazy(resident), lazy(resident)])
     assert torch.equal(both.inputs, torch.cat([resident.inputs] * 2)) and both.names[9] == resident.names[0]
 
 
-def test_a_thinned_set_is_taken_from_all_of_it():
+def test_a_subsample_is_spread_over_the_set():
     thin = toy.examples(100).subsample(5)
     assert [name.split("/")[1] for name in thin.names] == ["0.png", "24.png", "49.png", "74.png", "99.png"]
     assert len(toy.examples(10).subsample(0)) == len(toy.examples(10).subsample(50)) == 10
 
 
-def test_batches_are_ready_before_their_step_and_forgotten_when_unwanted():
+def test_batches_are_prefetched_and_unused_ones_are_dropped():
     fetched, allowed = [], threading.Event()
 
     def fetch(indices):
@@ -57,7 +57,7 @@ def test_batches_are_ready_before_their_step_and_forgotten_when_unwanted():
     feed.close()
 
 
-def test_a_failure_in_a_thread_is_the_steps_failure():
+def test_an_exception_of_a_thread_is_raised_in_the_step():
     def fetch(indices):
         raise OSError("gone")
 
@@ -67,13 +67,13 @@ def test_a_failure_in_a_thread_is_the_steps_failure():
         feed(torch.arange(3))
 
 
-def test_only_what_does_not_lie_ready_is_fetched_ahead():
+def test_only_lazy_inputs_are_prefetched():
     assert prefetcher(toy.examples(5), CPU) is None and prefetcher(lazy(toy.examples(5)), CPU) is not None
     assert to_device_if_fits(computed := lazy(toy.examples(5)), CPU) is computed
 
 
 @pytest.mark.parametrize(("processors", "processes", "threads"), [(16, 1, 15), (16, 4, 3), (2, 4, 1), (1, 1, 1)])
-def test_a_gpu_is_fed_by_all_processors_but_the_one_that_leads_it(processors, processes, threads, monkeypatch):
+def test_a_gpu_is_fed_by_all_cores_but_one(processors, processes, threads, monkeypatch):
     monkeypatch.setattr("neocog.core.feed.processors", lambda: processors)
     monkeypatch.setenv("LOCAL_WORLD_SIZE", str(processes))
     gpu = torch.device("cuda:0")
@@ -82,7 +82,7 @@ def test_a_gpu_is_fed_by_all_processors_but_the_one_that_leads_it(processors, pr
     assert prefetcher(lazy(toy.examples(5)), CPU).pool._max_workers == 1
 
 
-def test_answers_to_computed_inputs_are_those_to_an_array_in_batches_that_fit():
+def test_predictions_for_lazy_inputs_equal_those_for_an_array():
     trainer, resident, sizes = toy.trainer(), toy.examples(53), []
     expected = predict_proba(trainer, resident, 53)
     logits = trainer.logits
@@ -105,12 +105,12 @@ def weights(examples: Examples, **settings: object) -> torch.Tensor:
     return torch.cat([p.detach().flatten() for p in trainer.network.parameters()])
 
 
-def test_training_on_computed_inputs_is_training_on_an_array():
+def test_training_on_lazy_inputs_equals_training_on_an_array():
     """Bit for bit: which thread fetched a batch does not matter."""
     assert torch.equal(weights(lazy(toy.examples(50))), weights(toy.examples(50)))
 
 
-def test_an_epoch_may_be_a_part_of_the_set():
+def test_an_epoch_may_be_a_subset_of_the_data():
     """All examples come before one comes again, over the borders of epochs and of laps."""
     order = torch.cat([torch.cat(batches(100, 8, 0, epoch, most=30)) for epoch in range(10)])
     assert len(order) == 300
@@ -120,7 +120,7 @@ def test_an_epoch_may_be_a_part_of_the_set():
     assert len(batches(100, 8, 0, 0)) == len(batches(100, 8, 0, 0, most=100)) == 13
 
 
-def test_a_part_is_what_the_settings_say():
+def test_the_settings_give_the_size_of_an_epoch():
     trainer = toy.trainer(epochs=1, batch=10, examples=20, checked=3)
     list(toy.train(trainer, toy.examples(60), toy.examples(9, 1), UNCHANGED))
     assert trainer.number == 2

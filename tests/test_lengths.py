@@ -59,17 +59,17 @@ def texts(count: int, longest: int = 40) -> Examples:
 
 
 @pytest.mark.parametrize(("text", "right_context"), TRIMMED.items())
-def test_the_right_context_is_the_widest_window_of_what_looks_at_positions(text, right_context):
+def test_the_right_context_is_the_widest_window(text, right_context):
     assert Network((1, 1, WIDE), parse(text)).right_context == right_context
 
 
 @pytest.mark.parametrize("text", WHOLE)
-def test_a_network_that_counts_positions_or_meets_the_border_has_no_right_context(text):
+def test_a_network_that_depends_on_the_length_has_no_right_context(text):
     assert Network((1, 1, WIDE), parse(text)).right_context is None
 
 
 @pytest.mark.parametrize("text", list(TRIMMED))
-def test_a_trimmed_batch_gives_what_whole_inputs_give(text):
+def test_a_trimmed_batch_gives_the_outputs_of_complete_inputs(text):
     """Whatever a text is batched with: alone, among its like, or at full width."""
     model, examples = Predictor(text), texts(30)
     trimmed = feed.predict_proba(model, examples, size=7)
@@ -81,7 +81,7 @@ def test_a_trimmed_batch_gives_what_whole_inputs_give(text):
     np.testing.assert_allclose(alone, untrimmed, atol=1e-6)
 
 
-def test_answers_come_back_in_the_order_of_the_examples():
+def test_predictions_are_in_the_order_of_the_examples():
     model, examples = Predictor("bag(50, 4), dense(2)"), texts(30)
     backwards = torch.arange(29, -1, -1)
     np.testing.assert_allclose(
@@ -91,7 +91,7 @@ def test_answers_come_back_in_the_order_of_the_examples():
     )
 
 
-def test_the_shorter_inputs_are_the_more_are_answered_at_once(monkeypatch):
+def test_batches_of_shorter_inputs_are_larger(monkeypatch):
     """As many as make COLUMNS, at least MIN_BATCH, and never more than were asked for."""
     monkeypatch.setattr(feed, "COLUMNS", 300)
     model, examples = Predictor("bag(50, 4), dense(2)"), texts(300)
@@ -133,7 +133,7 @@ def test_a_batch_is_as_wide_as_its_longest_and_the_right_context_rounded_up():
     assert texts(30)[indices][0].shape == (2, WIDE)
 
 
-def test_keeping_and_joining_keep_the_lengths():
+def test_subsets_and_concatenations_keep_the_lengths():
     examples = texts(30).with_right_context(3)
     both = concatenate([examples.subset(torch.arange(0, 10)), examples.subset(torch.arange(10, 30))])
     assert torch.equal(both.inputs, examples.inputs) and torch.equal(both.lengths, examples.lengths)
@@ -149,7 +149,7 @@ def ngrams_knowing(*known: list[int], longest: int = 3) -> torch.nn.Module:
     return module
 
 
-def test_ngrams_find_the_runs_that_are_known_wherever_they_begin():
+def test_known_ngrams_are_found_at_every_position():
     ids = ngrams_knowing([5], [6, 7], [6, 7, 5])(torch.tensor([[[[5.0, 6, 7, 5, 6, 7, 0, 0]]]]))[0, :, 0]
     assert (ids > 0).tolist() == [
         [True, False, False, True, False, False, False, False],
@@ -159,11 +159,11 @@ def test_ngrams_find_the_runs_that_are_known_wherever_they_begin():
     assert sorted({*ids.flatten().tolist()}) == [0, 1, 2, 3]
 
 
-def test_new_ngrams_know_nothing():
+def test_a_new_ngrams_layer_finds_no_ngrams():
     assert int(modules.NGrams(3, 90)(torch.randint(1, 50, (4, 1, 1, 20)).float()).max()) == 0
 
 
-def test_a_run_into_padding_has_no_number_and_different_runs_have_different_numbers():
+def test_ngrams_have_distinct_numbers_and_none_if_they_reach_padding():
     numbers = modules.hashed_runs(torch.tensor([[1, 2, 1, 2, 2, 0, 0]]), 3)[0]
     assert (numbers > 0).sum(1).tolist() == [5, 4, 3]
     assert numbers[1, 0] == numbers[1, 2] and len(numbers[numbers > 0].unique()) == 2 + 3 + 3
@@ -179,7 +179,7 @@ def test_a_bag_sums_rows_by_their_weights():
     torch.testing.assert_close(answer, 0.5 * table[2] + 2 * table[3])
 
 
-def test_padding_begins_as_zero_and_stays_zero():
+def test_the_vector_of_padding_stays_zero():
     module = Network((1, 1, 8), parse("embed(9, 4), conv(3, 2), globalmax, dense(2)")).module()
     initialize(module, 0)
     optimiser = torch.optim.AdamW(module.parameters(), 0.1)
@@ -189,12 +189,12 @@ def test_padding_begins_as_zero_and_stays_zero():
     assert module[0].table.weight[0].abs().sum() == 0 and module[0].table.weight[1].abs().sum() > 0
 
 
-def test_a_static_table_stays_as_it_is():
+def test_a_static_table_is_not_trained():
     module = Network((1, 1, 8), parse("embed(9, 4, static=True), conv(3, 2), globalmax, dense(2)")).module()
     assert [name for name, p in module.named_parameters() if not p.requires_grad] == ["0.table.weight"]
 
 
-def test_a_unit_bag_brings_the_weights_of_an_input_to_length_one():
+def test_a_unit_bag_normalises_the_weights_of_an_input():
     module = Network((1, 1, 4), parse("bag(10, 3, unit=True)")).module()
     table, weigh = module[0].table.weight, module[0].weigh
     weigh[2], weigh[3] = 3.0, 4.0

@@ -27,7 +27,7 @@ def drawn(seed: int, examples: int = 500) -> tuple[np.ndarray, np.ndarray]:
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_scores_are_those_of_scikit_learn(seed):
+def test_metrics_agree_with_scikit_learn(seed):
     probabilities, targets = drawn(seed)
     predicted, labels = probabilities.argmax(1), np.arange(K)
     result = classification_metrics(probabilities, targets, LABELS)
@@ -44,7 +44,7 @@ def test_scores_are_those_of_scikit_learn(seed):
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_the_calibration_error_is_that_of_torchmetrics(seed):
+def test_the_calibration_error_agrees_with_torchmetrics(seed):
     probabilities, targets = drawn(seed)
     theirs = multiclass_calibration_error(
         torch.from_numpy(probabilities), torch.from_numpy(targets), num_classes=K, n_bins=15, norm="l1"
@@ -52,14 +52,14 @@ def test_the_calibration_error_is_that_of_torchmetrics(seed):
     assert calibration_error(probabilities, targets) == pytest.approx(theirs.item(), abs=1e-6)
 
 
-def test_who_says_what_he_knows_is_calibrated():
+def test_predictions_as_confident_as_accurate_are_calibrated():
     """0.8 sure and right in 8 of 10 is no error; quite sure and right in 8 of 10 is one of 0.2."""
     targets = np.array([0] * 8 + [1] * 2)
     assert calibration_error(np.tile([0.8, 0.2], (10, 1)), targets) == pytest.approx(0)
     assert calibration_error(np.tile([1.0, 0.0], (10, 1)), targets) == pytest.approx(0.2)
 
 
-def test_scores_are_json():
+def test_metrics_are_json():
     result = classification_metrics(*drawn(0), LABELS)
     assert json.loads(json.dumps(result, allow_nan=False)) == result
 
@@ -68,7 +68,7 @@ def test_a_row_of_the_confusion_is_a_true_label():
     assert confusion(np.array([1, 1, 2]), np.array([0, 0, 2]), 3).tolist() == [[0, 2, 0], [0, 0, 0], [0, 0, 1]]
 
 
-def test_a_class_without_examples_has_no_recall_and_does_not_count():
+def test_a_class_without_examples_has_no_recall_and_is_left_out_of_means():
     """Nor has a class that nobody answered a precision, or one with neither an F1."""
     probabilities = np.eye(4)[[0, 0, 1, 1]]
     result = classification_metrics(probabilities, np.array([0, 0, 1, 0]), ["a", "b", "c", "d"])
@@ -122,7 +122,7 @@ def test_a_tie_counts_against_the_network():
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_without_ties_top_1_is_the_accuracy_and_more_is_never_worse(seed):
+def test_top_k_is_the_accuracy_for_k_of_1_and_increases_with_k(seed):
     probabilities, targets = drawn(seed)
     shares = [top(probabilities, targets, k) for k in range(1, K + 1)]
     assert shares[0] == pytest.approx((probabilities.argmax(1) == targets).mean())
@@ -130,7 +130,7 @@ def test_without_ties_top_1_is_the_accuracy_and_more_is_never_worse(seed):
     assert shares[-1] == 1
 
 
-def test_with_fewer_than_five_labels_the_top_5_hold_them_all():
+def test_top_5_of_fewer_than_five_labels_is_1():
     assert classification_metrics(np.eye(2)[[0, 1]], np.array([1, 0]), ["a", "b"])["top5"] == 1
 
 

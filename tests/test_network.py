@@ -51,7 +51,7 @@ def test_a_filter_of_3x3_on_7x7(stride, side):
     assert (row.output, row.unseen, row.misfit) == ((1, side, side), (0, 0), "")
 
 
-def test_a_stride_of_3_does_not_fit_7x7_and_says_what_is_unseen():
+def test_a_stride_of_3_leaves_a_row_and_a_column_of_7x7_unseen():
     row = measured("conv(1, 3, stride=3)", 1, 7, 7).rows[0]
     assert (row.output, row.unseen) == ((1, 2, 2), (1, 1))
     assert row.misfit == "(7 − 3)/3 + 1 = 2.33 does not fit: 1 row and 1 column left unseen"
@@ -102,7 +102,7 @@ def test_the_receptive_field_grows_by_f_minus_1_times_all_strides_before(windows
     assert measured(text, 1, 200, 200).receptive_field == (field, field)
 
 
-def test_what_a_dense_layer_sees_is_what_reached_it():
+def test_the_receptive_field_excludes_pixels_unseen_by_pools():
     """The second pool leaves a row of 11 unseen, 2 pixels of the input each: 26 of 28 are seen."""
     network = measured(LECTURE, 1, 28, 28)
     assert network.rows[5].unseen == (1, 1)
@@ -191,7 +191,7 @@ nested = st.recursive(
 
 
 @given(st.lists(nested, min_size=1, max_size=5))
-def test_a_text_read_is_the_network_printed(network):
+def test_a_parsed_text_is_the_text_of_the_network(network):
     assert parse(", ".join(map(str, network))) == tuple(network)
 
 
@@ -235,7 +235,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("text", "message"), WRONG, ids=[repr(row[0][:20]) for row in WRONG])
-def test_a_wrong_text_gets_a_sentence_with_its_place(text, message):
+def test_an_error_in_a_text_is_reported_with_its_position(text, message):
     with pytest.raises(Problem) as caught:
         parse(text, classes=10)
     assert any(sentence in str(caught.value) for sentence in message.split("|"))
@@ -260,7 +260,7 @@ def test_a_recipe_is_called_in_the_same_notation():
         call("alphgo", known, "recipe")
 
 
-def test_measuring_needs_nothing_of_torchs_compiler():
+def test_measuring_does_not_import_torchs_compiler():
     """Its import costs a second or two, of every command that knows a network."""
     program = (
         "from neocog.core.network import Network, parse\n"

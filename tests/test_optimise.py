@@ -30,7 +30,7 @@ def names(module: nn.Module, group: dict[str, object]) -> set[str]:
 
 
 @pytest.mark.parametrize(("schedule", "half", "end"), [("linear", 0.5, 0), ("cosine", 0.5, 0), ("constant", 1, 1)])
-def test_the_rate_rises_from_a_tenth_peaks_and_falls(schedule, half, end):
+def test_the_learning_rate_rises_from_a_tenth_and_falls(schedule, half, end):
     settings = Settings(schedule=schedule, warmup=0.2)
     assert lr_schedule(settings, 0) == pytest.approx(0.1)
     assert lr_schedule(settings, 0.1) == pytest.approx(0.55)
@@ -41,7 +41,7 @@ def test_the_rate_rises_from_a_tenth_peaks_and_falls(schedule, half, end):
 
 @pytest.mark.parametrize("schedule", ["linear", "cosine"])
 @pytest.mark.parametrize("warmup", [0.0, 0.2, 0.9])
-def test_the_rate_is_continuous_rises_first_and_never_rises_again(schedule, warmup):
+def test_the_learning_rate_is_continuous_with_one_maximum(schedule, warmup):
     settings = Settings(schedule=schedule, warmup=warmup)
     rates = torch.tensor([lr_schedule(settings, n / 1000) for n in range(1001)])
     peak = int(warmup * 1000)
@@ -79,7 +79,7 @@ def test_weights_decay_and_biases_and_norms_do_not(name):
     assert weights["max_lr"] == weights["lr"] == others["max_lr"] == 0.02
 
 
-def test_muon_turns_the_filters_and_leaves_the_rest_to_adam():
+def test_muon_updates_filters_and_adam_other_weights():
     module = network()
     filters, others = optimiser(module, Settings(optimiser="muon", lr=0.1, adam_lr=0.02)).param_groups
     assert names(module, filters) == {"0.weight", "3.weight"}
@@ -87,7 +87,7 @@ def test_muon_turns_the_filters_and_leaves_the_rest_to_adam():
     assert (filters["max_lr"], others["max_lr"]) == (0.1, 0.02)
 
 
-def test_muon_takes_a_network_without_filters_and_one_of_nothing_else():
+def test_muon_works_without_filters_and_with_filters_only():
     assert len(optimiser(network("flatten, dense(3)"), Settings(optimiser="muon")).param_groups) == 1
     assert len(optimiser(network("conv(3, 3, bias=False)"), Settings(optimiser="muon")).param_groups) == 1
 
@@ -126,7 +126,7 @@ TORCHS = {
 
 
 @pytest.mark.parametrize("name", TORCHS)
-def test_every_step_is_torchs_own_bit_for_bit(name):
+def test_every_step_equals_torchs_bit_for_bit(name):
     """With weight decay, over steps at different rates, in the layout of a network that trains."""
     torch.manual_seed(0)
     ours = network().to(memory_format=torch.channels_last)
@@ -153,7 +153,7 @@ def hyperparameters(group: dict[str, object]) -> dict[str, object]:
     return {"lr": group["lr"], "weight_decay": group["weight_decay"]}
 
 
-def test_an_optimiser_needs_nothing_of_torchs_compiler():
+def test_an_optimiser_does_not_import_torchs_compiler():
     """Whose import costs 1.5 s of processor time, which the first of torch's own optimisers spends."""
     program = (
         "import torch\n"
@@ -203,7 +203,7 @@ STEPS = [[1, 2, 2], [2, 3], [5], [1, 1, 3], [2]]
 
 
 @pytest.mark.parametrize("sparse", [False, True])
-def test_rows_of_a_large_table_move_as_under_torchs_adam_without_momentum(sparse):
+def test_rows_of_a_large_table_are_updated_as_by_torchs_adam_without_momentum(sparse):
     """Those that no step names stay, bit for bit: without a first moment, Adam moves nothing without a slope."""
     torch.manual_seed(0)
     theirs = nn.Embedding(MANY_ROWS, 3)
@@ -219,14 +219,14 @@ def test_rows_of_a_large_table_move_as_under_torchs_adam_without_momentum(sparse
     assert not torch.isclose(ours[[1, 2, 3, 5]], before[[1, 2, 3, 5]]).any()
 
 
-def test_a_gradient_of_some_rows_moves_a_table_as_a_whole_one_does():
+def test_a_sparse_gradient_updates_a_table_like_a_dense_one():
     (sparse_table, state_of_sparse), (dense_table, state_of_dense) = stepped(True, STEPS), stepped(False, STEPS)
     torch.testing.assert_close(sparse_table, dense_table)
     assert torch.equal(state_of_sparse["named"], state_of_dense["named"])
     assert state_of_sparse["named"][:6, 0].tolist() == [0, 4, 5, 4, 0, 3]
 
 
-def test_a_small_table_moves_as_any_weight():
+def test_a_small_table_is_updated_like_other_weights():
     module = nn.Sequential(nn.Embedding(MANY_ROWS - 1, 2))
     assert [group.get("rows") for group in optimiser(module, Settings()).param_groups] == [None]
     large = nn.Sequential(nn.Embedding(MANY_ROWS, 2), nn.Linear(2, 2))
@@ -234,7 +234,7 @@ def test_a_small_table_moves_as_any_weight():
     assert [(group.get("rows"), group["weight_decay"]) for group in groups] == [(None, 0.1), (None, 0), (True, 0)]
 
 
-def test_a_table_that_does_not_learn_is_nobodys():
+def test_a_frozen_table_is_not_optimised():
     module = nn.Sequential(nn.Embedding(MANY_ROWS, 2).requires_grad_(False), nn.Linear(2, 2))
     assert len(optimiser(module, Settings()).param_groups) == 2
 
@@ -279,7 +279,7 @@ def test_random_matrices_become_nearly_orthogonal(shape, steps, low):
         assert 0.7 < values.mean() < 1.1
 
 
-def test_orthogonal_does_not_care_for_the_size_and_turns_with_the_matrix():
+def test_orthogonal_is_scale_invariant_and_rotation_equivariant():
     matrix = torch.randn(6, 20, generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close(orthogonal(1024 * matrix), orthogonal(matrix), atol=0.02, rtol=0)
     torch.testing.assert_close(orthogonal(matrix.T), orthogonal(matrix).T, atol=0.02, rtol=0)
@@ -288,7 +288,7 @@ def test_orthogonal_does_not_care_for_the_size_and_turns_with_the_matrix():
     assert orthogonal(matrix.double()).dtype == torch.float64
 
 
-def test_a_step_first_brings_the_filters_to_their_norm_then_turns_them():
+def test_a_step_normalises_filters_before_updating_them():
     p = nn.Parameter(torch.randn(8, 3, 3, 3, generator=torch.Generator().manual_seed(0)) * 7)
     before, p.grad = p.detach().clone(), torch.randn(8, 3, 3, 3, generator=torch.Generator().manual_seed(1))
     Muon([{"params": [p], "lr": 0.1, "max_lr": 0.1}], 0.0).step()
@@ -308,7 +308,7 @@ def test_muon_looks_ahead_along_its_momentum():
     torch.testing.assert_close(turned, 0.1 * orthogonal((h + 0.6 * (0.6 * g + h)).flatten(1)).view_as(p))
 
 
-def test_the_rest_moves_as_under_torchs_adam():
+def test_other_weights_are_updated_as_by_torchs_adam():
     torch.manual_seed(0)
     ours = nn.Sequential(nn.Linear(5, 7), nn.Tanh(), nn.BatchNorm1d(7), nn.Linear(7, 3))
     theirs = copy.deepcopy(ours)
@@ -362,7 +362,7 @@ def test_the_average_is_the_running_mean():
 
 
 @pytest.mark.parametrize("error", [None, KeyboardInterrupt])
-def test_the_networks_own_weights_are_back_bit_for_bit_whatever_happens(error):
+def test_weights_are_restored_bit_for_bit_even_after_an_exception(error):
     module = network()
     average = EMA(module, 0.9)
     with torch.no_grad():
@@ -389,7 +389,7 @@ def test_a_decay_of_0_keeps_nothing():
         assert bits(module) == trained
 
 
-def test_rows_of_dense_layers_are_held_to_the_norm_and_shorter_ones_left():
+def test_max_norm_shortens_only_rows_above_the_limit():
     """Kim 2014, section 2.1: whenever ‖w‖ > s after a step, ‖w‖ = s."""
     dense, conv = nn.Linear(4, 3), nn.Conv2d(1, 2, 3)
     with torch.no_grad():

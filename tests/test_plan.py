@@ -14,7 +14,7 @@ def plan(**changes) -> Plan:
     return Plan.of(toy.DOMAIN, DataSpec("files"), "small", changes=changes)
 
 
-def test_what_is_typed_replaces_the_recipe_and_what_is_not_does_not():
+def test_command_line_options_replace_those_of_the_recipe_only():
     settings = plan(lr=0.5, seed=None).settings
     assert (settings.lr, settings.batch, settings.epochs, settings.seed) == (0.5, 16, 3, Settings().seed)
 
@@ -26,17 +26,17 @@ def test_a_small_set_gets_smaller_batches_and_more_epochs():
     assert (tiny.batch, tiny.epochs) == (16, 15) and tiny.epochs <= MAX_EPOCHS
 
 
-def test_what_is_typed_does_not_follow_the_data():
+def test_command_line_options_are_not_adapted_to_the_data():
     fitted = plan(batch=64, epochs=2).fitted(100, LABELS).settings
     assert (fitted.batch, fitted.epochs) == (64, 2)
 
 
-def test_a_network_text_keeps_its_settings_whatever_the_data():
+def test_settings_of_a_network_text_are_not_adapted_to_the_data():
     by_network = Plan.of(toy.DOMAIN, DataSpec("files"), None, "flatten, dense(classes)")
     assert by_network.fitted(100, LABELS).settings == Settings()
 
 
-def test_a_plan_comes_back_from_its_settings_file(tmp_path):
+def test_a_plan_is_restored_from_its_settings_file(tmp_path):
     written = plan(lr=0.5).fitted(100, LABELS)
     (tmp_path / "settings.toml").write_text(written.toml("flatten, dense(3)"))
     read = plan_from(read_settings(tmp_path / "settings.toml"), toy.DOMAIN)
@@ -44,14 +44,14 @@ def test_a_plan_comes_back_from_its_settings_file(tmp_path):
     assert read.fitted(10, LABELS).settings == read.settings
 
 
-def test_a_recipe_takes_its_own_numbers():
+def test_a_recipe_takes_parameters():
     wide = Plan.of(toy.DOMAIN, DataSpec("files"), "small(width=9)").layers(3)
     assert wide[0].filters == 9
     with pytest.raises(Problem, match="got an unexpected keyword argument 'wide'"):
         Plan.of(toy.DOMAIN, DataSpec("files"), "small(wide=9)").layers(3)
 
 
-def test_an_unknown_recipe_is_named_with_what_there_is():
+def test_an_unknown_recipe_is_reported_with_the_known_ones():
     with pytest.raises(Problem, match=r"smal is not a recipe of toy \(did you mean small\?\); there are small"):
         find_recipe(toy.DOMAIN, "smal")
 
@@ -60,7 +60,7 @@ def test_an_unknown_recipe_is_named_with_what_there_is():
     ("text", "message"),
     [("domain = 3 =", "cannot be read as TOML"), ("a = 1", "lacks domain, network or source")],
 )
-def test_a_settings_file_that_is_not_one_says_so(text, message, tmp_path):
+def test_an_invalid_settings_file_is_reported(text, message, tmp_path):
     (tmp_path / "settings.toml").write_text(text)
     with pytest.raises(Problem, match=message):
         read_settings(tmp_path / "settings.toml")

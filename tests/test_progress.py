@@ -67,7 +67,7 @@ def test_a_pipe_gets_plain_lines_with_rate_and_time_left(clock, capsys):
     assert out == ""
 
 
-def test_a_pipe_gets_at_most_one_line_in_half_a_minute(clock, capsys):
+def test_a_pipe_gets_at_most_one_line_in_30_seconds(clock, capsys):
     """Whatever happens in between; and none for what is done sooner."""
     shown = Progress("reading", "files")
     for second in range(1, 10 * LINE_EVERY):
@@ -93,7 +93,7 @@ def test_before_the_first_is_done_there_is_no_time_left(clock, capsys):
     assert capsys.readouterr().err == "reading: 0 of 10 files, 0/s\n"
 
 
-def test_a_resumed_count_has_the_rate_of_this_sitting(clock, capsys):
+def test_a_resumed_count_has_the_rate_since_the_resumption(clock, capsys):
     shown = Progress("training", "examples")
     shown.first = 6000
     clock.now += LINE_EVERY
@@ -116,7 +116,7 @@ def test_quiet_prints_nothing(terminal, clock, capsys, monkeypatch):
     assert capsys.readouterr() == ("", "")
 
 
-def test_a_bar_is_gone_whatever_happens(clock, monkeypatch):
+def test_a_bar_is_removed_even_after_an_exception(clock, monkeypatch):
     monkeypatch.setattr(module, "on_terminal", lambda: True)
     with pytest.raises(ZeroDivisionError), progress("reading", "files") as shown:
         clock.now += 1

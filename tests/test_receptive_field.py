@@ -44,14 +44,14 @@ def test_each_point_of_alphagos_policy_sees_27_by_27_around_it():
     assert field.at(*field.position(0), (48, 19, 19)) == (slice(0, 14), slice(0, 14))
 
 
-def test_behind_a_global_bias_every_number_sees_everything():
+def test_after_a_global_bias_every_receptive_field_is_the_input():
     rows = measured("conv(4, 3), globalbias, conv(4, 3, pad=1), maxpool(2)", 3, 11, 11)
     assert [row.receptive_field for row in rows] == [(3, 3), (11, 11), (11, 11), (11, 11)]
     assert [row.field.stride for row in rows] == [(1, 1), (0, 0), (0, 0), (0, 0)]
     assert rows[2].field.at(8, 8, (11, 11)) == rows[2].field.at(0, 0, (11, 11)) == (slice(0, 11), slice(0, 11))
 
 
-def test_a_global_bias_does_not_move_where_numbers_lie_on_the_input():
+def test_a_global_bias_does_not_move_the_centres_of_receptive_fields():
     """Overlays put each number of a map at its centre, with or without a global bias before it."""
     with_bias, without = (
         measured(f"conv(4, 3), {bias}conv(4, 3, stride=2)", 3, 11, 11)[-1].field for bias in ("globalbias, ", "")
@@ -61,14 +61,14 @@ def test_a_global_bias_does_not_move_where_numbers_lie_on_the_input():
     torch.testing.assert_close(interpolate(small, with_bias, (11, 11)), interpolate(small, without, (11, 11)))
 
 
-def test_an_ngram_sees_the_tokens_that_follow():
+def test_the_receptive_field_of_an_ngram_includes_the_following_tokens():
     network = Network((1, 1, 9), (ngrams(3, 50),))
     assert network.receptive_field == (1, 3)
     assert network.rows[0].field.at(0, 4, network.input) == (slice(0, 1), slice(4, 7))
     assert network.rows[0].field.at(0, 8, network.input) == (slice(0, 1), slice(8, 9))
 
 
-def test_a_layer_in_a_branch_has_the_field_that_it_has_in_the_network():
+def test_a_layer_in_a_branch_has_the_receptive_field_of_the_network():
     network = Network((1, 12, 12), parse("conv(4, 3), maxpool(2), residual(conv(4, 3, pad=1), conv(4, 3, pad=1))"))
     assert place_of(network, "2.0.0").row.field == ReceptiveField((8, 8), (2, 2), (-2, -2), (1.5, 1.5), (2, 2))
     assert place_of(network, "2.0.1").row.receptive_field == (12, 12)
@@ -88,7 +88,7 @@ def test_the_union_covers_branches_of_different_strides():
         assert rows.start <= min(2 * i, i) and rows.stop >= min(8, max(2 * i + 1, i + 5))
 
 
-def test_a_window_that_pads_after_more_than_before_starts_where_it_does():
+def test_asymmetric_padding_does_not_move_the_start_of_a_window():
     row = measured('conv(1, 4, pad="same")', 1, 12, 12)[0]
     assert row.field.start == (-1, -1) and row.field.at(11, 11, (12, 12)) == (slice(10, 12), slice(10, 12))
 
@@ -160,7 +160,7 @@ def wrapped(layer: Layer, shape: Shape, out: Shape) -> list[tuple[str, Network]]
 
 
 @pytest.mark.parametrize(("layer", "shape", "out"), ROWS, ids=[f"{row[0]} of {row[1]}" for row in ROWS])
-def test_a_number_depends_on_its_receptive_field_and_on_nothing_else(layer, shape, out):
+def test_a_value_depends_exactly_on_its_receptive_field(layer, shape, out):
     """At the first, a middle and the last position: the box that changes it is the field, cut at the border."""
     for name, network in wrapped(layer, shape, out):
         module, row = ready(network), network.rows[-1]

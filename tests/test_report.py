@@ -102,23 +102,23 @@ class Tags(HTMLParser):
 
 
 @pytest.mark.parametrize("labels", [[EVIL, "b"], [*map(str, range(9)), EVIL], [f"{EVIL}{i}" for i in range(50)]])
-def test_nothing_a_user_gave_becomes_a_tag(tmp_path: Path, labels: list[str]) -> None:
+def test_user_input_never_becomes_a_tag(tmp_path: Path, labels: list[str]) -> None:
     page = Tags(written(tmp_path, labels))
     assert not page.open
     assert not page.names & {"script", "link", "iframe", "object", "form"}
 
 
-def test_the_page_asks_for_nothing(tmp_path: Path) -> None:
+def test_the_page_loads_no_external_files(tmp_path: Path) -> None:
     html = written(tmp_path, ["a", "b"])
     assert all(address.startswith("data:image/png;base64,") for address in Tags(html).addresses)
     assert not re.search(r"url\(|@import|https?://(?!www\.w3\.org/2000/svg)", html)
 
 
-def test_a_name_that_is_no_valid_text_is_shown_as_well_as_can_be(tmp_path: Path) -> None:
+def test_a_name_that_is_not_unicode_is_shown_with_replacement_characters(tmp_path: Path) -> None:
     assert "caf?.jpg" in written(tmp_path, ["a", "b"], bad=[{"file": "caf\udce9.jpg", "reason": "not a picture"}])
 
 
-def test_the_headline_says_what_was_counted() -> None:
+def test_the_headline_counts_the_correct_test_examples() -> None:
     scores = answers(["cat", "dog"])
     right = round(scores["accuracy"] * 400)
     text = " ".join(classify_report.summary(scores | {"scored_on": "test"}))
@@ -128,11 +128,11 @@ def test_the_headline_says_what_was_counted() -> None:
 
 
 @pytest.mark.parametrize(("part", "words"), [("valid", "are optimistic"), ("train", "say little about new ones")])
-def test_figures_that_flatter_say_so(part: str, words: str) -> None:
+def test_the_headline_names_a_split_other_than_test(part: str, words: str) -> None:
     assert words in " ".join(classify_report.summary(answers(["cat", "dog"]) | {"scored_on": part}))
 
 
-def test_the_worst_label_stands_first_and_an_absent_one_last() -> None:
+def test_labels_are_sorted_worst_first_and_absent_last() -> None:
     table = np.array([[9, 1, 0], [4, 6, 0], [0, 0, 0]])
     rows = classify_report.worst_first(metrics.classes(table, ["good", "bad", "absent"]), table.tolist())
     assert [row["label"] for row in rows] == ["bad", "good", "absent"]
@@ -166,13 +166,13 @@ def test_durations(seconds: float, text: str) -> None:
     assert duration(seconds) == text
 
 
-def test_a_probability_never_reads_as_certainty() -> None:
+def test_a_probability_is_never_rounded_to_certainty() -> None:
     assert format.probability(1.0) == "over 99.9%"
     assert format.probability(0.9321) == "93.2%"
 
 
 @pytest.mark.parametrize("labels", [["日本語", "$\\frac{x}$ ไทย 🐱"], ["one"], [f"label {i}" for i in range(70)]])
-def test_confusion_pictures_take_any_label_without_a_warning(tmp_path: Path, labels: list[str]) -> None:
+def test_confusion_figures_take_any_label_without_a_warning(tmp_path: Path, labels: list[str]) -> None:
     charts.save_confusion((np.eye(len(labels), dtype=int) * 7).tolist(), labels, tmp_path / "confusion.png")
     assert width(tmp_path / "confusion.png") > 300
 
@@ -182,14 +182,14 @@ def test_names_are_thinned_and_shortened() -> None:
     assert charts.shorten(["a\nb", "x" * 40], most=5) == ["a b", "xxxx…"]
 
 
-def test_a_domains_own_groups_have_a_section_where_there_are_some(tmp_path: Path):
+def test_accuracy_by_group_has_a_section_if_there_are_groups(tmp_path: Path):
     assert "Accuracy by group" not in written(tmp_path, ["a", "b"])
     groups = {"phase": [{"group": "moves 1 to 50", "accuracy": 0.4321, "examples": 12345}]}
     html = written(tmp_path, ["a", "b"], metrics=answers(["a", "b"]) | {"groups": groups})
     assert "Accuracy by group" in html and "moves 1 to 50" in html and "43.2%" in html and "12,345" in html
 
 
-def test_the_page_shows_what_the_network_looks_at_where_somebody_has_looked(tmp_path: Path) -> None:
+def test_the_page_shows_explanations_if_there_are_any(tmp_path: Path) -> None:
     answer = {"name": EVIL, "label": "a", "predicted": "b", "note": "90.0%", "picture": png(8)}
     looks = {"filters": png(100), "answers": [answer]}
     html = written(tmp_path, ["a", "b"], looks=looks)

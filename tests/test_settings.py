@@ -55,7 +55,7 @@ def problem(*changes: dict[str, object]) -> str:
         ("precision", "float16", "precision is one of auto, float32, bfloat16 (did you mean bfloat16?); got 'float16'"),
     ],
 )
-def test_a_value_that_cannot_be(name, value, message):
+def test_an_invalid_value(name, value, message):
     assert problem({name: value}) == message
 
 
@@ -68,12 +68,12 @@ def test_a_name_that_is_not_a_setting(name, close):
     assert problem({name: 1}) == f"{name} is not a setting{meant}; the settings are {NAMES}"
 
 
-def test_an_unknown_name_is_told_of_even_without_a_value():
+def test_an_unknown_name_is_reported_even_without_a_value():
     assert problem({"epochs": 3}, {"epoch": None}).startswith("epoch is not a setting")
 
 
 @pytest.mark.parametrize("name", [field.name for field in fields(Settings) if field.type == "float"])
-def test_a_whole_number_serves_as_a_number(name):
+def test_an_integer_is_accepted_for_a_float(name):
     value = getattr(Settings(**{name: int(name in ("lr", "adam_lr"))}), name)
     assert type(value) is float
 
@@ -82,17 +82,17 @@ def test_a_whole_number_serves_as_a_number(name):
     ("name", "value"),
     [("epochs", 1), ("momentum", 0), ("warmup", 0), ("warmup", 0.9), ("seed", 2**62), ("average", 0.999999)],
 )
-def test_the_ends_of_a_range_belong_to_it(name, value):
+def test_ranges_include_their_ends(name, value):
     assert getattr(Settings(**{name: value}), name) == value
 
 
-def test_the_last_word_wins():
+def test_later_changes_override_earlier_ones():
     recipe, typed = {"epochs": 3, "lr": 0.1}, {"epochs": 5}
     settings = Settings().changed(recipe, typed)
     assert (settings.epochs, settings.lr, settings.batch) == (5, 0.1, Settings().batch)
 
 
-def test_none_says_nothing():
+def test_none_changes_nothing():
     recipe, typed = {"epochs": 3}, dict.fromkeys(asdict(Settings()), None)
     assert Settings().changed(recipe, typed) == Settings(epochs=3)
 
@@ -103,6 +103,6 @@ def test_a_change_makes_new_settings():
     assert first.changed() == first
 
 
-def test_settings_written_out_are_the_same_settings():
+def test_settings_survive_conversion_to_a_dict():
     settings = Settings(optimiser="muon", lr=1, whiten=True)
     assert Settings(**asdict(settings)) == settings

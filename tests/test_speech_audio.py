@@ -37,7 +37,7 @@ def encoded(samples: np.ndarray, rate: int = 8000, form: str = "WAV", subtype: s
 
 
 @pytest.mark.parametrize(("suffix", "subtype", "most"), FORMATS, ids=lambda value: str(value))
-def test_every_format_gives_the_sound_that_was_written(tmp_path: Path, suffix: str, subtype: str, most: float) -> None:
+def test_every_format_is_decoded_to_the_written_sound(tmp_path: Path, suffix: str, subtype: str, most: float) -> None:
     path = write(tmp_path / f"chirp{suffix}", CHIRP, subtype=subtype)
     about, samples = sound(path.read_bytes(), 8000)
     assert samples.dtype == np.int16 and about.header.rate == 8000 and RECORDINGS.named(path.name)
@@ -88,7 +88,7 @@ def test_channels_are_mixed_and_time_is_not() -> None:
     assert np.abs(sound(encoded(left), 8000)[1] - tone(440) / 2 * 32768).max() <= 1
 
 
-def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_decoding_in_blocks_gives_the_same_samples(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is decoded in pieces, as three hours are, is what is decoded at once."""
     content = encoded(hiss(2, 44100), 44100)
     complete = sound(content, 16000)[1]
@@ -111,7 +111,7 @@ def refused(content: bytes, **more: object) -> str:
     return str(problem.value)
 
 
-def test_the_damaged_files_say_where_they_break(shared: Path) -> None:
+def test_damaged_files_are_reported_with_the_position(shared: Path) -> None:
     for name, where, words in (
         ("alexa_34.flac", "0.79 s of 1.74 s", "lost sync"),
         ("alexa_129.flac", "1.01 s of 2.46 s", "unknown error in flac decoder"),
@@ -121,7 +121,7 @@ def test_the_damaged_files_say_where_they_break(shared: Path) -> None:
 
 
 @pytest.mark.parametrize(("suffix", "subtype"), [("wav", "PCM_16"), ("wav", "ULAW"), ("aiff", "PCM_24")])
-def test_a_file_that_was_cut_short_is_not_taken_for_a_whole_one(tmp_path: Path, suffix: str, subtype: str) -> None:
+def test_a_truncated_file_is_refused(tmp_path: Path, suffix: str, subtype: str) -> None:
     """libsndfile gives what there is and says nothing."""
     content = write(tmp_path / f"a.{suffix}", tone(440, 1), 8000, subtype).read_bytes()
     message = refused(content[: len(content) * 6 // 10])
@@ -132,7 +132,7 @@ def test_a_file_that_was_cut_short_is_not_taken_for_a_whole_one(tmp_path: Path, 
 
 
 @pytest.mark.parametrize("length", [0, 0x7FFFF000, 0xFFFFFFFF])
-def test_a_wav_file_that_came_through_a_pipe_promises_nothing(tmp_path: Path, length: int) -> None:
+def test_a_wav_file_from_a_pipe_is_read_without_its_length(tmp_path: Path, length: int) -> None:
     content = bytearray(write(tmp_path / "a.wav", tone(440, 1)).read_bytes())
     offset = content.index(b"data") + 4
     content[offset : offset + 4] = length.to_bytes(4, "little")
@@ -141,7 +141,7 @@ def test_a_wav_file_that_came_through_a_pipe_promises_nothing(tmp_path: Path, le
         assert len(sound(bytes(content), None)[1]) == 8000
 
 
-def test_a_path_gives_what_its_bytes_give(tmp_path: Path) -> None:
+def test_a_path_and_its_content_give_the_same_samples(tmp_path: Path) -> None:
     path = write(tmp_path / "é 日本.flac", tone(440, 1))
     assert np.array_equal(sound(path, 16000)[1], sound(path.read_bytes(), 16000)[1])
     assert sound(path, 16000)[0] == sound(path.read_bytes(), 16000)[0]
@@ -209,7 +209,7 @@ def test_samples_that_are_no_numbers_are_found() -> None:
     )
 
 
-def test_a_part_that_is_not_in_the_recording_is_refused() -> None:
+def test_a_segment_outside_the_recording_is_refused() -> None:
     content = encoded(tone(440, 1))
     for span in ((0.5, 2.0), (-1.0, 0.5), (0.7, 0.7), (0.9, 0.1), (3.0, 4.0)):
         message = refused(content, span=span)
@@ -218,7 +218,7 @@ def test_a_part_that_is_not_in_the_recording_is_refused() -> None:
     assert np.array_equal(sound(content, 8000, (0.25, 0.5))[1], complete[2000:4000])
 
 
-def test_clipping_and_silence_are_heard() -> None:
+def test_clipping_and_silence_are_detected() -> None:
     assert (
         sound(encoded(np.clip(3 * tone(440), -1, 1)), 8000)[0].clipped
         and not sound(encoded(tone(440)), 8000)[0].clipped
@@ -229,18 +229,18 @@ def test_clipping_and_silence_are_heard() -> None:
 # --- windows --------------------------------------------------------------------------------------------------------
 
 
-def test_a_short_recording_lies_in_the_middle_of_silence() -> None:
+def test_a_short_recording_is_centred_in_silence() -> None:
     assert fit(np.array([1, 2, 3], np.int16), 8).tolist() == [0, 0, 1, 2, 3, 0, 0, 0]
 
 
-def test_of_a_long_recording_the_loudest_stretch_is_taken() -> None:
+def test_the_loudest_segment_of_a_long_recording_is_used() -> None:
     samples = np.zeros(1000, np.int16)
     samples[600:700] = 5000
     assert loudest(samples, 100) == 600 and fit(samples, 100).min() == 5000
     assert loudest(np.full(10, -3, np.int16), 4) == 0
 
 
-def test_the_loudest_stretch_is_that_of_a_slow_search() -> None:
+def test_the_loudest_segment_agrees_with_an_exhaustive_search() -> None:
     samples = np.random.default_rng(0).integers(-3000, 3000, 500).astype(np.int16)
     power = [np.square(samples[k : k + 70].astype(float)).sum() for k in range(431)]
     assert loudest(samples, 70) == int(np.argmax(power))

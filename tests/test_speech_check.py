@@ -23,7 +23,7 @@ def checked(root: Path, **more: object) -> dict:
     return report
 
 
-def test_counts_and_form_are_those_that_training_would_have(tmp_path: Path) -> None:
+def test_counts_and_preprocessing_equal_those_of_training(tmp_path: Path) -> None:
     root = words(tmp_path / "set", 20)
     report, data = checked(root), load(DataSpec(str(root), options={"cache": str(tmp_path / "cache")}), None, None)
     assert report["examples"] == 40 and report["labels"] == {"high": 20, "low": 20} and report["problems"] == []
@@ -96,7 +96,7 @@ def test_check_raises_only_without_any_data(tmp_path: Path) -> None:
     assert any("one class, low" in entry for entry in checked(words(tmp_path / "one", labels=("low",)))["problems"])
 
 
-def test_background_noise_is_listed_and_is_no_word(tmp_path: Path) -> None:
+def test_background_noise_is_listed_and_not_a_label(tmp_path: Path) -> None:
     root = words(tmp_path / "set")
     write(root / "_background_noise_" / "fan.wav", hiss(3))
     warnings = check(DataSpec(str(root)))

@@ -48,13 +48,13 @@ def test_names_that_follow_a_pattern(tmp_path: Path) -> None:
         assert all(Path(n).name.startswith(data.labels[t]) for n, t in zip(part.names, part.targets, strict=True))
 
 
-def test_a_speaker_stays_on_one_side(tmp_path: Path) -> None:
+def test_all_recordings_of_a_speaker_are_in_one_split(tmp_path: Path) -> None:
     data = loaded(spoken(tmp_path / "set", ("ann", "bob", "cy", "di", "ed")), pattern=PATTERN, group_by="speaker")
     speakers = [{name.split("_")[1] for name in names(data, part)} for part in ("train", "valid", "test")]
     assert all(speakers) and len(set.union(*speakers)) == sum(map(len, speakers)) == 5
 
 
-def test_one_speaker_or_some_takes_can_be_held_out(tmp_path: Path) -> None:
+def test_a_speaker_or_takes_can_be_the_test_split(tmp_path: Path) -> None:
     root = spoken(tmp_path / "set")
     data = loaded(root, pattern=PATTERN, test_where="speaker=bob", valid_where="take=2")
     assert names(data, "test") == {f"{label}_bob_{k}.wav" for label in ("low", "high") for k in range(3)}
@@ -64,7 +64,7 @@ def test_one_speaker_or_some_takes_can_be_held_out(tmp_path: Path) -> None:
     assert all(int(Path(n).stem[-1]) < 1 for n in loaded(root, pattern=PATTERN, test_where="take<1").test.names)
 
 
-def test_speech_commands_lists_decide_the_parts_and_noise_is_no_word(tmp_path: Path) -> None:
+def test_the_lists_of_speech_commands_decide_the_splits_and_noise_is_no_word(tmp_path: Path) -> None:
     root = words(tmp_path / "set")
     (root / "testing_list.txt").write_text("low/0.wav\nhigh/1.wav\n")
     (root / "validation_list.txt").write_text("low/2.wav\nhigh/2.wav\n\n")
@@ -85,7 +85,7 @@ def test_too_little_background_noise_is_reported_and_not_used(tmp_path: Path) ->
     assert "background" not in data.extras and reasons in data.remarks
 
 
-def test_a_changed_list_is_seen(tmp_path: Path) -> None:
+def test_a_changed_list_changes_the_splits(tmp_path: Path) -> None:
     root = words(tmp_path / "set")
     (root / "testing_list.txt").write_text("low/0.wav\nhigh/1.wav\n")
     assert loaded(root).counts["test"] == 2
@@ -94,7 +94,7 @@ def test_a_changed_list_is_seen(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("ending", [".zip", ".tar.gz"])
-def test_archives_give_what_the_folder_gives(tmp_path: Path, ending: str) -> None:
+def test_archives_and_folders_give_the_same_data(tmp_path: Path, ending: str) -> None:
     root = words(tmp_path / "set")
     (root / "testing_list.txt").write_text("low/0.wav\nhigh/1.wav\n")
     write(root / "_background_noise_" / "fan.wav", hiss(3))
@@ -113,7 +113,7 @@ def test_archives_give_what_the_folder_gives(tmp_path: Path, ending: str) -> Non
     assert torch.equal(packed.test.inputs, open_.test.inputs) and len(packed.extras["background"]) == 24000
 
 
-def test_a_table_names_parts_of_recordings(tmp_path: Path) -> None:
+def test_a_table_names_segments_of_recordings(tmp_path: Path) -> None:
     """Columns start and end in seconds; other columns are fields; parts of one recording stay on one side."""
     rows = ["path,label,speaker,start,end"]
     for k in range(12):
@@ -156,7 +156,7 @@ def test_a_table_packed_with_its_recordings_is_read(tmp_path: Path) -> None:
 # --- rate and window ------------------------------------------------------------------------------------------------
 
 
-def test_a_slow_set_keeps_its_rate_and_a_fast_one_comes_to_16_khz(tmp_path: Path) -> None:
+def test_rates_above_16_khz_are_reduced_to_it(tmp_path: Path) -> None:
     assert loaded(words(tmp_path / "slow", rate=8000)).preprocessing["rate"] == 8000
     fast = loaded(words(tmp_path / "fast", rate=44100))
     assert fast.preprocessing["rate"] == 16000 and "recordings at 44,100 Hz are resampled to 16,000 Hz" in fast.remarks
@@ -199,7 +199,7 @@ def test_a_clip_shorter_than_one_frame_is_trained_on(tmp_path: Path) -> None:
     assert int((read(FileInput(str(path)), data.preprocessing) != 0).sum()) <= 96
 
 
-def test_the_set_can_be_measured_for_its_normalisation(tmp_path: Path) -> None:
+def test_normalisation_can_use_statistics_of_the_training_split(tmp_path: Path) -> None:
     from neocog.speech.frontend import frontend
 
     data = loaded(words(tmp_path / "set"), normalise="set")
@@ -361,7 +361,7 @@ def test_an_invalid_option_is_refused(tmp_path: Path, options: dict, reasons: st
         loaded(words(tmp_path / "set"), **options)
 
 
-def test_a_path_that_is_not_a_set_is_refused(tmp_path: Path) -> None:
+def test_a_path_without_recordings_is_refused(tmp_path: Path) -> None:
     file = write(tmp_path / "one.wav", tone(300))
     with pytest.raises(Problem, match=r"one.wav is one recording; expected a folder with one folder per word"):
         loaded(file)
@@ -375,7 +375,7 @@ def test_a_path_that_is_not_a_set_is_refused(tmp_path: Path) -> None:
 # --- with a model ---------------------------------------------------------------------------------------------------
 
 
-def test_a_model_remembers_how_its_set_is_named_and_divided(tmp_path: Path) -> None:
+def test_a_model_keeps_the_options_of_its_data(tmp_path: Path) -> None:
     """The same set without a word on the command line gives the same test part; another set is read as it lies."""
     root = spoken(tmp_path / "set")
     data = loaded(root, pattern=PATTERN, test_where="speaker=bob")
@@ -385,7 +385,7 @@ def test_a_model_remembers_how_its_set_is_named_and_divided(tmp_path: Path) -> N
     assert sum(second.counts.values()) == 12 and second.train.inputs.shape[1] == data.preprocessing["samples"]
 
 
-def test_a_models_rate_and_window_hold_for_other_recordings(tmp_path: Path) -> None:
+def test_a_models_rate_and_window_apply_to_other_recordings(tmp_path: Path) -> None:
     data = loaded(words(tmp_path / "slow"))
     fast = loaded(words(tmp_path / "fast", rate=22050), data.labels, data.preprocessing)
     assert fast.train.inputs.shape[1] == 2400 and fast.preprocessing == data.preprocessing
@@ -407,7 +407,7 @@ def test_every_recording_is_opened_once(tmp_path: Path, monkeypatch: pytest.Monk
     assert len(opened) == 40 + 41  # sound() opens the slow ones again, to resample them
 
 
-def test_recordings_of_other_rates_and_long_ones_are_as_read_gives_them(
+def test_load_and_read_agree_on_other_rates_and_long_recordings(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(build, "STORED", 1.0)
@@ -422,7 +422,7 @@ def test_recordings_of_other_rates_and_long_ones_are_as_read_gives_them(
             assert torch.equal(inputs, read(FileInput(name), data.preprocessing))
 
 
-def test_rows_beyond_the_memory_go_to_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rows_that_exceed_memory_are_stored_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = words(tmp_path / "set")
     expected = loaded(root)
     monkeypatch.setattr(decoded_rows, "IN_MEMORY", 5000)
@@ -431,7 +431,7 @@ def test_rows_beyond_the_memory_go_to_the_disk(tmp_path: Path, monkeypatch: pyte
         assert torch.equal(part.inputs, spilled.splits[name].inputs)
 
 
-def test_a_trained_model_finds_the_recordings_of_its_training_in_the_cache(
+def test_loading_with_a_models_labels_uses_the_cache_of_the_training(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root = spoken(tmp_path / "set")

@@ -21,7 +21,7 @@ def clips(count: int = 3, rate: int = 16000, samples: int = 16000) -> torch.Tens
 @pytest.mark.parametrize(
     ("rate", "bands", "frame", "hop"), [(16000, 40, 25, 10), (8000, 40, 25, 10), (16000, 64, 32, 8)]
 )
-def test_the_power_is_torchaudios(rate: int, bands: int, frame: float, hop: float) -> None:
+def test_the_power_agrees_with_torchaudio(rate: int, bands: int, frame: float, hop: float) -> None:
     """MelSpectrogram with the same window, hop and bands, to 1e-4 of the loudest and of each number."""
     transforms = pytest.importorskip("torchaudio.transforms")
     preprocessing = {**BASE, "rate": rate, "bands": bands, "frame": frame, "hop": hop}
@@ -35,7 +35,7 @@ def test_the_power_is_torchaudios(rate: int, bands: int, frame: float, hop: floa
     torch.testing.assert_close(ours.power(x), theirs(padded), rtol=1e-4, atol=1e-8)
 
 
-def test_deltas_are_torchaudios() -> None:
+def test_deltas_agree_with_torchaudio() -> None:
     functional = pytest.importorskip("torchaudio.functional")
     maps = torch.randn(2, 40, 30)
     torch.testing.assert_close(delta(maps), functional.compute_deltas(maps, win_length=5))
@@ -60,13 +60,13 @@ def test_known_mels() -> None:
 
 @pytest.mark.parametrize("rate", [8000, 16000, 48000])
 @pytest.mark.parametrize("bands", [20, 40, 80])
-def test_no_band_is_deaf(rate: int, bands: int) -> None:
+def test_every_band_has_a_response(rate: int, bands: int) -> None:
     points = n_fft_for(bands, rate, rate // 40)
     assert points >= rate // 40 and bool((filters(bands, rate, points).amax(0) > 0).all())
 
 
 @pytest.mark.parametrize("bands", [40, 128])
-def test_the_power_is_that_of_numpys_fourier_transform(bands: int) -> None:
+def test_the_power_agrees_with_numpys_fourier_transform(bands: int) -> None:
     """Of each windowed frame, with zeros behind it where many bands ask for a longer transform."""
     preprocessing = {**BASE, "bands": bands}
     samples = np.random.default_rng(0).integers(-9000, 9000, 1000).astype(np.int16)
@@ -85,7 +85,7 @@ def test_a_tone_is_loudest_in_the_band_around_it(pitch: int) -> None:
     assert loudest == int((middles(40, 16000) - pitch).abs().argmin())
 
 
-def test_a_higher_voice_is_the_same_pattern_some_bands_up() -> None:
+def test_a_higher_voice_shifts_the_map_by_some_bands() -> None:
     """A vowel of three tones, sung a fifth higher: moved up by some bands, its map is nearer to what it was."""
     low, high = (
         frontend(BASE)(sum(clips_of(times * pitch) // 4 for times in (1, 2, 3)))[0, 0, :, 50] for pitch in (800, 1200)
@@ -107,14 +107,14 @@ def test_silence_has_a_floor_below_the_loudest_moment(normalise: str) -> None:
 
 
 @pytest.mark.parametrize("normalise", ["clip", "set", "none"])
-def test_silence_gives_numbers(normalise: str) -> None:
+def test_silence_gives_finite_values(normalise: str) -> None:
     maps = frontend({**BASE, "normalise": normalise, "mean": [-60.0] * 40, "std": [20.0] * 40})(
         torch.zeros(2, 16000, dtype=torch.int16)
     )
     assert torch.isfinite(maps).all()
 
 
-def test_loudness_does_not_matter_to_a_clip_normalised_by_itself() -> None:
+def test_normalisation_per_clip_is_invariant_to_loudness() -> None:
     module = frontend({**BASE, "normalise": "clip"})
     x = clips().float()
     torch.testing.assert_close(module(x), module(x / 4), atol=1e-3, rtol=1e-3)
@@ -122,7 +122,7 @@ def test_loudness_does_not_matter_to_a_clip_normalised_by_itself() -> None:
     assert maps.mean((1, 2, 3)).abs().max() < 1e-5 and (maps.std((1, 2, 3)) - 1).abs().max() < 0.01
 
 
-def test_the_sets_mean_and_deviation_are_used_band_by_band() -> None:
+def test_the_mean_and_standard_deviation_of_the_data_are_used_per_band() -> None:
     mean, std = [float(k) for k in range(40)], [1.0 + k for k in range(40)]
     plain, normalised = (
         frontend(BASE)(clips()),
@@ -132,7 +132,7 @@ def test_the_sets_mean_and_deviation_are_used_band_by_band() -> None:
     torch.testing.assert_close(normalised, wanted)
 
 
-def test_frames_lie_wholly_in_the_clip() -> None:
+def test_frames_lie_within_the_clip() -> None:
     for samples in (400, 559, 560, 16000):
         x = clips(1, samples=samples)
         assert frontend(BASE)(x).shape[-1] == frames_of({**BASE, "samples": samples}) == (samples - 400) // 160 + 1

@@ -24,14 +24,14 @@ def parts_of(parts: list[str], labels: list[str]) -> dict[str, Counter[str]]:
     }
 
 
-def test_places_are_the_same_on_every_machine():
+def test_places_are_deterministic():
     assert position(b"") == 0.711668941875411
     assert position(b"neocog") == 0.7577919974271015
     parts = ["train", "train", "valid", "train", "train", "test"]
     assert split([b"a", b"b", b"c", b"d", b"e", b"f"], ["x"] * 6, 0.2, 0.2) == (parts, [])
 
 
-def test_places_fill_the_line_evenly():
+def test_places_are_uniform():
     tenths = Counter(int(10 * position(key)) for key in keys(20_000))
     assert set(tenths) == set(range(10))
     assert all(1850 < count < 2150 for count in tenths.values())
@@ -45,7 +45,7 @@ def test_the_shares_hold_within_a_point_and_a_half(valid, test):
     assert rare == []
 
 
-def test_a_share_of_nothing_gives_nothing():
+def test_a_share_of_zero_is_an_empty_split():
     parts, _ = split(keys(999), ["a"] * 999, 0.0, 0.0)
     assert set(parts) == {"train"}
 
@@ -100,14 +100,14 @@ def test_a_class_of_two_is_in_training_and_in_the_test():
 
 
 @pytest.mark.parametrize("chosen", [keys(3), [key for key in keys(99) if position(key) > 0.5][:3]], ids=["any", "high"])
-def test_a_class_that_chance_left_out_gives_its_nearest_member(chosen):
+def test_a_class_missing_from_a_split_gives_its_nearest_member(chosen):
     parts, _ = split(chosen, ["a"] * 3, 0.01, 0.01)
     by_place = sorted(zip(map(position, chosen), parts, strict=True))
     assert [part for _, part in by_place] == ["test", "valid", "train"]
 
 
 @pytest.mark.parametrize(("valid", "test"), [(0.1, 0.1), (0.4, 0.4)])
-def test_every_class_of_three_or_more_has_a_member_in_each_part(valid, test):
+def test_every_class_of_three_or_more_has_a_member_in_each_split(valid, test):
     labels = [str(n // 3) for n in range(6000)]
     parts, _ = split(keys(6000), labels, valid, test)
     assert all(set(counts) == set(SPLITS) for counts in parts_of(parts, labels).values())

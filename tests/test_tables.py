@@ -116,7 +116,7 @@ def test_every_domain_takes_the_columns_that_are_named(tmp_path: Path, domain, m
 
 
 @pytest.mark.parametrize(("domain", "make", "column"), DOMAINS, ids=lambda value: getattr(value, "name", None))
-def test_every_domain_leaves_the_same_rows_out(tmp_path: Path, domain, make, column) -> None:
+def test_every_domain_skips_the_same_rows(tmp_path: Path, domain, make, column) -> None:
     values = make(tmp_path)
     lines = [f"{column},label,split", *(f'"{value}",{"xy"[k % 2]},train' for k, value in enumerate(values))]
     lines += [f'"{values[0]}"', f'"{values[0]}",x,trian', f'"{values[0]}",,train', ",x,train", '"never closed,x,train']
@@ -169,7 +169,7 @@ def test_an_empty_cell_names_no_split() -> None:
     assert record.split is None
 
 
-def test_texts_with_lone_surrogates_are_left_out_and_named(tmp_path: Path) -> None:
+def test_texts_with_lone_surrogates_are_skipped_and_named(tmp_path: Path) -> None:
     lines = [json.dumps({"text": f"words {k}", "label": "xy"[k % 2]}) for k in range(COUNT)]
     (tmp_path / "t.jsonl").write_text("\n".join([*lines, '{"text": "half \\ud83d", "label": "x"}']))
     data = load(TEXT, tmp_path / "t.jsonl")

@@ -149,7 +149,7 @@ def test_a_task_of_numbers_works_in_every_domain(files, tmp_path):
     assert not (tmp_path / "run" / "confusion.png").exists()
 
 
-def test_a_stopped_run_of_that_task_resumes_to_the_same_weights(files, tmp_path):
+def test_a_resumed_run_of_a_task_of_numbers_has_the_same_weights(files, tmp_path):
     name, folder = files
     train(name, folder, tmp_path / "whole", epochs=3)
 

@@ -65,27 +65,27 @@ def test_valid_share_0_leaves_no_validation_split(tmp_path):
     assert named.counts == {"train": 2, "valid": 1, "test": 1}
 
 
-def test_the_vocabulary_is_that_of_the_training_part_alone(tmp_path):
+def test_the_vocabulary_is_that_of_the_training_split(tmp_path):
     data = load(table(tmp_path, pairs()))
     trained = {int(index) for index in data.train.inputs.unique()} - {0}
     assert trained == set(range(2, data.preprocessing["tokens_known"]))
     assert 1 in data.test.inputs  # each text has a number that no other has
 
 
-def test_texts_that_differ_in_blanks_alone_stay_in_one_part(tmp_path):
+def test_texts_that_differ_only_in_blanks_are_in_one_split(tmp_path):
     doubled = [(text.replace(" ", " " * (1 + index)), label) for text, label in pairs(30) for index in (0, 1)]
     data = load(table(tmp_path, doubled))
     words = {name: {tuple(row) for row in part.inputs[:, 0, 0].tolist()} for name, part in data.splits.items()}
     assert sum(len(entry) for entry in words.values()) <= 31
 
 
-def test_a_row_without_a_text_is_counted_and_the_rest_is_used(tmp_path):
+def test_a_row_without_a_text_is_counted_and_skipped(tmp_path):
     data = load(table(tmp_path, [*pairs(), ("  ", "cat")]))
     assert sum(data.counts.values()) == 60
     assert [f"{entry.file.rsplit('/')[-1]} {entry.reason}" for entry in data.bad] == ["t.csv:62 has no text: '| cat'"]
 
 
-def test_too_many_bad_rows_stop_before_anything_starts(tmp_path):
+def test_too_many_bad_rows_are_an_error(tmp_path):
     message = refused(table(tmp_path, [*pairs(20), *[("", "cat")] * 5]))
     assert "5 of 25 files cannot be used, more than --max-bad 5%" in message and "t.csv:22 has no text" in message
 
@@ -109,7 +109,7 @@ def test_labels_that_differ_only_in_case_are_reported(tmp_path):
     assert any(entry.startswith(message) for entry in data.remarks)
 
 
-def test_a_hundred_thousand_labels_are_no_labels(tmp_path):
+def test_a_hundred_thousand_labels_are_refused(tmp_path):
     message = refused(table(tmp_path, [(f"words of {i}", f"id{i}") for i in range(100_000)]))
     assert "has 100,000 different labels (id0, id1, id2, …) for 100,000 texts; at most 5,000 are possible" in message
     assert "--label-column" in message
@@ -122,7 +122,7 @@ def test_long_texts_are_cut_and_the_share_is_reported(tmp_path):
     assert max(int(part.lengths.max()) for part in data.splits.values()) == 5
 
 
-def test_a_text_of_50_mb_in_one_line_is_taken_to_its_limit(tmp_path):
+def test_a_text_of_50_mb_in_one_line_is_truncated(tmp_path):
     data = load(table(tmp_path, [*pairs(), ("word " * 10_000_000, "cat")]))
     assert sum(data.counts.values()) == 61
     assert any("t.csv:62 has 49,999,999 characters; the first 1,000,000 are taken" in entry for entry in data.remarks)
@@ -173,7 +173,7 @@ def preprocessing(tmp_path):
     return load(table(tmp_path, pairs()), options={"max_length": 6}).preprocessing
 
 
-def test_a_text_may_be_given_as_itself_as_bytes_or_as_a_file(preprocessing, tmp_path):
+def test_read_takes_a_text_bytes_or_a_file(preprocessing, tmp_path):
     text = "purr and more words"
     (tmp_path / "one.txt").write_text(text + "\n")
     assert torch.equal(
@@ -184,7 +184,7 @@ def test_a_text_may_be_given_as_itself_as_bytes_or_as_a_file(preprocessing, tmp_
     )
 
 
-def test_a_long_text_is_seen_in_windows_that_cover_it(preprocessing):
+def test_the_windows_of_a_long_text_cover_it(preprocessing):
     words = "purr and more words purr and more words purr and more bark"
     text_windows = windows(TextInput(words), preprocessing)
     assert text_windows.spans == [(0, 5), (4, 9), (7, 12)] and text_windows.lengths.tolist() == [5, 5, 5]
@@ -226,7 +226,7 @@ def test_predict_takes_texts(command, trained, tmp_path):
     assert [entry["predictions"][0]["label"] for entry in json.loads(out)] == ["cat", "dog"]
 
 
-def test_a_table_comes_back_with_the_answers_beside_its_rows(command, trained, tmp_path):
+def test_predictions_for_a_table_are_added_to_its_rows(command, trained, tmp_path):
     path = tmp_path / "new.csv"
     path.write_text('id,text\n7,"purr, and words"\n8,bark and words\n9,\n')
     code, out, err = command("predict", tmp_path / "run", path)
@@ -237,7 +237,7 @@ def test_a_table_comes_back_with_the_answers_beside_its_rows(command, trained, t
     assert code == DATA and "1 row(s) hold no input and have no prediction" in err
 
 
-def test_a_table_with_json_is_a_document_of_its_rows(command, trained, tmp_path):
+def test_predictions_for_a_table_as_json(command, trained, tmp_path):
     path = tmp_path / "new.csv"
     path.write_text('id,text\n7,"purr, and words"\n8,bark and words\n')
     code, out, _ = command("predict", tmp_path / "run", path, "--json", "--top", "2")
@@ -247,7 +247,7 @@ def test_a_table_with_json_is_a_document_of_its_rows(command, trained, tmp_path)
     assert all(len(entry["predictions"]) == 2 for entry in message)
 
 
-def test_lines_are_answered_as_they_arrive(trained):
+def test_lines_are_predicted_as_they_arrive(trained):
     """The second line is asked for only when the first has its answer."""
     events = []
 
@@ -275,13 +275,13 @@ def test_lines_that_have_arrived_are_read_without_waiting(tmp_path):
         assert list(arrived) == [[b"three"]]
 
 
-def test_an_empty_line_has_a_problem_and_the_others_their_answers(trained):
+def test_an_empty_line_is_reported_and_the_others_are_predicted(trained):
     answers = list(stream.lines(trained, [[b"purr and", b"", b"bark and"]], 1))
     assert ["predictions" in entry for entry in answers] == [True, False, True]
     assert "is empty" in answers[1]["problem"]
 
 
-def test_evaluate_finds_the_test_part_again(trained, tmp_path):
+def test_evaluate_uses_the_test_split_of_the_training(trained, tmp_path):
     scores = trained.evaluate(str(tmp_path / "t.csv"))
     assert (
         scores["scored_on"] == "test"
@@ -289,13 +289,13 @@ def test_evaluate_finds_the_test_part_again(trained, tmp_path):
     )
 
 
-def test_inputs_are_spelt_in_words_for_people():
+def test_inputs_are_shown_as_texts():
     preprocessing = {"vocabulary": ["a", "b"], "tokens": "words"}
     assert ids_to_text(torch.tensor([[[2, 1, 3, 0, 0]]]), preprocessing) == "a ▢ b"
     assert ids_to_text(torch.tensor([[[2, 3]]]), {**preprocessing, "tokens": "characters"}) == "ab"
 
 
-def test_a_prediction_does_not_depend_on_the_rest_of_its_batch(trained):
+def test_a_prediction_does_not_depend_on_its_batch(trained):
     texts = ["purr", "bark and bark and purr and more words of the same", "purr and"]
     together = trained.predict(texts)
     alone = [trained.predict([text])[0] for text in texts]

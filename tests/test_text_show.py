@@ -13,7 +13,7 @@ from neocog.text.show import colour_of, html, show, split_by_tokens, terminal
 TEXT = "A <b>fine</b> film, Émile!"
 
 
-def test_parts_join_to_the_text_with_each_token_coloured():
+def test_pieces_join_to_the_text_with_each_token_coloured():
     tokens = ["a", "<", "b", ">", "fine", "<", "/", "b", ">", "film", ",", "émile", "!"]
     parts = split_by_tokens(TEXT, [float(token == "fine") for token in tokens], "words", True)
     assert "".join(part for part, _ in parts) == TEXT

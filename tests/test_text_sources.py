@@ -83,13 +83,13 @@ def test_quotes_keep_delimiters_and_line_ends_in_a_text(tmp_path):
     assert [sample.label for sample in manifest.samples] == ["x", "y"]
 
 
-def test_in_a_table_with_tabs_a_quote_may_be_a_mere_sign(tmp_path):
+def test_in_a_table_with_tabs_a_quote_may_be_a_character(tmp_path):
     path = write(tmp_path / "SMS", 'ham\t"Hello, he said\nspam\tWIN now\nham\tok "then"\n')
     manifest, texts = listed(path)
     assert texts["SMS:1"] == '"Hello, he said' and len(manifest.samples) == 3
 
 
-def test_a_split_column_divides(tmp_path):
+def test_a_split_column_decides_the_splits(tmp_path):
     table = rows(("text", "label", "split"), ("a b", "x", "train"), ("c d", "y", "dev"), ("e f", "x", "test"))
     manifest, _ = listed(write(tmp_path / "t.csv", table.replace("dev", "val")))
     assert [sample.split for sample in manifest.samples] == ["train", "valid", "test"]
@@ -115,7 +115,7 @@ def test_a_folder_of_texts_per_class(tmp_path):
     assert counts(tmp_path / "set") == TWO
 
 
-def test_files_beside_the_class_folders_are_no_texts(tmp_path):
+def test_files_beside_the_class_folders_are_ignored(tmp_path):
     """The official IMDB set has lists of addresses beside its class folders."""
     for part in ("train", "test"):
         for i, (label, text) in enumerate(LABELLED):
@@ -133,7 +133,7 @@ def test_a_file_of_lines_per_class(tmp_path, names):
     assert counts(tmp_path / "mr") == TWO
 
 
-def test_label_text_lines_with_their_parts_in_the_names(tmp_path):
+def test_label_text_lines_with_splits_in_the_file_names(tmp_path):
     for part in ("train", "dev", "test"):
         write(tmp_path / "sst" / f"stsa.binary.{part}", "".join(f"{label} {text}\n" for label, text in LABELLED))
     expected = {(p, label): 10 for p in ("train", "valid", "test") for label in ("good", "bad")}
@@ -157,7 +157,7 @@ def test_labels_of_two_levels(tmp_path):
     assert len(counts(path, label_level="fine")) == 4 and not listed(path, label_level="fine")[0].remarks
 
 
-def test_numbers_get_the_names_that_lie_beside_them(tmp_path):
+def test_numeric_labels_get_the_names_of_a_file_beside_them(tmp_path):
     write(tmp_path / "ag" / "ag.csv", rows(*(("12"[label == "bad"], text) for label, text in LABELLED)))
     write(tmp_path / "ag" / "classes.txt", "good\nbad\n")
     assert counts(tmp_path / "ag") == TWO
@@ -165,7 +165,7 @@ def test_numbers_get_the_names_that_lie_beside_them(tmp_path):
 
 @pytest.mark.parametrize("form", ["zip", "tar.gz"])
 @pytest.mark.parametrize("inside", ["folders", "lines", "table"])
-def test_an_archive_of_any_of_them(tmp_path, form, inside):
+def test_archives_of_every_format(tmp_path, form, inside):
     root = tmp_path / "set"
     if inside == "folders":
         for i, (label, text) in enumerate(LABELLED):
@@ -186,7 +186,7 @@ def test_an_archive_of_any_of_them(tmp_path, form, inside):
 
 
 @pytest.mark.parametrize("kept", [0, 40, 1 << 20])
-def test_an_archive_gives_the_same_files_however_much_of_it_the_memory_holds(tmp_path, monkeypatch, kept):
+def test_an_archive_gives_the_same_files_for_every_memory_limit(tmp_path, monkeypatch, kept):
     """Each once, the first of two of one name, what is asked for alone, and again when asked again."""
     monkeypatch.setattr(archives, "KEPT", kept)
     contents = {"a/1.txt": b"x" * 30, "a/2.txt": b"y" * 30, "b/3.txt": b"z" * 50}
@@ -215,13 +215,13 @@ def refused(path, **reading) -> str:
     return str(caught.value).replace(str(path.parent), "D")
 
 
-def test_a_ragged_row_is_left_out_with_its_line(tmp_path):
+def test_a_ragged_row_is_skipped_with_its_line(tmp_path):
     path = write(tmp_path / "t.csv", "text,label\nfine words,x\nodd, one, more,y\nother words,y\n")
     assert bad(path) == ["t.csv:3 has 4 columns, the others have 2: 'odd | one | more | y'"]
     assert len(listed(path)[0].samples) == 2
 
 
-def test_an_unclosed_quote_costs_its_line_and_not_the_rest(tmp_path):
+def test_an_unclosed_quote_skips_only_its_line(tmp_path):
     lines = [f"words {i},{'xy'[i % 2]}" for i in range(3000)]
     lines[10] = '"words that never end,x'
     path = write(tmp_path / "t.csv", "text,label\n" + "\n".join(lines) + "\n")
@@ -280,28 +280,28 @@ def test_lines_without_labels_are_refused_with_the_first_of_them(tmp_path):
     )
 
 
-def test_a_label_without_a_text_is_left_out(tmp_path):
+def test_a_label_without_a_text_is_skipped(tmp_path):
     path = write(tmp_path / "t.txt", "x one two\ny\nx three\ny four\n")
     assert bad(path) == ["t.txt:2 has a label and no text: 'y'"]
 
 
-def test_an_empty_text_or_label_is_left_out_with_its_line(tmp_path):
+def test_an_empty_text_or_label_is_skipped_with_its_line(tmp_path):
     path = write(tmp_path / "t.csv", rows(("text", "label"), (" ", "x"), ("words", ""), ("more", "y")))
     assert bad(path) == ["t.csv:2 has no text: '| x'", "t.csv:3 has no label: 'words |'"]
 
 
-def test_an_unknown_split_is_left_out(tmp_path):
+def test_an_unknown_split_is_skipped(tmp_path):
     path = write(tmp_path / "t.csv", rows(("text", "label", "split"), ("a", "x", "trian"), ("b", "y", "test")))
     assert bad(path) == ["t.csv:2 has the split 'trian'; expected train, valid or test"]
 
 
-def test_two_sets_in_a_folder_want_one_to_be_named(tmp_path):
+def test_two_sets_in_a_folder_are_ambiguous(tmp_path):
     for name in ("fine.train", "fine.test", "binary.train", "binary.test"):
         write(tmp_path / "sst" / name, "x a\ny b\n")
     assert refused(tmp_path / "sst").endswith("holds 2 sets, binary and fine; name one of them: D/sst/binary")
 
 
-def test_two_tables_in_a_folder_want_one_to_be_named(tmp_path):
+def test_two_tables_in_a_folder_are_ambiguous(tmp_path):
     for name in ("a.csv", "b.csv"):
         write(tmp_path / "set" / name, "text,label\na,x\n")
     assert refused(tmp_path / "set").endswith("holds 2 tables, a.csv, b.csv; name the one that is meant")

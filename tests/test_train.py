@@ -51,7 +51,7 @@ def test_every_optimiser_learns(changes):
     assert finished(toy.trainer(epochs=16, **changes))[-1].valid["accuracy"] == 1.0
 
 
-def test_one_step_makes_the_right_answer_likelier():
+def test_one_step_decreases_the_loss():
     trainer, data = toy.trainer(network="flatten, dense(3)", augment="none", warmup=0.0), toy.data(12)
     before = predict_proba(trainer, data.train)[range(12), data.train.targets.numpy()].mean()
     trainer.network.train()
@@ -74,7 +74,7 @@ def test_another_seed_gives_other_weights():
 
 @pytest.mark.parametrize("changes", [{}, {"optimiser": "sgd"}, MUON], ids=["adamw", "sgd", "muon"])
 @pytest.mark.parametrize("stop", [1, 3, 4, 7, 11])
-def test_a_run_stopped_at_any_step_ends_as_one_never_stopped(stop, changes, tmp_path):
+def test_a_run_resumed_after_any_step_equals_an_uninterrupted_one(stop, changes, tmp_path):
     """Bit for bit, history included, through a state that went to the disk and back."""
     uninterrupted, first, second = (toy.trainer(**changes) for _ in range(3))
     finished(uninterrupted)
@@ -105,7 +105,7 @@ def rows_of_ids(count: int = 60) -> Data:
     return Data(examples, examples.subset(torch.arange(9)), examples.subset(torch.arange(0)), toy.LABELS, {})
 
 
-def test_a_run_with_a_large_table_goes_on_as_one_never_stopped(tmp_path):
+def test_a_resumed_run_with_a_large_table_equals_an_uninterrupted_one(tmp_path):
     """What the optimiser keeps of each row goes to the disk and back, and a gradient of some rows is no whole one."""
     uninterrupted, first, second = (with_a_table() for _ in range(3))
     assert uninterrupted.network[0].table.sparse
@@ -118,7 +118,7 @@ def test_a_run_with_a_large_table_goes_on_as_one_never_stopped(tmp_path):
     assert bits(second) == bits(uninterrupted)
 
 
-def test_a_finished_run_does_nothing_when_asked_again():
+def test_a_finished_run_does_nothing_when_resumed():
     trainer = toy.trainer()
     finished(trainer)
     before = bits(trainer)
@@ -127,7 +127,7 @@ def test_a_finished_run_does_nothing_when_asked_again():
 
 
 @given(st.integers(2, 200), st.integers(1, 64), st.integers(0, 5), st.integers(0, 3))
-def test_every_example_is_seen_once_an_epoch_and_never_alone(examples, size, seed, epoch):
+def test_every_example_is_in_one_batch_of_an_epoch_and_never_alone(examples, size, seed, epoch):
     parts = batches(examples, size, seed, epoch)
     assert sorted(torch.cat(parts).tolist()) == list(range(examples))
     assert all(len(part) <= size + 1 for part in parts)
@@ -149,7 +149,7 @@ def test_a_tail_of_one_example_trains_with_batch_normalisation():
     assert len(finished(trainer, toy.data(train=17))) == 3
 
 
-def test_out_of_memory_halves_the_batch_and_goes_on(monkeypatch):
+def test_out_of_memory_halves_the_micro_batch(monkeypatch):
     """The gradients are those of the whole batch: without batch statistics and chance, the weights are too."""
     quiet = {"network": "conv(4, 3), relu, flatten, dense(3)", "augment": "none", "precision": "float32"}
     unlimited, limited = toy.trainer(**quiet), toy.trainer(**quiet)
@@ -200,7 +200,7 @@ def poisoned(when):
     return UNCHANGED._replace(maps=poison)
 
 
-def test_a_loss_that_is_not_finite_goes_back_and_slower():
+def test_a_loss_that_is_not_finite_restores_earlier_weights_with_a_lower_rate():
     trainer, data = toy.trainer(augment="none"), toy.data()
     history = list(toy.train(trainer, data.train, data.valid, poisoned(lambda call: call == 5)))
     assert len(history) == 3 and trainer.retries == 1 and trainer.lr_factor == pytest.approx(0.3)
@@ -209,13 +209,13 @@ def test_a_loss_that_is_not_finite_goes_back_and_slower():
     assert history[-1].lr == pytest.approx(0.3 * 0.01 / (0.8 * 12), rel=0.01)
 
 
-def test_a_loss_that_never_is_finite_stops_with_a_sentence():
+def test_a_loss_that_is_never_finite_is_a_problem():
     trainer, data = toy.trainer(augment="none"), toy.data()
     with pytest.raises(Problem, match=r"not a finite number at step \d+, after 3 lower learning rates; .*--lr"):
         list(toy.train(trainer, data.train, data.valid, poisoned(lambda call: True)))
 
 
-def test_the_rate_falls_to_nothing_at_the_end():
+def test_the_learning_rate_falls_towards_zero():
     rates = []
 
     def watch(trainer):
@@ -228,7 +228,7 @@ def test_the_rate_falls_to_nothing_at_the_end():
     assert rates[-1] < 0.1 * max(rates)
 
 
-def test_averaged_weights_are_what_validation_looks_at():
+def test_validation_uses_the_averaged_weights():
     trainer = toy.trainer(average=0.9)
     finished(trainer)
     weights = {name: value.clone() for name, value in trainer.network.state_dict().items()}
@@ -238,7 +238,7 @@ def test_averaged_weights_are_what_validation_looks_at():
     assert all(torch.equal(weights[name], value) for name, value in trainer.network.state_dict().items())
 
 
-def test_a_whitened_first_convolution_stays_as_it_is():
+def test_a_whitened_first_convolution_is_not_trained():
     from neocog.core.initialize import whiten
 
     trainer = toy.trainer(network="conv(8, 2), relu, conv(4, 3), relu, flatten, dense(3)", optimiser="muon", lr=0.1)
@@ -251,6 +251,6 @@ def test_a_whitened_first_convolution_stays_as_it_is():
     torch.testing.assert_close(again.network[0].weight, frozen)
 
 
-def test_a_validation_part_may_be_empty():
+def test_a_validation_split_may_be_empty():
     history = finished(toy.trainer(), toy.data(valid=0))
     assert [epoch.valid for epoch in history] == [{}] * 3

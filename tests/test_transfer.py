@@ -52,19 +52,19 @@ def inputs() -> torch.Tensor:
     return torch.randn(5, *SHAPE, generator=torch.Generator().manual_seed(3))
 
 
-def test_the_same_network_goes_on_as_it_was(tmp_path):
+def test_the_same_network_gets_all_weights(tmp_path):
     module, remarks = begun(SHALLOW, saved(tmp_path / "m.safetensors"))
     assert torch.equal(module(inputs()), answers(tmp_path / "m.safetensors")) and remarks == []
 
 
-def test_a_network_made_deeper_answers_at_first_as_the_shallow_one(tmp_path):
+def test_a_deeper_network_initially_gives_the_logits_of_the_pretrained_one(tmp_path):
     """New residual blocks end in a norm whose scale is 0; behind a rectifier, the next one changes nothing."""
     module, remarks = begun(DEEP, saved(tmp_path / "m.safetensors"))
     assert torch.equal(module(inputs()), answers(tmp_path / "m.safetensors"))
     assert remarks == ["--weights: 4 layers copied from a model of toy, 2 initialised anew (2 residual)"]
 
 
-def test_new_blocks_learn(tmp_path):
+def test_new_blocks_are_trained(tmp_path):
     """The gradient of a scale of 0 is not 0, and with the first step the rest of the block has one too."""
     module, _ = begun(DEEP, saved(tmp_path / "m.safetensors"))
     optimiser = torch.optim.SGD(module.train().parameters(), 0.1)
@@ -77,7 +77,7 @@ def test_new_blocks_learn(tmp_path):
     assert not [name for name, value in before.items() if name.endswith("weight") and torch.equal(value, after[name])]
 
 
-def test_other_labels_get_a_last_layer_of_their_own(tmp_path):
+def test_other_labels_reinitialise_the_last_layer(tmp_path):
     """As many labels with other names are other labels; everything before the last layer is taken over."""
     trained = saved(tmp_path / "m.safetensors", labels=["cat", "cow", "dog"])
     module, remarks = begun(SHALLOW, trained)
@@ -87,7 +87,7 @@ def test_other_labels_get_a_last_layer_of_their_own(tmp_path):
     assert remarks == ["--weights: 3 layers copied from a model of toy, 1 initialised anew (1 dense)"]
 
 
-def test_word_vectors_are_taken_over_with_their_vocabulary_only(tmp_path):
+def test_word_vectors_are_copied_only_with_their_vocabulary(tmp_path):
     text = "embed(9, 4), conv(6, 3), globalmax, dense(3)"
     card = Card("toy", text, (1, 1, 8), toy.LABELS, {"vocabulary": "of another text"})
     checkpoint.save(tmp_path / "m.safetensors", Network((1, 1, 8), parse(text)).module().state_dict(), card)
@@ -113,7 +113,7 @@ def wordy(tokens: list[str], labels: list[str], rng: int) -> tuple[Network, torc
     return network, module, replace(toy.data(), labels=labels, preprocessing={"vocabulary": tokens})
 
 
-def test_branches_go_on_and_so_do_the_vectors_of_tokens_that_both_know(tmp_path):
+def test_branches_and_vectors_of_shared_tokens_are_copied(tmp_path):
     """In a vote both ends give the scores of labels; a bag counts tokens, and begins anew with another vocabulary."""
     domain = toy.with_capability(
         Transferable(lambda preprocessing: {}, tokens=lambda preprocessing: preprocessing["vocabulary"])
@@ -140,7 +140,7 @@ def test_branches_go_on_and_so_do_the_vectors_of_tokens_that_both_know(tmp_path)
         assert torch.equal(bag[0].table.weight, before["0.branches.1.0.table.weight"])
 
 
-def test_a_network_of_tokens_is_made_for_the_tokens_of_the_new_data(tmp_path):
+def test_a_network_of_tokens_gets_the_vocabulary_of_the_new_data(tmp_path):
     """A text without a recipe holds the numbers of its own vocabulary and labels."""
     text = "embed(50, 4), globalmax, dense(3)"
     card = Card("toy", text, (1, 1, 8), toy.LABELS, {"known": 50})
@@ -153,7 +153,7 @@ def test_a_network_of_tokens_is_made_for_the_tokens_of_the_new_data(tmp_path):
     )
 
 
-def test_inputs_are_brought_to_the_form_that_the_model_has_learnt(tmp_path):
+def test_inputs_are_preprocessed_as_for_the_pretrained_model(tmp_path):
     """Before a recipe's own options where nobody names one, behind them where somebody does; typed ones come first."""
     small = replace(toy.DOMAIN.recipes["small"], options={"size": 28})
     domain = toy.with_capability(
@@ -174,7 +174,7 @@ def test_inputs_are_brought_to_the_form_that_the_model_has_learnt(tmp_path):
     assert options(replace(card, domain="other")) == {}
 
 
-def test_a_trunk_of_one_domain_begins_another(tmp_path):
+def test_layers_of_one_domain_initialise_another(tmp_path):
     """Another domain has other labels, and perhaps other channels: the rest goes on, in the words that it has."""
     trained = saved(tmp_path / "m.safetensors", f"conv(6, 1), {SHALLOW}", ["a", "b", "c"], domain="sound")
     plan = Plan.of(toy.DOMAIN, DataSpec("files"), weights=str(trained))
@@ -189,7 +189,7 @@ def test_a_network_that_shares_nothing_is_refused(tmp_path):
         begun("conv(5, 3), globalmax, dense(3)", saved(tmp_path / "m.safetensors"))
 
 
-def test_a_file_that_is_no_model_is_said_where_a_domain_takes_no_other(tmp_path):
+def test_another_file_is_refused_by_a_domain_without_foreign_weights(tmp_path):
     (tmp_path / "notes.txt").write_text("weights")
     with pytest.raises(Problem, match=r"notes\.txt is not a model file"):
         begun(SHALLOW, tmp_path / "notes.txt")
@@ -223,7 +223,7 @@ def test_models_are_named_by_file_by_run_and_by_name(tmp_path, monkeypatch):
     assert checkpoint.card(Path(weights_of("go"))).domain == "go"
 
 
-def test_a_run_goes_on_when_the_model_that_it_began_from_is_gone(tmp_path):
+def test_a_run_is_resumed_without_its_pretrained_model(tmp_path):
     trained = saved(tmp_path / "m.safetensors")
     plan = Plan.of(toy.DOMAIN, DataSpec("files"), weights=str(trained), changes={"epochs": 1, "batch": 16})
     world, device = toy.World(), torch.device("cpu")

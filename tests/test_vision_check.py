@@ -37,7 +37,7 @@ def checked(root: Path, **source: object) -> dict:
     return report
 
 
-def test_counts_are_those_that_training_would_have(root: Path) -> None:
+def test_counts_equal_those_of_training(root: Path) -> None:
     report = checked(root)
     assert report["examples"] == 50 and report["labels"] == {"cats": 25, "dogs": 25} and report["problems"] == []
     data = load(DataSpec(str(root), options={"cache": root.parent / "cache"}), None, None)
@@ -54,7 +54,7 @@ def test_sizes_modes_formats_and_ignored_files(root: Path) -> None:
     assert report["ignored"] == 1
 
 
-def test_pictures_held_sideways_are_named_and_measured_upright(root: Path) -> None:
+def test_rotated_pictures_are_named_and_measured_upright(root: Path) -> None:
     picture(root / "train" / "cats" / "held.jpg", 1, (30, 20), turn=6)
     report = checked(root)
     assert [Path(name).name for name in report["rotated"]] == ["held.jpg"] and report["sizes"]["largest"] == [20, 30]
@@ -73,7 +73,7 @@ def test_truncated_and_empty_files_are_found(root: Path) -> None:
     assert any("2 of 52 files cannot be used, more than --max-bad 1%" in problem for problem in report["problems"])
 
 
-def test_duplicates_within_and_across_parts_and_with_other_labels_are_listed(root: Path) -> None:
+def test_duplicates_within_and_across_splits_and_labels_are_listed(root: Path) -> None:
     shutil.copy(root / "train/cats/0.png", root / "train/cats/within.png")
     shutil.copy(root / "train/cats/1.png", root / "test/cats/across.png")
     shutil.copy(root / "test/cats/2.png", root / "test/dogs/contradicting.png")
@@ -97,7 +97,7 @@ def test_refusals_of_training_are_problems_of_the_report(tmp_path: Path, root: P
     assert any("holds one class, cats" in problem for problem in checked(tmp_path / "one")["problems"])
 
 
-def test_uneven_and_single_classes_are_pointed_out(root: Path) -> None:
+def test_imbalanced_and_single_classes_are_reported(root: Path) -> None:
     picture(root / "train" / "owls" / "0.png", 77)
     problems = checked(root)["problems"]
     assert any("single picture" in problem and "owls" in problem for problem in problems)

@@ -117,7 +117,7 @@ def test_small_pictures_of_one_size_keep_it_all_others_become_square(
 
 
 @pytest.mark.parametrize(("colour", "expected"), [("auto", "rgb"), ("rgb", "rgb"), ("grey", "grey")])
-def test_one_picture_in_colour_makes_the_set_one_in_colour(tmp_path: Path, colour: str, expected: str) -> None:
+def test_one_picture_in_colour_makes_all_rgb(tmp_path: Path, colour: str, expected: str) -> None:
     root = files(tmp_path / "set", "a", "b", grey=True)
     assert loaded(root).preprocessing["colour"] == "grey"
     (root / "b" / "last.png").write_bytes(png(5))
@@ -127,7 +127,7 @@ def test_one_picture_in_colour_makes_the_set_one_in_colour(tmp_path: Path, colou
     )
 
 
-def test_a_cache_of_a_requested_form_is_not_used_for_the_detected_form(tmp_path: Path) -> None:
+def test_a_cache_of_requested_preprocessing_is_not_used_for_the_detected_one(tmp_path: Path) -> None:
     """The first picture is 6x6 and grey, the others are not: a cache of that form must not be taken for theirs."""
     root = files(tmp_path / "set", "a", "b", size=(9, 9))
     (root / "a" / "0.png").write_bytes(png(0, (6, 6), grey=True))
@@ -153,7 +153,7 @@ def test_progress_is_reported_to_the_end(root: Path) -> None:
 # Parts
 
 
-def test_equal_pictures_never_lie_on_both_sides(root: Path) -> None:
+def test_equal_pictures_are_in_one_split(root: Path) -> None:
     for k in range(20):
         shutil.copy(root / "a" / f"{k}.png", root / "a" / f"copy of {k}.png")
     sides = parts(loaded(root))
@@ -165,7 +165,7 @@ def test_equal_pictures_never_lie_on_both_sides(root: Path) -> None:
     )
 
 
-def test_more_pictures_move_no_others(tmp_path: Path) -> None:
+def test_adding_pictures_moves_no_others(tmp_path: Path) -> None:
     """Where every class has members in every part, a larger set keeps each picture where it was."""
     before = parts(loaded(files(tmp_path / "set", "a", "b", count=80)))
     files(tmp_path / "set", "a", "b", count=100)
@@ -173,7 +173,7 @@ def test_more_pictures_move_no_others(tmp_path: Path) -> None:
     assert all(set(before[part]) <= set(after[part]) for part in before)
 
 
-def test_group_by_a_regular_expression_keeps_a_group_on_one_side(tmp_path: Path) -> None:
+def test_group_by_a_regular_expression_keeps_a_group_in_one_split(tmp_path: Path) -> None:
     for label in "ab":
         (tmp_path / "set" / label).mkdir(parents=True)
         for k in range(60):
@@ -189,7 +189,7 @@ def test_group_by_a_regular_expression_keeps_a_group_on_one_side(tmp_path: Path)
     assert "is not a regular expression" in refused(tmp_path / "set", USAGE, group_by="(")
 
 
-def test_large_training_parts_give_no_more_than_enough_for_validation() -> None:
+def test_the_validation_split_has_a_maximal_size() -> None:
     assert manifest.valid_share(1000) == 0.1 and manifest.valid_share(100_000) * 100_000 == pytest.approx(2500)
 
 
@@ -201,7 +201,7 @@ def test_a_class_with_one_picture_stays_in_training_and_is_named(root: Path) -> 
     assert any("single picture" in remark and remark.endswith(" c") for remark in dataset.remarks)
 
 
-def test_pictures_in_two_given_parts_are_counted(tmp_path: Path) -> None:
+def test_pictures_in_two_splits_of_the_data_are_counted(tmp_path: Path) -> None:
     root = files(tmp_path / "set", "train/a", "train/b", "test/a", "test/b")
     shutil.copy(root / "train" / "a" / "1.png", root / "test" / "a" / "again.png")
     assert any(remark.startswith("1 picture in more than one split") for remark in loaded(root).remarks)
@@ -230,7 +230,7 @@ def test_labels_of_a_model_are_matched_by_name(tmp_path: Path) -> None:
     assert all(known[target] in name for target, name in zip(dataset.test.targets, dataset.test.names, strict=True))
 
 
-def test_evaluation_takes_one_class_or_no_training(tmp_path: Path) -> None:
+def test_evaluation_accepts_one_class_and_no_training_split(tmp_path: Path) -> None:
     preprocessing = loaded(files(tmp_path / "set", "a", "b")).preprocessing
     assert len(loaded(files(tmp_path / "one", "test/a"), ["a", "b"], preprocessing).test) == 20
     assert (
@@ -250,7 +250,7 @@ def test_an_unknown_label_is_refused_or_skipped(tmp_path: Path) -> None:
     assert "the model does not know the labels dogs (20 pictures), dosg" in refused(root, labels=["cats", "mice"])
 
 
-def test_a_cache_that_a_model_made_still_refuses_labels_that_another_does_not_know(tmp_path: Path) -> None:
+def test_unknown_labels_are_refused_also_with_a_cache(tmp_path: Path) -> None:
     root = files(tmp_path / "set", "a", "b")
     loaded(root)
     assert "the model does not know the label b" in refused(root, labels=["a", "c"])
@@ -263,7 +263,7 @@ def test_skipping_all_labels_is_refused(root: Path) -> None:
     assert "the model does not know the labels a (20 pictures), b" in refused(root, labels=["x", "y"], unknown="skip")
 
 
-def test_a_test_part_with_fewer_classes_is_fine(tmp_path: Path) -> None:
+def test_a_test_split_with_fewer_classes_is_accepted(tmp_path: Path) -> None:
     root = files(tmp_path / "set", "train/a", "train/b", "train/c", "test/b")
     dataset = loaded(root)
     assert set(dataset.test.targets.tolist()) == {1} and dataset.labels == ["a", "b", "c"]
@@ -306,7 +306,7 @@ def test_an_unreadable_file_is_bad(root: Path) -> None:
     assert not loaded(root).bad  # the permissions count as a change
 
 
-def test_a_set_of_bad_files_only_says_so(tmp_path: Path) -> None:
+def test_a_set_of_bad_files_only_is_refused(tmp_path: Path) -> None:
     for label in "ab":
         (tmp_path / "set" / label).mkdir(parents=True)
         (tmp_path / "set" / label / "x.png").touch()
@@ -315,7 +315,7 @@ def test_a_set_of_bad_files_only_says_so(tmp_path: Path) -> None:
         assert "not one of 2 files in " in message and "x.png is empty (0 bytes)" in message
 
 
-def test_a_class_whose_training_pictures_are_all_bad_is_not_scored_on(tmp_path: Path) -> None:
+def test_a_class_without_usable_training_pictures_is_not_evaluated(tmp_path: Path) -> None:
     root = files(tmp_path / "set", "train/a", "train/b", "test/a", "test/c")
     (root / "train" / "c").mkdir()
     (root / "train" / "c" / "x.png").touch()
@@ -378,7 +378,7 @@ def test_a_damaged_cache_is_built_again(root: Path, damage: str) -> None:
     )
 
 
-def test_a_run_that_is_killed_leaves_no_half_cache(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_killed_run_leaves_no_incomplete_cache(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Killed with no chance to tidy up, in the middle of writing; the next run starts anew and sweeps later."""
     process = multiprocessing.get_context("spawn").Process(target=die_while_decoding, args=(root,))
     process.start()
@@ -415,7 +415,7 @@ def test_a_full_disk_is_reported_before_anything_is_written(root: Path, monkeypa
     assert not list((root.parent / "cache" / "vision").iterdir())
 
 
-def test_a_disk_that_fills_up_on_the_way_leaves_nothing(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disk_that_fills_up_leaves_no_files(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fill(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -440,7 +440,7 @@ def test_the_cache_is_where_the_environment_says(root: Path, monkeypatch: pytest
     assert list((root.parent / "xdg" / "neocog" / "vision").iterdir())
 
 
-def test_one_cache_serves_a_path_however_it_is_spelt(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_spelling_of_a_path_uses_one_cache(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`set` and `/home/me/set` are one place; names are spelt in full."""
     loaded(root)
     monkeypatch.chdir(root.parent)

@@ -11,13 +11,13 @@ from neocog.core.sources.source import natural
 from photos import counts, files, loaded, png, refused
 
 
-def test_a_folder_per_class_is_divided_by_content(tmp_path: Path) -> None:
+def test_a_folder_per_class_is_split_by_content(tmp_path: Path) -> None:
     data = loaded(files(tmp_path / "set", "cats", "dogs", count=60), tmp_path)
     assert data.labels == ["cats", "dogs"] and data.given_splits == frozenset()
     assert sum(counts(data).values()) == 120 and min(counts(data).values()) > 4
 
 
-def test_existing_splits_are_used_as_given(tmp_path: Path) -> None:
+def test_existing_splits_are_used(tmp_path: Path) -> None:
     root = files(tmp_path / "set", *(f"{part}/{label}" for part in ("Train", "val", "test") for label in "ab"))
     data = loaded(root, tmp_path)
     assert counts(data) == {"train": 12, "valid": 12, "test": 12} and data.given_splits == {"valid", "test"}
@@ -57,7 +57,7 @@ def test_a_class_may_be_called_train_or_test(tmp_path: Path) -> None:
         (["1.png", "2.png"], []),
     ],
 )
-def test_folders_say_label_and_part(paths: list[str], expected: list[tuple[str, str | None]]) -> None:
+def test_folders_give_label_and_split(paths: list[str], expected: list[tuple[str, str | None]]) -> None:
     samples, outside = label_by_folder((path, tuple(path.split("/"))) for path in paths)
     assert [(sample.label, sample.split) for sample in samples] == expected
     assert outside == len(paths) - len(expected)
@@ -78,7 +78,7 @@ def test_a_loop_of_links_ends_and_a_linked_file_counts(tmp_path: Path) -> None:
     assert sum(counts(loaded(root, tmp_path)).values()) == 13
 
 
-def test_a_linked_class_folder_counts_and_never_takes_the_place_of_a_real_one(tmp_path: Path) -> None:
+def test_a_linked_class_folder_never_replaces_a_real_one(tmp_path: Path) -> None:
     root = files(tmp_path / "set", "cats", "dogs")
     files(tmp_path / "far", "birds")
     (root / "birds").symlink_to(tmp_path / "far" / "birds")
@@ -102,7 +102,7 @@ def test_a_folder_that_may_not_be_read_is_bad(tmp_path: Path, monkeypatch: pytes
     ]
 
 
-def test_files_that_are_no_pictures_are_left_out_and_counted(tmp_path: Path) -> None:
+def test_other_files_are_skipped_and_counted(tmp_path: Path) -> None:
     root = files(tmp_path / "set", "a", "b")
     for name in ("a/notes.txt", "a/.DS_Store", "b/Thumbs.db", "list.json", "a/photo.heic"):
         (root / name).write_text("x")
@@ -131,7 +131,7 @@ def test_a_misspelt_path_suggests_a_similar_one(tmp_path: Path) -> None:
     assert "nowhere does not exist" in refused(tmp_path / "photos", tmp_path, USAGE, test=str(tmp_path / "nowhere"))
 
 
-def test_a_single_picture_or_another_file_is_not_a_data_set(tmp_path: Path) -> None:
+def test_a_single_file_is_not_a_data_set(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(png(1))
     (tmp_path / "a.doc").write_bytes(b"x")
     assert "is one picture; expected" in refused(tmp_path / "a.png", tmp_path)

@@ -17,7 +17,7 @@ def pixels(preprocessing: Preprocessing) -> torch.Tensor:
 
 
 @FACTS
-def test_it_is_what_torchvision_computes(preprocessing: Preprocessing) -> None:
+def test_the_frontend_agrees_with_torchvision(preprocessing: Preprocessing) -> None:
     """`to_tensor`, then `normalize`: x/255, less the mean, over the deviation, channel by channel."""
     functional = pytest.importorskip("torchvision.transforms.functional")
     x = pixels(preprocessing)
@@ -26,14 +26,14 @@ def test_it_is_what_torchvision_computes(preprocessing: Preprocessing) -> None:
 
 
 @FACTS
-def test_whole_and_real_pixels_give_the_same_float32(preprocessing: Preprocessing) -> None:
+def test_uint8_and_float_pixels_give_the_same_float32(preprocessing: Preprocessing) -> None:
     x, module = pixels(preprocessing), frontend(preprocessing)
     assert module(x).dtype == torch.float32
     assert torch.equal(module(x), module(x.float()))
 
 
 @FACTS
-def test_the_input_is_left_alone(preprocessing: Preprocessing) -> None:
+def test_the_input_is_not_changed(preprocessing: Preprocessing) -> None:
     x = pixels(preprocessing).float()
     kept = x.clone()
     frontend(preprocessing)(x)

@@ -26,7 +26,7 @@ def tarred(root: Path, path: Path) -> Path:
 
 
 @pytest.mark.parametrize("name", ["set.zip", "set.tar", "set.tar.gz", "set.tgz"])
-def test_an_archive_gives_what_its_folder_gives(tmp_path: Path, name: str) -> None:
+def test_an_archive_and_its_folder_give_the_same_data(tmp_path: Path, name: str) -> None:
     root = files(tmp_path / "set", "train/ä b", "train/c", "test/ä b", "test/c")
     (root / "train" / ".hidden").touch()
     path = (zipped if name.endswith("zip") else tarred)(root, tmp_path / name)
@@ -38,7 +38,7 @@ def test_an_archive_gives_what_its_folder_gives(tmp_path: Path, name: str) -> No
     assert packed.test.names[0].startswith(f"{path}!") and packed.test.names[0].endswith("set/test/c/0.png")
 
 
-def test_an_archive_is_not_left_and_its_links_are_not_followed(tmp_path: Path) -> None:
+def test_paths_and_links_that_leave_an_archive_are_ignored(tmp_path: Path) -> None:
     root = files(tmp_path / "set", "a", "b")
     path = tarred(root, tmp_path / "set.tar")
     with tarfile.open(path, "a") as archive:
@@ -55,7 +55,7 @@ def test_an_archive_is_not_left_and_its_links_are_not_followed(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("name", ["set.zip", "set.tar.gz", "set.tar"])
-def test_an_archive_that_breaks_off_is_never_taken_for_a_smaller_one(tmp_path: Path, name: str) -> None:
+def test_a_truncated_archive_is_refused(tmp_path: Path, name: str) -> None:
     root = files(tmp_path / "set", "a", "b", count=20)
     path = (zipped if name.endswith("zip") else tarred)(root, tmp_path / name)
     content = path.read_bytes()
@@ -78,7 +78,7 @@ def test_a_member_with_a_wrong_checksum_is_a_bad_file(tmp_path: Path) -> None:
     )
 
 
-def test_the_cifar_archive_is_read_as_it_stands(tmp_path: Path) -> None:
+def test_the_published_cifar_archive_is_read(tmp_path: Path) -> None:
     from neocog.core.data import DataSpec
     from neocog.vision.options import options_of
     from neocog.vision.sources import open_source
@@ -110,7 +110,7 @@ def test_a_table_of_path_and_label(tmp_path: Path, head: str, delimiter: str, na
     assert str(tmp_path / "p/0.png") in [*data.train.names, *data.valid.names, *data.test.names]
 
 
-def test_columns_are_found_by_name_and_a_split_column_divides(tmp_path: Path) -> None:
+def test_columns_are_found_by_name_and_a_split_column_decides_the_splits(tmp_path: Path) -> None:
     text = "id,label,split,file\n" + "".join(
         f"{k},{label},{['train', 'val', 'TEST'][k % 3]},{label}/{k}.png\n" for label in "pq" for k in range(6)
     )
@@ -118,7 +118,7 @@ def test_columns_are_found_by_name_and_a_split_column_divides(tmp_path: Path) ->
     assert counts(data) == {"train": 4, "valid": 4, "test": 4} and data.given_splits == {"valid", "test"}
 
 
-def test_a_column_keeps_its_groups_on_one_side(tmp_path: Path) -> None:
+def test_a_column_keeps_its_groups_in_one_split(tmp_path: Path) -> None:
     text = "path,label,patient\n" + "".join(f"{label}/{k}.png,{label},{k // 3}\n" for label in "pq" for k in range(30))
     data = loaded(table(tmp_path, text, count=30), tmp_path, group_by="patient")
     sides = {
@@ -145,7 +145,7 @@ BAD_TABLES = [
 
 
 @pytest.mark.parametrize(("text", "message"), BAD_TABLES)
-def test_a_table_that_cannot_be_read_says_file_and_line(tmp_path: Path, text: str, message: str) -> None:
+def test_an_invalid_table_is_reported_with_file_and_line(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(Problem, match=message):
         loaded(table(tmp_path, text), tmp_path)
 

@@ -52,11 +52,11 @@ def test_one_idx_file_with_its_labels_beside_it(tmp_path: Path) -> None:
     assert "has no labels file beside it; expected t10k-labels-idx1-ubyte.gz" in refused(test, tmp_path)
 
 
-def test_fashion_has_names_where_the_folder_says_so(tmp_path: Path) -> None:
+def test_fashion_mnist_is_recognised_by_its_folder(tmp_path: Path) -> None:
     assert loaded(mnist(tmp_path / "Fashion-MNIST"), tmp_path).labels == datasets.FASHION
 
 
-def test_idx_files_that_are_not_whole_say_so(tmp_path: Path) -> None:
+def test_truncated_idx_files_are_refused(tmp_path: Path) -> None:
     root = mnist(tmp_path / "m", packed=False)
     images, labels = root / "train-images-idx3-ubyte", root / "train-labels-idx1-ubyte"
     content = images.read_bytes()
@@ -147,7 +147,7 @@ def test_no_other_pickle_is_read(program: bytes) -> None:
 
 
 @pytest.mark.parametrize("protocol", [0, 2, 4, 5])
-def test_arrays_of_bytes_of_every_protocol_are_read_or_refused(protocol: int) -> None:
+def test_byte_arrays_of_every_pickle_protocol_are_read_or_refused(protocol: int) -> None:
     try:
         source = read_pickle(batch(3, 1, protocol))
         assert (array_of(source["data"]) == np.random.default_rng(1).integers(0, 256, (3, 3072), np.uint8)).all()
@@ -161,7 +161,7 @@ def test_other_arrays_are_refused() -> None:
             array_of(read_pickle(pickle.dumps({"data": value}, protocol=2))["data"])
 
 
-def test_batches_that_are_not_whole_say_so(tmp_path: Path) -> None:
+def test_truncated_batches_are_refused(tmp_path: Path) -> None:
     root = cifar(tmp_path / "c")
     (root / "data_batch_1").write_bytes(batch(30, 1)[:-100])
     assert "data_batch_1 is not a CIFAR-10 batch: it is damaged" in refused(root, tmp_path)
@@ -207,7 +207,7 @@ def test_a_named_data_set_is_taken_from_the_cache_folder(tmp_path: Path, monkeyp
 
 
 @pytest.mark.parametrize("name", ["mnist", "fashion-mnist", "cifar10"])
-def test_without_a_network_it_says_where_to_put_which_files(
+def test_without_a_connection_the_needed_files_are_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     def offline(url: str, file: Path, md5: str) -> None:
@@ -219,7 +219,7 @@ def test_without_a_network_it_says_where_to_put_which_files(
     assert "put " in message and datasets.KNOWN[name].files[0] in message
 
 
-def test_a_folder_of_that_name_goes_before_the_data_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_takes_precedence_over_a_named_data_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     files(tmp_path / "digits", "a", "b")
     monkeypatch.chdir(tmp_path)
     assert loaded("digits", tmp_path).labels == ["a", "b"]
