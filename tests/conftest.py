@@ -1,4 +1,4 @@
-"""What the tests share: a folder with real data where there is one, and the toy world."""
+"""Fixtures of the tests: the command line in this process, and a folder with real data, if there is one."""
 
 import io
 import os

@@ -1,4 +1,4 @@
-"""What a Python of its own does: for laws about what is imported, which this process cannot show."""
+"""Runs programs in a new Python process, for tests of imports."""
 
 import subprocess
 import sys

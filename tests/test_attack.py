@@ -27,7 +27,7 @@ TOY = "conv(4, 3), batchnorm, relu, conv(5, 2), relu, maxpool(2), flatten, dense
 
 
 def against(logits, targets):
-    """What an adversary increases, as a function of the inputs."""
+    """Returns the objective of an attack, as a function of the inputs."""
     return lambda x: TASK.attack_loss(logits(x), targets)
 
 

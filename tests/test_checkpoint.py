@@ -1,4 +1,4 @@
-"""A model file is read, or refused with a sentence: never misread, and never run."""
+"""Model files are read or refused with a message; no code of a file is run."""
 
 import json
 import os
@@ -47,7 +47,7 @@ def model(tmp_path) -> Path:
 
 
 def problem(path: Path, content: bytes | None = None) -> str:
-    """What reading the card of `path` says, with `content` in it; as the template that the messages are."""
+    """Returns the message for reading the card of `path` with `content`, with {path} in place of the path."""
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(Problem) as raised:
@@ -102,7 +102,7 @@ def test_a_label_from_a_folder_whose_name_is_not_utf_8_comes_back(tmp_path):
 
 @pytest.mark.parametrize("length", range(0, 260, 8))
 def test_a_header_of_any_length_is_read(length, tmp_path):
-    """A length of 128 and a multiple of 256 begins with the byte that a pickle begins with."""
+    """A length of 128 plus a multiple of 256 starts with the first byte of a pickle."""
     save(tmp_path / "a.safetensors", {}, replace(CARD, recipe="x" * length))
     assert card(tmp_path / "a.safetensors").recipe == "x" * length
 
@@ -188,7 +188,7 @@ def test_safetensors_of_others_have_no_card(tmp_path):
 
 
 def test_a_file_cut_anywhere_is_cut_short(model):
-    """In its first eight bytes it is nothing yet, afterwards always a piece of something."""
+    """Fewer than eight bytes are not recognised as a model file."""
     content = model.read_bytes()
     lengths = [*range(20), *range(20, len(content) - 20, 7), *range(len(content) - 20, len(content))]
     messages = [problem(model, content[:length]) for length in lengths]
@@ -196,7 +196,7 @@ def test_a_file_cut_anywhere_is_cut_short(model):
 
 
 class Code:
-    """What runs when it is unpickled."""
+    """Aborts the process when it is unpickled."""
 
     def __reduce__(self):
         return (os.abort, ())

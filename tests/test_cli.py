@@ -43,7 +43,7 @@ def photos(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def trained(photos, tmp_path_factory) -> Path:
-    """A run of a minute's worth of training, in a second."""
+    """A run folder after a short training."""
     from neocog import train
 
     out = tmp_path_factory.mktemp("runs") / "colours"

@@ -1,4 +1,4 @@
-"""A new combinator is one class and one row of this table: a toy one keeps all laws of those that come with it."""
+"""Properties of all combinators; a new one is a class and a row of this table."""
 
 import io
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What every domain keeps: the same laws over all of them, on tiny data made here."""
+"""The contract of a domain: the same tests for all domains, on small generated data."""
 
 import json
 

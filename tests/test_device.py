@@ -1,4 +1,4 @@
-"""A device is one that is there, or a sentence; and processes that train together share a batch without loss."""
+"""Selection of devices and number formats, and the shares of a batch among processes."""
 
 import pytest
 import torch
@@ -84,7 +84,7 @@ def test_an_available_device_is_selected_by_its_name(name, gpus, machine):
 
 
 def test_a_gpu_has_an_index_as_in_tensors(machine):
-    """A tensor on "cuda" says that it is on "cuda:0", which torch takes for another device."""
+    """The device of a tensor on "cuda" is "cuda:0", which torch compares as different."""
     machine(gpus=2)
     assert choose("cuda") == torch.device("cuda:0") != torch.device("cuda")
 
@@ -137,7 +137,7 @@ def test_out_of_memory_is_distinguished_from_other_errors(error, memory):
 
 @given(st.integers(0, 100), st.integers(1, 9))
 def test_the_shares_of_all_processes_partition_the_batch(examples, size):
-    """And none has more than one example more than another."""
+    """Shares differ by at most one example."""
     indices = torch.randperm(examples)
     shares = [World(rank, size).share(indices) for rank in range(size)]
     assert sorted(torch.cat(shares).tolist()) == list(range(examples))

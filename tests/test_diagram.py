@@ -113,7 +113,7 @@ def texts(svg: str) -> list[str]:
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_every_network_can_be_drawn(name: str) -> None:
-    """Well-formed, all of it inside the frame, nothing asked of the network."""
+    """The SVG is well-formed, within its frame and without external references."""
     svg = diagram.svg(network(name), name)
     root = ElementTree.fromstring(svg)
     width, height = (float(root.attrib[side]) for side in ("width", "height"))

@@ -1,4 +1,4 @@
-"""The methods: each against an independent reference, and the laws that each promises to keep."""
+"""The methods of explanation compared with independent references, and their properties."""
 
 import warnings
 from dataclasses import replace
@@ -100,7 +100,7 @@ def reference(subject: Subject, targets: torch.Tensor, kind: str) -> torch.Tenso
 
 
 def test_the_clipped_network_is_clipped():
-    """Or the reference would say of relu6 what it says of relu."""
+    """Otherwise the reference would be the same for relu6 and relu."""
     subject = subject_of("clipped")
     assert 0.05 < float((subject.module[:2](subject.maps) > 6).float().mean()) < 0.5
 
@@ -199,7 +199,7 @@ def test_gradient_input_is_the_gradient_times_the_input():
 @pytest.mark.parametrize("network", NETWORKS)
 @pytest.mark.parametrize("method", ["integrated-gradients", "deeplift"])
 def test_relevance_sums_to_the_difference_of_the_logits(network, method):
-    """Completeness: within 1% of the difference to the score of an empty input."""
+    """Completeness: within 1% of the difference to the logit of the baseline."""
     subject = subject_of(network)
     targets = likeliest(subject)
     result = METHODS[method].compute(subject, targets).sum((1, 2))
@@ -211,7 +211,7 @@ def test_relevance_sums_to_the_difference_of_the_logits(network, method):
 
 @pytest.mark.parametrize("network", NETWORKS)
 def test_lrp_conserves_the_logit(network):
-    """Conservation: the sum over the places is the score, within 5%; here within a thousandth."""
+    """Conservation: the sum over positions is the logit, within 0.1%."""
     subject = subject_of(network)
     targets = likeliest(subject)
     with torch.no_grad():
@@ -263,7 +263,7 @@ def test_an_opened_network_gives_the_same_logits():
 
 
 def test_tokens_share_the_relevance_of_their_ngrams():
-    """One of one token at place 1, one of two tokens at 2 and 3, one of three at 4, 5 and 6."""
+    """An n-gram of one token at position 1, of two tokens at 2 and 3, of three at 4 to 6."""
     runs = torch.zeros(1, 3, 7)
     runs[0, 0, 1], runs[0, 1, 2], runs[0, 2, 4] = 1, 2, 3
     assert _spread(runs)[0, 0].tolist() == [0, 1, 1, 1, 1, 1, 1]
@@ -327,7 +327,7 @@ def test_rank_correlation_is_spearmans():
 
 
 def counting(width: int = 4) -> Subject:
-    """A network whose score for label 1 is the brightness of one corner: what counts is known."""
+    """A network whose logit of label 1 is the brightness of one corner."""
     network = Network((1, 8, 8), parse("flatten, dense(2)"))
     words = network.module().eval()
     with torch.no_grad():
@@ -351,7 +351,7 @@ def test_a_correct_map_is_better_than_a_random_order_and_its_negative_is_worse()
 
 
 def test_a_map_that_does_not_depend_on_the_weights_fails_the_sanity_check():
-    """The input itself is the same map for every network; that of a network's own weights is not."""
+    """The input as a map is the same for every network; a map of the weights is not."""
     subject = counting()
     subject.maps.uniform_(0, 1, generator=torch.Generator().manual_seed(0))
     mask = torch.ones(8, 8, dtype=torch.bool)

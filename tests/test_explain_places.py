@@ -1,4 +1,4 @@
-"""Places in a network, what they see of the input, and sheets of pictures."""
+"""Layers and units of a network, their receptive fields, and sheets of figures."""
 
 from itertools import pairwise
 
@@ -103,7 +103,7 @@ def test_drawing_a_sheet_is_deterministic(tmp_path):
 
 
 def test_pixels_of_a_panel_are_pixels_of_the_sheet(tmp_path):
-    """A panel that was made pixel by pixel is not stretched."""
+    """Panels are not interpolated."""
     rng = np.random.default_rng(0)
     pixels = rng.integers(0, 256, (50, 60, 3), dtype=np.uint8)
     sheet.write(sheet.Sheet("Title", [sheet.Panel(Image.fromarray(pixels))]), tmp_path / "a.png")

@@ -1,4 +1,4 @@
-"""Planted truth in all four domains: what decides the label is known, and every method has to point at it.
+"""Planted features in all four domains: every method has to find the feature that decides the label.
 
 A tiny network learns each set in a second or two; inputs are those that it has not seen and answers rightly.
 """
@@ -127,7 +127,7 @@ DRAWN = [pytest.param((name, seed), marks=[pytest.mark.slow] * (seed > 0)) for s
 
 @pytest.fixture(scope="module", params=DRAWN, ids=lambda drawn: f"{drawn[0]}-{drawn[1]}")
 def learned(request) -> tuple[Subject, Tensor, Tensor, list[str]]:
-    """A network that knows the set, inputs that it has not seen, their labels and their places; by a seed."""
+    """A network trained on a planted set, with test inputs, their labels and the positions of the feature."""
     name, seed = request.param
     planted = SETS[name](seed)
     domain = neocog.domain(planted.domain)
@@ -158,7 +158,7 @@ def learned(request) -> tuple[Subject, Tensor, Tensor, list[str]]:
 
 @pytest.mark.parametrize("method", METHODS)
 def test_the_most_relevant_place_is_the_planted_one(learned, method):
-    """In nine of ten inputs or more."""
+    """In at least 90% of the inputs."""
     subject, targets, places, elsewhere = learned
     if METHODS[method] not in compatible_methods(subject.network, subject.module):
         pytest.skip(f"{method} does not fit this network")

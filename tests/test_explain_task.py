@@ -127,7 +127,7 @@ class _Buffers(torch.nn.Module):
 
 @pytest.mark.parametrize("check", [False, True])
 def test_every_output_of_a_regression_is_explained_by_every_method(model, check):
-    """The score is the number itself, what predict gives is under `value`, and the curves end at that number."""
+    """The score is the predicted number, which JSON has as `value`, and the curves end at it."""
     explanations = list(explained.explain(model, [FileInput("1")], "all", check=check))
     assert [(entry.label, entry.method.name) for entry in explanations] == [
         (label, method) for label in ("width", "height") for method in METHODS

@@ -58,7 +58,7 @@ AUGMENT = {"vision": "flip, crop(4)", "go": "symmetries"}  # what gives predicti
 
 
 def model_of(name: str, recipe_name: str, symmetries: int | None = None) -> tuple[Model, Callable[..., Tensor]]:
-    """A model with random weights, and what draws compact inputs for it."""
+    """A model with random weights, and a function that draws inputs for it."""
     domain = neocog.domain(name)
     recipe = domain.recipes[recipe_name]
     preprocessing, inputs = INPUTS[name](recipe.input, dict(recipe.options))

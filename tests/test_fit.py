@@ -1,4 +1,4 @@
-"""A training as a stream of events: their order, what they hold, and what listeners may do."""
+"""A training as a stream of events: order, contents and listeners."""
 
 import json
 from dataclasses import replace

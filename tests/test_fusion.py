@@ -29,7 +29,7 @@ class Flops(TorchDispatchMode):
 @pytest.mark.parametrize("activation", ["relu", "relu6", "leaky", "elu", "sigmoid", "tanh", "leaky(-0.2)", "gelu"])
 @pytest.mark.parametrize("pool", ["maxpool(2)", "maxpool(3, stride=2, pad=1)", "globalmax, dense(2)", "flatten"])
 def test_training_pools_first_and_gives_the_same_numbers_and_gradients(activation, pool):
-    """Whatever order training takes for speed, it computes what is written."""
+    """A changed order of layers does not change the result."""
     check_training(f"conv(5, 3), {activation}, {pool}", (2, 9, 9))
 
 

@@ -1,4 +1,4 @@
-"""The house is kept: the core knows no domain, domains do not know each other, and what must be quick stays light.
+"""The structure of the package: imports between its parts, start-up time, and no code run from files.
 
 Read from the syntax trees, so that a new file is watched from the day it is there.
 """
@@ -61,12 +61,12 @@ def imported(node: ast.AST, package: tuple[str, ...]) -> Iterator[str]:
 
 
 def imports(code: ast.Module, package: tuple[str, ...]) -> set[str]:
-    """All that a file imports, wherever it does."""
+    """All names that a module imports, in functions too."""
     return {name for node in ast.walk(code) for name in imported(node, package)}
 
 
 def imports_at_the_top(code: ast.Module, package: tuple[str, ...]) -> set[str]:
-    """What is imported as soon as the file is: not what functions import, nor what only type checkers see."""
+    """Names imported when the module is imported: without imports in functions and under TYPE_CHECKING."""
 
     def executed(node: ast.AST) -> Iterator[ast.AST]:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
@@ -91,7 +91,7 @@ def of_domains(names: set[str]) -> set[str]:
 
 
 def dangers(code: ast.Module) -> Iterator[str]:
-    """What runs what a file says: unpickling, torch.load without weights_only=True, eval."""
+    """Calls that could run code of a file: unpickling, torch.load without weights_only=True, eval."""
     for node in ast.walk(code):
         if isinstance(node, ast.Import):  # under another name, a call could not be found
             yield from (f"import {a.name} as {a.asname}" for a in node.names if a.name in UNPICKLERS and a.asname)
@@ -214,7 +214,7 @@ def test_no_code_of_a_file_is_run(path):
 
 
 def test_help_loads_no_torch():
-    """Nor anything else that takes its time."""
+    """Nor other packages that are slow to import."""
     program = (
         "import contextlib, sys\n"
         "from neocog.cli import main\n"

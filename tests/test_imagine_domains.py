@@ -1,4 +1,4 @@
-"""What is imagined of recordings and of texts: heard, read, and still taken for what it was imagined as."""
+"""Feature visualisation of recordings and texts: reconstructed sounds, optimised tokens, and their predictions."""
 
 import json
 
@@ -41,7 +41,7 @@ def levels(**loud):
 
 @pytest.mark.parametrize("deltas", [False, True])
 def test_levels_of_a_recording_give_its_maps(deltas):
-    """A recording's own levels give the maps that the frontend gives for the recording."""
+    """The levels of a recording give the same maps as its samples."""
     preprocessing = {**SOUND, "deltas": deltas}
     front = frontend(preprocessing)
     x = (3000 * torch.randn(2, 4000, generator=torch.Generator().manual_seed(0))).to(torch.int16)
@@ -68,7 +68,7 @@ def test_silence_is_silent_and_the_same_levels_are_the_same_sound():
 
 
 def test_reconstruction_keeps_the_spectrogram_of_a_recording():
-    """Levels, sound, levels again: where it is loud it stays loud."""
+    """Levels to sound to levels: loud bands stay loud."""
     result = torch.zeros(1, 1, 20, 48)
     result[..., 5:8, 10:25], result[..., 12:15, 20:40] = 1.0, 0.9
     back = frontend(SOUND).decibels(sounds(result, SOUND).float())[0]
@@ -78,7 +78,7 @@ def test_reconstruction_keeps_the_spectrogram_of_a_recording():
 
 
 def listener():
-    """A model that says low or high by which half of the bands is louder."""
+    """A model that predicts low or high, whichever half of the bands is louder."""
     network = Network((1, 20, 48), parse("conv(2, (20, 1)), flatten, dense(2)"))
     words = network.module()
     with torch.no_grad():
@@ -91,7 +91,7 @@ def listener():
 
 
 def test_imagined_sounds_are_predicted_as_their_labels():
-    """Also as they are heard: phases and all."""
+    """Also after reconstruction of the phases."""
     result = imagined.imagine_labels(listener(), [0, 1], Ascent(30))
     assert [entry.label for entry in result] == ["low", "high"]
     pitches = [float(torch.fft.rfft(entry.input.float()).abs().argmax()) * 2 for entry in result]
@@ -121,7 +121,7 @@ def test_the_command_writes_the_sounds(tmp_path):
 
 
 def reader(text="embed(10, 10), parallel((conv(2, 2), globalmax),), dense(2)"):
-    """A model whose first filter looks for `very good`, the second for `so dull`; the labels are good and bad."""
+    """A model whose filters detect `very good` and `so dull`; the labels are good and bad."""
     network = Network((1, 1, 16), parse(text))
     words = network.module()
     index = {token: place for place, token in enumerate(TOKENS, 2)}
@@ -144,7 +144,7 @@ def spelt(result, entry):
 
 
 def test_a_planted_phrase_is_found():
-    """For the label, somewhere in its text; for the filter, as long as the filter looks."""
+    """For the label, within its text; for the filter, with the filter's width."""
     result = reader()
     good, bad = imagined.imagine_labels(result, [0, 1], TokenSearch())
     assert "very good" in spelt(result, good) and "so dull" in spelt(result, bad)

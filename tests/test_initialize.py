@@ -1,4 +1,4 @@
-"""How weights begin: with the right spread, the same every time, handing on what they get, or whitening it."""
+"""Initialisation: standard deviation, reproducibility, Dirac convolutions and whitening."""
 
 import pytest
 import torch
@@ -21,7 +21,7 @@ def bits(module: nn.Module) -> dict[str, bytes]:
 
 @pytest.mark.parametrize("dirac", [False, True])
 def test_the_same_seed_gives_the_same_weights(dirac):
-    """Whatever torch's own generator has come to."""
+    """Independent of the state of torch's global generator."""
     torch.manual_seed(1)
     first = network(MIXED, 2, 9, 9, dirac=dirac)
     torch.manual_seed(2)
@@ -45,7 +45,7 @@ def test_another_seed_gives_other_weights():
     ],
 )
 def test_the_standard_deviation_is_that_of_he(text, shape, window):
-    """√(2 / inputs) of a filter: then each layer's outputs spread as its inputs do, with half of them cut off."""
+    """√(2 / inputs) of a filter keeps the variance through a rectifier."""
     weight = next(part.weight for part in network(text, *shape).modules() if hasattr(part, "weight"))
     assert weight.std().item() == pytest.approx((2 / window) ** 0.5, rel=0.05)
     assert weight.mean().item() == pytest.approx(0, abs=0.05 * (2 / window) ** 0.5)
@@ -128,7 +128,7 @@ def pictures(count: int = 200, channels: int = 2, side: int = 12) -> torch.Tenso
 
 
 def responses(module: nn.Module, inputs: torch.Tensor) -> torch.Tensor:
-    """(filters, places): what the first convolution answers at every second place, where whitening looked."""
+    """(filters, positions): responses of the first convolution at every second position, as used by whitening."""
     with torch.no_grad():
         return module[0](inputs).flatten(2)[..., ::2].transpose(0, 1).flatten(1).double()
 

@@ -1,4 +1,4 @@
-"""A convolution and the maximum over its maps in one: the numbers and gradients of the two, one after the other."""
+"""A fused convolution and global maximum, compared with the two steps."""
 
 import pytest
 import torch
@@ -49,7 +49,7 @@ def test_a_convolution_without_a_bias_and_an_input_that_needs_no_gradient():
 
 
 def test_of_equal_windows_the_first_has_the_gradient():
-    """The weights' gradient is the same whichever has it; that of the input is given to one place, not shared."""
+    """The gradient of the input goes to one position and is not shared."""
     x = torch.ones(1, 1, 1, 4, requires_grad=True)
     Largest.apply(x, torch.ones(1, 1, 1, 2), None).sum().backward()
     assert x.grad.flatten().tolist() == [1, 1, 0, 0]

@@ -1,4 +1,4 @@
-"""Inputs that are computed for each batch, the threads that do it ahead, and epochs that are a part of a large set."""
+"""Lazily computed inputs, prefetching threads, and epochs that are a subset of a large data set."""
 
 import threading
 
@@ -106,12 +106,12 @@ def weights(examples: Examples, **settings: object) -> torch.Tensor:
 
 
 def test_training_on_lazy_inputs_equals_training_on_an_array():
-    """Bit for bit: which thread fetched a batch does not matter."""
+    """Bit for bit, whichever thread fetched a batch."""
     assert torch.equal(weights(lazy(toy.examples(50))), weights(toy.examples(50)))
 
 
 def test_an_epoch_may_be_a_subset_of_the_data():
-    """All examples come before one comes again, over the borders of epochs and of laps."""
+    """Every example occurs before any is repeated, across epochs."""
     order = torch.cat([torch.cat(batches(100, 8, 0, epoch, most=30)) for epoch in range(10)])
     assert len(order) == 300
     for lap in range(3):

@@ -1,4 +1,4 @@
-"""Inputs of unequal length: batches of similar length, cut where the answer allows it."""
+"""Inputs of unequal length: batches of similar length, trimmed if that does not change the output."""
 
 import numpy as np
 import pytest
@@ -32,7 +32,7 @@ WHOLE = [
 
 
 class Predictor:
-    """What feed.answers asks: a module as it is."""
+    """A predictor that applies a module directly."""
 
     def __init__(self, text: str) -> None:
         network = Network((1, 1, WIDE), parse(text))
@@ -70,7 +70,7 @@ def test_a_network_that_depends_on_the_length_has_no_right_context(text):
 
 @pytest.mark.parametrize("text", list(TRIMMED))
 def test_a_trimmed_batch_gives_the_outputs_of_complete_inputs(text):
-    """Whatever a text is batched with: alone, among its like, or at full width."""
+    """Alone, in a batch of similar lengths, and at full width."""
     model, examples = Predictor(text), texts(30)
     trimmed = feed.predict_proba(model, examples, size=7)
     assert min(model.widths) < WIDE
@@ -92,7 +92,7 @@ def test_predictions_are_in_the_order_of_the_examples():
 
 
 def test_batches_of_shorter_inputs_are_larger(monkeypatch):
-    """As many as make COLUMNS, at least MIN_BATCH, and never more than were asked for."""
+    """As many as have COLUMNS positions, at least MIN_BATCH, at most the requested number."""
     monkeypatch.setattr(feed, "COLUMNS", 300)
     model, examples = Predictor("bag(50, 4), dense(2)"), texts(300)
     counts: list[int] = []
@@ -111,7 +111,7 @@ def test_batches_by_length_hold_every_example_once_and_never_one_alone(count, si
 
 
 def test_batches_by_length_leave_little_padding_and_differ_by_epoch():
-    """With random batches of 10 the longest is nearly always near the longest of all."""
+    """In random batches of 10, the longest is usually close to the maximum."""
     lengths = torch.from_numpy(np.random.default_rng(0).integers(1, 101, 1000))
 
     def padding(parts):
@@ -141,7 +141,7 @@ def test_subsets_and_concatenations_keep_the_lengths():
 
 
 def ngrams_knowing(*known: list[int], longest: int = 3) -> torch.nn.Module:
-    """An `ngrams` that knows some runs."""
+    """An `ngrams` layer with some known n-grams."""
     module = modules.NGrams(longest, len(known) + 1)
     module.keys.copy_(
         torch.cat([modules.hashed_runs(torch.tensor([run]), len(run))[0, -1, :1] for run in known]).sort().values

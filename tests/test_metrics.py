@@ -1,4 +1,4 @@
-"""Scores against other people's: scikit-learn, torchmetrics, and a bootstrap that draws."""
+"""Metrics compared with scikit-learn, torchmetrics, SciPy and a bootstrap."""
 
 import json
 import math
@@ -18,7 +18,7 @@ K = len(LABELS)
 
 
 def drawn(seed: int, examples: int = 500) -> tuple[np.ndarray, np.ndarray]:
-    """Probabilities of a network that is right more often than not, and the targets."""
+    """Random probabilities that favour the targets, and the targets."""
     rng = np.random.default_rng(seed)
     targets = np.concatenate((np.arange(K), rng.choice(K, examples - K, p=rng.dirichlet(np.ones(K)))))
     logits = rng.normal(0, 2, (examples, K)) + 3 * np.eye(K)[targets]
@@ -53,7 +53,7 @@ def test_the_calibration_error_agrees_with_torchmetrics(seed):
 
 
 def test_predictions_as_confident_as_accurate_are_calibrated():
-    """0.8 sure and right in 8 of 10 is no error; quite sure and right in 8 of 10 is one of 0.2."""
+    """With 8 of 10 correct, a confidence of 0.8 has an error of 0, and one of 1 an error of 0.2."""
     targets = np.array([0] * 8 + [1] * 2)
     assert calibration_error(np.tile([0.8, 0.2], (10, 1)), targets) == pytest.approx(0)
     assert calibration_error(np.tile([1.0, 0.0], (10, 1)), targets) == pytest.approx(0.2)
@@ -69,7 +69,7 @@ def test_a_row_of_the_confusion_is_a_true_label():
 
 
 def test_a_class_without_examples_has_no_recall_and_is_left_out_of_means():
-    """Nor has a class that nobody answered a precision, or one with neither an F1."""
+    """A class that is never predicted has no precision, and one without either no F1."""
     probabilities = np.eye(4)[[0, 0, 1, 1]]
     result = classification_metrics(probabilities, np.array([0, 0, 1, 0]), ["a", "b", "c", "d"])
     assert result["classes"][2] == {"label": "c", "precision": None, "recall": None, "f1": None, "examples": 0}
@@ -114,7 +114,7 @@ def test_the_interval_narrows_with_the_root_of_the_examples():
 
 
 def test_a_tie_counts_against_the_network():
-    """Who finds all labels equally likely knows nothing."""
+    """Equal probabilities for all labels are counted as wrong."""
     equal = np.full((3, 6), 1 / 6)
     assert [top(equal, np.array([0, 3, 5]), k) for k in (1, 5, 6)] == [0, 0, 1]
     assert top(np.array([[0.4, 0.4, 0.2]]), np.array([0]), 1) == 0

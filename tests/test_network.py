@@ -1,4 +1,4 @@
-"""The lectures' numbers, and the text that networks are written in."""
+"""Networks compared with examples of the lectures, and the notation of networks."""
 
 import pytest
 import torch
@@ -17,7 +17,7 @@ def measured(text: str, *shape: int) -> Network:
 
 
 def filled(text: str, shape: tuple[int, ...], image: str, *filters: str) -> list[list[list[int]]]:
-    """What the layers of `text` make of a picture drawn in numbers, with the filters drawn in numbers."""
+    """The output of the layers of `text` for a picture and filters given as numbers."""
 
     def numbers(drawn: str) -> torch.Tensor:
         return torch.tensor([[float(n) for n in row.split()] for row in drawn.strip().splitlines()])
@@ -261,7 +261,7 @@ def test_a_recipe_is_called_in_the_same_notation():
 
 
 def test_measuring_does_not_import_torchs_compiler():
-    """Its import costs a second or two, of every command that knows a network."""
+    """Importing it takes one to two seconds."""
     program = (
         "from neocog.core.network import Network, parse\n"
         "Network((1, 1, 9), parse('vote((embed(5, 4), globalmax, dense(3)), (ngrams(2, 9), bag(9, 3)))')).parameters\n"

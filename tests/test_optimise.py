@@ -1,4 +1,4 @@
-"""The learning rate follows its schedule; every optimiser lowers the loss; Muon's step has singular values near 1."""
+"""Optimisers and the learning rate schedule, compared with torch and published formulas."""
 
 import copy
 
@@ -154,7 +154,7 @@ def hyperparameters(group: dict[str, object]) -> dict[str, object]:
 
 
 def test_an_optimiser_does_not_import_torchs_compiler():
-    """Whose import costs 1.5 s of processor time, which the first of torch's own optimisers spends."""
+    """Importing it takes 1.5 CPU seconds; torch's optimisers do so when they are created."""
     program = (
         "import torch\n"
         "from neocog.core.optimise import Lbfgs, optimiser\n"
@@ -188,7 +188,7 @@ def test_sgd_looks_ahead_along_its_momentum():
 
 
 def stepped(sparse: bool, steps: list[list[int]]) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
-    """A table of vectors after steps on rows of these numbers, and what the optimiser keeps of it."""
+    """A table of vectors after steps on these rows, and its optimiser state."""
     torch.manual_seed(0)
     table = nn.Embedding(MANY_ROWS, 3, sparse=sparse)
     step = optimiser(nn.Sequential(table), Settings(lr=0.1, weight_decay=0.5))
@@ -204,7 +204,7 @@ STEPS = [[1, 2, 2], [2, 3], [5], [1, 1, 3], [2]]
 
 @pytest.mark.parametrize("sparse", [False, True])
 def test_rows_of_a_large_table_are_updated_as_by_torchs_adam_without_momentum(sparse):
-    """Those that no step names stay, bit for bit: without a first moment, Adam moves nothing without a slope."""
+    """Rows without a gradient stay bit for bit: without a first moment Adam does not update them."""
     torch.manual_seed(0)
     theirs = nn.Embedding(MANY_ROWS, 3)
     before = theirs.weight.detach().clone()

@@ -1,4 +1,4 @@
-"""What the command line, the recipe and the data add up to."""
+"""Plans: settings from the command line, the recipe and the data."""
 
 import pytest
 import toy

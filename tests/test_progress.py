@@ -1,4 +1,4 @@
-"""What a person sees on stderr, read literally: plain lines into a pipe, a bar on a terminal, nothing when quiet."""
+"""Progress on stderr: plain lines into a pipe, a bar on a terminal, nothing with --quiet."""
 
 from types import SimpleNamespace
 
@@ -49,7 +49,7 @@ def test_duration(seconds, words):
     [(0, "0/s"), (1234, "1,234/s"), (1, "1/s"), (0.5, "30.0/min"), (1 / 60, "1.0/min"), (0.01, "36.0/h")],
 )
 def test_pace(rate, words):
-    """Games and films go by slower than files: a rate of 0/s would tell nothing."""
+    """Rates below one per second are given per minute or hour."""
     assert pace(rate) == words
 
 
@@ -68,7 +68,7 @@ def test_a_pipe_gets_plain_lines_with_rate_and_time_left(clock, capsys):
 
 
 def test_a_pipe_gets_at_most_one_line_in_30_seconds(clock, capsys):
-    """Whatever happens in between; and none for what is done sooner."""
+    """However often the progress is reported; none for shorter work."""
     shown = Progress("reading", "files")
     for second in range(1, 10 * LINE_EVERY):
         clock.now = 1000.0 + second
@@ -150,7 +150,7 @@ def test_a_terminal_is_one_that_can_draw(tty, term, bar, monkeypatch):
 
 
 def begun(epochs: int, examples: int, quiet: bool = False) -> TrainingProgress:
-    """The progress of a training that has begun."""
+    """The progress of a training after its first event."""
     progress = TrainingProgress(quiet)
     settings = SimpleNamespace(epochs=epochs, epoch_of=lambda count: count)
     training = SimpleNamespace(

@@ -1,4 +1,4 @@
-"""Receptive fields: known numbers, and an oracle that asks the network itself what each number depends on."""
+"""Receptive fields compared with known values and with dependencies found by gradients."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""The page of a run, and the figures beside it."""
+"""The report of a run and its figures."""
 
 import re
 from html.parser import HTMLParser

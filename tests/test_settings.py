@@ -1,4 +1,4 @@
-"""Every wrong setting is told of with the value found and what was expected."""
+"""Invalid settings are reported with the value and the expected range."""
 
 from dataclasses import asdict, fields
 

@@ -89,7 +89,7 @@ def test_channels_are_mixed_and_time_is_not() -> None:
 
 
 def test_decoding_in_blocks_gives_the_same_samples(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is decoded in pieces, as three hours are, is what is decoded at once."""
+    """As used for long recordings."""
     content = encoded(hiss(2, 44100), 44100)
     complete = sound(content, 16000)[1]
     monkeypatch.setattr("neocog.speech.audio.BLOCK", 5000)
@@ -122,7 +122,7 @@ def test_damaged_files_are_reported_with_the_position(shared: Path) -> None:
 
 @pytest.mark.parametrize(("suffix", "subtype"), [("wav", "PCM_16"), ("wav", "ULAW"), ("aiff", "PCM_24")])
 def test_a_truncated_file_is_refused(tmp_path: Path, suffix: str, subtype: str) -> None:
-    """libsndfile gives what there is and says nothing."""
+    """libsndfile decodes truncated files without an error."""
     content = write(tmp_path / f"a.{suffix}", tone(440, 1), 8000, subtype).read_bytes()
     message = refused(content[: len(content) * 6 // 10])
     assert message.startswith("is cut short: ") and message.endswith(
@@ -160,7 +160,7 @@ def test_a_path_and_its_content_give_the_same_samples(tmp_path: Path) -> None:
 
 
 def test_the_length_of_a_recording_is_that_of_its_decoded_samples(tmp_path: Path) -> None:
-    """The header of an MP3 that was cut short still counts what is lost."""
+    """The header of a truncated MP3 counts the missing samples too."""
     content = write(tmp_path / "a.mp3", tone(440, 2, 16000), 16000).read_bytes()
     about, samples = sound(content[: len(content) // 2], 16000)
     assert about.header.seconds == 2 and about.seconds == pytest.approx(len(samples) / 16000) and about.seconds < 1.5

@@ -1,4 +1,4 @@
-"""check: what training would meet, every recording decoded to its end."""
+"""The command check: it decodes every recording completely and reports what training would find."""
 
 import json
 import shutil

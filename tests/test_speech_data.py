@@ -114,7 +114,7 @@ def test_archives_and_folders_give_the_same_data(tmp_path: Path, ending: str) ->
 
 
 def test_a_table_names_segments_of_recordings(tmp_path: Path) -> None:
-    """Columns start and end in seconds; other columns are fields; parts of one recording stay on one side."""
+    """Columns start and end in seconds; other columns are fields; segments of one recording are in one split."""
     rows = ["path,label,speaker,start,end"]
     for k in range(12):
         long = np.concatenate([tone(300, 0.4), np.zeros(800), tone(900, 0.5)]) + hiss(1.0, seed=k, loud=0.01)
@@ -133,7 +133,7 @@ def test_a_table_names_segments_of_recordings(tmp_path: Path) -> None:
 
 
 def test_a_table_packed_with_its_recordings_is_read(tmp_path: Path) -> None:
-    """Parts of one recording too; a table that says nothing of paths and labels is left alone."""
+    """Segments of a recording too; a table without paths and labels is ignored."""
     rows = ["path,label,start,end"]
     for k in range(10):
         write(tmp_path / f"clips/{k}.wav", np.concatenate([tone(300, 0.3), tone(900, 0.3)]) + hiss(0.6, seed=k))
@@ -376,7 +376,7 @@ def test_a_path_without_recordings_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_model_keeps_the_options_of_its_data(tmp_path: Path) -> None:
-    """The same set without a word on the command line gives the same test part; another set is read as it lies."""
+    """Evaluation of the same data without options uses the same test split; other data use all recordings."""
     root = spoken(tmp_path / "set")
     data = loaded(root, pattern=PATTERN, test_where="speaker=bob")
     again = loaded(root, data.labels, data.preprocessing)

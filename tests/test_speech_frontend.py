@@ -86,7 +86,7 @@ def test_a_tone_is_loudest_in_the_band_around_it(pitch: int) -> None:
 
 
 def test_a_higher_voice_shifts_the_map_by_some_bands() -> None:
-    """A vowel of three tones, sung a fifth higher: moved up by some bands, its map is nearer to what it was."""
+    """A vowel of three tones, a fifth higher: shifted by some bands, its map is closer to the original."""
     low, high = (
         frontend(BASE)(sum(clips_of(times * pitch) // 4 for times in (1, 2, 3)))[0, 0, :, 50] for pitch in (800, 1200)
     )
@@ -139,7 +139,7 @@ def test_frames_lie_within_the_clip() -> None:
 
 
 def test_half_precision_around_it_changes_nothing() -> None:
-    """A power spectrum in bfloat16 would be noise: inside, it is float32 whatever the trainer multiplies in."""
+    """The power spectrum is computed in float32 under autocast too, since bfloat16 is too coarse."""
     module, x = frontend({**BASE, "normalise": "clip"}), clips()
     with torch.autocast("cpu", torch.bfloat16):
         assert torch.equal(module(x), module(x).float()) and module(x).dtype == torch.float32
@@ -156,7 +156,7 @@ def test_it_has_no_weights_and_exports_as_one_graph() -> None:
 
 @pytest.mark.parametrize("normalise", ["clip", "none"])
 def test_gradients_reach_the_samples(normalise: str) -> None:
-    """Saliency asks how an answer changes with a sample: as finite differences say."""
+    """They agree with finite differences."""
     module = frontend({**BASE, "normalise": normalise})
     x = clips(1, samples=1200).float().requires_grad_()
     weights = torch.randn(module(x).shape, generator=torch.Generator().manual_seed(0))

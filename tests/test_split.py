@@ -56,7 +56,7 @@ def test_a_share_of_zero_is_an_empty_split():
     st.sampled_from([(0.1, 0.2), (0.2, 0.0), (0.3, 0.3)]),
 )
 def test_adding_examples_moves_no_others(more, order, shares):
-    """As long as each class has a member on each side of the cuts of its own; the order does not matter."""
+    """If each class has members in all splits; the order does not matter."""
     first = keys(150)
     label = {key: "abc"[int(key) % 3] for key in keys(10_001)}
     before = dict(zip(first, split(first, [label[key] for key in first], *shares)[0], strict=True))

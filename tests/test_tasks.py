@@ -1,4 +1,4 @@
-"""The joint of tasks and domains: a task that is not classification works in every domain; which epoch is kept."""
+"""A task other than classification works in every domain; and which epoch is kept."""
 
 import json
 from dataclasses import dataclass, replace
@@ -195,7 +195,7 @@ def test_a_state_that_does_not_fit_the_task_is_a_problem():
 
 
 def test_a_card_of_format_1_is_read_as_classification(tmp_path):
-    """What older versions wrote: "facts", "scores" and the task "class"."""
+    """Older versions wrote "facts", "scores" and the task "class"."""
     card = Card("vision", "flatten, dense(2)", (1, 2, 2), ["a", "b"], {"size": [2, 2]}, metrics={"accuracy": 1.0})
     values = vars(card) | {"task": "class", "format": 1}
     values["facts"], values["scores"] = values.pop("preprocessing"), values.pop("metrics")

@@ -248,7 +248,7 @@ def test_predictions_for_a_table_as_json(command, trained, tmp_path):
 
 
 def test_lines_are_predicted_as_they_arrive(trained):
-    """The second line is asked for only when the first has its answer."""
+    """The second line is read only after the first is predicted."""
     events = []
 
     def groups():

@@ -187,7 +187,7 @@ def test_archives_of_every_format(tmp_path, form, inside):
 
 @pytest.mark.parametrize("kept", [0, 40, 1 << 20])
 def test_an_archive_gives_the_same_files_for_every_memory_limit(tmp_path, monkeypatch, kept):
-    """Each once, the first of two of one name, what is asked for alone, and again when asked again."""
+    """Each file once, the first of two with one name, the selected ones only, and again on a second read."""
     monkeypatch.setattr(archives, "KEPT", kept)
     contents = {"a/1.txt": b"x" * 30, "a/2.txt": b"y" * 30, "b/3.txt": b"z" * 50}
     with tarfile.open(tmp_path / "set.tar.gz", "w:gz") as archive:

@@ -1,4 +1,4 @@
-"""Training learns, repeats itself exactly, goes on exactly, and survives what goes wrong."""
+"""Training: learning, reproducibility, resuming, and recovery from errors."""
 
 import hashlib
 from itertools import pairwise
@@ -27,7 +27,7 @@ MUON = {"optimiser": "muon", "lr": 0.1, "whiten": True, "average": 0.9}
 
 
 def bits(trainer) -> str:
-    """All that training changed, as one number: equal only where every bit is."""
+    """A hash of all weights: equal only if every bit is equal."""
     digest = hashlib.sha256()
     for name, value in sorted(trainer.tensors().items()):
         digest.update(name.encode() + value.detach().contiguous().flatten().view(torch.uint8).numpy().tobytes())
@@ -75,7 +75,7 @@ def test_another_seed_gives_other_weights():
 @pytest.mark.parametrize("changes", [{}, {"optimiser": "sgd"}, MUON], ids=["adamw", "sgd", "muon"])
 @pytest.mark.parametrize("stop", [1, 3, 4, 7, 11])
 def test_a_run_resumed_after_any_step_equals_an_uninterrupted_one(stop, changes, tmp_path):
-    """Bit for bit, history included, through a state that went to the disk and back."""
+    """Bit for bit, history included, with the state saved to disk and loaded."""
     uninterrupted, first, second = (toy.trainer(**changes) for _ in range(3))
     finished(uninterrupted)
     finished(first, watch=lambda trainer: trainer.number == stop)
@@ -92,7 +92,7 @@ def test_a_run_resumed_after_any_step_equals_an_uninterrupted_one(stop, changes,
 
 
 def with_a_table() -> Trainer:
-    """A trainer on rows of ids, of which a large table knows more than a batch names."""
+    """A trainer of a network with a large table of vectors."""
     settings = Settings(epochs=2, batch=16, lr=0.01, device="cpu")
     module = Network((1, 1, 12), parse(f"embed({MANY_ROWS}, 4), conv(6, 2), relu, globalmax, dense(3)")).module()
     initialize(module, 0)
@@ -106,7 +106,7 @@ def rows_of_ids(count: int = 60) -> Data:
 
 
 def test_a_resumed_run_with_a_large_table_equals_an_uninterrupted_one(tmp_path):
-    """What the optimiser keeps of each row goes to the disk and back, and a gradient of some rows is no whole one."""
+    """The optimiser state of each row is saved and loaded, and the gradient is sparse."""
     uninterrupted, first, second = (with_a_table() for _ in range(3))
     assert uninterrupted.network[0].table.sparse
     data = rows_of_ids()
@@ -150,7 +150,7 @@ def test_a_tail_of_one_example_trains_with_batch_normalisation():
 
 
 def test_out_of_memory_halves_the_micro_batch(monkeypatch):
-    """The gradients are those of the whole batch: without batch statistics and chance, the weights are too."""
+    """Gradients are those of the complete batch; without batch statistics and randomness, so are the weights."""
     quiet = {"network": "conv(4, 3), relu, flatten, dense(3)", "augment": "none", "precision": "float32"}
     unlimited, limited = toy.trainer(**quiet), toy.trainer(**quiet)
     finished(unlimited)

@@ -1,4 +1,4 @@
-"""A new network goes on from a trained one: what they share is taken over, what is new begins anew, and is told."""
+"""Pretrained weights: shared layers are copied, other layers are initialised and listed."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -26,7 +26,7 @@ SHAPE = (1, 8, 8)
 
 
 def saved(file: Path, text: str = SHALLOW, labels: list[str] = toy.LABELS, domain: str = "toy") -> Path:
-    """A model of random weights whose norms have seen something."""
+    """A model of random weights with non-trivial running statistics."""
     module = Network(SHAPE, parse(text)).module()
     initialize(module, seed=7)
     with torch.no_grad():
@@ -58,14 +58,14 @@ def test_the_same_network_gets_all_weights(tmp_path):
 
 
 def test_a_deeper_network_initially_gives_the_logits_of_the_pretrained_one(tmp_path):
-    """New residual blocks end in a norm whose scale is 0; behind a rectifier, the next one changes nothing."""
+    """New residual blocks end in a norm with scale 0, and a second rectifier changes nothing."""
     module, remarks = begun(DEEP, saved(tmp_path / "m.safetensors"))
     assert torch.equal(module(inputs()), answers(tmp_path / "m.safetensors"))
     assert remarks == ["--weights: 4 layers copied from a model of toy, 2 initialised anew (2 residual)"]
 
 
 def test_new_blocks_are_trained(tmp_path):
-    """The gradient of a scale of 0 is not 0, and with the first step the rest of the block has one too."""
+    """The scale of 0 has a gradient, and after the first step so has the rest of the block."""
     module, _ = begun(DEEP, saved(tmp_path / "m.safetensors"))
     optimiser = torch.optim.SGD(module.train().parameters(), 0.1)
     before = {name: value.clone() for name, value in module.state_dict().items()}
@@ -78,7 +78,7 @@ def test_new_blocks_are_trained(tmp_path):
 
 
 def test_other_labels_reinitialise_the_last_layer(tmp_path):
-    """As many labels with other names are other labels; everything before the last layer is taken over."""
+    """Labels are compared by name; everything before the last layer is copied."""
     trained = saved(tmp_path / "m.safetensors", labels=["cat", "cow", "dog"])
     module, remarks = begun(SHALLOW, trained)
     theirs = checkpoint.read_tensors(trained)
@@ -106,7 +106,7 @@ WORDY = "vote((embed({0}, 4), parallel((conv(6, 2), globalmax), (conv(6, 3), glo
 
 
 def wordy(tokens: list[str], labels: list[str], rng: int) -> tuple[Network, torch.nn.Module, Data]:
-    """A vote like the recipe `swift` of text, at random, and data of such tokens."""
+    """A vote as in the recipe `swift` for texts, with random weights, and data of such tokens."""
     network = Network((1, 1, 8), parse(WORDY.format(len(tokens))))
     module = network.module()
     initialize(module, seed=rng)
@@ -114,7 +114,7 @@ def wordy(tokens: list[str], labels: list[str], rng: int) -> tuple[Network, torc
 
 
 def test_branches_and_vectors_of_shared_tokens_are_copied(tmp_path):
-    """In a vote both ends give the scores of labels; a bag counts tokens, and begins anew with another vocabulary."""
+    """Both branches of a vote end in logits; a bag counts tokens, and is reinitialised for another vocabulary."""
     domain = toy.with_capability(
         Transferable(lambda preprocessing: {}, tokens=lambda preprocessing: preprocessing["vocabulary"])
     )
@@ -141,7 +141,7 @@ def test_branches_and_vectors_of_shared_tokens_are_copied(tmp_path):
 
 
 def test_a_network_of_tokens_gets_the_vocabulary_of_the_new_data(tmp_path):
-    """A text without a recipe holds the numbers of its own vocabulary and labels."""
+    """The text of a network without a recipe contains the sizes of its vocabulary and labels."""
     text = "embed(50, 4), globalmax, dense(3)"
     card = Card("toy", text, (1, 1, 8), toy.LABELS, {"known": 50})
     checkpoint.save(tmp_path / "m.safetensors", Network((1, 1, 8), parse(text)).module().state_dict(), card)
@@ -154,7 +154,7 @@ def test_a_network_of_tokens_gets_the_vocabulary_of_the_new_data(tmp_path):
 
 
 def test_inputs_are_preprocessed_as_for_the_pretrained_model(tmp_path):
-    """Before a recipe's own options where nobody names one, behind them where somebody does; typed ones come first."""
+    """They precede the options of a default recipe and follow those of a named one; typed options come first."""
     small = replace(toy.DOMAIN.recipes["small"], options={"size": 28})
     domain = toy.with_capability(
         Transferable(lambda preprocessing: preprocessing), replace(toy.DOMAIN, recipes={"small": small})
@@ -175,7 +175,7 @@ def test_inputs_are_preprocessed_as_for_the_pretrained_model(tmp_path):
 
 
 def test_layers_of_one_domain_initialise_another(tmp_path):
-    """Another domain has other labels, and perhaps other channels: the rest goes on, in the words that it has."""
+    """Another domain has other labels and perhaps other channels; the other layers are copied."""
     trained = saved(tmp_path / "m.safetensors", f"conv(6, 1), {SHALLOW}", ["a", "b", "c"], domain="sound")
     plan = Plan.of(toy.DOMAIN, DataSpec("files"), weights=str(trained))
     module, remarks = begun(", ".join(map(str, plan.layers(3))), trained)
@@ -198,7 +198,7 @@ def test_another_file_is_refused_by_a_domain_without_foreign_weights(tmp_path):
 
 
 def test_without_a_recipe_the_models_own_network_is_trained_further(tmp_path):
-    """Its recipe where it has one, at a fifth of the recipe's rate; else its words, ready for other labels."""
+    """With its recipe at a fifth of the learning rate, or else its text with the number of new labels."""
     trained = saved(tmp_path / "m.safetensors", labels=["one", "two", "six"])
     further = Plan.of(toy.DOMAIN, DataSpec("files"), weights=str(trained))
     assert further.layers(5)[-1].units == 5 and further.layers(3) == parse(SHALLOW)

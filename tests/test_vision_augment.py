@@ -52,7 +52,7 @@ def test_every_transform_keeps_shape_and_range(text: str, shape: tuple[int, ...]
 
 @pytest.mark.parametrize("text", [*UINT8, *FLOAT, ALL])
 def test_the_input_is_not_modified(text: str) -> None:
-    """Examples stay in memory from epoch to epoch, so no transform may write to them, uint8 or float."""
+    """Examples are reused in every epoch, so that no transform may write to them."""
     for x in (images(4, 3, 9, 9), images(4, 3, 9, 9).float()):
         kept = x.clone()
         compose(text)(x, generator())

@@ -1,4 +1,4 @@
-"""check: what training would meet, every picture decoded to its end."""
+"""The command check: it decodes every picture completely and reports what training would find."""
 
 import io
 import json

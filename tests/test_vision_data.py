@@ -65,7 +65,7 @@ def same(first: Data, second: Data) -> bool:
 
 
 def test_examples_are_the_pixels_of_their_files_with_their_labels(root: Path) -> None:
-    """read and load agree, and facts are those of training."""
+    """read and load agree, and the preprocessing is that of training."""
     dataset = loaded(root)
     for part in (dataset.train, dataset.valid, dataset.test):
         assert part.inputs.dtype == torch.uint8 and part.targets.dtype == torch.int64
@@ -128,7 +128,7 @@ def test_one_picture_in_colour_makes_all_rgb(tmp_path: Path, colour: str, expect
 
 
 def test_a_cache_of_requested_preprocessing_is_not_used_for_the_detected_one(tmp_path: Path) -> None:
-    """The first picture is 6x6 and grey, the others are not: a cache of that form must not be taken for theirs."""
+    """The first picture is 6x6 and grey, the others are not: a cache of that kind must not be used for all."""
     root = files(tmp_path / "set", "a", "b", size=(9, 9))
     (root / "a" / "0.png").write_bytes(png(0, (6, 6), grey=True))
     assert loaded(root, size=6, colour="grey").preprocessing["size"] == [6, 6]
@@ -166,7 +166,7 @@ def test_equal_pictures_are_in_one_split(root: Path) -> None:
 
 
 def test_adding_pictures_moves_no_others(tmp_path: Path) -> None:
-    """Where every class has members in every part, a larger set keeps each picture where it was."""
+    """If every class has members in every split, a larger set keeps each picture in its split."""
     before = parts(loaded(files(tmp_path / "set", "a", "b", count=80)))
     files(tmp_path / "set", "a", "b", count=100)
     after = parts(loaded(tmp_path / "set"))
@@ -221,7 +221,7 @@ def test_a_set_without_training_pictures_is_refused(tmp_path: Path) -> None:
 
 
 def test_labels_of_a_model_are_matched_by_name(tmp_path: Path) -> None:
-    """A model that knows more labels, in another order, gets its own numbers."""
+    """A model with more labels in another order gets its indices."""
     trained = loaded(files(tmp_path / "set", "cats", "dogs", "owls", grey=True), size=8, fit="pad")
     known = ["owls", "horses", "cats", "dogs"]
     dataset = loaded(files(tmp_path / "new", "test/dogs", "test/owls"), known, trained.preprocessing)
@@ -326,7 +326,7 @@ def test_a_class_without_usable_training_pictures_is_not_evaluated(tmp_path: Pat
 
 
 def decodes(monkeypatch: pytest.MonkeyPatch) -> list[object]:
-    """What is decoded from here on."""
+    """Returns a list to which every decoded file is added."""
     decoded: list[object] = []
     real = build.decode
     monkeypatch.setattr(build, "decode", lambda content, form: decoded.append(content) or real(content, form))
@@ -379,7 +379,7 @@ def test_a_damaged_cache_is_built_again(root: Path, damage: str) -> None:
 
 
 def test_a_killed_run_leaves_no_incomplete_cache(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Killed with no chance to tidy up, in the middle of writing; the next run starts anew and sweeps later."""
+    """Killed by SIGKILL while writing; the next run builds the cache again and removes old files later."""
     process = multiprocessing.get_context("spawn").Process(target=die_while_decoding, args=(root,))
     process.start()
     process.join()

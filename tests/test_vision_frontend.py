@@ -1,4 +1,4 @@
-"""The frontend: pixels to what a network sees."""
+"""The frontend: pixels to normalised maps."""
 
 import pytest
 import torch
@@ -18,7 +18,7 @@ def pixels(preprocessing: Preprocessing) -> torch.Tensor:
 
 @FACTS
 def test_the_frontend_agrees_with_torchvision(preprocessing: Preprocessing) -> None:
-    """`to_tensor`, then `normalize`: x/255, less the mean, over the deviation, channel by channel."""
+    """`to_tensor`, then `normalize`: (x/255 − mean)/std of each channel."""
     functional = pytest.importorskip("torchvision.transforms.functional")
     x = pixels(preprocessing)
     expected = functional.normalize(x.float() / 255, preprocessing["mean"], preprocessing["std"])
@@ -42,13 +42,13 @@ def test_the_input_is_not_changed(preprocessing: Preprocessing) -> None:
 
 @FACTS
 def test_it_has_no_weights(preprocessing: Preprocessing) -> None:
-    """Mean and deviation travel as facts, so a model's weights are the network's and nothing else."""
+    """The mean and standard deviation are in the preprocessing; a model file has only weights of the network."""
     module = frontend(preprocessing)
     assert not module.state_dict() and not list(module.parameters()) and len(list(module.buffers())) == 2
 
 
 def test_gradients_reach_the_pixels() -> None:
-    """Saliency asks how the answer changes with a pixel: by 1/(255·std)."""
+    """The gradient is 1/(255·std)."""
     x = pixels(GREY).float().requires_grad_()
     frontend(GREY)(x).sum().backward()
     assert x.grad is not None and torch.allclose(x.grad, torch.tensor(1 / (255 * 0.3081)))

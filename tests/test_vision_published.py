@@ -72,7 +72,7 @@ def test_truncated_idx_files_are_refused(tmp_path: Path) -> None:
 
 
 def test_mnist_is_read_as_published(tmp_path: Path) -> None:
-    """The first images of the two parts show a 5 and a 7, and their pixels are known."""
+    """The first images of the splits show a 5 and a 7, and their pixels are known."""
     from neocog.vision.idx import idx_at
 
     source = idx_at(shared("mnist"))

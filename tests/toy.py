@@ -34,7 +34,7 @@ def examples(count: int, seed: int = 0) -> Examples:
 
 
 def lazy(source: Examples, indices: torch.Tensor | None = None) -> Examples:
-    """The same examples, computed when they are asked for."""
+    """The same examples, computed on demand."""
     indices = torch.arange(len(source)) if indices is None else indices
     return Examples(
         LazyInputs(lambda batch: source.inputs[torch.from_numpy(batch)], indices),
@@ -81,7 +81,7 @@ DOMAIN = Domain(
 
 
 def with_capability(capability: Capability, domain: Domain = DOMAIN) -> Domain:
-    """The domain with a capability in the place of its own of that kind."""
+    """The toy domain with a capability replaced."""
     return replace(
         domain,
         capabilities=(capability, *(value for value in domain.capabilities if type(value) is not type(capability))),
