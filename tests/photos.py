@@ -47,4 +47,4 @@ def refused(path: Path | str, tmp_path: Path, code: int = DATA, **source: object
 
 
 def counts(data: Data) -> dict[str, int]:
-    return {part: len(getattr(data, part)) for part in ("train", "valid", "test")}
+    return {split: len(getattr(data, split)) for split in ("train", "valid", "test")}

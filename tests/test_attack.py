@@ -85,7 +85,7 @@ def test_a_network_that_is_certain_still_has_a_gradient():
     assert blind.any() and (adversary.gradient(against(score, targets), x) != 0).flatten(1).all(1).all()
 
 
-# --- how far ----------------------------------------------------------------------------------------------------------
+# --- limits of perturbations ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("space", [PIXELS, SAMPLES, MAPS], ids=lambda space: space.name)
@@ -135,7 +135,7 @@ def test_an_attack_is_determined_by_its_seed(model):
     assert torch.equal(first, same) and not torch.equal(first, second)
 
 
-# --- the curve --------------------------------------------------------------------------------------------------------
+# --- accuracy against epsilon -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("space", [PIXELS, MAPS], ids=lambda space: space.name)
@@ -192,7 +192,7 @@ def test_weights_that_are_not_finite_are_reported(model):
         curve(broken, toy.examples(6), Attack(PIXELS), [0.0, 0.1])
 
 
-# --- training against it ----------------------------------------------------------------------------------------------
+# --- adversarial training ---------------------------------------------------------------------------------------------
 
 
 def hardened(**changes):

@@ -67,7 +67,7 @@ def carded(**changes: object) -> bytes:
     return framed({"__metadata__": {KEY: json.dumps(fields)}})
 
 
-# --- there and back -----------------------------------------------------------------------------------------------
+# --- save and load ------------------------------------------------------------------------------------------------
 
 
 def test_a_card_is_read_as_it_was_written(model):
@@ -314,7 +314,7 @@ def test_damaged_weights_are_reported(model):
         read_tensors(model)
 
 
-# --- where it is --------------------------------------------------------------------------------------------------
+# --- finding a model ----------------------------------------------------------------------------------------------
 
 
 def missing(name: str) -> str:

@@ -60,7 +60,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
     return os.environ | {"NEOCOG_CACHE": str(tmp_path / "cache")}
 
 
-# --- the main job ----------------------------------------------------------------------------------------------------
+# --- train, predict, evaluate ----------------------------------------------------------------------------------------
 
 
 def test_train_writes_the_documented_files_of_a_run_folder(neocog, photos, tmp_path):
@@ -155,7 +155,7 @@ def test_a_label_that_the_model_does_not_know_is_an_error(neocog, trained, tmp_p
     assert json.loads(neocog("evaluate", trained, "some", "--unknown", "skip", "--json")[1])["examples"] == 3
 
 
-# --- stopping and going on -------------------------------------------------------------------------------------------
+# --- resume ----------------------------------------------------------------------------------------------------------
 
 
 def start(tmp_path: Path, photos: Path, *more: str) -> subprocess.Popen[str]:
@@ -296,7 +296,7 @@ def test_version(neocog):
     assert neocog("--version")[1].startswith("neocog 0.")
 
 
-# --- wrong use -------------------------------------------------------------------------------------------------------
+# --- usage errors ----------------------------------------------------------------------------------------------------
 
 
 WRONG = [

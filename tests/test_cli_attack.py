@@ -181,7 +181,7 @@ def test_a_card_is_drawn_as_a_figure(trained, name, tmp_path):
     assert min(side_of(tmp_path / "card.png")) > 400
 
 
-# --- what it refuses --------------------------------------------------------------------------------------------------
+# --- errors -----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

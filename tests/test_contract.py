@@ -107,9 +107,9 @@ def test_the_contract_covers_every_domain():
 def test_load_gives_three_splits_with_labels_and_preprocessing(domain, data):
     assert sum(data.counts.values()) == 30 and data.counts["train"] > 15
     assert data.labels == sorted(data.labels) or domain.name in CLASSES  # the points of a board have their own order
-    for part in data.splits.values():
-        assert len(part.inputs) == len(part.targets) == len(part.names)
-        assert part.targets.dtype == torch.int64 and part.inputs.dtype in (torch.uint8, torch.int16, torch.int32)
+    for split in data.splits.values():
+        assert len(split.inputs) == len(split.targets) == len(split.names)
+        assert split.targets.dtype == torch.int64 and split.inputs.dtype in (torch.uint8, torch.int16, torch.int32)
 
 
 def test_preprocessing_is_json(data):
@@ -130,9 +130,9 @@ def test_the_options_of_a_model_reproduce_its_preprocessing(domain, files, data)
 
 
 def test_read_and_load_give_the_same_input(domain, data):
-    for part in data.splits.values():
-        for i, name in enumerate(part.names):
-            assert torch.equal(domain.read(input_of(name), data.preprocessing), part.inputs[i])
+    for split in data.splits.values():
+        for i, name in enumerate(split.names):
+            assert torch.equal(domain.read(input_of(name), data.preprocessing), split.inputs[i])
 
 
 def test_read_takes_a_path_or_the_bytes_of_the_file(domain, data):
@@ -173,8 +173,8 @@ def test_labels_of_a_model_decide_the_targets(domain, files, data):
     turned = data.labels[::-1]
     relabelled = domain.load(DataSpec(str(files)), turned, data.preprocessing)
     by_name = {name: turned[t] for p in relabelled.splits.values() for name, t in zip(p.names, p.targets, strict=True)}
-    for part in data.splits.values():
-        assert all(by_name[name] == data.labels[t] for name, t in zip(part.names, part.targets, strict=True))
+    for split in data.splits.values():
+        assert all(by_name[name] == data.labels[t] for name, t in zip(split.names, split.targets, strict=True))
 
 
 def test_every_recipe_builds_and_its_settings_are_known(domain):

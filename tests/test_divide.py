@@ -11,34 +11,34 @@ SAMPLES = [SampleInfo(str(i), "ab"[i % 2]) for i in range(2000)]
 DIGESTS = [str(i).encode() for i in range(2000)]
 
 
-def part_of(**fields) -> set[int]:
-    parts, _ = assign_splits(SAMPLES, DIGESTS, DataSpec("d", **fields))
-    return {i for i, part in enumerate(parts) if part == "test"}
+def indices_of_test(**fields) -> set[int]:
+    splits, _ = assign_splits(SAMPLES, DIGESTS, DataSpec("d", **fields))
+    return {i for i, split in enumerate(splits) if split == "test"}
 
 
 @pytest.mark.parametrize("share", [0.05, 0.1, 0.15, 0.4])
 def test_the_test_split_has_the_requested_share(share):
-    assert len(part_of(test_share=share)) / 2000 == pytest.approx(share, abs=0.025)
+    assert len(indices_of_test(test_share=share)) / 2000 == pytest.approx(share, abs=0.025)
 
 
 def test_a_smaller_test_split_is_a_subset_of_a_larger_one():
-    assert part_of(test_share=0.05) < part_of(test_share=0.1) < part_of()
+    assert indices_of_test(test_share=0.05) < indices_of_test(test_share=0.1) < indices_of_test()
 
 
 def test_another_seed_gives_a_different_split_of_the_same_size():
-    first, second = part_of(test_share=0.1), part_of(test_share=0.1, split=1)
+    first, second = indices_of_test(test_share=0.1), indices_of_test(test_share=0.1, split=1)
     assert len(second) / 2000 == pytest.approx(0.1, abs=0.025)
     assert len(first & second) / len(first) < 0.25  # a tenth is expected
 
 
 def test_the_validation_share_is_of_the_examples_outside_the_test_split():
-    def parts(**fields) -> list[str]:
+    def splits(**fields) -> list[str]:
         return assign_splits(SAMPLES, DIGESTS, DataSpec("d", test_share=0.1, **fields))[0]
 
-    assert parts(valid_share=0.3).count("valid") == pytest.approx(0.3 * 0.9 * 2000, abs=60)
-    without = parts(valid_share=0.0)
+    assert splits(valid_share=0.3).count("valid") == pytest.approx(0.3 * 0.9 * 2000, abs=60)
+    without = splits(valid_share=0.0)
     assert set(without) == {"train", "test"}
-    assert [part == "test" for part in without] == [part == "test" for part in parts()]  # no other moves
+    assert [split == "test" for split in without] == [split == "test" for split in splits()]  # no other moves
 
 
 @pytest.mark.parametrize("share", ["test_share", "valid_share"])

@@ -140,7 +140,7 @@ def test_kept_colours_have_the_chrominance_of_the_content():
     np.testing.assert_allclose(result[:, 1:], np.einsum("dc,bchw->bdhw", yiq[1:], content.numpy()), atol=1e-3)
 
 
-# --- which layers ---------------------------------------------------------------------------------------------------
+# --- selection of layers --------------------------------------------------------------------------------------------
 
 
 def numbers(result):

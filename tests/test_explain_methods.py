@@ -193,7 +193,7 @@ def test_gradient_input_is_the_gradient_times_the_input():
     torch.testing.assert_close(METHODS["gradient-input"].compute(subject, targets), (x.grad * x).sum(1).detach())
 
 
-# --- laws ------------------------------------------------------------------------------------------------------------
+# --- properties ------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("network", NETWORKS)
@@ -269,7 +269,7 @@ def test_tokens_share_the_relevance_of_their_ngrams():
     assert _spread(runs)[0, 0].tolist() == [0, 1, 1, 1, 1, 1, 1]
 
 
-# --- which fit -------------------------------------------------------------------------------------------------------
+# --- selection of methods --------------------------------------------------------------------------------------------
 
 
 def parsed(text: str, method: str, shape: tuple[int, ...] = (1, 12, 12)):
@@ -310,7 +310,7 @@ def test_damaged_weights_are_named():
         methods.check_weights(subject.module)
 
 
-# --- trust -----------------------------------------------------------------------------------------------------------
+# --- reliability -----------------------------------------------------------------------------------------------------
 
 
 def test_the_area_under_a_curve_is_that_of_its_trapezoids():

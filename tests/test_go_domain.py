@@ -78,7 +78,7 @@ def records(tmp_path, monkeypatch):
     return path
 
 
-# --- what a network sees -------------------------------------------------------------------------------------------
+# --- frontend and recipes ------------------------------------------------------------------------------------------
 
 
 def test_the_frontend_unpacks_the_planes(rows):
@@ -246,7 +246,7 @@ def test_other_augmentations_are_refused():
         augment("symmetrys", {})
 
 
-# --- games in parts ------------------------------------------------------------------------------------------------
+# --- splits --------------------------------------------------------------------------------------------------------
 
 
 def test_all_positions_of_a_game_are_in_one_split(records):

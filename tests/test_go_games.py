@@ -56,7 +56,7 @@ def collection(tmp_path):
     return folder
 
 
-# --- flat and back -------------------------------------------------------------------------------------------------
+# --- flattening ----------------------------------------------------------------------------------------------------
 
 
 def test_games_survive_flattening_saving_and_loading(collection, tmp_path):
@@ -118,14 +118,14 @@ def test_records_left_out_of_a_pack_are_listed(collection, tmp_path):
 
 def test_splits_are_ranges_and_longer_records_of_a_game_share_its_split(collection, tmp_path):
     index = pack.pack([str(collection)], tmp_path / "out", valid=0.3, test=0.3)
-    assert [index["rows"][part][0] for part in ("train", "valid", "test")] == [
+    assert [index["rows"][split][0] for split in ("train", "valid", "test")] == [
         0, index["rows"]["train"][1], index["rows"]["valid"][1],
     ]  # fmt: skip
     assert index["rows"]["test"][1] == index["positions"] and all(index["games"].values())
     games = Games.load(tmp_path / "out/games.npz")
     starts = pack.first_rows(games)
     sides = {
-        next(part for part, (start, end) in index["rows"].items() if start <= starts[i] < end)
+        next(split for split, (start, end) in index["rows"].items() if start <= starts[i] < end)
         for i, name in enumerate(games.names)
         if os.path.basename(name) in ("03.sgf", "21 longer.sgf")
     }
@@ -133,12 +133,12 @@ def test_splits_are_ranges_and_longer_records_of_a_game_share_its_split(collecti
 
 
 def test_adding_games_keeps_the_splits_of_others(collection, tmp_path):
-    def parts(folder):
+    def splits(folder):
         games = Games.load(folder / "games.npz")
         rows = json.loads((folder / "index.json").read_text())["rows"]
         starts = pack.first_rows(games)
         return {
-            name: next(part for part, (first, end) in rows.items() if first <= start < end)
+            name: next(split for split, (first, end) in rows.items() if first <= start < end)
             for name, start in zip(games.names, starts[:-1], strict=True)
         }
 
@@ -146,7 +146,7 @@ def test_adding_games_keeps_the_splits_of_others(collection, tmp_path):
     for seed in range(40, 60):
         (collection / f"{seed}.sgf").write_bytes(record(walk(seed)))
     pack.pack([str(collection)], tmp_path / "two", valid=0.3, test=0.3)
-    before, after = parts(tmp_path / "one"), parts(tmp_path / "two")
+    before, after = splits(tmp_path / "one"), splits(tmp_path / "two")
     assert {name: after[name] for name in before} == before
 
 

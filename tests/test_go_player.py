@@ -213,7 +213,7 @@ def test_a_player_passes_after_a_pass_if_it_leads():
     board = divided_board()
     board.play(PASS, 2)
     assert Player(by_hand).choose(board, 1, 7.5) == PASS
-    assert Player(by_hand).choose(divided_board(), 1, 7.5) != PASS  # nobody has passed
+    assert Player(by_hand).choose(divided_board(), 1, 7.5) != PASS  # no player has passed
 
 
 def test_a_player_passes_after_a_pass_if_the_game_is_finished():

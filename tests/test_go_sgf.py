@@ -138,7 +138,7 @@ def test_the_record_after_a_truncated_one_is_read():
     assert str(records[0][1]) == "is cut off or is not SGF" and len(records[1][1]) == 4
 
 
-# --- bad records, a sentence each ----------------------------------------------------------------------------------
+# --- bad records ---------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

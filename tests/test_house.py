@@ -112,7 +112,7 @@ def dangers(code: ast.Module) -> Iterator[str]:
                 yield f"{called}(allow_pickle)"
 
 
-# --- the reader itself --------------------------------------------------------------------------------------------
+# --- recognition of imports and calls -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -169,7 +169,7 @@ def test_calls_that_could_run_code_of_a_file_are_recognised(code, expected):
     assert list(dangers(ast.parse(code))) == expected
 
 
-# --- the house ----------------------------------------------------------------------------------------------------
+# --- structure ----------------------------------------------------------------------------------------------------
 
 
 def test_all_domains_are_known_and_packaged():
@@ -265,7 +265,7 @@ def test_only_the_selected_command_has_options():
     assert all(command.callback is not cli._unused for command in cli.application().registered_commands)
 
 
-# --- the socket ----------------------------------------------------------------------------------------------------
+# --- the contract of a domain --------------------------------------------------------------------------------------
 
 FEATURES = ("neocog.core.explain", "neocog.core.imagine", "neocog.core.robust")
 

@@ -53,7 +53,7 @@ def saved(tmp_path, **about):
     return str(path)
 
 
-# --- the way uphill -----------------------------------------------------------------------------------------------
+# --- gradient ascent ----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("settings", [QUICK, replace(QUICK, fourier=True), replace(QUICK, jitter=1, blur=0.5)], ids=str)
@@ -146,7 +146,7 @@ def test_a_unit_without_activation_is_optimised():
     assert entry.activation > 0
 
 
-# --- what is asked for ----------------------------------------------------------------------------------------------
+# --- labels and units -----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("number", ["0", "1", "2", "3", "3.0.0", "3.0.1", "4", "5"])

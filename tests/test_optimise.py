@@ -26,7 +26,7 @@ def names(module: nn.Module, group: dict[str, object]) -> set[str]:
     return {name for name, p in module.named_parameters() if id(p) in ids}
 
 
-# --- the rate -----------------------------------------------------------------------------------------------------
+# --- learning rate ------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("schedule", "half", "end"), [("linear", 0.5, 0), ("cosine", 0.5, 0), ("constant", 1, 1)])
@@ -57,7 +57,7 @@ def test_without_a_warm_up_the_first_step_is_the_longest():
     assert [lr_schedule(Settings(warmup=0, schedule=name), 0) for name in ("linear", "cosine", "constant")] == [1, 1, 1]
 
 
-# --- what moves ---------------------------------------------------------------------------------------------------
+# --- parameter groups ---------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["sgd", "adamw", "muon"])
@@ -92,7 +92,7 @@ def test_muon_works_without_filters_and_with_filters_only():
     assert len(optimiser(network("conv(3, 3, bias=False)"), Settings(optimiser="muon")).param_groups) == 1
 
 
-# --- downhill -----------------------------------------------------------------------------------------------------
+# --- steps --------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -332,7 +332,7 @@ def test_a_weight_without_a_gradient_stays():
     assert all(torch.equal(value, before[name]) for name, value in module.state_dict().items())
 
 
-# --- the average --------------------------------------------------------------------------------------------------
+# --- averaged weights ---------------------------------------------------------------------------------------------
 
 
 def bits(module: nn.Module) -> dict[str, bytes]:

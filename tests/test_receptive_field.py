@@ -20,7 +20,7 @@ def measured(text: str, *shape: int) -> tuple[Row, ...]:
     return Network(shape, parse(text)).rows
 
 
-# --- known numbers ---------------------------------------------------------------------------------------------------
+# --- known values ----------------------------------------------------------------------------------------------------
 
 
 def test_the_fields_of_the_lectures_network():
@@ -98,7 +98,7 @@ def test_unpadded_rows_are_counted_from_their_window():
     assert (window.out(8, 0), window.covered(3, 0), window.unseen(8, 0)) == (3, 7, 1)
 
 
-# --- the oracle ------------------------------------------------------------------------------------------------------
+# --- compared with gradients -----------------------------------------------------------------------------------------
 
 
 def depends_on(network: Network, module: nn.Module, position: tuple[int, int], index: int) -> Box:

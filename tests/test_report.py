@@ -127,9 +127,9 @@ def test_the_headline_counts_the_correct_test_examples() -> None:
     assert "test split" not in text
 
 
-@pytest.mark.parametrize(("part", "words"), [("valid", "are optimistic"), ("train", "say little about new ones")])
-def test_the_headline_names_a_split_other_than_test(part: str, words: str) -> None:
-    assert words in " ".join(classify_report.summary(answers(["cat", "dog"]) | {"scored_on": part}))
+@pytest.mark.parametrize(("split", "words"), [("valid", "are optimistic"), ("train", "say little about new ones")])
+def test_the_headline_names_a_split_other_than_test(split: str, words: str) -> None:
+    assert words in " ".join(classify_report.summary(answers(["cat", "dog"]) | {"scored_on": split}))
 
 
 def test_labels_are_sorted_worst_first_and_absent_last() -> None:

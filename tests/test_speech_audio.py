@@ -102,7 +102,7 @@ def test_samples_above_full_scale_are_clipped() -> None:
     assert samples.max() == 32767 and samples.min() == -32768
 
 
-# --- what is none ---------------------------------------------------------------------------------------------------
+# --- unusable files -------------------------------------------------------------------------------------------------
 
 
 def refused(content: bytes, **more: object) -> str:

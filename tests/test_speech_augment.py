@@ -46,7 +46,7 @@ def pitch(x: Tensor) -> Tensor:
     return torch.fft.rfft(x.float() * torch.hann_window(x.shape[1])).abs().argmax(1) * RATE / x.shape[1]
 
 
-# --- laws of all transforms------------------------------------------------------------------------------------------
+# --- properties of all transforms -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", [function.__name__ for function in SAMPLES])

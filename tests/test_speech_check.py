@@ -71,7 +71,7 @@ def test_speakers_in_several_splits_are_reported_and_grouping_separates_them(tmp
         and "the metrics are those of known voices; --group-by speaker keeps each speaker in one split" in warnings[0]
     )
     apart = checked(root, pattern=PATTERN, group_by="speaker")
-    assert all(len(parts) == 1 for parts in apart["speakers"].values()) and set(apart["speakers"]) == {
+    assert all(len(splits) == 1 for splits in apart["speakers"].values()) and set(apart["speakers"]) == {
         "ann",
         "bob",
         "cy",

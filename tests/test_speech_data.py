@@ -26,8 +26,8 @@ def loaded(path: Path, labels: list[str] | None = None, preprocessing: dict | No
     return load(DataSpec(str(path), options=options, **of_source), labels, preprocessing)  # type: ignore[arg-type]
 
 
-def names(data: Data, part: str) -> set[str]:
-    return {Path(name).name for name in data.splits[part].names}
+def names(data: Data, split: str) -> set[str]:
+    return {Path(name).name for name in data.splits[split].names}
 
 
 # --- kinds of data --------------------------------------------------------------------------------------------------
@@ -44,13 +44,13 @@ def test_a_folder_per_word(tmp_path: Path) -> None:
 def test_names_that_follow_a_pattern(tmp_path: Path) -> None:
     data = loaded(spoken(tmp_path / "set"), pattern=PATTERN)
     assert data.labels == ["high", "low"] and sum(data.counts.values()) == 18
-    for part in data.splits.values():
-        assert all(Path(n).name.startswith(data.labels[t]) for n, t in zip(part.names, part.targets, strict=True))
+    for split in data.splits.values():
+        assert all(Path(n).name.startswith(data.labels[t]) for n, t in zip(split.names, split.targets, strict=True))
 
 
 def test_all_recordings_of_a_speaker_are_in_one_split(tmp_path: Path) -> None:
     data = loaded(spoken(tmp_path / "set", ("ann", "bob", "cy", "di", "ed")), pattern=PATTERN, group_by="speaker")
-    speakers = [{name.split("_")[1] for name in names(data, part)} for part in ("train", "valid", "test")]
+    speakers = [{name.split("_")[1] for name in names(data, split)} for split in ("train", "valid", "test")]
     assert all(speakers) and len(set.union(*speakers)) == sum(map(len, speakers)) == 5
 
 
@@ -123,7 +123,7 @@ def test_a_table_names_segments_of_recordings(tmp_path: Path) -> None:
     (tmp_path / "set.csv").write_text("\n".join(rows) + "\n")
     data = loaded(tmp_path / "set.csv")
     assert sum(data.counts.values()) == 24 and data.labels == ["high", "low"]
-    sides = [names(data, part) for part in data.splits]
+    sides = [names(data, split) for split in data.splits]
     assert all(sides) and sum(map(len, sides)) == 12
     held = loaded(tmp_path / "set.csv", test_where="speaker=s1")
     assert names(held, "test") == {"1.wav", "4.wav", "7.wav", "10.wav"} and held.counts["test"] == 8
@@ -320,7 +320,7 @@ def test_speakers_that_differ_only_in_case_are_one(tmp_path: Path) -> None:
         path.rename(path.with_name(path.name.replace("ann", "theo")))
     data = loaded(root, pattern=PATTERN, group_by="speaker")
     assert "Theo and theo differ only in case and count as one group" in data.remarks
-    sides = [part for part in data.splits if any("theo" in name.lower() for name in names(data, part))]
+    sides = [split for split in data.splits if any("theo" in name.lower() for name in names(data, split))]
     assert len(sides) == 1
 
 
@@ -391,7 +391,7 @@ def test_a_models_rate_and_window_apply_to_other_recordings(tmp_path: Path) -> N
     assert fast.train.inputs.shape[1] == 2400 and fast.preprocessing == data.preprocessing
 
 
-# --- reading and writing once ---------------------------------------------------------------------------------------
+# --- cache ----------------------------------------------------------------------------------------------------------
 
 
 def test_every_recording_is_opened_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -417,8 +417,8 @@ def test_load_and_read_agree_on_other_rates_and_long_recordings(
     write(root / "high" / "long.wav", np.concatenate([hiss(3, loud=0.01), tone(300, 0.3)]))
     data = loaded(root)
     assert data.preprocessing["rate"] == 16000 and sum(data.counts.values()) == 43
-    for part in data.splits.values():
-        for inputs, name in zip(part.inputs, part.names, strict=True):
+    for split in data.splits.values():
+        for inputs, name in zip(split.inputs, split.names, strict=True):
             assert torch.equal(inputs, read(FileInput(name), data.preprocessing))
 
 
@@ -427,8 +427,8 @@ def test_rows_that_exceed_memory_are_stored_on_disk(tmp_path: Path, monkeypatch:
     expected = loaded(root)
     monkeypatch.setattr(decoded_rows, "IN_MEMORY", 5000)
     spilled = loaded(root, seconds=0.3, cache=tmp_path / "other")
-    for name, part in expected.splits.items():
-        assert torch.equal(part.inputs, spilled.splits[name].inputs)
+    for name, split in expected.splits.items():
+        assert torch.equal(split.inputs, spilled.splits[name].inputs)
 
 
 def test_loading_with_a_models_labels_uses_the_cache_of_the_training(

@@ -17,9 +17,9 @@ def below(cut: float, count: int, start: int = 0) -> list[bytes]:
     return [key for key in keys(10_000, start) if position(key) < cut][:count]
 
 
-def parts_of(parts: list[str], labels: list[str]) -> dict[str, Counter[str]]:
+def counts_by_label(splits: list[str], labels: list[str]) -> dict[str, Counter[str]]:
     return {
-        label: Counter(part for part, other_label in zip(parts, labels, strict=True) if other_label == label)
+        label: Counter(name for name, other_label in zip(splits, labels, strict=True) if other_label == label)
         for label in set(labels)
     }
 
@@ -27,8 +27,8 @@ def parts_of(parts: list[str], labels: list[str]) -> dict[str, Counter[str]]:
 def test_places_are_deterministic():
     assert position(b"") == 0.711668941875411
     assert position(b"neocog") == 0.7577919974271015
-    parts = ["train", "train", "valid", "train", "train", "test"]
-    assert split([b"a", b"b", b"c", b"d", b"e", b"f"], ["x"] * 6, 0.2, 0.2) == (parts, [])
+    splits = ["train", "train", "valid", "train", "train", "test"]
+    assert split([b"a", b"b", b"c", b"d", b"e", b"f"], ["x"] * 6, 0.2, 0.2) == (splits, [])
 
 
 def test_places_are_uniform():
@@ -39,15 +39,15 @@ def test_places_are_uniform():
 
 @pytest.mark.parametrize(("valid", "test"), [(0.1, 0.2), (0.0, 0.1), (0.15, 0.0), (0.0, 0.0), (0.3, 0.3)])
 def test_the_shares_hold_within_a_point_and_a_half(valid, test):
-    parts, rare = split(keys(20_000), ["ab"[n % 2] for n in range(20_000)], valid, test)
-    shares = {part: parts.count(part) / len(parts) for part in SPLITS}
+    splits, rare = split(keys(20_000), ["ab"[n % 2] for n in range(20_000)], valid, test)
+    shares = {name: splits.count(name) / len(splits) for name in SPLITS}
     assert shares == pytest.approx({"train": 1 - valid - test, "valid": valid, "test": test}, abs=0.015)
     assert rare == []
 
 
 def test_a_share_of_zero_is_an_empty_split():
-    parts, _ = split(keys(999), ["a"] * 999, 0.0, 0.0)
-    assert set(parts) == {"train"}
+    splits, _ = split(keys(999), ["a"] * 999, 0.0, 0.0)
+    assert set(splits) == {"train"}
 
 
 @given(
@@ -68,10 +68,10 @@ def test_adding_examples_moves_no_others(more, order, shares):
 @given(st.lists(st.tuples(st.integers(0, 15), st.sampled_from("abcd")), max_size=60))
 def test_equal_keys_share_a_split(examples):
     """Whatever its labels: a duplicate under two labels, a patient with two diagnoses."""
-    parts, _ = split([b"%d" % key for key, _ in examples], [label for _, label in examples], 0.2, 0.2)
+    splits, _ = split([b"%d" % key for key, _ in examples], [label for _, label in examples], 0.2, 0.2)
     together: dict[int, set[str]] = {}
-    for (key, _), part in zip(examples, parts, strict=True):
-        together.setdefault(key, set()).add(part)
+    for (key, _), name in zip(examples, splits, strict=True):
+        together.setdefault(key, set()).add(name)
     assert all(len(splits) == 1 for splits in together.values())
 
 
@@ -79,42 +79,42 @@ def test_equal_keys_share_a_split(examples):
 def test_a_class_of_one_stays_in_training_and_is_named(key):
     """One file, or one file many times, or one group: it cannot be on two sides."""
     others = [candidate for candidate in keys(50) if candidate != key]
-    parts, rare = split([key, key, *others], ["one", "one"] + ["many"] * len(others), 0.2, 0.2)
-    assert parts[:2] == ["train", "train"]
+    splits, rare = split([key, key, *others], ["one", "one"] + ["many"] * len(others), 0.2, 0.2)
+    assert splits[:2] == ["train", "train"]
     assert rare == ["one"]
 
 
 def test_a_class_of_one_group_stays_in_training_when_the_group_has_others_too():
     group = min(keys(50), key=position)
     rest = [key for key in keys(400) if position(key) > 0.5][:20]
-    parts, rare = split([group, group, *rest], ["few", "many"] + ["many"] * 20, 0.0, 0.0001)
+    splits, rare = split([group, group, *rest], ["few", "many"] + ["many"] * 20, 0.0, 0.0001)
     assert rare == ["few"]
-    assert parts[0] == "train"
+    assert splits[0] == "train"
 
 
 def test_a_class_of_two_is_in_training_and_in_the_test():
     for start in range(0, 2000, 2):
-        parts, rare = split(keys(2, start), ["a", "a"], 0.2, 0.2)
-        assert parts.count("train") == 1, start
+        splits, rare = split(keys(2, start), ["a", "a"], 0.2, 0.2)
+        assert splits.count("train") == 1, start
         assert rare == []
 
 
 @pytest.mark.parametrize("chosen", [keys(3), [key for key in keys(99) if position(key) > 0.5][:3]], ids=["any", "high"])
 def test_a_class_missing_from_a_split_gives_its_nearest_member(chosen):
-    parts, _ = split(chosen, ["a"] * 3, 0.01, 0.01)
-    by_place = sorted(zip(map(position, chosen), parts, strict=True))
-    assert [part for _, part in by_place] == ["test", "valid", "train"]
+    splits, _ = split(chosen, ["a"] * 3, 0.01, 0.01)
+    by_place = sorted(zip(map(position, chosen), splits, strict=True))
+    assert [name for _, name in by_place] == ["test", "valid", "train"]
 
 
 @pytest.mark.parametrize(("valid", "test"), [(0.1, 0.1), (0.4, 0.4)])
 def test_every_class_of_three_or_more_has_a_member_in_each_split(valid, test):
     labels = [str(n // 3) for n in range(6000)]
-    parts, _ = split(keys(6000), labels, valid, test)
-    assert all(set(counts) == set(SPLITS) for counts in parts_of(parts, labels).values())
+    splits, _ = split(keys(6000), labels, valid, test)
+    assert all(set(counts) == set(SPLITS) for counts in counts_by_label(splits, labels).values())
 
 
 @pytest.mark.parametrize(("valid", "test"), [(0.1, 0.1), (0.2, 0.0), (0.0, 0.3), (0.4, 0.4)])
 def test_every_class_is_in_training(valid, test):
     labels = [str(n // 3) for n in range(3000)]
-    parts, _ = split(keys(3000), labels, valid, test)
-    assert all(counts["train"] for counts in parts_of(parts, labels).values())
+    splits, _ = split(keys(3000), labels, valid, test)
+    assert all(counts["train"] for counts in counts_by_label(splits, labels).values())

@@ -46,17 +46,17 @@ def refused(data, **fields) -> str:
 
 def test_ids_are_followed_by_padding_and_lengths_say_where_it_begins(tmp_path):
     data = load(table(tmp_path, pairs()))
-    for part in data.splits.values():
-        assert part.inputs.dtype == torch.int32 and part.lengths is not None
-        is_token = torch.arange(part.inputs.shape[-1]) < part.lengths[:, None]
-        assert torch.equal(part.inputs[:, 0, 0] > 0, is_token)
+    for split in data.splits.values():
+        assert split.inputs.dtype == torch.int32 and split.lengths is not None
+        is_token = torch.arange(split.inputs.shape[-1]) < split.lengths[:, None]
+        assert torch.equal(split.inputs[:, 0, 0] > 0, is_token)
 
 
 def test_valid_share_0_leaves_no_validation_split(tmp_path):
     """A validation split of the data is trained on too, unless --valid is given."""
     rows = [("train", "purr one", 0), ("train", "bark two", 1), ("valid", "purr three", 0), ("test", "bark four", 1)]
     path = tmp_path / "t.csv"
-    path.write_text("split,text,label\n" + "".join(f"{part},{text},{label}\n" for part, text, label in rows))
+    path.write_text("split,text,label\n" + "".join(f"{split},{text},{label}\n" for split, text, label in rows))
     assert load(str(path)).counts == {"train": 2, "valid": 1, "test": 1}
     without = load(str(path), valid_share=0.0)
     assert without.counts == {"train": 3, "valid": 0, "test": 1} and without.given_splits == {"test"}
@@ -75,7 +75,7 @@ def test_the_vocabulary_is_that_of_the_training_split(tmp_path):
 def test_texts_that_differ_only_in_blanks_are_in_one_split(tmp_path):
     doubled = [(text.replace(" ", " " * (1 + index)), label) for text, label in pairs(30) for index in (0, 1)]
     data = load(table(tmp_path, doubled))
-    words = {name: {tuple(row) for row in part.inputs[:, 0, 0].tolist()} for name, part in data.splits.items()}
+    words = {name: {tuple(row) for row in split.inputs[:, 0, 0].tolist()} for name, split in data.splits.items()}
     assert sum(len(entry) for entry in words.values()) <= 31
 
 
@@ -119,7 +119,7 @@ def test_long_texts_are_cut_and_the_share_is_reported(tmp_path):
     long = [("one two three four five six seven eight", "cat"), *pairs(59)]
     data = load(table(tmp_path, long), options={"max_length": 5})
     assert "1.7% of the texts are longer than 5 tokens and cut there, 1.0% of all tokens (--max-length)" in data.remarks
-    assert max(int(part.lengths.max()) for part in data.splits.values()) == 5
+    assert max(int(split.lengths.max()) for split in data.splits.values()) == 5
 
 
 def test_a_text_of_50_mb_in_one_line_is_truncated(tmp_path):
@@ -165,7 +165,7 @@ def test_a_wrong_option_names_the_valid_values(tmp_path, options, message):
     assert message in str(caught.value)
 
 
-# --- read, windows, gather -------------------------------------------------------------------------------------------
+# --- read, windows, expand_paths -------------------------------------------------------------------------------------
 
 
 @pytest.fixture

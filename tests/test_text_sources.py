@@ -44,7 +44,7 @@ TWO = {(None, "good"): 10, (None, "bad"): 10}
 LABELLED = [(label, text) for label, texts in (("good", GOOD), ("bad", BAD)) for text in texts]
 
 
-# --- forms -----------------------------------------------------------------------------------------------------------
+# --- formats ---------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
@@ -117,10 +117,10 @@ def test_a_folder_of_texts_per_class(tmp_path):
 
 def test_files_beside_the_class_folders_are_ignored(tmp_path):
     """The official IMDB set has lists of addresses beside its class folders."""
-    for part in ("train", "test"):
+    for split in ("train", "test"):
         for i, (label, text) in enumerate(LABELLED):
-            write(tmp_path / "imdb" / part / label / f"{i}.txt", text)
-        write(tmp_path / "imdb" / part / "urls_pos.txt", "http://…")
+            write(tmp_path / "imdb" / split / label / f"{i}.txt", text)
+        write(tmp_path / "imdb" / split / "urls_pos.txt", "http://…")
     write(tmp_path / "imdb" / "README.txt", "about")
     assert counts(tmp_path / "imdb") == {(p, label): 10 for p in ("train", "test") for label in ("good", "bad")}
 
@@ -134,8 +134,8 @@ def test_a_file_of_lines_per_class(tmp_path, names):
 
 
 def test_label_text_lines_with_splits_in_the_file_names(tmp_path):
-    for part in ("train", "dev", "test"):
-        write(tmp_path / "sst" / f"stsa.binary.{part}", "".join(f"{label} {text}\n" for label, text in LABELLED))
+    for split in ("train", "dev", "test"):
+        write(tmp_path / "sst" / f"stsa.binary.{split}", "".join(f"{label} {text}\n" for label, text in LABELLED))
     expected = {(p, label): 10 for p in ("train", "valid", "test") for label in ("good", "bad")}
     assert counts(tmp_path / "sst") == expected
     assert counts(tmp_path / "sst" / "stsa.binary") == expected
@@ -202,7 +202,7 @@ def test_an_archive_gives_the_same_files_for_every_memory_limit(tmp_path, monkey
         assert dict(packed.read(wanted)) == {name: contents[name] for name in wanted}
 
 
-# --- what is wrong, said with file and line --------------------------------------------------------------------------
+# --- errors ----------------------------------------------------------------------------------------------------------
 
 
 def bad(path, **reading) -> list[str]:

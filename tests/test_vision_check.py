@@ -24,10 +24,10 @@ def picture(path: Path, seed: int, size: tuple[int, int] = (12, 8), mode: str = 
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    for part, count in (("train", 20), ("test", 5)):
+    for split, count in (("train", 20), ("test", 5)):
         for number, label in enumerate(("cats", "dogs")):
             for k in range(count):
-                picture(tmp_path / "set" / part / label / f"{k}.png", 100 * number + k + 1000 * (part == "test"))
+                picture(tmp_path / "set" / split / label / f"{k}.png", 100 * number + k + 1000 * (split == "test"))
     return tmp_path / "set"
 
 
@@ -41,7 +41,7 @@ def test_counts_equal_those_of_training(root: Path) -> None:
     report = checked(root)
     assert report["examples"] == 50 and report["labels"] == {"cats": 25, "dogs": 25} and report["problems"] == []
     data = load(DataSpec(str(root), options={"cache": root.parent / "cache"}), None, None)
-    assert report["splits"] == {part: len(getattr(data, part)) for part in ("train", "valid", "test")}
+    assert report["splits"] == {split: len(getattr(data, split)) for split in ("train", "valid", "test")}
 
 
 def test_sizes_modes_formats_and_ignored_files(root: Path) -> None:

@@ -52,8 +52,8 @@ def refused(path: Path, code: int = DATA, labels: list[str] | None = None, **opt
     return str(caught.value)
 
 
-def parts(data: Data) -> dict[str, list[str]]:
-    return {part: list(getattr(data, part).names) for part in ("train", "valid", "test")}
+def splits(data: Data) -> dict[str, list[str]]:
+    return {split: list(getattr(data, split).names) for split in ("train", "valid", "test")}
 
 
 def same(first: Data, second: Data) -> bool:
@@ -67,9 +67,9 @@ def same(first: Data, second: Data) -> bool:
 def test_examples_are_the_pixels_of_their_files_with_their_labels(root: Path) -> None:
     """read and load agree, and the preprocessing is that of training."""
     dataset = loaded(root)
-    for part in (dataset.train, dataset.valid, dataset.test):
-        assert part.inputs.dtype == torch.uint8 and part.targets.dtype == torch.int64
-        for pixels, target, name in zip(part.inputs, part.targets, part.names, strict=True):
+    for split in (dataset.train, dataset.valid, dataset.test):
+        assert split.inputs.dtype == torch.uint8 and split.targets.dtype == torch.int64
+        for pixels, target, name in zip(split.inputs, split.targets, split.names, strict=True):
             assert (
                 torch.equal(pixels, read(FileInput(name), dataset.preprocessing))
                 and Path(name).parent.name == dataset.labels[target]
@@ -156,9 +156,10 @@ def test_progress_is_reported_to_the_end(root: Path) -> None:
 def test_equal_pictures_are_in_one_split(root: Path) -> None:
     for k in range(20):
         shutil.copy(root / "a" / f"{k}.png", root / "a" / f"copy of {k}.png")
-    sides = parts(loaded(root))
+    sides = splits(loaded(root))
     numbers = {
-        part: {name.rsplit("/", 2)[1] + Path(name).stem.split()[-1] for name in names} for part, names in sides.items()
+        split: {name.rsplit("/", 2)[1] + Path(name).stem.split()[-1] for name in names}
+        for split, names in sides.items()
     }
     assert not (
         numbers["train"] & numbers["test"] or numbers["train"] & numbers["valid"] or numbers["valid"] & numbers["test"]
@@ -167,10 +168,10 @@ def test_equal_pictures_are_in_one_split(root: Path) -> None:
 
 def test_adding_pictures_moves_no_others(tmp_path: Path) -> None:
     """If every class has members in every split, a larger set keeps each picture in its split."""
-    before = parts(loaded(files(tmp_path / "set", "a", "b", count=80)))
+    before = splits(loaded(files(tmp_path / "set", "a", "b", count=80)))
     files(tmp_path / "set", "a", "b", count=100)
-    after = parts(loaded(tmp_path / "set"))
-    assert all(set(before[part]) <= set(after[part]) for part in before)
+    after = splits(loaded(tmp_path / "set"))
+    assert all(set(before[split]) <= set(after[split]) for split in before)
 
 
 def test_group_by_a_regular_expression_keeps_a_group_in_one_split(tmp_path: Path) -> None:
@@ -178,8 +179,8 @@ def test_group_by_a_regular_expression_keeps_a_group_in_one_split(tmp_path: Path
         (tmp_path / "set" / label).mkdir(parents=True)
         for k in range(60):
             (tmp_path / "set" / label / f"p{k // 4}_{k}.png").write_bytes(png(k + 1000 * (label == "b")))
-    sides = parts(loaded(tmp_path / "set", group_by=r"/(p\d+)_"))
-    groups = {part: {Path(name).name.split("_")[0] for name in names} for part, names in sides.items()}
+    sides = splits(loaded(tmp_path / "set", group_by=r"/(p\d+)_"))
+    groups = {split: {Path(name).name.split("_")[0] for name in names} for split, names in sides.items()}
     assert not (
         groups["train"] & groups["test"] or groups["train"] & groups["valid"] or groups["valid"] & groups["test"]
     )
@@ -234,7 +235,7 @@ def test_evaluation_accepts_one_class_and_no_training_split(tmp_path: Path) -> N
     preprocessing = loaded(files(tmp_path / "set", "a", "b")).preprocessing
     assert len(loaded(files(tmp_path / "one", "test/a"), ["a", "b"], preprocessing).test) == 20
     assert (
-        sum(len(names) for names in parts(loaded(files(tmp_path / "flat", "b"), ["a", "b"], preprocessing)).values())
+        sum(len(names) for names in splits(loaded(files(tmp_path / "flat", "b"), ["a", "b"], preprocessing)).values())
         == 20
     )
 
@@ -256,7 +257,7 @@ def test_unknown_labels_are_refused_also_with_a_cache(tmp_path: Path) -> None:
     assert "the model does not know the label b" in refused(root, labels=["a", "c"])
     preprocessing = loaded(root).preprocessing
     dataset = loaded(root, ["a", "c"], preprocessing, unknown="skip")
-    assert sum(len(names) for names in parts(dataset).values()) == 20
+    assert sum(len(names) for names in splits(dataset).values()) == 20
 
 
 def test_skipping_all_labels_is_refused(root: Path) -> None:
@@ -285,7 +286,7 @@ def test_bad_files_are_skipped_and_named_with_their_reasons(root: Path) -> None:
     assert reasons["cut.jpg"].startswith("breaks off") and reasons["text.png"].startswith("holds text")
     assert reasons["none.png"] == "is empty (0 bytes)" and reasons["broken.png"] == "is a link that points to nothing"
     assert reasons["bomb.png"].startswith("has more than 178 million pixels")
-    assert len(dataset.bad) == 5 and sum(len(names) for names in parts(dataset).values()) == 40
+    assert len(dataset.bad) == 5 and sum(len(names) for names in splits(dataset).values()) == 40
     message = refused(root)
     assert (
         "5 of 45 files cannot be used, more than --max-bad 5%" in message and "none.png is empty (0 bytes)" in message
@@ -364,7 +365,7 @@ def test_a_changed_file_makes_a_cache_stale(root: Path, monkeypatch: pytest.Monk
 @pytest.mark.parametrize("damage", ["short", "no index", "bad index", "no array"])
 def test_a_damaged_cache_is_built_again(root: Path, damage: str) -> None:
     first = loaded(root)
-    expected = [part.inputs.clone() for part in (first.train, first.valid, first.test)]
+    expected = [split.inputs.clone() for split in (first.train, first.valid, first.test)]
     (folder,) = [path for path in (root.parent / "cache" / "vision").iterdir() if path.is_dir()]
     if damage == "short":
         os.truncate(folder / "inputs.npy", 500)

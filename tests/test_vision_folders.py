@@ -18,7 +18,7 @@ def test_a_folder_per_class_is_split_by_content(tmp_path: Path) -> None:
 
 
 def test_existing_splits_are_used(tmp_path: Path) -> None:
-    root = files(tmp_path / "set", *(f"{part}/{label}" for part in ("Train", "val", "test") for label in "ab"))
+    root = files(tmp_path / "set", *(f"{split}/{label}" for split in ("Train", "val", "test") for label in "ab"))
     data = loaded(root, tmp_path)
     assert counts(data) == {"train": 12, "valid": 12, "test": 12} and data.given_splits == {"valid", "test"}
     assert all("/val/" in name for name in data.valid.names) and all("/test/" in name for name in data.test.names)

@@ -32,8 +32,8 @@ def test_an_archive_and_its_folder_give_the_same_data(tmp_path: Path, name: str)
     path = (zipped if name.endswith("zip") else tarred)(root, tmp_path / name)
     unpacked, packed = loaded(root, tmp_path), loaded(path, tmp_path)
     assert packed.labels == unpacked.labels == ["c", "ä b"] and packed.preprocessing == unpacked.preprocessing
-    for part in ("train", "valid", "test"):
-        ours, theirs = getattr(packed, part), getattr(unpacked, part)
+    for split in ("train", "valid", "test"):
+        ours, theirs = getattr(packed, split), getattr(unpacked, split)
         assert (ours.inputs == theirs.inputs).all() and (ours.targets == theirs.targets).all()
     assert packed.test.names[0].startswith(f"{path}!") and packed.test.names[0].endswith("set/test/c/0.png")
 
@@ -122,7 +122,8 @@ def test_a_column_keeps_its_groups_in_one_split(tmp_path: Path) -> None:
     text = "path,label,patient\n" + "".join(f"{label}/{k}.png,{label},{k // 3}\n" for label in "pq" for k in range(30))
     data = loaded(table(tmp_path, text, count=30), tmp_path, group_by="patient")
     sides = {
-        part: {int(Path(name).stem) // 3 for name in getattr(data, part).names} for part in ("train", "valid", "test")
+        split: {int(Path(name).stem) // 3 for name in getattr(data, split).names}
+        for split in ("train", "valid", "test")
     }
     assert not (sides["train"] & sides["test"] or sides["train"] & sides["valid"] or sides["valid"] & sides["test"])
     assert all(sides.values())

@@ -20,10 +20,10 @@ def idx(array: np.ndarray) -> bytes:
 
 def mnist(root: Path, spelling: str = "-idx{}-ubyte", packed: bool = True) -> Path:
     root.mkdir(parents=True, exist_ok=True)
-    for part, count in (("train", 40), ("t10k", 10)):
+    for split, count in (("train", 40), ("t10k", 10)):
         images = np.random.default_rng(count).integers(0, 256, (count, 5, 4), np.uint8)
         for kind, array, rank in (("images", images, 3), ("labels", np.arange(count, dtype=np.uint8) % 10, 1)):
-            path = root / (part + "-" + kind + spelling.format(rank) + (".gz" if packed else ""))
+            path = root / (split + "-" + kind + spelling.format(rank) + (".gz" if packed else ""))
             path.write_bytes(gzip.compress(idx(array)) if packed else idx(array))
     return root
 
