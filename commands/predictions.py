@@ -25,7 +25,8 @@ def predict_stream(
 
     Returns the number of lines or rows without a prediction; None if the inputs are neither.
     """
-    from ..core.stream import LineInputs, Tabular
+    from ..core.inputs import LineInputs
+    from ..core.stream import Tabular
 
     if model.domain.capability(LineInputs) and list(inputs) == ["-"]:
         return predict_lines(model, top, json)

@@ -59,3 +59,8 @@ class InputOptions(Capability):
     """The names of Input.options in a domain, such as `move`."""
 
     names: Sequence[str]
+
+
+@dataclass(frozen=True)
+class LineInputs(Capability):
+    """Inputs that are lines of text: standard input holds one per line, predicted as they arrive."""

@@ -18,11 +18,10 @@ from . import device as devices
 from .checkpoint import Card
 from .data import SPLIT_FIELDS, Data, DataSpec, Examples, concatenate
 from .domain import Domain
-from .inputs import BytesInput, FileInput, Input, TextInput
+from .inputs import BytesInput, FileInput, Input, LineInputs, TextInput
 from .metrics import Floats
 from .network import Network, parse
 from .problem import DATA, FAILED, USAGE, Problem
-from .stream import LineInputs
 from .tasks import task_of
 from .tasks.capability import DomainMetrics, LegalLabels
 from .tta import TestTimeAugmentation, View

@@ -37,11 +37,6 @@ class Tabular(Capability):
     read: Callable[[str, Preprocessing, Mapping[str, Any]], Table | None]
 
 
-@dataclass(frozen=True)
-class LineInputs(Capability):
-    """Inputs that are lines of text: standard input holds one per line, predicted as they arrive."""
-
-
 def arriving(file: BinaryIO) -> Iterator[list[bytes]]:
     """The lines of a pipe or a terminal in groups: all those that have arrived, without waiting for more."""
     partial = b""

@@ -5,9 +5,10 @@ from ..core.domain import Domain
 from ..core.explain.capability import Explainable, FilterImages
 from ..core.imagine.capability import Imaginable
 from ..core.initialize import DataInitialization
+from ..core.inputs import LineInputs
 from ..core.presentation import Readable
 from ..core.robust.capability import Corruptible
-from ..core.stream import LineInputs, Tabular
+from ..core.stream import Tabular
 from ..core.transfer import Transferable
 from ..core.windows import Windowed
 from . import augment, check, corruptions, data, frontend, imagine, initialize, models, options, show
