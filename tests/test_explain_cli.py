@@ -299,7 +299,7 @@ def test_a_usage_error_says_what_to_do(neocog, words, message):
     assert "Traceback" not in err
 
 
-def test_a_model_without_convolutions_says_so(neocog, tmp_path):
+def test_a_model_without_convolutions_is_reported(neocog, tmp_path):
     words = Network((3, 12, 12), parse("flatten, dense(3)")).module()
     path = save(tmp_path / "flat.safetensors", "vision", "flatten, dense(3)", (3, 12, 12), words)
     for command in (("filters", path), ("explain", path, "a.png", "--method", "gradcam")):

@@ -57,7 +57,7 @@ def test_a_missing_unit_is_reported_with_the_number_of_units(unit):
         places.unit(places.layer(DIGITS, "3"), unit)
 
 
-def test_a_model_without_convolutions_says_so():
+def test_a_model_without_convolutions_is_reported():
     with pytest.raises(Problem, match="the model has no convolution"):
         places.convolutions(Network((1, 4, 4), parse("flatten, dense(2)")))
 

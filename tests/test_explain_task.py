@@ -200,7 +200,7 @@ def test_attacks_and_cards_are_for_classification(model):
         ),
     ],
 )
-def test_a_command_whose_capability_is_missing_says_so(monkeypatch, tmp_path, arguments, message):
+def test_a_missing_capability_is_reported_by_its_command(monkeypatch, tmp_path, arguments, message):
     """In a domain that has none of them, before anything is read or written."""
     monkeypatch.chdir(tmp_path)
     card = Card("toy", NETWORK, (1, 8, 8), ["a", "b"], GREY)

@@ -100,7 +100,7 @@ def test_every_listener_gets_every_event_and_what_others_return():
     assert Saved("here") in second and len(first) == len(second)
 
 
-def test_the_run_folder_is_a_listener_and_says_where_it_saved(tmp_path):
+def test_the_run_folder_is_a_listener_and_reports_its_files(tmp_path):
     events, folder = [], RunFolder(tmp_path / "run")
     train(plan(), folder, [events.append], World(), torch.device("cpu"))
     assert [event.path for event in events if isinstance(event, Saved)] == [str(tmp_path / "run/state.safetensors")]

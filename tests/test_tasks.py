@@ -265,7 +265,7 @@ def test_the_last_epoch_loses_where_it_is_clearly_worse():
     assert select([better, better - 0.005]).epoch == 1
 
 
-def test_without_validation_the_last_epoch_is_kept_and_the_reason_says_so():
+def test_without_validation_the_last_epoch_is_kept_with_that_reason():
     selection = Selection()
     for number in (1, 2):
         entry = Epoch(number, {"loss": 1.0}, {}, 0.1, 1.0)

@@ -77,7 +77,7 @@ def test_the_vocabulary_has_the_tokens_of_training_most_frequent_first():
     assert vocabulary.tokens == ["a"] and ids[training].tolist() == [UNKNOWN, FIRST, FIRST, UNKNOWN]
 
 
-def test_an_unknown_word_is_read_as_a_known_one_that_begins_alike():
+def test_an_unknown_word_is_read_as_a_known_one_with_the_same_prefix():
     """The longest shared prefix wins, then the more frequent word; a prefix below four letters does not count."""
     vocabulary = Vocabulary(["happy", "unhappier", "goods", "goody", "filmed", "the", "2001"])
     unknown = ["unhappily", "goodx", "filmes", "films", "then", "20012", "HAPPY", "unhappily"]

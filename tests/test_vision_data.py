@@ -431,7 +431,7 @@ def test_a_cache_that_cannot_be_written_is_replaced_by_a_temporary_one(root: Pat
     assert len(dataset.train) and any("cannot be written to" in remark for remark in dataset.remarks)
 
 
-def test_the_cache_is_where_the_environment_says(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_sets_the_folder_of_the_cache(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NEOCOG_CACHE", str(root.parent / "mine"))
     load(DataSpec(str(root)), None, None)
     assert list((root.parent / "mine" / "vision").iterdir())

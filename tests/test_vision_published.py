@@ -118,7 +118,7 @@ def test_cifar_python_batches(tmp_path: Path) -> None:
     assert data.test.names[4].endswith("test_batch[4]")
 
 
-def test_a_pickle_that_asks_for_more_than_an_array_is_refused_and_not_run(tmp_path: Path) -> None:
+def test_a_pickle_with_more_than_an_array_is_refused_and_not_run(tmp_path: Path) -> None:
     root = cifar(tmp_path / "c")
     (root / "data_batch_2").write_bytes(pickle.dumps({"data": Evil(tmp_path / "owned"), "labels": []}))
     message = refused(root, tmp_path)
