@@ -133,7 +133,7 @@ class TrainingProgress:
         assert self.task is not None, "a training begins before its epochs"
         metrics = self.task.epoch_text(epoch.train, epoch.valid)
         number = f"{epoch.epoch:>{len(str(self.epochs))}}/{self.epochs}"
-        self._line(f"epoch {number}  {metrics}  {duration(epoch.seconds):>6}")
+        self._line(f"epoch {number}  {metrics}  {duration(epoch.seconds)}")
 
     def close(self) -> None:
         self.bar.close()

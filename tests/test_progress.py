@@ -171,8 +171,8 @@ def test_an_epoch_is_a_line(clock, capsys):
     progress(ended(valid={"loss": 0.05, "accuracy": 1.0}))
     progress(ended(10, seconds=4.2))
     assert capsys.readouterr().err == (
-        "epoch  3/10  loss 0.1235  accuracy  97.50%  validation: log loss 0.0500  accuracy 100.00%  3 min 20 s\n"
-        "epoch 10/10  loss 0.1235  accuracy  97.50%     4 s\n"
+        "epoch  3/10  loss 0.1235  acc  97.50%  val_loss 0.0500  val_acc 100.00%  3 min 20 s\n"
+        "epoch 10/10  loss 0.1235  acc  97.50%  4 s\n"
     )
 
 

@@ -105,9 +105,9 @@ class Classify(Task):
         return f"accuracy {metrics['value']:.2%} ({low:.2%} to {high:.2%})"
 
     def epoch_text(self, train: Mapping[str, float], valid: Mapping[str, float]) -> str:
-        text = f"loss {train['loss']:.4f}  accuracy {train['accuracy']:7.2%}"
+        text = f"loss {train['loss']:.4f}  acc {train['accuracy']:7.2%}"
         if valid:
-            text += f"  validation: log loss {valid['loss']:.4f}  accuracy {valid['accuracy']:7.2%}"
+            text += f"  val_loss {valid['loss']:.4f}  val_acc {valid['accuracy']:7.2%}"
         return text
 
     def row_text(self, row: Mapping[str, Any]) -> str:
