@@ -36,6 +36,8 @@ def predict_stream(
         return None
     if (table := tabular.read(inputs[0], model.card.preprocessing, set_options)) is None:
         return None
+    for remark in table.remarks:
+        say(remark)
     if json:
         rows = [row for _, row in stream.rows(model, table, top)]
         output.document(rows)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, TextIO
@@ -27,6 +27,7 @@ class Table(NamedTuple):
     header: list[str] | None
     rows: Iterable[tuple[list[str], Input]]  # the cells of a row, and the input in them
     delimiter: str = ","
+    remarks: Sequence[str] = ()  # on what was taken for the input, for the user
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,8 @@ RECORDINGS = Kind(
     SUFFIXES,
     "a folder with one folder per word, a folder whose file names follow a --pattern, a .zip or .tar of either, "
     "or a .csv of path, label",
-    FOREIGN,
+    patterns=True,
+    foreign=FOREIGN,
 )
 READABLE = "readable are WAV, FLAC, OGG, Opus, MP3, AIFF"
 LOOK = 1 << 12  # bytes that identify the format

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from ..core.data import DataSpec
-from ..core.sources.check import CheckedSample, Examined, examine_all, refusal, report
+from ..core.sources.check import CheckedSample, Examined, examine_all, label_refusals, report
 from ..core.sources.content import Content, Unreadable, counted
-from ..core.sources.manifest import NAMED, assign_groups, scan, select_known_labels
+from ..core.sources.manifest import NAMED, assign_groups, scan
 from ..core.split import SPLITS
 from .audio import RECORDINGS, RecordingInfo, Span, decode, open_recording, read_header
 from .build import Recording, bytes_of, digest, form_of, span_seconds
@@ -26,7 +26,7 @@ def check(spec: DataSpec) -> dict[str, Any]:
     manifest = scan(sources, spec, RECORDINGS)
     assign_groups(manifest)
     unify_case(manifest)
-    refusals = refusal(lambda: select_known_labels(manifest, None))
+    refusals = label_refusals(manifest)
     headers: list[Recording] = []
     checked = examine_all(
         manifest,

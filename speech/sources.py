@@ -37,12 +37,12 @@ class Recordings(FileSource):
 
     def relevant_names(self) -> Iterator[str]:
         yield from super().relevant_names()
-        if self.table is None:
+        if not self.tables():
             yield from (name for name in self.files.names if PurePosixPath(name).name in LISTS)
 
     def scan(self, group_by: str | None) -> SourceManifest:
-        if table := self.table or self.find_table():
-            manifest = self.scan_table(table, group_by)
+        if tables := self.tables():
+            manifest = self.scan_tables(tables, group_by)
         else:
             manifest = self.scan_names(group_by)
             samples = [sample for sample in manifest.samples if not is_noise(sample.name)]
@@ -84,7 +84,9 @@ class Recordings(FileSource):
         for name in visible(self.files.names):
             path = PurePosixPath(name.replace("\\", "/"))
             if split := LISTS.get(path.name):
-                lines = self.content_of(name).decode("utf-8-sig", errors="replace").splitlines()
+                content = self.content_of(name)
+                assert isinstance(content, bytes)
+                lines = content.decode("utf-8-sig", errors="replace").splitlines()
                 paths = [line.strip().replace("\\", "/") for line in lines if line.strip()]
                 splits |= {str(path.parent / listed): split for listed in paths}
         return splits
@@ -102,7 +104,7 @@ class Recordings(FileSource):
 
     def noise(self) -> list[str]:
         """The recordings in the folder of background noise."""
-        if self.table is not None:
+        if self.tables():
             return []
         return [name for name in sorted(visible(self.files.names)) if is_noise(name) and RECORDINGS.named(name)]
 
@@ -152,7 +154,7 @@ def noise_in(sources: Sequence[AssignedSource]) -> list[str]:
 
 
 def unify_case(manifest: Manifest) -> None:
-    """Joins groups that differ only in case, as a speaker must not be in two splits; labels are only remarked on."""
+    """Joins groups that differ only in case, as a speaker must not be in two splits."""
     groups = case_variants({sample.group for sample in manifest.samples if sample.group})
     spelling = {name: names[0] for names in groups.values() for name in names}
     manifest.samples = [
@@ -160,15 +162,11 @@ def unify_case(manifest: Manifest) -> None:
     ]
     for names in groups.values():
         manifest.remarks.append(f"{' and '.join(names)} differ only in case and count as one group")
-    for names in case_variants({sample.label for sample in manifest.samples}).values():
-        manifest.remarks.append(
-            f"the labels {' and '.join(names)} differ only in case; if they are one class, rename one"
-        )
 
 
-def case_variants(names: set[str | None] | set[str]) -> dict[str, list[str]]:
+def case_variants(names: set[str]) -> dict[str, list[str]]:
     """The names that differ from another only in case, by their common spelling."""
     spellings: dict[str, list[str]] = defaultdict(list)
-    for name in sorted(filter(None, names)):
+    for name in sorted(names):
         spellings[name.casefold()].append(name)
     return {common: variants for common, variants in spellings.items() if len(variants) > 1}

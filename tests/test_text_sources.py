@@ -58,7 +58,7 @@ def test_columns_without_a_header_are_guessed_with_a_remark(tmp_path):
     manifest, _ = listed(path)
     assert Counter(sample.label for sample in manifest.samples) == {"0": 10, "1": 10}
     assert manifest.remarks == [
-        "t.csv: took column 2 as the text, column 1 as the label; --text-column and --label-column name other columns"
+        "t.csv: text: column 2; label: column 1, 2 values; --text-column and --label-column name other columns"
     ]
 
 
@@ -152,9 +152,11 @@ def test_labels_of_two_levels(tmp_path):
     path = write(tmp_path / "TREC.train", "\n".join(lines))
     assert counts(path) == {(None, "DESC"): 12, (None, "NUM"): 12}
     assert listed(path)[0].remarks == [
-        "TREC.train: labels have two levels, such as DESC:manner; the coarse one, DESC, is used (or --label-level fine)"
+        "TREC.train: labels have two levels, such as DESC:manner; the coarse one, DESC, is used (or --label-level "
+        "fine)",
+        "label: the first word of each line, 2 values; text: the words behind it",
     ]
-    assert len(counts(path, label_level="fine")) == 4 and not listed(path, label_level="fine")[0].remarks
+    assert len(counts(path, label_level="fine")) == 4 and len(listed(path, label_level="fine")[0].remarks) == 1
 
 
 def test_numeric_labels_get_the_names_of_a_file_beside_them(tmp_path):

@@ -19,7 +19,7 @@ from ..core.sources.content import Content, Unreadable, digest_of, fetched
 from ..core.sources.dataset import none_usable
 from ..core.sources.decoded_rows import DecodedSamples, build_index, report_progress
 from ..core.sources.encodings import EncodingIssues, decode_text
-from ..core.sources.manifest import NAMED, Manifest
+from ..core.sources.manifest import Manifest
 from .ngrams import select_ngrams
 from .options import Cutting, Options
 from .tokens import MAX_CHARACTERS, tokenize
@@ -113,7 +113,7 @@ def build(
         lengths[position] = len(ids_of_text)
     inputs.flush()
     np.save(folder / "lengths.npy", lengths)
-    index.remarks += texts.remarks + similar_labels(manifest)
+    index.remarks += texts.remarks
     index.remarks += truncation([len(texts.numbers[row]) for row in order], longest)
     if preprocessing is None:
         keys = select_ngrams(from_numpy(inputs[: len(training), 0, 0]), len(index.labels))
@@ -154,19 +154,6 @@ def truncation(lengths: Sequence[int], longest: int) -> list[str]:
     return [
         f"{len(excess) / len(lengths):.1%} of the texts are longer than {longest:,} tokens and cut there, "
         f"{sum(excess) / sum(lengths):.1%} of all tokens (--max-length)"
-    ]
-
-
-def similar_labels(manifest: Manifest) -> list[str]:
-    """Remarks on labels that differ only in case or blanks."""
-    variants: dict[str, list[str]] = {}
-    for label in sorted({sample.label for sample in manifest.samples}):
-        variants.setdefault(" ".join(label.casefold().split()), []).append(label)
-    similar = [labels for labels in variants.values() if len(labels) > 1]
-    return [
-        f"the labels {' and '.join(map(repr, labels))} differ only in case or blanks and are different classes; "
-        "write them alike if they mean the same"
-        for labels in similar[:NAMED]
     ]
 
 

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..core.data import DataSpec
-from ..core.sources.check import CheckedData, checked_samples, refusal, report
-from ..core.sources.manifest import assign_groups, display_bad, scan, select_known_labels
-from .build import Texts, cut_texts, require_label_column, similar_labels
+from ..core.sources.check import CheckedData, checked_samples, label_refusals, refusal, report
+from ..core.sources.manifest import assign_groups, display_bad, scan
+from .build import Texts, cut_texts, require_label_column
 from .options import options_of
 from .sources import TEXTS, open_sources
 
@@ -23,7 +23,7 @@ def check(spec: DataSpec) -> dict[str, Any]:
     sources = open_sources(spec, options.reading)
     manifest = scan(sources, spec, TEXTS)
     assign_groups(manifest)
-    refusals = refusal(lambda: select_known_labels(manifest, None))
+    refusals = label_refusals(manifest)
     refusals += refusal(lambda: require_label_column(manifest))
     texts = cut_texts(manifest, options.cutting)
     counts = [len(numbers) for numbers in texts.numbers]
@@ -35,7 +35,7 @@ def check(spec: DataSpec) -> dict[str, Any]:
     }
     manifest.remarks += texts.remarks
     bad = display_bad(sources, manifest.bad + texts.samples.bad)
-    return report(manifest, CheckedData(samples, bad, rare), facts, refusals, similar_labels(manifest))
+    return report(manifest, CheckedData(samples, bad, rare), facts, refusals)
 
 
 def lengths(counts: Sequence[int]) -> dict[str, int]:

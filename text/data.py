@@ -19,7 +19,7 @@ from ..core.options import set_options
 from ..core.problem import DATA, Problem
 from ..core.sources import expand
 from ..core.sources.cache import Cache, Index, cached
-from ..core.sources.columns import find_columns, join_cells
+from ..core.sources.columns import describe, find_columns, join_cells
 from ..core.sources.content import fetched, file_reason
 from ..core.sources.dataset import scan_usable, to_data
 from ..core.sources.encodings import decode_text
@@ -202,7 +202,7 @@ def table_in(file: str, preprocessing: Preprocessing, options: Mapping[str, Any]
     columns = find_columns(head, None, TEXT_CELLS, reading.table, None, file, need_label=False)
     header = head.pop(0).cells if columns.has_header else None
     inputs = ((row.cells, TextInput(_text_in(row.cells, columns.value))) for row in chain(head, rows))
-    return Table(header, inputs, table.delimiter)
+    return Table(header, inputs, table.delimiter, [*table.remarks, f"{file}: {describe(columns, TEXT_CELLS)}"])
 
 
 def _text_in(cells: Sequence[str], columns: Sequence[int]) -> str:

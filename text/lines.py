@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from ..core.problem import DATA, Bad, Problem
-from ..core.sources.columns import Record
+from ..core.sources import delimited
+from ..core.sources.columns import LONGEST_NAME, Record
+from ..core.sources.judge import LabelColumn
 from ..core.sources.source import normalize_label
-from ..core.sources.table import excerpt
+from ..core.sources.table import SEVERAL, Row, Table, excerpt
 from .options import Reading
 
 EXAMINED = 1000  # lines that decide what a file holds
 FASTTEXT = "__label__"  # the prefix of labels in the files of fastText
+FASTTEXT_LABEL = re.compile(r"(?:^|(?<=\s))__label__\S+\s?")
+NEARLY = 0.95  # the share of lines that decides what a file holds
+FEWEST = 8  # lines from which labels are known by recurring
+LABELS = LabelColumn("the first word of each line")
 
 
 def plain(text: str, label: str, split: str | None) -> Iterator[Record]:
@@ -28,8 +35,7 @@ def labelled(name: str, text: str, reading: Reading, split: str | None, remarks:
 
     Raises Problem if the lines do not begin with labels. Of labels with two levels, the coarse one is used.
     """
-    words = first_words(text)
-    if not looks_labelled(words):
+    if not looks_labelled(text):
         number, line = next(
             ((number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()), (1, "")
         )
@@ -38,21 +44,36 @@ def labelled(name: str, text: str, reading: Reading, split: str | None, remarks:
             "table with a column of labels, or a file of lines per class",
             DATA,
         )
+    words = first_words(text)
     if has_levels(words) and reading.label_level is None:
         reading = replace(reading, label_level="coarse")
-        label = next(iter(words))
+        label = next(iter(words)).removeprefix(FASTTEXT)
         remarks.append(
             f"{name}: labels have two levels, such as {label}; the coarse one, {label.partition(':')[0]}, is used "
             "(or --label-level fine)"
         )
+    fasttext = is_fasttext(first_lines(text))
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
-        label, _, words_of_line = line.strip().partition(" ")
-        if not words_of_line.strip():
-            yield Bad(f"{name}:{number}", f"has a label and no text: {excerpt(line)}")
+        label, words_of_line = fasttext_parts(line) if fasttext else first_word(line)
+        if not label or not words_of_line:
+            missing = "has a label and no text" if label else f"has no {FASTTEXT}"
+            yield Bad(f"{name}:{number}", f"{missing}: {excerpt(line)}")
         else:
-            yield Record(number, words_of_line.strip(), level_of(label.removeprefix(FASTTEXT), reading), split)
+            yield Record(number, words_of_line, level_of(label, reading), split)
+
+
+def first_word(line: str) -> tuple[str, str]:
+    """The first word of a line, and the others."""
+    label, _, text = line.strip().partition(" ")
+    return label, text.strip()
+
+
+def fasttext_parts(line: str) -> tuple[str, str]:
+    """The labels of a line for fastText, several of them divided by bars, and its text."""
+    labels = [word.removeprefix(FASTTEXT) for word in line.split() if word.startswith(FASTTEXT)]
+    return SEVERAL.join(dict.fromkeys(labels)), FASTTEXT_LABEL.sub("", line).strip()
 
 
 def level_of(label: str, reading: Reading) -> str:
@@ -75,14 +96,50 @@ def first_words(text: str) -> Counter[str]:
     return Counter(line.split(maxsplit=1)[0] for line in first_lines(text))
 
 
-def looks_labelled(words: Counter[str]) -> bool:
+def looks_labelled(text: str) -> bool:
     """Returns True if lines begin with a label: few different first words, most of which recur."""
-    if all(word.startswith(FASTTEXT) for word in words):
-        return bool(words)
-    return len(words) <= max(2, min(200, words.total() // 5))
+    words = first_words(text)
+    return is_fasttext(first_lines(text)) or len(words) <= max(2, min(200, words.total() // 5))
 
 
-def looks_like_a_table(text: str) -> bool:
-    """Returns True if nearly every line holds a tab."""
+def is_fasttext(lines: Sequence[str]) -> bool:
+    """Returns True if nearly every line holds a label for fastText."""
+    return holds(lines, lambda line: FASTTEXT_LABEL.search(line) is not None)
+
+
+def holds(lines: Sequence[str], test: Callable[[str], bool]) -> bool:
+    """Returns True if a test holds for nearly every line."""
+    return bool(lines) and sum(map(test, lines)) >= NEARLY * len(lines)
+
+
+def table(name: str, text: str) -> Table | None:
+    """The table in lines that are cut by tabs, or into a text and a label by another delimiter; None if they are not.
+
+    A label stands behind the last delimiter of its line, or in front of the first, so that the text may hold more.
+    """
     lines = first_lines(text)
-    return bool(lines) and sum("\t" in line for line in lines) >= 0.95 * len(lines)
+    if is_fasttext(lines):
+        return None
+    if holds(lines, lambda line: "\t" in line):
+        return delimited.read(name, text)
+    for delimiter in (";", "|", ","):
+        if not holds(lines, lambda line, delimiter=delimiter: delimiter in line):  # type: ignore[misc]
+            continue
+        for cut in (str.rsplit, str.split):
+            cells = [cut(line, delimiter, 1) for line in lines if delimiter in line]
+            labels = [cell[-1 if cut is str.rsplit else 0].strip() for cell in cells]
+            if are_labels(labels, 5 if delimiter == "," else 2):  # texts hold commas
+                numbered = enumerate(text.split("\n"), 1)
+                rows = (Row(number, cut(line, delimiter, 1)) for number, line in numbered if line.strip())
+                return Table(name, rows, delimiter=delimiter)
+    return None
+
+
+def are_labels(cells: Sequence[str], often: int) -> bool:
+    """Returns True for short cells that recur so often; the first may be the name of their column."""
+    different = len(set(cells[1:]))
+    return (
+        len(cells) >= FEWEST
+        and all(0 < len(cell) <= LONGEST_NAME for cell in cells)
+        and 1 < different <= max(2, min(200, len(cells) // often))
+    )

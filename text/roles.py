@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import PurePath
 from typing import NamedTuple
 
 from ..core.problem import DATA, Problem
-from ..core.sources.source import SPLIT_NAMES, natural, normalize_label
+from ..core.sources.source import natural, normalize_label
+from ..core.sources.split_names import split_in
 from ..core.sources.table import TABLES
 
 NOTES = ("readme", "license", "licence", "notice", "citation", "changelog")  # documentation, not data
@@ -28,15 +28,6 @@ def is_documentation(name: str) -> bool:
     """Returns True for a file about the set."""
     base = PurePath(name).name.lower()
     return base.startswith(NOTES) or base == CLASSES
-
-
-def split_in(name: str) -> tuple[str | None, str]:
-    """The split in the name of a file, `TREC.train`, `train.csv`, and the name without it."""
-    pieces = re.split(r"([._-])", PurePath(name).name)
-    for index, piece in enumerate(pieces):
-        if piece.lower() in SPLIT_NAMES:
-            return SPLIT_NAMES[piece.lower()], "".join(pieces[:index] + pieces[index + 1 :]).strip("._-")
-    return None, PurePath(name).name
 
 
 def roles(location: str, names: Sequence[str]) -> list[Role]:

@@ -10,8 +10,8 @@ from ..core.data import DataSpec
 from ..core.problem import DATA, Bad, Problem
 from ..core.sources.archive import ENDINGS as ARCHIVES
 from ..core.sources.archive import ArchiveSource
-from ..core.sources.columns import Record, read_records
-from ..core.sources.content import Content, Kind, Unreadable, fetched, file_reason
+from ..core.sources.columns import Record, announce, read_records
+from ..core.sources.content import Content, Kind, Unreadable, counted, fetched, file_reason
 from ..core.sources.encodings import decode_text
 from ..core.sources.expand import missing
 from ..core.sources.file_source import FileSource
@@ -19,11 +19,12 @@ from ..core.sources.folder import FolderFiles
 from ..core.sources.layout import split_path, visible
 from ..core.sources.manifest import AssignedSource, assigned_sources
 from ..core.sources.source import DataSource, Files, SampleInfo, SourceManifest
-from ..core.sources.table import PARQUET, TABLES, parse_table, read_table
+from ..core.sources.split_names import split_in
+from ..core.sources.table import PARQUET, TABLES, Table, parse_table, read_table
 from . import lines
 from .columns import TEXT_CELLS
 from .options import Reading
-from .roles import CLASSES, Role, roles, split_in
+from .roles import CLASSES, Role, roles
 
 EXPECTED = (
     "a CSV, TSV, JSON Lines or Parquet file with a column of texts and one of labels, a folder with one folder of "
@@ -54,15 +55,27 @@ class TextRows:
         manifest = SourceManifest([])
         role_of = {role.name: role for role in self.roles}
         names: list[str] = []
+        tables: list[Table] = []
         for name, content in self.files.read(self.names):
             if role := role_of.get(name):
-                for record in self.records(role, encoded(content, name), group_by, manifest.remarks):
+                for record in self.records(role, encoded(content, name), group_by, manifest, tables):
                     self.add(role, record, manifest)
             else:
                 names = [line.strip() for line in decode_text(encoded(content, name))[0].split("\n") if line.strip()]
         manifest.grouped = any(sample.group is not None for sample in manifest.samples)
         manifest.samples = name_labels(manifest.samples, names)
+        manifest.remarks += [remark for table in tables for remark in table.remarks] + announce(tables)
+        manifest.label_column = next((table.use.label for table in tables if table.use), manifest.label_column)
+        manifest.remarks += self.taken(manifest)
+        manifest.label_order = next((names for table in tables for names in table.classes.values()), None)
         return manifest
+
+    def taken(self, manifest: SourceManifest) -> list[str]:
+        """What was taken as the label of lines that are no table."""
+        count = counted(len({sample.label for sample in manifest.samples}), "value")
+        if manifest.label_column is lines.LABELS:
+            return [f"label: {lines.LABELS.title}, {count}; text: the words behind it"]
+        return [f"label: the names of the files, {count}; text: each line"] if self.roles[0].label is not None else []
 
     def add(self, role: Role, record: Record | Bad, manifest: SourceManifest) -> None:
         if isinstance(record, Bad):
@@ -72,23 +85,31 @@ class TextRows:
             self.texts[name] = record.value
             manifest.samples.append(SampleInfo(name, record.label, record.split, record.group))
 
-    def records(self, role: Role, content: bytes, group_by: str | None, remarks: list[str]) -> Iterator[Record | Bad]:
-        """The texts of one file, in the format that its name and its first lines show."""
+    def records(
+        self, role: Role, content: bytes, group_by: str | None, manifest: SourceManifest, tables: list[Table]
+    ) -> Iterator[Record | Bad]:
+        """The texts of one file, in the format that its name and its first lines show; adds its table to `tables`."""
         suffix = PurePath(role.name).suffix.lower()
+        table: Table | None = None
         if suffix in PARQUET:
             table = read_table(role.name, content)
+        else:
+            text, issues = decode_text(content, self.reading.encoding)
+            manifest.remarks += issues.sentences(role.name)
+            if role.label is not None and lines.is_fasttext(lines.first_lines(text)):
+                role = role._replace(label=None)  # its lines say more than its name
+            if suffix in TABLES:
+                table = parse_table(role.name, text)
+            elif role.label is None:
+                table = lines.table(role.name, text)
+        if table is not None:
+            tables.append(table)
             yield from read_records(table, TEXT_CELLS, self.reading.table, group_by, role.split)
-            return
-        text, issues = decode_text(content, self.reading.encoding)
-        remarks += issues.sentences(role.name)
-        if suffix in TABLES or (role.label is None and lines.looks_like_a_table(text)):
-            table = parse_table(role.name, text)
-            yield from read_records(table, TEXT_CELLS, self.reading.table, group_by, role.split)
-            remarks += table.remarks
         elif role.label is not None:
             yield from lines.plain(text, role.label, role.split)
         else:
-            yield from lines.labelled(role.name, text, self.reading, role.split, remarks)
+            manifest.label_column = lines.LABELS
+            yield from lines.labelled(role.name, text, self.reading, role.split, manifest.remarks)
 
     def contents(self, samples: Sequence[SampleInfo]) -> Iterator[tuple[int, Content]]:
         for index, sample in enumerate(samples):

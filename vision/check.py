@@ -8,9 +8,9 @@ from statistics import median
 from typing import Any
 
 from ..core.data import DataSpec
-from ..core.sources.check import Examined, examine_all, refusal, report
+from ..core.sources.check import Examined, examine_all, label_refusals, report
 from ..core.sources.content import Content, Unreadable, digest_of, fetched
-from ..core.sources.manifest import assign_groups, scan, select_known_labels
+from ..core.sources.manifest import assign_groups, scan
 from .options import options_of
 from .picture import PICTURES, pixels
 from .sources import open_sources
@@ -21,7 +21,7 @@ def check(spec: DataSpec) -> dict[str, Any]:
     options = options_of(spec, None)
     manifest = scan(open_sources(spec, options), spec, PICTURES)
     assign_groups(manifest)
-    refusals = refusal(lambda: select_known_labels(manifest, None))
+    refusals = label_refusals(manifest)
     checked = examine_all(manifest, examine, options.progress)
     pictures = checked.samples
     facts = {

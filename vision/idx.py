@@ -14,7 +14,8 @@ import numpy as np
 from ..core.problem import DATA, Problem
 from ..core.sources.content import Content, file_reason
 from ..core.sources.folder import file_fingerprint
-from ..core.sources.source import SPLIT_NAMES, SampleInfo, SourceManifest
+from ..core.sources.source import SampleInfo, SourceManifest
+from ..core.sources.split_names import SPLIT_NAMES
 from .picture import Pixels
 
 IMAGES = re.compile(r"(?P<split>.*?)[-_.]?images[-_.]?(idx3[-_.]?ubyte)?(\.gz)?", re.IGNORECASE)

@@ -31,7 +31,7 @@ def open_sources(spec: DataSpec, options: Options) -> list[AssignedSource]:
 def open_source(path: str, options: Options) -> DataSource:
     """The data source at a path, or the data set with that name; an existing path takes precedence."""
     if os.path.exists(path):
-        return open_folder(path) if os.path.isdir(path) else open_file(path, options)
+        return open_folder(path, options) if os.path.isdir(path) else open_file(path, options)
     if path == "digits":
         return Digits()
     if path not in KNOWN:
@@ -44,10 +44,10 @@ def open_known(name: str, options: Options) -> DataSource:
     path = data_set(name, options.cache)
     labels = KNOWN[name].labels
     idx = idx_at(path, labels) if labels else None
-    return idx or (open_folder(str(path)) if path.is_dir() else open_file(str(path), options))
+    return idx or (open_folder(str(path), options) if path.is_dir() else open_file(str(path), options))
 
 
-def open_folder(path: str) -> DataSource:
+def open_folder(path: str, options: Options) -> DataSource:
     try:
         names = os.listdir(path)
     except OSError as error:
@@ -55,7 +55,7 @@ def open_folder(path: str) -> DataSource:
     if any(IMAGES.fullmatch(name) for name in names) and (idx := idx_at(Path(path))):
         return idx
     files = FolderFiles(path)
-    return batches_among(files, names) or FileSource(files, PICTURES)
+    return batches_among(files, names) or FileSource(files, PICTURES, options.table)
 
 
 def open_file(path: str, options: Options) -> DataSource:

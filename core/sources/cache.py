@@ -24,7 +24,7 @@ from ..problem import FAILED, Problem
 from .content import Array, Kind
 from .manifest import AssignedSource, split_settings
 
-VERSION = 3  # of the cache format; a change makes all caches stale
+VERSION = 4  # of the cache format; a change makes all caches stale
 Arrays = dict[str, Array]
 BUILDING = ".building-"
 ABANDONED = 24 * 3600  # seconds after which an unfinished cache is removed: its process was killed

@@ -12,7 +12,16 @@ from ..split import SPLITS
 from .content import Content, Kind
 from .dataset import require_few_bad, require_trainable
 from .decoded_rows import report_progress
-from .manifest import NAMED, Manifest, assign_splits, display_bad, order_labels
+from .label_spelling import label_remarks
+from .manifest import (
+    NAMED,
+    Manifest,
+    assign_splits,
+    display_bad,
+    order_labels,
+    refuse_implausible_labels,
+    select_known_labels,
+)
 from .parallel import in_parallel
 from .source import SampleInfo
 
@@ -92,8 +101,9 @@ def report(
     copies = duplicates(samples)
     trained = sorted({entry.sample.label for entry in samples if entry.split == "train"})
     refusals = [*refusals, *refusal(lambda: require_few_bad(checked.bad, len(samples), spec.max_bad))]
+    names = [checked_sample.sample.name for checked_sample in samples]
     if samples:
-        refusals += refusal(lambda: require_trainable(trained, splits["train"], spec.data, kind))
+        refusals += refusal(lambda: require_trainable(trained, splits["train"], spec.data, kind, names))
     return {
         "examples": len(samples),
         "labels": {label: labels[label] for label in order_labels(labels, manifest.label_order)},
@@ -103,9 +113,19 @@ def report(
         "bad": [bad._asdict() for bad in checked.bad],
         "ignored": manifest.ignored.total(),
         "duplicates": copies,
-        "problems": [*refusals, *data_warnings(labels, copies, checked.rare, kind), *warnings],
+        "problems": [
+            *refusals,
+            *data_warnings(labels, copies, checked.rare, kind),
+            *label_remarks(labels, kind),
+            *warnings,
+        ],
         "remarks": manifest.remarks,
     }
+
+
+def label_refusals(manifest: Manifest) -> list[str]:
+    """The messages with which training would stop because of labels."""
+    return refusal(lambda: refuse_implausible_labels(manifest)) + refusal(lambda: select_known_labels(manifest, None))
 
 
 def refusal(check: Callable[[], Any]) -> list[str]:

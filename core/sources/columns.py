@@ -5,17 +5,24 @@ Columns are named by options, or known by the names in the header, or recognised
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, islice
 from typing import Any, NamedTuple
 
 from ..problem import DATA, USAGE, Bad, Problem, did_you_mean
-from .content import Kind
-from .source import SPLIT_NAMES, normalize_label
-from .table import EXAMINED, Row, Table, empty, excerpt, excerpt_of
+from .content import Kind, counted
+from .judge import LabelColumn, could_be_labels, indicator_columns, is_header, one_label
+from .label_spelling import merged_remarks
+from .source import normalize_label
+from .split_names import split_name
+from .table import EXAMINED, ColumnUse, Row, Table, empty, excerpt, excerpt_of
 
-LABEL_NAMES = ("label", "labels", "class", "category", "target", "y", "sentiment", "intent", "topic", "rating", "stars")
+LABEL_NAMES = (
+    *("label", "labels", "class", "category", "target", "y", "sentiment", "intent", "topic", "rating", "stars"),
+    *("polarity", "emotion", "choice", "choices"),
+)
 PATH_NAMES = ("path", "file", "filename", "file_name", "filepath", "image", "audio")
 SPLIT_COLUMNS = ("split", "part", "fold")
 START_NAMES = ("start", "begin", "onset", "from")  # seconds into the file if a row names a part of it
@@ -119,7 +126,8 @@ def read_records(
 ) -> Iterator[Record | Bad]:
     """The examples of a table; `split` is that of the file, if its name says so.
 
-    Raises Problem if the columns cannot be found; guesses become remarks of the table.
+    Raises Problem if the columns cannot be found. Table.use says which columns were taken; further remarks are those of
+    the table.
     """
     head = list(islice(table.rows, EXAMINED))
     good = [row for row in head if isinstance(row, Row)]
@@ -128,15 +136,63 @@ def read_records(
             raise empty(table.name, cells.noun)
         yield from (row for row in chain(head, table.rows) if isinstance(row, Bad))
         return
+    if cells.guess_label and table.header is None and not names_labels(good[0].cells, options):
+        head += table.rows  # a table is often sorted by its labels: the first rows may hold one of them only
+        good = spaced([row for row in head if isinstance(row, Row)])
+    named = options.label is not None
+    if not named and len(table.classes) == 1 and first_of(LABEL_NAMES, lower(table.header or ())) is None:
+        options = replace(options, label=next(iter(table.classes)))
     columns = find_columns(good, table.header, cells, options, group_by, table.name)
-    if columns.guessed:
-        table.remarks.append(describe(columns, table.name, cells))
+    table.use = use_of(columns, cells, named)
     header = good[0] if table.header is None and columns.has_header else None
+    spellings: dict[str, set[str]] = defaultdict(set)
+    repeated = []
     for row in chain(head, table.rows):
         if isinstance(row, Bad):
             yield row
-        elif row is not header:
-            yield record_of(row, columns, cells, table.name, split)
+        elif row is header:
+            continue
+        elif header is not None and row.cells == header.cells:
+            repeated.append(row.line)
+        else:
+            record = record_of(row, columns, cells, table.name, split)
+            if isinstance(record, Record) and columns.label is not None:
+                spellings[record.label].add(row.cells[columns.label])
+            yield record
+    table.use.labels.update(spellings)
+    table.remarks += merged_remarks(spellings, table.name)
+    if repeated:
+        table.remarks.append(
+            f"{table.name}: left out {len(repeated)} repeated header(s), the first in line {repeated[0]}"
+        )
+
+
+def names_labels(first: Sequence[str], options: TableOptions) -> bool:
+    """Returns True if an option or a known name in the first row says which column holds the labels."""
+    return options.label is not None or first_of(LABEL_NAMES, lower(first)) is not None
+
+
+def lower(names: Sequence[str]) -> list[str]:
+    return [name.strip().lower() for name in names]
+
+
+def spaced(rows: Sequence[Row], most: int = EXAMINED) -> list[Row]:
+    """At most so many rows, evenly spaced, from the first on."""
+    return [rows[index * len(rows) // most] for index in range(most)] if len(rows) > most else list(rows)
+
+
+def announce(tables: Sequence[Table]) -> list[str]:
+    """What the columns of tables were taken for, a remark for those that are alike."""
+    alike: dict[tuple[str, str], list[Table]] = defaultdict(list)
+    for table in tables:
+        if table.use is not None:
+            alike[table.use.text, table.use.hint].append(table)
+    remarks = []
+    for (text, hint), group in alike.items():
+        labels = set().union(*(table.use.labels for table in group if table.use))
+        names = ", ".join(table.name for table in group[:3]) + (f" and {len(group) - 3} more" if len(group) > 3 else "")
+        remarks.append(f"{names}: {text}, {counted(len(labels), 'value')}{hint}")
+    return remarks
 
 
 def record_of(row: Row, columns: Columns, cells: CellKind, name: str, split: str | None = None) -> Record | Bad:
@@ -146,11 +202,11 @@ def record_of(row: Row, columns: Columns, cells: CellKind, name: str, split: str
         count = f"{len(row.cells)} column{'s' * (len(row.cells) != 1)}"
         return Bad(where, f"has {count}, the others have {columns.width}: {excerpt_of(row.cells)}")
     value = join_cells([row.cells[index] for index in columns.value])
-    label = "" if columns.label is None else normalize_label(row.cells[columns.label])
+    label = "" if columns.label is None else one_label(normalize_label(row.cells[columns.label]))
     if not value or not label:
         return Bad(where, f"has no {'label' if value else cells.noun}: {excerpt_of(row.cells)}")
     if columns.split is not None and split is None and (cell := row.cells[columns.split].strip()):
-        split = SPLIT_NAMES.get(cell.lower())
+        split = split_name(cell)
         if split is None:
             return Bad(where, f"has the split {excerpt(cell)}; expected train, valid or test")
     group = None if columns.group is None else row.cells[columns.group]
@@ -205,18 +261,25 @@ def find_columns(
     if header is None and (header := header_in(rows, width, cells, options)) is not None:
         body = body[1:]
     body = body or [list(header or rows[0].cells)]
-    names = [cell.strip().lower() for cell in header or ()]
+    names = lower(header or ())
+    titles = tuple(names) or tuple(f"column {number}" for number in range(1, width + 1))
     split = split_column(names, body)
     group = names.index(group_by.lower()) if group_by and group_by.lower() in names else None
     label = named_column(options.label, header, width, "--label-column", name)
     if label is None:
         label = first_of(LABEL_NAMES, names)
-    guessed = label is None and need_label and guesses
-    if guessed:
-        label = column_of_labels(body, exclude={split, group})
+    if label is None and need_label:
+        refuse_indicators(body, [index for index in range(width) if index not in {split, group}], titles, name, cells)
     known = [index for index, column in enumerate(names) if column in cells.names and index != label]
     if options.value:
-        value = [named_column(column, header, width, cells.option, name) or 0 for column in options.value]
+        known = [named_column(column, header, width, cells.option, name) or 0 for column in options.value]
+    guessed = label is None and need_label and guesses
+    if guessed:
+        label = column_of_labels(body, exclude={split, group, *known})
+        if label is None:
+            raise no_labels(titles, name, cells)
+    if options.value:
+        value = known
     elif known:
         value = known if cells.multiple else known[:1]
     else:
@@ -227,13 +290,42 @@ def find_columns(
             raise unknown_columns(f"{name}:{rows[0].line}", header, cells.noun, cells.option)
         value = value or free[:1]
     if label is None and need_label and not guesses:
-        if header is not None:
+        remaining = [index for index in range(width) if index not in {*value, split, group}]
+        remaining = [index for index in remaining if any(row[index].strip() for row in body)]
+        unnamed = not {*cells.names, *LABEL_NAMES} & {*names}  # then the header is known by the cells below it
+        if header is not None and not (unnamed and len(remaining) == 1):
             raise unknown_columns(f"{name}:{rows[0].line}", header, "label", "--label-column")
-        label = next((index for index in range(width) if index not in value), None)
+        label = next(iter(remaining), None)
     start, end = first_of(START_NAMES, names), first_of(END_NAMES, names)
     span = (start, end) if cells.has_spans and start is not None and end is not None else None
-    columns = tuple(names) or tuple(f"column {number}" for number in range(1, width + 1))
-    return Columns(tuple(value), label, split, group, span, columns, header is not None, guessed)
+    return Columns(tuple(value), label, split, group, span, titles, header is not None, guessed)
+
+
+def refuse_indicators(
+    rows: Sequence[Sequence[str]], candidates: Sequence[int], titles: Sequence[str], name: str, cells: CellKind
+) -> None:
+    """Raises Problem if several columns of 0 and 1 stand for labels, and none is known as the label."""
+    indicators = indicator_columns(rows, candidates)
+    if not indicators:
+        return
+    counts = {sum(float(row[index].strip() in ("1", "1.0", "True")) for index in indicators) for row in rows}
+    extent = "one 1 in each row" if counts == {1} else f"{min(counts):.0f} to {max(counts):.0f} of them 1 in a row"
+    columns = ", ".join(titles[index] for index in indicators)
+    first = titles[indicators[0]].removeprefix("column ")
+    raise Problem(
+        f"{name}: the columns {columns} hold only 0 and 1, {extent}: a column for each label; expected one column of "
+        "labels: write the names of the columns that hold 1 into one, or name the only column that is meant, as in "
+        f"--label-column {first}",
+        DATA,
+    )
+
+
+def no_labels(titles: Sequence[str], name: str, cells: CellKind) -> Problem:
+    return Problem(
+        f"{name}: none of the columns {', '.join(filter(None, titles))} holds values that recur, as labels do; name "
+        "the column of the labels with --label-column",
+        DATA,
+    )
 
 
 def most_common_width(rows: Sequence[Row]) -> int:
@@ -250,7 +342,10 @@ def header_in(rows: Sequence[Row], width: int, cells: CellKind, options: TableOp
     if any(column and not column.isdecimal() for column in (options.label, *(options.value or ()))):
         return first
     known = {*cells.names, *LABEL_NAMES} & {*names}
-    return first if known and all(len(name) < LONGEST_NAME for name in names) else None
+    if known and all(len(name) < LONGEST_NAME for name in names):
+        return first
+    body = [row.cells for row in rows[1:] if len(row.cells) == width]
+    return first if is_header(first, body) else None
 
 
 def named_column(column: str | None, header: Sequence[str] | None, width: int, option: str, table: str) -> int | None:
@@ -284,28 +379,35 @@ def split_column(names: Sequence[str], rows: Sequence[Sequence[str]]) -> int | N
     index = first_of(SPLIT_COLUMNS, names)
     if index is None or names[index] == SPLIT_COLUMNS[0]:
         return index
-    values = [row[index].strip().lower() for row in rows]
-    return index if sum(value in SPLIT_NAMES for value in values) >= len(values) / 2 else None
+    values = [row[index] for row in rows]
+    return index if sum(split_name(value) is not None for value in values) >= len(values) / 2 else None
 
 
 def column_of_labels(rows: Sequence[Sequence[str]], exclude: set[int | None]) -> int | None:
-    """The column with the fewest distinct values, the shorter ones on a tie."""
-    free = [index for index in range(len(rows[0])) if index not in exclude]
-    if len(free) < 2:
+    """The column with the fewest distinct values among those that may hold labels, the shorter ones on a tie."""
+    values = {index: [row[index].strip() for row in rows] for index in range(len(rows[0])) if index not in exclude}
+    likely = [index for index in values if could_be_labels(values[index])]
+    if not likely or len(rows[0]) < 2:
         return None
-    values = {index: [row[index].strip() for row in rows] for index in free}
-    return min(free, key=lambda index: (len(set(values[index])), sum(map(len, values[index]))))
+    constant = {index: len(set(values[index])) < 2 for index in likely}
+    return min(likely, key=lambda index: (constant[index], len(set(values[index])), sum(map(len, values[index]))))
 
 
-def describe(columns: Columns, name: str, cells: CellKind) -> str:
-    """A remark on columns that were recognised by their cells."""
-    names = columns.names if columns.has_header else [str(number) for number in range(1, columns.width + 1)]
-    value = " and ".join(names[index] for index in columns.value)
-    label = "no column" if columns.label is None else f"column {names[columns.label]}"
-    return (
-        f"{name}: took column {value} as the {cells.noun}, {label} as the label; {cells.option} and --label-column "
-        "name other columns"
-    )
+def describe(columns: Columns, cells: CellKind) -> str:
+    """What columns were taken for: `text: column review; label: column stars`."""
+
+    def column(index: int) -> str:
+        return f"column {columns.names[index].removeprefix('column ') or index + 1}"
+
+    value = " and ".join(map(column, columns.value))
+    return f"{cells.noun}: {value}" + ("" if columns.label is None else f"; label: {column(columns.label)}")
+
+
+def use_of(columns: Columns, cells: CellKind, named: bool) -> ColumnUse:
+    title = "no column" if columns.label is None else f"column {columns.names[columns.label].removeprefix('column ')}"
+    option = "" if columns.label is None else f"--label-column {columns.names[columns.label].removeprefix('column ')}"
+    hint = f"; {cells.option} and --label-column name other columns" if columns.guessed else ""
+    return ColumnUse(describe(columns, cells), LabelColumn(title, option, named), hint)
 
 
 def first_of(names: Sequence[str], header: Sequence[Any]) -> int | None:

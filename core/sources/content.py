@@ -29,6 +29,7 @@ class Kind:
     noun: str  # what one of them is called: "picture"
     suffixes: frozenset[str]  # lower case, with the dot
     expected: str  # what DATA may be, for messages: "a folder with one folder per class, …"
+    patterns: bool = False  # True if --pattern reads labels from their names
     foreign: frozenset[str] = frozenset()  # suffixes of formats that cannot be read: listed as bad, not ignored
 
     def named(self, name: str) -> bool:

@@ -13,6 +13,7 @@ from ..problem import DATA, Bad, Problem
 from ..split import SPLITS
 from .cache import Entry, Index
 from .content import Kind, counted
+from .label_spelling import label_remarks
 from .manifest import (
     NAMED,
     AssignedSource,
@@ -20,6 +21,8 @@ from .manifest import (
     Manifest,
     assign_groups,
     display_bad,
+    pattern_hint,
+    refuse_implausible_labels,
     scan,
     select_known_labels,
     unknown_labels,
@@ -35,10 +38,13 @@ def scan_usable(
     if not manifest.samples:
         raise none_usable(manifest, [])
     require_few_bad(bad, len(manifest.samples), spec.max_bad)
+    if labels is None:
+        refuse_implausible_labels(manifest)
+        manifest.remarks += label_remarks(Counter(sample.label for sample in manifest.samples), kind)
     known = select_known_labels(manifest, labels)
     if labels is None:
         count = sum(sample.split in (None, "train") for sample in manifest.samples)
-        require_trainable(known, count, spec.data, kind)
+        require_trainable(known, count, spec.data, kind, [sample.name for sample in manifest.samples])
     assign_groups(manifest)
     return manifest
 
@@ -59,7 +65,7 @@ def to_data(
     known = index.labels if labels is None else labels
     targets = torch.tensor(match_targets(index, known, kind))
     if labels is None:
-        require_trainable(labels_in_training(index), index.splits["train"], spec.data, kind)
+        require_trainable(labels_in_training(index), index.splits["train"], spec.data, kind, index.names)
         require_trained_labels(index, kind)
     names = [sources[number].source.display_name(name) for number, name in zip(index.sources, index.names, strict=True)]
     lengths = torch.from_numpy(arrays["lengths"]) if "lengths" in arrays else None
@@ -113,14 +119,14 @@ def require_trained_labels(index: Index, kind: Kind) -> None:
         raise unknown_labels(unknown, trained, "training", kind)
 
 
-def require_trainable(labels: Sequence[str], count: int, location: str, kind: Kind) -> None:
-    """Refuses data without training examples, or with a single class."""
+def require_trainable(labels: Sequence[str], count: int, location: str, kind: Kind, names: Sequence[str] = ()) -> None:
+    """Refuses data without training examples, or with a single class; `names` of files may show how to part them."""
     if not count:
         raise Problem(f"{location} holds no {kind.noun}s for training; expected {kind.expected}", DATA)
     if len(labels) < 2:
         raise Problem(
             f"{location} holds one class, {labels[0]} ({kind.counted(count)}); expected two or more: "
-            "give each class a folder (or a label) of its own",
+            f"give each class a folder (or a label) of its own{pattern_hint(names, kind)}",
             DATA,
         )
 

@@ -12,6 +12,7 @@ BOMS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
+MARK = "\ufeff"  # the byte order mark, decoded
 LEGACY = "cp1252"  # Windows in western Europe; a superset of the printable characters of Latin-1
 
 
@@ -21,6 +22,7 @@ class EncodingIssues:
 
     legacy: list[int] = field(default_factory=list)  # lines that are not UTF-8, read as Windows-1252
     nul: list[int] = field(default_factory=list)  # lines with NUL bytes, which are removed
+    marks: list[int] = field(default_factory=list)  # lines behind the first that begin with a byte order mark
     replaced: list[int] = field(default_factory=list)  # lines with bytes that are invalid in the requested encoding
     encoding: str = "utf-8"
     lines: int = 0
@@ -35,6 +37,9 @@ class EncodingIssues:
             )
         if self.replaced:
             sentences.append(f"{_lines(file, self.replaced)} not {self.encoding}; invalid bytes became �")
+        if self.marks:
+            begins = ("begins", "begin")
+            sentences.append(f"{_lines(file, self.marks, *begins)} with a byte order mark (U+FEFF), which is left out")
         if self.nul:
             sentences.append(f"{_lines(file, self.nul, 'has', 'have')} NUL bytes, which are left out")
         return sentences
@@ -64,6 +69,9 @@ def decode_text(content: bytes, encoding: str | None = None) -> tuple[str, Encod
         text = _by_lines(content, name, issues)
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
+    if MARK in text:  # files that were joined keep the mark of each
+        issues.marks = [number for number, line in enumerate(text.split("\n"), 1) if line.startswith(MARK)]
+        text = "\n".join(line.removeprefix(MARK) for line in text.split("\n"))
     issues.lines = text.count("\n") + (not text.endswith("\n"))
     if "\0" in text:
         issues.nul = [number for number, line in enumerate(text.split("\n"), 1) if "\0" in line]
@@ -97,6 +105,16 @@ def _by_lines(content: bytes, name: str | None, issues: EncodingIssues) -> str:
             issues.legacy.append(number)
             lines.append(_decode_legacy(line))
     return "\n".join(lines)
+
+
+def decode_surrogates(text: str) -> str:
+    """Decodes the bytes that the file system could not: the name `caf\\xe9` is `café` in Windows-1252."""
+    if text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text):
+        return text
+    try:
+        return _decode_legacy(text.encode("utf-8", "surrogateescape"))
+    except UnicodeEncodeError:  # halves of characters, which are no bytes
+        return text.encode("utf-8", "replace").decode()
 
 
 def _decode_legacy(line: bytes) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import operator
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -59,6 +60,25 @@ class Pattern:
         path = PurePosixPath(name.replace("\\", "/")).with_suffix("")
         match = self.expression.fullmatch(str(path) if "/" in self.text else path.name)
         return match.groupdict() if match else None
+
+
+def pattern_for(names: Sequence[str]) -> tuple[str, list[str]] | None:
+    """A --pattern that would part files by a field of their names, `0_george_12.wav`, and the labels it would give.
+
+    The field is the first one that recurs and differs.
+    """
+    stems = [re.sub(r"\.\w+$", "", name.replace("\\", "/").rsplit("/", 1)[-1]) for name in names]
+    pieces = [re.split(r"([_\-. ]+)", stem) for stem in stems]
+    separators = {tuple(piece[1::2]) for piece in pieces}
+    if len(separators) != 1 or len(pieces[0]) < 3:
+        return None
+    for position in range(0, len(pieces[0]), 2):
+        values = Counter(piece[position] for piece in pieces)
+        if 2 <= len(values) <= len(names) / 2:
+            fields = ["{label}" if index == position else "{}" for index in range(0, len(pieces[0]), 2)]
+            text = "".join(field + separator for field, separator in zip(fields, [*pieces[0][1::2], ""], strict=True))
+            return text, sorted(values, key=natural)
+    return None
 
 
 @dataclass(frozen=True)

@@ -5,24 +5,28 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from ..problem import DATA, Bad, Problem
 from .archive import ENDINGS, ArchiveFiles
-from .columns import CellKind, TableOptions, find_columns, paths_to, read_records
+from .columns import CellKind, TableOptions, announce, find_columns, paths_to, read_records
 from .content import Content, Kind, Unreadable, fetched
 from .folder import FolderFiles
 from .layout import class_folders, visible
-from .source import Files, SampleInfo, SourceManifest
-from .table import EXAMINED, TABLES, Row, read_table
+from .parquet import read_files
+from .source import Files, SampleInfo, SourceManifest, natural
+from .split_names import split_in
+from .table import EXAMINED, PARQUET, TABLES, Row, Table, read_table
 
 
 class FileSource:
     """Files of a kind in a folder or an archive, labelled by their folders or by a table.
 
     A table in a folder must be named itself, as it may be about something else; the only table in an archive is used
-    if its header names paths and labels. `names` limits class folders to a selection of files.
+    if its header names paths and labels. Parquet files with the examples in them are used wherever they lie, unless
+    there are files of the kind themselves. `names` limits class folders to a selection of files.
     """
 
     def __init__(
@@ -37,6 +41,7 @@ class FileSource:
         self.files, self.kind, self.table, self.names = files, kind, table, names
         self.options = options or TableOptions()
         self.cells: CellKind = paths_to(kind, spans)
+        self.embedded: dict[str, str] = {}  # the column of encoded files, by the name of the table
 
     @property
     def location(self) -> str:
@@ -47,19 +52,34 @@ class FileSource:
 
     def relevant_names(self) -> Iterator[str]:
         """The files that the manifest depends on."""
-        if self.table is not None:
-            yield self.table
-            yield from (sample.name for sample in self.scan(None).samples)
+        if tables := self.tables():
+            yield from (name for name, _ in tables)
+            manifest = self.scan_tables(tables, None)
+            yield from (sample.name for sample in manifest.samples if self.table_of(sample.name) is None)
         else:
-            yield from self.names or (name for name in self.files.names if self.kind.named(name))
+            yield from self.names or (name for name in visible(self.files.names) if self.kind.named(name))
 
     def scan(self, group_by: str | None) -> SourceManifest:
-        table = self.table or self.find_table()
-        return self.scan_table(table, group_by) if table else class_folders(self.files, self.kind, self.names)
+        tables = self.tables()
+        return self.scan_tables(tables, group_by) if tables else class_folders(self.files, self.kind, self.names)
+
+    def tables(self) -> list[tuple[str, str | None]]:
+        """The tables that list the examples, with the splits that their names stand for."""
+        if self.table:
+            return [(self.table, None)]
+        if self.names is not None:
+            return []
+        if table := self.find_table():
+            return [(table, None)]
+        names = visible(self.files.names)
+        packed = [name for name in names if name.lower().endswith(PARQUET)]
+        if not packed or any(map(self.kind.named, names)):
+            return []
+        return [(name, split_in(name)[0]) for name in sorted(packed, key=natural)]
 
     def find_table(self) -> str | None:
         """The only table in an archive, if its header names paths and labels."""
-        if not isinstance(self.files, ArchiveFiles) or self.names is not None:
+        if not isinstance(self.files, ArchiveFiles):
             return None
         tables = [name for name in visible(self.files.names) if name.lower().endswith(TABLES)]
         if len(tables) != 1:
@@ -72,23 +92,41 @@ class FileSource:
             return None
         return tables[0] if columns and columns.has_header else None
 
-    def scan_table(self, name: str, group_by: str | None) -> SourceManifest:
+    def scan_tables(self, tables: Sequence[tuple[str, str | None]], group_by: str | None) -> SourceManifest:
         manifest = SourceManifest([])
+        used = [self.scan_table(name, split, group_by, manifest) for name, split in tables]
+        manifest.grouped = any(sample.group is not None for sample in manifest.samples)
+        manifest.remarks += announce(used)
+        manifest.label_column = next((table.use.label for table in used if table.use), None)
+        return manifest
+
+    def scan_table(self, name: str, split: str | None, group_by: str | None, manifest: SourceManifest) -> Table:
+        """Adds the examples of a table to a manifest; returns the table."""
         table = read_table(name, self.content_of(name), self.options.encoding)
-        for record in read_records(table, self.cells, self.options, group_by):
+        options = self.options
+        if table.embedded:
+            self.embedded[name] = table.embedded
+            options = replace(options, value=options.value or (table.embedded,))
+        for record in read_records(table, self.cells, options, group_by, split):
             if isinstance(record, Bad):
                 manifest.bad.append(record)
                 continue
-            path = self.locate(name, record.value)
+            path = f"{name}:{record.line}" if table.embedded else self.locate(name, record.value)
             if path is None:
                 manifest.bad.append(Bad(f"{name}:{record.line}", f"names {record.value}, which does not exist"))
                 continue
             manifest.samples.append(
                 SampleInfo(path, record.label, record.split, record.group, record.span, record.fields)
             )
-        manifest.grouped = any(sample.group is not None for sample in manifest.samples)
         manifest.remarks += table.remarks
-        return manifest
+        classes = table.classes.get(options.label or "label") or next(iter(table.classes.values()), None)
+        manifest.label_order = manifest.label_order or classes
+        return table
+
+    def table_of(self, name: str) -> str | None:
+        """The Parquet file that holds an example itself, `train.parquet:7`; None for a file of its own."""
+        table = name.rpartition(":")[0]
+        return table if table in self.embedded else None
 
     def locate(self, table: str, path: str) -> str | None:
         """The name of the file that a table means by a path, which is relative to the table; None if it is missing."""
@@ -97,10 +135,13 @@ class FileSource:
         names = (path, joined, f"./{joined}") if str(folder) == "." else (joined, f"./{joined}")
         return next((name for name in names if self.files.exists(name)), None)
 
-    def content_of(self, name: str) -> bytes:
-        """The bytes of one file. Raises Problem if it cannot be read."""
+    def content_of(self, name: str) -> bytes | Path:
+        """The bytes of one file, the path of a Parquet file. Raises Problem if it cannot be read."""
+        content = next(content for _, content in self.files.read([name]))
+        if isinstance(content, Path) and name.lower().endswith(PARQUET) and content.is_file():
+            return content  # may be larger than what is read as one piece
         try:
-            content = fetched(next(content for _, content in self.files.read([name])))
+            content = fetched(content)
         except Unreadable as problem:
             raise Problem(f"{self.files.display_name(name)} {problem}", DATA) from problem
         assert isinstance(content, bytes)
@@ -108,8 +149,15 @@ class FileSource:
 
     def contents(self, samples: Sequence[SampleInfo]) -> Iterator[tuple[int, Content]]:
         positions = defaultdict(list)  # several if a table names parts of one file
+        rows: dict[str, dict[int, int]] = defaultdict(dict)  # the positions of embedded examples by table and row
         for index, sample in enumerate(samples):
-            positions[sample.name].append(index)
+            if table := self.table_of(sample.name):
+                rows[table][int(sample.name.rpartition(":")[2])] = index
+            else:
+                positions[sample.name].append(index)
+        for table, position_of in rows.items():
+            for row, encoded in read_files(table, self.content_of(table), self.embedded[table], position_of):
+                yield position_of[row], encoded or Unreadable("holds no bytes in this row")
         for name, content in self.files.read(list(positions)):
             yield from ((index, content) for index in positions[name])
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..problem import Bad
 from .content import Content, Kind, file_reason
-from .source import is_hidden
+from .source import PROGRAM_FOLDERS, is_hidden
 
 
 class FolderFiles:
@@ -65,13 +65,14 @@ def walk(root: Path) -> tuple[list[str], list[Bad]]:
         try:
             entries = sorted(os.scandir(root / folder), key=lambda entry: entry.name)
         except OSError as error:
-            bad.append(Bad(folder or ".", file_reason(root / folder, error)))
+            if not is_hidden(Path(folder).parts):  # what programs leave is often closed, and not needed
+                bad.append(Bad(folder or ".", file_reason(root / folder, error)))
             continue
         for entry in entries:
             name = os.path.join(folder, entry.name)
             if not is_folder(entry):
                 files.append(name)
-            elif not is_hidden([entry.name]):
+            elif not entry.name.startswith(".") or entry.name in PROGRAM_FOLDERS:  # those are counted
                 (links if entry.is_symlink() else waiting).append(name)
     return files, bad
 

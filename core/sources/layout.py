@@ -3,20 +3,47 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from .content import Kind
-from .source import SPLIT_NAMES, Files, SampleInfo, SourceManifest, is_hidden, natural, normalize_label, suffix_of
+from .source import (
+    PROGRAM_FOLDERS,
+    Files,
+    SampleInfo,
+    SourceManifest,
+    is_hidden,
+    natural,
+    normalize_label,
+    suffix_of,
+)
+from .split_names import split_folders, split_name
 
 
 def class_folders(files: Files, kind: Kind, names: Sequence[str] | None = None) -> SourceManifest:
     """The files of a kind, labelled by the folders they lie in; `names` limits them to a selection."""
     if names is None:
         names = [name for name in visible(files.names) if kind.named(name)]
-    samples, outside = label_by_folder((name, split_path(name)) for name in names)
-    selected = set(names)
-    ignored = Counter(suffix_of(name) for name in files.names if name not in selected)
-    return SourceManifest(samples, list(files.bad), ignored, outside)
+    samples, _ = label_by_folder((name, split_path(name)) for name in names)
+    selected, labelled = set(names), {sample.name for sample in samples}
+    outside = [name for name in names if name not in labelled]
+    by_programs = Counter(folder for name in files.names if (folder := left_by_program(name, kind)))
+    ignored = Counter(
+        suffix_of(name) for name in files.names if name not in selected and not left_by_program(name, kind)
+    )
+    manifest = SourceManifest(samples, list(files.bad), ignored, outside)
+    if by_programs:
+        places = ", ".join(f"{count:,} in {folder}" for folder, count in by_programs.most_common())
+        manifest.remarks.append(f"left out {kind.counted(by_programs.total())} that other programs wrote: {places}")
+    return manifest
+
+
+def left_by_program(name: str, kind: Kind) -> str:
+    """The folder of programs that a file of the kind lies in, `._*` for a copy by macOS of its attributes; or ""."""
+    if not kind.named(name):
+        return ""
+    *folders, file = split_path(name)
+    in_folder = next((folder for folder in folders if folder.lower() in PROGRAM_FOLDERS), "")
+    return in_folder or ("._*" if file.startswith("._") else "")
 
 
 def split_path(name: str) -> tuple[str, ...]:
@@ -42,11 +69,12 @@ def label_by_folder(paths: Iterable[tuple[str, tuple[str, ...]]]) -> tuple[list[
     ordered = sorted(paths, key=lambda path: natural(path[0]))
     depth = wrapper_depth([parts for _, parts in ordered])
     inner = [(name, parts[depth:]) for name, parts in ordered]
-    splits = split_folders([parts for _, parts in inner])
+    splits = splits_at_top([parts for _, parts in inner])
+    wrappers = wrappers_in_splits([parts for _, parts in inner], splits)
     samples = []
     for name, parts in inner:
         split = splits.get(parts[0])
-        folders = parts[1:-1] if split else parts[:-1]
+        folders = parts[1 + wrappers[parts[0]] : -1] if split else parts[:-1]
         if folders and (split or not splits):
             samples.append(SampleInfo(name, normalize_label(folders[0]), split))
     return samples, len(inner) - len(samples)
@@ -56,12 +84,12 @@ def wrapper_depth(paths: Sequence[tuple[str, ...]]) -> int:
     """The number of folders that only wrap the class folders or train/ and test/, as archives often do."""
     for depth in range(min(map(len, paths), default=0) - 1):
         heads = {parts[depth] for parts in paths}
-        if len(heads) > 1 or heads.pop().lower() in SPLIT_NAMES:
+        if len(heads) > 1 or split_name(heads.pop()):
             return depth
     return 0
 
 
-def split_folders(paths: Iterable[tuple[str, ...]]) -> dict[str, str]:
+def splits_at_top(paths: Iterable[tuple[str, ...]]) -> dict[str, str]:
     """The top folders that are splits, not classes: named like one, with folders and no files directly in them.
 
     A class may be called "train" or "test": splits need a train/ among them, or nothing else beside them.
@@ -69,9 +97,23 @@ def split_folders(paths: Iterable[tuple[str, ...]]) -> dict[str, str]:
     shallowest: dict[str, int] = {}
     for parts in paths:
         shallowest[parts[0]] = min(len(parts), shallowest.get(parts[0], len(parts)))
-    splits = {
-        head: SPLIT_NAMES[head.lower()]
-        for head, depth in shallowest.items()
-        if head.lower() in SPLIT_NAMES and depth >= 3
-    }
+    named = split_folders(shallowest)
+    splits = {head: split for head, split in named.items() if shallowest[head] >= 3}
     return splits if "train" in splits.values() or len(splits) == len(shallowest) else {}
+
+
+def wrappers_in_splits(paths: Sequence[tuple[str, ...]], splits: Mapping[str, str]) -> dict[str, int]:
+    """The number of folders that wrap the class folders in each split: training_set/training_set/, train/images/.
+
+    A folder alone in a split is a wrapper if it names that split again, or if all splits have the same one.
+    """
+    depths: dict[str, int] = {}
+    remaining = []
+    for head, split in splits.items():
+        inner = [parts[1:] for parts in paths if parts[0] == head]
+        names = {parts[0] for parts in inner}
+        again = names == {head} or [split_name(name) for name in names] == [split]
+        depths[head] = int(again and min(map(len, inner)) >= 3)
+        remaining += [parts[depths[head] :] for parts in inner]
+    shared = wrapper_depth(remaining)
+    return {head: depth + shared for head, depth in depths.items()}

@@ -12,6 +12,8 @@ from ..data import DataSpec
 from ..problem import DATA, USAGE, Bad, Problem, did_you_mean
 from ..split import split as split_by_key
 from .content import Content, Kind, counted
+from .fields import pattern_for
+from .judge import LabelColumn, refuse_implausible
 from .source import DataSource, SampleInfo, SourceManifest, natural
 
 VALID = 0.10  # the share for validation of the examples that are not for the test
@@ -42,6 +44,7 @@ class Manifest:
     label_order: list[str] | None = None
     ignored: Counter[str] = field(default_factory=Counter)
     grouped: bool = False
+    label_columns: list[LabelColumn | None] = field(default_factory=list)  # of each source
     remarks: list[str] = field(default_factory=list)
 
     @property
@@ -87,9 +90,10 @@ def scan(sources: Sequence[AssignedSource], spec: DataSpec, kind: Kind) -> Manif
         manifest.ignored += listed.ignored
         manifest.label_order = manifest.label_order or listed.label_order
         manifest.grouped |= listed.grouped
+        manifest.label_columns.append(listed.label_column)
         manifest.remarks += listed.remarks
         if listed.outside:
-            manifest.remarks.append(f"left out {kind.counted(listed.outside)} outside any class folder")
+            manifest.remarks.append(f"left out {kind.counted(len(listed.outside))} outside any class folder")
     if manifest.ignored:
         manifest.remarks.append(f"left out {describe_ignored(manifest.ignored, kind)}")
     return manifest
@@ -97,14 +101,24 @@ def scan(sources: Sequence[AssignedSource], spec: DataSpec, kind: Kind) -> Manif
 
 def no_samples(location: str, listed: SourceManifest, kind: Kind) -> Problem:
     if listed.outside:
-        held = f"{kind.counted(listed.outside)} but no folder per class"
+        held = f"{kind.counted(len(listed.outside))} but no folder per class"
     elif listed.ignored:
         held = f"no {kind.noun}s, only {describe_ignored(listed.ignored, kind)}"
     else:
         held = "nothing"
     archives = [ending for ending in listed.ignored if ending in (".gz", ".zip", ".tar", ".tgz")]
-    hint = "; give the archive itself" if archives else ""
+    hint = "; give the archive itself" if archives else pattern_hint(listed.outside, kind)
     return Problem(f"{location} holds {held}; expected {kind.expected}{hint}", DATA)
+
+
+def pattern_hint(names: Sequence[str], kind: Kind) -> str:
+    """The --pattern that would give files of one folder several labels, as the end of a message."""
+    pattern = pattern_for(names) if kind.patterns and names else None
+    if pattern is None:
+        return ""
+    text, labels = pattern
+    more = ", …" if len(labels) > NAMED else ""
+    return f"; if their names hold the label: --pattern '{text}' gives {', '.join(labels[:NAMED])}{more}"
 
 
 def describe_ignored(endings: Counter[str], kind: Kind) -> str:
@@ -138,6 +152,22 @@ def samples_besides(samples: list[SampleInfo], manifest: Manifest) -> list[Sampl
         manifest.remarks.append(f"trained on {count} for validation in {spec.data} too: --valid-share 0")
         return [sample._replace(split="train") if sample.split == "valid" else sample for sample in samples]
     return samples
+
+
+def refuse_implausible_labels(manifest: Manifest) -> None:
+    """Raises Problem if the labels of training are not plausible as such: see judge.py."""
+    labels: Counter[str] = Counter()
+    columns: list[LabelColumn | None] = []
+    for number, (_, split) in enumerate(manifest.sources):
+        if split is None:
+            labels.update(
+                sample.label
+                for sample, source_index in zip(manifest.samples, manifest.source_indices, strict=True)
+                if source_index == number and sample.split in (None, "train")
+            )
+            columns.append(manifest.label_columns[number])
+    if columns:
+        refuse_implausible(labels, columns[0], manifest.spec.data, manifest.kind)
 
 
 def select_known_labels(manifest: Manifest, labels: Sequence[str] | None) -> list[str]:

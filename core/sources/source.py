@@ -8,22 +8,19 @@ from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePath
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from ..problem import Bad
 from .content import Content
+from .encodings import decode_surrogates
 
-SPLIT_NAMES = {  # what folders, files and cells call the splits
-    "train": "train",
-    "training": "train",
-    "val": "valid",
-    "valid": "valid",
-    "validation": "valid",
-    "dev": "valid",
-    "development": "valid",
-    "test": "test",
-    "testing": "test",
-}
+if TYPE_CHECKING:
+    from .judge import LabelColumn
+
+PROGRAM_FOLDERS = frozenset(  # that programs leave among files, lower case; hidden ones begin with a dot
+    {"__macosx", "@eadir", "@__thumb", "@recycle", "#recycle", "$recycle.bin", "system volume information"}
+    | {"lost+found", "thumbnails", ".thumbnails", "_thumbs", ".ipynb_checkpoints", "__pycache__"}
+)
 
 
 class SampleInfo(NamedTuple):
@@ -44,9 +41,10 @@ class SourceManifest:
     samples: list[SampleInfo]
     bad: list[Bad] = field(default_factory=list)
     ignored: Counter[str] = field(default_factory=Counter)  # number of files of other kinds, by suffix
-    outside: int = 0  # files that lie in no class folder
+    outside: Sequence[str] = ()  # files that lie in no class folder
     label_order: list[str] | None = None  # the labels in their official order, if there is one
     grouped: bool = False  # True if the samples carry a group
+    label_column: LabelColumn | None = None  # where the labels stand, if not in names of folders or files
     remarks: list[str] = field(default_factory=list)
 
 
@@ -98,12 +96,16 @@ def natural(text: str) -> tuple[tuple[int, int, str], ...]:
 
 
 def normalize_label(text: str) -> str:
-    """Gives labels that look the same one spelling: macOS writes é as two characters, other systems as one."""
-    return unicodedata.normalize("NFC", text).strip()
+    """Gives labels that look the same one spelling: macOS writes é as two characters, other systems as one.
+
+    Bytes of a folder name that are not UTF-8 are read as Windows-1252, as lines of files are.
+    """
+    return unicodedata.normalize("NFC", decode_surrogates(text)).strip()
 
 
 def is_hidden(pieces: Sequence[str]) -> bool:
-    return any(piece.startswith(".") or piece == "__MACOSX" for piece in pieces)
+    """Returns True for a path that is hidden or in a folder that programs leave."""
+    return any(piece.startswith(".") or piece.lower() in PROGRAM_FOLDERS for piece in pieces)
 
 
 def suffix_of(name: str) -> str:

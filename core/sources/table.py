@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import PurePath
-from typing import Any, NamedTuple
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..problem import DATA, Bad, Problem
 
+if TYPE_CHECKING:
+    from .judge import LabelColumn
+
 DELIMITED, JSON_LINES, PARQUET = (".csv", ".tsv", ".tab"), (".jsonl", ".ndjson", ".json"), (".parquet",)
 TABLES = (*DELIMITED, *JSON_LINES, *PARQUET)  # suffixes
+SEVERAL = "|"  # between the values of a list in a cell
 EXCERPT = 60  # characters of a row in a message
 EXAMINED = 200  # rows that decide what the columns mean
 
@@ -23,6 +27,16 @@ class Row(NamedTuple):
 
 
 @dataclass
+class ColumnUse:
+    """What the columns of a table were taken for, and the labels in it."""
+
+    text: str  # "text: column review; label: column stars"
+    label: LabelColumn
+    hint: str = ""  # the options that name other columns, if these were recognised by their cells
+    labels: set[str] = field(default_factory=set)
+
+
+@dataclass
 class Table:
     """A table that is read row by row."""
 
@@ -30,17 +44,20 @@ class Table:
     rows: Iterator[Row | Bad]  # a row that cannot be read is Bad
     header: list[str] | None = None  # the names of the columns if the format has them; the first row may be a header
     delimiter: str = ","
-    remarks: list[str] = field(default_factory=list)  # about the encoding
+    remarks: list[str] = field(default_factory=list)  # about the encoding and the columns
+    embedded: str | None = None  # the column whose cells are encoded files, such as pictures
+    classes: dict[str, list[str]] = field(default_factory=dict)  # the names of classes in their order, by column
+    use: ColumnUse | None = None  # what the columns were taken for, once they are known
 
 
-def read_table(name: str, content: bytes, encoding: str | None = None) -> Table:
+def read_table(name: str, content: bytes | Path, encoding: str | None = None) -> Table:
     """Reads a table in the format that its suffix names; any other suffix is read as delimited text."""
     from . import parquet
     from .encodings import decode_text
 
     if PurePath(name).suffix.lower() in PARQUET:
         return parquet.read(name, content)
-    text, issues = decode_text(content, encoding)
+    text, issues = decode_text(content.read_bytes() if isinstance(content, Path) else content, encoding)
     table = parse_table(name, text)
     table.remarks += issues.sentences(name)
     return table
@@ -51,6 +68,15 @@ def parse_table(name: str, text: str) -> Table:
     from . import delimited, jsonl
 
     return jsonl.read(name, text) if PurePath(name).suffix.lower() in JSON_LINES else delimited.read(name, text)
+
+
+def cell_text(value: Any) -> str:
+    """A value of JSON or Parquet as a cell: empty for none, several values of a list divided by bars."""
+    if value is None:
+        return ""
+    if isinstance(value, list | tuple) and all(isinstance(item, str | int | float) for item in value):
+        return SEVERAL.join(map(str, value))
+    return str(value)
 
 
 def empty(name: str, noun: str) -> Problem:

@@ -1,0 +1,181 @@
+"""The judge of columns and labels: from their values, whether they are what they were taken for.
+
+Tables and folders of every domain are judged here, by `train` and `check` alike, before anything is decoded. What is
+implausible is refused with the option that says what is meant; what is merely doubtful becomes a remark.
+"""
+
+from __future__ import annotations
+
+from ast import literal_eval
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from ..problem import DATA, Problem
+from .content import Kind
+from .source import natural
+from .split_names import split_name
+from .table import SEVERAL
+
+NAMED = 3  # labels or columns that a message names
+FEW_VALUES = 20  # numbers: more different ones are quantities, unless they count classes from 0 or 1
+ENOUGH = 20  # examples from which labels that hardly recur are no labels
+RECURRING = 8  # rows from which the labels of a column must recur
+SENTENCE_STARTS = """
+i im i'm ive i've the a an it its it's this that these those we he she they you your my our his her there what how why
+who when where is are was were in on at of for to with from by and but or if so der die das ein eine ich wir und le la
+les un une je il et el los
+"""
+FUNCTION_WORDS = frozenset(SENTENCE_STARTS.split())
+
+
+@dataclass(frozen=True)
+class LabelColumn:
+    """Where the labels of a source stand: the column of a table, or the first word of lines."""
+
+    title: str  # in messages: "column label", "the first word of each line"
+    option: str = ""  # with which the user names it: "--label-column label"; empty where there is none
+    confirmed: bool = False  # True if the user named it: its cells are labels, whatever they look like
+
+
+# --- columns --------------------------------------------------------------------------------------------------------
+
+
+def is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return not text.strip().lower().lstrip("+-").startswith(("nan", "inf"))
+
+
+def indicator_columns(rows: Sequence[Sequence[str]], candidates: Iterable[int]) -> list[int]:
+    """The columns that hold only 0 and 1, both of them: one-hot or multi-hot labels, if there are several."""
+    columns = []
+    for index in candidates:
+        values = {row[index].strip() for row in rows}
+        if values in ({"0", "1"}, {"0.0", "1.0"}, {"True", "False"}):
+            columns.append(index)
+    return columns if len(columns) > 1 else []
+
+
+def could_be_labels(values: Sequence[str]) -> bool:
+    """Returns True if cells may be labels: not all empty or the same, and recurring if there are enough of them."""
+    present = [value for value in values if value]
+    if len(values) < RECURRING:
+        return bool(present)
+    return 2 <= len(set(present)) <= len(present) / 2
+
+
+def is_header(first: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
+    """Returns True if the first row of a table names its columns, judged by the cells below it.
+
+    Its cells are short and different; and in a column they are a word above numbers, or stand in the first row only,
+    above values that recur.
+    """
+    names = [cell.strip() for cell in first if cell.strip()]
+    if len(names) < 2 or len(set(names)) < len(names) or not all(map(looks_like_a_name, names)) or len(rows) < 3:
+        return False
+    for index, cell in enumerate(first):
+        values = [row[index].strip() for row in rows if row[index].strip()]
+        if not cell.strip() or len(values) < 3:
+            continue
+        if all(map(is_number, values)):
+            return True
+        counts = Counter(values)
+        if len(values) >= RECURRING and cell.strip() not in counts and min(counts.values()) > 1:
+            return True
+    return False
+
+
+def looks_like_a_name(cell: str) -> bool:
+    """Returns True for a cell that may name a column: short, of few words, no number."""
+    return len(cell) < 40 and len(cell.split()) <= 3 and not is_number(cell) and any(map(str.isalpha, cell))
+
+
+# --- labels ---------------------------------------------------------------------------------------------------------
+
+
+def one_label(cell: str) -> str:
+    """The label in a cell that is a list written as text: `['good']` is good; several are divided by bars."""
+    if not (cell.startswith("[") and cell.endswith("]")):
+        return cell
+    try:
+        values = literal_eval(cell)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return cell
+    return SEVERAL.join(str(value).strip() for value in values)
+
+
+def refuse_implausible(labels: Counter[str], column: LabelColumn | None, location: str, kind: Kind) -> None:
+    """Raises Problem for labels that are names of splits, lists, quantities, texts or the beginnings of sentences."""
+    if len(labels) < 2 or (column is not None and column.confirmed):
+        return
+    place = column.title if column else "the folders"
+    confirm = (
+        f", or say with {column.option} that its cells are classes as they are" if column and column.option else ""
+    )
+    if all(split_name(label) for label in labels):
+        raise Problem(
+            f"{location}: {place} would give the labels {listed(labels)}, which are names of splits; expected "
+            f"{kind.expected}",
+            DATA,
+        )
+    if several := lists_of_labels(labels):
+        count = sum(labels[label] for label in several)
+        raise Problem(
+            f"{location}: {kind.counted(count)} of {labels.total():,} have several labels, such as {several[0]!r} in "
+            f"{place}; expected one label for each {kind.noun}: keep one of them{confirm}",
+            DATA,
+        )
+    if column is None:  # folders may be called anything
+        return
+    if is_quantity(labels):
+        raise Problem(
+            f"{location}: {place} holds {len(labels):,} different numbers ({listed(labels)}, …), which are quantities "
+            f"and not labels; expected a column of labels: name it with --label-column{confirm}",
+            DATA,
+        )
+    if labels.total() >= ENOUGH and len(labels) > labels.total() / 2:
+        raise Problem(
+            f"{location}: {place} has {len(labels):,} different labels for {kind.counted(labels.total())} "
+            f"({listed(labels)}, …), nearly one for each; expected labels that recur: name their column with "
+            f"--label-column{confirm}",
+            DATA,
+        )
+    starts = sum(count for label, count in labels.items() if label.lower() in FUNCTION_WORDS)
+    if not column.option and 2 * starts > labels.total():
+        raise Problem(
+            f"{location}: {place} would give the labels {listed(labels)}, which begin sentences; expected a label in "
+            "front of each text, as `spam Free entry`, or a table with a column of labels",
+            DATA,
+        )
+
+
+def lists_of_labels(labels: Mapping[str, int]) -> list[str]:
+    """The labels that list several others: `a|b`, or divided otherwise where most parts are labels by themselves."""
+    for separator in (SEVERAL, ";", ",", " "):
+        several = [label for label in labels if len(parts_of(label, separator)) > 1]
+        parts = {part for label in several for part in parts_of(label, separator)}
+        single = sum(part in labels for part in parts)
+        if several and (separator == SEVERAL or (len(several) > 2 and single >= len(parts) / 2)):
+            return sorted(several, key=natural)
+    return []
+
+
+def parts_of(label: str, separator: str) -> list[str]:
+    return [part.strip() for part in label.split(separator) if part.strip()]
+
+
+def is_quantity(labels: Collection[str]) -> bool:
+    """Returns True for many different numbers, unless they count classes: nearly all numbers from 0 or 1 on."""
+    if len(labels) <= FEW_VALUES or not all(map(is_number, labels)):
+        return False
+    numbers = [float(label) for label in labels]
+    counting = all(number == int(number) for number in numbers) and min(numbers) in (0, 1)
+    return not (counting and max(numbers) < 1.5 * len(numbers))
+
+
+def listed(labels: Iterable[str]) -> str:
+    """The first labels, for a message."""
+    return ", ".join(sorted(labels, key=natural)[:NAMED])

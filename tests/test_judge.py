@@ -1,0 +1,523 @@
+"""Layouts of other people's disks are read as they are meant, refused or pointed out, never trained on in silence."""
+
+import json
+import os
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from neocog.core.data import Data, DataSpec
+from neocog.core.problem import Problem
+from neocog.core.sources.delimited import detect_dialect
+from neocog.core.sources.judge import could_be_labels, is_header, is_quantity, lists_of_labels, one_label
+from neocog.core.sources.label_spelling import label_remarks
+from neocog.core.sources.layout import label_by_folder
+from neocog.core.sources.split_names import split_folders, split_in, split_name
+from neocog.core.sources.table import read_table
+from neocog.speech import DOMAIN as SPEECH
+from neocog.text import DOMAIN as TEXT
+from neocog.text.data import table_in
+from neocog.text.options import Reading
+from neocog.text.sources import TEXTS, open_source
+from neocog.vision import DOMAIN as VISION
+from photos import counts, files, loaded, png, refused
+from recorded import hiss, tone, write
+
+GOOD = [f"a warm and lovely film number {number}" for number in range(30)]
+BAD = [f"a dull and broken story number {number}" for number in range(30)]
+PAIRS = [pair for good, bad in zip(GOOD, BAD, strict=True) for pair in ((good, "good"), (bad, "bad"))]
+EACH = {"good": 30, "bad": 30}
+
+
+def saved(path: Path, text: str, encoding: str = "utf-8") -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(text.encode(encoding))
+    return path
+
+
+def load(path: Path, domain: object = TEXT, **options: object) -> Data:
+    spec = DataSpec(str(path), options={"cache": path.parent / ".cache", **options}, max_bad=0.1)
+    return domain.load(spec, None, None)  # type: ignore[attr-defined]
+
+
+def refusal(path: Path, domain: object = TEXT, **options: object) -> str:
+    with pytest.raises(Problem) as caught:
+        load(path, domain, **options)
+    return str(caught.value)
+
+
+def read_labels(path: Path, **reading: object) -> dict[str, int]:
+    """The labels of a source of texts with their counts; all texts must be the ones of PAIRS."""
+    source = open_source(str(path), Reading(**reading))  # type: ignore[arg-type]
+    manifest = source.scan(None)
+    texts = {content for _, content in source.contents(manifest.samples)}
+    assert texts <= {*GOOD, *BAD} and not manifest.bad
+    return dict(Counter(sample.label for sample in manifest.samples))
+
+
+def remarks(path: Path) -> list[str]:
+    return open_source(str(path), Reading()).scan(None).remarks
+
+
+def table(rows: list[tuple[str, ...]], delimiter: str = ",") -> str:
+    return "".join(delimiter.join(row) + "\n" for row in rows)
+
+
+# --- folders --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "split"),
+    [
+        *(
+            ("training_set", "train"),
+            ("Test Set", "test"),
+            ("val2017", "valid"),
+            ("dev", "valid"),
+            ("trainset", "train"),
+        ),
+        *(("test-images", "test"), ("cats", None), ("test_tube", None), ("set", None), ("train_test", None)),
+    ],
+)
+def test_a_split_has_many_names(name: str, split: str | None) -> None:
+    assert split_name(name) == split
+
+
+def test_folders_beside_each_other_are_splits_with_a_common_word() -> None:
+    assert split_folders(["seg_train", "seg_test", "seg_pred"]) == {"seg_train": "train", "seg_test": "test"}
+    assert split_folders(["test_tube", "bottle"]) == {}
+
+
+def test_shards_of_a_split_belong_together() -> None:
+    assert split_in("train-00001-of-00002.parquet") == ("train", "parquet")
+    assert split_in("train-00000-of-00002.parquet") == split_in("train-00001-of-00002.parquet")
+
+
+@pytest.mark.parametrize(
+    "layout",
+    [
+        ("training_set/{}", "test_set/{}"),
+        ("training_set/training_set/{}", "test_set/test_set/{}"),
+        ("seg_train/seg_train/{}", "seg_test/seg_test/{}"),
+        ("train/images/{}", "test/images/{}"),
+        ("data/train/{}", "data/dev/{}"),
+    ],
+    ids=lambda layout: layout[0],
+)
+def test_splits_by_another_name_are_taken_as_splits(tmp_path: Path, layout: tuple[str, str]) -> None:
+    root = files(tmp_path / "set", *(folder.format(label) for folder in layout for label in ("cats", "dogs")))
+    data = loaded(root, tmp_path)
+    assert data.labels == ["cats", "dogs"]
+    assert counts(data)["test"] == 12 and counts(data)["train"] + counts(data)["valid"] == 12
+
+
+def test_files_of_a_split_without_labels_are_left_out(tmp_path: Path) -> None:
+    root = files(tmp_path / "set", "seg_train/a", "seg_train/b", "seg_test/a", "seg_test/b", "seg_pred/seg_pred")
+    data = loaded(root, tmp_path)
+    assert data.labels == ["a", "b"] and "left out 6 pictures outside any class folder" in data.remarks
+
+
+def test_a_class_alone_in_a_split_keeps_its_name() -> None:
+    samples, _ = label_by_folder(
+        (name, tuple(name.split("/")))
+        for name in ("train/a/1.png", "train/b/2.png", "test/a/deep/3.png", "test/a/deep/4.png")
+    )
+    assert {sample.label for sample in samples} == {"a", "b"}
+
+
+def test_folders_that_programs_leave_are_left_out_and_counted(tmp_path: Path) -> None:
+    root = files(tmp_path / "set", "a", "b", "a/@eaDir", "__MACOSX/a", "b/.ipynb_checkpoints", "thumbnails", count=3)
+    (root / "a" / "._0.png").write_bytes(png(99))
+    data = loaded(root, tmp_path)
+    assert data.labels == ["a", "b"] and sum(counts(data).values()) == 6
+    (remark,) = [remark for remark in data.remarks if "other programs wrote" in remark]
+    assert remark.startswith("left out 13 pictures that other programs wrote: ")
+    for place in ("3 in @eaDir", "3 in __MACOSX", "3 in .ipynb_checkpoints", "3 in thumbnails", "1 in ._*"):
+        assert place in remark
+
+
+def test_folders_that_are_all_splits_are_no_labels(tmp_path: Path) -> None:
+    message = refused(files(tmp_path / "set", "train", "test"), tmp_path)
+    assert "the folders would give the labels test, train, which are names of splits" in message
+
+
+def test_a_folder_name_in_latin_1_trains_and_reports(tmp_path: Path, command) -> None:
+    root = os.fsencode(tmp_path / "set")
+    for number, name in enumerate((b"caf\xe9", b"the")):
+        try:
+            os.makedirs(os.path.join(root, name))
+        except OSError:
+            pytest.skip("the file system takes no names that are not UTF-8")
+        for k in range(12):
+            with open(os.path.join(root, name, b"%d\xe9.png" % k), "wb") as file:
+                file.write(png(100 * number + k))
+    arguments = ["--epochs", 1, "--device", "cpu", "--cache", tmp_path / "cache", "--out", tmp_path / "run"]
+    code, out, err = command("train", "vision", tmp_path / "set", "--recipe", "mlp", *arguments)
+    assert code == 0, err
+    assert "café" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    code, out, err = command("check", "vision", tmp_path / "set", "--json")
+    assert code == 0 and json.loads(out)["labels"] == {"café": 12, "the": 12}
+
+
+# --- names of files ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("folder", ["wavs", "."])
+def test_one_folder_of_recordings_offers_the_pattern_that_parts_them(tmp_path: Path, folder: str) -> None:
+    for digit in range(2):
+        for take in range(6):
+            write(
+                tmp_path / "set" / folder / f"{digit}_george_{take}.wav", tone(300) / 2 + hiss(seed=10 * digit + take)
+            )
+    message = refusal(tmp_path / "set", SPEECH)
+    assert "--pattern '{label}_{}_{}' gives 0, 1" in message
+    report = SPEECH.check(DataSpec(str(tmp_path / "set"))) if folder != "." else {"problems": [message]}
+    assert any("--pattern '{label}_{}_{}'" in problem for problem in report["problems"])
+
+
+# --- tables: what is read ---------------------------------------------------------------------------------------------
+
+
+def test_a_header_of_v1_v2_and_empty_columns(tmp_path: Path) -> None:
+    rows = [f'{label},"{text}",,,\n' for text, label in PAIRS]
+    path = saved(
+        tmp_path / "spam.csv", "v1,v2,,,\n" + "".join(rows).replace("number 3", "caf\u00e9 number 3"), "cp1252"
+    )
+    data = load(path)
+    assert data.labels == ["bad", "good"] and sum(data.counts.values()) == 60 and not data.bad
+    use = "spam.csv: text: column v2; label: column v1, 2 values; --text-column and --label-column name other columns"
+    assert use in data.remarks
+
+
+def test_a_constant_column_is_no_label_and_a_date_no_text(tmp_path: Path) -> None:
+    """Sentiment140 has no header, and is sorted by label."""
+    ordered = sorted(PAIRS, key=lambda pair: pair[1])
+    rows = [
+        f'"{4 * (label == "good")}","{14678 + k}","Mon Apr 06 22:19:{k:02} PDT 2009","NO_QUERY","user{k}","{text}"\n'
+        for k, (text, label) in enumerate(ordered)
+    ]
+    path = saved(tmp_path / "tweets.csv", "".join(rows))
+    assert read_labels(path) == {"0": 30, "4": 30}
+    assert remarks(path)[0].startswith("tweets.csv: text: column 6; label: column 1, 2 values")
+
+
+def test_a_label_behind_a_semicolon(tmp_path: Path) -> None:
+    for split, part in (("train", PAIRS[:40]), ("val", PAIRS[40:50]), ("test", PAIRS[50:])):
+        saved(tmp_path / f"{split}.txt", table([(text.replace("a ", "i "), label) for text, label in part], ";"))
+    manifest = open_source(str(tmp_path), Reading()).scan(None)
+    assert Counter(sample.label for sample in manifest.samples) == EACH
+    assert Counter(sample.split for sample in manifest.samples) == {"train": 40, "valid": 10, "test": 10}
+    assert manifest.remarks[0].startswith("test.txt, train.txt, val.txt: text: column 1; label: column 2, 2 values")
+
+
+def test_few_lines_of_four_labels_behind_a_semicolon(tmp_path: Path) -> None:
+    labels = ["joy", "fear", "anger", "sadness"]
+    path = saved(tmp_path / "val.txt", table([(f"i {text}", labels[k % 4]) for k, text in enumerate(GOOD[:15])], ";"))
+    assert {sample.label for sample in open_source(str(path), Reading()).scan(None).samples} == {*labels}
+
+
+def test_semicolons_within_a_text_stay_in_it(tmp_path: Path) -> None:
+    path = saved(tmp_path / "t.txt", table([(f"{text}; indeed", label) for text, label in PAIRS], ";"))
+    source = open_source(str(path), Reading())
+    assert {text.endswith("; indeed") for _, text in source.contents(source.scan(None).samples)} == {True}
+
+
+@pytest.mark.parametrize("line", ["__label__{1}\t{0}", "__label__{1} {0}", "{0} __label__{1}"])
+def test_fasttext_labels_stand_behind_a_tab_a_blank_or_the_text(tmp_path: Path, line: str) -> None:
+    path = saved(tmp_path / "train.txt", "".join(line.format(*pair) + "\n" for pair in PAIRS))
+    assert read_labels(path) == EACH
+    assert remarks(path) == ["label: the first word of each line, 2 values; text: the words behind it"]
+
+
+def test_fasttext_labels_in_lines_say_more_than_names_of_files(tmp_path: Path) -> None:
+    for name, part in (("train.txt", PAIRS[:40]), ("other.txt", PAIRS[40:])):
+        saved(tmp_path / name, "".join(f"__label__{label} {text}\n" for text, label in part))
+    assert read_labels(tmp_path) == EACH
+
+
+def test_several_fasttext_labels_are_refused(tmp_path: Path) -> None:
+    lines = [
+        f"__label__{label} __label__{'long' if label == 'bad' else 'good'} {text}"
+        for k, (text, label) in enumerate(PAIRS)
+    ]
+    message = refusal(saved(tmp_path / "train.txt", "\n".join(lines)))
+    assert "30 texts of 60 have several labels, such as 'bad|long' in the first word of each line" in message
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+@pytest.mark.parametrize("arrange", ["array", "records", "columns", "pandas"])
+def test_json_in_one_piece(tmp_path: Path, indent: int | None, arrange: str) -> None:
+    records = [{"text": text, "label": label} for text, label in PAIRS]
+    columns = {name: [record[name] for record in records] for name in ("text", "label")}
+    value = {
+        "array": records,
+        "records": {"version": "1.1", "data": records},
+        "columns": columns,
+        "pandas": {name: dict(enumerate(cells)) for name, cells in columns.items()},
+    }[arrange]
+    assert read_labels(saved(tmp_path / "t.json", json.dumps(value, indent=indent))) == EACH
+
+
+def test_json_that_is_nested_too_deep_or_breaks_off_is_refused(tmp_path: Path) -> None:
+    deep = saved(tmp_path / "deep.json", "[" * 100_000)
+    assert "deep.json is not JSON, or nested too deep; expected an array of objects, or one in each" in refusal(deep)
+
+
+def test_doccano_labels_are_lists_of_one(tmp_path: Path) -> None:
+    lines = [json.dumps({"id": k, "text": text, "label": [label]}) for k, (text, label) in enumerate(PAIRS)]
+    assert read_labels(saved(tmp_path / "export.jsonl", "\n".join(lines))) == EACH
+
+
+def test_label_studio_choices_are_labels(tmp_path: Path) -> None:
+    def task(text: str, label: str) -> dict:
+        result = [{"from_name": "sentiment", "type": "choices", "value": {"choices": [label]}}]
+        cancelled = {"was_cancelled": True, "result": []}
+        return {"id": 1, "data": {"text": text}, "annotations": [cancelled, {"result": result}]}
+
+    assert read_labels(saved(tmp_path / "export.json", json.dumps([task(*pair) for pair in PAIRS]))) == EACH
+    short = [{"text": text, "id": 7, "annotator": 1, "sentiment": label} for text, label in PAIRS]
+    assert read_labels(saved(tmp_path / "short.json", json.dumps(short))) == EACH
+
+
+def test_the_header_of_a_pandas_index(tmp_path: Path) -> None:
+    rows = [("", "text", "label"), *((str(k), *pair) for k, pair in enumerate(PAIRS))]
+    path = saved(tmp_path / "t.csv", table(rows))
+    assert read_labels(path) == EACH
+    assert remarks(path) == ["t.csv: text: column text; label: column label, 2 values"]
+
+
+def test_phrase_and_polarity(tmp_path: Path) -> None:
+    assert read_labels(saved(tmp_path / "t.csv", table([("Phrase", "Polarity"), *PAIRS]))) == EACH
+
+
+def test_names_of_columns_are_known_by_the_cells_below_them(tmp_path: Path) -> None:
+    path = saved(tmp_path / "t.csv", table([("Aussage", "Ton"), *PAIRS]))
+    assert read_labels(path) == EACH
+    assert remarks(path)[0].startswith("t.csv: text: column aussage; label: column ton, 2 values; --text-column")
+
+
+def test_excel_declares_its_delimiter(tmp_path: Path) -> None:
+    path = saved(tmp_path / "t.csv", "sep=;\n" + table([("text", "label"), *PAIRS], ";"))
+    assert read_labels(path) == EACH
+    assert open_source(str(path), Reading()).scan(None).samples[0].name == "t.csv:3"
+
+
+def test_cells_of_several_lines_in_utf_16_with_tabs(tmp_path: Path) -> None:
+    rows = [f'"{text}\n""quoted"" second line"\t{label}' for text, label in PAIRS]
+    path = saved(tmp_path / "t.csv", "\r\n".join(["text\tlabel", *rows]), "utf-16")
+    source = open_source(str(path), Reading())
+    manifest = source.scan(None)
+    assert Counter(sample.label for sample in manifest.samples) == EACH and not manifest.bad
+    assert next(iter(source.contents(manifest.samples)))[1] == f'{GOOD[0]}\n"quoted" second line'
+
+
+def test_a_backslash_may_escape_a_quote() -> None:
+    text = "text,label\n" + '"he said \\"no, thanks\\" and left",bad\n"a path C:\\\\new",good\n' * 5
+    cells = [row.cells for row in read_table("t.csv", text.encode()).rows]
+    assert cells[1] == ['he said "no, thanks" and left', "bad"] and cells[2] == ["a path C:\\new", "good"]
+    assert not detect_dialect('text,label\n"a second\\team",x\n"ends in \\",y\n').escaped
+
+
+def test_backslash_paths_in_a_table_beside_its_pictures(tmp_path: Path) -> None:
+    root = files(tmp_path / "set", "images/cats", "images/dogs", count=8)
+    rows = "".join(f"images\\{label}\\{k}.png,{label}\r\n" for label in ("cats", "dogs") for k in range(8))
+    data = load(saved(root / "labels.csv", "filename,label\r\n" + rows), VISION)
+    assert data.labels == ["cats", "dogs"] and sum(data.counts.values()) == 16 and not data.bad
+    assert "labels.csv: path: column filename; label: column label, 2 values" in data.remarks
+
+
+def test_joined_files_keep_a_byte_order_mark_and_a_header_that_are_left_out(tmp_path: Path) -> None:
+    first, second = PAIRS[:30], PAIRS[30:]
+    path = saved(tmp_path / "t.csv", "\ufeff" + table(first) + "\ufeff" + table(second))
+    assert read_labels(path) == EACH
+    assert "t.csv:31 begins with a byte order mark (U+FEFF), which is left out" in remarks(path)
+    header = [("text", "label")]
+    path = saved(tmp_path / "headers.csv", table(header + first) + "\ufeff" + table(header + second))
+    assert read_labels(path) == EACH
+    assert "headers.csv: left out 1 repeated header(s), the first in line 32" in remarks(path)
+
+
+# --- Parquet with the examples in it ----------------------------------------------------------------------------------
+
+
+def packed(path: Path, encoded: list[bytes], column: str, names: list[str]) -> None:
+    """A Parquet file as Hugging Face datasets writes it."""
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    kind = pyarrow.struct([("bytes", pyarrow.binary()), ("path", pyarrow.string())])
+    values = pyarrow.array([{"bytes": item, "path": None} for item in encoded], kind)
+    features = {column: {"_type": column.title()}, "label": {"names": names, "_type": "ClassLabel"}}
+    metadata = {"huggingface": json.dumps({"info": {"features": features}})}
+    labels = [k % len(names) for k in range(len(encoded))]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    parquet.write_table(pyarrow.table({column: values, "label": labels}).replace_schema_metadata(metadata), path)
+
+
+def test_parquet_with_pictures_in_it(tmp_path: Path) -> None:
+    for split, count in (("train", 20), ("test", 6)):
+        for shard in range(2):
+            encoded = [png(1000 * (split == "test") + 100 * shard + k) for k in range(count)]
+            path = tmp_path / "set" / "data" / f"{split}-{shard:05}-of-00002.parquet"
+            packed(path, encoded, "image", ["zebra", "ant"])
+    data = load(tmp_path / "set", VISION)
+    assert data.labels == ["zebra", "ant"]  # in the order of the schema
+    assert data.counts["test"] == 12 and data.counts["train"] + data.counts["valid"] == 40
+    assert any("path: column image; label: column label, 2 values" in remark for remark in data.remarks)
+    single = load(tmp_path / "set" / "data" / "train-00000-of-00002.parquet", VISION)
+    assert sum(single.counts.values()) == 20
+
+
+def test_parquet_with_recordings_in_it(tmp_path: Path) -> None:
+    encoded = []
+    for k in range(12):
+        write(tmp_path / "one.wav", tone(300 + 300 * (k % 2)) / 2 + hiss(seed=k))
+        encoded.append((tmp_path / "one.wav").read_bytes())
+    packed(tmp_path / "set" / "train.parquet", encoded, "audio", ["no", "yes"])
+    data = load(tmp_path / "set" / "train.parquet", SPEECH)
+    assert data.labels == ["no", "yes"] and sum(data.counts.values()) == 12
+
+
+def test_the_shared_parquet_of_hugging_face_datasets(shared: Path, tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    spec = DataSpec(str(shared / "formats" / "hf-parquet" / "sign-digits"), options={"cache": tmp_path})
+    data = VISION.load(spec, None, None)
+    assert data.counts["test"] == 30 and data.counts["train"] + data.counts["valid"] == 80 and len(data.labels) == 10
+
+
+# --- tables: what is refused ------------------------------------------------------------------------------------------
+
+
+def test_one_hot_columns_are_refused(tmp_path: Path) -> None:
+    rows = [(f"img_{k}.png", *("01"[k % 3 == label] for label in range(3))) for k in range(36)]
+    for k in range(36):
+        (tmp_path / f"img_{k}.png").write_bytes(png(k))
+    path = saved(tmp_path / "train.csv", table([("image_id", "healthy", "rust", "scab"), *rows]))
+    message = refusal(path, VISION)
+    assert "the columns healthy, rust, scab hold only 0 and 1, one 1 in each row: a column for each label" in message
+    assert "--label-column healthy" in message
+    assert load(path, VISION, label_column="healthy").labels == ["0", "1"]
+
+
+def test_multi_hot_columns_of_texts_are_refused(tmp_path: Path) -> None:
+    rows = [(str(k), text, str(k % 2), str(int(k % 3 == 0))) for k, (text, _) in enumerate(PAIRS)]
+    path = saved(tmp_path / "t.csv", table([("id", "comment_text", "toxic", "insult"), *rows]))
+    assert "the columns toxic, insult hold only 0 and 1, 0 to 2 of them 1 in a row" in refusal(path)
+
+
+@pytest.mark.parametrize("cell", ["{}|long", "['{}', 'long']", "{}, long", "{};long"])
+def test_lists_of_labels_are_refused(tmp_path: Path, cell: str) -> None:
+    labels = [cell.format(label) if k % 5 == 0 else label for k, (_, label) in enumerate(PAIRS)]
+    labels[3:6] = "long", "short", cell.format("short")
+    rows = [json.dumps({"text": text, "label": label}) for (text, _), label in zip(PAIRS, labels, strict=True)]
+    path = saved(tmp_path / "t.jsonl", "\n".join(rows))
+    message = refusal(path)
+    assert "of 60 have several labels, such as 'bad" in message and "in column label; expected one label for" in message
+    assert "or say with --label-column label that its cells are classes as they are" in message
+    assert len(load(path, label_column="label").labels) == 7
+
+
+def test_doccano_exports_of_several_labels_are_refused(tmp_path: Path) -> None:
+    labels = [[label, "long"] if k % 5 == 0 else [label] for k, (_, label) in enumerate(PAIRS)]
+    rows = [json.dumps({"text": text, "label": label}) for (text, _), label in zip(PAIRS, labels, strict=True)]
+    message = refusal(saved(tmp_path / "multi.jsonl", "\n".join(rows)))
+    assert "12 texts of 60 have several labels, such as 'bad|long' in column label" in message
+
+
+def test_a_column_of_many_numbers_is_refused(tmp_path: Path) -> None:
+    rows = [(text, f"{12.5 + k}") for k, (text, _) in enumerate(PAIRS)]
+    path = saved(tmp_path / "t.csv", table([("text", "rating"), *rows]))
+    message = refusal(path)
+    assert "column rating holds 60 different numbers (12.5, 13.5, 14.5, …), which are quantities" in message
+    assert "--label-column rating that its cells are classes as they are" in message
+    problems = TEXT.check(DataSpec(str(path)))["problems"]
+    assert any("which are quantities and not labels" in problem for problem in problems)
+
+
+def test_numbers_of_classes_are_no_quantities() -> None:
+    assert not is_quantity([str(k) for k in range(100)])
+    assert not is_quantity([str(k + 1) for k in range(1000) if k % 10 != 5])
+    assert not is_quantity([str(k / 2) for k in range(11)])
+    assert is_quantity([str(1990 + k) for k in range(30)])
+
+
+def test_labels_that_hardly_recur_are_refused(tmp_path: Path) -> None:
+    rows = [(text, f"the user {k}") for k, (text, _) in enumerate(PAIRS)]
+    message = refusal(saved(tmp_path / "t.csv", table([("text", "label"), *rows])))
+    assert "column label has 60 different labels for 60 texts (the user 0, the user 1, the user 2, …)" in message
+    rows = [(str(k), text) for k, (text, _) in enumerate(PAIRS)]
+    message = refusal(saved(tmp_path / "u.csv", table([("id", "remark"), *rows])))
+    assert "none of the columns id, remark holds values that recur, as labels do" in message
+
+
+def test_beginnings_of_sentences_are_no_labels(tmp_path: Path) -> None:
+    lines = [f"{'im' if k % 3 else 'i'} {text}" for k, (text, _) in enumerate(PAIRS)]
+    message = refusal(saved(tmp_path / "t.txt", "\n".join(lines)))
+    assert "the first word of each line would give the labels i, im, which begin sentences" in message
+
+
+def test_a_column_of_splits_is_no_label(tmp_path: Path) -> None:
+    rows = [(text, ("train", "test")[k % 2]) for k, (text, _) in enumerate(PAIRS)]
+    message = refusal(saved(tmp_path / "t.csv", table([("text", "label"), *rows])))
+    assert "column label would give the labels test, train, which are names of splits" in message
+
+
+# --- labels that look alike -------------------------------------------------------------------------------------------
+
+
+def test_invisible_characters_are_pointed_out_with_their_code_points() -> None:
+    counted = dict.fromkeys(
+        ("good", "good\u200b", "very\u00a0bad", "very bad", "Cat", "cat", "new\ufeffish", "newish"), 3
+    )
+    alike = label_remarks(counted, TEXTS)
+    assert alike[1].startswith(
+        "the labels 'good' and 'good' (U+200B zero width space at its end) differ only in characters that cannot be "
+        "seen and are different classes"
+    )
+    assert "'new" in alike[2] and "(U+FEFF zero width no-break space as its character 4)" in alike[2]
+    assert "'very bad' (U+00A0 no-break space as its character 5) differ only in case or blanks" in alike[3]
+    assert alike[0].startswith("the labels 'Cat' and 'cat' differ only in case or blanks and are different classes")
+
+
+def test_train_and_check_point_out_labels_that_look_alike(tmp_path: Path) -> None:
+    rows = [(text, label + ("\u200b" if k < 8 else "")) for k, (text, label) in enumerate(PAIRS)]
+    path = saved(tmp_path / "t.csv", table([("text", "label"), *rows]))
+    assert any("U+200B" in remark for remark in load(path).remarks)
+    assert any("U+200B" in problem for problem in TEXT.check(DataSpec(str(path)))["problems"])
+    root = files(tmp_path / "set", "cat", "Cat", "dog")
+    assert any("'Cat' and 'cat' differ only in case" in remark for remark in loaded(root, tmp_path).remarks)
+
+
+def test_blanks_around_labels_are_left_out_and_pointed_out(tmp_path: Path) -> None:
+    rows = [(text, label + ("\u00a0" if k < 8 else "")) for k, (text, label) in enumerate(PAIRS)]
+    path = saved(tmp_path / "t.csv", table([("text", "label"), *rows]))
+    assert read_labels(path) == EACH
+    assert "t.csv: the label 'good' has blanks around it in some rows (U+00A0); they count as one" in remarks(path)
+
+
+def test_a_label_that_stands_for_none_is_pointed_out() -> None:
+    (remark,) = label_remarks({"a": 4, "b": 4, "NaN": 2}, TEXTS)
+    assert remark == "the label 'NaN' (2 texts) is a class of its own; leave these texts out if they have no label"
+
+
+# --- prediction -------------------------------------------------------------------------------------------------------
+
+
+def test_predict_says_which_column_it_takes(tmp_path: Path) -> None:
+    path = saved(tmp_path / "new.csv", table([("id", "review"), *((str(k), text) for k, text in enumerate(GOOD))]))
+    rows = table_in(str(path), {"reading": {}}, {})
+    assert rows is not None and list(rows.remarks) == [f"{path}: text: column review"]
+
+
+# --- the parts of the judge -------------------------------------------------------------------------------------------
+
+
+def test_the_parts_of_the_judge() -> None:
+    assert one_label("['good']") == "good" and one_label("[]") == "" and one_label("[good]") == "[good]"
+    assert lists_of_labels({"a|b": 1, "a": 2, "b": 1}) == ["a|b"] and not lists_of_labels(
+        {"New York, NY": 3, "Rome": 2}
+    )
+    assert not lists_of_labels(Counter({"bass clarinet": 3, "clarinet": 2, "alto flute": 2, "flute": 1}))
+    assert not could_be_labels(["x"] * 20) and could_be_labels(["x", "y"] * 10) and not could_be_labels([""] * 20)
+    assert is_header(["name", "age"], [["a", "1"], ["b", "2"], ["c", "3"]])
+    assert not is_header(["a film", "1"], [["b film", "1"], ["c film", "2"], ["d film", "1"]])
