@@ -83,12 +83,14 @@ def train(
     `settings` are those of core/settings.py (epochs, batch, lr, …), `options` those of the domain (size, colour, …).
     `callback` is called with every event of core/fit.py; if it returns True, the training stops after the step, and
     the model is that of the kept epoch. `listeners` are called with every event as well, and may return further events.
+    Raises Problem if the training is stopped before the first epoch has ended.
     """
     from .core import device as devices
     from .core import run as runs
     from .core.data import DataSpec
     from .core.finalize import finalize
     from .core.plan import Plan
+    from .core.problem import INTERRUPTED, Problem
 
     source = DataSpec(data, options=options or {})
     plan = Plan.of(domain(name), source, recipe, network, settings, weights, task)
@@ -101,5 +103,7 @@ def train(
 
     with devices.world(device) as world:
         runs.train(plan, run, [*listeners, call], world, device)
+        if not run.training.selection.epoch:
+            raise Problem(f"stopped before the first epoch ended; resume with: neocog resume {run.folder}", INTERRUPTED)
         finalize(run)
     return load(str(run.folder))

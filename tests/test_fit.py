@@ -153,6 +153,16 @@ def test_a_callback_that_returns_true_stops_the_training(tmp_path, monkeypatch):
     assert isinstance(events[-1], Finished | Saved)
 
 
+def test_a_callback_that_stops_before_the_first_epoch_ends_leaves_a_run_to_resume(tmp_path, monkeypatch):
+    monkeypatch.setenv("NEOCOG_CACHE", str(tmp_path / "cache"))
+    files, out = str(pictures(tmp_path / "files")), str(tmp_path / "run")
+    with pytest.raises(Problem, match="stopped before the first epoch ended; resume with: neocog resume"):
+        neocog.train("vision", files, network=SMALL["vision"], out=out, batch=8, callback=lambda event: True)
+    run = RunFolder(out, resumed=True)
+    resume(run, neocog.domain("vision"), {"epochs": 1}, [], World())
+    assert run.training.selection.epoch == 1
+
+
 def test_tensorboard_gets_the_metrics_of_each_epoch(tmp_path):
     pytest.importorskip("tensorboard")
     from neocog.core.tensorboard import TensorBoard
