@@ -18,6 +18,7 @@ from .game import COLOURS, Game
 from .planes import packed
 from .play.player import Move
 from .play.policy import PolicyFunction
+from .sgf import in_readable_encoding
 from .sgf_writer import letters
 
 BEST = 5  # moves listed for each position
@@ -99,7 +100,7 @@ def to_dict(move: AnnotatedMove) -> dict[str, Any]:
 def annotated_record(content: bytes, moves: Sequence[AnnotatedMove], model: str) -> bytes:
     """The first game of a file with annotations. Raises Problem if the record cannot be parsed."""
     try:
-        tree = parse_sgf_game(content)
+        tree = parse_sgf_game(in_readable_encoding(content))
     except ValueError as error:
         raise Problem(f"the record cannot be parsed: {error}", DATA) from None
     by_number = {move.number: move for move in moves}

@@ -14,6 +14,8 @@ from ..core.sources.parallel import processors
 from .collection import Collection, Progress, read_collection
 from .coords import SIZE, vertex
 from .game import GameInfo
+from .games import Games
+from .komi import UnusableKomi, komi_in_points
 
 YEAR = re.compile(r"(?<!\d)(1[4-9]\d\d|20\d\d)(?!\d)")
 MAX_BAD = 0.05
@@ -119,7 +121,23 @@ def remarks(collection: Collection, duplicate_groups: int) -> list[str]:
         messages.append(
             f"{duplicate_groups:,} games have several records; packing keeps the first, and all are in one split"
         )
+    unusable = unusable_komi(collection.games)
+    if unusable:
+        name, reason = unusable[0]
+        records = "1 game has a komi" if len(unusable) == 1 else f"{len(unusable):,} games have a komi"
+        messages.append(f"{records} that cannot be used (first: {name}, {reason})")
     return messages
+
+
+def unusable_komi(games: Games) -> list[tuple[str, str]]:
+    """The names of the games whose komi is no number of points, each with the reason."""
+    unusable = []
+    for name, info, size in zip(games.names, games.info, games.sizes.tolist(), strict=True):
+        try:
+            komi_in_points(info, size)
+        except UnusableKomi as problem:
+            unusable.append((name, str(problem)))
+    return unusable
 
 
 def check(source: Any) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from .collection import Collection, Progress, read_collection
 from .games import Games
 from .pack import fingerprint
 
-VERSION = 2
+VERSION = 3
 
 
 def read_cached(arguments: Sequence[str], cache: Path, progress: Progress | None = None) -> Collection:

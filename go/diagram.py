@@ -13,6 +13,7 @@ from . import planes
 from .board import Board
 from .coords import PASS, vertex
 from .game import COLOURS, Game
+from .komi import komi_text
 from .position import on_board, place_of
 
 MIN_HEAT = 0.05  # weaker heat is not shown
@@ -88,9 +89,10 @@ def players(game: Game) -> str:
         f"{name or COLOURS[colour]}{f' ({rank})' if rank else ''}"
         for name, rank, colour in ((info.black, info.black_rank, 1), (info.white, info.white_rank, 2))
     ]
+    komi = komi_text(info, game.size)
     extra = [
         f"handicap {len(game.stones)}" if len(game.stones) else "",
-        f"komi {info.komi}" if info.komi else "",
+        f"komi {komi}" if komi else "",
         info.result,
         info.date,
     ]

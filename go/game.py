@@ -45,6 +45,7 @@ class GameInfo:
     rules: str = ""
     komi: str = ""
     handicap: str = ""
+    application: str = ""  # the program that wrote it
 
 
 @dataclass(frozen=True)

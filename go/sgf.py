@@ -1,8 +1,8 @@
 """Reads SGF records with sgfmill's tokeniser; the main line becomes a Game.
 
 Reads the first variation only. Covered: collections in one file, stones set up before the first move, compressed point
-lists, passes (`B[]` and `B[tt]`), records without `SZ` (19×19), the common encodings of names. Not covered: boards that
-are not square or larger than 19×19, and stones set up during a game.
+lists, passes (`B[]` and `B[tt]`), records without `SZ` (19×19), the common encodings of names. Not covered:
+boards that are not square or larger than 19×19, and stones set up during a game.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 import numpy as np
-from sgfmill.sgf_grammar import parse_compose, simpletext_value, tokenise
+from sgfmill.sgf_grammar import parse_compose, tokenise
 
+from .charset import START, declared, hides_delimiters, text, to_utf8
 from .coords import sgf_places
 from .game import Game, GameInfo, IllegalGame, check_legal
 from .position import BLACK, LARGEST, WHITE
@@ -21,14 +22,12 @@ from .position import BLACK, LARGEST, WHITE
 MAX_BYTES = 4 << 20  # of a record; a game with a comment on every move has some 200,000
 TYPICAL_BYTES = 256 << 10  # nearly every record is shorter
 MAX_NODES = 100_000  # of a longer record: the tokens of millions of nodes would fill the memory
-ENCODINGS = ("utf-8", "gb2312", "latin-1")  # tried in turn if a record names none, or a wrong one
-START = re.compile(rb"\(\s*;")
 ROOT = re.compile(rb"\(\s*;\s*(?:GM|FF|SZ|CA|AP)\s*\[")  # the usual start of a record: finds the one after a bad one
 COLOURS = {"B": BLACK, "W": WHITE}
 SET_UP = {"AB": BLACK, "AW": WHITE, "AE": 0}
 INFO = {
     **{"PB": "black", "PW": "white", "BR": "black_rank", "WR": "white_rank", "RE": "result"},
-    **{"DT": "date", "RU": "rules", "KM": "komi", "HA": "handicap"},
+    **{"DT": "date", "RU": "rules", "KM": "komi", "HA": "handicap", "AP": "application"},
 }
 places_on = lru_cache(sgf_places)
 
@@ -53,6 +52,7 @@ def records(content: bytes, name: str) -> Iterator[tuple[str, Game | BadRecord]]
 
     The records of a collection are named name#1, name#2, ….
     """
+    content = in_readable_encoding(content)
     if (start := START.search(content)) is None or content.lstrip()[:1] == b"<":
         yield name, BadRecord(reason_without_record(content))
         return
@@ -73,6 +73,25 @@ def records(content: bytes, name: str) -> Iterator[tuple[str, Game | BadRecord]]
         except BadRecord as problem:
             yield record_name, problem
         start = following
+
+
+def in_readable_encoding(content: bytes) -> bytes:
+    """Returns a file in UTF-8 if its encoding hides delimiters in characters, else as it is.
+
+    Some programs escape the bytes of such characters, some declare an encoding and use another: the reading with the
+    most tokens is the one that closes its values where they end.
+    """
+    if not hides_delimiters(content):
+        return content
+    candidates = to_utf8(content)
+    readings = [*candidates, content] if declared(content) else [content, *candidates]
+    return max(readings, key=count_tokens)
+
+
+def count_tokens(content: bytes) -> int:
+    """The number of tokens of the first record; 0 if it cannot be read."""
+    start = START.search(content)
+    return len(tokens_of(content, start.start())[0]) if start else 0
 
 
 def reason_without_record(content: bytes) -> str:
@@ -137,7 +156,9 @@ def game_of(nodes: list[Node], name: str) -> Game:
     board: dict[int, int] = {}
     moves: list[int] = []
     colours: list[int] = []
+    to_move = b""
     for node in nodes:
+        to_move = to_move if moves else first(node, "PL") or to_move
         if (len(node) > 1 or COLOURS.keys().isdisjoint(node)) and not SET_UP.keys().isdisjoint(node):
             if moves:
                 raise BadRecord(f"sets up stones in the middle of the game, after move {len(moves)}")
@@ -155,7 +176,7 @@ def game_of(nodes: list[Node], name: str) -> Game:
         np.array([*stones.values()], np.uint8),
         np.array(moves, np.int16),
         np.array(colours, np.uint8),
-        first_colour(root, stones),
+        first_colour(to_move, stones),
         info,
     )
 
@@ -169,6 +190,8 @@ def first(node: Node, key: str) -> bytes:
 def size_of(root: Node) -> int:
     """Rows and columns of the board."""
     value = first(root, "SZ") or b"19"
+    columns, _, rows = (side.strip() for side in value.partition(b":"))
+    value = columns if columns == rows else value
     if not value.isdigit() or not 1 <= int(value[:9]) <= LARGEST:
         size = text(value).replace(":", "×")
         shape = size if "×" in size else f"{size}×{size}"
@@ -194,7 +217,7 @@ def set_up(node: Node, size: int, board: dict[int, int]) -> None:
     for key, colour in SET_UP.items():
         for value in node.get(key, ()):
             for place in places_of(value, key, size):
-                if colour and board.get(place):
+                if colour and board.get(place, 0) not in (0, colour):
                     raise BadRecord(f"sets up two stones at one point, {key}[{text(value)[:9]}]")
                 board[place] = colour
 
@@ -210,22 +233,9 @@ def places_of(value: bytes, key: str, size: int) -> list[int]:
     return [row * size + column for row in range(top, bottom + 1) for column in range(left, right + 1)]
 
 
-def first_colour(root: Node, stones: dict[int, int]) -> int:
-    """The colour to move in a record without moves: the value of PL, or else White after handicap stones."""
-    value = first(root, "PL")[:1].upper()
+def first_colour(to_move: bytes, stones: dict[int, int]) -> int:
+    """The colour to move in a record without moves: the value of its last PL, or else White after handicap stones."""
+    value = to_move[:1].upper()
     if value in (b"B", b"W", b"1", b"2"):
         return BLACK if value in (b"B", b"1") else WHITE
     return WHITE if stones and set(stones.values()) == {BLACK} else BLACK
-
-
-def text(value: bytes, encoding: bytes = b"") -> str:
-    """Decodes a short text in the encoding named by the record, or in one that fits."""
-    plain = simpletext_value(value) if b"\\" in value or b"\n" in value or b"\r" in value else value
-    if plain.isascii():
-        return plain.decode("ascii")
-    for name in (encoding.decode("ascii", "replace"), *ENCODINGS):
-        try:
-            return plain.decode(name)
-        except (UnicodeDecodeError, LookupError):
-            continue
-    raise AssertionError("latin-1 decodes everything")

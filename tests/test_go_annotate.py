@@ -57,6 +57,14 @@ def test_games_without_moves_or_on_other_sizes_are_refused(record, message):
         annotate_moves(sgf.read(record, "a.sgf"), by_hand)
 
 
+def test_an_annotated_record_with_hidden_delimiters_is_in_utf_8():
+    """In Shift_JIS the name 表 ends with the byte of a backslash, which would swallow the bracket behind it."""
+    content = "(;GM[1]CA[Shift_JIS]PB[表]PW[ゾロ];B[aa])".encode("shift_jis")
+    record = annotated_record(content, annotate_moves(sgf.read(content), by_hand), "go")
+    root = Sgf_game.from_bytes(record).get_root()
+    assert root.get_encoding() == "UTF-8" and (root.get("PB"), root.get("PW")) == ("表", "ゾロ")
+
+
 def test_an_annotated_record_keeps_its_content(game):
     """Comments, marks, names in their encoding, and variations stay; annotations are added."""
     written = annotated_record(RECORD, annotate_moves(game, by_hand), "m")

@@ -330,6 +330,13 @@ def test_check_reports_the_collection(collection):
     json.dumps(counts)
 
 
+def test_check_names_a_komi_that_cannot_be_used(tmp_path):
+    for name, komi in (("a", "abc"), ("b", "375"), ("c", "6.5"), ("d", "1000")):
+        (tmp_path / f"{name}.sgf").write_bytes(record(walk(ord(name)), f"KM[{komi}]"))
+    (remark,) = report([str(tmp_path)])["remarks"]
+    assert remark == f"1 game has a komi that cannot be used (first: {tmp_path}/a.sgf, 'abc' is not a number of points)"
+
+
 def test_the_domain_uses_check(collection):
     checked = neocog.domain("go").check(DataSpec(str(collection)))
     assert checked == report([str(collection)])

@@ -127,6 +127,23 @@ def test_loadsgf_loads_the_position_before_a_move(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("root", "komi", "remark"),
+    [
+        (b"AP[foxwq]KM[375]", "7.5", ""),
+        (b"AP[foxwq]KM[50]", "0.5", ""),
+        (b"KM[abc]", "7.5", "the record's komi 'abc' is not a number of points; the komi is 7.5"),
+        (b"KM[362]", "7.5", "the record's komi '362' is more than the 361 points of the board; the komi is 7.5"),
+        (b"", "7.5", "the record gives no komi; the komi is 7.5"),
+    ],
+)
+def test_loadsgf_never_keeps_the_komi_of_an_earlier_game(tmp_path, capsys, root, komi, remark):
+    path = tmp_path / "a.sgf"
+    path.write_bytes(b"(;SZ[19]" + root + b";B[pd];W[dd])")
+    assert send("komi 6.5", f"loadsgf {path}", "get_komi") == ["= ", "= ", f"= {komi}"]
+    assert capsys.readouterr().err.strip() == remark
+
+
+@pytest.mark.parametrize(
     ("content", "message"),
     [
         (None, "No such file or directory"),

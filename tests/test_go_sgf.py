@@ -11,6 +11,7 @@ from neocog.core.sources.content import Unreadable
 from neocog.go import record_files as record_files_module
 from neocog.go import sgf
 from neocog.go.collection import read_collection
+from neocog.go.komi import UnusableKomi, komi_in_points
 from neocog.go.record_files import record_files
 from neocog.go.sgf import BadRecord
 from sgfmill import sgf as sgfmill
@@ -94,6 +95,23 @@ def test_stones_may_be_set_up_in_rectangles_removed_and_after_the_root():
     assert game.stones.tolist() == [0, 24] and game.stone_colours.tolist() == [1, 2]
 
 
+def test_pl_may_stand_in_any_node_before_the_first_move():
+    game = sgf.read(b"(;GM[1]FF[4]SZ[19];AB[ab][bb][cb]AW[ac][bc][cc]PL[W]C[White to play])")
+    assert game.first == 2 and game.to_move(0) == 2
+    assert sgf.read(b"(;SZ[9]PL[W];;PL[B])").first == 1 and sgf.read(b"(;SZ[9];B[aa];PL[B])").to_move(1) == 2
+
+
+def test_a_stone_may_be_set_up_twice_at_one_point():
+    game = sgf.read(b"(;SZ[9]AB[cc][gg][cc];AB[gg];W[ee])")
+    assert game.stones.tolist() == [20, 60] and game.stone_colours.tolist() == [1, 1]
+
+
+@pytest.mark.parametrize("size", [b"19:19", b" 19 : 19 ", b"19"])
+def test_a_square_board_may_name_both_sides(size):
+    game = sgf.read(b"(;GM[1]FF[4]SZ[" + size + b"];B[pd];W[dd];B[pp];W[dp];B[qf];W[nc])")
+    assert game.size == 19 and len(game) == 6
+
+
 def test_pl_sets_the_colour_to_move():
     assert sgf.read(b"(;SZ[9]PL[W])").first == 2 and sgf.read(b"(;SZ[9]AB[aa]PL[B])").first == 1
 
@@ -115,11 +133,72 @@ def test_a_ko_may_be_filled_by_the_colour_that_took_it():
         *(("谢尔豪", "gb2312", b""), ("谢尔豪", "gb2312", b"CA[GB2312]"), ("谢尔豪", "gb2312", b"CA[UTF-8]")),
         *(("Müller", "latin-1", b""), ("Müller", "utf-8", b""), ("é", "utf-8", b"CA[?]")),
         ("이창호", "euc-kr", b"CA[EUC-KR]"),
+        *(("王喆", "gbk", b"CA[gb2312]"), ("李镕", "gbk", b"CA[gb2312]"), ("王喆", "gbk", b""), ("李镕", "gbk", b"")),
+        *(("André", "latin-1", b""), ("Müß", "latin-1", b""), ("Ñuñez", "latin-1", b"CA[gb2312]")),
+        *(("表示", "shift_jis", b"CA[Shift_JIS]"), ("表", "shift_jis", b"CA[Shift_JIS]"), ("表", "shift_jis", b"")),
+        *(
+            ("ゾロ", "shift_jis", b"CA[SHIFT-JIS]"),
+            ("ソ", "shift_jis", b"CA[sjis]"),
+            ("註", "gbk", b"CA[gb2312]"),
+            ("碶", "gbk", b"CA[GBK]"),
+        ),
+        *(("許功蓋", "big5", b"CA[Big5]"), ("張栩", "iso2022_jp", b"CA[ISO-2022-JP]"), ("表", "utf-8", b"")),
     ],
 )
 def test_names_are_read_in_the_usual_encodings(name, encoding, declared):
-    game = sgf.read(b"(;" + declared + b"PB[" + name.encode(encoding) + b"];B[aa])")
-    assert game.info.black == name
+    """Also where the second byte of a character is that of a backslash or a bracket."""
+    encoded = name.encode(encoding)
+    game = sgf.read(b"(;" + declared + b"PB[" + encoded + b"]PW[" + encoded + b"];B[aa];W[bb])")
+    assert (game.info.black, game.info.white, len(game)) == (name, name, 2)
+
+
+def test_a_program_may_escape_the_bytes_of_a_character():
+    """The backslash in 表 (95 5C) is escaped with another one."""
+    game = sgf.read(b"(;CA[Shift_JIS]PB[\x95\x5c\x5c]PW[\x83\x5c\x5c\x95\x5c\x5c];B[aa])")
+    assert (game.info.black, game.info.white) == ("表", "ソ表")
+
+
+def test_a_declared_encoding_that_is_not_used_costs_no_names():
+    """In GBK the last letter of André would swallow the bracket behind it."""
+    game = sgf.read(b"(;CA[gb2312]PB[" + "André".encode("latin-1") + b"]PW[Bo];B[aa])")
+    assert (game.info.black, game.info.white, len(game)) == ("André", "Bo", 1)
+
+
+def test_a_collection_in_several_encodings_keeps_its_names():
+    parts = (("表示", "shift_jis", b"Shift_JIS"), ("李镕", "gbk", b"gb2312"), ("Ann", "ascii", b"UTF-8"))
+    content = b"".join(b"(;GM[1]CA[%s]PB[%s];B[aa])" % (ca, name.encode(codec)) for name, codec, ca in parts)
+    games = [game for _, game in sgf.records(content, "x")]
+    assert games[2].info.black == "Ann" and games[1].info.black == "李镕" and len(games) == 3
+
+
+@pytest.mark.parametrize(
+    ("root", "komi"),
+    [
+        *((b"AP[foxwq]KM[375]", 7.5), (b"AP[foxwq]KM[650]", 6.5), (b"AP[foxwq]KM[50]", 0.5), (b"AP[foxwq]KM[0]", 0)),
+        *((b"AP[foxwq]KM[6.5]", 6.5), (b"AP[foxwq]KM[7]", 7), (b"KM[375]", 7.5), (b"KM[650]", 6.5), (b"KM[50]", 50)),
+        *((b"KM[3.75]", 7.5), (b"KM[2.75]", 5.5), (b"KM[6.50]", 6.5), (b"KM[6,5]", 6.5), (b"KM[-5.5]", -5.5)),
+        *((b"KM[]", None), (b"", None)),
+    ],
+)
+def test_the_komi_is_in_points(root, komi):
+    """Fox writes hundredths; a quarter counts stones (Chinese rules), which are two points."""
+    assert komi_in_points(sgf.read(b"(;" + root + b";B[aa])").info, 19) == komi
+
+
+@pytest.mark.parametrize(
+    ("komi", "sentence"),
+    [
+        (b"abc", "'abc' is not a number of points"),
+        (b"nan", "'nan' is not a number of points"),
+        (b"1e9", "'1e9' is not a number of points"),
+        (b"362", "'362' is more than the 361 points of the board"),
+    ],
+)
+def test_a_komi_that_cannot_be_used_has_a_reason(komi, sentence):
+    info = sgf.read(b"(;KM[" + komi + b"];B[aa])").info
+    with pytest.raises(UnusableKomi) as problem:
+        komi_in_points(info, 19)
+    assert str(problem.value) == sentence and info.komi == komi.decode()
 
 
 def test_escapes_in_names_are_read():

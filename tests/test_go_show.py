@@ -40,6 +40,11 @@ move 3 of 5: white G3, black to move"""
     )
 
 
+def test_the_caption_has_the_komi_in_points():
+    caption = diagram(sgf.read(b"(;SZ[19]KM[375]AP[foxwq];B[pd])", "a.sgf")).lines[0]
+    assert caption == "X black – O white, komi 7.5"
+
+
 def test_a_board_before_the_first_move_has_star_points(game):
     drawing = text(diagram(game, 0), unicode=False).splitlines()
     assert drawing[5] == " 5 . . . . + . . . . 5" and drawing[-1] == "before the first of 5 moves, white to move"

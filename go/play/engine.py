@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from pathlib import Path
 
+from ...core.progress import say
 from ...core.versions import neocog_version as package_version
 from .. import sgf
 from ..board import Board, result
 from ..coords import PASS, SIZE, place, vertex
 from ..diagram import board_diagram
+from ..game import Game
+from ..komi import UnusableKomi, komi_in_points
 from ..position import BLACK, WHITE
 from ..record_files import LARGEST_FILE
 from ..terminal import text
@@ -29,6 +31,7 @@ from .playouts import run_playouts
 # The protocol's fixed places in its order; with 5, 7 or 9 stones, the last one is at the last place.
 HANDICAP = ["D4", "Q16", "D16", "Q4", "D10", "Q10", "K4", "K16", "K10"]
 MAX_HANDICAP = 9
+KOMI = 7.5  # unless a command or a record sets another
 
 
 class Engine:
@@ -36,7 +39,7 @@ class Engine:
 
     def __init__(self, player: Player) -> None:
         self.player = player
-        self.board, self.komi, self.ended = Board(SIZE), 7.5, False
+        self.board, self.komi, self.ended = Board(SIZE), KOMI, False
 
     def execute(self, name: str, arguments: list[str]) -> str | Analysis:
         """Returns the response to a command. Raises Failure."""
@@ -122,9 +125,19 @@ class Engine:
         if game.size != SIZE:
             raise Failure(f"cannot load file: it is a game on {game.size}×{game.size}")
         self.board = Board.from_game(game, number)
-        with suppress(Failure):  # a record may have a komi that is not a number
-            self.set_komi([game.info.komi])
+        self.komi = self.loaded_komi(game)
         return ""
+
+    def loaded_komi(self, game: Game) -> float:
+        """The komi of a record, or the usual one, which is then reported: never that of an earlier game."""
+        try:
+            komi = komi_in_points(game.info, game.size)
+        except UnusableKomi as problem:
+            say(f"the record's komi {problem}; the komi is {KOMI:g}")
+            return KOMI
+        if komi is None:
+            say(f"the record gives no komi; the komi is {KOMI:g}")
+        return KOMI if komi is None else komi
 
     def showboard(self, arguments: list[str]) -> str:
         count = len(self.board.moves)
