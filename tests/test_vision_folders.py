@@ -104,12 +104,12 @@ def test_a_folder_that_may_not_be_read_is_bad(tmp_path: Path, monkeypatch: pytes
 
 def test_other_files_are_skipped_and_counted(tmp_path: Path) -> None:
     root = files(tmp_path / "set", "a", "b")
-    for name in ("a/notes.txt", "a/.DS_Store", "b/Thumbs.db", "list.json", "a/photo.heic"):
+    for name in ("a/notes.txt", "a/.DS_Store", "b/Thumbs.db", "list.json", "a/photo.psd"):
         (root / name).write_text("x")
     (root / "loose.png").write_bytes(png(7))
     data = loaded(root, tmp_path)
     assert sum(counts(data).values()) == 12 and not data.bad
-    assert any(remark.startswith("left out 5 files") and ".heic" in remark for remark in data.remarks)
+    assert any(remark.startswith("left out 5 files") and ".psd" in remark for remark in data.remarks)
     assert "left out 1 picture outside any class folder" in data.remarks
 
 

@@ -2,6 +2,8 @@
 
 import io
 import os
+import re
+import struct
 from pathlib import Path
 from typing import BinaryIO
 
@@ -12,8 +14,8 @@ from hypothesis import strategies as st
 from neocog.core.inputs import BytesInput, FileInput
 from neocog.core.problem import DATA, USAGE, Problem
 from neocog.core.sources.content import Unreadable, fetched
-from neocog.vision import data
-from neocog.vision.picture import Form, header, pixels
+from neocog.vision import data, heif
+from neocog.vision.picture import PICTURES, Form, header, pixels
 from PIL import Image
 
 RGB = Form((8, 8), "rgb", "crop")
@@ -73,11 +75,126 @@ def test_every_png_mode_gives_the_displayed_colour(image: Image.Image, colour: t
         (np.full((8, 8), 0.4, np.float32), 102),
         (np.full((8, 8), 102, np.float32), 102),
         (np.full((8, 8), 102 * 257, np.int32), 102),
-        (np.full((8, 8), np.nan, np.float32), 0),
     ],
 )
 def test_deep_tiffs_are_scaled_to_eight_bits_by_their_range(values: np.ndarray, expected: int) -> None:
     assert pixels(encoded(Image.fromarray(values), "TIFF"), RGB)[1][0, 4, 4] == expected
+
+
+def pgm(values: np.ndarray, maxval: int) -> bytes:
+    return b"P5 %d %d %d\n" % (*values.shape[::-1], maxval) + values.astype(">u2" if maxval > 255 else "u1").tobytes()
+
+
+@pytest.mark.parametrize(
+    ("value", "maxval", "expected"),
+    [(200, 65535, 1), (200, 255, 200), (1023, 1023, 255), (102 * 4, 1020, 102), (65535, 65535, 255), (7, 15, 119)],
+)
+def test_the_maxval_of_a_pgm_is_white(value: int, maxval: int, expected: int) -> None:
+    """A dark picture of 16 bits stays dark."""
+    assert pixels(pgm(np.full((32, 32), value), maxval), RGB)[1][0, 4, 4] == expected
+
+
+def tiff(values: np.ndarray, photometric: int, bits: int = 16) -> bytes:
+    """A TIFF of one uncompressed strip of grey values, in little-endian order."""
+    height, width = values.shape
+    data = values.astype("<u2").tobytes()
+    if bits == 12:  # two values in three bytes
+        first, second = values.reshape(-1, 2).T
+        data = np.stack([first >> 4, (first & 15) << 4 | second >> 8, second & 255], 1).astype(np.uint8).tobytes()
+    size = (256, width), (257, height), (258, bits), (259, 1), (262, photometric)
+    tags = [*size, (273, 8), (277, 1), (278, height), (279, len(data))]
+    entries = b"".join(struct.pack("<HHIHH", tag, 3, 1, value, 0) for tag, value in tags)
+    return struct.pack("<2sHI", b"II", 42, 8 + len(data)) + data + struct.pack("<H", len(tags)) + entries + bytes(4)
+
+
+@pytest.mark.parametrize(
+    ("value", "photometric", "bits", "expected"),
+    [(10 * 257, 0, 16, 245), (10 * 257, 1, 16, 10), (4095, 1, 12, 255), (2048, 1, 12, 128)],
+)
+def test_a_grey_tiff_has_the_white_and_the_depth_of_its_tags(
+    value: int, photometric: int, bits: int, expected: int
+) -> None:
+    assert pixels(tiff(np.full((8, 8), value), photometric, bits), RGB)[1][0, 4, 4] == expected
+
+
+def test_a_transparent_grey_of_sixteen_bits_becomes_white() -> None:
+    values = np.full((8, 8), 100 * 257, np.uint16)
+    values[:, 4:] = 1234
+    got = pixels(encoded(Image.fromarray(values), transparency=1234), RGB)[1]
+    assert got[0, 4].tolist() == [100] * 4 + [255] * 4
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_pixels_that_are_no_numbers_are_refused(value: float) -> None:
+    values = np.full((8, 8), 0.5, np.float32)
+    values[2, 5] = value
+    message = "holds pixels that are no numbers (NaN or infinite), first in row 2, column 5"
+    assert reason(encoded(Image.fromarray(values), "TIFF")) == message
+
+
+# --- HEIC and AVIF --------------------------------------------------------------------------------------------------
+
+
+def box(*brands: bytes) -> bytes:
+    """The first box of a file, followed by nothing that can be decoded."""
+    return struct.pack(">I4s4sI", 16 + 4 * len(brands), b"ftyp", brands[0], 0) + b"".join(brands) + bytes(range(200))
+
+
+@pytest.mark.parametrize(
+    ("content", "format", "package"),
+    [
+        (box(b"heic", b"mif1"), "HEIC", "'neocog[heif]'"),
+        (box(b"mif1", b"heic"), "HEIC", "'neocog[heif]'"),
+        (box(b"avif", b"mif1"), "AVIF", "-U pillow"),
+        (box(b"mif1", b"avif"), "AVIF", "-U pillow"),
+    ],
+)
+def test_heic_and_avif_are_named_with_how_to_convert_them(
+    content: bytes, format: str, package: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By their content: phones also name them .jpg."""
+    convert = f"convert it to JPEG or PNG, as in: magick x.{format.lower()} x.jpg"
+    if heif.pillow_formats(format):
+        assert re.fullmatch(rf"is {format} that cannot be decoded \(.+\); {re.escape(convert)}", reason(content), re.S)
+    monkeypatch.setattr(heif, "pillow_formats", lambda format: ())
+    assert reason(content) == f"is {format}; {convert}, or pip install {package}"
+    with pytest.raises(Unreadable, match=f"is {format}; "):
+        header(content)
+
+
+def test_a_video_is_not_taken_for_a_picture() -> None:
+    assert reason(box(b"isom", b"mp42")).startswith("is not a picture that can be read")
+
+
+def test_heic_files_are_listed_as_pictures() -> None:
+    assert all(PICTURES.named(name) for name in ("IMG_0001.HEIC", "a.heif", "a.hif", "b.avif"))
+
+
+def test_heic_is_read_where_pillow_heif_is_installed() -> None:
+    pytest.importorskip("pillow_heif").register_heif_opener()
+    scene = np.zeros((64, 96, 3), np.uint8)
+    scene[:, :48] = 250
+    content = encoded(Image.fromarray(scene), "HEIF", quality=90)
+    about, got = pixels(content, Form((64, 96), "rgb", "crop"))
+    assert about.size == (64, 96) and about.format == "HEIF" and not about.grey
+    assert abs(got.astype(int) - scene.transpose(2, 0, 1)).mean() < 8 and header(content).size == (64, 96)
+
+
+def test_avif_is_read_where_pillow_can() -> None:
+    if not heif.pillow_formats("AVIF"):
+        pytest.skip("this Pillow reads no AVIF")
+    scene = np.zeros((64, 96, 3), np.uint8)
+    scene[:, :48] = 250
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    stored = Image.fromarray(scene).transpose(Image.Transpose.ROTATE_90)
+    about, got = pixels(encoded(stored, "AVIF", quality=90, exif=exif), Form((64, 96), "rgb", "crop"))
+    assert about.size == (64, 96) and abs(got.astype(int) - scene.transpose(2, 0, 1)).mean() < 8
+
+
+def test_a_tiff_of_an_unknown_kind_is_named_as_such() -> None:
+    content = tiff(np.full((8, 8), 5), 0, 13)
+    assert reason(content).startswith("is a TIFF of a kind that Pillow cannot read; convert it to PNG")
 
 
 def test_cmyk_becomes_rgb() -> None:

@@ -19,10 +19,12 @@ from ..core.sources.decoded_rows import RowStore
 from ..core.sources.manifest import AssignedSource
 from ..core.sources.read import named_problems, source_of
 from .build import build, decode_set
+from .heif import decoders
 from .options import Options, options_of
 from .picture import PICTURES, Form, pixels
 from .sources import open_sources
 
+VERSION = 2  # of decoding; a change makes all caches stale
 PREPROCESSING = ("size", "colour", "fit", "mean", "std")  # the part of the index that a model keeps
 
 
@@ -51,7 +53,7 @@ def load(spec: DataSpec, labels: list[str] | None = None, preprocessing: Preproc
 def settings(size: Sequence[int] | None, colour: str, options: Options) -> tuple[object, ...]:
     """Everything besides the files that the arrays depend on."""
     table = (options.table.value, options.table.label, options.table.encoding)
-    return PIL.__version__, size, colour, options.fit, table
+    return VERSION, PIL.__version__, *decoders(), size, colour, options.fit, table
 
 
 def build_cache(

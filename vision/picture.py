@@ -13,6 +13,7 @@ import numpy.typing as npt
 from PIL import Image, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin
 
 from ..core.sources.content import Kind, Unreadable, is_text
+from . import heif
 
 Pixels = npt.NDArray[np.uint8]  # (C, H, W)
 
@@ -27,9 +28,12 @@ PICTURES = Kind(
     "picture",
     SUFFIXES,
     "a folder with one folder per class, a .zip or .tar of it, IDX files, CIFAR-10 batches or a .csv of path, label",
+    foreign=heif.SUFFIXES,  # not read everywhere
 )
 GREY = frozenset({"1", "L", "LA", "La", "I", "F", "I;16", "I;16L", "I;16B", "I;16N"})
 ORIENTATION = 0x0112  # EXIF tag
+BITS, PHOTOMETRIC, MIN_IS_WHITE = 258, 262, 0  # TIFF tags, and a value of the second
+TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -85,7 +89,9 @@ def pixels(content: Pixels | bytes, form: Form | None) -> tuple[Header, Pixels]:
             if form is not None:
                 decode_small(image, form, header)
             image.load()
-            return header, to_array(to_form(to_l_or_rgb(upright(image)), form))
+            return header, to_array(to_form(upright(to_l_or_rgb(image), orientation(image)), form))
+    except Unreadable:
+        raise
     except Exception as error:  # Pillow's decoders raise exceptions of many types
         raise Unreadable(reason(content, error)) from error
 
@@ -102,8 +108,9 @@ def header(content: Pixels | bytes) -> Header:
 
 
 def open_image(content: bytes) -> Image.Image:
-    """Opens an image in one of FORMATS; pixels are decoded later."""
-    return Image.open(io.BytesIO(content), formats=FORMATS)
+    """Opens an image in one of FORMATS, AVIF or HEIC; pixels are decoded later."""
+    format = heif.heif_format(content)
+    return Image.open(io.BytesIO(content), formats=heif.pillow_formats(format) if format else FORMATS)
 
 
 def header_of(image: Image.Image) -> Header:
@@ -142,10 +149,9 @@ def decode_small(image: Image.Image, form: Form, header: Header) -> None:
     image.draft(None, (2 * width, 2 * height))
 
 
-def upright(image: Image.Image) -> Image.Image:
-    """Rotates and mirrors by the EXIF orientation."""
-    value = orientation(image)
-    return image.transpose(UPRIGHT[value]) if value in UPRIGHT else image
+def upright(image: Image.Image, orientation: int) -> Image.Image:
+    """Rotates and mirrors by an EXIF orientation."""
+    return image.transpose(UPRIGHT[orientation]) if orientation in UPRIGHT else image
 
 
 def to_l_or_rgb(image: Image.Image) -> Image.Image:
@@ -159,14 +165,36 @@ def to_l_or_rgb(image: Image.Image) -> Image.Image:
 
 
 def eight_bits(image: Image.Image) -> Image.Image:
-    """Scales 16-bit, I and F greys to 0..255. The range of I and F is not stored, so it is inferred from the values."""
-    values = np.nan_to_num(np.array(image, np.float32))
-    top = values.max(initial=0)
-    if image.mode.startswith("I;16") or top > 255:
-        values /= 257  # 65535 = 257 * 255
-    elif image.mode == "F" and top <= 1:
+    """Scales 16-bit, I and F greys to 0..255. Raises Unreadable for pixels that are NaN or infinite."""
+    stored = np.array(image)
+    values = stored.astype(np.float32)
+    if not (finite := np.isfinite(values)).all():
+        row, column = np.argwhere(~finite)[0].tolist()
+        raise Unreadable(f"holds pixels that are no numbers (NaN or infinite), first in row {row}, column {column}")
+    if image.mode == "F" and values.max(initial=0) <= 1:
         values *= 255
-    return Image.fromarray(values.round().clip(0, 255).astype(np.uint8))
+    else:
+        values /= white_level(image, float(values.max(initial=0))) / 255
+    grey = values.round().clip(0, 255).astype(np.uint8)
+    if tiff_tag(image, PHOTOMETRIC) == MIN_IS_WHITE:
+        grey = 255 - grey
+    if image.format == "PNG" and isinstance(transparent := image.info.get("transparency"), int):
+        grey[stored == transparent] = 255  # over white, as other transparent pixels
+    return Image.fromarray(grey)
+
+
+def white_level(image: Image.Image, largest: float) -> float:
+    """The value of white in a grey image. The range of other I and F images than PGM is inferred from their values."""
+    if tiff_tag(image, BITS) == (12,):
+        return 4095
+    # Pillow scales PGM with a maxval of more than 255 to 16 bits.
+    deep = image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PPM")
+    return 65535 if deep or largest > 255 else 255
+
+
+def tiff_tag(image: Image.Image, tag: int) -> object:
+    """The value of a tag of a TIFF image; None if it is missing or the image is no TIFF."""
+    return image.tag_v2.get(tag) if isinstance(image, TiffImagePlugin.TiffImageFile) else None
 
 
 def to_form(image: Image.Image, form: Form | None) -> Image.Image:
@@ -234,7 +262,11 @@ def reason(content: bytes, error: Exception) -> str:
     if isinstance(error, Image.DecompressionBombError):
         limit = 2 * (Image.MAX_IMAGE_PIXELS or 0)
         return f"has more than {limit // 10**6} million pixels (a decompression bomb, or a picture to scale down first)"
+    if format := heif.heif_format(content):
+        return heif.heif_reason(format, error)
     if isinstance(error, UnidentifiedImageError):
+        if content[:4] in TIFF:
+            return "is a TIFF of a kind that Pillow cannot read; convert it to PNG, as in: magick x.tif x.png"
         kind = "holds text, not a picture" if is_text(content) else "is not a picture that can be read"
         return f"{kind} (supported are PNG, JPEG, WebP, BMP, GIF, TIFF)"
     if "truncated" in str(error) or isinstance(error, EOFError):

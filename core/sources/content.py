@@ -30,7 +30,7 @@ class Kind:
     suffixes: frozenset[str]  # lower case, with the dot
     expected: str  # what DATA may be, for messages: "a folder with one folder per class, …"
     patterns: bool = False  # True if --pattern reads labels from their names
-    foreign: frozenset[str] = frozenset()  # suffixes of formats that cannot be read: listed as bad, not ignored
+    foreign: frozenset[str] = frozenset()  # suffixes of formats that cannot be read everywhere: not ignored
 
     def named(self, name: str) -> bool:
         """Returns True if a file name has one of the suffixes."""
