@@ -64,6 +64,18 @@ def test_a_truncated_archive_is_refused(tmp_path: Path, name: str) -> None:
     assert "is damaged or breaks off" in message and "again" in message
 
 
+@pytest.mark.parametrize("content", [b"", b"words\n" * 99, b"\xfd7zXZ\0" + bytes(range(256)), "middle"])
+def test_a_corrupt_tar_xz_is_named_in_one_line(tmp_path: Path, content: bytes | str) -> None:
+    path = tmp_path / "set.tar.xz"
+    with tarfile.open(path, "w:xz") as archive:
+        archive.add(files(tmp_path / "set", "a", "b"), "set")
+    intact = path.read_bytes()
+    path.write_bytes(intact[:400] + bytes(200) + intact[600:] if isinstance(content, str) else content)
+    message = refused(path, tmp_path)
+    assert f"{path} is damaged or breaks off after " in message and "\n" not in message
+    assert message.endswith(": copy, download or pack it again")
+
+
 def test_a_member_with_a_wrong_checksum_is_a_bad_file(tmp_path: Path) -> None:
     root = files(tmp_path / "set", "a", "b", count=20)
     path = zipped(root, tmp_path / "set.zip")

@@ -144,10 +144,9 @@ def damage_reported(path: Path, counter: count[int]) -> Iterator[None]:
     except (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise Problem(f"{path} could not be read: {os.strerror(error.errno)}", DATA) from error
-        raise Problem(
-            f"{path} is damaged or breaks off after {next(counter):,} files ({error}): copy, download or pack it again",
-            DATA,
-        ) from error
+        reason = str(error).partition("\n")[0].rstrip(":")  # tarfile adds a line for each kind that it tried
+        where = f"after {next(counter):,} files ({reason})"
+        raise Problem(f"{path} is damaged or breaks off {where}: copy, download or pack it again", DATA) from error
 
 
 def zip_members(path: Path, largest: int) -> Iterator[Member]:
