@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 from neocog.core.data import Data, DataSpec
-from neocog.core.problem import Problem
+from neocog.core.problem import Bad, Problem
 from neocog.core.sources.columns import TableOptions, paths_to, read_records
+from neocog.core.sources.jsonl import TOO_DEEP, row_of
 from neocog.core.sources.table import read_table
 from neocog.speech import DOMAIN as SPEECH
 from neocog.text import DOMAIN as TEXT
@@ -175,6 +176,29 @@ def test_texts_with_lone_surrogates_are_skipped_and_named(tmp_path: Path) -> Non
     data = load(TEXT, tmp_path / "t.jsonl")
     assert sum(data.counts.values()) == COUNT
     assert [bad.reason for bad in data.bad] == ["holds surrogates, halves of characters, which are not text"]
+
+
+def test_labels_and_groups_with_lone_surrogates_are_left_out_and_named(tmp_path: Path) -> None:
+    lines = [json.dumps({"text": f"words {k}", "label": "xy"[k % 2], "who": "ann"}) for k in range(COUNT)]
+    lines += ['{"text": "one", "label": "x\\ud83d", "who": "ann"}', '{"text": "two", "label": "x", "who": "\\udc00"}']
+    (tmp_path / "t.jsonl").write_text("\n".join(lines))
+    spec = DataSpec(str(tmp_path / "t.jsonl"), group_by="who", options={"cache": tmp_path / "cache"}, max_bad=0.5)
+    data = TEXT.load(spec, None, None)
+    assert sum(data.counts.values()) == COUNT
+    assert [bad.reason for bad in data.bad] == ["holds surrogates, halves of characters, which are not text"] * 2
+
+
+def test_json_that_is_nested_too_deep_is_left_out_and_named(tmp_path: Path) -> None:
+    lines = [json.dumps({"text": f"words {k}", "label": "xy"[k % 2]}) for k in range(COUNT)]
+    lines.append(f'{{"text": {"[" * 100_000}{"]" * 100_000}, "label": "x"}}')
+    (tmp_path / "t.jsonl").write_text("\n".join(lines))
+    data = load(TEXT, tmp_path / "t.jsonl")
+    (bad,) = data.bad
+    assert bad.file.endswith("t.jsonl:13") and bad.reason == TOO_DEEP and sum(data.counts.values()) == COUNT
+    nested: list = []
+    for _ in range(100_000):
+        nested = [nested]
+    assert row_of("t.jsonl", 7, {"text": nested}, ["text"]) == Bad("t.jsonl:7", TOO_DEEP)
 
 
 def test_paths_of_a_table_may_be_written_with_backslashes(tmp_path: Path) -> None:

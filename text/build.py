@@ -15,7 +15,7 @@ from torch import from_numpy
 from ..core.data import Preprocessing
 from ..core.problem import DATA, Problem
 from ..core.sources.cache import Index
-from ..core.sources.content import Content, Unreadable, digest_of, fetched
+from ..core.sources.content import SURROGATES, Content, Unreadable, digest_of, fetched
 from ..core.sources.dataset import none_usable
 from ..core.sources.decoded_rows import DecodedSamples, build_index, report_progress
 from ..core.sources.encodings import EncodingIssues, decode_text
@@ -62,8 +62,7 @@ def cut_texts(manifest: Manifest, cutting: Cutting) -> Texts:
         except Unreadable as problem:
             texts.samples.bad.append(manifest.bad_sample(index, str(problem)))
         except UnicodeEncodeError:
-            reason = "holds surrogates, halves of characters, which are not text"
-            texts.samples.bad.append(manifest.bad_sample(index, reason))
+            texts.samples.bad.append(manifest.bad_sample(index, SURROGATES))
         else:
             if len(text) > MAX_CHARACTERS:
                 texts.remarks.append(f"{name} has {len(text):,} characters; the first {MAX_CHARACTERS:,} are taken")

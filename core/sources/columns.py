@@ -12,7 +12,7 @@ from itertools import chain, islice
 from typing import Any, NamedTuple
 
 from ..problem import DATA, USAGE, Bad, Problem, did_you_mean
-from .content import Kind, counted
+from .content import SURROGATES, Kind, counted, holds_surrogates
 from .judge import LabelColumn, could_be_labels, indicator_columns, is_header, one_label
 from .label_spelling import merged_remarks
 from .source import normalize_label
@@ -210,6 +210,8 @@ def record_of(row: Row, columns: Columns, cells: CellKind, name: str, split: str
         if split is None:
             return Bad(where, f"has the split {excerpt(cell)}; expected train, valid or test")
     group = None if columns.group is None else row.cells[columns.group]
+    if any(map(holds_surrogates, (value, label, group or ""))):
+        return Bad(where, SURROGATES)
     span = span_of(row, columns)
     if isinstance(span, str):
         return Bad(where, span)

@@ -11,6 +11,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
+SURROGATES = "holds surrogates, halves of characters, which are not text"
 LARGEST_FILE = 1 << 30  # bytes; read whole, so that a file that never ends cannot take the memory
 
 
@@ -94,6 +95,15 @@ def is_text(content: bytes) -> bool:
         return content[:1024].decode("utf-8", errors="strict").isprintable() or b"\n" in content[:1024]
     except UnicodeDecodeError:
         return False
+
+
+def holds_surrogates(text: str) -> bool:
+    """Returns True for a text with halves of characters, as \\ud83d alone is in JSON: it cannot be written anywhere."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
 
 
 def file_reason(path: Path, error: OSError) -> str:

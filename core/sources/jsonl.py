@@ -16,20 +16,25 @@ from .table import EXAMINED, Row, Table, cell_text, excerpt
 
 Numbered = tuple[int, dict[str, Any] | Bad]  # an object with its line, or with its number in an array
 
+TOO_DEEP = "is nested too deep to be read: expected an object of texts and labels"
+
 
 def read(name: str, text: str) -> Table:
     """The objects as rows; the first ones decide the columns."""
     objects = objects_in(name, text)
     first = list(islice(objects, EXAMINED))
     header = list(dict.fromkeys(field for _, fields in first if isinstance(fields, dict) for field in fields))
-    rows = (row_of(line, fields, header) for line, fields in chain(first, objects))
+    rows = (row_of(name, line, fields, header) for line, fields in chain(first, objects))
     return Table(name, rows, header or None)
 
 
-def row_of(line: int, fields: dict[str, Any] | Bad, header: list[str]) -> Row | Bad:
+def row_of(name: str, line: int, fields: dict[str, Any] | Bad, header: list[str]) -> Row | Bad:
     if isinstance(fields, Bad):
         return fields
-    return Row(line, [cell_text(fields.get(name)) for name in header])
+    try:
+        return Row(line, [cell_text(fields.get(column)) for column in header])
+    except RecursionError:
+        return Bad(f"{name}:{line}", TOO_DEEP)
 
 
 def objects_in(name: str, text: str) -> Iterator[Numbered]:
@@ -60,7 +65,10 @@ def read_lines(name: str, text: str) -> Iterator[Numbered]:
         where = f"{name}:{number}"
         try:
             value = json.loads(line)
-        except (ValueError, RecursionError) as error:
+        except RecursionError:
+            yield number, Bad(where, TOO_DEEP)
+            continue
+        except ValueError as error:
             yield number, Bad(where, f"is not JSON ({error}): {excerpt(line)}")
             continue
         if isinstance(value, dict):
