@@ -7,11 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ..data import Progress
+from ..native_output import native_stderr
 from ..problem import Bad, Problem
 from ..split import SPLITS
 from .content import Content, Kind
 from .dataset import require_few_bad, require_trainable
-from .decoded_rows import report_progress
+from .decoded_rows import add_decoder_remarks, report_progress
 from .label_spelling import label_remarks
 from .manifest import (
     NAMED,
@@ -22,7 +23,7 @@ from .manifest import (
     refuse_implausible_labels,
     select_known_labels,
 )
-from .parallel import in_parallel
+from .parallel import Watched, in_parallel
 from .source import SampleInfo
 
 UNEVEN = 10  # ratio of the largest class to the smallest: a network may learn to always predict the large one
@@ -60,12 +61,15 @@ def examine_all(
     """Decodes all examples and assigns the splits that training would assign."""
     good: list[tuple[int, bytes, Any]] = []
     bad = list(manifest.bad)
-    for count, (index, (digest, info, reason)) in enumerate(in_parallel(manifest.contents(), examine), 1):
-        if info is None:
-            bad.append(manifest.bad_sample(index, reason))
-        else:
-            good.append((index, digest, info))
-        report_progress(progress, count, len(manifest.samples))
+    with native_stderr() as output:
+        watched = Watched(examine, output)
+        for count, (index, (digest, info, reason)) in enumerate(in_parallel(manifest.contents(), watched), 1):
+            if info is None:
+                bad.append(manifest.bad_sample(index, reason))
+            else:
+                good.append((index, digest, info))
+            report_progress(progress, count, len(manifest.samples))
+        add_decoder_remarks(manifest, watched)
     good.sort(key=lambda entry: entry[0])
     indices = [index for index, _, _ in good]
     digests = [digest for _, digest, _ in good]

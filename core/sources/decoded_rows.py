@@ -10,11 +10,12 @@ from tempfile import SpooledTemporaryFile
 from typing import IO, Any, NamedTuple
 
 from ..data import Progress
+from ..native_output import native_stderr
 from ..split import SPLITS
 from .cache import Index
 from .content import Content, Kind
-from .manifest import BadSample, Manifest, assign_splits, order_labels
-from .parallel import in_parallel
+from .manifest import NAMED, BadSample, Manifest, assign_splits, order_labels
+from .parallel import Watched, in_parallel
 
 REPORTED = 100  # examples between two reports of progress
 IN_MEMORY = 1 << 28  # bytes of decoded rows that wait in memory for their order; more of them go to the disk
@@ -78,17 +79,32 @@ def decode_all(
 ) -> DecodedSamples:
     """Decodes the contents in parallel, every file read once, into `store`; `note` gets the info of each in order."""
     samples = DecodedSamples()
-    for count, (index, decoded) in enumerate(in_parallel(contents, decode), 1):
-        if decoded.info is not None:
-            note(decoded.info)
-        if decoded.row is None:
-            samples.bad.append(manifest.bad_sample(index, decoded.reason))
-        else:
-            store.append(decoded.row)
-            samples.indices.append(index)
-            samples.digests.append(decoded.digest)
-        report_progress(progress, count, len(manifest.samples))
+    with native_stderr() as output:
+        watched = Watched(decode, output)
+        for count, (index, decoded) in enumerate(in_parallel(contents, watched), 1):
+            if decoded.info is not None:
+                note(decoded.info)
+            if decoded.row is None:
+                samples.bad.append(manifest.bad_sample(index, decoded.reason))
+            else:
+                store.append(decoded.row)
+                samples.indices.append(index)
+                samples.digests.append(decoded.digest)
+            report_progress(progress, count, len(manifest.samples))
+        add_decoder_remarks(manifest, watched)
     return samples
+
+
+def add_decoder_remarks(manifest: Manifest, watched: Watched) -> None:
+    """Adds what compiled decoders wrote to standard error to the remarks of a manifest, with the names of the files."""
+    reports = watched.reports(manifest.contents)
+    if not reports:
+        return
+    named = "; ".join(f"{manifest.display_name(index)} ({text})" for index, text in reports[:NAMED])
+    more = f" and {len(reports) - NAMED:,} more" if len(reports) > NAMED else ""
+    remark = f"the decoder reports defects in {manifest.kind.counted(len(reports))}: {named}{more}"
+    if remark not in manifest.remarks:
+        manifest.remarks.append(remark)
 
 
 def report_progress(progress: Progress | None, count: int, total: int) -> None:

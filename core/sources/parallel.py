@@ -8,11 +8,12 @@ from __future__ import annotations
 import os
 import sys
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from multiprocessing.context import SpawnContext, SpawnProcess
 from typing import Any, TypeVar
 
+from ..native_output import NativeOutput, in_one_line
 from .content import Content
 
 Key = TypeVar("Key", bound=tuple[Any, Any])  # the name of a content, and the content
@@ -21,6 +22,7 @@ Result = TypeVar("Result")
 
 TOGETHER = 32  # files in one piece of work: a single one costs less than handing it to a thread
 BYTES_TOGETHER = 4 << 20  # in one piece of work, so that the pieces that wait stay below some 30 MB a processor
+MOST_SUSPECTS = 20  # files that are decoded again, one by one, to find those that a decoder reports on
 MOST_WORKERS = 16  # more would wait for the disk
 
 
@@ -36,6 +38,33 @@ def in_parallel(
 
     for results in ahead(pool, work_on, pieces(contents), 2 * workers):
         yield from results
+
+
+class Watched:
+    """Work on contents that notes during which of it compiled libraries wrote to standard error."""
+
+    def __init__(self, work: Callable[[int, Content], Result], output: NativeOutput) -> None:
+        self.work, self.output = work, output
+        self.suspects: list[int] = []
+
+    def __call__(self, index: int, content: Content) -> Any:
+        before = self.output.size
+        result = self.work(index, content)
+        if self.output.size != before:
+            self.suspects.append(index)
+        return result
+
+    def reports(self, contents: Callable[[Collection[int]], Iterable[tuple[int, Content]]]) -> list[tuple[int, str]]:
+        """The contents about which libraries write something, found by doing the work on the suspects one by one."""
+        if not self.suspects:
+            return []
+        reports = []
+        self.output.new_lines()
+        for index, content in contents(set(self.suspects[:MOST_SUSPECTS])):
+            self.work(index, content)
+            if lines := self.output.new_lines():
+                reports.append((index, in_one_line(lines)))
+        return reports
 
 
 def ahead(pool: Executor, work: Callable[[Piece], Result], pieces: Iterable[Piece], most: int) -> Iterator[Result]:

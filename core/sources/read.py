@@ -8,7 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ..inputs import BytesInput, FileInput, Input
+from ..native_output import in_one_line, native_stderr
 from ..problem import DATA, USAGE, Problem
+from ..progress import say
 from .content import Unreadable
 from .expand import missing
 
@@ -29,9 +31,13 @@ def title_of(value: Input, noun: str) -> str:
 
 @contextmanager
 def named_problems(value: Input, noun: str) -> Iterator[None]:
-    """Turns Unreadable into a Problem that names the input."""
+    """Turns Unreadable into a Problem that names the input, as remarks of its decoder do that compiled code prints."""
     try:
-        yield
+        with native_stderr() as output:
+            yield
+            lines = output.new_lines()
+        if lines:
+            say(f"{title_of(value, noun)}: its decoder reports: {in_one_line(lines)}")
     except Unreadable as error:
         if isinstance(value, FileInput) and not os.path.lexists(value.path):
             raise missing(value.path) from error
