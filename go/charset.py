@@ -109,7 +109,7 @@ def mostly_pairs(value: bytes) -> bool:
     In Latin-1 letters with accents stand among ASCII letters.
     """
     pairs = PAIR.findall(value)
-    return 2 * sum(pair[1] >= 0x80 for pair in pairs) >= len(pairs)
+    return 2 * len([pair for pair in pairs if pair[1] >= 0x80]) >= len(pairs)
 
 
 def begins_after_letter(value: bytes) -> bool:

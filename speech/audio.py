@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import soundfile
 import soxr
 
-from ..core.sources.content import Kind, Unreadable, beginning, is_text, size_of
+from ..core.sources.content import Kind, Unreadable, beginning, counted, file_reason, is_text, size_of
+from .containers import completed, read_range, share_of_samples, streams
 
 Samples = npt.NDArray[np.int16]  # (N,)
 Block = npt.NDArray[np.float32]  # (frames, channels), full scale is 1
+Mono = npt.NDArray[np.float32]  # (frames,)
 
 SUFFIXES = frozenset([".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc", ".au", ".w64"])
 FOREIGN = frozenset(
@@ -38,8 +40,10 @@ SHORTEST = 0.01  # seconds: a shorter recording holds no audible pitch
 LOUDEST = 32767
 CLIPPED = 0.001  # share of samples at full scale from which a recording sounds broken
 COMPLETE = 0.99  # of the samples that a header promises: a file with fewer is truncated
-STREAMED = 0x7FFFF000  # bytes in the header of a stream of unknown length
 SILENT = 0.001  # of full scale (−60 dB): a recording that never exceeds it is silent
+CANCELLED = 0.01  # of the power of independent channels: less is left where channels are in opposite phase
+
+OPPOSITE = "have channels in opposite phase, whose average is silence: the loudest channel is used"
 
 
 class Header(NamedTuple):
@@ -61,9 +65,11 @@ class RecordingInfo:
 
     header: Header
     seconds: float  # of the recording, or of the part that a table names
-    peak: float = 0.0  # the largest absolute value; full scale is 1
+    peak: float = 0.0  # the largest absolute value in any channel; full scale is 1
+    mixed_peak: float = 0.0  # of the average over the channels
     clipped_samples: int = 0  # at full scale
     count: int = 0  # samples in all channels
+    cancelled: bool = False  # channels in opposite phase: the loudest one is used instead of the average
 
     def measure(self, block: Block, start: int) -> None:
         """Updates the measurements with a block. Raises Unreadable if it holds NaN or infinite values."""
@@ -84,7 +90,38 @@ class RecordingInfo:
 
     @property
     def silent(self) -> bool:
-        return self.peak < SILENT
+        return self.mixed_peak < SILENT
+
+
+class Mixer:
+    """Averages channels, or takes the loudest one of those that cancel each other, such as a stereo in opposite phase.
+
+    The first block that is not silent decides.
+    """
+
+    def __init__(self, info: RecordingInfo) -> None:
+        self.info = info
+        self.decided = False
+        self.channel: int | None = None
+
+    def __call__(self, block: Block) -> Mono:
+        if block.shape[1] == 1:
+            self.info.mixed_peak = self.info.peak
+            return block[:, 0]
+        mono: Mono = block.mean(1)
+        if not self.decided:
+            self.decide(np.square(block).mean(0), float(np.square(mono).mean()))
+        if self.channel is not None:
+            mono = block[:, self.channel]
+        self.info.mixed_peak = max(self.info.mixed_peak, float(np.abs(mono).max(initial=0)))
+        return mono
+
+    def decide(self, powers: Mono, mixed: float) -> None:
+        """Compares the power of the average with that of independent channels."""
+        self.decided = float(powers.max()) >= SILENT**2
+        if self.decided and mixed < CANCELLED * float(powers.sum()) / len(powers) ** 2:
+            self.channel = int(powers.argmax())
+            self.info.cancelled = True
 
 
 def in_seconds(frames: int, header: Header) -> str:
@@ -111,7 +148,8 @@ def decode(file: Any, header: Header, rate: int | None, span: Span = None) -> tu
     start, stop = frame_range(header, span)
     info = RecordingInfo(header, (stop - start) / header.rate)
     buffer = bytearray()  # grows in place, unlike a list of blocks that are joined
-    for block in resample(blocks(file, start, stop, info), header.rate, rate or header.rate):
+    mono = map(Mixer(info), blocks(file, start, stop, info))
+    for block in resample(mono, header.rate, rate or header.rate):
         buffer += block.tobytes()
     info.seconds = info.count / (header.rate * header.channels)  # the header of an MP3 only estimates it
     if info.count < max(2, SHORTEST * header.rate) * header.channels:
@@ -122,34 +160,83 @@ def decode(file: Any, header: Header, rate: int | None, span: Span = None) -> tu
 
 
 def open_recording(content: bytes | Path) -> Any:
-    """An open recording. Raises Unreadable if it is none, or truncated."""
+    """An open recording, of all streams in the file. Raises Unreadable if it is none, or truncated."""
     size = len(content) if isinstance(content, bytes) else size_of(content)
     if not size:
         raise Unreadable("is empty (0 bytes)")
-    first = content[:LOOK] if isinstance(content, bytes) else beginning(content, LOOK)
+    with binary_file(content) as file:
+        if (share := share_of_samples(file, size)) < COMPLETE:
+            raise Unreadable(f"is cut short: {share:.0%} of the samples that its header promises are there")
+        ranges = streams(file, size)
+        parts = [read_range(file, start, stop - start) for start, stop in ranges] if len(ranges) > 1 else []
+        if (with_length := completed(file, size)) is not None:
+            return open_sound(io.BytesIO(with_length))
+    if parts:
+        return Chain([open_sound(io.BytesIO(part)) for part in parts])
+    return open_sound(io.BytesIO(content) if isinstance(content, bytes) else content)
+
+
+def binary_file(content: bytes | Path) -> BinaryIO:
+    """An open file of some bytes or of a path. Raises Unreadable."""
+    if isinstance(content, bytes):
+        return io.BytesIO(content)
     try:
-        file = soundfile.SoundFile(io.BytesIO(content) if isinstance(content, bytes) else content)
+        return content.open("rb")
+    except OSError as error:
+        raise Unreadable(file_reason(content, error)) from error
+
+
+def open_sound(content: BinaryIO | Path) -> Any:
+    try:
+        return soundfile.SoundFile(content)
     except (soundfile.LibsndfileError, RuntimeError, ValueError, TypeError) as error:
-        raise Unreadable(unknown_format(first, error)) from error
-    if (share := share_of_samples(first, size)) < COMPLETE:
-        file.close()
-        raise Unreadable(f"is cut short: {share:.0%} of the samples that its header promises are there")
-    return file
+        raise Unreadable(unknown_format(error, content)) from error
 
 
-def share_of_samples(first: bytes, size: int) -> float:
-    """The share of the samples promised by a WAV or AIFF header that is in the file; libsndfile ignores the rest.
+class Chain:
+    """Several streams of one file, read as one recording. Raises Unreadable if their rates or channels differ."""
 
-    It is 1 for other formats, and for streams, whose header promises nothing or more than 2 GB.
-    """
-    order: Any = {b"RIFF": "little", b"FORM": "big"}.get(first[:4])
-    offset = 12
-    while order and offset + 8 <= len(first):
-        length = int.from_bytes(first[offset + 4 : offset + 8], order)
-        if first[offset : offset + 4] in (b"data", b"SSND"):
-            return (size - offset - 8) / length if 0 < length < STREAMED else 1.0
-        offset += 8 + length + length % 2
-    return 1.0
+    def __init__(self, files: Sequence[Any]) -> None:
+        self.files, self.index = files, 0
+        first = files[0]
+        self.samplerate, self.channels = first.samplerate, first.channels
+        self.format, self.subtype = first.format, first.subtype
+        self.frames = sum(file.frames for file in files)
+        forms = dict.fromkeys(f"{file.samplerate:,} Hz, {counted(file.channels, 'channel')}" for file in files)
+        if len(forms) > 1:
+            self.close()
+            raise Unreadable(
+                f"holds {len(files)} streams one after the other that differ ({'; '.join(forms)}); split it, or "
+                "convert it to one stream"
+            )
+
+    def __enter__(self) -> Chain:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        for file in self.files:
+            file.close()
+
+    def read(self, frames: int, dtype: str, always_2d: bool) -> Any:
+        """The next frames; fewer at the end of a stream, none only at the end of the last."""
+        block = self.files[self.index].read(frames, dtype=dtype, always_2d=always_2d)
+        while not len(block) and self.index + 1 < len(self.files):
+            self.index += 1
+            block = self.files[self.index].read(frames, dtype=dtype, always_2d=always_2d)
+        return block
+
+    def seek(self, frame: int) -> None:
+        self.index = 0
+        while frame > self.files[self.index].frames and self.index + 1 < len(self.files):
+            frame -= self.files[self.index].frames
+            self.index += 1
+        self.files[self.index].seek(frame)
+
+    def tell(self) -> int:
+        return int(sum(file.frames for file in self.files[: self.index]) + self.files[self.index].tell())
 
 
 def read_header(file: Any) -> Header:
@@ -195,9 +282,8 @@ def decoder_position(file: Any) -> int:
         return 0
 
 
-def resample(blocks: Iterator[Block], old: int, new: int) -> Iterator[Samples]:
-    """Averages blocks over their channels and resamples them from `old` to `new` Hz."""
-    mono = (block[:, 0] if block.shape[1] == 1 else block.mean(1) for block in blocks)
+def resample(mono: Iterator[Mono], old: int, new: int) -> Iterator[Samples]:
+    """Resamples blocks of one channel from `old` to `new` Hz."""
     if old == new:
         yield from map(to_int16, mono)
         return
@@ -207,13 +293,14 @@ def resample(blocks: Iterator[Block], old: int, new: int) -> Iterator[Samples]:
     yield to_int16(stream.resample_chunk(np.zeros(0, np.float32), last=True))
 
 
-def to_int16(block: npt.NDArray[np.float32]) -> Samples:
+def to_int16(block: Mono) -> Samples:
     """Full scale 1 to int16; louder samples are clipped."""
     return (block * 32768).round().clip(-32768, 32767).astype(np.int16)
 
 
-def unknown_format(content: bytes, error: Exception) -> str:
+def unknown_format(error: Exception, source: BinaryIO | Path) -> str:
     """The reason why a file is not a recording that can be read."""
+    content = beginning(source, LOOK) if isinstance(source, Path) else read_range(source, 0, LOOK)
     if content[4:8] == b"ftyp":
         return f"is M4A or MP4 (AAC); {convert('m4a')}"
     if content[:4] == b"\x30\x26\xb2\x75":

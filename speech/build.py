@@ -17,7 +17,7 @@ from ..core.sources.cache import Index, write_array
 from ..core.sources.content import Content, Unreadable, counted, digest_of, fetched
 from ..core.sources.decoded_rows import Decoded, DecodedSamples, RowStore, build_index, decode_all
 from ..core.sources.manifest import Manifest
-from .audio import Header, RecordingInfo, Samples, Span, decode, fit, open_recording, read_header, sound
+from .audio import OPPOSITE, Header, RecordingInfo, Samples, Span, decode, fit, open_recording, read_header, sound
 from .frontend import Frontend, samples_in
 from .options import Options
 
@@ -70,6 +70,7 @@ class SetInfo:
     lost: float = 0.0  # seconds outside it
     seconds: float = 0.0  # of all recordings
     silent: int = 0
+    cancelled: int = 0
 
     def note(self, recording: Recording) -> None:
         assert recording.info is not None
@@ -79,6 +80,7 @@ class SetInfo:
         self.lost += lost
         self.cut += lost > 0
         self.silent += recording.info.silent
+        self.cancelled += recording.info.cancelled
 
     def remarks(self) -> list[str]:
         """Remarks on how the recordings were changed."""
@@ -95,6 +97,8 @@ class SetInfo:
             )
         if self.silent:
             remarks.append(f"{self.silent:,} of {count:,} recordings are silent; check lists them")
+        if self.cancelled:
+            remarks.append(f"{self.cancelled:,} of {count:,} recordings {OPPOSITE}; check lists them")
         return remarks
 
 

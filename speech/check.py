@@ -13,7 +13,7 @@ from ..core.sources.check import CheckedSample, Examined, examine_all, label_ref
 from ..core.sources.content import Content, Unreadable, counted
 from ..core.sources.manifest import NAMED, assign_groups, scan
 from ..core.split import SPLITS
-from .audio import RECORDINGS, RecordingInfo, Span, decode, open_recording, read_header
+from .audio import OPPOSITE, RECORDINGS, RecordingInfo, Span, decode, open_recording, read_header
 from .build import Recording, bytes_of, digest, form_of, span_seconds
 from .options import Options, options_of
 from .sources import noise_in, open_sources, unify_case
@@ -27,10 +27,10 @@ def check(spec: DataSpec) -> dict[str, Any]:
     assign_groups(manifest)
     unify_case(manifest)
     refusals = label_refusals(manifest)
-    headers: list[Recording] = []
+    headers: dict[int, Recording] = {}
     checked = examine_all(
         manifest,
-        lambda index, content: examine(content, manifest.samples[index].span, headers),
+        lambda index, content: examine(index, content, manifest.samples[index].span, headers),
         options.progress,
     )
     samples = checked.samples
@@ -40,22 +40,23 @@ def check(spec: DataSpec) -> dict[str, Any]:
         "rates": {f"{rate} Hz": count for rate, count in most_common(info.header.rate for info in infos)},
         "channels": {str(number): count for number, count in most_common(info.header.channels for info in infos)},
         "formats": dict(most_common(info.header.format for info in infos)),
-        "training": training_form(headers, options) if samples else {},
+        "training": training_form([*headers.values()], options) if samples else {},
         "clipped": [sample.file for sample in samples if sample.info.clipped],
         "silent": [sample.file for sample in samples if sample.info.silent],
+        "opposite_phase": [sample.file for sample in samples if sample.info.cancelled],
         "speakers": speakers(samples),
         "noise": noise_in(sources),
     }
     return report(manifest, checked, facts, refusals, recording_warnings(samples))
 
 
-def examine(content: Content, span: Span, headers: list[Recording]) -> Examined:
+def examine(index: int, content: Content, span: Span, headers: dict[int, Recording]) -> Examined:
     """The digest of a recording and its measurements, or the reason why it cannot be used; notes its header."""
     try:
         encoded = bytes_of(content)
         with open_recording(encoded) as file:
             header = read_header(file)
-            headers.append(Recording(header, span_seconds(header, span), header.rate))
+            headers[index] = Recording(header, span_seconds(header, span), header.rate)
             info, _ = decode(file, header, None, span)
     except Unreadable as problem:
         return Examined(b"", None, str(problem))
@@ -103,9 +104,11 @@ def recording_warnings(samples: Sequence[CheckedSample]) -> list[str]:
     warnings = []
     clipped = [sample.file for sample in samples if sample.info.clipped]
     silent = [sample.file for sample in samples if sample.info.silent]
+    opposite = [sample.file for sample in samples if sample.info.cancelled]
     for defect, files in (
         ("clipped: more than 0.1% of the samples are at full scale", clipped),
         ("silent: nothing in them is above −60 dB", silent),
+        (OPPOSITE, opposite),
     ):
         if files:
             warnings.append(f"{counted(len(files), 'recording')} {defect} (first: {files[0]})")

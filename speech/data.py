@@ -29,6 +29,7 @@ from .options import FORM, NAMED, Options, options_of
 from .sources import noise_in, open_sources, unify_case
 from .spectrogram import middles
 
+VERSION = 2  # of decoding; a change makes all caches stale
 STATISTICS = ("mean", "std")  # preprocessing that only normalisation over the set has
 
 
@@ -65,7 +66,7 @@ def load(spec: DataSpec, labels: list[str] | None = None, preprocessing: Preproc
 
 def settings(rate: int | None, seconds: float | None, options: Options, lenient: bool) -> tuple[object, ...]:
     """Everything besides the files that the arrays depend on."""
-    versions = (soundfile.__libsndfile_version__, soxr.__version__, RATE, COVERED, LONGEST)
+    versions = (VERSION, soundfile.__libsndfile_version__, soxr.__version__, RATE, COVERED, LONGEST)
     form = (rate, seconds, options.bands, options.frame, options.hop, options.deltas, options.normalise)
     return versions, form, options.naming, lenient, (options.table.value, options.table.label, options.table.encoding)
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import soundfile
 from neocog.core.sources.content import Unreadable
-from neocog.speech.audio import FOREIGN, RECORDINGS, fit, loudest, share_of_samples, sound, starts
+from neocog.speech.audio import FOREIGN, RECORDINGS, fit, loudest, sound, starts
+from neocog.speech.containers import share_of_samples, streams
 from recorded import hiss, tone, write
 
 CHIRP = 0.5 * np.sin(2 * np.pi * (200 + 1500 * np.arange(8000) / 8000) * np.arange(8000) / 8000)
@@ -131,14 +132,74 @@ def test_a_truncated_file_is_refused(tmp_path: Path, suffix: str, subtype: str) 
     assert 55 <= int(message.removeprefix("is cut short: ").partition("%")[0]) <= 60
 
 
+def with_large_chunk(content: bytes) -> bytes:
+    """A WAV file with 6 kB of iXML before its samples, as field recorders write it."""
+    start = content.index(b"data")
+    return content[:start] + b"iXML" + (6000).to_bytes(4, "little") + b"<x>" * 2000 + content[start:]
+
+
+def contained(form: str, samples: np.ndarray) -> bytes:
+    return with_large_chunk(encoded(samples)) if form == "iXML" else encoded(samples, form=form)
+
+
+@pytest.mark.parametrize("form", ["RF64", "W64", "AU", "NIST", "CAF", "AIFF", "WAV", "iXML"])
+def test_every_container_says_how_much_of_it_is_missing(form: str) -> None:
+    content = contained(form, tone(440, 2))
+    assert len(sound(content, None)[1]) == 16000
+    message = refused(content[: len(content) // 2])
+    share = int(message.removeprefix("is cut short: ").partition("%")[0])
+    assert message.endswith("% of the samples that its header promises are there") and 40 <= share <= 50
+
+
+@pytest.mark.parametrize("form", ["WAV", "AU", "W64"])
+def test_samples_behind_a_length_of_zero_are_read(form: str) -> None:
+    """A recorder that is switched off writes no length."""
+    samples = (tone(440, 1) * 32767).astype(np.int16)
+    content = bytearray(encoded(samples, form=form))
+    start, width = {"WAV": (4, 4), "W64": (16, 8), "AU": (8, 4)}[form]
+    start += 0 if form == "AU" else content.index(b"data")
+    content[start : start + width] = bytes(width)
+    assert np.array_equal(sound(bytes(content), None)[1], samples)
+
+
+def test_a_recording_without_samples_stays_empty() -> None:
+    content = encoded(np.zeros(0))
+    assert refused(content + b"LIST" + (4).to_bytes(4, "little") + b"INFO").startswith("has 0 samples")
+
+
+@pytest.mark.parametrize(
+    ("form", "subtype", "rate"), [("OGG", "VORBIS", 16000), ("OGG", "OPUS", 48000), ("MP3", "MPEG_LAYER_III", 16000)]
+)
+def test_all_streams_of_a_file_are_read(tmp_path: Path, form: str, subtype: str, rate: int) -> None:
+    """Internet radio and simple concatenation make such files."""
+    parts = [encoded(tone(hertz, 1, rate), rate, form, subtype) for hertz in (440, 880, 1320)]
+    content = b"".join(parts)
+    (tmp_path / "a").write_bytes(content)
+    assert [len(streams(io.BytesIO(part), len(part))) for part in (content, parts[0])] == [3, 1]
+    for source in (content, tmp_path / "a"):
+        info, samples = sound(source, rate)
+        assert abs(len(samples) / rate - 3) < 0.3 and info.seconds == len(samples) / rate
+        frequencies = [peak_of(part, rate) for part in np.array_split(samples, 3)]
+        assert np.abs(np.array(frequencies) - [440, 880, 1320]).max() <= 3
+    middle = sound(content, rate, (1.4, 1.9))[1]
+    assert abs(peak_of(np.pad(middle, (0, rate - len(middle))), rate) - 880) <= 3
+
+
+def test_streams_of_different_rates_are_refused() -> None:
+    content = encoded(tone(440, 1), 8000, "OGG", "VORBIS") + encoded(tone(440, 1, 16000), 16000, "OGG", "VORBIS")
+    assert refused(content) == (
+        "holds 2 streams one after the other that differ (8,000 Hz, 1 channel; 16,000 Hz, 1 channel); split it, or "
+        "convert it to one stream"
+    )
+
+
 @pytest.mark.parametrize("length", [0, 0x7FFFF000, 0xFFFFFFFF])
 def test_a_wav_file_from_a_pipe_is_read_without_its_length(tmp_path: Path, length: int) -> None:
     content = bytearray(write(tmp_path / "a.wav", tone(440, 1)).read_bytes())
     offset = content.index(b"data") + 4
     content[offset : offset + 4] = length.to_bytes(4, "little")
-    assert share_of_samples(bytes(content), len(content)) == 1
-    if length:
-        assert len(sound(bytes(content), None)[1]) == 8000
+    assert share_of_samples(io.BytesIO(content), len(content)) == 1
+    assert len(sound(bytes(content), None)[1]) == 8000
 
 
 def test_a_path_and_its_content_give_the_same_samples(tmp_path: Path) -> None:

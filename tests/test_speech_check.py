@@ -52,6 +52,17 @@ def test_clipped_and_silent_recordings_are_named(tmp_path: Path) -> None:
     assert "1 recording silent: nothing in them is above −60 dB (first: " in warnings
 
 
+def test_channels_in_opposite_phase_are_named(tmp_path: Path) -> None:
+    root = words(tmp_path / "set", 20)
+    write(root / "low" / "stereo.wav", np.stack([tone(300), -tone(300)], 1))
+    report = checked(root)
+    assert [Path(name).name for name in report["opposite_phase"]] == ["stereo.wav"] and report["silent"] == []
+    sentence = "have channels in opposite phase, whose average is silence: the loudest channel is used"
+    assert f"1 recording {sentence} (first: {report['opposite_phase'][0]})" in report["problems"]
+    data = load(DataSpec(str(root), options={"cache": str(tmp_path / "cache")}), None, None)
+    assert f"1 of 41 recordings {sentence}; check lists them" in data.remarks
+
+
 def test_bad_files_and_duplicates_are_listed(tmp_path: Path) -> None:
     root = words(tmp_path / "set", 20)
     (root / "low" / "empty.wav").touch()

@@ -210,7 +210,7 @@ def record_of(row: Row, columns: Columns, cells: CellKind, name: str, split: str
         if split is None:
             return Bad(where, f"has the split {excerpt(cell)}; expected train, valid or test")
     group = None if columns.group is None else row.cells[columns.group]
-    if any(map(holds_surrogates, (value, label, group or ""))):
+    if any(map(holds_surrogates, (value, row.cells[columns.label or 0], group or ""))):
         return Bad(where, SURROGATES)
     span = span_of(row, columns)
     if isinstance(span, str):
