@@ -235,6 +235,13 @@ def test_fasttext_labels_in_lines_say_more_than_names_of_files(tmp_path: Path) -
     assert read_labels(tmp_path) == EACH
 
 
+def test_a_file_called_train_is_no_class(tmp_path: Path) -> None:
+    for name, texts in (("train.txt", GOOD), ("other.txt", BAD)):
+        saved(tmp_path / name, "\n".join(texts))
+    message = refusal(tmp_path)
+    assert "holds train.txt, which is a split by its name, beside other.txt, which is none; name the data" in message
+
+
 def test_several_fasttext_labels_are_refused(tmp_path: Path) -> None:
     lines = [
         f"__label__{label} __label__{'long' if label == 'bad' else 'good'} {text}"
@@ -383,6 +390,24 @@ def test_the_shared_parquet_of_hugging_face_datasets(shared: Path, tmp_path: Pat
     spec = DataSpec(str(shared / "formats" / "hf-parquet" / "sign-digits"), options={"cache": tmp_path})
     data = VISION.load(spec, None, None)
     assert data.counts["test"] == 30 and data.counts["train"] + data.counts["valid"] == 80 and len(data.labels) == 10
+
+
+def test_parquet_of_texts_has_the_names_of_its_classes(tmp_path: Path) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    features = {"content": {"_type": "Value"}, "mood": {"names": ["good", "bad"], "_type": "ClassLabel"}}
+    metadata = {"huggingface": json.dumps({"info": {"features": features}})}
+    columns = {"content": [text for text, _ in PAIRS], "mood": [int(label == "bad") for _, label in PAIRS]}
+    parquet.write_table(pyarrow.table(columns).replace_schema_metadata(metadata), tmp_path / "t.parquet")
+    assert read_labels(tmp_path / "t.parquet") == EACH
+    assert load(tmp_path / "t.parquet").labels == ["good", "bad"]
+
+
+def test_labels_of_many_classes_are_recognised(tmp_path: Path) -> None:
+    rows = [(f"words about the topic in sentence {k}", f"topic {k % 150}") for k in range(900)]
+    source = open_source(str(saved(tmp_path / "t.csv", table(rows))), Reading())
+    assert len({sample.label for sample in source.scan(None).samples}) == 150
 
 
 # --- tables: what is refused ------------------------------------------------------------------------------------------

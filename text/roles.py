@@ -57,6 +57,18 @@ def roles(location: str, names: Sequence[str]) -> list[Role]:
     return [Role(name, None, label) for name, label in zip(files, labels_in(files), strict=True)]
 
 
+def refuse_split_among_classes(location: str, roles: Sequence[Role]) -> None:
+    """Raises Problem if a file that is called train, which is a split, would be a class beside other files."""
+    training = next((role.name for role in roles if role.label and split_in(role.name)[0] == "train"), None)
+    remaining = next((role.name for role in roles if split_in(role.name)[0] is None), None)
+    if training and remaining:
+        raise Problem(
+            f"{location} holds {training}, which is a split by its name, beside {remaining}, which is none; name the "
+            "data and --test, or rename the files",
+            DATA,
+        )
+
+
 def labels_in(names: Sequence[str]) -> list[str]:
     """The labels that files stand for: the part of their names that differs, `rt-polarity.pos`, `pos.txt`."""
     bases = [PurePath(name).name for name in names]

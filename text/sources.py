@@ -24,7 +24,7 @@ from ..core.sources.table import PARQUET, TABLES, Table, parse_table, read_table
 from . import lines
 from .columns import TEXT_CELLS
 from .options import Reading
-from .roles import CLASSES, Role, roles
+from .roles import CLASSES, Role, refuse_split_among_classes, roles
 
 EXPECTED = (
     "a CSV, TSV, JSON Lines or Parquet file with a column of texts and one of labels, a folder with one folder of "
@@ -62,6 +62,8 @@ class TextRows:
                     self.add(role, record, manifest)
             else:
                 names = [line.strip() for line in decode_text(encoded(content, name))[0].split("\n") if line.strip()]
+        if manifest.label_column is None:  # then classes are files
+            refuse_split_among_classes(self.location, self.roles)
         manifest.grouped = any(sample.group is not None for sample in manifest.samples)
         manifest.samples = name_labels(manifest.samples, names)
         manifest.remarks += [remark for table in tables for remark in table.remarks] + announce(tables)

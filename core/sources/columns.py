@@ -27,6 +27,7 @@ PATH_NAMES = ("path", "file", "filename", "file_name", "filepath", "image", "aud
 SPLIT_COLUMNS = ("split", "part", "fold")
 START_NAMES = ("start", "begin", "onset", "from")  # seconds into the file if a row names a part of it
 END_NAMES = ("end", "stop", "offset", "to")
+COMPARED = 2000  # rows, from all over a table, in which the labels of hundreds of classes recur
 LONGEST_NAME = 40  # characters: a longer cell is not the name of a column
 
 
@@ -176,7 +177,7 @@ def lower(names: Sequence[str]) -> list[str]:
     return [name.strip().lower() for name in names]
 
 
-def spaced(rows: Sequence[Row], most: int = EXAMINED) -> list[Row]:
+def spaced(rows: Sequence[Row], most: int = COMPARED) -> list[Row]:
     """At most so many rows, evenly spaced, from the first on."""
     return [rows[index * len(rows) // most] for index in range(most)] if len(rows) > most else list(rows)
 

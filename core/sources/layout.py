@@ -26,10 +26,14 @@ def class_folders(files: Files, kind: Kind, names: Sequence[str] | None = None) 
     samples, _ = label_by_folder((name, split_path(name)) for name in names)
     selected, labelled = set(names), {sample.name for sample in samples}
     outside = [name for name in names if name not in labelled]
-    by_programs = Counter(folder for name in files.names if (folder := left_by_program(name, kind)))
-    ignored = Counter(
-        suffix_of(name) for name in files.names if name not in selected and not left_by_program(name, kind)
-    )
+    by_programs, ignored = Counter[str](), Counter[str]()
+    for name in files.names:
+        if name in selected:
+            continue
+        if folder := left_by_program(name, kind):
+            by_programs[folder] += 1
+        else:
+            ignored[suffix_of(name)] += 1
     manifest = SourceManifest(samples, list(files.bad), ignored, outside)
     if by_programs:
         places = ", ".join(f"{count:,} in {folder}" for folder, count in by_programs.most_common())
