@@ -133,7 +133,7 @@ def _maps(model: Model, source: str, place: Place, json: bool, options: dict[str
         units = ", ".join(f"{index} ({largest[index]:.3g})" for index in order)
         print(f"{place.name}: the units with the largest activations are {units}")
     name = Path(sources[0].name).name if not model.domain.capability(Readable) else "the text"
-    return responses.maps_sheet(model, inputs, place, name)
+    return responses.maps_sheet(model, sources[0], inputs, place, name)
 
 
 def _top(model: Model, data: str, place: Place, unit: int | None, json: bool, quiet: bool) -> Sheet | None:

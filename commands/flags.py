@@ -102,6 +102,10 @@ MOVE = Annotated[int | None, flag("The position before move N.", "Boards", defau
 PLANES = Annotated[str | None, flag("Input planes: all (48), stones, or a matrix.", "Boards", default="all")]
 
 # Texts
+TEXT = Annotated[
+    list[str] | None,
+    flag("A text itself, even if it looks like a file name; may be repeated.", "Texts", "--text", default="none"),
+]
 TEXT_COLUMN = Annotated[
     str | None, flag("Columns with the text, by name or number: title,body.", "Texts", default="found by content")
 ]

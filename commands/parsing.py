@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -107,13 +108,29 @@ def check_names(assigned: dict[str, Any], domain: Domain) -> None:
             raise Problem(f"{name} is not a setting{hint}; the settings are {', '.join(settings)}{options}", USAGE)
 
 
-def model_and_inputs(model: str, inputs: list[str]) -> tuple[str, list[str]]:
+def model_and_inputs(model: str, inputs: list[str], texts: Sequence[str]) -> tuple[str, list[str]]:
     """The model and inputs of predict; a game record in the place of the model is for the included Go network."""
     if model.lower().endswith(".sgf"):
         model, inputs = "go", [model, *inputs]
-    if not inputs:
+    if not inputs and not texts:
         raise Problem("predict takes a model and inputs, as in: neocog predict runs/vision-… photo.jpg", USAGE)
     return model, inputs
+
+
+def inputs_of(domain: Domain, arguments: Sequence[str], texts: Sequence[str] = ()) -> list[Input]:
+    """The inputs of a command: files, folders and globs, the content of stdin for `-`, and the texts of --text.
+
+    Raises Problem for --text in a domain whose inputs are not texts.
+    """
+    from ..core.inputs import BytesInput, LineInputs, TextInput
+
+    if texts:
+        domain.require(LineInputs, "--text")
+    paths = [argument for argument in arguments if argument != "-"]
+    inputs = list(domain.expand_paths(paths)) if paths else []
+    if "-" in arguments:
+        inputs.append(BytesInput(sys.stdin.buffer.read()))
+    return [*inputs, *map(TextInput, texts)]
 
 
 def input_options(domain: Domain, values: dict[str, Any]) -> dict[str, Any]:

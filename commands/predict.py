@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -28,10 +27,13 @@ from .flags import (
     SYMMETRIES,
     TEST,
     TEST_WHERE,
+    TEXT,
     TEXT_COLUMN,
     UNKNOWN,
     flag,
 )
+
+TOP = 3  # labels that are listed for an input
 
 
 def evaluate(
@@ -48,6 +50,11 @@ def evaluate(
     label_level: LABEL_LEVEL = None,
     cache: CACHE = None,
     confusion: Annotated[Path | None, flag("Write the confusion matrix to this PNG file.")] = None,
+    predictions: Annotated[
+        Path | None,
+        flag("Write a row for each example, with its true label and prediction: FILE.csv, .jsonl or .json."),
+    ] = None,
+    force: Annotated[bool, flag("Replace the file of --predictions.", None, "--force")] = False,
     symmetries: SYMMETRIES = None,
     device: DEVICE = None,
     json: JSON = False,
@@ -59,7 +66,11 @@ def evaluate(
     [bold]neocog evaluate go games.zip --symmetries 8[/bold]
     """
     from .. import load
+    from ..core import feed
+    from ..core.explain.sheet import check_output
+    from . import row_files
 
+    check_output(predictions, force, row_files.ENDINGS)
     if part not in (None, "train", "valid", "test", "all"):
         raise Problem(f"--part is test, valid, train or all; got {part}", USAGE)
     loaded_model = load(model, device or "auto", symmetries)
@@ -69,7 +80,11 @@ def evaluate(
     with progress("reading", "files", quiet) as bar:
         loaded = loaded_model.load(replace(source, progress=bar))
     start = time.perf_counter()
-    metrics = loaded_model.evaluate(loaded, part) | {"seconds": round(time.perf_counter() - start, 2), "model": model}
+    loaded_model.check_weights()
+    examples, scored_on = loaded_model.examples(loaded, part)
+    probabilities = feed.predict_proba(loaded_model, examples)
+    metrics = loaded_model.metrics(probabilities, examples) | {"scored_on": scored_on}
+    metrics |= {"seconds": round(time.perf_counter() - start, 2), "model": model}
     for remark in [] if quiet else loaded.remarks:
         say(remark)
     if confusion:
@@ -77,6 +92,10 @@ def evaluate(
         if save is None:
             raise Problem(f"--confusion is for classification; this model's task is {loaded_model.task.name}", USAGE)
         save(confusion)
+    if predictions:
+        rows = row_files.labelled_rows(loaded_model.task, probabilities, examples, TOP)
+        row_files.write_rows(predictions, rows, loaded_model.task, ("label", "correct"))
+        say(f"wrote {predictions}")
     output.document(metrics) if json else output.metrics(metrics, loaded_model.task)
 
 
@@ -89,14 +108,19 @@ def predict(
             show_default=False,
         ),
     ] = None,
-    top: Annotated[int, typer.Option(help="The number of labels to list.", min=1)] = 3,
+    top: Annotated[int, typer.Option(help="The number of labels to list.", min=1)] = TOP,
+    text: TEXT = None,
+    out: Annotated[
+        Path | None,
+        flag(
+            "Write a row for each input: FILE.csv, .jsonl or .json; of a board, FILE.svg or FILE.png draws the most "
+            "probable moves."
+        ),
+    ] = None,
     labels: LABELS = None,
     text_column: TEXT_COLUMN = None,
     move: MOVE = None,
     symmetries: SYMMETRIES = None,
-    out: Annotated[
-        Path | None, flag("Draw the board with the most probable moves: FILE.svg or FILE.png.", "Boards")
-    ] = None,
     force: Annotated[bool, flag("Replace the files of --labels and --out.", None, "--force")] = False,
     device: DEVICE = None,
     json: JSON = False,
@@ -108,41 +132,44 @@ def predict(
     [bold]neocog predict runs/vision-swift-… cat.jpg holiday/[/bold]
     [bold]cat cat.jpg | neocog predict runs/… - --json[/bold]
     [bold]neocog predict runs/speech-… meeting.flac --labels meeting.TextGrid[/bold]
-    [bold]neocog predict runs/text-… reviews.csv > predicted.csv[/bold]
+    [bold]neocog predict runs/text-… reviews.csv --out predicted.csv[/bold]
+    [bold]neocog predict runs/text-… --text "What a waste of time"[/bold]
     [bold]tail -f log | neocog predict runs/text-… -[/bold]
     [bold]neocog predict game.sgf --move 57 --top 5 --symmetries 8[/bold]
     """
     from .. import load
-    from ..core.inputs import BytesInput
-    from . import predictions
+    from . import predictions, row_files
 
-    model, inputs = parsing.model_and_inputs(model, inputs or [])
+    texts = text or []
+    model, inputs = parsing.model_and_inputs(model, inputs or [], texts)
     loaded = load(model, device or "auto", symmetries)
     options = parsing.input_options(loaded.domain, {"move": move})
-    unpredicted = predictions.predict_stream(loaded, inputs, top, json, {"text_column": text_column})
-    if unpredicted is not None:
-        raise typer.Exit(DATA if unpredicted else 0)
-    paths = [argument for argument in inputs if argument != "-"]
-    values = loaded.domain.expand_paths(paths) if paths else []
-    if "-" in inputs:
-        values.append(BytesInput(sys.stdin.buffer.read()))
-    values = parsing.with_options(values, options)
-    for message, file in (("--labels is for one recording", labels), ("--out is for one record", out)):
-        if file and len(values) != 1:
-            raise Problem(f"{message}; got {len(values)}", USAGE)
+    if out:
+        predictions.check_out(loaded.domain, out, force)
     if labels:
         predictions.check_labels(loaded.domain, labels, force)
-    if out:
-        predictions.check_picture(loaded.domain, out, force)
+    picture, rows_out = (out, None) if predictions.is_picture(out) else (None, out)
+    if not texts:
+        columns = {"text_column": text_column}
+        unpredicted = predictions.predict_stream(loaded, inputs, top, json, columns, rows_out)
+        if unpredicted is not None:
+            raise typer.Exit(DATA if unpredicted else 0)
+    values = parsing.with_options(parsing.inputs_of(loaded.domain, inputs, texts), options)
+    for message, file in (("--labels is for one recording", labels), ("a picture is of one record", picture)):
+        if file and len(values) != 1:
+            raise Problem(f"{message}; got {len(values)}", USAGE)
     rows = loaded.predict(values, top)
     problems = [row for row in rows if "problem" in row]
     if labels and not problems:
         predictions.write_labels(loaded.domain, rows[0], labels)
     if len(values) == 1 and not problems:
-        predictions.draw(loaded, values[0], rows[0], out, show=not json)
+        predictions.draw(loaded, values[0], rows[0], picture, show=not json and not rows_out)
+    if rows_out:
+        row_files.write_rows(rows_out, rows, loaded.task, row_files.problem_column(rows))
+        say(f"wrote {rows_out}")
     if json:
         output.document(rows)
-    else:
+    elif not rows_out:
         output.predictions([row for row in rows if "problem" not in row], loaded.task)
     for row in problems:
         predictions.print_problem(row)

@@ -8,20 +8,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core import files, stream
+from ..core.explain.sheet import check_output
+from ..core.presentation import Drawable
 from ..core.problem import USAGE, Problem
 from ..core.progress import say
-from . import output
+from . import output, row_files
 
 if TYPE_CHECKING:
     from ..core.domain import Domain
     from ..core.inputs import Input
     from ..core.model import Model
 
+PICTURES = (".svg", ".png")  # of domains whose predictions are drawn
+
 
 def predict_stream(
-    model: Model, inputs: Sequence[str], top: int, json: bool, options: Mapping[str, str | None]
+    model: Model, inputs: Sequence[str], top: int, json: bool, options: Mapping[str, str | None], out: Path | None
 ) -> int | None:
-    """Predicts lines of stdin, or the rows of a table, and prints the predictions.
+    """Predicts lines of stdin, or the rows of a table, and prints the predictions or writes them to `out`.
 
     Returns the number of lines or rows without a prediction; None if the inputs are neither.
     """
@@ -29,7 +33,7 @@ def predict_stream(
     from ..core.stream import Tabular
 
     if model.domain.capability(LineInputs) and list(inputs) == ["-"]:
-        return predict_lines(model, top, json)
+        return predict_lines(model, top, json, out)
     set_options = {name: value for name, value in options.items() if value is not None}
     tabular = model.domain.capability(Tabular)
     if not tabular or len(inputs) != 1:
@@ -38,30 +42,44 @@ def predict_stream(
         return None
     for remark in table.remarks:
         say(remark)
-    if json:
+    if out:
+        unpredicted = row_files.write_table(out, model, table, top)
+        say(f"wrote {out}")
+    elif json:
         rows = [row for _, row in stream.rows(model, table, top)]
         output.document(rows)
         return sum("problem" in row for row in rows)
-    if unpredicted := stream.write_csv(model, table):
+    else:
+        unpredicted = stream.write_csv(model, table)
+    if unpredicted:
         say(f"{inputs[0]}: {unpredicted:,} row(s) hold no input and have no prediction")
     return unpredicted
 
 
-def predict_lines(model: Model, top: int, json: bool) -> int:
-    """Predicts each line of stdin when it arrives; with `json`, as the items of one document."""
+def predict_lines(model: Model, top: int, json: bool, out: Path | None) -> int:
+    """Predicts each line of stdin when it arrives; with `json`, as the items of one document.
+
+    A line without a prediction, such as a blank one, keeps its place: an empty line, or an item with its problem.
+    """
     unpredicted = 0
     items: Any = output.Items() if json else None
+    rows: list[dict[str, Any]] = []
     for row in stream.lines(model, stream.arriving(sys.stdin.buffer), top):
         if "problem" in row:
             unpredicted += 1
             say(f"line {row['input'][:40]!r}: {row['problem']}")
+        if out:
+            rows.append(row)
         if items:
             items.add(row)
-        elif "problem" not in row:
-            output.predictions([row], model.task)
+        elif not out:
+            print() if "problem" in row else output.predictions([row], model.task)
         sys.stdout.flush()
     if items:
         items.close()
+    if out:
+        row_files.write_rows(out, rows, model.task, row_files.problem_column(rows))
+        say(f"wrote {out}")
     return unpredicted
 
 
@@ -93,20 +111,22 @@ def check_labels(domain: Domain, path: Path, force: bool) -> None:
     files.check_overwrite(path, force)
 
 
-def check_picture(domain: Domain, path: Path, force: bool) -> None:
-    """Raises Problem if a picture cannot be written, before anything is computed."""
-    from ..core.presentation import Drawable
+def check_out(domain: Domain, path: Path, force: bool) -> None:
+    """Raises Problem if --out cannot be written, before anything is computed."""
+    endings: tuple[str, ...] = row_files.ENDINGS
+    if domain.capability(Drawable):
+        endings += PICTURES
+    elif path.suffix.lower() in PICTURES:
+        raise Problem(f"--out {path.name} is not for {domain.name}; expected {', '.join(endings)}", USAGE)
+    check_output(path, force, endings)
 
-    domain.require(Drawable, "--out")
-    if path.suffix.lower() not in (".svg", ".png"):
-        raise Problem(f"--out is a .svg or a .png; got {path.name}", USAGE)
-    files.check_overwrite(path, force)
+
+def is_picture(path: Path | None) -> bool:
+    return path is not None and path.suffix.lower() in PICTURES
 
 
 def draw(model: Model, value: Input, row: dict[str, Any], out: Path | None, show: bool) -> None:
     """Draws an input with its prediction in the terminal and as a file, in a domain that draws."""
-    from ..core.presentation import Drawable
-
     if (drawable := model.domain.capability(Drawable)) is None:
         return
     drawing = drawable.draw(value, row, model.card.preprocessing)

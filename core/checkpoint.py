@@ -56,7 +56,8 @@ def find(model: str) -> Path:
         )
     if not path.exists():
         siblings = path.parent.iterdir() if path.parent.is_dir() else ()
-        close = did_you_mean(path.name, [sibling.name for sibling in siblings])
+        folder = "" if path.parent == Path() else f"{path.parent}/"
+        close = did_you_mean(path.name, [sibling.name for sibling in siblings], folder)
         raise Problem(f"{model} does not exist{close}; expected a model file or a run's folder", USAGE)
     return path
 

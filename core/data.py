@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
+from itertools import chain
 from typing import Any, Literal
 
 import torch
@@ -29,6 +30,7 @@ class Examples:
     names: Sequence[str] | LazyNames  # of the files or rows that the examples come from
     lengths: Tensor | None = None  # (N,) int64, on the CPU: the length of each input; padding follows
     right_context: int | None = None  # columns of padding kept behind the longest input of a batch; None keeps all
+    originals: Sequence[str] | None = None  # the texts that the inputs encode, as their authors wrote them
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -46,7 +48,9 @@ class Examples:
         """The examples at `indices`, as a set of their own."""
         lengths = None if self.lengths is None else self.lengths[indices]
         inputs, targets = self.with_right_context(None)[indices]  # of full length
-        return Examples(inputs, targets, [self.names[i] for i in indices.tolist()], lengths, self.right_context)
+        names = [self.names[i] for i in indices.tolist()]
+        originals = None if self.originals is None else [self.originals[i] for i in indices.tolist()]
+        return Examples(inputs, targets, names, lengths, self.right_context, originals)
 
     def subsample(self, most: int) -> Examples:
         """At most `most` examples, evenly spaced; 0 returns all."""
@@ -70,12 +74,14 @@ def concatenate(sets: Sequence[Examples]) -> Examples:
     if len(sets) == 1:
         return sets[0]
     lengths = [examples.lengths for examples in sets if examples.lengths is not None]
+    originals = [examples.originals for examples in sets if examples.originals is not None]
     batches = [examples.with_right_context(None)[torch.arange(len(examples))] for examples in sets]  # of full length
     return Examples(
         torch.cat([inputs for inputs, _ in batches]),
         torch.cat([targets for _, targets in batches]),
         [examples.names[i] for examples in sets for i in range(len(examples))],
         torch.cat(lengths) if lengths else None,
+        originals=list(chain.from_iterable(originals)) if len(originals) == len(sets) else None,
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from . import charts, checkpoint, feed, files, report, versions
 from . import device as devices
@@ -17,9 +17,6 @@ from .model import Model
 from .presentation import Readable
 from .run import RunFolder
 from .train import Predictions
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 MOST_MISTAKES = 24  # in the report
 
@@ -75,7 +72,7 @@ def summary_of(run: RunFolder, metrics: Mapping[str, Any]) -> dict[str, Any]:
 def mistakes(run: RunFolder, predictions: Predictions, examples: Examples) -> list[dict[str, Any]]:
     """The worst predictions with their inputs, for the report."""
     rows = run.training.task.mistakes(predictions, examples.targets.numpy(), MOST_MISTAKES)
-    return [{"name": examples.names[index], **row, **_shown(run, examples.inputs[index])} for index, row in rows]
+    return [{"name": examples.names[index], **row, **_shown(run, examples, index)} for index, row in rows]
 
 
 def page_of(
@@ -107,12 +104,14 @@ def kept_epoch(summary: Mapping[str, Any]) -> str:
     return f"kept epoch {kept['epoch']} of {summary['epochs']}: {kept['reason']}"
 
 
-def _shown(run: RunFolder, inputs: Tensor) -> dict[str, Any]:
-    """An input as people see it: in words if it can be read, else as a picture."""
+def _shown(run: RunFolder, examples: Examples, index: int) -> dict[str, Any]:
+    """An input as people see it: a text as its author wrote it, other inputs as a picture."""
     domain, preprocessing = run.training.plan.domain, run.training.data.preprocessing
     if readable := domain.capability(Readable):
-        return {"picture": None, "text": readable.to_text(inputs, preprocessing)}
-    return {"picture": _png(domain.show(inputs, None, preprocessing)), "text": None}
+        if examples.originals is None:
+            return {"picture": None, "text": readable.to_text(examples.inputs[index], preprocessing)}
+        return {"picture": None, "text": readable.marked(examples.originals[index], preprocessing)}
+    return {"picture": _png(domain.show(examples.inputs[index], None, preprocessing)), "text": None}
 
 
 def _png(picture: Any) -> bytes | None:

@@ -18,6 +18,7 @@ from . import device as devices
 from .checkpoint import Card
 from .data import SPLIT_FIELDS, Data, DataSpec, Examples, concatenate
 from .domain import Domain
+from .file_formats import looks_like_a_file
 from .inputs import BytesInput, FileInput, Input, LineInputs, TextInput
 from .metrics import Floats
 from .network import Network, parse
@@ -95,6 +96,7 @@ class Model:
         mask = legal.mask(card.labels) if legal else None
         self.module = InferenceModule(self.frontend, network, views(domain, card, symmetries), mask)
         self.module.eval().to(self.device)
+        self._checked = False  # whether the weights are known to be finite
 
     @property
     def labels(self) -> list[str]:
@@ -122,6 +124,12 @@ class Model:
         """How many windows are predicted at once."""
         return LINES_AT_ONCE if self.domain.capability(LineInputs) else WINDOWS_AT_ONCE
 
+    def check_weights(self) -> None:
+        """Raises Problem if weights are not finite; looks at them once."""
+        if not self._checked:
+            check_weights(self.words)
+            self._checked = True
+
     # --- predict
 
     def predict(
@@ -132,8 +140,10 @@ class Model:
         An input is a path, the content of a file as bytes, a text where the domain takes texts, or an Input. One that
         cannot be read gives {"input", "problem"}. One that is longer than an example is predicted in overlapping
         windows: its prediction is the mean over them, and `"windows": [{"start", "end", …}, …]` holds each. `options`
-        say what of an input is meant, such as `move` of a game record (InputOptions).
+        say what of an input is meant, such as `move` of a game record (InputOptions). Raises Problem if the weights are
+        not finite.
         """
+        self.check_weights()
         rows: list[dict[str, Any]] = []
         waiting: list[tuple[dict[str, Any], Windows]] = []
         count = 0  # of the windows that wait
@@ -166,6 +176,9 @@ class Model:
         blocks = predictions.split(counts)
         means = predictions if len(predictions) == len(blocks) else torch.stack([block.mean(0) for block in blocks])
         for (row, windows), entries, block in zip(waiting, self.task.rows(means, top), blocks, strict=True):
+            if not bool(torch.isfinite(block).all()):
+                row["problem"] = "the prediction is not a finite number: the network overflows on this input"
+                continue
             row |= entries
             if len(block) > 1 or (windowed and windowed.timeline):
                 spans = zip(windows.spans, self.task.window_rows(block), strict=True)
@@ -177,7 +190,8 @@ class Model:
             return BytesInput(value, options=options)
         if isinstance(value, Input):
             return replace(value, options={**value.options, **options})
-        is_text = isinstance(value, str) and self.domain.capability(LineInputs) and not is_file(value)
+        takes_texts = self.domain.capability(LineInputs) is not None
+        is_text = takes_texts and isinstance(value, str) and not is_file(value) and not looks_like_a_file(value)
         return TextInput(str(value), options=options) if is_text else FileInput(str(value), options=options)
 
     def windows(self, value: Input) -> Windows:
@@ -194,6 +208,7 @@ class Model:
 
     def evaluate(self, data: str | Data, part: str | None = None) -> dict[str, Any]:
         """All metrics of the task on `data`: on its test split if it has one, else on all of it (or on `part`)."""
+        self.check_weights()
         examples, split = self.examples(data, part)
         return self.metrics(feed.predict_proba(self, examples), examples) | {"scored_on": split}
 
@@ -241,6 +256,19 @@ def views(domain: Domain, card: Card, symmetries: int | None) -> Sequence[View]:
             USAGE,
         )
     return all_of_them[:symmetries] if symmetries else [view for view in all_of_them if view.default]
+
+
+def check_weights(module: nn.Module) -> None:
+    """Raises Problem if weights are not finite: no prediction and no map of such a network means anything."""
+    for name, weight in module.state_dict().items():
+        if weight.is_floating_point() and not bool(torch.isfinite(weight).all()):
+            *path, kind = name.split(".")
+            number = ".".join(part for part in path if part.isdecimal())  # as `describe` numbers layers
+            raise Problem(
+                f"the network's weights are damaged: the {kind} of layer {number} holds numbers that are not finite; "
+                "train it again",
+                FAILED,
+            )
 
 
 def put(network: nn.Module, weights: dict[str, torch.Tensor]) -> None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from torch import Tensor
 
 from .capability import Capability
 from .data import Preprocessing
 from .inputs import Input
+
+UNKNOWN = "[{}]"  # how a token outside the vocabulary is marked
 
 
 class Drawing(Protocol):
@@ -30,8 +32,32 @@ class Drawable(Capability):
     draw: Callable[[Input, dict[str, Any], Preprocessing], Drawing]  # an input and its row of `predict`
 
 
+class TextToken(NamedTuple):
+    """A token as the author of a text wrote it, and where: text[start:end]; `known` if the vocabulary holds it."""
+
+    text: str
+    start: int
+    end: int
+    known: bool
+
+    def __str__(self) -> str:
+        return self.text if self.known else UNKNOWN.format(self.text)
+
+
 @dataclass(frozen=True)
 class Readable(Capability):
     """Inputs that are texts."""
 
-    to_text: Callable[[Tensor, Preprocessing], str]  # a compact input -> its text
+    to_text: Callable[[Tensor, Preprocessing], str]  # a compact input -> the text of its tokens
+    content: Callable[[Input], str]  # an input -> its text
+    tokens: Callable[[str, Preprocessing], list[TextToken]]  # a text -> its tokens
+    draw: Callable[..., Any]  # tokens, and their relevance if there is any -> a Pillow image
+
+    def marked(self, text: str, preprocessing: Preprocessing) -> str:
+        """Returns a text with brackets around the tokens that the vocabulary does not hold."""
+        parts, end = [], 0
+        for token in self.tokens(text, preprocessing):
+            if not token.known and token.start >= end:
+                parts += [text[end : token.start], str(token)]
+                end = token.end
+        return "".join(parts) + text[end:]

@@ -25,7 +25,10 @@ class Bad(NamedTuple):
     reason: str
 
 
-def did_you_mean(word: str, words: Iterable[str]) -> str:
-    """Returns `" (did you mean conv?)"` if one of `words` is close to `word`, else the empty string."""
+def did_you_mean(word: str, words: Iterable[str], before: str = "") -> str:
+    """Returns `" (did you mean conv?)"` if one of `words` is close to `word`, else the empty string.
+
+    `before` stands in front of the suggestion, such as the folder of a file name.
+    """
     matches = get_close_matches(word.lower(), list(words), n=1, cutoff=0.6)
-    return f" (did you mean {matches[0]}?)" if matches else ""
+    return f" (did you mean {before}{matches[0]}?)" if matches else ""

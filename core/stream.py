@@ -65,10 +65,13 @@ def rows(model: Model, table: Table, top: int = 1) -> Iterator[tuple[list[str], 
             yield cells, prediction
 
 
-def write_csv(model: Model, table: Table, file: TextIO | None = None) -> int:
-    """Writes the table with the task's columns added; returns how many rows have no prediction."""
+def write_csv(model: Model, table: Table, file: TextIO | None = None, delimiter: str | None = None) -> int:
+    """Writes the table with the task's columns added; returns how many rows have no prediction.
+
+    `delimiter` is that of the table by default.
+    """
     columns = model.task.csv_columns()
-    out = csv.writer(file or sys.stdout, delimiter=table.delimiter, lineterminator="\n")
+    out = csv.writer(file or sys.stdout, delimiter=delimiter or table.delimiter, lineterminator="\n")
     if table.header:
         out.writerow([*table.header, *columns])
     failed = 0

@@ -422,6 +422,8 @@ def test_the_best_moves_are_drawn(records, tmp_path, monkeypatch, capsys):
     assert run(monkeypatch, *arguments, "--out", str(tmp_path / "a.svg")) == USAGE
     assert "a.svg exists; name another file, or replace it with --force" in capsys.readouterr().err
     assert run(monkeypatch, *arguments, "--out", str(tmp_path / "a.gif")) == USAGE
-    assert "--out is a .svg or a .png; got a.gif" in capsys.readouterr().err
+    assert "a.gif ends in none of .csv, .jsonl, .json, .svg, .png" in capsys.readouterr().err
+    assert run(monkeypatch, *arguments, "--out", str(tmp_path / "a.jsonl")) == 0
+    assert json.loads((tmp_path / "a.jsonl").read_text())["predictions"] and not capsys.readouterr().out
     assert run(monkeypatch, *arguments, "--out", str(tmp_path / "a.png"), "--json") == 0
     assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG") and json.loads(capsys.readouterr().out)

@@ -29,7 +29,7 @@ DOMAIN = Domain(
         LineInputs(),
         Tabular(data.table_in),
         Windowed(data.windows),
-        Readable(show.ids_to_text),
+        Readable(show.ids_to_text, data.text_of, show.original_tokens, show.draw_tokens),
         NetworkConstants(data.numbers),
         DataInitialization(initialize.initialize),
         Transferable(options.form, tokens=data.tokens_by_id),

@@ -20,6 +20,7 @@ from ..core.sources.dataset import none_usable
 from ..core.sources.decoded_rows import DecodedSamples, build_index, report_progress
 from ..core.sources.encodings import EncodingIssues, decode_text
 from ..core.sources.manifest import Manifest
+from . import originals
 from .ngrams import select_ngrams
 from .options import Cutting, Options
 from .tokens import MAX_CHARACTERS, tokenize
@@ -37,13 +38,14 @@ class Texts:
 
     samples: DecodedSamples = field(default_factory=DecodedSamples)
     numbers: list[Ids] = field(default_factory=list)
+    excerpts: list[bytes] = field(default_factory=list)  # their beginnings as their authors wrote them
     interned: Interned = field(default_factory=Interned)
     remarks: list[str] = field(default_factory=list)
 
     def weight(self, preprocessing: Preprocessing | None) -> int:
-        """Bytes of their ids."""
+        """Bytes of their ids and excerpts."""
         longest = max(map(len, self.numbers), default=0) if preprocessing is None else int(preprocessing["length"])
-        return 4 * len(self.numbers) * (longest + ROOM)
+        return 4 * len(self.numbers) * (longest + ROOM) + sum(map(len, self.excerpts))
 
 
 def cut_texts(manifest: Manifest, cutting: Cutting) -> Texts:
@@ -67,6 +69,7 @@ def cut_texts(manifest: Manifest, cutting: Cutting) -> Texts:
             if len(text) > MAX_CHARACTERS:
                 texts.remarks.append(f"{name} has {len(text):,} characters; the first {MAX_CHARACTERS:,} are taken")
             texts.numbers.append(texts.interned(tokens))
+            texts.excerpts.append(originals.excerpt(text))
             texts.samples.indices.append(index)
             texts.samples.digests.append(digest)
         report_progress(manifest.spec.progress, count, len(manifest.samples))
@@ -112,6 +115,7 @@ def build(
         lengths[position] = len(ids_of_text)
     inputs.flush()
     np.save(folder / "lengths.npy", lengths)
+    originals.save(folder, (texts.excerpts[row] for row in order))
     index.remarks += texts.remarks
     index.remarks += truncation([len(texts.numbers[row]) for row in order], longest)
     if preprocessing is None:

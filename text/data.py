@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from ..core.data import Data, DataSpec, Preprocessing
+from ..core.file_formats import binary_format, is_binary, looks_like_a_file
 from ..core.inputs import Input, TextInput
 from ..core.options import set_options
 from ..core.problem import DATA, Problem
@@ -24,19 +25,20 @@ from ..core.sources.content import fetched, file_reason
 from ..core.sources.dataset import scan_usable, to_data
 from ..core.sources.encodings import decode_text
 from ..core.sources.manifest import AssignedSource
-from ..core.sources.read import named_problems, source_of
-from ..core.sources.table import DELIMITED, EXAMINED, Row, read_table
+from ..core.sources.read import named_problems, source_of, title_of
+from ..core.sources.table import EXAMINED, TABLES, Row, read_table
 from ..core.stream import Table
 from ..core.windows import Windows
 from .build import KNOWN, build, cut_texts, require_label_column
 from .columns import TEXT_CELLS
 from .options import NAMES, Options, options_of, reading_of
+from .originals import CONTENT, ENDS, Originals
 from .sources import TEXTS, open_sources
 from .tokens import tokenize
 from .vocabulary import FIRST, Ids, Vocabulary
 
 OVERLAP = 4  # a window shares one part in four with the one before it
-VERSION = 5  # of tokenisation and run counts; a change makes all caches stale
+VERSION = 6  # of tokenisation, run counts and excerpts; a change makes all caches stale
 
 
 def load(spec: DataSpec, labels: list[str] | None = None, preprocessing: Preprocessing | None = None) -> Data:
@@ -59,6 +61,10 @@ def load(spec: DataSpec, labels: list[str] | None = None, preprocessing: Preproc
     )
     index, arrays = entry
     data = to_data(spec, labels, sources, entry, preprocessing or index.preprocessing, TEXTS, cache.remarks)
+    texts, start = Originals(arrays[CONTENT], arrays[ENDS]), 0
+    for examples in data.splits.values():
+        examples.originals = texts[start : start + len(examples)]
+        start += len(examples)
     data.extras |= {name: torch.from_numpy(arrays[name]) for name in (KNOWN,) if name in arrays}
     return data
 
@@ -122,7 +128,13 @@ def text_of(value: Input) -> str:
     with named_problems(value, "text"):
         content = fetched(source_of(value, "text"))
     assert isinstance(content, bytes)
-    return decode_text(content)[0].strip()
+    title = title_of(value, "content of stdin")
+    if form := binary_format(content):
+        raise Problem(f"{title} is {form}; expected a text", DATA)
+    text = decode_text(content)[0].strip()
+    if is_binary(text):
+        raise Problem(f"{title} is not a text: it holds many control characters; expected a text", DATA)
+    return text
 
 
 def exists(text: str) -> bool:
@@ -156,21 +168,22 @@ def vocabulary_of(preprocessing: Preprocessing) -> Vocabulary:
 
 
 def expand_paths(arguments: Sequence[str]) -> list[Input]:
-    """The files in paths, folders and globs; any other argument is a text itself."""
+    """The files in paths, folders and globs; any other argument is a text itself.
+
+    Raises Problem for an argument that looks like a file name where there is no such file.
+    """
     inputs: list[Input] = []
     for argument in arguments:
-        if exists(argument) or looks_like_a_path(argument):
+        if exists(argument):
             inputs += expand.expand_paths([argument], TEXTS)
+        elif looks_like_a_file(argument):
+            try:
+                inputs += expand.expand_paths([argument], TEXTS)
+            except Problem as problem:
+                raise Problem(f"{problem}; if it is a text itself, use --text", problem.code) from None
         else:
             inputs.append(TextInput(argument))
     return inputs
-
-
-def looks_like_a_path(text: str) -> bool:
-    """Returns True if an argument was meant as a file that does not exist: no blank, and a suffix or a folder."""
-    return not any(character.isspace() for character in text) and (
-        Path(text).suffix.lower() in TEXTS.suffixes - {""} or text.startswith(("./", "../", "/", "~"))
-    )
 
 
 def numbers(preprocessing: Preprocessing) -> dict[str, int]:
@@ -187,8 +200,8 @@ def tokens_by_id(preprocessing: Preprocessing) -> list[str]:
 
 
 def table_in(file: str, preprocessing: Preprocessing, options: Mapping[str, Any]) -> Table | None:
-    """The rows of a CSV or TSV file with the texts in them; a row that cannot be read has an empty text."""
-    if Path(file).suffix.lower() not in DELIMITED or not os.path.isfile(file):
+    """The rows of a table with the texts in them; a row that cannot be read has an empty text."""
+    if Path(file).suffix.lower() not in TABLES or not os.path.isfile(file):
         return None
     reading = reading_of({**preprocessing["reading"], **set_options(options, NAMES, "text"), "label_column": None})
     try:
@@ -199,8 +212,10 @@ def table_in(file: str, preprocessing: Preprocessing, options: Mapping[str, Any]
     head = list(islice(rows, EXAMINED))
     if not head:
         raise Problem(f"{file} is empty; expected rows with a text in each", DATA)
-    columns = find_columns(head, None, TEXT_CELLS, reading.table, None, file, need_label=False)
-    header = head.pop(0).cells if columns.has_header else None
+    columns = find_columns(head, table.header, TEXT_CELLS, reading.table, None, file, need_label=False)
+    header = table.header
+    if header is None and columns.has_header:
+        header = head.pop(0).cells
     inputs = ((row.cells, TextInput(_text_in(row.cells, columns.value))) for row in chain(head, rows))
     return Table(header, inputs, table.delimiter, [*table.remarks, f"{file}: {describe(columns, TEXT_CELLS)}"])
 

@@ -13,10 +13,11 @@ from torch import Tensor
 from ..core import charts
 from ..core.data import Preprocessing
 from ..core.inputs import Input
+from ..core.presentation import TextToken
 from .data import text_of, vocabulary_of
 from .options import cutting_of
 from .tokens import Token, tokenize_with_spans
-from .vocabulary import PADDING
+from .vocabulary import PADDING, UNKNOWN
 
 POSITIVE, NEGATIVE = (200, 60, 30), (40, 90, 200)  # RGB colours of relevance
 MAX_WIDTH, MIN_WIDTH, MARGIN, LINE = 640, 200, 12, 22  # pixels
@@ -38,6 +39,12 @@ def show(inputs: Tensor, relevance: Tensor | None = None, preprocessing: Preproc
     """
     ids = [int(token_id) for token_id in inputs.flatten() if token_id != PADDING][:MAX_TOKENS]
     words = [f"#{token_id}" for token_id in ids] if preprocessing is None else vocabulary_of(preprocessing).words(ids)
+    return draw_tokens(words, relevance)
+
+
+def draw_tokens(words: Sequence[str], relevance: Tensor | None = None) -> Image.Image:
+    """Renders the first MAX_TOKENS tokens, coloured by their relevance, as an image."""
+    words = words[:MAX_TOKENS]
     strength = np.zeros(len(words)) if relevance is None else strengths(relevance.flatten().tolist()[: len(words)])
     font = charts.font(13)
     positions, height = _layout(words, font)
@@ -49,6 +56,19 @@ def show(inputs: Tensor, relevance: Tensor | None = None, preprocessing: Preproc
         draw.rectangle((x - 3, y - 2, x + width + 3, y + LINE - 5), fill=colour_of(value))
         draw.text((x, y), word, "black", font)
     return image
+
+
+def original_tokens(text: str, preprocessing: Preprocessing) -> list[TextToken]:
+    """Returns the tokens of a text as its author wrote them; bytes in hexadecimal."""
+    kind, vocabulary = preprocessing["tokens"], vocabulary_of(preprocessing)
+    tokens = tokenize_with_spans(text, kind, preprocessing["lower"])
+    ids = vocabulary.ids(token.text for token in tokens).tolist()
+    return [
+        TextToken(
+            token.text if kind == "bytes" else text[token.start : token.end], token.start, token.end, index != UNKNOWN
+        )
+        for token, index in zip(tokens, ids, strict=True)
+    ]
 
 
 def describe_position(inputs: Tensor, row: int, column: int, preprocessing: Preprocessing) -> str:

@@ -6,6 +6,7 @@ from io import BytesIO
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from .. import charts
 from ..data import Examples
@@ -58,13 +59,22 @@ def _explained(model: Model, examples: Examples, predictions: Floats) -> list[di
         subject, mask = subject_of(model, inputs)
         output = model.task.default_outputs(torch.from_numpy(predictions[index]))[0]
         relevance = method.compute(subject, torch.tensor([output], device=model.device))[0].cpu()
-        picture = model.domain.show(inputs, relevance[:, : int(mask.any(0).sum())], model.card.preprocessing)
+        picture = _picture(model, examples, index, inputs, relevance[:, : int(mask.any(0).sum())])
         if picture is None:
             return []
         encoded = BytesIO()
         picture.save(encoded, "PNG")
         rows.append({"picture": encoded.getvalue(), "name": examples.names[index], **entry})
     return rows
+
+
+def _picture(model: Model, examples: Examples, index: int, inputs: Tensor, relevance: Tensor) -> Any:
+    """An example with relevance over it: the tokens of a text as its author wrote them."""
+    readable = model.domain.capability(Readable)
+    if readable is None or examples.originals is None:
+        return model.domain.show(inputs, relevance, model.card.preprocessing)
+    tokens = readable.tokens(examples.originals[index], model.card.preprocessing)
+    return readable.draw([str(token) for token in tokens[: relevance.shape[1]]], relevance)
 
 
 def _chosen(model: Model, examples: Examples, predictions: Floats) -> list[tuple[int, dict[str, Any]]]:

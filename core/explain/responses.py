@@ -11,12 +11,13 @@ from torch import Tensor
 
 from .. import feed
 from ..data import Examples, Progress
-from ..model import Model
+from ..inputs import Input
+from ..model import Model, check_weights
+from ..presentation import Readable
 from ..problem import FAILED, Problem
 from .activations import activations
 from .capability import FilterImages
 from .explained import subject_of
-from .methods import check_weights
 from .places import Place
 from .sheet import Panel, Scale, Sheet, coloured, enlarged, painted
 
@@ -41,14 +42,14 @@ def responses(model: Model, inputs: Tensor, place: Place) -> Tensor:
     return output[0].float().cpu()
 
 
-def maps_sheet(model: Model, inputs: Tensor, place: Place, name: str) -> Sheet:
+def maps_sheet(model: Model, source: Input, inputs: Tensor, place: Place, name: str) -> Sheet:
     """A sheet with the input and every map of a layer on one scale; a row of numbers as one picture."""
     values = responses(model, inputs, place)
     low, high = min(0.0, float(values.min())), float(values.max())
     if not np.isfinite([low, high]).all():
         raise Problem(f"{place.name} gives numbers that are not finite for {name}", FAILED)
     scale = Scale(f"activation of {place.name}", low, high if high > low else low + 1, "viridis")
-    head = Panel(model.domain.show(inputs, None, model.card.preprocessing), name)
+    head = Panel(_picture(model, source, inputs), name)
     if values.ndim == 1:
         padded = torch.full((-(-len(values) // ROW_LENGTH) * ROW_LENGTH,), float("nan"))
         padded[: len(values)] = values
@@ -64,6 +65,15 @@ def maps_sheet(model: Model, inputs: Tensor, place: Place, name: str) -> Sheet:
     more = f", the first {MAX_MAPS}" if len(values) > MAX_MAPS else ""
     note = "Under each map: its number and its largest activation."
     return Sheet(f"The {len(values)} maps of {place.name}{more}, for {name}", panels, 8, scale, note, head)
+
+
+def _picture(model: Model, source: Input, inputs: Tensor) -> Any:
+    """An input as people see it: the tokens of a text as its author wrote them."""
+    if readable := model.domain.capability(Readable):
+        return readable.draw(
+            [str(token) for token in readable.tokens(readable.content(source), model.card.preprocessing)]
+        )
+    return model.domain.show(inputs, None, model.card.preprocessing)
 
 
 def _upright(model: Model, values: Tensor) -> Tensor:
@@ -144,12 +154,17 @@ def _largest(
 
 def patch(model: Model, examples: Examples, top_input: TopInput) -> Any:
     """Returns the part of an example in the unit's receptive field: a picture, or text."""
+    readable, preprocessing = model.domain.capability(Readable), model.card.preprocessing
+    if readable and examples.originals is not None:
+        text = examples.originals[top_input.index]
+        if tokens := readable.tokens(text, preprocessing)[top_input.columns]:
+            return readable.marked(text[tokens[0].start : tokens[-1].end], preprocessing)
     inputs = examples[torch.tensor([top_input.index])][0][0].cpu()
     with torch.no_grad():
         maps = model.frontend(inputs[None].to(model.device))[0].cpu()
     images = model.domain.capability(FilterImages)
     if images and images.patch is not None:
-        return images.patch(inputs, maps, top_input.rows, top_input.columns, model.card.preprocessing)
+        return images.patch(inputs, maps, top_input.rows, top_input.columns, preprocessing)
     crop = maps[:, top_input.rows, top_input.columns]
     return painted((crop if len(crop) in (1, 3) else crop.mean(0)).numpy())
 
