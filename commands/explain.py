@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,12 +11,10 @@ import typer
 from ..core.problem import DATA, USAGE, Problem
 from ..core.progress import progress, say
 from . import output, parsing
-from .flags import DEVICE, FORCE, JSON, MODEL, MOVE, QUIET, flag
+from .flags import DEVICE, FORCE, JSON, MODEL, MOVE, QUIET, TEXT, flag
 
 if TYPE_CHECKING:
     from ..core.explain.explained import Explanation
-    from ..core.inputs import Input
-    from ..core.model import Model
 
 OUT = Annotated[Path | None, flag("Write a sheet of pictures: FILE.png or FILE.svg.")]
 
@@ -25,8 +22,8 @@ OUT = Annotated[Path | None, flag("Write a sheet of pictures: FILE.png or FILE.s
 def explain(
     model: MODEL,
     inputs: Annotated[
-        list[str], typer.Argument(help="Files, folders, globs, texts, or - for stdin.", show_default=False)
-    ],
+        list[str] | None, typer.Argument(help="Files, folders, globs, texts, or - for stdin.", show_default=False)
+    ] = None,
     method: Annotated[
         str,
         typer.Option(
@@ -39,7 +36,10 @@ def explain(
     ] = None,
     layer: Annotated[
         list[str] | None,
-        flag("Layer for gradcam, by its number in neocog describe; may be repeated.", default="the last one with maps"),
+        flag(
+            "Layer for gradcam, by its number in neocog describe; may be repeated.",
+            default="the deepest one that is fine enough",
+        ),
     ] = None,
     out: Annotated[Path | None, flag("Write a sheet of pictures, FILE.png or FILE.svg, or a page, FILE.html.")] = None,
     check: Annotated[
@@ -47,6 +47,7 @@ def explain(
     ] = False,
     listen: Annotated[Path | None, flag("Write the relevant part of a recording as FILE.wav.")] = None,
     force: FORCE = False,
+    text: TEXT = None,
     move: MOVE = None,
     device: DEVICE = None,
     json: JSON = False,
@@ -73,7 +74,9 @@ def explain(
         raise Problem(f"--listen is for recordings; this is a model of {loaded.domain.name}", USAGE)
     options = parsing.input_options(loaded.domain, {"move": move})
     layers = [places.layer(loaded.network, name) for name in layer or []]
-    sources = parsing.with_options(inputs_of(loaded, inputs), options)
+    sources = parsing.with_options(parsing.inputs_of(loaded.domain, inputs or [], text or []), options)
+    if not sources:
+        raise Problem("the arguments name no input to explain", DATA)
     with progress("explaining", "maps", quiet) as bar:
         explanations = list(explained.explain(loaded, sources, method, label or [], check, layers, bar))
     if json:
@@ -90,19 +93,6 @@ def explain(
     if not quiet:
         for remark in remarks(explanations, out, json, check):
             say(remark)
-
-
-def inputs_of(model: Model, arguments: Sequence[str]) -> list[Input]:
-    """Returns the inputs to explain: files, texts, or the content of stdin. Raises Problem if there are none."""
-    from ..core.inputs import BytesInput
-
-    paths = [argument for argument in arguments if argument != "-"]
-    inputs = model.domain.expand_paths(paths) if paths else []
-    if "-" in arguments:
-        inputs.append(BytesInput(sys.stdin.buffer.read()))
-    if not inputs:
-        raise Problem("the arguments name no input to explain", DATA)
-    return inputs
 
 
 def print_explanations(explanations: Sequence[Explanation]) -> None:

@@ -112,7 +112,8 @@ def test_a_picture_shows_the_curve_and_the_examples(trained, name, tmp_path):
     assert code == 0 and f"wrote {tmp_path / 'fooled.png'}" in err
     assert min(side_of(tmp_path / "fooled.png")) > 600
     assert run("attack", model, data, "--out", tmp_path / "fooled.svg", "--epsilon", "0.1")[0] == 0
-    assert "<svg" in (tmp_path / "fooled.svg").read_text()
+    picture = (tmp_path / "fooled.svg").read_text()
+    assert "<svg" in picture and "95% interval" in picture, "the band has its name in the legend"
 
 
 # --- the card ---------------------------------------------------------------------------------------------------------

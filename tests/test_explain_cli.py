@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 from neocog import domain as domain_of
 from neocog.core import checkpoint
 from neocog.core.checkpoint import Card
+from neocog.core.explain import render
 from neocog.core.explain.capability import Explainable
 from neocog.core.initialize import initialize
 from neocog.core.network import Network, parse
@@ -90,13 +92,23 @@ def test_json_holds_the_relevance_of_every_method(neocog, name):
         assert relevance[tuple(entry["peak"])] == relevance.max() and entry["at"]
         assert 0 <= entry["deletion"] <= 1 and 0 <= entry["random_insertion"] <= 1
     if name == "text":
-        assert result[0]["tokens"][:3] == ["the", "film", "is"] and len(result[0]["tokens"]) == result[0]["size"][1]
+        assert result[0]["tokens"][:3] == ["The", "film", "is"] and len(result[0]["tokens"]) == result[0]["size"][1]
+        assert [result[0]["tokens"][index] for index in result[0]["unknown"]] == [
+            "<",
+            "b",
+            ">",
+            "<",
+            "/",
+            "b",
+            ">",
+            ",",
+        ]
 
 
 @pytest.mark.parametrize(
     ("name", "place"),
     [("vision", r"row \d+, column \d+"), ("speech", r"0\.\d\d s, [\d,]+ Hz"),
-     ("text", r"(the|film|is|good|bad|very|not|▢) "),
+     ("text", r"(The|film|is|good|bad|very|not|\[.\]) "),
      ("go", r"[A-HJ-T]\d+")],
 )  # fmt: skip
 def test_the_table_gives_positions_in_the_units_of_the_domain(neocog, name, place):
@@ -197,7 +209,67 @@ def test_gradcam_uses_the_given_layer(neocog):
     def peak(*words):
         return json.loads(neocog("explain", "vision.safetensors", "a.png", "--method", "gradcam", "--json", *words)[1])
 
-    assert peak("--layer", "1")[0]["relevance"] != peak()[0]["relevance"] == peak("--layer", "4")[0]["relevance"]
+    assert peak("--layer", "4")[0]["relevance"] != peak()[0]["relevance"] == peak("--layer", "1")[0]["relevance"]
+    assert peak()[0]["layers"] == ["1"] and peak()[0]["cell"] == [1, 1] and peak("--layer", "4")[0]["cell"] == [2, 2]
+
+
+def test_gradcam_tells_and_draws_the_size_of_its_cells(neocog, tmp_path):
+    words = ("explain", "vision.safetensors", "a.png", "--method", "gradcam", "--layer", "4")
+    _, out, _ = neocog(*words)
+    assert re.search(r"gradcam .*row \d+, column \d+, in cells of 2×2", out)
+    assert "cells: gradcam has one number for each 2×2, those of layer 4" in out
+    neocog(*words, "--out", tmp_path / "a.svg")
+    assert "gradcam, cells of 2×2" in svg_text(tmp_path / "a.svg")
+    neocog(*words, "--out", tmp_path / "a.html")
+    assert "in cells of 2×2" in (tmp_path / "a.html").read_text(encoding="utf-8")
+    (explanation,) = explained(tmp_path)
+    picture, plain = np.array(render._with_cell(explanation)), np.array(explanation.picture(explanation.relevance))
+    rows, columns = (np.unique(places) for places in (picture != plain).any(2).nonzero())
+    factor = plain.shape[1] // 12
+    assert np.ptp(rows) < 2 * factor and np.ptp(columns) < 2 * factor
+
+
+def explained(tmp_path):
+    from neocog import load
+    from neocog.core.explain.explained import explain
+    from neocog.core.explain.places import layer
+    from neocog.core.inputs import FileInput
+
+    model = load("vision.safetensors", "cpu")
+    return explain(model, [FileInput("a.png")], "gradcam", layers=[layer(model.network, "4")])
+
+
+def svg_text(path: Path) -> str:
+    """The captions of a sheet, which matplotlib repeats as comments."""
+    return "\n".join(re.findall(r"<!-- (.*?) -->", path.read_text(encoding="utf-8")))
+
+
+def test_the_verdict_stands_in_the_picture_too(neocog, tmp_path):
+    words = ("explain", "vision.safetensors", "a.png", "--method", "all", "--check")
+    _, out, _ = neocog(*words)
+    neocog(*words, "--out", tmp_path / "a.svg")
+    captions = svg_text(tmp_path / "a.svg")
+    worse = sum("!" in line for line in out.splitlines() if "(" in line)
+    assert worse and captions.count("! do not trust it: no better") == worse
+    (explanation,) = explained(tmp_path)
+    failed = replace(explanation, correlation=0.9)
+    assert "* random weights give much\nthe same map" in render._panel(failed).caption
+
+
+def test_a_position_in_a_resized_picture_is_that_of_the_file(neocog, tmp_path):
+    Image.fromarray(np.zeros((48, 96, 3), np.uint8)).save(tmp_path / "wide.png")
+    _, out, _ = neocog("explain", "vision.safetensors", tmp_path / "wide.png", "--label", "cat", "--json")
+    (result,) = json.loads(out)
+    row, column = result["peak"]
+    # The middle 48×48 of the picture became 12×12.
+    assert result["at"] == f"row {4 * row + 2}, column {24 + 4 * column + 2} of 48×96"
+
+
+def test_a_text_is_an_input_even_if_it_looks_like_a_file(neocog):
+    code, out, err = neocog("explain", "text.safetensors", "--text", "good.txt", "--json")
+    assert code == 0 and json.loads(out)[0]["input"] == "good.txt", err
+    code, _, err = neocog("explain", "text.safetensors", "good.txt")
+    assert code == 2 and "good.txt does not exist" in err and "use --text" in err
 
 
 # --- filters ---------------------------------------------------------------------------------------------------------
@@ -313,9 +385,10 @@ def test_damaged_weights_are_named(neocog, tmp_path):
     words = Network(shape, parse(text)).module()
     words[3].weight.data[:] = float("nan")
     path = save(tmp_path / "damaged.safetensors", "vision", text, shape, words)
-    for command in (("filters", path), ("explain", path, "a.png"), ("filters", path, "--maps", "a.png")):
+    commands = (("filters", path), ("explain", path, "a.png"), ("filters", path, "--maps", "a.png"))
+    for command in (*commands, ("predict", path, "a.png")):
         code, _, err = neocog(*command)
-        assert code == 1 and "3.weight holds numbers that are not finite; train it again" in err
+        assert code == 1 and "the weight of layer 3 holds numbers that are not finite; train it again" in err
 
 
 def test_every_domain_has_a_baseline():

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 from neocog.core.explain.capability import Explainable
+from neocog.core.explain.gradcam import default_layers
 from neocog.core.explain.methods import METHODS, Subject, compatible_methods
-from neocog.core.explain.places import last_maps
 from neocog.core.initialize import initialize
 from neocog.core.network import Network, parse
 from neocog.go.planes import COUNT
@@ -166,7 +166,7 @@ def test_the_most_relevant_place_is_the_planted_one(learned, method):
         pytest.xfail(f"{method} also names what is around the tone")
     relevance = METHODS[method].compute(subject, targets)
     if method in COARSE:
-        reach = [size // 2 for size in last_maps(subject.network)[0].row.receptive_field]
+        reach = [size // 2 for size in default_layers(subject.network)[0].row.receptive_field]
         places = F.max_pool2d(places.float(), [2 * entry + 1 for entry in reach], 1, reach) > 0
     index = relevance.flatten(1).argmax(1)
     inside = places.flatten(1).gather(1, index[:, None])

@@ -25,7 +25,7 @@ DOMAIN = Domain(
         AugmentationLimits(augment.restrict),
         TestTimeAugmentation(augment.views),
         Transferable(options.form, weights.load_weights, {"efficientnet-lite0": pretrained.efficientnet_lite0}),
-        Explainable(),
+        Explainable(locate=data.position_in_file),
         FilterImages(),
         Imaginable(imagine.parameterize),
         Attackable(corruptions.SPACES),

@@ -21,7 +21,7 @@ from ..core.sources.read import named_problems, source_of
 from .build import build, decode_set
 from .heif import decoders
 from .options import Options, options_of
-from .picture import PICTURES, Form, pixels
+from .picture import PICTURES, Form, header, original_position, pixels
 from .sources import open_sources
 
 VERSION = 2  # of decoding; a change makes all caches stale
@@ -75,12 +75,26 @@ def build_cache(
 
 def read(value: Input, preprocessing: Preprocessing) -> Tensor:
     """One picture, prepared as `load` prepares it: uint8 (C, H, W)."""
-    form = Form(
-        (int(preprocessing["size"][0]), int(preprocessing["size"][1])), preprocessing["colour"], preprocessing["fit"]
-    )
     with named_problems(value, "picture"):
-        _, array = pixels(fetched(source_of(value, "picture")), form)
+        _, array = pixels(fetched(source_of(value, "picture")), form_of(preprocessing))
     return torch.from_numpy(array.copy())
+
+
+def form_of(preprocessing: Preprocessing) -> Form:
+    """The size and colour that pictures of a model have."""
+    height, width = map(int, preprocessing["size"])
+    return Form((height, width), preprocessing["colour"], preprocessing["fit"])
+
+
+def position_in_file(value: Input, row: int, column: int, preprocessing: Preprocessing) -> str:
+    """The pixel of a picture's file, upright, that a pixel of the network's input comes from."""
+    form = form_of(preprocessing)
+    with named_problems(value, "picture"):
+        height, width = header(fetched(source_of(value, "picture"))).size
+    if (height, width) == form.size:
+        return f"row {row}, column {column}"
+    y, x = original_position((height, width), form, row, column)
+    return f"row {y}, column {x} of {height}×{width}"
 
 
 def expand_paths(arguments: Sequence[str]) -> list[Input]:

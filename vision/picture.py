@@ -234,6 +234,19 @@ def pad(image: Image.Image, width: int, height: int) -> Image.Image:
     return canvas
 
 
+def original_position(size: tuple[int, int], form: Form, row: int, column: int) -> tuple[int, int]:
+    """The row and column, in an image of `size` (height, width), of the middle of a pixel of its resized form."""
+    scales = [length / resized for length, resized in zip(size, form.size, strict=True)]
+    if form.fit != "stretch":
+        scales = [max(scales) if form.fit == "pad" else min(scales)] * 2
+    position = [
+        int(length / 2 + (index + 0.5 - resized / 2) * scale)
+        for length, resized, scale, index in zip(size, form.size, scales, (row, column), strict=True)
+    ]
+    y, x = (min(max(place, 0), length - 1) for place, length in zip(position, size, strict=True))
+    return y, x
+
+
 def to_array(image: Image.Image) -> Pixels:
     """Returns the pixels of an L or RGB image, (C, H, W)."""
     array = np.asarray(image, np.uint8)

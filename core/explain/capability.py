@@ -32,6 +32,8 @@ class Explainable(Capability):
     baseline: Callable[[Tensor], Tensor] = torch.zeros_like  # maps (B, C, H, W) -> the maps of an empty input
     # A compact input, a row and a column of its maps -> the position in the domain's units: "0.42 s, 1,200 Hz".
     describe_position: Callable[[Tensor, int, int, Preprocessing], str] = describe_row_and_column
+    # An input, a row and a column of its maps -> the position in the file, where reading scales or cuts inputs.
+    locate: Callable[[Input, int, int, Preprocessing], str] | None = None
     # An input, relevance per token, "terminal" or "html" -> the text with coloured tokens; None if inputs are shown.
     highlight: Callable[[Input, Sequence[float], Preprocessing, str], str] | None = None
     # A compact input and relevance (H, W) -> writes the relevant part as a sound file.

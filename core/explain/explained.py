@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import count
 from typing import Any, NamedTuple
 
@@ -13,11 +14,12 @@ from torch import Tensor
 from .. import feed, modules
 from ..data import Progress
 from ..inputs import Input
-from ..model import Model
+from ..model import Model, check_weights
+from ..presentation import Readable, TextToken
 from ..problem import FAILED, USAGE, Problem, did_you_mean
 from . import trust
 from .capability import Explainable
-from .methods import Method, Subject, check_weights, parse_methods
+from .methods import Method, Subject, parse_methods
 from .places import Place
 
 CHEAP = 3e10  # multiply-accumulates, about a second: more expensive curves are computed only on request
@@ -53,12 +55,19 @@ class Explanation:
     curves: trust.Curves | None = None
     correlation: float | None = None  # rank correlation with the maps of random networks, the sanity check
     window: Window | None = None  # of an input that is longer than a window
+    layers: Sequence[Place] = ()  # whose maps were added up, which may be coarser than the input
 
     @property
     def peak(self) -> tuple[int, int]:
         """The row and the column of the most relevant position."""
         row, column = divmod(int(self.relevance.argmax()), self.relevance.shape[1])
         return row, column
+
+    @property
+    def cell(self) -> tuple[int, int]:
+        """The rows and columns of the input that one number of the map stands for."""
+        down, across = (max((place.row.field.step[axis] for place in self.layers), default=1) for axis in (0, 1))
+        return down, across
 
     @property
     def fails_sanity_check(self) -> bool:
@@ -71,14 +80,27 @@ class Explanation:
 
     def position(self, row: int, column: int) -> str:
         """Returns a position in the domain's units: "0.42 s, 1,200 Hz"."""
+        if self.tokens is not None:
+            return str(self.tokens[column])
+        if self.explainable.locate:
+            return self.explainable.locate(self.source, row, column, self.model.card.preprocessing)
         return self.explainable.describe_position(self.inputs, row, column, self.model.card.preprocessing)
 
-    @property
-    def tokens(self) -> list[str] | None:
-        """The tokens of a text, in the order of the relevance; None for other inputs."""
-        if self.explainable.highlight is None:
+    @cached_property
+    def tokens(self) -> list[TextToken] | None:
+        """The tokens of a text as its author wrote it, in the order of the relevance; None for other inputs."""
+        if (readable := self.model.domain.capability(Readable)) is None:
             return None
-        return [self.position(0, index) for index in range(self.relevance.shape[1])]
+        start = int(self.window.start) if self.window else 0
+        tokens = readable.tokens(readable.content(self.source), self.model.card.preprocessing)
+        return tokens[start : start + self.relevance.shape[1]]
+
+    def picture(self, relevance: Tensor | None) -> Any:
+        """Returns the input as a Pillow image, with relevance over it if given."""
+        model = self.model
+        if self.tokens is None:
+            return model.domain.show(self.inputs, relevance, model.card.preprocessing)
+        return model.domain.require(Readable, "explain").draw([str(token) for token in self.tokens], relevance)
 
     def highlighted(self, target: str) -> str | None:
         """Returns the text with coloured tokens, for "terminal" or "html"; None for other inputs."""
@@ -102,10 +124,13 @@ class Explanation:
             "peak": list(self.peak),
             "at": self.position(*self.peak),
         }
+        if self.layers:
+            row |= {"layers": [place.number for place in self.layers], "cell": list(self.cell)}
         if self.window:
             row["window"] = self.window._asdict()
         if self.tokens is not None:
-            row["tokens"] = self.tokens
+            row["tokens"] = [token.text for token in self.tokens]
+            row["unknown"] = [index for index, token in enumerate(self.tokens) if not token.known]
         row["relevance"] = self.relevance.tolist()
         if self.curves:
             row |= self.curves.to_dict()
@@ -175,6 +200,7 @@ def explain(
                     curves,
                     correlation,
                     window,
+                    method.layers(subject) if method.layers else (),
                 )
 
 

@@ -9,12 +9,11 @@ from torch import Tensor
 
 from .. import modules
 from ..layers import Conv, Embed, Local
-from ..model import Model
+from ..model import Model, check_weights
 from ..network import walk
 from ..presentation import Readable
 from ..problem import USAGE, Problem
 from .capability import FilterImages
-from .methods import check_weights
 from .places import Place, convolutions, layer, listed
 from .sheet import Panel, Scale, Sheet, coloured, enlarged, painted
 

@@ -1,4 +1,4 @@
-"""Grad-CAM: maps of the last convolution, weighted by their gradients (Selvaraju et al. 2017, arXiv:1610.02391)."""
+"""Grad-CAM: maps of a late convolution, weighted by their gradients (Selvaraju et al. 2017, arXiv:1610.02391)."""
 
 from __future__ import annotations
 
@@ -7,9 +7,20 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from ..network import Network
 from ..receptive_field import ReceptiveField
 from .interpretable import InterpretableNetwork
-from .places import Place
+from .places import Place, last_maps
+
+CELLS = 7  # along each axis, of the maps that are fine enough: those of ResNet on a photo
+
+
+def default_layers(network: Network) -> list[Place]:
+    """Returns the deepest layers whose maps have CELLS positions along each axis; the last ones if there are none.
+
+    The maps of small pictures are coarse: of 40×40 pixels, four poolings leave 4×4 numbers, each for 10×10 pixels.
+    """
+    return last_maps(network, CELLS)
 
 
 def gradcam(network: InterpretableNetwork, targets: Tensor, layers: Sequence[Place]) -> Tensor:

@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-import torch
 from torch import Tensor, nn
 
 from .. import modules
 from ..layers import Dense, GlobalPool
 from ..network import Network, walk
-from ..problem import FAILED, USAGE, Problem, did_you_mean
+from ..problem import USAGE, Problem, did_you_mean
 from ..tasks import Task
 from ..tasks.classify import Classify
 from . import deeplift as deeplift_rules
 from . import gradients
 from . import lrp as lrp_rules
-from .gradcam import gradcam
+from .gradcam import default_layers, gradcam
 from .interpretable import InterpretableEmbedding, InterpretableNetwork
 from .occlusion import occlusion
 from .places import Place, last_maps, places
@@ -31,7 +30,7 @@ class Subject:
     module: nn.Module
     maps: Tensor  # (B, C, H, W)
     baseline: Tensor  # the maps of an empty input
-    layers: Sequence[Place] = ()  # for gradcam; by default the last ones with maps
+    layers: Sequence[Place] = ()  # for gradcam; by default the last ones that are fine enough
     task: Task = field(default_factory=lambda: Classify([]))  # which says what to differentiate
 
     @property
@@ -57,6 +56,8 @@ class Method:
     compute: Callable[[Subject, Tensor], Tensor]
     # Why the method does not suit a network; "" if it does.
     incompatibility: Callable[[Network, nn.Module], str] = lambda network, module: ""
+    # The layers whose maps are added up, which may be coarser than the input.
+    layers: Callable[[Subject], Sequence[Place]] | None = None
 
 
 def _by_gradient(
@@ -66,8 +67,11 @@ def _by_gradient(
 
 
 def _gradcam(subject: Subject, targets: Tensor) -> Tensor:
-    layers = subject.layers or last_maps(subject.network)
-    return gradcam(subject.interpretable, targets, layers)
+    return gradcam(subject.interpretable, targets, _gradcam_layers(subject))
+
+
+def _gradcam_layers(subject: Subject) -> Sequence[Place]:
+    return subject.layers or default_layers(subject.network)
 
 
 def _occlusion(subject: Subject, targets: Tensor) -> Tensor:
@@ -128,7 +132,14 @@ METHODS = {
             _by_gradient(gradients.deconvnet),
             _without_relu,
         ),
-        Method("gradcam", "the maps of the last convolution, weighted by gradients", False, _gradcam, _without_maps),
+        Method(
+            "gradcam",
+            "the maps of a late layer, weighted by gradients",
+            False,
+            _gradcam,
+            _without_maps,
+            _gradcam_layers,
+        ),
         Method("occlusion", "the decrease of the output under a patch", True, _occlusion),
         Method(
             "deeplift",
@@ -168,12 +179,3 @@ def parse_methods(text: str, network: Network, module: nn.Module) -> list[Method
             raise Problem(f"{name} does not fit this network: {reason}; those that fit are {names}", USAGE)
         methods.append(method)
     return methods
-
-
-def check_weights(module: nn.Module) -> None:
-    """Raises Problem if weights are not finite: every map of such a network would be empty."""
-    for name, weight in module.state_dict().items():
-        if weight.is_floating_point() and not bool(torch.isfinite(weight).all()):
-            raise Problem(
-                f"the network's weights are damaged: {name} holds numbers that are not finite; train it again", FAILED
-            )

@@ -11,8 +11,10 @@ from typing import Any
 
 import jinja2
 from markupsafe import Markup
+from PIL import ImageDraw
 
 from .. import files
+from ..diagram import times
 from ..format import data_uri, probability
 from ..model import Model
 from .explained import Explanation
@@ -26,7 +28,12 @@ HEADER = ("", "deletion", "insertion", "random net", "most relevant")
 def rows(explanations: Sequence[Explanation]) -> list[list[str]]:
     """Returns a header and a row of figures for each map."""
     figures = [
-        [explanation.method.name, *_figures(explanation), most_relevant(explanation)] for explanation in explanations
+        [
+            explanation.method.name,
+            *_figures(explanation),
+            ", in ".join(filter(None, [most_relevant(explanation), cell_text(explanation)])),
+        ]
+        for explanation in explanations
     ]
     return [list(HEADER), *figures]
 
@@ -60,14 +67,25 @@ def legend(explanations: Sequence[Explanation]) -> list[str]:
         lines.append("! no better than a random order: do not trust it")
     if any(explanation.correlation is not None for explanation in explanations):
         lines.append("random net: rank correlation with the maps of random weights, the mean of 3 networks")
+    if coarse := next((explanation for explanation in explanations if cell_text(explanation)), None):
+        layers = " and ".join(place.number for place in coarse.layers)
+        lines.append(
+            f"cells: {coarse.method.name} has one number for each {times(coarse.cell)}, those of layer {layers}"
+        )
     if any(explanation.fails_sanity_check for explanation in explanations):
         lines.append("* random weights give much the same map: it shows the input more than the network")
     return lines
 
 
+def cell_text(explanation: Explanation) -> str:
+    """Returns the size of the cells of a map that is coarser than its input: "cells of 4×4"; "" if it is not."""
+    return f"cells of {times(explanation.cell)}" if max(explanation.cell) > 1 else ""
+
+
 def sentence(explanation: Explanation) -> str:
     """Returns the most relevant position and how far the map can be trusted, on one line."""
-    parts = [f"most relevant: {most_relevant(explanation)}", _faithfulness(explanation), _sanity(explanation)]
+    place = ", in ".join(filter(None, [most_relevant(explanation), cell_text(explanation)]))
+    parts = [f"most relevant: {place}", _faithfulness(explanation), _sanity(explanation)]
     return "; ".join(filter(None, parts))
 
 
@@ -124,7 +142,7 @@ def sheet(explanations: Sequence[Explanation]) -> Sheet:
         first = row[0]
         name = _shortened(Path(first.name).name)
         caption = f"{name}\n{first.window}" if first.window else name
-        grid.append([Panel(_picture(first, None), caption), *map(_panel, row)])
+        grid.append([Panel(first.picture(None), caption), *map(_panel, row)])
     widest = max(panel.picture.width for row in grid for panel in row if panel.picture)
     longest, most = max(map(len, grid)), max(1, MAX_ROW_WIDTH // widest)
     columns = -(-longest // -(-longest // most))  # rows of nearly equal length
@@ -139,20 +157,48 @@ def _title(model: Model) -> str:
     return f"What {network} looks at"
 
 
-def _picture(explanation: Explanation, relevance: Any) -> Any:
-    """The input as a Pillow image, with relevance over it if given."""
-    model = explanation.model
-    return model.domain.show(explanation.inputs, relevance, model.card.preprocessing)
-
-
 def _panel(explanation: Explanation) -> Panel:
-    lines = [explanation.method.name, f"{_shortened(explanation.label)} {value_text(explanation)}"]
+    """A map with its figures, and why it is not to be trusted if they say so."""
+    cells = cell_text(explanation)
+    lines = [explanation.method.name + (f", {cells}" if cells else "")]
+    lines.append(f"{_shortened(explanation.label)} {value_text(explanation)}")
     if explanation.curves:
         deletion, insertion = explanation.curves.areas
         lines.append(f"deletion {deletion:.2f}, insertion {insertion:.2f}")
     if explanation.correlation is not None:
         lines.append(f"random networks: {round(explanation.correlation, 2) + 0:.2f}")
-    return Panel(_picture(explanation, explanation.relevance), "\n".join(lines))
+    return Panel(_with_cell(explanation), "\n".join([*lines, *verdicts(explanation)]))
+
+
+def verdicts(explanation: Explanation) -> list[str]:
+    """Returns why a map is not to be trusted, in short lines."""
+    lines = []
+    if explanation.curves and not explanation.curves.better_than_random:
+        lines.append("! do not trust it: no better")
+        lines.append("than a random order")
+    if explanation.fails_sanity_check:
+        lines.append("* random weights give much")
+        lines.append("the same map")
+    return lines
+
+
+def _with_cell(explanation: Explanation) -> Any:
+    """The input with relevance over it; of a map with cells, the one around the peak is outlined."""
+    picture = explanation.picture(explanation.relevance)
+    rows, columns = explanation.relevance.shape
+    if not cell_text(explanation):
+        return picture
+    factor, remainder = divmod(picture.width, columns)
+    if remainder or picture.height != factor * rows:  # the picture has axes, or is a text
+        return picture
+    height, width = explanation.cell
+    row, column = explanation.peak
+    top, left = (max(0, place - size // 2) for place, size in ((row, height), (column, width)))
+    bottom, right = min(rows, top + height), min(columns, left + width)
+    outlined = picture.copy()
+    box = (left * factor, top * factor, right * factor - 1, bottom * factor - 1)
+    ImageDraw.Draw(outlined).rectangle(box, outline="white", width=2)
+    return outlined
 
 
 def _shortened(text: str, length: int = 26) -> str:
@@ -164,6 +210,8 @@ def _note(explanations: Sequence[Explanation], mixed: bool) -> str:
     lines = []
     if mixed:
         lines.append("Red is evidence for the label, blue against it; of maps without a sign, brighter matters more.")
+    if any(cell_text(explanation) for explanation in explanations):
+        lines.append("A map with cells has one number for each; the outlined cell holds the largest.")
     curves = explanations[0].curves
     if curves:
         several = len({explanation.name for explanation in explanations}) > 1
@@ -192,13 +240,13 @@ def page(explanations: Sequence[Explanation]) -> str:
 def _entry(explanation: Explanation) -> dict[str, Any]:
     """What the template shows of one explanation."""
     text = explanation.highlighted("html")
-    overlays = () if text is not None else (None, explanation.relevance)
+    pictures = () if text is not None else (explanation.picture(None), _with_cell(explanation))
     window = f" ({explanation.window})" if explanation.window else ""
     return {
         "heading": f"{explanation.label} {value_text(explanation)}, by {explanation.method.name}",
         "input": _shortened(explanation.name, 100) + window,
         "text": None if text is None else Markup(text),  # escaped by the domain
-        "pictures": [_data_uri(_picture(explanation, relevance)) for relevance in overlays],
+        "pictures": [_data_uri(picture) for picture in pictures],
         "sentence": sentence(explanation),
     }
 

@@ -155,7 +155,7 @@ def _save(figure: Any, path: Path) -> None:
 def _curve(axes: Axes, curve: Curve) -> None:
     rows = [curve.row(index) for index in range(len(curve.epsilons))]
     low, high = zip(*(row["interval"] for row in rows), strict=True)
-    axes.fill_between(curve.epsilons, low, high, color=BLUE, alpha=0.18, linewidth=0)
+    axes.fill_between(curve.epsilons, low, high, color=BLUE, alpha=0.18, linewidth=0, label="95% interval")
     method = curve.attack.method.upper() + (f", {curve.attack.steps} steps" if curve.attack.method == "pgd" else "")
     axes.plot(curve.epsilons, [row["accuracy"] for row in rows], color=BLUE, marker="o", markersize=4, label=method)
     axes.plot(
