@@ -22,6 +22,7 @@ from .flags import (
     TEST_SHARE,
     TEST_WHERE,
     TEXT_COLUMN,
+    VALID_SHARE,
     flag,
 )
 
@@ -99,6 +100,7 @@ def check(
     test: TEST = None,
     group_by: GROUP_BY = None,
     test_share: TEST_SHARE = None,
+    valid_share: VALID_SHARE = None,
     split: SPLIT = None,
     pattern: PATTERN = None,
     test_where: TEST_WHERE = None,
@@ -114,10 +116,13 @@ def check(
     [bold]neocog check speech recordings/[/bold]
     """
     from .. import domain as domain_of
+    from ..core.selection import small_validation
 
     options = {"pattern": pattern, "test_where": test_where}
     options |= {"text_column": text_column, "label_column": label_column, "label_level": label_level}
-    source = parsing.source(data, options, test=test, group_by=group_by, test_share=test_share, split=split)
+    shares = {"test_share": test_share, "valid_share": valid_share}
+    source = parsing.source(data, options, test=test, group_by=group_by, split=split, **shares)
     with progress("checking", "files", quiet) as bar:
         findings = domain_of(domain).check(replace(source, progress=bar))
+    findings["problems"] += small_validation(findings.get("splits", {}).get("valid", 0))
     output.document(findings) if json else output.check(findings)

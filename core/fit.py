@@ -23,7 +23,7 @@ from .initialize import DataInitialization, freeze_whitening, initialize, whiten
 from .network import Network
 from .plan import Plan
 from .robust.training import adversary_of
-from .selection import Selection
+from .selection import Selection, small_validation
 from .tasks import Task, task_class
 from .train import Epoch, Tensors, Trainer, steps
 
@@ -150,7 +150,7 @@ def build(plan: Plan, data: Data, world: devices.World, device: torch.device, st
     frontend = plan.domain.frontend(data.preprocessing)
     sample = frontend(data.train.inputs[:2])
     network, module = build_network(plan, data, task, sample)
-    remarks = list(data.remarks)
+    remarks = [*data.remarks, *small_validation(len(data.valid))]
     if state is None:
         remarks += initialise(plan, data, network, module, frontend)
     elif plan.settings.whiten:

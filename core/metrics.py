@@ -13,6 +13,10 @@ from .problem import Problem
 Floats = NDArray[np.floating[Any]]
 Ints = NDArray[np.integer[Any]]
 
+BINS = 15  # of the calibration error
+RESAMPLES = 200  # of its bootstrap
+MANY = 20_000  # examples
+
 
 def classification_metrics(probabilities: Floats, targets: Ints, labels: list[str]) -> dict[str, Any]:
     """All metrics of (N, K) probabilities against (N,) targets as JSON. Shares, not per cent; N is 1 or more.
@@ -32,6 +36,7 @@ def classification_metrics(probabilities: Floats, targets: Ints, labels: list[st
         "balanced_accuracy": float(np.mean(recalls)),
         "log_loss": log_loss(probabilities, targets),
         "calibration_error": calibration_error(probabilities, targets),
+        "calibration_interval": calibration_interval(probabilities, targets),
         "classes": per_class,
         "confusion": table.tolist(),
     }
@@ -94,9 +99,34 @@ def log_loss(probabilities: Floats, targets: Ints) -> float:
     return float(log_losses(probabilities, targets).mean())
 
 
-def calibration_error(probabilities: Floats, targets: Ints, bins: int = 15) -> float:
+def calibration_error(probabilities: Floats, targets: Ints, bins: int = BINS) -> float:
     """Expected calibration error (Guo et al. 2017): |confidence − accuracy| in equal bins, weighted by examples."""
+    bin_of, gaps = calibration_gaps(probabilities, targets, bins)
+    return float(np.abs(np.bincount(bin_of, gaps, bins)).sum() / len(targets))
+
+
+def calibration_gaps(probabilities: Floats, targets: Ints, bins: int) -> tuple[Ints, Floats]:
+    """(N,) the bin of each example by its confidence, and (N,) confidence minus 1 for a correct prediction or 0."""
     confidence, correct = probabilities.max(1), probabilities.argmax(1) == targets
-    bin_of = np.minimum((confidence * bins).astype(int), bins - 1)
-    gaps = np.bincount(bin_of, confidence - correct, bins)
-    return float(np.abs(gaps).sum() / len(targets))
+    gaps: Floats = confidence - correct
+    return np.minimum((confidence * bins).astype(int), bins - 1), gaps
+
+
+def calibration_interval(probabilities: Floats, targets: Ints, bins: int = BINS) -> list[float] | None:
+    """The 95% interval of the calibration error by the basic bootstrap (Davison and Hinkley 1997, section 5.2).
+
+    Few examples in a bin inflate the error, and resampling inflates it again by about as much; the basic bootstrap
+    subtracts that. None from MANY examples on, where the interval is within a percentage point.
+    """
+    count = len(targets)
+    if count >= MANY:
+        return None
+    bin_of, gaps = calibration_gaps(probabilities, targets, bins)
+    rng = np.random.default_rng(0)
+    errors = []
+    for _ in range(RESAMPLES):
+        rows = rng.integers(count, size=count)
+        errors.append(float(np.abs(np.bincount(bin_of[rows], gaps[rows], bins)).sum() / count))
+    error = float(np.abs(np.bincount(bin_of, gaps, bins)).sum() / count)
+    low, high = np.quantile(errors, [0.025, 0.975])
+    return [max(0.0, 2 * error - float(high)), min(1.0, max(error, 2 * error - float(low)))]

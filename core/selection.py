@@ -13,6 +13,20 @@ from .settings import Settings
 from .tasks import Task
 from .train import Epoch, Predictions, Tensors
 
+SMALL = 100  # validation examples: the standard error of an accuracy of 90% is then 3 percentage points
+
+
+def small_validation(count: int) -> list[str]:
+    """A remark on a validation split that is too small to choose an epoch by; none for 0, where the last is kept."""
+    if not 0 < count < SMALL:
+        return []
+    error = 100 * sqrt(0.9 * 0.1 / count)
+    return [
+        f"{count} validation example{'s are' if count > 1 else ' is'} too few to choose an epoch by: an accuracy of "
+        f"90% has a standard error of {error:.0f} percentage points; raise --valid-share, or keep the last epoch with "
+        "--valid-share 0"
+    ]
+
 
 @dataclass
 class Selection:

@@ -292,6 +292,16 @@ def test_check_reports_what_training_would_meet(neocog, photos, tmp_path):
     assert "empty.png" in neocog("check", "vision", "mine")[1]
 
 
+def test_check_train_and_report_say_that_validation_is_too_small(neocog, photos):
+    message = "7 validation examples are too few to choose an epoch by"
+    report = json.loads(neocog("check", "vision", photos, "--json")[1])
+    assert report["splits"]["valid"] == 7 and message in report["problems"][-1]
+    _, _, err = neocog("train", "vision", photos, "--network", TINY, "--epochs", "1", "--out", "small")
+    assert message in err and message in Path("small/report.html").read_text()
+    report = json.loads(neocog("check", "vision", photos, "--valid-share", "0", "--json")[1])
+    assert report["splits"]["valid"] == 0 and report["problems"] == []
+
+
 def test_version(neocog):
     assert neocog("--version")[1].startswith("neocog 0.")
 

@@ -15,6 +15,7 @@ from neocog.core.fit import Begun, EpochEnded, Finished, Remark, Saved, Step, fi
 from neocog.core.plan import Plan
 from neocog.core.problem import Problem
 from neocog.core.run import RunFolder, epochs_trained, load_state, resume, train
+from neocog.core.selection import small_validation
 from test_contract import SMALL, pictures
 
 
@@ -26,7 +27,7 @@ def plan(**changes):
 def test_the_events_come_in_the_order_of_the_training():
     kinds = [type(event) for event in fit(plan(), toy.data())]
     epoch = [Step, Step, Step, EpochEnded, Step]  # 60 examples in batches of 16; an epoch ends before its last Step
-    assert kinds == [Begun, *epoch, *epoch, Finished]
+    assert kinds == [Begun, Remark, *epoch, *epoch, Finished]  # the validation split is small
 
 
 def test_fit_writes_and_prints_nothing(tmp_path, monkeypatch, capsys):
@@ -61,7 +62,8 @@ def test_a_stream_that_is_left_closes_its_threads():
     data = toy.data()
     stream = fit(plan(), replace(data, train=toy.lazy(data.train)))
     begun = next(stream)
-    next(stream)
+    while not isinstance(next(stream), Step):
+        pass
     stream.close()
     assert begun.training.trainer.prefetcher.pool._shutdown
 
@@ -69,6 +71,15 @@ def test_a_stream_that_is_left_closes_its_threads():
 def test_remarks_of_the_data_are_events():
     data = replace(toy.data(), remarks=["2 labels have one example"])
     assert Remark("2 labels have one example") in list(fit(plan(), data))
+
+
+def test_a_small_validation_split_is_a_remark():
+    texts = [event.text for event in fit(plan(), toy.data()) if isinstance(event, Remark)]
+    assert texts == [
+        "15 validation examples are too few to choose an epoch by: an accuracy of 90% has a standard error of 8 "
+        "percentage points; raise --valid-share, or keep the last epoch with --valid-share 0"
+    ]
+    assert small_validation(0) == [] == small_validation(100) and "1 validation example is" in small_validation(1)[0]
 
 
 def test_a_network_that_does_not_fit_is_a_problem_before_the_first_event():

@@ -8,7 +8,17 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from neocog.core.metrics import calibration_error, classes, classification_metrics, confusion, interval, log_loss, top
+from neocog.core.metrics import (
+    MANY,
+    calibration_error,
+    calibration_interval,
+    classes,
+    classification_metrics,
+    confusion,
+    interval,
+    log_loss,
+    top,
+)
 from scipy.stats import binomtest
 from sklearn import metrics
 from torchmetrics.functional.classification import multiclass_calibration_error
@@ -50,6 +60,36 @@ def test_the_calibration_error_agrees_with_torchmetrics(seed):
         torch.from_numpy(probabilities), torch.from_numpy(targets), num_classes=K, n_bins=15, norm="l1"
     )
     assert calibration_error(probabilities, targets) == pytest.approx(theirs.item(), abs=1e-6)
+
+
+def calibrated(rng: np.random.Generator, examples: int) -> tuple[np.ndarray, np.ndarray]:
+    """Probabilities of two labels that are right as often as they say."""
+    confidence = rng.uniform(0.5, 1, examples)
+    return np.stack((confidence, 1 - confidence), 1), (rng.uniform(size=examples) > confidence).astype(int)
+
+
+def test_the_interval_of_the_calibration_error_of_few_examples_nearly_reaches_zero():
+    """The error of 40 examples is large though their probabilities are right, and the interval says so."""
+    rng = np.random.default_rng(0)
+    lowest, errors = [], []
+    for _ in range(20):
+        probabilities, targets = calibrated(rng, 40)
+        low, high = calibration_interval(probabilities, targets)
+        error = calibration_error(probabilities, targets)
+        assert 0 <= low <= error <= high <= 1
+        lowest.append(low)
+        errors.append(error)
+    assert np.mean(errors) > 0.1 and np.mean(lowest) < 0.05
+
+
+def test_the_interval_of_the_calibration_error_narrows_and_ends():
+    rng = np.random.default_rng(1)
+    few, many = (calibration_interval(*calibrated(rng, count)) for count in (100, 5000))
+    assert many[1] - many[0] < (few[1] - few[0]) / 2
+    assert calibration_interval(*calibrated(rng, MANY)) is None
+    assert calibration_interval(*calibrated(np.random.default_rng(2), 50)) == calibration_interval(
+        *calibrated(np.random.default_rng(2), 50)
+    )
 
 
 def test_predictions_as_confident_as_accurate_are_calibrated():

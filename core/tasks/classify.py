@@ -21,6 +21,13 @@ from .task import Chart, Criterion, Floats, Targets, Task
 TOP_5_FROM = 6  # labels from which top-5 accuracy says something
 
 
+def calibration_text(metrics: Mapping[str, Any]) -> str:
+    """The interval of the calibration error as `evaluate` prints it; "" where there is none."""
+    if not (interval := metrics.get("calibration_interval")):
+        return ""
+    return f"  (95% interval {interval[0]:.2%} to {interval[1]:.2%})"
+
+
 @dataclass(frozen=True)
 class Classify(Task):
     """Targets (N,) int64 index the labels; a prediction is (K,) probabilities."""
@@ -125,7 +132,7 @@ class Classify(Task):
             *lines,
             ("balanced accuracy", f"{metrics['balanced_accuracy']:.2%}"),
             ("log loss", f"{metrics['log_loss']:.4f}"),
-            ("calibration error", f"{metrics['calibration_error']:.2%}"),
+            ("calibration error", f"{metrics['calibration_error']:.2%}{calibration_text(metrics)}"),
         ]
 
     def table(self, metrics: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:

@@ -49,7 +49,9 @@ def summary(metrics: Mapping[str, Any]) -> list[str]:
             f"Always predicting “{majority['label']}”, the most frequent label, would be correct for {share}."
         )
     error = 100 * metrics["calibration_error"]
-    sentences.append(f"The predicted probabilities are off by {error:.1f} percentage points on average.")
+    interval = metrics.get("calibration_interval")
+    extent = f" (95% interval {100 * interval[0]:.1f} to {100 * interval[1]:.1f})" if interval else ""
+    sentences.append(f"The predicted probabilities are off by {error:.1f} percentage points on average{extent}.")
     if split == "valid":
         sentences.append("There is no test split: validation also selected the epoch, so these figures are optimistic.")
     if split == "train":
