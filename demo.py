@@ -14,7 +14,7 @@ from .core import device as devices
 from .core import diagram
 from .core.data import DataSpec
 from .core.finalize import finalize
-from .core.fit import Begun, Event
+from .core.fit import Begun, EpochEnded, Event
 from .core.inputs import FileInput
 from .core.plan import Plan
 from .core.presentation import Drawable
@@ -22,6 +22,7 @@ from .core.problem import Problem
 from .core.progress import TrainingProgress, duration
 from .core.run import RunFolder, train
 
+LONG = 120  # seconds
 SHADES = " .:-=+*#%@"  # characters from black to white
 
 
@@ -43,6 +44,8 @@ def trained(plan: Plan, out: str, console: Any, introduction: str, table: bool =
     device, folder = devices.choose("auto"), RunFolder(out)
 
     def introduce(event: Event) -> None:
+        if isinstance(event, EpochEnded) and event.epoch.epoch == 1:
+            console.print(long_training(event.epoch.seconds * plan.settings.epochs), end="")
         if not isinstance(event, Begun):
             return
         counts = ", ".join(f"{count:,} {name}" for name, count in event.training.data.counts.items())
@@ -57,6 +60,13 @@ def trained(plan: Plan, out: str, console: Any, introduction: str, table: bool =
     low, high = summary["interval"]
     score = f"(95% interval {low:.1%} to {high:.1%}), after {duration(summary['seconds'])} of training"
     return folder, f"\n[bold]{summary['accuracy']:.1%}[/bold] of {summary['examples']} {{what}} {score}.\n"
+
+
+def long_training(seconds: float) -> str:
+    """A remark on a training that takes longer than LONG; "" for a shorter one."""
+    if seconds <= LONG:
+        return ""
+    return f"This part takes about {duration(seconds)} on this machine; neocog demo --quick takes fewer epochs.\n"
 
 
 def next_steps(console: Any, *commands: str) -> None:
@@ -88,13 +98,22 @@ def _gallery(run: RunFolder, console: Any, count: int = 3) -> None:
     confidence = probabilities.max(1)
     indices = [int(confidence.argmax()), int(abs(confidence - 0.9).argmin()), int(confidence.argmin())]
     drawings = [_drawn(test.inputs[i]) for i in indices[:count]]
-    predictions = [f"predicted {model.labels[int(probabilities[i].argmax())]}, {confidence[i]:.0%}" for i in indices]
-    truths = [f"true label {model.labels[int(test.targets[i])]}" for i in indices]
+    predicted = [model.labels[int(probabilities[i].argmax())] for i in indices]
+    true_labels = [model.labels[int(test.targets[i])] for i in indices]
+    predictions = [f"predicted {label}, {confidence[i]:.0%}" for label, i in zip(predicted, indices, strict=True)]
+    truths = [
+        marked(f"true label {label}", label == guess) for label, guess in zip(true_labels, predicted, strict=True)
+    ]
     width = min(26, (shutil.get_terminal_size().columns - 2) // count)
     for rows in zip(*drawings, strict=True):
         console.print("".join(f"{row:<{width}}" for row in rows), markup=False)
     for texts in (predictions, truths):
         console.print("".join(f"{text:<{width}}" for text in texts), markup=False)
+
+
+def marked(text: str, correct: bool) -> str:
+    """A text beside a prediction that says so if the prediction is wrong."""
+    return text if correct else f"{text}: wrong"
 
 
 def _drawn(picture: Any, side: int = 10) -> list[str]:
@@ -156,13 +175,13 @@ def _spectrogram(run: RunFolder, index: int, rows: int = 10, columns: int = 60) 
 
 # --- texts ----------------------------------------------------------------------------------------------------------
 
-PHRASES = (
-    "Vereinigte Staaten von Amerika",
-    "les îles Féroé",
-    "den engelska kanalen",
-    "lingua italiana",
-    "Keski-Afrikka",
-)
+PHRASES = {  # and their languages
+    "Vereinigte Staaten von Amerika": "German",
+    "les îles Féroé": "French",
+    "den engelska kanalen": "Swedish",
+    "lingua italiana": "Italian",
+    "Keski-Afrikka": "Finnish",
+}
 QUICK = ("de", "en", "es", "fi", "fr", "it", "nl", "sv")
 
 
@@ -181,7 +200,9 @@ def text_part(quick: bool, out: str, console: Any) -> None:
     console.print(score.format(what="test names are assigned to the correct language"))
     for row in load(out).predict(list(PHRASES), 2):
         best = ", ".join(f"{entry['label']} {entry['probability']:.0%}" for entry in row["predictions"])
-        console.print(f"  {row['input']:<32} {best}", markup=False)
+        language = PHRASES[row["input"]]
+        correct = row["predictions"][0]["label"] == language
+        console.print(f"  {row['input']:<32} {best if correct else f'{best}: wrong, it is {language}'}", markup=False)
     next_steps(console, f'neocog predict {out} "Ihre eigenen Worte"', "neocog train text YOUR-TABLE.csv")
 
 

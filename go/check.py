@@ -35,17 +35,17 @@ def report(arguments: Sequence[str], max_bad: float = MAX_BAD, progress: Progres
     counts = np.bincount(moves[moves >= 0], minlength=SIZE * SIZE)
     usable = int(counts.sum())
     return {
-        "examples": usable,
-        "labels": {vertex(int(place), SIZE): int(counts[place]) for place in np.argsort(-counts, kind="stable")},
         "games": len(games),
+        "examples": usable,
         "moves": played,
         "passes": len(games.moves) - played,
         "sizes": frequencies(f"{size}×{size}" for size in games.sizes.tolist()),
-        "handicaps": frequencies(str(count) for count in np.diff(games.stone_starts)),
-        "results": frequencies(result_of(info.result) for info in games.info),
-        "ranks": frequencies(ranks(games.info)),
         "years": dict(sorted(Counter(year_of(info.date) for info in games.info).items())),
+        "ranks": frequencies(ranks(games.info)),
+        "results": frequencies(result_of(info.result) for info in games.info),
+        "handicaps": frequencies(str(count) for count in np.diff(games.stone_starts)),
         "out_of_turn": out_of_turn(collection),
+        "labels": {vertex(int(place), SIZE): int(counts[place]) for place in np.argsort(-counts, kind="stable")},
         "bad": [bad._asdict() for bad in collection.bad],
         "duplicates": duplicate_groups,
         "problems": problems(collection, usable, max_bad),

@@ -56,3 +56,13 @@ def test_the_go_part_plays_with_the_included_network(capsys, tmp_path: Path) -> 
     assert "of the moves in 201,090 test positions" in " ".join(shown.getvalue().split())
     assert "move 16 of 16" in output and "A B C D E F G H J K L M N O P Q R S T" in output
     assert (tmp_path / "run" / "opening.sgf").read_bytes().startswith(b"(;GM[1]")
+
+
+def test_a_long_part_names_the_quick_demo() -> None:
+    assert demo.long_training(100) == ""
+    assert "takes about 5 min" in demo.long_training(300) and "neocog demo --quick" in demo.long_training(300)
+
+
+def test_a_wrong_prediction_is_marked() -> None:
+    assert demo.marked("true label 7", True) == "true label 7"
+    assert demo.marked("true label 7", False) == "true label 7: wrong"

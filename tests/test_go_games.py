@@ -314,6 +314,7 @@ def test_exporting_nothing_is_an_error(collection, tmp_path):
 
 def test_check_reports_the_collection(collection):
     counts = report([str(collection)])
+    assert list(counts)[:3] == ["games", "examples", "moves"]
     assert counts["games"] == 16 and counts["passes"] == 2 and counts["sizes"] == {"19×19": 15, "9×9": 1}
     assert counts["examples"] == 13 * 60 + 62 + 11 and counts["moves"] == counts["examples"] + 1
     assert counts["results"] == {"B+R": 12, "unknown": 3, "W+points": 1}
