@@ -156,7 +156,9 @@ def test_a_folder_name_in_latin_1_trains_and_reports(tmp_path: Path, command) ->
     assert code == 0, err
     assert "café" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
     code, out, err = command("check", "vision", tmp_path / "set", "--json")
-    assert code == 0 and json.loads(out)["labels"] == {"café": 12, "the": 12}
+    report = json.loads(out)
+    assert code == 0 and report["labels"] == {"café": 12, "the": 12}
+    assert "the name of the folder b'caf\\xe9' is not UTF-8; read as Windows-1252: café" in report["remarks"]
 
 
 # --- names of files ---------------------------------------------------------------------------------------------------
@@ -517,7 +519,12 @@ def test_blanks_around_labels_are_left_out_and_pointed_out(tmp_path: Path) -> No
     rows = [(text, label + ("\u00a0" if k < 8 else "")) for k, (text, label) in enumerate(PAIRS)]
     path = saved(tmp_path / "t.csv", table([("text", "label"), *rows]))
     assert read_labels(path) == EACH
-    assert "t.csv: the label 'good' has blanks around it in some rows (U+00A0); they count as one" in remarks(path)
+    root = files(tmp_path / "set", "cat", "cat ", "dog")
+    remark = "folders: the label 'cat' has blanks around it in some places (U+0020), which count as one class"
+    assert remark in loaded(root, tmp_path).remarks
+    assert "t.csv: the label 'good' has blanks around it in some places (U+00A0), which count as one class" in remarks(
+        path
+    )
 
 
 def test_a_label_that_stands_for_none_is_pointed_out() -> None:

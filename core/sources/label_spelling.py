@@ -73,6 +73,7 @@ def merged_remarks(spellings: Mapping[str, Collection[str]], source: str) -> lis
             blanks = {character for text in padded for character in text.replace(text.strip(), "", 1)}
             points = ", ".join(f"U+{ord(character):04X}" for character in sorted(blanks))
             remarks.append(
-                f"{source}: the label {label!r} has blanks around it in some rows ({points}); they count as one"
+                f"{source}: the label {label!r} has blanks around it in some places ({points}), which count as one "
+                "class"
             )
     return remarks

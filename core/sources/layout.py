@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import os
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from .content import Kind
+from .encodings import decode_surrogates
+from .label_spelling import merged_remarks
 from .source import (
     PROGRAM_FOLDERS,
     Files,
@@ -35,10 +38,25 @@ def class_folders(files: Files, kind: Kind, names: Sequence[str] | None = None) 
         else:
             ignored[suffix_of(name)] += 1
     manifest = SourceManifest(samples, list(files.bad), ignored, outside)
+    manifest.remarks += spelling_remarks(samples)
     if by_programs:
         places = ", ".join(f"{count:,} in {folder}" for folder, count in by_programs.most_common())
         manifest.remarks.append(f"left out {kind.counted(by_programs.total())} that other programs wrote: {places}")
     return manifest
+
+
+def spelling_remarks(samples: Sequence[SampleInfo]) -> list[str]:
+    """Remarks on class folders whose names had to be read in another way, or that count as one class."""
+    folders = {folder for sample in samples for folder in split_path(sample.name)[:-1]}
+    labels = {sample.label for sample in samples}
+    spellings: dict[str, set[str]] = defaultdict(set)
+    for folder in folders:
+        spellings[normalize_label(folder)].add(folder)
+    foreign = sorted(folder for folder in folders if decode_surrogates(folder) != folder)
+    return merged_remarks({label: spellings[label] for label in sorted(labels)}, "folders") + [
+        f"the name of the folder {os.fsencode(folder)!r} is not UTF-8; read as Windows-1252: {normalize_label(folder)}"
+        for folder in foreign
+    ]
 
 
 def left_by_program(name: str, kind: Kind) -> str:
