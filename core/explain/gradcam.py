@@ -12,13 +12,13 @@ from ..receptive_field import ReceptiveField
 from .interpretable import InterpretableNetwork
 from .places import Place, last_maps
 
-CELLS = 7  # along each axis, of the maps that are fine enough: those of ResNet on a photo
+CELLS = 10  # along each axis, of the maps that are fine enough
 
 
 def default_layers(network: Network) -> list[Place]:
     """Returns the deepest layers whose maps have CELLS positions along each axis; the last ones if there are none.
 
-    The maps of small pictures are coarse: of 40×40 pixels, four poolings leave 4×4 numbers, each for 10×10 pixels.
+    The maps of small pictures are coarse: the last ones of 40×40 pixels have 4×4 numbers.
     """
     return last_maps(network, CELLS)
 
