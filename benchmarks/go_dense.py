@@ -1,6 +1,6 @@
 """Compares convolutional networks with a fully connected one, on the same games in the same CPU time.
 
-    python benchmarks/go_dense.py GAMES TEST [--seconds 150] [--judged 10000] [--recipes dense swift]
+    python benchmarks/go_dense.py GAMES TEST [--seconds 150] [--judged 10000] [--recipes fully-connected swift]
 
 Each recipe first trains for some timed steps, and then again on as many positions as it can process in the CPU seconds
 allowed; all are evaluated on the same positions of unseen games.
@@ -19,7 +19,7 @@ from neocog.core.fit import build
 from neocog.core.plan import Plan
 from neocog.core.train import steps
 
-RECIPES = ("dense", "alphago-raw(filters=64, depth=6)", "alphago(filters=64, depth=6)", "swift")
+RECIPES = ("fully-connected", "alphago-raw(filters=64, depth=6)", "alphago(filters=64, depth=6)", "swift")
 BATCH, TIMED = 128, (10, 40)  # steps: the difference excludes the cost of starting
 
 
@@ -52,7 +52,7 @@ def main() -> None:
     parser.add_argument("--recipes", nargs="+", default=RECIPES)
     options = parser.parse_args()
     print(machine())
-    trained("dense", options.data, options.test, BATCH, 10)  # compiles the board
+    trained("fully-connected", options.data, options.test, BATCH, 10)  # compiles the board
     for recipe in options.recipes:
         positions = positions_in(options.seconds, recipe, options.data, options.test)
         seconds, accuracy = trained(recipe, options.data, options.test, positions, options.judged)

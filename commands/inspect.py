@@ -44,10 +44,11 @@ def describe(
     [bold]neocog describe "conv(25, 3), relu, maxpool(2), flatten, dense(10)" --input 1x28x28[/bold]
     [bold]neocog describe resnet18 --svg resnet18.svg[/bold]
     """
-    from .named import card_of, network_of
+    from .named import described
 
-    measured, name = network_of(network, input_, classes, domain)
-    card = card_of(network)
+    measured, name, card, remarks = described(network, input_, classes, domain)
+    for remark in remarks:
+        say(remark)
     if svg:
         from ..core import diagram, files
 

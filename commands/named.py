@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
+import re
+from typing import NamedTuple
 
 from .. import DOMAINS, find
 from .. import domain as domain_of
@@ -10,40 +12,82 @@ from ..core import checkpoint
 from ..core.checkpoint import Card
 from ..core.constants import network_constants
 from ..core.data import DataSpec
+from ..core.domain import Domain
+from ..core.layer import Layers
 from ..core.network import Network, parse
 from ..core.plan import Plan, find_recipe
-from ..core.problem import USAGE, Problem
+from ..core.problem import USAGE, Problem, shortened
+
+RECIPE_NAME = re.compile(r"\s*([\w-]+)\s*(\(|$)")
 
 
-def network_of(text: str, shape: str | None, classes: int, domain_name: str | None) -> tuple[Network, str]:
-    """Returns the network that a text, a recipe or a model stands for, and a name for it."""
+class Described(NamedTuple):
+    """A network, its name for a drawing, its card if it is a model's, and what else the text could have meant."""
+
+    network: Network
+    name: str
+    card: Card | None = None
+    remarks: tuple[str, ...] = ()
+
+
+def described(text: str, shape: str | None, classes: int, domain_name: str | None) -> Described:
+    """Returns the network that a text stands for: a recipe, layers, or a model file or run folder.
+
+    The file system is asked only for a text that is neither a recipe nor layers. Raises Problem.
+    """
     input_shape = shape_of(shape) if shape else None
-    if (card := card_of(text)) is not None:
-        return Network(input_shape or card.input, parse(card.network)), card.recipe or text
-    recipe_name = text.partition("(")[0].strip()
-    for name in [domain_name] if domain_name else DOMAINS:
-        if recipe_name in (domain := domain_of(name)).recipes:
-            recipe, _, _ = find_recipe(domain, text)
-            layers = Plan.of(domain, DataSpec(""), text).layers(classes, network_constants(domain, {}))
-            return Network(input_shape or recipe.input, layers), text
-    if text.endswith(".safetensors") or ("/" in text and "(" not in text):
-        checkpoint.find(text)  # raises a Problem that names similar files
+    if text in DOMAINS:
+        return _model(text, input_shape)
+    if domains := recipe_domains(text, domain_name):
+        return _recipe(text, domains, input_shape, classes)
     constants = network_constants(domain_of(domain_name), {}) if domain_name else {}
-    layers = parse(text, classes=classes, **constants)
+    try:
+        layers = parse(text, classes=classes, **constants)
+    except Problem:
+        if os.path.exists(text) or text.endswith(".safetensors") or ("/" in text and "(" not in text):
+            return _model(text, input_shape)
+        raise
+    return _layers(text, layers, input_shape)
+
+
+def recipe_domains(text: str, domain_name: str | None) -> list[Domain]:
+    """Returns the domains that have the recipe that a text names; of one domain only, if it is named."""
+    match = RECIPE_NAME.match(text)
+    domains = map(domain_of, [domain_name] if domain_name else DOMAINS) if match or domain_name else ()
+    return [domain for domain in domains if match and match[1] in domain.recipes]
+
+
+def _recipe(text: str, domains: list[Domain], input_shape: tuple[int, int, int] | None, classes: int) -> Described:
+    domain, *others = domains
+    recipe, _, _ = find_recipe(domain, text)
+    layers = Plan.of(domain, DataSpec(""), text).layers(classes, network_constants(domain, {}))
+    remarks = _remarks(text, "a recipe")
+    if others:
+        names = " and ".join(other.name for other in others)
+        remarks = (f"this is {text} of {domain.name}; for that of {names}: --domain {others[0].name}", *remarks)
+    return Described(Network(input_shape or recipe.input, layers), text, remarks=remarks)
+
+
+def _layers(text: str, layers: Layers, input_shape: tuple[int, int, int] | None) -> Described:
     if input_shape is None:
         raise Problem("a network text needs its input, as in --input 1x28x28 (channels, height, width)", USAGE)
-    return Network(input_shape, layers), text
+    return Described(Network(input_shape, layers), text, remarks=_remarks(text, "a layer"))
 
 
-def card_of(text: str) -> Card | None:
-    """Returns the card of a model; None for a network's text or a recipe."""
-    return checkpoint.card(find(text)) if text in DOMAINS or Path(text).exists() else None
+def _model(text: str, input_shape: tuple[int, int, int] | None) -> Described:
+    card = checkpoint.card(find(text))
+    return Described(Network(input_shape or card.input, parse(card.network)), card.recipe or text, card)
+
+
+def _remarks(text: str, meaning: str) -> tuple[str, ...]:
+    """A remark if a file or folder has the name of a recipe or a layer."""
+    return (f"{text} is {meaning} here; the file or folder of that name is ./{text}",) * os.path.exists(text)
 
 
 def shape_of(text: str) -> tuple[int, int, int]:
     """Reads `3x32x32`. Raises Problem for anything else."""
-    parts = text.lower().replace("×", "x").replace(",", "x").split("x")
-    if len(parts) != 3 or not all(part.strip().isdigit() for part in parts):
-        raise Problem(f"--input is channels x height x width, as in 3x32x32; got {text}", USAGE)
+    parts = [part.strip() for part in text.lower().replace("×", "x").replace(",", "x").split("x")]
+    if len(parts) != 3 or not all(part.isascii() and part.isdigit() and len(part) <= 9 for part in parts):
+        raise Problem(f"--input is channels x height x width, as in 3x32x32; got {shortened(text)}", USAGE)
     channels, height, width = map(int, parts)
     return channels, height, width

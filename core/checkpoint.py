@@ -7,12 +7,13 @@ reading the card needs no torch.
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import files
-from .problem import FAILED, USAGE, Problem, did_you_mean
+from .problem import FAILED, USAGE, Problem, did_you_mean, shortened
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -46,19 +47,16 @@ class Card:
 def find(model: str) -> Path:
     """The model file for a path: the file itself, or the one in a run folder. Raises Problem if there is none."""
     path = Path(model)
-    if len(path.name) > 255:
-        raise Problem(f"{model[:40]}… is too long for a file's name; expected a model file or a run's folder", USAGE)
-    if path.is_dir():
-        if (path / "model.safetensors").is_file():
+    if os.path.isdir(path):
+        if os.path.isfile(path / "model.safetensors"):
             return path / "model.safetensors"
         raise Problem(
             f"{model} has no model.safetensors in it; expected a model file or a finished run's folder", USAGE
         )
-    if not path.exists():
-        siblings = path.parent.iterdir() if path.parent.is_dir() else ()
+    if not os.path.exists(path):  # unlike Path.exists, False for any text that is too long for a path
         folder = "" if path.parent == Path() else f"{path.parent}/"
-        close = did_you_mean(path.name, [sibling.name for sibling in siblings], folder)
-        raise Problem(f"{model} does not exist{close}; expected a model file or a run's folder", USAGE)
+        close = did_you_mean(path.name, files.names_in(path.parent), folder)
+        raise Problem(f"{shortened(model, 300)} does not exist{close}; expected a model file or a run's folder", USAGE)
     return path
 
 

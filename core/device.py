@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, distributed, nn
 
-from .problem import USAGE, Problem
+from .problem import USAGE, Problem, shortened
 
 
 def choose(name: str) -> torch.device:
@@ -155,3 +155,17 @@ def world(device: torch.device) -> Iterator[World]:
         distributed.barrier()  # the leading process may still be writing
     finally:
         distributed.destroy_process_group()
+
+
+def require_memory(numbers: int, name: str) -> None:
+    """Raises Problem if so many float32 numbers are more than the memory of the machine, before they are allocated."""
+    try:
+        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):  # a system without them
+        return
+    if 4 * numbers > memory:
+        raise Problem(
+            f"{shortened(name)} needs {4 * numbers / 1e9:,.1f} GB, this machine has {memory / 1e9:,.1f} GB; "
+            "take a smaller network or smaller inputs",
+            USAGE,
+        )

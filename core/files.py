@@ -45,6 +45,14 @@ def write_text(path: Path, text: str) -> None:
     write(path, lambda temporary: temporary.write_text(text, encoding="utf-8", errors="surrogateescape"))
 
 
+def names_in(folder: Path) -> list[str]:
+    """The names in a folder, for suggestions; none if it cannot be listed."""
+    try:
+        return os.listdir(folder)
+    except (OSError, ValueError):
+        return []
+
+
 def _umask() -> int:
     os.umask(mask := os.umask(0))  # it cannot be read without setting it
     return mask

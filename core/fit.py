@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -171,6 +172,7 @@ def build_network(plan: Plan, data: Data, task: Task, sample: Tensor) -> tuple[N
     layers = plan.layers(len(task.labels), network_constants(plan.domain, data.preprocessing))
     network = Network((channels, height, width), layers)
     task.check_output(network.output)
+    devices.require_memory(network.numbers + 2 * max(prod(row.output) for row in network.rows), str(network))
     module = network.module()
     with torch.inference_mode():
         module.eval()(sample)

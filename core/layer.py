@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Literal, Self
 
 from torch import nn
 
-from .problem import Problem
+from .problem import Problem, shortened
 from .receptive_field import Pair, ReceptiveField, Window
 from .sequential import Sequential
 
@@ -27,6 +27,11 @@ LEAST = dict.fromkeys(("filters", "size", "stride", "dilation", "groups", "units
     "pieces": 2,
 }
 PAIRS = ("size", "stride", "pad", "dilation")
+# The largest valid values: windows on longer inputs than any recording's would take minutes to measure.
+MOST = dict.fromkeys(LEAST, 2**31 - 1) | dict.fromkeys(PAIRS, 1_000_000)
+# The ranges of real arguments, both ends included; a name means the same in every layer.
+REALS = {"eps": (1e-30, 1.0), "momentum": (0.0, 1.0)}
+LARGEST_REAL = 1e9  # of the others: their products stay finite in float32
 
 
 @dataclass(frozen=True)
@@ -41,7 +46,7 @@ class Layer:
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            check_number(self.name, field.name, getattr(self, field.name), type(field.default) is float)
+            check_number(self.name, field.name, getattr(self, field.name), type(field.default))
 
     def __call__(self, *arguments: Any, **keywords: Any) -> Self:
         return type(self)(*arguments, **keywords)
@@ -94,17 +99,30 @@ class Layer:
 Layers = tuple[Layer, ...]
 
 
-def check_number(layer: str, name: str, value: Any, real: bool) -> None:
-    """Raises Problem unless `value` is valid for the argument `name`; `real` arguments take any number."""
+def check_number(layer: str, name: str, value: Any, kind: type | None = None) -> None:
+    """Raises Problem unless `value` is valid for the argument `name`; `kind` is float or bool for such arguments."""
     if name in LEAST:
-        numbers = value if name in PAIRS and isinstance(value, tuple) else (value,)
-        integers = all(type(number) is int and number >= LEAST[name] for number in numbers) and len(numbers) in (1, 2)
-        pair = len(numbers) == 2 or not isinstance(value, tuple)
-        if not (integers and pair) and not (name == "pad" and value == "same") and value is not None:
-            kind = "a whole number or a pair of them" if name in PAIRS else "a whole number"
-            raise Problem(f"{layer}: {name} is {kind}, {LEAST[name]} or more; got {literal(value)}")
-    elif real and (isinstance(value, bool) or not isinstance(value, int | float)):
-        raise Problem(f"{layer}: {name} is a number; got {literal(value)}")
+        _check_integers(layer, name, value)
+    elif kind is float:
+        low, high = REALS.get(name, (-LARGEST_REAL, LARGEST_REAL))
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise Problem(f"{layer}: {name} is a number; got {shortened(literal(value))}")
+        if not low <= value <= high:
+            raise Problem(f"{layer}: {name} is a number from {low:g} to {high:g}; got {shortened(literal(value))}")
+    elif kind is bool and value not in (True, False):
+        raise Problem(f"{layer}: {name} is True or False; got {shortened(literal(value))}")
+
+
+def _check_integers(layer: str, name: str, value: Any) -> None:
+    if value is None or (name == "pad" and value == "same"):
+        return
+    numbers = value if name in PAIRS and isinstance(value, tuple) else (value,)
+    pair = len(numbers) == (2 if isinstance(value, tuple) else 1)
+    if not pair or not all(type(number) is int and number >= LEAST[name] for number in numbers):
+        words = "a whole number or a pair of them" if name in PAIRS else "a whole number"
+        raise Problem(f"{layer}: {name} is {words}, {LEAST[name]} or more; got {shortened(literal(value))}")
+    if max(numbers) > MOST[name]:
+        raise Problem(f"{layer}: {name} is at most {MOST[name]:,}; got {shortened(literal(value))}")
 
 
 def literal(value: Any) -> str:

@@ -461,7 +461,7 @@ class Scale(Layer):
     by: float
 
     def __post_init__(self) -> None:
-        check_number("scale", "by", self.by, real=True)
+        check_number("scale", "by", self.by, float)
 
     def module(self, shape: Shape) -> nn.Module:
         return modules.Scale(self.by)

@@ -87,6 +87,7 @@ class Model:
         self.device = devices.choose(device)
         devices.keep_memory(self.device)
         self.network = Network(card.input, parse(card.network))
+        require_numbers(self.network, weights)
         layers = self.network.module()
         put(layers, weights)
         layout = devices.memory_format(layers, self.device)
@@ -269,6 +270,17 @@ def check_weights(module: nn.Module) -> None:
                 "train it again",
                 FAILED,
             )
+
+
+def require_numbers(network: Network, weights: dict[str, torch.Tensor]) -> None:
+    """Raises Problem if the weights have fewer numbers than the network, before memory is allocated for it."""
+    available = sum(weight.numel() for weight in weights.values())
+    if network.numbers > available:
+        raise Problem(
+            f"the weights do not belong to the network on the card: it has {network.numbers:,} numbers, they have "
+            f"{available:,}",
+            DATA,
+        )
 
 
 def put(network: nn.Module, weights: dict[str, torch.Tensor]) -> None:

@@ -18,9 +18,14 @@ import torch
 
 from .layer import Layer, Layers, Shape, padding_effect, sequence
 from .layers import KINDS
-from .problem import USAGE, Problem, did_you_mean
+from .problem import USAGE, Problem, did_you_mean, shortened
 from .receptive_field import ReceptiveField, Window
 from .sequential import Sequential
+
+# Bounds within which a network is measured in a second. The deepest published networks have some 1,000 layers.
+MAX_TEXT, MAX_LAYERS, MAX_NESTED = 100_000, 2_000, 20
+MAX_SIDE = 10_000_000  # rows or columns of an input
+MAX_ARGUMENT = 100_000  # of a recipe, such as its depth
 
 
 class Row(NamedTuple):
@@ -30,6 +35,7 @@ class Row(NamedTuple):
     input: Shape
     output: Shape
     parameters: int
+    numbers: int  # parameters and buffers: what the layer keeps in memory
     macs: int
     field: ReceptiveField
     window: Window | None
@@ -72,6 +78,9 @@ class Network:
             raise Problem("the network has no layers; write one, as in: flatten, dense(classes)", USAGE)
         if len(self.input) != 3 or min(self.input) < 1:
             raise Problem(f"an input is (channels, height, width), each 1 or more; got {self.input}", USAGE)
+        if max(self.input) > MAX_SIDE:
+            raise Problem(f"an input has at most {MAX_SIDE:,} rows, columns or channels; got {self.input}", USAGE)
+        check_size(self.layers)
         assert self.rows  # measuring checks that the layers fit
 
     def __str__(self) -> str:
@@ -93,6 +102,11 @@ class Network:
     @property
     def parameters(self) -> int:
         return sum(row.parameters for row in self.rows)
+
+    @property
+    def numbers(self) -> int:
+        """The count of parameters and buffers: what a model file holds."""
+        return sum(row.numbers for row in self.rows)
 
     @property
     def macs(self) -> int:
@@ -143,13 +157,25 @@ class Network:
         }
 
 
+def check_size(layers: Layers) -> None:
+    """Raises Problem for more layers than are measured in a second, or layers nested deeper."""
+    level, count, depth = list(layers), 0, 0
+    while level:
+        count, depth = count + len(level), depth + 1
+        if count > MAX_LAYERS:
+            raise Problem(f"a network has at most {MAX_LAYERS:,} layers; this one has more", USAGE)
+        if depth > MAX_NESTED:
+            raise Problem(f"layers are nested at most {MAX_NESTED} deep; these are deeper", USAGE)
+        level = [inner for layer in level for branch in layer.branches for inner in branch]
+
+
 def _measure(layers: Layers, built: Layers, shape: Shape, field: ReceptiveField) -> tuple[Row, ...]:
     rows: list[Row] = []
     for index, (layer, built_layer) in enumerate(zip(layers, built, strict=True)):
         try:
             rows.append(_row(layer, built_layer, shape, field))
         except Problem as problem:
-            raise Problem(f"layer {index}, {_short(layer)}: {problem}", USAGE) from None
+            raise Problem(f"layer {index}, {shortened(str(layer))}: {problem}", USAGE) from None
         shape, field = rows[-1].output, rows[-1].field
     return tuple(rows)
 
@@ -163,11 +189,21 @@ def _row(layer: Layer, built: Layer, shape: Shape, field: ReceptiveField) -> Row
     if max(output) > 2**31 or prod(output) > 2**40:
         raise Problem(f"gives {output}, more numbers than a machine can hold")
     window = built.window(shape)
-    with torch.device("meta"):
-        parameters = sum(weight.numel() for weight in built.module(shape).parameters())
+    parameters, numbers = _count(built, shape)
     unseen, misfit = ((0, 0), "") if window is None else _fit(window, shape)
     after = built.receptive_field(shape, field)
-    return Row(layer, shape, output, parameters, built.macs(shape), after, window, unseen, misfit, branches)
+    macs = built.macs(shape)
+    return Row(layer, shape, output, parameters, numbers, macs, after, window, unseen, misfit, branches)
+
+
+def _count(layer: Layer, shape: Shape) -> tuple[int, int]:
+    """Returns how many parameters a layer has, and how many numbers with its buffers."""
+    try:
+        with torch.device("meta"):
+            module = layer.module(shape)
+    except (RuntimeError, OverflowError):  # sizes beyond 64 bits
+        raise Problem("has more weights than a machine can hold") from None
+    return sum(value.numel() for value in module.parameters()), sum(v.numel() for v in module.state_dict().values())
 
 
 def _fit(window: Window, shape: Shape) -> tuple[tuple[int, int], str]:
@@ -182,11 +218,6 @@ def _fit(window: Window, shape: Shape) -> tuple[tuple[int, int], str]:
             left = " and ".join(f"{count} {name}{'s' * (count > 1)}" for count, name in counts if count)
             return unseen, f"{terms} = {float(exact):.2f} does not fit" + (f": {left} left unseen" if left else "")
     return unseen, ""
-
-
-def _short(layer: Layer, most: int = 60) -> str:
-    text = str(layer)
-    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def walk(rows: tuple[Row, ...], depth: int = 0) -> Iterator[tuple[int, Row]]:
@@ -206,6 +237,8 @@ def parse(text: str, **constants: int) -> Layers:
     `constants` are names that stand for numbers, such as `classes=10`. Raises Problem with the position of the mistake.
     """
     nodes = _expression(text, f"({text}\n,)").elts
+    if len(nodes) > MAX_LAYERS:  # before each is checked
+        raise Problem(f"a network has at most {MAX_LAYERS:,} layers; this one has {len(nodes):,}", USAGE)
     return tuple(_Reader(text, constants, shift=1).layer(node) for node in nodes)
 
 
@@ -216,19 +249,24 @@ def call(text: str, functions: Mapping[str, Any], kind: str) -> tuple[str, list[
     if name not in functions:
         close = did_you_mean(name, functions)
         known = ", ".join(sorted(functions))
-        raise Problem(f"{name or 'an empty text'} is not a {kind}{close}; there are {known}", USAGE)
+        raise Problem(f"{shortened(name) or 'an empty text'} is not a {kind}{close}; there are {known}", USAGE)
     if not bracket:
         return name, [], {}
     node = _expression(text, f"(_{'_' * (len(name) - 1)}({rest}\n,)").elts
     if len(node) != 1:
-        raise Problem(f"{text!r} is more than one {kind}", USAGE)
+        raise Problem(f"{shortened(repr(text))} is more than one {kind}", USAGE)
     _, (arguments, keywords) = _Reader(text, {}, shift=1).parts(node[0])
+    for value in (*arguments, *keywords.values()):
+        if isinstance(value, int | float) and not abs(value) <= MAX_ARGUMENT:
+            raise Problem(f"{shortened(text)}: a number is at most {MAX_ARGUMENT:,} here", USAGE)
     return name, arguments, keywords
 
 
 def _expression(text: str, wrapped: str) -> ast.Tuple:
     if not text.strip():
         raise Problem("the text is empty; write layers separated by commas, as in: flatten, dense(classes)", USAGE)
+    if len(text) > MAX_TEXT:
+        raise Problem(f"the text of a network has at most {MAX_TEXT:,} characters; this one has {len(text):,}", USAGE)
     try:
         node = ast.parse(wrapped, mode="eval").body
     except SyntaxError as error:
@@ -239,7 +277,8 @@ def _expression(text: str, wrapped: str) -> ast.Tuple:
     except (RecursionError, MemoryError, ValueError):
         raise Problem("the text nests too deeply or holds characters that no network has", USAGE) from None
     if not isinstance(node, ast.Tuple):
-        raise Problem(f"{text!r} is not a list of layers; a network is layers separated by commas", USAGE)
+        quoted = shortened(repr(text))
+        raise Problem(f"{quoted} is not a list of layers; a network is layers separated by commas", USAGE)
     return node
 
 
@@ -266,7 +305,7 @@ class _Reader:
         kind = KINDS.get(name)
         if kind is None:
             close = did_you_mean(name, KINDS)
-            raise self.wrong(node, f"{name} is not a layer{close}; the layers are {', '.join(KINDS)}")
+            raise self.wrong(node, f"{shortened(name)} is not a layer{close}; the layers are {', '.join(KINDS)}")
         self.check(node, kind, arguments, keywords)
         try:
             return kind(*arguments, **keywords)
@@ -307,7 +346,7 @@ class _Reader:
             return tuple(self.value(element) for element in node.elts)
         if isinstance(node, ast.Name) and node.id not in KINDS:
             close = did_you_mean(node.id, {*KINDS, *self.constants})
-            raise self.wrong(node, f"{node.id} is not a number or a layer{close}")
+            raise self.wrong(node, f"{shortened(node.id)} is not a number or a layer{close}")
         if isinstance(node, ast.Name | ast.Call):
             return self.layer(node)
         raise self.wrong(node, "expected a number, a layer or a tuple of them")

@@ -30,5 +30,12 @@ def did_you_mean(word: str, words: Iterable[str], before: str = "") -> str:
 
     `before` stands in front of the suggestion, such as the folder of a file name.
     """
+    if len(word) > 100:  # of no name; comparing it would take long
+        return ""
     matches = get_close_matches(word.lower(), list(words), n=1, cutoff=0.6)
     return f" (did you mean {before}{matches[0]}?)" if matches else ""
+
+
+def shortened(text: str, most: int = 60) -> str:
+    """Returns a text of any length as messages quote it."""
+    return text if len(text) <= most else text[: most - 1] + "…"

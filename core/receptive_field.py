@@ -9,7 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from itertools import starmap
+from math import gcd
 from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 Pair = tuple[int, int]
 
@@ -50,10 +54,23 @@ class Window(NamedTuple):
 
     def unseen(self, length: int, axis: int) -> int:
         """Returns the number of rows (axis 0) or columns (axis 1) of the input that no window covers."""
-        start, steps = -self.sides[axis][0], range(self.out(length, axis))
-        taps = range(0, self.span(axis), self.dilation[axis])
-        covered = {start + step * self.stride[axis] + tap for step in steps for tap in taps}
-        return length - len(covered & set(range(length)))
+        size, stride, dilation = self.size[axis], self.stride[axis], self.dilation[axis]
+        first, positions = -self.sides[axis][0], self.out(length, axis)
+        # Windows whose indices are equal modulo `period` cover numbers of one residue class modulo the dilation. In
+        # that class, each window covers `size` neighbours, and the next one begins `step` later.
+        period, step = dilation // gcd(stride, dilation), stride // gcd(stride, dilation)
+        residues = np.arange(min(positions, period))
+        starts, counts = first + residues * stride, (positions - 1 - residues) // period + 1
+
+        def covered_before(end: int) -> NDArray[np.int64]:
+            """Returns the numbers of each class that a window covers before `end`."""
+            reach = np.clip(-(-(end - starts) // dilation), 0, (counts - 1) * step + size)
+            index, offset = np.divmod(reach, step)
+            return (
+                reach if size >= step else np.minimum(index, counts) * size + (index < counts) * offset.clip(max=size)
+            )
+
+        return length - int((covered_before(length) - covered_before(0)).sum())
 
 
 class ReceptiveField(NamedTuple):

@@ -21,7 +21,7 @@ from .constants import network_constants
 from .data import Data, Preprocessing
 from .domain import Domain
 from .layer import Layer
-from .model import put
+from .model import put, require_numbers
 from .modules import Bag, Embed, NGrams, Residual
 from .modules import Combinator as CombinatorModule
 from .network import Network, parse
@@ -90,7 +90,7 @@ def pretrained(file: Path, domain: Domain) -> Pretrained:
         return Pretrained(network=network)
     capability = domain.capability(Transferable)
     options = capability.options(card.preprocessing) if capability else {}
-    if card.recipe:
+    if card.recipe and card.recipe.partition("(")[0].strip() in domain.recipes:  # unless an older version had it
         return Pretrained(recipe=card.recipe, options=options)
     constants = network_constants(domain, card.preprocessing)
     return Pretrained(network=with_constants(network, constants), options=options)
@@ -116,6 +116,7 @@ def load_pretrained(
     Problem if nothing matches.
     """
     source = Network(card.input, parse(card.network))
+    require_numbers(source, weights)
     source_module = source.module()
     put(source_module, weights)
     targets, sources = parts(network.layers, module), parts(source.layers, source_module)

@@ -54,7 +54,7 @@ RECIPES: dict[str, Recipe] = {
     "alphago-raw": Recipe(
         alphago, "AlphaGo's policy network on the stones alone", ADAMW, {"planes": "stones"}, input=STONES
     ),
-    "dense": Recipe(
+    "fully-connected": Recipe(
         fully_connected, "the lectures' fully connected baseline on a matrix of 1, −1 and 0",
         {**ADAMW, "lr": 0.002}, {"planes": "matrix"}, input=MATRIX,
     ),

@@ -338,7 +338,7 @@ def test_a_folder_without_a_model(tmp_path):
 def test_a_model_that_does_not_exist(model):
     misspelt = str(model).replace("model.", "modle.")
     assert missing(misspelt) == (
-        f"{misspelt} does not exist (did you mean model.safetensors?); expected a model file or a run's folder"
+        f"{misspelt} does not exist (did you mean {model}?); expected a model file or a run's folder"
     )
     assert missing("nowhere/to/be/found") == (
         "nowhere/to/be/found does not exist; expected a model file or a run's folder"

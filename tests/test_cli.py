@@ -267,6 +267,53 @@ def test_describe_takes_a_recipe_or_a_run_and_draws(neocog, trained):
     assert code == 0 and "conv(4, 3)" in out and Path("net.svg").read_text().startswith("<svg") and "net.svg" in err
 
 
+def test_describe_reads_a_text_of_any_length(neocog):
+    """A text longer than a file's name may be, 255 bytes, is never asked of the file system."""
+    text = ", ".join(["conv(8, 3, pad=1), relu"] * 60)
+    code, out, err = neocog("describe", text, "--input", "1x28x28", "--json")
+    assert code == 0 and len(json.loads(out)["layers"]) == 120, err
+    code, out, err = neocog("describe", text + ", cnov(8, 3)", "--input", "1x28x28")
+    assert code == USAGE and "cnov is not a layer (did you mean conv?)" in err
+    for model in ("x" * 300, "ä" * 200, f"runs/{'x' * 300}.safetensors", "nul\0l"):
+        code, out, err = neocog("describe", model, "--input", "1x28x28")
+        assert code == USAGE and ("does not exist" in err or "is not a layer" in err or "network" in err)
+        code, out, err = neocog("predict", model, "x.png")
+        assert code == USAGE and "does not exist" in err
+
+
+def test_describe_says_what_was_meant_where_a_text_could_mean_two(neocog, tmp_path):
+    code, _, err = neocog("describe", "dense(3)", "--input", "1x1x4")
+    assert code == USAGE and "layer 0, dense(3): takes a row of numbers" in err  # a layer, not a recipe of Go
+    (tmp_path / "relu").mkdir()
+    code, _, err = neocog("describe", "relu", "--input", "1x1x4")
+    assert code == 0 and err == "relu is a layer here; the file or folder of that name is ./relu\n"
+    code, _, err = neocog("describe", "mlp", "--json")
+    assert code == 0 and err == "this is mlp of vision; for that of speech and text: --domain speech\n"
+    code, _, err = neocog("describe", "mlp", "--json", "--domain", "text")
+    assert code == 0 and err == ""
+    (tmp_path / "mlp").mkdir()
+    code, _out, err = neocog("describe", "mlp", "--json", "--domain", "text")
+    assert code == 0 and err == "mlp is a recipe here; the file or folder of that name is ./mlp\n"
+
+
+def test_a_network_that_no_machine_holds_is_refused_before_it_is_built(neocog, photos):
+    code, _out, err = neocog("train", "vision", photos, "--network", "flatten, dense(99999999), dense(classes)")
+    assert code == USAGE and "GB, this machine has" in err and "take a smaller network or smaller inputs" in err
+
+
+def test_a_card_with_a_larger_network_than_its_weights_is_refused(neocog, trained, photos, tmp_path):
+    from dataclasses import replace
+
+    from neocog.core import checkpoint
+
+    path = trained / "model.safetensors"
+    network = "flatten, dense(99999999), relu, dense(3)"
+    card = replace(checkpoint.card(path), network=network)
+    checkpoint.save(tmp_path / "large.safetensors", checkpoint.read_tensors(path), card)
+    code, _out, err = neocog("predict", "large.safetensors", photos / "red" / "0.png")
+    assert code == DATA and "the weights do not belong to the network on the card: it has " in err
+
+
 def test_every_recipe_is_listed(neocog):
     recipes = json.loads(neocog("recipes", "--json")[1])
     assert {recipe["recipe"] for recipe in recipes} >= {
@@ -370,6 +417,8 @@ WRONG = [
         "--input is channels x height x width, as in 3x32x32; got 28x28",
     ),
     (("describe", "conv(3, 3", "--input", "1x28x28"), USAGE, "'(' was never closed"),
+    (("describe", "relu", "--input", "²x3x3"), USAGE, "--input is channels x height x width, as in 3x32x32; got ²x3x3"),
+    (("describe", "relu", "--input", "9" * 5000 + "x3x3"), USAGE, "as in 3x32x32; got 9999999999"),
     (("recipes", "speach"), USAGE, "speach is not a domain"),
 ]
 

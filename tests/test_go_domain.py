@@ -118,7 +118,7 @@ def test_alphago_has_the_parameters_of_the_paper(recipe, parameters):
 def test_no_recipe_pools_the_board():
     for name, recipe in DOMAIN.recipes.items():
         shapes = [row["output"] for row in Network(recipe.input, recipe.layers(361)).to_dict()["layers"]]
-        assert name == "dense" or all(shape[1:] == [19, 19] for shape in shapes if len(shape) == 3)
+        assert name == "fully-connected" or all(shape[1:] == [19, 19] for shape in shapes if len(shape) == 3)
 
 
 @pytest.mark.parametrize(

@@ -1,19 +1,33 @@
 """Networks compared with examples of the lectures, and the notation of networks."""
 
+import time
+from contextlib import suppress
+
 import pytest
 import torch
 from fresh import loaded_by
 from hypothesis import given
 from hypothesis import strategies as st
-from neocog.core.layers import batchnorm, conv, dense, flatten, leaky, maxpool, parallel, relu, residual
+from neocog import DOMAINS, domain
+from neocog.core.layer import Layer
+from neocog.core.layers import KINDS, batchnorm, conv, dense, flatten, leaky, maxpool, parallel, relu, residual
 from neocog.core.network import Network, call, parse
 from neocog.core.problem import USAGE, Problem
+from neocog.core.receptive_field import Window
 
 LECTURE = "conv(25, 3), relu, maxpool(2), conv(50, 3), relu, maxpool(2), flatten, dense(100), relu, dense(classes)"
 
 
 def measured(text: str, *shape: int) -> Network:
     return Network(shape, parse(text, classes=10))
+
+
+def deeply_nested(times: int) -> tuple[Layer, ...]:
+    """A layer inside so many combinators."""
+    layers: tuple[Layer, ...] = (relu,)
+    for _ in range(times):
+        layers = (residual(*layers),)
+    return layers
 
 
 def filled(text: str, shape: tuple[int, ...], image: str, *filters: str) -> list[list[list[int]]]:
@@ -221,6 +235,17 @@ WRONG = [
     ("conv(8, (3, 3, 3))", "conv: size is a whole number or a pair of them, 1 or more; got (3, 3, 3)"),
     ("dropout(1.5)", "dropout: rate is from 0 to below 1; got 1.5"),
     ("leaky('a')", 'leaky: slope is a number; got "a"'),
+    ("leaky(1e10)", "leaky: slope is a number from -1e+09 to 1e+09; got 10000000000.0"),
+    ("scale(1e999)", "scale: by is a number from -1e+09 to 1e+09; got inf"),
+    ("batchnorm(eps=-1)", "batchnorm: eps is a number from 1e-30 to 1; got -1"),
+    ("batchnorm(momentum=2.0)", "batchnorm: momentum is a number from 0 to 1; got 2.0"),
+    ("conv(8, 3, bias='no')", 'conv: bias is True or False; got "no"'),
+    ("dense(99999999999)", "dense: units is at most 2,147,483,647; got 99999999999"),
+    ("conv(8, 3, pad=(0, 1000001))", "conv: pad is at most 1,000,000; got (0, 1000001)"),
+    ("dense(" + "9" * 5000 + ")", "Exceeds the limit"),
+    ("relu, " * 10_000 + "relu", "a network has at most 2,000 layers; this one has 10,001"),
+    ("relu" * 50_000, "the text of a network has at most 100,000 characters; this one has 200,000"),
+    ("w" * 3000, "w… is not a layer; the layers are"),
     ("residual()", "residual: takes at least one layer"),
     ("residual(3)", "residual: takes layers, got 3"),
     ("dense(clases)", "column 7, at 'clases)': clases is not a number or a layer (did you mean classes?)"),
@@ -249,7 +274,71 @@ def test_a_network_without_layers_is_refused():
 
 def test_a_layer_too_large_for_any_machine_is_refused():
     with pytest.raises(Problem, match="more numbers than a machine can hold"):
-        measured("flatten, dense(99999999999)", 1, 8, 8)
+        measured("conv(2000000000, 1)", 1, 800, 800)
+
+
+@pytest.mark.parametrize(
+    ("layers", "message"),
+    [
+        ((residual(*(residual(relu),) * 1000),), "a network has at most 2,000 layers; this one has more"),
+        (deeply_nested(20), "layers are nested at most 20 deep"),
+    ],
+)
+def test_more_layers_than_are_measured_in_a_second_are_refused(layers, message):
+    with pytest.raises(Problem, match=message):
+        Network((1, 8, 8), layers)
+
+
+def test_an_input_of_too_many_columns_is_refused():
+    with pytest.raises(Problem, match="an input has at most 10,000,000 rows, columns or channels"):
+        Network((1, 1, 10**8), (relu,))
+
+
+@pytest.mark.parametrize(
+    ("text", "shape"),
+    [
+        ("flatten, dense(999999999)", (3, 64, 64)),
+        ("conv(1, 20000)", (1, 60_000, 60_000)),
+        ("conv(1, (1, 3), stride=(1, 7), dilation=(1, 999999), pad=(0, 5))", (1, 1, 10_000_000)),
+        ("embed(2147483647, 99), bag(2147483647, 8)", (1, 1, 9)),
+        (", ".join(["conv(8, 3, pad=1)"] * 2000), (8, 30, 30)),
+    ],
+)
+def test_a_huge_network_is_measured_or_refused_in_a_second(text, shape):
+    """Weights of many gigabytes are counted, not allocated: torch would take them from the machine."""
+    start = time.process_time()
+    with suppress(Problem):
+        assert Network(shape, parse(text)).numbers > 0
+    assert time.process_time() - start < 3  # of a shared machine
+
+
+@given(*[st.integers(1, 9)] * 3, st.integers(0, 5), st.integers(0, 5), st.integers(1, 60))
+def test_unseen_numbers_are_those_that_no_window_covers(size, stride, dilation, before, after, length):
+    """The closed form counts what going through all windows counts."""
+    window = Window((size, 1), (stride, 1), (dilation, 1), ((before, after), (0, 0)), ceil=False)
+    if window.span(0) > length + before + after:
+        return
+    starts = [-before + index * stride for index in range(window.out(length, 0))]
+    covered = {start + tap * dilation for start in starts for tap in range(size)}
+    assert window.unseen(length, 0) == len(set(range(length)) - covered)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "message"),
+    [
+        ("alphago(depth=1000000000)", r"alphago\(depth=1000000000\): a number is at most 100,000 here"),
+        ("alphago(filters=1e999)", "a number is at most 100,000 here"),
+    ],
+)
+def test_the_numbers_of_a_recipe_are_bounded(recipe, message):
+    with pytest.raises(Problem, match=message):
+        call(recipe, {"alphago": 1}, "recipe")
+
+
+def test_no_recipe_has_the_name_of_a_layer():
+    """`dense(3)` would be Go's recipe or a layer."""
+    for name in DOMAINS:
+        assert not domain(name).recipes.keys() & KINDS.keys()
 
 
 def test_a_recipe_is_called_in_the_same_notation():
