@@ -162,8 +162,16 @@ def main() -> None:
     except Exception as error:
         from .core.dependencies import import_problem
 
-        broken = import_problem(error)
-        if _debug or broken is None:
+        reason = import_problem(error) or system_problem(error)
+        if _debug or reason is None:
             raise
-        say(f"neocog: {broken}")
-        sys.exit(broken.code)
+        say(f"neocog: {reason}")
+        sys.exit(reason.code)
+
+
+def system_problem(error: Exception) -> Problem | None:
+    """An error of the operating system as a sentence; None for any other error."""
+    if not isinstance(error, OSError) or error.errno is None:
+        return None
+    subject = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
+    return Problem(f"{subject}{os.strerror(error.errno).lower()}; neocog --debug … shows where it happened")

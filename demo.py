@@ -20,7 +20,7 @@ from .core.plan import Plan
 from .core.presentation import Drawable
 from .core.problem import Problem
 from .core.progress import TrainingProgress, duration
-from .core.run import RunFolder, train
+from .core.run import RunFolder, check_new, train
 
 LONG = 120  # seconds
 SHADES = " .:-=+*#%@"  # characters from black to white
@@ -31,6 +31,8 @@ def show_demo(quick: bool, out: str | None) -> None:
     from rich.console import Console
 
     out, console = out or f"runs/demo-{time.strftime('%Y%m%d-%H%M%S')}", Console(highlight=False)
+    for suffix in ("", "-speech", "-text", "-go"):
+        check_new(Path(out + suffix), force=False)
     vision_part(quick, out, console)
     for name, part in (("speech", speech_part), ("text", text_part), ("go", go_part)):
         try:

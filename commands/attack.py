@@ -93,9 +93,8 @@ def attack(
     the whole range of a pixel, so that 0.1 is a tenth of it (25.5 of 255), and pixels stay in their range; for samples
     it is full scale; for a spectrogram it is a standard deviation. Random signs are as large, but without intent.
     """
-    from ..core.explain import sheet
 
-    sheet.check_output(out, force, ENDINGS)
+    files.check_output(out, force, ENDINGS)
     second_card = read_card(against) if against else None
     from .. import load
     from ..core.robust.attack import Attack, check_task, perturbation_space, sizes

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..core import files
 from ..core.problem import DATA, USAGE, Problem
 from ..core.progress import progress, say
 from . import output, parsing
@@ -63,11 +64,11 @@ def explain(
     [bold]neocog explain runs/text-… "What a waste of time" --method deeplift[/bold]
     """
     from .. import load
-    from ..core.explain import explained, places, render, sheet
+    from ..core.explain import explained, places, render
     from ..core.explain.capability import Explainable
 
-    sheet.check_output(out, force, render.ENDINGS)
-    sheet.check_output(listen, force, (".wav",))
+    files.check_output(out, force, render.ENDINGS)
+    files.check_output(listen, force, (".wav",))
     loaded = load(model, device or "auto")
     explainable = loaded.domain.require(Explainable, "explain")
     if listen and explainable.sonify is None:

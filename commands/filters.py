@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+from ..core import files
 from ..core.problem import USAGE, Problem
 from ..core.progress import progress, say
 from . import output, parsing
@@ -50,7 +51,7 @@ def filters(
     from ..core.explain.filters import place_of
     from ..core.presentation import Readable
 
-    sheet.check_output(out, force)
+    files.check_output(out, force, sheet.ENDINGS)
     if maps is not None and top is not None:
         raise Problem("--maps shows one input, --top many; give one of them", USAGE)
     if unit is not None and top is None:

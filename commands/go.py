@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..core.files import check_overwrite
+from ..core.files import check_folder, check_output
 from ..core.problem import DATA, INTERRUPTED, USAGE, Problem
 from ..core.progress import progress, say
 from . import output
@@ -48,8 +48,8 @@ def show(
     [bold]neocog go show game.sgf --move 57 --plane "ladder capture"[/bold]
     [bold]neocog go show game.sgf --png game.png[/bold]
     """
-    check_overwrite(svg, force)
-    check_overwrite(png, force)
+    check_output(svg, force)
+    check_output(png, force)
     from ..go.diagram import diagram
 
     record = read_game(game)
@@ -125,7 +125,7 @@ def planes(
 
     [bold]neocog go planes games.zip --out planes.npz --moves last[/bold]
     """
-    check_overwrite(out, force)
+    check_output(out, force)
     from ..core.sources.parallel import processors
     from ..go.collection import read_collection
     from ..go.export import PositionChoice, export
@@ -161,6 +161,7 @@ def pack(
     for name, share in (("--valid", valid), ("--test", test)):
         if not 0 <= share <= 1 or valid + test > 1:
             raise Problem(f"{name} is a share from 0 to 1, and both together are at most 1; got {share:g}", USAGE)
+    check_folder(out)
     from ..core.sources.parallel import processors
     from ..go import pack as packs
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..core import files
 from ..core.problem import USAGE, Problem
 from ..core.progress import progress, say
 from . import output
@@ -91,8 +92,8 @@ def imagine(
     if unit and not layer:
         raise Problem("--unit is a unit of a layer; name the layer with --layer", USAGE)
     path = out or (None if json else Path("imagined.png"))
-    sheet.check_output(path, force)
-    sheet.check_output(listen, force, (".wav",))
+    files.check_output(path, force, sheet.ENDINGS)
+    files.check_output(listen, force, (".wav",))
     loaded = load(model, device or "auto")
     imaginable = loaded.domain.require(Imaginable, "imagine")
     if listen and imaginable.sonify is None:
@@ -227,14 +228,13 @@ def dream(
     [bold]neocog dream efficientnet-lite0 clouds.jpg --layer 30 --octaves 5 --out towers.png[/bold]
     [bold]neocog dream vgg16 clouds.jpg --weights vgg16-397923af.pth --guide flowers.jpg[/bold]
     """
-    from ..core.explain import sheet
     from ..core.imagine import layers
     from ..core.imagine.dream import Dream
     from ..core.imagine.dream import dream as run
     from ..core.imagine.imagined import continuous_parameterization, frozen_network
     from ..vision import photo
 
-    sheet.check_output(out, force, photo.ENDINGS)
+    files.check_output(out, force, photo.ENDINGS)
     settings = Dream(steps, octaves, rate=rate, jitter=jitter, seed=seed)
     loaded = _model(model, weights, device)
     places = layers.map_layers(loaded.network, layer or []) or layers.dream_layers(loaded.network)
@@ -287,7 +287,6 @@ def style(
     [bold]neocog style cat.jpg painting.jpg --size 512 --colour keep --out cat-painted.png[/bold]
     [bold]neocog style cat.jpg painting.jpg --model vgg16 --weights vgg16-397923af.pth[/bold]
     """
-    from ..core.explain import sheet
     from ..core.imagine import layers
     from ..core.imagine.imagined import continuous_parameterization, frozen_network
     from ..core.imagine.style import Style, StyleTransfer, with_colours_of
@@ -295,7 +294,7 @@ def style(
 
     if colour not in ("style", "keep"):
         raise Problem(f"--colour is style or keep here; got {colour}", USAGE)
-    sheet.check_output(out, force, photo.ENDINGS)
+    files.check_output(out, force, photo.ENDINGS)
     settings = Style(steps, strength, variation, optimiser, fourier)
     loaded = _model(model, weights, device)
     content_places = layers.map_layers(loaded.network, content_layer or []) or layers.content_layers(loaded.network)

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from ..core.files import check_output
 from ..core.progress import progress, say
 from . import output, parsing
 from .flags import (
@@ -46,6 +47,7 @@ def describe(
     """
     from .named import described
 
+    check_output(svg, force=True)
     measured, name, card, remarks = described(network, input_, classes, domain)
     for remark in remarks:
         say(remark)

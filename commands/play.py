@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..core.files import check_overwrite
+from ..core.files import check_output
 from ..core.problem import INTERRUPTED, Problem
 from ..core.progress import progress, say
 from . import output
@@ -168,7 +168,7 @@ def annotate(
     Each node of the record gets a comment with the probability and rank of its move, and labels 1 to 5 on the moves
     that the network prefers. Existing comments, marks and variations stay.
     """
-    check_overwrite(out, force)
+    check_output(out, force)
     from ..go import annotate as annotations
 
     record, content = read_record(game)

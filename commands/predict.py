@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from ..core.files import check_output
 from ..core.problem import DATA, USAGE, Problem
 from ..core.progress import progress, say
 from . import output, parsing
@@ -34,6 +35,7 @@ from .flags import (
 )
 
 TOP = 3  # labels that are listed for an input
+CONFUSION_ENDINGS = (".png", ".svg")
 
 
 def evaluate(
@@ -49,7 +51,7 @@ def evaluate(
     label_column: LABEL_COLUMN = None,
     label_level: LABEL_LEVEL = None,
     cache: CACHE = None,
-    confusion: Annotated[Path | None, flag("Write the confusion matrix to this PNG file.")] = None,
+    confusion: Annotated[Path | None, flag("Write the confusion matrix to this file, .png or .svg.")] = None,
     predictions: Annotated[
         Path | None,
         flag("Write a row for each example, with its true label and prediction: FILE.csv, .jsonl or .json."),
@@ -67,12 +69,12 @@ def evaluate(
     """
     from .. import load
     from ..core import feed
-    from ..core.explain.sheet import check_output
     from . import row_files
 
     check_output(predictions, force, row_files.ENDINGS)
     if part not in (None, "train", "valid", "test", "all"):
         raise Problem(f"--part is test, valid, train or all; got {part}", USAGE)
+    check_output(confusion, True, CONFUSION_ENDINGS)
     loaded_model = load(model, device or "auto", symmetries)
     options = {"cache": cache, "pattern": pattern, "test_where": test_where}
     options |= {"text_column": text_column, "label_column": label_column, "label_level": label_level}

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core import files, stream
-from ..core.explain.sheet import check_output
 from ..core.presentation import Drawable
 from ..core.problem import USAGE, Problem
 from ..core.progress import say
@@ -108,7 +107,7 @@ def timeline_of(domain: Domain) -> Callable[[Mapping[str, Any], Path], str]:
 def check_labels(domain: Domain, path: Path, force: bool) -> None:
     """Raises Problem if labels cannot be written, before hours of sound are predicted."""
     timeline_of(domain)({"windows": [{"start": 0, "end": 0, "label": "", "probability": 0}]}, path)
-    files.check_overwrite(path, force)
+    files.check_output(path, force)
 
 
 def check_out(domain: Domain, path: Path, force: bool) -> None:
@@ -118,7 +117,7 @@ def check_out(domain: Domain, path: Path, force: bool) -> None:
         endings += PICTURES
     elif path.suffix.lower() in PICTURES:
         raise Problem(f"--out {path.name} is not for {domain.name}; expected {', '.join(endings)}", USAGE)
-    check_output(path, force, endings)
+    files.check_output(path, force, endings)
 
 
 def is_picture(path: Path | None) -> bool:

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from . import files
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -55,7 +57,7 @@ def save_curves(history: Sequence[dict[str, Any]], charts: Sequence[Chart], path
         figure: Figure = figure_class(figsize=(4.5 * max(1, len(charts)), 3.6), layout="constrained")
         for axes, chart in zip(np.atleast_1d(figure.subplots(1, max(1, len(charts)))), charts, strict=False):
             _curve(axes, history, chart)
-        figure.savefig(path, dpi=150)
+        _save(figure, path)
 
 
 def curve_png(history: Sequence[dict[str, Any]], chart: Chart) -> bytes:
@@ -101,7 +103,12 @@ def points(history: Sequence[dict[str, Any]], key: str) -> list[tuple[int, float
 def save_confusion(table: Sequence[Sequence[int]], labels: Sequence[str], path: Path) -> None:
     """Draws a confusion matrix as a PNG: a row for each true label, a column for each predicted one."""
     with style() as figure_class:
-        _confusion(figure_class, table, labels).savefig(path, dpi=150)
+        _save(_confusion(figure_class, table, labels), path)
+
+
+def _save(figure: Figure, path: Path) -> None:
+    kind = path.suffix.lower().removeprefix(".")
+    files.write(path, lambda temporary: figure.savefig(temporary, dpi=150, format=kind))
 
 
 def confusion_png(table: Sequence[Sequence[int]], labels: Sequence[str]) -> bytes:

@@ -29,7 +29,7 @@ from .domain import Domain
 from .fit import Begun, EpochEnded, Event, Finished, Listener, Saved, State, Step, Training, fit
 from .fit import run as deliver
 from .plan import Plan, plan_from, read_settings
-from .problem import DATA, FAILED, USAGE, Problem
+from .problem import DATA, USAGE, Problem
 from .selection import Selection
 from .tasks import task_class
 
@@ -157,20 +157,19 @@ def default_folder(plan: Plan) -> Path:
 
 def make_folder(folder: Path, settings: str, force: bool) -> None:
     """Makes a run folder with its settings. Raises Problem for a folder in use, unless `force` replaces its files."""
-    if folder.exists() and not folder.is_dir():
-        raise Problem(f"{folder} is a file; name a folder with --out", USAGE)
-    if folder.is_dir() and any(folder.iterdir()):
-        if not force:
-            raise Problem(
-                f"{folder} exists and is not empty; name another with --out, or replace it with --force", USAGE
-            )
+    check_new(folder, force)
+    with files.disk_errors(folder / "settings.toml"):
+        folder.mkdir(parents=True, exist_ok=True)
         for name in FILES:  # other files in the folder stay
             (folder / name).unlink(missing_ok=True)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
         files.write_text(folder / "settings.toml", settings)
-    except OSError as error:
-        raise Problem(f"{folder} cannot be made: {error.strerror}; name another folder with --out", FAILED) from None
+
+
+def check_new(folder: Path, force: bool) -> None:
+    """Raises Problem if a run cannot be written to a folder, or if it is in use and `force` is not set."""
+    files.check_folder(folder)
+    if not force and files.names_in(folder):
+        raise Problem(f"{folder} exists and is not empty; name another with --out, or replace it with --force", USAGE)
 
 
 def check_room(training: Training, folder: Path) -> None:
@@ -199,6 +198,8 @@ def train(
     progress: Progress | None = None,
 ) -> RunFolder:
     """Trains a plan in a folder, from its data to its last event."""
+    if world.rank == 0:
+        check_new(folder.path or default_folder(plan), folder.force)
     data = load_data(plan, world, progress)
     deliver(fit(plan, data, world, device), [folder, *listeners])
     return folder

@@ -214,7 +214,7 @@ def write_rows(folder: Path, games: Games, workers: int, progress: Progress | No
     path = folder / "positions.npy"
     header_size = path.stat().st_size - int(starts[-1]) * ROW.itemsize
     lock, stopping = threading.Lock(), threading.Event()
-    with open(path, "rb+") as file:
+    with files.disk_errors(path), open(path, "rb+") as file:
 
         def work(batch: int) -> None:
             if stopping.is_set():

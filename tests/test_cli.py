@@ -247,6 +247,37 @@ def test_two_processes_train_one_network(photos, tmp_path):
     assert json.loads((tmp_path / "run/summary.json").read_text())["epochs"] == 2
 
 
+def test_a_run_folder_that_is_deleted_while_training_ends_with_a_sentence(photos, tmp_path):
+    import shutil
+
+    from neocog import train
+    from neocog.core.fit import Step
+    from neocog.core.problem import FAILED, Problem
+
+    def delete(event):
+        if isinstance(event, Step):
+            shutil.rmtree(tmp_path / "run", ignore_errors=True)
+
+    with pytest.raises(Problem, match=r"run/.* cannot be written: there is no folder .*run \(any more\)") as caught:
+        options = {"cache": str(tmp_path / "cache")}
+        train(
+            "vision", str(photos), network=TINY, out=str(tmp_path / "run"), epochs=1, options=options, callback=delete
+        )
+    assert caught.value.code == FAILED
+
+
+def test_an_error_of_the_system_is_a_sentence(neocog, monkeypatch):
+    from neocog import cli
+
+    def fail(*_):
+        raise OSError(5, "Input/output error", "photo.png")
+
+    monkeypatch.setattr(cli, "application", fail)
+    code, out, err = neocog("recipes")
+    assert (code, out) == (1, "")
+    assert err == "neocog: photo.png: input/output error; neocog --debug … shows where it happened\n"
+
+
 # --- describe, recipes, check ----------------------------------------------------------------------------------------
 
 
@@ -277,7 +308,7 @@ def test_describe_reads_a_text_of_any_length(neocog):
     for model in ("x" * 300, "ä" * 200, f"runs/{'x' * 300}.safetensors", "nul\0l"):
         code, out, err = neocog("describe", model, "--input", "1x28x28")
         assert code == USAGE and ("does not exist" in err or "is not a layer" in err or "network" in err)
-        code, out, err = neocog("predict", model, "x.png")
+        code, _, err = neocog("predict", model, "x.png")
         assert code == USAGE and "does not exist" in err
 
 
@@ -420,6 +451,19 @@ WRONG = [
     (("describe", "relu", "--input", "²x3x3"), USAGE, "--input is channels x height x width, as in 3x32x32; got ²x3x3"),
     (("describe", "relu", "--input", "9" * 5000 + "x3x3"), USAGE, "as in 3x32x32; got 9999999999"),
     (("recipes", "speach"), USAGE, "speach is not a domain"),
+    (
+        ("evaluate", "RUN", "PHOTOS", "--confusion", "x.foo"),
+        USAGE,
+        "x.foo ends in none of .png, .svg: the ending decides the format",
+    ),
+    (("evaluate", "RUN", "PHOTOS", "--confusion", "no/x.png"), USAGE, "the folder no does not exist; create it"),
+    (("describe", "lenet5", "--svg", "no/x.svg"), USAGE, "the folder no does not exist; create it"),
+    (("describe", "lenet5", "--svg", "/dev/null"), USAGE, "/dev/null is not a regular file; name another file"),
+    (("train", "vision", "PHOTOS", "--out", "/dev/null/x"), USAGE, "/dev/null is a file; name a folder with --out"),
+    (("train", "vision", "PHOTOS", "--out", "PHOTOS"), USAGE, "exists and is not empty; name another with --out"),
+    (("go", "match", "x", "y", "--out", "/dev/null"), USAGE, "/dev/null is a file; name a folder with --out"),
+    (("go", "pack", "PHOTOS", "--out", "/dev/null/x"), USAGE, "/dev/null is a file; name a folder with --out"),
+    (("demo", "--out", "/dev/null/x"), USAGE, "/dev/null is a file; name a folder with --out"),
 ]
 
 

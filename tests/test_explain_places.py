@@ -5,6 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
+from neocog.core import files
 from neocog.core.explain import places, sheet
 from neocog.core.explain.gradcam import default_layers, interpolate
 from neocog.core.network import Network, parse
@@ -144,7 +145,7 @@ def test_an_existing_file_is_kept_without_force(tmp_path):
 )
 def test_a_file_that_cannot_be_written_is_refused_with_the_reason(tmp_path, name, words):
     with pytest.raises(Problem, match=words):
-        sheet.check_output(tmp_path / name, False)
+        files.check_output(tmp_path / name, False, sheet.ENDINGS)
 
 
 def test_colours_follow_the_scale():

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 from neocog.core import files
-from neocog.core.problem import FAILED, Problem
+from neocog.core.problem import FAILED, USAGE, Problem
 
 
 @pytest.fixture
@@ -145,8 +145,115 @@ def test_disk_errors_become_problems(stage, error, message, tmp_path, monkeypatc
 
 
 def test_other_errors_are_not_caught(tmp_path):
-    with pytest.raises(FileNotFoundError):
-        files.write_text(tmp_path / "nowhere" / "a.txt", "x")
+    with pytest.raises(ZeroDivisionError):
+        files.write(tmp_path / "a.txt", lambda temporary: 1 / 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("nowhere/a.txt", "nowhere/a.txt cannot be written: there is no folder .*nowhere .any more.; create it"),
+        ("file/a.txt", "file/a.txt cannot be written: there is no folder .*file .any more.; create it"),
+        ("folder", "folder is a folder; name a file"),
+        ("n" * 300, "nnn.* cannot be written: its name is too long; choose a shorter one"),
+        ("ä" * 127, None),  # 254 bytes: as long as a name may be, also while it is written
+    ],
+)
+def test_a_path_that_cannot_be_written_is_a_sentence(name, message, tmp_path):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").touch()
+    if message is None:
+        files.write_text(tmp_path / name, "x")
+        assert (tmp_path / name).read_text() == "x"
+        return
+    with pytest.raises(Problem, match=message) as caught:
+        files.write_text(tmp_path / name, "x")
+    assert caught.value.code == FAILED
+
+
+def test_a_limit_on_file_sizes_is_a_sentence(tmp_path):
+    """As `ulimit -f` sets it: in a process of its own, since the limit stays."""
+    program = (
+        "import pathlib, resource, sys\n"
+        "from neocog.core import files\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (10, 10))\n"
+        "try:\n    files.write_text(pathlib.Path(sys.argv[1]), 'x' * 99)\n"
+        "except files.Problem as problem:\n    sys.exit(str(problem))\n"
+    )
+    process = subprocess.run([sys.executable, "-c", program, tmp_path / "a.txt"], capture_output=True, text=True)
+    assert "a.txt cannot be written: it is larger than the disk or a limit on file sizes (ulimit -f)" in process.stderr
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_deleted_folder_is_a_sentence_also_from_safetensors(tmp_path):
+    from neocog.core.checkpoint import write_tensors
+    from torch import zeros
+
+    with pytest.raises(Problem, match="there is no folder .*gone"):
+        write_tensors(tmp_path / "gone" / "a.safetensors", {"a": zeros(3)}, {})
+
+
+# --- before the work -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("a.foo", "a.foo ends in none of .png, .svg: the ending decides the format"),
+        ("folder.png", "folder.png is a folder; name a file"),
+        ("nowhere/a.png", "the folder .*nowhere does not exist; create it, or name another file"),
+        ("old.png/a.png", "the folder .*old.png is a file, not a folder"),
+        ("old.png", "old.png exists; name another file, or replace it with --force"),
+        ("n" * 300 + ".png", "the name nnn.*… is too long; a name has at most 255 bytes"),
+        ("ö" * 150 + ".png", "is too long; a name has at most 255 bytes"),
+        ("nul\0l.png", "a file name has no null characters"),
+        ("pipe.png", "pipe.png is not a regular file; name another file"),
+    ],
+)
+def test_an_output_is_checked_before_the_work(name, message, tmp_path):
+    (tmp_path / "folder.png").mkdir()
+    (tmp_path / "old.png").write_text("old")
+    os.mkfifo(tmp_path / "pipe.png")
+    with pytest.raises(Problem, match=message) as caught:
+        files.check_output(tmp_path / name, False, (".png", ".svg"))
+    assert caught.value.code == USAGE
+    assert (tmp_path / "old.png").read_text() == "old"
+
+
+def test_an_output_that_can_be_written_is_not_refused(tmp_path):
+    (tmp_path / "old.png").write_text("old")
+    files.check_output(None, False)
+    files.check_output(tmp_path / "a.PNG", False, (".png",))
+    files.check_output(tmp_path / "old.png", True, (".png",))
+    files.check_output(tmp_path / "a.anything", False)
+
+
+def test_a_folder_to_create_is_checked_before_the_work(tmp_path):
+    (tmp_path / "file").touch()
+    files.check_folder(tmp_path / "a" / "b")
+    files.check_folder(tmp_path)
+    for name in ("file", "file/a/b"):
+        with pytest.raises(Problem, match="file is a file; name a folder with --out"):
+            files.check_folder(tmp_path / name)
+    with pytest.raises(Problem, match="is too long"):
+        files.check_folder(tmp_path / ("n" * 300))
+
+
+def test_what_a_killed_process_left_half_written_goes_with_the_next_write(tmp_path):
+    """Files of processes that run, of other machines and of users stay."""
+    program = (
+        "import os, pathlib, sys\n"
+        "from neocog.core import files\n"
+        "files.write(pathlib.Path(sys.argv[1]), lambda path: (path.write_text('half'), os._exit(9)))\n"
+    )
+    subprocess.run([sys.executable, "-c", program, tmp_path / "a.txt"])
+    (leftover,) = os.listdir(tmp_path)
+    machine = leftover.split("-")[1]
+    others = [f".neocog-{machine}-{os.getppid()}-b.txt", ".neocog-00000000-1-b.txt", ".b.txt.1"]
+    for name in others:
+        (tmp_path / name).touch()
+    files.write_text(tmp_path / "c.txt", "whole")
+    assert sorted(os.listdir(tmp_path)) == sorted([*others, "c.txt"])
 
 
 @pytest.mark.parametrize(

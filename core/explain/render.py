@@ -18,7 +18,7 @@ from ..diagram import times
 from ..format import data_uri, probability
 from ..model import Model
 from .explained import Explanation
-from .sheet import SIGNED, UNSIGNED, Panel, Sheet, check_output, write
+from .sheet import SIGNED, UNSIGNED, Panel, Sheet, write
 
 MAX_ROW_WIDTH = 1500  # pixels of a row of a sheet
 MAX_TOKENS = 5  # of a text that are named
@@ -263,7 +263,7 @@ ENDINGS = (".png", ".svg", ".html")
 
 def save(explanations: Sequence[Explanation], path: Path, force: bool) -> None:
     """Writes a sheet or a page, by the file's ending."""
-    check_output(path, force, ENDINGS)
+    files.check_output(path, force, ENDINGS)
     if path.suffix.lower() == ".html":
         files.write_text(path, page(explanations).encode("utf-8", "replace").decode())  # names may be invalid text
     else:

@@ -94,22 +94,9 @@ def enlarged(picture: Image.Image, side: int = MIN_SIDE) -> Image.Image:
 # --- a sheet as a file -----------------------------------------------------------------------------------------------
 
 
-def check_output(path: Path | None, force: bool, endings: Sequence[str] = ENDINGS) -> None:
-    """Raises Problem for an existing file without `force`, a missing folder or another ending."""
-    if path is None:
-        return
-    if path.suffix.lower() not in endings:
-        raise Problem(f"{path} ends in none of {', '.join(endings)}: the ending decides the format", USAGE)
-    if path.is_dir():
-        raise Problem(f"{path} is a folder; name a file", USAGE)
-    if not path.parent.is_dir():
-        raise Problem(f"the folder {path.parent} does not exist; create it, or name another file", USAGE)
-    files.check_overwrite(path, force)
-
-
 def write(sheet: Sheet, path: Path, force: bool = False) -> None:
-    """Writes the sheet as PNG or SVG, by the file's ending. Raises Problem as `check_output` does."""
-    check_output(path, force)
+    """Writes the sheet as PNG or SVG, by the file's ending. Raises Problem as `files.check_output` does."""
+    files.check_output(path, force, ENDINGS)
     kind = path.suffix.lower().removeprefix(".")
     with charts.style() as figure_class:
         figure = figure_of(sheet, figure_class)

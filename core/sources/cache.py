@@ -18,8 +18,8 @@ from typing import Any
 
 import numpy as np
 
+from .. import files
 from ..data import DataSpec
-from ..files import megabytes
 from ..problem import FAILED, Problem
 from .content import Array, Kind
 from .manifest import AssignedSource, split_settings
@@ -120,7 +120,8 @@ class Cache:
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise self.full(self.needed) from error
-            raise
+            with files.disk_errors(folder):
+                raise
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -166,8 +167,8 @@ class Cache:
     def full(self, needed: int) -> Problem:
         free = shutil.disk_usage(existing_folder(self.folder)).free
         return Problem(
-            f"the disk is full: the decoded {self.kind.noun}s need {megabytes(needed)} in {self.folder}, "
-            f"{megabytes(free)} are free; make room, or name another cache folder in NEOCOG_CACHE",
+            f"the disk is full: the decoded {self.kind.noun}s need {files.megabytes(needed)} in {self.folder}, "
+            f"{files.megabytes(free)} are free; make room, or name another cache folder in NEOCOG_CACHE",
             FAILED,
         )
 

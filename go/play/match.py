@@ -77,6 +77,7 @@ def openings_of(games: Sequence[Game], moves: int, size: int) -> tuple[tuple[int
 
 def open_folder(match: Match, folder: Path, force: bool) -> list[Row]:
     """Creates the folder, or returns the games of the same match in it. Raises Problem for other content."""
+    files.check_folder(folder)
     settings = folder / "match.json"
     if folder.exists() and force:
         shutil.rmtree(folder) if settings.exists() or not any(folder.iterdir()) else refuse(folder)
@@ -122,7 +123,8 @@ def save_game(folder: Path, row: Row, moves: Sequence[int], match: Match) -> Non
     }
     record = sgf_bytes(match.rules.size, moves, properties)
     files.write(folder / row["file"], lambda temporary: temporary.write_bytes(record))
-    with (folder / "games.jsonl").open("a", encoding="utf-8") as lines:
+    path = folder / "games.jsonl"
+    with files.disk_errors(path), path.open("a", encoding="utf-8") as lines:
         lines.write(json.dumps(row, ensure_ascii=False) + "\n")
 
 
