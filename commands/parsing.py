@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import DOMAINS, find
 from ..core.problem import USAGE, Problem, did_you_mean
+from ..core.stdin import read_standard_input
 
 if TYPE_CHECKING:
     from ..core.data import DataSpec
@@ -129,7 +129,7 @@ def inputs_of(domain: Domain, arguments: Sequence[str], texts: Sequence[str] = (
     paths = [argument for argument in arguments if argument != "-"]
     inputs = list(domain.expand_paths(paths)) if paths else []
     if "-" in arguments:
-        inputs.append(BytesInput(sys.stdin.buffer.read()))
+        inputs.append(BytesInput(read_standard_input()))
     return [*inputs, *map(TextInput, texts)]
 
 

@@ -67,7 +67,10 @@ def match(
     games: Annotated[int, typer.Option(help="Number of games; colours alternate, A is black first.", min=1)] = 100,
     size: Annotated[int, typer.Option(help="Board size.", min=2, max=19)] = 19,
     komi: Annotated[float, typer.Option(help="Points added to White's score.")] = 7.5,
-    timeout: Annotated[float, typer.Option(help="Seconds for a move; a slower program loses the game.", min=0.01)] = 60,
+    timeout: Annotated[
+        float,
+        typer.Option(help="Seconds for a move, or to start; a slower program loses.", min=0.01),
+    ] = 60,
     limit: Annotated[
         int | None, typer.Option(help="Moves after which a game is scored.", show_default="twice the points")
     ] = None,

@@ -11,6 +11,7 @@ from ..core import files, stream
 from ..core.presentation import Drawable
 from ..core.problem import USAGE, Problem
 from ..core.progress import say
+from ..core.stdin import standard_input
 from . import output, row_files
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def predict_lines(model: Model, top: int, json: bool, out: Path | None) -> int:
     unpredicted = 0
     items: Any = output.Items() if json else None
     rows: list[dict[str, Any]] = []
-    for row in stream.lines(model, stream.arriving(sys.stdin.buffer), top):
+    for row in stream.lines(model, stream.arriving(standard_input()), top):
         if "problem" in row:
             unpredicted += 1
             say(f"line {row['input'][:40]!r}: {row['problem']}")

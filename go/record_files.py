@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from ..core.sources.archive import ENDINGS, members, read_member
 from ..core.sources.content import Kind, Unreadable, fetched
 from ..core.sources.expand import expanded, files_at
 from ..core.sources.layout import is_visible, split_path
+from ..core.stdin import read_standard_input
 
 LARGEST_FILE = 256 << 20  # bytes: a collection of 200,000 games
 RECORDS = Kind("go", "game record", frozenset({".sgf"}), "SGF files, a folder or an archive of them")
@@ -30,7 +30,7 @@ def record_files(arguments: Sequence[str]) -> Iterator[RecordFile]:
 
 def files_of(argument: str) -> Iterator[RecordFile]:
     if argument == "-":
-        yield "stdin", sys.stdin.buffer.read(LARGEST_FILE)
+        yield "stdin", read_standard_input(LARGEST_FILE)
         return
     path, mark, _ = argument.partition("!")
     if mark and path.lower().endswith(ENDINGS) and Path(path).is_file():

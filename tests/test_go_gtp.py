@@ -1,8 +1,11 @@
 """The Go Text Protocol: commands, errors, and arbitrary input."""
 
 import io
+import os
 import re
+import subprocess
 import sys
+import threading
 import time
 
 import numpy as np
@@ -11,7 +14,7 @@ from go_policies import by_hand, divided_board, model_file
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from neocog.go.play.engine import COMMANDS, Engine
-from neocog.go.play.gtp import Analysis, Failure, Script, Stream, format_response, parse, serve
+from neocog.go.play.gtp import MAX_LINE, Analysis, Failure, Script, Stream, format_response, parse, serve
 from neocog.go.play.player import Player
 
 ISSUE = (
@@ -362,6 +365,42 @@ def test_the_command_plays_until_its_input_ends(gtp):
     answers = out.split("\n\n")
     assert code == 0 and answers[0] == "=1 Neocog" and re.fullmatch(r"=2 [A-T]\d+", answers[1])
     assert answers[2] in ("=3 ", "?3 illegal move: the point is occupied") and "Traceback" not in err
+
+
+def test_quit_ends_the_engine_while_its_input_stays_open(tmp_path):
+    """As Sabaki's client library drives an engine: it waits for the end and closes the pipes afterwards."""
+    command = [sys.executable, "-m", "neocog", "go", "gtp", model_file(tmp_path / "m.safetensors")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as engine:
+        engine.stdin.write(b"1 name\n\n2 quit\n")
+        engine.stdin.flush()
+        assert engine.wait(120) == 0
+        assert engine.stdout.read() == b"=1 Neocog\n\n=2 \n\n"
+        assert engine.stderr.read() == b""
+
+
+def test_a_pipe_is_read_in_lines_of_a_limited_length():
+    """A line that ends in a later read is whole; a longer one than MAX_LINE is several."""
+    receiver, sender = os.pipe()
+    with os.fdopen(receiver, "rb") as stream:
+        lines = Stream(stream)
+        os.write(sender, b"one\ntw")
+        assert lines.next() == "one" and not lines.wait(0.1)
+        os.write(sender, b"o\n\n")
+        assert [lines.next(), lines.next()] == ["two", ""]
+        threading.Thread(target=lambda: (os.write(sender, b"x" * (MAX_LINE + 9) + b"\nend"), os.close(sender))).start()
+        assert [len(lines.next()), len(lines.next())] == [MAX_LINE, 9]
+        assert [lines.next(), lines.next()] == ["end", None]
+
+
+def test_a_closed_input_is_a_sentence(command, tmp_path, monkeypatch, capsys):
+    from neocog import cli
+
+    monkeypatch.setattr(sys, "argv", ["neocog", "go", "gtp", str(model_file(tmp_path / "m.safetensors"))])
+    monkeypatch.setattr(sys, "stdin", None)
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    assert end.value.code == 2
+    assert capsys.readouterr().err.startswith("neocog: standard input is closed")
 
 
 def test_a_closed_pipe_ends_the_engine_silently(gtp, monkeypatch, capsys):

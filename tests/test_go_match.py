@@ -65,18 +65,30 @@ def test_colours_alternate(tmp_path):
     [
         ("illegal", "illegal", "W+F", r"move 3: black A1: the point is occupied"),
         ("crash", "crash", "W+F", r"genmove B: ended with 3 \(out of ideas\)"),
-        ("silent", "timeout", "W+T", r"genmove B: no response in 0\.5 s"),
+        ("silent", "timeout", "W+T", r"genmove B: no response in 3 s"),
     ],
 )
 def test_a_fault_loses_the_game_and_is_reported(tmp_path, way, ending, result, message):
     """The next game starts new programs."""
     import re
 
-    rules = Rules(5, 0.5, timeout=0.5 if way == "silent" else 30)
+    rules = Rules(5, 0.5, timeout=3 if way == "silent" else 30)
     rows = play(tmp_path / "m", way, "pass" if way != "crash" else "first", rules=rules)
     assert rows[0]["ending"] == ending and rows[0]["result"] == result and re.fullmatch(message, rows[0]["message"])
     assert [row["winner"] for row in rows] == ["b", "b"]
     assert match_stats(rows)["faults"] == {"a": {ending: 2}, "b": {}}
+
+
+@pytest.mark.parametrize("side", ["a", "b"])
+def test_a_program_that_never_answers_ends_in_its_time(tmp_path, side):
+    """The time counts from the start of the program."""
+    commands = {"a": program("first"), "b": program("first")} | {
+        side: f'{sys.executable} -c "import time; time.sleep(99)"'
+    }
+    start = time.monotonic()
+    with pytest.raises(Problem, match=r"is not a GTP program: name: no response in 5 s"):
+        list(play_games(Match(**commands, rules=Rules(5, 0.5, timeout=5)), tmp_path, [1], 1, lambda running: None))
+    assert time.monotonic() - start < 30
 
 
 def test_without_lists_of_dead_stones_playouts_decide(tmp_path):

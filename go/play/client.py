@@ -50,6 +50,8 @@ class Client:
             self.stderr.close()
             reason = error.strerror or str(error)
             raise Problem(f"{command} cannot be started: {reason}; expected a GTP program", USAGE) from None
+        self.started = time.monotonic()
+        self.responses = 0
         self.lines: queue.Queue[str | None] = queue.Queue()
         self.reader = threading.Thread(target=self._read_lines, daemon=True)
         self.reader.start()
@@ -64,15 +66,18 @@ class Client:
     def send(self, command: str, timeout: float) -> str:
         """Returns the response to a command, without its status sign.
 
-        Raises Fault if there is none within `timeout` seconds, or for an error response (`?`).
+        Raises Fault if there is none within `timeout` seconds, the first one counted from the start of the program,
+        or for an error response (`?`).
         """
+        start = time.monotonic() if self.responses else self.started
         assert self.process.stdin
         try:
             self.process.stdin.write(command + "\n")
             self.process.stdin.flush()
         except OSError:
             raise self._crash(command) from None
-        response = self._response(command, time.monotonic() + timeout, timeout)
+        response = self._response(command, start + timeout, timeout)
+        self.responses += 1
         if response.startswith("?"):
             raise Fault("refused", f"{command}: {response}")
         return STATUS.sub("", response).strip()

@@ -6,6 +6,7 @@ Failure. The loop is a function of its lines, so tests need no process.
 
 from __future__ import annotations
 
+import os
 import queue
 import sys
 import threading
@@ -15,6 +16,7 @@ from typing import BinaryIO, NamedTuple, Protocol
 
 from ...core.problem import Problem
 from ...core.progress import say
+from ...core.stdin import standard_input
 
 MAX_LINE = 1 << 16  # bytes; a longer line is read as several
 CONTROL = {code: None for code in [*range(32), 127] if chr(code) not in "\t\n"} | {9: " "}
@@ -126,7 +128,7 @@ class Stream:
 
     def _read(self, stream: BinaryIO) -> None:
         try:
-            while line := stream.readline(MAX_LINE):
+            for line in lines_of(stream):
                 self.queue.put(line.decode("utf-8", "surrogateescape"))
         finally:
             self.queue.put(None)
@@ -143,6 +145,29 @@ class Stream:
         return True
 
 
+def lines_of(stream: BinaryIO) -> Iterator[bytes]:
+    """The lines of a stream; one of more than MAX_LINE bytes is several.
+
+    A stream of the operating system is read without the stream's buffer: at its end, Python wants the lock of the
+    buffer of standard input, which a thread that waits in it never releases.
+    """
+    try:
+        descriptor = stream.fileno()
+    except (AttributeError, OSError, ValueError):  # bytes in memory
+        yield from iter(lambda: stream.readline(MAX_LINE), b"")
+        return
+    partial = b""
+    while chunk := os.read(descriptor, MAX_LINE):
+        *complete, partial = (partial + chunk).split(b"\n")
+        for line in complete:
+            yield from (line[start : start + MAX_LINE] for start in range(0, len(line) or 1, MAX_LINE))
+        if len(partial) >= MAX_LINE:
+            yield partial[:MAX_LINE]
+            partial = partial[MAX_LINE:]
+    if partial:
+        yield partial
+
+
 def serve_standard_streams(engine: Engine) -> None:
     """Responds on stdout to the commands on stdin."""
 
@@ -151,6 +176,6 @@ def serve_standard_streams(engine: Engine) -> None:
         sys.stdout.flush()
 
     try:
-        serve(engine, Stream(sys.stdin.buffer), write)
+        serve(engine, Stream(standard_input()), write)
     except BrokenPipeError:
         sys.stderr.close()  # the controlling program has ended

@@ -24,7 +24,7 @@ from ..game import Game
 from ..position import BLACK, WHITE
 from ..sgf_writer import sgf_bytes
 from .client import Client, Fault
-from .referee import MIN_START_TIMEOUT, GameResult, Rules, play_game
+from .referee import GameResult, Rules, play_game
 
 Row = dict[str, Any]  # a game in games.jsonl
 OnProgress = Callable[[dict[int, int]], object]  # receives the number of moves of each running game
@@ -200,7 +200,7 @@ class GameRunner:
             raise Problem("the match was stopped", INTERRUPTED)
         if side not in self.clients:
             self.clients[side] = client = Client(getattr(self.match, side))
-            self.names[side] = program_name(client)
+            self.names[side] = program_name(client, self.match.rules.timeout)
         return self.clients[side]
 
     def close(self) -> None:
@@ -218,17 +218,17 @@ def mean(values: Sequence[float]) -> float:
     return round(sum(values) / len(values), 4) if values else 0.0
 
 
-def program_name(client: Client) -> str:
-    """The name and version of a program. Raises Problem if it does not respond."""
+def program_name(client: Client, timeout: float) -> str:
+    """The name and version of a program. Raises Problem if it does not respond in `timeout` seconds from its start."""
     try:
-        name = client.send("name", MIN_START_TIMEOUT)
+        name = client.send("name", timeout)
     except Fault as fault:
         if fault.kind != "refused":
             client.close()
             raise Problem(f"{client.command} is not a GTP program: {fault}", USAGE) from None
         return client.command
     with suppress(Fault):
-        return f"{name} {client.send('version', MIN_START_TIMEOUT)}".strip()
+        return f"{name} {client.send('version', timeout)}".strip()
     return name
 
 

@@ -19,7 +19,6 @@ from ..position import BLACK, WHITE
 from .client import Client, Fault
 from .playouts import run_playouts
 
-MIN_START_TIMEOUT = 300.0  # seconds for a program's first response
 BOTH = (BLACK, WHITE)
 LETTERS = {BLACK: "B", WHITE: "W"}
 ENDINGS = {"timeout": "T", "resign": "R"}  # how records write the reason of a loss; F, forfeit, for all others
@@ -95,7 +94,7 @@ def set_up(sides: Sides, rules: Rules) -> None:
     for colour in BOTH:
         for command in (f"boardsize {rules.size}", "clear_board", f"komi {rules.komi:g}"):
             try:
-                sides[colour].send(command, max(rules.timeout, MIN_START_TIMEOUT))
+                sides[colour].send(command, rules.timeout)
             except Fault as fault:
                 if fault.kind == "refused":
                     raise Problem(f"{sides[colour].command} refuses {fault}; the match needs it", FAILED) from None
@@ -158,12 +157,12 @@ def dead_by_referee(referee: Client, board: Board, rules: Rules) -> list[int]:
     """The dead stones named by a third program. Raises Problem if it names none."""
     try:
         for command in (f"boardsize {rules.size}", "clear_board", f"komi {rules.komi:g}"):
-            referee.send(command, max(rules.timeout, MIN_START_TIMEOUT))
+            referee.send(command, rules.timeout)
         for move, colour in zip(board.moves, board.colours, strict=True):
             referee.send(f"play {LETTERS[colour]} {vertex(move, rules.size)}", rules.timeout)
     except Fault as fault:
         raise Problem(f"the referee {referee.command}: {fault}", FAILED) from None
-    dead = dead_stones(referee, board, max(rules.timeout, MIN_START_TIMEOUT))
+    dead = dead_stones(referee, board, rules.timeout)
     if dead is None:
         raise Problem(f"the referee {referee.command} does not respond to final_status_list dead", FAILED)
     return dead
