@@ -205,10 +205,8 @@ def numbers(text: str) -> list[float]:
 def read_card(path: Path) -> dict[str, Any]:
     """Reads a card that --out has written. Raises Problem for another file."""
     try:
-        card = json_format.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise Problem(f"{path} cannot be read: {error.strerror}", USAGE) from None
-    except ValueError:
+        card = json_format.loads(files.read_text(path, "a robustness card"))
+    except (ValueError, RecursionError):
         card = None
     if not isinstance(card, dict) or not {"corruptions", "accuracy", "mean"} <= card.keys():
         raise Problem(f"{path} is not a robustness card; write one with --card --out {path.stem}.json", USAGE)

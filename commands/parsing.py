@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import DOMAINS, find
+from ..core import files
 from ..core.problem import USAGE, Problem, did_you_mean
 from ..core.stdin import read_standard_input
 
@@ -58,20 +60,22 @@ def plan(
 
 def weights_of(text: str) -> str:
     """The file for --weights: of a model by its file, run folder or name, or a weights file of another library."""
-    if text in DOMAINS or Path(text).is_dir():
+    if text in DOMAINS or os.path.isdir(text):
         return str(find(text).absolute())
+    files.require_file(Path(text), "a model file, a run's folder, or weights of torchvision")
     return str(Path(text).absolute())
 
 
 def source(data: str, options: dict[str, Any], **fields: Any) -> DataSpec:
     """Where examples come from; None stands for what was not given. `options` are those of the domain."""
     from ..core.data import DataSpec
+    from ..core.ranges import check_range
 
     if fields.get("unknown") not in (None, "stop", "skip"):
         raise Problem(f"--unknown is stop or skip; got {fields['unknown']}", USAGE)
-    for name, most in (("max_bad", 1), ("test_share", 0.9), ("valid_share", 0.9)):
-        if not 0 <= (fields.get(name) or 0) <= most:
-            raise Problem(f"--{name.replace('_', '-')} is a share from 0 to {most}; got {fields[name]:g}", USAGE)
+    for name in ("max_bad", "test_share", "valid_share", "split"):
+        if fields.get(name) is not None:
+            check_range(name, fields[name], f"--{name.replace('_', '-')}")
     texts = {name: str(value) if isinstance(value, Path) else value for name, value in options.items()}
     return DataSpec(data, options=without_none(texts), **without_none(fields))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as json_format
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..core.problem import INTERRUPTED, Problem
+from ..core.problem import INTERRUPTED, USAGE, Problem
 from ..core.progress import Progress, TrainingProgress, progress, say
 from . import output, parsing
 
@@ -212,6 +213,8 @@ def resume(
     from ..core import run as runs
     from ..core.plan import read_settings
 
+    if os.path.exists(run) and not os.path.isdir(run):
+        raise Problem(f"{run} is a file; resume takes a run folder, as neocog train writes it", USAGE)
     tables = read_settings(run / "settings.toml")
     settings = tables.get("train", {})
     trained, planned = runs.epochs_trained(run), epochs or settings.get("epochs", 0)

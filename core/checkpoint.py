@@ -62,6 +62,7 @@ def find(model: str) -> Path:
 
 def header(path: Path) -> dict[str, str]:
     """The metadata of a safetensors file, checked to be whole. Raises Problem."""
+    files.require_file(path, "a model.safetensors that neocog train wrote")
     try:
         with open(path, "rb") as file:
             start = file.read(8)

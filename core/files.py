@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from hashlib import blake2b
 from pathlib import Path
 
-from .problem import FAILED, USAGE, Problem, shortened
+from .problem import DATA, FAILED, USAGE, Problem, did_you_mean, shortened
 
 MAX_NAME = 255  # bytes, of most file systems
 SYSTEM_ERROR = re.compile(r"\(os error (\d+)\)")  # how safetensors reports an errno
@@ -64,6 +64,32 @@ def _check_name(path: Path) -> None:
     for name in path.parts:
         if len(os.fsencode(name)) > MAX_NAME:
             raise Problem(f"the name {shortened(name)} is too long; a name has at most {MAX_NAME} bytes", USAGE)
+
+
+# --- reading ---------------------------------------------------------------------------------------------------------
+
+
+def require_file(path: Path, expected: str) -> None:
+    """Raises Problem unless the path is a regular file: a folder, a device or a pipe is never opened."""
+    if not os.path.exists(path):
+        close = did_you_mean(path.name, names_in(path.parent))
+        raise Problem(f"{shortened(str(path), 200)} does not exist{close}; expected {expected}", USAGE)
+    if not os.path.isfile(path):
+        kind = "a folder" if os.path.isdir(path) else "not a regular file"
+        raise Problem(f"{path} is {kind}; expected {expected}", USAGE)
+
+
+def read_text(path: Path, expected: str, most: int = 10_000_000) -> str:
+    """The content of a text file of up to `most` bytes. Raises Problem if it cannot be read."""
+    require_file(path, expected)
+    try:
+        if (size := os.path.getsize(path)) > most:
+            raise Problem(f"{path} has {megabytes(size)}; expected {expected}", DATA)
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise Problem(f"{path} cannot be read: {os.strerror(error.errno or 0).lower()}", DATA) from None
+    except UnicodeDecodeError:
+        raise Problem(f"{path} is no text in UTF-8; expected {expected}", DATA) from None
 
 
 # --- writing ---------------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from .problem import USAGE, Problem, did_you_mean
-from .sources.cache import default_cache
+from .sources.cache import default_cache, home_expanded
 
 
 def set_options(options: Mapping[str, Any], names: Sequence[str], domain: str) -> dict[str, Any]:
@@ -54,10 +54,10 @@ def _to_float(value: Any) -> float:
     """The value as a float; NaN, which no range contains, if it is none."""
     try:
         return float(value) if not isinstance(value, bool) else float("nan")
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return float("nan")
 
 
 def cache_folder(options: Mapping[str, Any]) -> Path:
     """Returns the folder of decoded examples: the option `cache`, or the default."""
-    return Path(options["cache"]).expanduser() if options.get("cache") else default_cache()
+    return home_expanded(options["cache"]) if options.get("cache") else default_cache()

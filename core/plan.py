@@ -8,13 +8,13 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from . import transfer
+from . import files, transfer
 from .capability import Capability
 from .data import DataSpec
 from .domain import Domain, Recipe
 from .layer import Layers
 from .network import call, parse
-from .problem import USAGE, Problem
+from .problem import DATA, USAGE, Problem, shortened
 from .settings import Settings
 from .tasks import Classify
 from .versions import neocog_version
@@ -136,12 +136,11 @@ def find_recipe(domain: Domain, text: str) -> tuple[Recipe, list[Any], dict[str,
 
 def read_settings(path: Path) -> dict[str, Any]:
     """The tables of a settings.toml. Raises Problem if there is none or it is none."""
+    text = files.read_text(path, "the settings.toml of a run")
     try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise Problem(f"{path} does not exist; expected the settings.toml of a run", USAGE) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise Problem(f"{path} cannot be read as TOML: {error}", USAGE) from None
+        tables = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:  # also of a number with too many digits
+        raise Problem(f"{path} cannot be read as TOML: {shortened(str(error), 200)}", DATA) from None
     if not {"domain", "source", "network"} <= tables.keys():
         raise Problem(f"{path} lacks domain, network or source; expected the settings.toml of a run", USAGE)
     return tables

@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from .problem import USAGE, Problem, did_you_mean
+from .ranges import RANGES, check_range
 
 RENAMED = {"lr_other": "adam_lr"}  # names in settings.toml files that older versions wrote
 
@@ -45,9 +46,9 @@ class Settings:
         for setting in fields(self):
             value = _typed(setting.name, getattr(self, setting.name), hints[setting.name])
             object.__setattr__(self, setting.name, value)
-        for name, (least, most) in _RANGES.items():
-            if not least <= (value := getattr(self, name)) <= most:
-                raise Problem(f"{name} is from {least:g} to {most:g}; got {value:g}", USAGE)
+        for setting in fields(self):
+            if setting.name in RANGES:
+                check_range(setting.name, getattr(self, setting.name))
 
     def epoch_of(self, examples: int) -> int:
         """The examples of an epoch, out of so many training examples."""
@@ -68,14 +69,6 @@ class Settings:
         return replace(self, **merged)
 
 
-_RANGES = {
-    "epochs": (1, 1e6), "batch": (1, 1e7), "examples": (0, 1e12), "checked": (0, 1e12), "lr": (1e-12, 1e6),
-    "adam_lr": (1e-12, 1e6), "momentum": (0, 0.9999), "weight_decay": (0, 1e3), "warmup": (0, 0.9),
-    "smoothing": (0, 0.9), "average": (0, 0.999999), "clip": (0, 1e9), "max_norm": (0, 1e9), "adversarial": (0, 1e3),
-    "seed": (0, 2**62),
-}  # fmt: skip
-
-
 def _typed(name: str, value: Any, kind: Any) -> Any:
     if get_origin(kind) in (Literal, typing.Literal):
         if value not in get_args(kind):
@@ -83,6 +76,7 @@ def _typed(name: str, value: Any, kind: Any) -> Any:
             raise Problem(f"{name} is one of {', '.join(get_args(kind))}{close}; got {value!r}", USAGE)
         return value
     if kind is float and type(value) is int:
+        check_range(name, value)  # a large integer is no float
         return float(value)
     if type(value) is not kind:
         raise Problem(f"{name} is {_WORDS[kind]}; got {value!r}", USAGE)

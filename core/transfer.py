@@ -82,13 +82,15 @@ def begin(network: Network, module: nn.Module, domain: Domain, data: Data, file:
 
 def pretrained(file: Path, domain: Domain) -> Pretrained:
     """The network of a model, with its labels left open; nothing for a file of other libraries."""
+    capability = domain.capability(Transferable)
     if not checkpoint.is_model(file):
+        if capability is None or capability.load_weights is None:
+            checkpoint.card(file)  # raises the Problem that says what is wrong with the file
         return Pretrained()
     card = checkpoint.card(file)
     network = re.sub(rf"(.*\bdense\(){len(card.labels)}\b", r"\1classes", card.network)  # the last, as .* is greedy
     if card.domain != domain.name:
         return Pretrained(network=network)
-    capability = domain.capability(Transferable)
     options = capability.options(card.preprocessing) if capability else {}
     if card.recipe and card.recipe.partition("(")[0].strip() in domain.recipes:  # unless an older version had it
         return Pretrained(recipe=card.recipe, options=options)

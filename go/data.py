@@ -15,10 +15,11 @@ from torch import Tensor
 from ..core.data import Data, DataSpec, Examples, Preprocessing
 from ..core.inputs import Input
 from ..core.lazy import LazyInputs
+from ..core.options import cache_folder
 from ..core.problem import DATA, USAGE, Bad, Problem
 from ..core.sources import expand
-from ..core.sources.cache import default_cache
 from ..core.sources.content import Unreadable, fetched
+from ..core.sources.manifest import require_file_or_folder
 from ..core.sources.read import source_of, title_of
 from ..core.split import SPLITS, split
 from . import pack, sgf
@@ -107,9 +108,11 @@ def examples(positions: Positions, indices: Any, label_of_place: Any) -> Example
 
 def split_games(source: DataSpec) -> SplitGames:
     """Splits the games of records by a hash of their openings, or as given. Raises Problem if there are none."""
-    cache = Path(source.options["cache"]).expanduser() if source.options.get("cache") else default_cache()
+    cache = cache_folder(source.options)
     given_paths = {name: path for name in ("test", "valid") if (path := getattr(source, name))}
     paths = {"train": source.data, **given_paths}
+    for path in paths.values():
+        require_file_or_folder(path)
     collections = {name: read_cached([path], cache, source.progress) for name, path in paths.items()}
     usable = {name: pack.usable_games(collection) for name, collection in collections.items()}
     splits: dict[str, list[str]] = {name: [name] * len(indices) for name, (indices, _) in usable.items()}

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from neocog.core.problem import DATA, INTERRUPTED, USAGE
+import typer
+from neocog.core.problem import DATA, INTERRUPTED, USAGE, Problem
 from PIL import Image
 
 TINY = "conv(4, 3), batchnorm, relu, globalmax, dense(classes)"
@@ -278,6 +279,30 @@ def test_an_error_of_the_system_is_a_sentence(neocog, monkeypatch):
     assert err == "neocog: photo.png: input/output error; neocog --debug … shows where it happened\n"
 
 
+def test_without_a_home_the_cache_is_a_temporary_folder(monkeypatch):
+    """As in a container whose user has no entry in the list of users."""
+    from neocog.core.sources import cache
+
+    for name in ("HOME", "NEOCOG_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(cache.Path, "expanduser", lambda path: (_ for _ in ()).throw(RuntimeError("no home")))
+    assert cache.default_cache().is_dir()
+
+
+def test_every_number_of_the_command_line_has_a_range():
+    """An option without an entry in the table takes numbers up to 1e9; NaN is in no range."""
+    from neocog.cli import application
+
+    app = typer.main.get_command(application())
+    for name in app.list_commands(None):
+        command = app.get_command(None, name)
+        commands = [command.get_command(None, inner) for inner in getattr(command, "commands", {})] or [command]
+        for param in (param for command in commands for param in command.params):
+            if param.type.name.startswith(("float", "integer")):
+                with pytest.raises((Problem, typer.BadParameter), match=r"is from|range"):
+                    param.type.convert("1000000000000000000000000", param, None)
+
+
 # --- describe, recipes, check ----------------------------------------------------------------------------------------
 
 
@@ -451,6 +476,39 @@ WRONG = [
     (("describe", "relu", "--input", "²x3x3"), USAGE, "--input is channels x height x width, as in 3x32x32; got ²x3x3"),
     (("describe", "relu", "--input", "9" * 5000 + "x3x3"), USAGE, "as in 3x32x32; got 9999999999"),
     (("recipes", "speach"), USAGE, "speach is not a domain"),
+    (("train", "vision", "PHOTOS", "--test", "/dev/zero"), DATA, "/dev/zero is neither a file nor a folder"),
+    (("train", "vision", "/dev/zero"), DATA, "/dev/zero is neither a file nor a folder"),
+    (("train", "go", "/dev/zero"), DATA, "/dev/zero is neither a file nor a folder"),
+    (("train", "text", "/dev/zero"), DATA, "/dev/zero is neither a file nor a folder"),
+    (
+        ("train", "vision", "PHOTOS", "--weights", "/dev/zero"),
+        USAGE,
+        "/dev/zero is not a regular file; expected a model file, a run's folder, or weights of torchvision",
+    ),
+    (("train", "vision", "PHOTOS", "--weights", "none"), USAGE, "none does not exist; expected a model file"),
+    (("train", "--settings", "PHOTOS"), USAGE, "is a folder; expected the settings.toml of a run"),
+    (("train", "--settings", "/dev/zero"), USAGE, "/dev/zero is not a regular file; expected the settings.toml"),
+    (("resume", "/dev/null"), USAGE, "/dev/null is a file; resume takes a run folder, as neocog train writes it"),
+    (("predict", "/dev/zero", "x.png"), USAGE, "/dev/zero is not a regular file; expected a model.safetensors"),
+    (
+        ("train", "vision", "PHOTOS", "--cache", "~nouser/x"),
+        USAGE,
+        "--cache ~nouser/x: there is no home folder of that name; write the whole path",
+    ),
+    (("train", "go", "PHOTOS", "--cache", "~nouser/x"), USAGE, "--cache ~nouser/x: there is no home folder"),
+    (("train", "vision", "PHOTOS", "--group-by", "a{99999999999}"), USAGE, "is not a regular expression"),
+    (("train", "vision", "PHOTOS", "--seed", "-1"), USAGE, "--seed is from 0 to 4.61169e+18; got -1"),
+    (("train", "vision", "PHOTOS", "--seed", "9" * 22), USAGE, "--seed is from 0 to 4.61169e+18; got 9999999999"),
+    (("train", "vision", "PHOTOS", "--seed", "9" * 5000), USAGE, "--seed"),
+    (("train", "vision", "PHOTOS", "--size", "9" * 12), USAGE, "--size is from -1e+09 to 1e+09; got 1e+12"),
+    (("train", "vision", "PHOTOS", "--set", "lr=1" + "0" * 400), USAGE, "lr is from 1e-12 to 1e+06; got 1000000"),
+    (("imagine", "RUN", "--blur", "1e9"), USAGE, "--blur is from 0 to 1000; got 1e+09"),
+    (("imagine", "RUN", "--seed", "-1"), USAGE, "--seed is from 0 to 4.61169e+18; got -1"),
+    (("dream", "RUN", "x.png", "--rate", "nan"), USAGE, "--rate is from -1e+09 to 1e+09; got nan"),
+    (("go", "match", "x", "y", "--komi", "nan"), USAGE, "--komi is from -1000 to 1000; got nan"),
+    (("go", "match", "x", "y", "--timeout", "inf"), USAGE, "--timeout is from 0.01 to 1e+06; got inf"),
+    (("go", "gtp", "--seed", "-5"), USAGE, "--seed is from 0 to 4.61169e+18; got -5"),
+    (("evaluate", "RUN", "PHOTOS", "--max-bad", "nan"), USAGE, "--max-bad is from 0 to 1; got nan"),
     (
         ("evaluate", "RUN", "PHOTOS", "--confusion", "x.foo"),
         USAGE,
@@ -468,7 +526,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("arguments", "code", "message"), WRONG, ids=[" ".join(row[0])[:50] for row in WRONG])
-def test_a_usage_error_is_a_sentence_and_exit_code_2(arguments, code, message, neocog, photos, trained):
+def test_wrong_use_is_a_sentence_and_its_exit_code(arguments, code, message, neocog, photos, trained):
     places = {"PHOTOS": photos, "PHOTOZ": photos.parent / "photoz", "RUN": trained}
     exit_code, out, err = neocog(*(places.get(argument, argument) for argument in arguments))
     assert message in err and "Traceback" not in err

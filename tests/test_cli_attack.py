@@ -192,7 +192,7 @@ def test_a_card_is_drawn_as_a_figure(trained, name, tmp_path):
         (("--epsilon", "nan"), "--epsilon is 0 or more, as in 0.05,0.1; got nan"),
         (("--epsilon", "a lot"), "--epsilon takes numbers separated by commas, as in 0.05,0.1; got a lot"),
         (("--method", "fgsn"), "--method is fgsm or pgd (did you mean fgsm?); got fgsn"),
-        (("--steps", "0"), "--steps is 1 or more; got 0"),
+        (("--steps", "0"), "--steps is from 1 to 1e+06; got 0"),
         (("--on", "pixel"), "--on is pixels (did you mean pixels?) for vision; got pixel"),
         (("--part", "half"), "--part is test, valid, train or all; got half"),
         (("--out", "fooled.gif"), "fooled.gif ends in none of .png, .svg, .json: the ending decides the format"),

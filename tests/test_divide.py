@@ -43,5 +43,5 @@ def test_the_validation_share_is_of_the_examples_outside_the_test_split():
 
 @pytest.mark.parametrize("share", ["test_share", "valid_share"])
 def test_a_share_without_training_examples_is_refused(share):
-    with pytest.raises(Problem, match=rf"--{share.replace('_', '-')} is a share from 0 to 0.9; got 2"):
+    with pytest.raises(Problem, match=rf"--{share.replace('_', '-')} is from 0 to 0.9; got 2"):
         parsing.source("d", {}, **{share: 2.0})

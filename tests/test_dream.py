@@ -277,7 +277,7 @@ def test_a_usage_error_is_reported(command, more, about, message, tmp_path):
     [
         (["--layer", "9"], "the network has no layer 9; it has 0 conv(6, 3)"),
         (["--layer", "6"], "layer 6, dense(3) gives a row of numbers, which have no position in a picture"),
-        (["--octaves", "0"], "--octaves is 1 or more; got 0"),
+        (["--octaves", "0"], "--octaves is from 1 to 100; got 0"),
     ],
 )
 def test_a_usage_error_of_dream_is_reported(more, message, tmp_path):
@@ -290,7 +290,7 @@ def test_a_usage_error_of_dream_is_reported(more, message, tmp_path):
     [
         (["--colour", "grey"], "--colour is style or keep here; got grey"),
         (["--optimiser", "sgd"], "--optimiser is lbfgs or adam here; got sgd"),
-        (["--strength", "-1"], "--strength is 0 or more; got -1"),
+        (["--strength", "-1"], "--strength is from 0 to 1e+09; got -1"),
         (["--style-layer", "conb"], "the network has no layer conb (did you mean conv?)"),
     ],
 )

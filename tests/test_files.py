@@ -189,7 +189,7 @@ def test_a_deleted_folder_is_a_sentence_also_from_safetensors(tmp_path):
     from neocog.core.checkpoint import write_tensors
     from torch import zeros
 
-    with pytest.raises(Problem, match="there is no folder .*gone"):
+    with pytest.raises(Problem, match=r"there is no folder .*gone"):
         write_tensors(tmp_path / "gone" / "a.safetensors", {"a": zeros(3)}, {})
 
 

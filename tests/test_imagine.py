@@ -231,7 +231,7 @@ def damaged(words):
         (["--unit", "0"], {}, "--unit is a unit of a layer; name the layer with --layer"),
         ([], {"change": damaged}, "the network's output is not finite: its weights are damaged"),
         (["--layer", "1"], {"text": "flatten, dense(4), relu, dense(3)"}, "has no convolution up to it"),
-        (["--penalty", "-1"], {}, "--penalty is 0 or more; got -1"),
+        (["--penalty", "-1"], {}, "--penalty is from 0 to 1e+09; got -1"),
         (["--blur", "1", "--fourier"], {}, "--blur applies to pixels; leave it out with --fourier"),
         (["--out", "sheet.gif"], {}, "sheet.gif ends in none of .png, .svg"),
     ],

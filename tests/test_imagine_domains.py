@@ -182,7 +182,7 @@ def test_the_command_prints_the_texts(tmp_path, monkeypatch):
     [
         (["--penalty", "1"], "--penalty is not for texts, whose tokens are exchanged one by one; leave it out"),
         (["--listen", "a.wav"], "--listen is for recordings; this is a model of text"),
-        (["--steps", "0"], "--steps is 1 or more; got 0"),
+        (["--steps", "0"], "--steps is from 1 to 1e+06; got 0"),
         (["--layer", "0"], "has no convolution up to it"),
     ],
 )

@@ -8,7 +8,7 @@ from typing import Any, TypeGuard
 
 from ..core.data import DataSpec, Preprocessing, Progress
 from ..core.options import cache_folder, choice, set_options
-from ..core.problem import USAGE, Problem
+from ..core.problem import USAGE, Problem, shortened
 from ..core.sources.columns import TableOptions, table_options
 
 FITS = ("crop", "stretch", "pad")
@@ -59,9 +59,12 @@ def side(size: Any) -> tuple[int, int] | None:
     if size is None:
         return None
     if not is_integer(size) or int(size) not in SIDES:
-        raise Problem(f"size {size} is not a picture's side: give whole pixels from 1 to {SIDES[-1]}", USAGE)
+        got = shortened(str(size))
+        raise Problem(f"size {got} is not a picture's side: give whole pixels from 1 to {SIDES[-1]}", USAGE)
     return int(size), int(size)
 
 
 def is_integer(value: Any) -> TypeGuard[int | str]:
-    return (isinstance(value, int) and not isinstance(value, bool)) or (isinstance(value, str) and value.isdecimal())
+    if isinstance(value, str):
+        return value.isdecimal() and len(value) < 10
+    return isinstance(value, int) and not isinstance(value, bool)

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ..optimise import AdamW
 from ..problem import USAGE, Problem
+from ..ranges import check_range
 from .parameterization import InputParameterization
 from .values import Fourier, Pixels
 
@@ -37,9 +38,8 @@ class Ascent:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name, least in (("steps", 1), ("rate", 0), ("penalty", 0), ("variation", 0), ("jitter", 0), ("blur", 0)):
-            if not getattr(self, name) >= least:
-                raise Problem(f"--{name} is {least} or more; got {getattr(self, name)}", USAGE)
+        for name in ("steps", "penalty", "variation", "jitter", "blur", "seed"):
+            check_range(name, getattr(self, name), f"--{name}")
         if self.fourier and self.blur:
             raise Problem("--blur applies to pixels; leave it out with --fourier", USAGE)
 

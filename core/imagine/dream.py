@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..problem import USAGE, Problem
+from ..ranges import check_range
 from .ascent import NOT_FINITE
 
 Features = Callable[[Tensor], list[Tensor]]  # (1, C, H, W) values -> the activations of the chosen layers
@@ -29,9 +30,10 @@ class Dream:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name, least in (("steps", 1), ("octaves", 1), ("rate", 0), ("jitter", 0)):
-            if not getattr(self, name) >= least:
-                raise Problem(f"--{name} is {least} or more; got {getattr(self, name)}", USAGE)
+        for name in ("steps", "octaves", "jitter", "seed"):
+            check_range(name, getattr(self, name), f"--{name}")
+        if not self.rate >= 0:
+            raise Problem(f"--rate is 0 or more; got {self.rate:g}", USAGE)
         if not self.scale > 1:
             raise Problem(f"--scale is above 1, so that each octave is larger; got {self.scale:g}", USAGE)
 

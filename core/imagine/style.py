@@ -19,6 +19,7 @@ from torch import Tensor
 
 from ..optimise import AdamW, Lbfgs
 from ..problem import USAGE, Problem
+from ..ranges import check_range
 from .ascent import NOT_FINITE, total_variation
 from .dream import Features
 from .values import Fourier
@@ -39,9 +40,8 @@ class Style:
     rate: float | None = None  # of the optimiser: 1 for L-BFGS, 0.02 for Adam
 
     def __post_init__(self) -> None:
-        for name, least in (("steps", 1), ("strength", 0), ("variation", 0)):
-            if not getattr(self, name) >= least:
-                raise Problem(f"--{name} is {least} or more; got {getattr(self, name)}", USAGE)
+        for name in ("steps", "strength", "variation"):
+            check_range(name, getattr(self, name), f"--{name}")
         if self.optimiser not in OPTIMISERS:
             raise Problem(f"--optimiser is lbfgs or adam here; got {self.optimiser}", USAGE)
 

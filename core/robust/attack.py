@@ -17,6 +17,7 @@ from ..domain import Domain
 from ..metrics import Floats, Ints, finite, interval
 from ..model import Model
 from ..problem import USAGE, Problem, did_you_mean
+from ..ranges import check_range
 from ..tasks import Task
 from .adversary import gradient, perturb, pgd, random_sign_noise
 from .capability import Attackable, PerturbationSpace
@@ -41,8 +42,8 @@ class Attack:
             raise Problem(
                 f"--method is {' or '.join(METHODS)}{did_you_mean(self.method, METHODS)}; got {self.method}", USAGE
             )
-        if self.steps < 1:
-            raise Problem(f"--steps is 1 or more; got {self.steps}", USAGE)
+        for name in ("steps", "seed"):
+            check_range(name, getattr(self, name), f"--{name}")
 
     def functions(self, model: Model) -> tuple[Callable[[Tensor], Tensor], Logits]:
         """Returns the functions from compact inputs to the perturbed floats, and from these to logits."""

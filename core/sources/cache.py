@@ -20,7 +20,7 @@ import numpy as np
 
 from .. import files
 from ..data import DataSpec
-from ..problem import FAILED, Problem
+from ..problem import FAILED, USAGE, Problem
 from .content import Array, Kind
 from .manifest import AssignedSource, split_settings
 
@@ -183,10 +183,23 @@ def shapes_of(arrays: Arrays) -> dict[str, list[int]]:
 
 
 def default_cache() -> Path:
-    """$NEOCOG_CACHE, or the folder `neocog` among the caches of the user."""
+    """$NEOCOG_CACHE, or the folder `neocog` among the caches of the user; a temporary one without a home."""
     if folder := os.environ.get("NEOCOG_CACHE"):
-        return Path(folder).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "neocog"
+        return home_expanded(folder, "NEOCOG_CACHE")
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "neocog"
+    except RuntimeError:
+        folder = tempfile.mkdtemp(prefix="neocog-")
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        return Path(folder)
+
+
+def home_expanded(text: str | Path, option: str = "--cache") -> Path:
+    """A path with ~ or ~user replaced. Raises Problem if there is no such user, or no home folder."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        raise Problem(f"{option} {text}: there is no home folder of that name; write the whole path", USAGE) from None
 
 
 def existing_folder(folder: Path) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -73,7 +74,15 @@ class Manifest:
 def assigned_sources(spec: DataSpec, open_source: Callable[[str, str | None], DataSource]) -> list[AssignedSource]:
     """DATA, and the sources of --valid and --test; `open_source` gets a path and its split."""
     paths = ((spec.data, None), (spec.valid, "valid"), (spec.test, "test"))
+    for path, _ in paths:
+        require_file_or_folder(path)
     return [AssignedSource(open_source(path, split), split) for path, split in paths if path is not None]
+
+
+def require_file_or_folder(path: str | None) -> None:
+    """Raises Problem for a device, a pipe or a socket, which may never end."""
+    if path is not None and os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path)):
+        raise Problem(f"{path} is neither a file nor a folder; expected data on a disk", DATA)
 
 
 def scan(sources: Sequence[AssignedSource], spec: DataSpec, kind: Kind) -> Manifest:
@@ -220,7 +229,7 @@ def assign_groups(manifest: Manifest) -> None:
         return
     try:
         pattern = re.compile(group_by)
-    except re.error as error:
+    except (re.error, OverflowError, RecursionError) as error:
         raise Problem(f"--group-by {group_by} is not a regular expression: {error}", USAGE) from error
     names = [manifest.display_name(index) for index in range(len(manifest.samples))]
     matches = [pattern.search(name) for name in names]

@@ -1,0 +1,29 @@
+"""The ranges of the numbers that users set, by name: one table for the command line, settings files and Python."""
+
+from __future__ import annotations
+
+from .problem import USAGE, Problem, shortened
+
+LARGEST = 1e9  # of a number without an entry in the table
+RANGES: dict[str, tuple[float, float]] = {
+    # training (core/settings.py)
+    "epochs": (1, 1e6), "batch": (1, 1e7), "examples": (0, 1e12), "checked": (0, 1e12), "lr": (1e-12, 1e6),
+    "adam_lr": (1e-12, 1e6), "momentum": (0, 0.9999), "weight_decay": (0, 1e3), "warmup": (0, 0.9),
+    "smoothing": (0, 0.9), "average": (0, 0.999999), "clip": (0, 1e9), "max_norm": (0, 1e9), "adversarial": (0, 1e3),
+    "seed": (0, 2**62),
+    # data
+    "test_share": (0, 0.9), "valid_share": (0, 0.9), "max_bad": (0, 1), "split": (0, 2**62),
+    # feature visualisation and attacks: more steps take days, a wider blur than a picture fills the memory
+    "steps": (1, 1e6), "penalty": (0, 1e9), "variation": (0, 1e9), "jitter": (0, 10_000), "blur": (0, 1000),
+    "octaves": (1, 100), "strength": (0, 1e9),
+    # Go
+    "komi": (-1000, 1000), "timeout": (0.01, 1e6),
+}  # fmt: skip
+
+
+def check_range(name: str, value: float, title: str | None = None) -> None:
+    """Raises Problem unless a number is in the range of its name; NaN is in none. `title` stands for the name."""
+    low, high = RANGES.get(name, (-LARGEST, LARGEST))
+    if not low <= value <= high:
+        number = f"{value:g}" if isinstance(value, float) or abs(value) < 1e15 else shortened(str(value), 30)
+        raise Problem(f"{title or name} is from {low:g} to {high:g}; got {number}", USAGE)
