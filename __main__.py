@@ -1,5 +1,22 @@
-"""`python -m neocog`, as PyTorch's launcher calls it: torchrun --nproc-per-node 2 -m neocog train …"""
+"""`neocog` and `python -m neocog`, as PyTorch's launcher calls it: torchrun --nproc-per-node 2 -m neocog train …"""
 
-from .cli import main
+import os
+import sys
 
-main()
+
+def main() -> None:
+    """Runs the command line. An interrupt is none of Python's tracebacks from the first import on."""
+    try:
+        from .core.process import prepare
+
+        prepare()
+        from .cli import main as run
+
+        run()
+    except KeyboardInterrupt:
+        os.write(2, b"interrupted\n")
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ import typer
 from .commands.deferred import defer_imports
 from .commands.help import Group
 from .core.problem import FAILED, INTERRUPTED, Problem
+from .core.process import drop_output
 from .core.progress import say
 
 
@@ -147,7 +149,7 @@ def main() -> None:
     defer_imports()
     completing = any(name.startswith("_") and name.endswith("_COMPLETE") for name in os.environ)
     try:
-        application(None if completing else sys.argv[1:])()
+        _run(application(None if completing else sys.argv[1:]))
     except Problem as problem:
         if _debug:
             raise
@@ -156,8 +158,8 @@ def main() -> None:
     except KeyboardInterrupt:
         say("interrupted")
         sys.exit(INTERRUPTED)
-    except BrokenPipeError:
-        sys.stderr.close()  # the reader of the output has closed the pipe
+    except BrokenPipeError:  # the reader of the output has closed the pipe
+        drop_output()
         sys.exit(FAILED)
     except Exception as error:
         from .core.dependencies import import_problem
@@ -166,12 +168,24 @@ def main() -> None:
         if _debug or reason is None:
             raise
         say(f"neocog: {reason}")
+        drop_output()
         sys.exit(reason.code)
+
+
+def _run(app: typer.Typer) -> None:
+    """Runs a command and writes all of its output, of which a part may still be in memory."""
+    try:
+        app()
+    except SystemExit:
+        sys.stdout.flush()
+        raise
 
 
 def system_problem(error: Exception) -> Problem | None:
     """An error of the operating system as a sentence; None for any other error."""
     if not isinstance(error, OSError) or error.errno is None:
         return None
+    if error.errno in (errno.ENOSPC, errno.EIO, errno.EBADF) and error.filename is None:
+        return Problem(f"standard output cannot be written: {os.strerror(error.errno).lower()}")
     subject = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
     return Problem(f"{subject}{os.strerror(error.errno).lower()}; neocog --debug … shows where it happened")

@@ -6,7 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -18,7 +18,9 @@ LINE_EVERY = 30  # seconds, where there is no terminal
 
 
 def say(text: str = "") -> None:
-    print(text, file=sys.stderr, flush=True)
+    """Prints a line on stderr. One that cannot be written is dropped: the work goes on when its terminal is closed."""
+    with suppress(OSError):
+        print(text, file=sys.stderr, flush=True)
 
 
 def on_terminal() -> bool:

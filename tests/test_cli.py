@@ -2,10 +2,13 @@
 
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
+import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -194,7 +197,7 @@ def wait_for(path: Path, lines: int) -> None:
     raise AssertionError(f"{path} did not come to {lines} lines")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
 def test_a_resumed_run_has_the_weights_of_an_uninterrupted_one(number, photos, tmp_path, neocog):
     running = start(tmp_path, photos)
     wait_for(tmp_path / "run/metrics.jsonl", 4)
@@ -215,6 +218,94 @@ def test_a_resumed_run_has_the_weights_of_an_uninterrupted_one(number, photos, t
         for run in ("run", "whole")
     ]
     assert lines[0] == lines[1] and len(lines[0]) == 40
+
+
+@pytest.mark.parametrize("seconds", [0.3, 0.6, 1.2, 2.4])
+def test_an_interrupt_at_any_moment_is_no_traceback(seconds, photos, tmp_path):
+    """Imports take seconds, in which people press Ctrl-C. Python itself needs a tenth before it runs a line of ours."""
+    running = start(tmp_path, photos)
+    time.sleep(seconds)
+    running.send_signal(signal.SIGINT)
+    _, err = running.communicate(timeout=60)
+    assert running.returncode in (INTERRUPTED, -signal.SIGINT), err
+    assert "Traceback" not in err
+
+
+def test_a_run_that_ignores_hangups_goes_on(photos, tmp_path):
+    """As `nohup neocog train …`."""
+    previous = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        running = start(tmp_path, photos, "--set", "epochs=6")
+    finally:
+        signal.signal(signal.SIGHUP, previous)
+    wait_for(tmp_path / "run/metrics.jsonl", 2)
+    running.send_signal(signal.SIGHUP)
+    _, err = running.communicate(timeout=120)
+    assert running.returncode == 0, err
+    assert (tmp_path / "run/summary.json").exists()
+
+
+def test_a_training_whose_terminal_is_closed_saves_its_state(photos, tmp_path):
+    """SIGHUP comes with a terminal that takes no more output."""
+    terminal, process_side = pty.openpty()
+    command = [sys.executable, "-m", "neocog", "train", "vision", str(photos), "--network", TINY, "--epochs", "40"]
+    running = subprocess.Popen(
+        [*command, "--batch", "8", "--out", "run"],
+        stdin=process_side, stdout=process_side, stderr=process_side, env=environment(tmp_path), cwd=tmp_path,
+        start_new_session=True,
+    )  # fmt: skip
+    os.close(process_side)
+    threading.Thread(target=drain, args=(terminal,), daemon=True).start()
+    wait_for(tmp_path / "run/metrics.jsonl", 3)
+    running.send_signal(signal.SIGHUP)
+    assert running.wait(60) == INTERRUPTED
+    assert (tmp_path / "run/state.safetensors").exists()
+
+
+def drain(descriptor: int) -> None:
+    with suppress(OSError):
+        while os.read(descriptor, 1 << 16):
+            pass
+
+
+def run_shell(tmp_path: Path, line: str, **variables: str) -> subprocess.CompletedProcess[bytes]:
+    """Runs a line of a shell in which $neocog is the command line."""
+    neocog = f"{sys.executable} -m neocog"
+    environ = environment(tmp_path) | {"neocog": neocog} | variables
+    return subprocess.run(["sh", "-c", line], capture_output=True, env=environ, cwd=tmp_path)
+
+
+def test_a_full_or_closed_output_is_a_sentence(tmp_path):
+    full = run_shell(tmp_path, "$neocog recipes vision --json > /dev/full")
+    assert full.returncode == 1
+    assert full.stderr == b"neocog: standard output cannot be written: no space left on device\n"
+    assert run_shell(tmp_path, "$neocog --version > /dev/full").stderr == full.stderr
+    closed = run_shell(tmp_path, "$neocog recipes vision >&- 2>&-")
+    assert (closed.returncode, closed.stdout, closed.stderr) == (0, b"", b"")
+    remarks = run_shell(tmp_path, "$neocog describe mlp --json 2> /dev/full")
+    assert remarks.returncode == 0 and json.loads(remarks.stdout)["parameters"]
+    piped = run_shell(tmp_path, "$neocog recipes --json | head -c 1")
+    assert piped.stderr == b""
+
+
+def test_a_closed_standard_input_is_a_sentence(tmp_path, trained):
+    closed = run_shell(tmp_path, f"$neocog predict {trained} - <&-")
+    assert closed.returncode == USAGE and closed.stderr.startswith(
+        b"neocog: standard input is closed; expected an input"
+    )
+    endless = run_shell(tmp_path, f"$neocog predict {trained} - < /dev/null")
+    assert endless.returncode == DATA and b"Traceback" not in endless.stderr
+
+
+def test_arguments_are_bytes_whatever_the_locale(tmp_path):
+    """Python takes them for ASCII with LC_ALL=C and PYTHONUTF8=0."""
+    (tmp_path / "größe").mkdir()
+    for variables in ({}, {"LC_ALL": "C", "PYTHONUTF8": "0"}, {"LC_ALL": "C"}, {"LC_ALL": "POSIX", "PYTHONUTF8": "0"}):
+        result = run_shell(tmp_path, "$neocog predict größe x.png; $neocog describe größer/x", **variables)
+        assert result.stderr.decode().splitlines() == [
+            "neocog: größe has no model.safetensors in it; expected a model file or a finished run's folder",
+            "neocog: größer/x does not exist; expected a model file or a run's folder",
+        ]
 
 
 def test_a_finished_run_is_reported_and_trained_further_with_more_epochs(neocog, photos):

@@ -33,8 +33,17 @@ LIGHT = [
         "core/__init__.py",
         "core/problem.py",
         "core/checkpoint.py",
+        "core/process.py",
     ),
-    *("core/files.py", "core/versions.py", "core/progress.py", "core/signals.py", "core/settings.py", "core/split.py"),
+    *(
+        "core/files.py",
+        "core/versions.py",
+        "core/progress.py",
+        "core/signals.py",
+        "core/process.py",
+        "core/settings.py",
+        "core/split.py",
+    ),
 ]
 COMMAND_LINE = ("neocog.cli", "neocog.commands", "neocog.demo")
 UNPICKLERS = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "marshal", "shelve"}

@@ -1,0 +1,39 @@
+"""The process of a command: standard streams that may be closed or full, and arguments that are bytes."""
+
+from __future__ import annotations
+
+import codecs
+import os
+import sys
+from contextlib import suppress
+
+
+def prepare() -> None:
+    """Makes text UTF-8 and opens standard streams that are closed, before anything else runs."""
+    use_utf8()
+    for descriptor in (0, 1, 2):
+        try:
+            os.fstat(descriptor)
+        except OSError:  # closed: the next file that is opened would get its number, and what is printed
+            os.open(os.devnull, os.O_RDWR)
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  as long as the process
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+
+
+def use_utf8() -> None:
+    """Starts Python again in UTF-8 mode if it takes the bytes of arguments and file names for ASCII.
+
+    It does so with LC_ALL=C and PYTHONUTF8=0; ä in a text or a path would be two unknown characters.
+    """
+    if os.name == "posix" and codecs.lookup(sys.getfilesystemencoding()).name == "ascii":
+        os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])
+
+
+def drop_output() -> None:
+    """Discards what is left to print on a standard output that takes no more."""
+    with suppress(OSError, ValueError, AttributeError):
+        descriptor = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(descriptor, sys.stdout.fileno())
+        os.close(descriptor)
