@@ -53,6 +53,7 @@ def load(model: str, device: str = "auto", symmetries: int | None = None) -> Mod
     """
     from .core import checkpoint
     from .core import model as models
+    from .core.problem import DATA, Problem
     from .core.transfer import Transferable
 
     if (owner := PRETRAINED.get(model)) and not os.path.exists(model):
@@ -60,6 +61,8 @@ def load(model: str, device: str = "auto", symmetries: int | None = None) -> Mod
         return models.Model(domain(owner), *pretrained[model](), device, symmetries)
     path = find(model)
     card = checkpoint.card(path)
+    if card.domain not in DOMAINS:
+        raise Problem(f"{path} is of the domain {card.domain}, which this version does not have", DATA)
     return models.Model(domain(card.domain), card, checkpoint.read_tensors(path), device, symmetries)
 
 

@@ -83,7 +83,7 @@ def application(arguments: Sequence[str] | None = None) -> typer.Typer:
         rich_markup_mode="rich",
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
-        epilog="Exit codes: 0 done, 1 failed, 2 wrong use, 3 the data cannot be used, 130 interrupted.",
+        epilog="Exit codes: 0 done, 1 failed, 2 wrong use, 3 a file (data or model) cannot be used, 130 interrupted.",
     )
     app.callback()(start)
     used = None if arguments is None else next((word for word in arguments if not word.startswith("-")), "")

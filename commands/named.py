@@ -14,6 +14,7 @@ from ..core.constants import network_constants
 from ..core.data import DataSpec
 from ..core.domain import Domain
 from ..core.layer import Layers
+from ..core.model import card_network
 from ..core.network import Network, parse
 from ..core.plan import Plan, find_recipe
 from ..core.problem import USAGE, Problem, shortened
@@ -76,7 +77,8 @@ def _layers(text: str, layers: Layers, input_shape: tuple[int, int, int] | None)
 
 def _model(text: str, input_shape: tuple[int, int, int] | None) -> Described:
     card = checkpoint.card(find(text))
-    return Described(Network(input_shape or card.input, parse(card.network)), card.recipe or text, card)
+    network = card_network(card)
+    return Described(Network(input_shape, network.layers) if input_shape else network, card.recipe or text, card)
 
 
 def _remarks(text: str, meaning: str) -> tuple[str, ...]:

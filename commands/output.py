@@ -6,8 +6,9 @@ import json as json_format
 import os
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
+from ..core import schema
 from ..core.progress import duration, say
 
 if TYPE_CHECKING:
@@ -17,6 +18,22 @@ if TYPE_CHECKING:
     from ..core.fit import Training
     from ..core.run import RunFolder
     from ..core.tasks import Task
+
+
+class Counts(TypedDict):
+    """The examples of each split on a card."""
+
+    train: NotRequired[int]
+    valid: NotRequired[int]
+    test: NotRequired[int]
+
+
+class Provenance(TypedDict):
+    """What the card of a trained model says of its training."""
+
+    data: str
+    seconds: float
+    device: str
 
 
 MOST_LABELS = 100  # listed one by one; more only with --json
@@ -96,8 +113,14 @@ def card(card: Card) -> None:
     """Where a model comes from: its training data, time and metrics."""
     from ..core.tasks import task_of
 
-    counts = ", ".join(f"{card.data[split]:,} {split}" for split in ("train", "valid", "test") if card.data.get(split))
     training, metrics = card.training, card.metrics
+    try:
+        schema.check(Counts, card.data)
+        if training:
+            schema.check(Provenance, training)
+    except schema.Mismatch:  # a model that neocog did not train
+        return
+    counts = ", ".join(f"{card.data[split]:,} {split}" for split in ("train", "valid", "test") if card.data.get(split))
     if training:
         print(f"trained on {training['data']} ({counts}), {duration(training['seconds'])} on {training['device']}")
     if "interval" in metrics:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import files
-from .problem import FAILED, USAGE, Problem, did_you_mean, shortened
+from . import files, schema
+from .problem import DATA, USAGE, Problem, did_you_mean, shortened
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -30,7 +30,7 @@ class Card:
 
     domain: str
     network: str  # its text
-    input: tuple[int, int, int]  # channels, height, width
+    input: tuple[int, int, int]  # channels, height, width; Network bounds them
     labels: list[str]
     preprocessing: dict[str, Any]  # of the domain: what `read` and the frontend depend on
     task: str = "classify"  # a name of core/tasks
@@ -70,10 +70,11 @@ def header(path: Path) -> dict[str, str]:
             if size > _HEADER_LIMIT and (start[:4] == b"PK\x03\x04" or start[:1] == b"\x80"):
                 raise Problem(
                     f"{path} is a pickled PyTorch file, which can run code when it is opened; "
-                    "neocog reads model.safetensors files, or takes weights from it: train --weights FILE"
+                    "neocog reads model.safetensors files, or takes weights from it: train --weights FILE",
+                    DATA,
                 )
             if len(start) < 8 or not 2 <= size <= _HEADER_LIMIT:
-                raise Problem(f"{path} is not a model file; expected a model.safetensors that neocog train wrote")
+                raise _not_a_model(path)
             raw = file.read(size)
             if len(raw) < size:
                 raise _cut_short(path)
@@ -83,37 +84,41 @@ def header(path: Path) -> dict[str, str]:
                 raise _cut_short(path)
             return dict(entries.get("__metadata__", {}))
     except OSError as error:
-        raise Problem(f"{path} cannot be read: {error.strerror}") from None
+        raise Problem(f"{path} cannot be read: {error.strerror}", DATA) from None
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
-        raise Problem(f"{path} is not a model file; expected a model.safetensors that neocog train wrote") from None
+        raise _not_a_model(path) from None
+
+
+def _not_a_model(path: Path) -> Problem:
+    return Problem(f"{path} is not a model file; expected a model.safetensors that neocog train wrote", DATA)
 
 
 def _cut_short(path: Path) -> Problem:
-    return Problem(f"{path} is cut short: it ends before its weights do; copy or download it again", FAILED)
+    return Problem(f"{path} is cut short: it ends before its weights do; copy or download it again", DATA)
 
 
 def card(path: Path) -> Card:
     """The card of a model file. Raises Problem for a file that is not one, or of a newer format."""
     metadata = header(path)
     if KEY not in metadata:
-        raise Problem(f"{path} holds weights but no neocog card; expected a model.safetensors that neocog train wrote")
+        raise Problem(
+            f"{path} holds weights but no neocog card; expected a model.safetensors that neocog train wrote", DATA
+        )
     try:
         values = json.loads(metadata[KEY])
         if (version := int(values["format"])) > FORMAT:
             raise Problem(
-                f"{path} has format {version}, this neocog reads up to {FORMAT}; pip install --upgrade neocog"
+                f"{path} has format {version}, this neocog reads up to {FORMAT}; pip install --upgrade neocog", DATA
             )
         if version == 1:
             values = {FORMAT_1_NAMES.get(name, name): value for name, value in values.items()} | {"task": "classify"}
-        known = {field.name for field in fields(Card)}
-        card = Card(**{name: value for name, value in values.items() if name in known})
-        channels, height, width = map(int, card.input)
-        texts = (card.domain, card.network, card.task, *card.labels)
-        tables = (card.preprocessing, card.task_state)
-        if not all(isinstance(text, str) for text in texts) or not all(isinstance(table, dict) for table in tables):
-            raise TypeError
-    except (ValueError, LookupError, TypeError, OverflowError, RecursionError):
-        raise Problem(f"the card of {path} cannot be read; the file was not written by neocog or is damaged") from None
+        card = schema.read(Card, values)
+    except (ValueError, LookupError, TypeError, OverflowError, RecursionError) as error:
+        reason = f" ({error})" if isinstance(error, schema.Mismatch) else ""
+        raise Problem(
+            f"the card of {path} cannot be read{reason}; the file was not written by neocog or is damaged", DATA
+        ) from None
+    channels, height, width = card.input
     return replace(card, input=(channels, height, width))
 
 
@@ -145,4 +150,4 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     try:
         return load_file(path)
     except SafetensorError as error:
-        raise Problem(f"{path} is damaged: {error}; copy or download it again") from None
+        raise Problem(f"{path} is damaged: {error}; copy or download it again", DATA) from None

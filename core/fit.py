@@ -109,6 +109,10 @@ class State:
     seconds: float
 
 
+class StateMismatch(Exception):
+    """A state whose tensors are not those of the training."""
+
+
 def run(events: Iterable[Event], listeners: Sequence[Listener]) -> None:
     """Delivers every event to every listener, in their order; what they return is delivered as well."""
 
@@ -161,7 +165,10 @@ def build(plan: Plan, data: Data, world: devices.World, device: torch.device, st
     )
     training = Training(plan, data, task, network, trainer, remarks=remarks)
     if state is not None:
-        trainer.restore(state.tensors, state.values)
+        try:
+            trainer.restore(state.tensors, state.values)
+        except (RuntimeError, LookupError, TypeError, ValueError, AttributeError) as error:
+            raise StateMismatch(str(error)) from None
         training.selection, training.seconds = state.selection, state.seconds
     return training
 

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from . import checkpoint, feed
+from . import checkpoint, feed, schema
 from . import device as devices
 from .checkpoint import Card
 from .data import SPLIT_FIELDS, Data, DataSpec, Examples, concatenate
@@ -22,7 +22,7 @@ from .file_formats import looks_like_a_file
 from .inputs import BytesInput, FileInput, Input, LineInputs, TextInput
 from .metrics import Floats
 from .network import Network, parse
-from .problem import DATA, FAILED, USAGE, Problem
+from .problem import DATA, USAGE, Problem
 from .tasks import task_of
 from .tasks.capability import DomainMetrics, LegalLabels
 from .tta import TestTimeAugmentation, View
@@ -86,8 +86,9 @@ class Model:
         self.task = task_of(card.task, card.labels, card.task_state)
         self.device = devices.choose(device)
         devices.keep_memory(self.device)
-        self.network = Network(card.input, parse(card.network))
+        self.network = card_network(card)
         require_numbers(self.network, weights)
+        check_preprocessing(domain, card)
         layers = self.network.module()
         put(layers, weights)
         layout = devices.memory_format(layers, self.device)
@@ -268,8 +269,27 @@ def check_weights(module: nn.Module) -> None:
             raise Problem(
                 f"the network's weights are damaged: the {kind} of layer {number} holds numbers that are not finite; "
                 "train it again",
-                FAILED,
+                DATA,
             )
+
+
+def card_network(card: Card) -> Network:
+    """The network on a card. Raises Problem with the code of an unusable file."""
+    try:
+        network = Network(card.input, parse(card.network))
+        task_of(card.task, card.labels, card.task_state).check_output(network.output)
+    except Problem as problem:
+        raise Problem(f"the network on the model's card cannot be built: {problem}", DATA) from None
+    return network
+
+
+def check_preprocessing(domain: Domain, card: Card) -> None:
+    """Raises Problem if the card lacks what the domain's frontend and `read` need."""
+    try:
+        if domain.preprocessing is not dict:
+            schema.check(domain.preprocessing, card.preprocessing)
+    except schema.Mismatch as error:
+        raise Problem(f"the preprocessing on the model's card cannot be used: {error}", DATA) from None
 
 
 def require_numbers(network: Network, weights: dict[str, torch.Tensor]) -> None:
@@ -288,7 +308,7 @@ def put(network: nn.Module, weights: dict[str, torch.Tensor]) -> None:
         network.load_state_dict(weights)
     except RuntimeError as error:
         first = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
-        raise Problem(f"the weights do not belong to the network on the card: {first}", FAILED) from None
+        raise Problem(f"the weights do not belong to the network on the card: {first}", DATA) from None
 
 
 def load(path: Path, domain: Domain, device: str = "auto", symmetries: int | None = None) -> Model:

@@ -6,15 +6,16 @@ import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
-from . import files, transfer
+from . import files, schema, transfer
 from .capability import Capability
 from .data import DataSpec
 from .domain import Domain, Recipe
 from .layer import Layers
 from .network import call, parse
 from .problem import DATA, USAGE, Problem, shortened
+from .schema import Between
 from .settings import Settings
 from .tasks import Classify
 from .versions import neocog_version
@@ -22,6 +23,34 @@ from .versions import neocog_version
 MIN_STEPS = 25  # of an epoch
 LARGE, MAX_EPOCHS = 20_000, 60  # examples from which a recipe's epochs are enough; epochs of a small set at most
 PRETRAINED_LR = 0.2  # multiplies a recipe's learning rates for pretrained weights
+
+
+class SourceTable(TypedDict):
+    """The data of a settings.toml: the fields of DataSpec."""
+
+    data: str
+    test: NotRequired[str]
+    valid: NotRequired[str]
+    group_by: NotRequired[str]
+    unknown: NotRequired[Literal["stop", "skip"]]
+    test_share: NotRequired[Annotated[float, Between(0, 0.9)]]
+    valid_share: NotRequired[Annotated[float, Between(0, 0.9)]]
+    split: NotRequired[Annotated[int, Between(0, 2**62)]]
+    max_bad: NotRequired[Annotated[float, Between(0, 1)]]
+
+
+class SettingsFile(TypedDict):
+    """A settings.toml. The domain checks `options`, core/settings.py `train`."""
+
+    domain: str
+    network: str
+    source: SourceTable
+    neocog: NotRequired[str]
+    task: NotRequired[str]
+    recipe: NotRequired[str]
+    weights: NotRequired[str]
+    options: NotRequired[dict[str, Any]]
+    train: NotRequired[dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -142,7 +171,11 @@ def read_settings(path: Path) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:  # also of a number with too many digits
         raise Problem(f"{path} cannot be read as TOML: {shortened(str(error), 200)}", DATA) from None
     if not {"domain", "source", "network"} <= tables.keys():
-        raise Problem(f"{path} lacks domain, network or source; expected the settings.toml of a run", USAGE)
+        raise Problem(f"{path} lacks domain, network or source; expected the settings.toml of a run", DATA)
+    try:
+        schema.check(SettingsFile, tables, exact=True)
+    except schema.Mismatch as error:
+        raise Problem(f"{path} cannot be used: {error}", DATA) from None
     return tables
 
 

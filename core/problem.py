@@ -10,7 +10,7 @@ FAILED, USAGE, DATA, INTERRUPTED = 1, 2, 3, 130  # exit codes of every command
 class Problem(Exception):
     """An error of the user. The message says what was found, what was expected and what to do next.
 
-    `code` is the exit code: FAILED, USAGE (wrong command line), DATA (unusable data) or INTERRUPTED.
+    `code` is the exit code: FAILED, USAGE (wrong command line), DATA (an unusable file: data or model) or INTERRUPTED.
     """
 
     def __init__(self, message: str, code: int = FAILED) -> None:

@@ -17,19 +17,20 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypedDict
 
 import torch
 
-from . import checkpoint, files, versions
+from . import checkpoint, files, schema, versions
 from . import device as devices
 from .checkpoint import Card
 from .data import SPLIT_FIELDS, Data, Progress
 from .domain import Domain
-from .fit import Begun, EpochEnded, Event, Finished, Listener, Saved, State, Step, Training, fit
+from .fit import Begun, EpochEnded, Event, Finished, Listener, Saved, State, StateMismatch, Step, Training, fit
 from .fit import run as deliver
 from .plan import Plan, plan_from, read_settings
-from .problem import DATA, USAGE, Problem
+from .problem import DATA, USAGE, Problem, shortened
+from .schema import Between
 from .selection import Selection
 from .tasks import task_class
 
@@ -220,14 +221,56 @@ def resume(
     plan = plan_from(read_settings(run.folder / "settings.toml"), domain, changes)
     data = load_data(plan, world, progress)
     device = devices.choose(plan.settings.device)
-    deliver(fit(plan, data, world, device, load_state(run.folder, plan, data)), [run, *listeners])
+    try:
+        events = fit(plan, data, world, device, load_state(run.folder, plan, data))
+        deliver(events, [run, *listeners])
+    except StateMismatch as error:
+        raise damaged_state(run.folder / "state.safetensors", error) from None
     return run
 
 
 def epochs_trained(folder: Path) -> int:
     """The number of finished epochs in a run folder's state; 0 without a state."""
     path = folder / "state.safetensors"
-    return len(json.loads(checkpoint.header(path)["state"])["history"]) if path.exists() else 0
+    return len(read_state(path)["history"]) if path.exists() else 0
+
+
+class KeptEpoch(TypedDict):
+    """Selection.to_dict in a state file."""
+
+    epoch: Annotated[int, Between(0, 1e9)]
+    value: float | None
+    reason: str
+
+
+class StateTable(TypedDict):
+    """The JSON of a state file: Trainer.to_dict, and what a run folder adds."""
+
+    fingerprint: str
+    total_seconds: Annotated[float, Between(0, 1e12)]
+    selection: KeptEpoch
+    history: list[dict[str, Any]]
+    number: Annotated[int, Between(0, 1e15)]
+    epoch_examples: Annotated[int, Between(0, 1e15)]
+    lr_factor: float
+    retries: Annotated[int, Between(0, 1000)]
+    micro_batches: Annotated[int, Between(1, 1e9)]
+    seconds: float
+
+
+def read_state(path: Path) -> dict[str, Any]:
+    """The JSON of a state file. Raises Problem if it is damaged."""
+    try:
+        values = json.loads(checkpoint.header(path)["state"])
+        schema.check(StateTable, values)
+    except (ValueError, LookupError, RecursionError) as error:
+        raise damaged_state(path, error) from None
+    return dict(values)
+
+
+def damaged_state(path: Path, error: Exception) -> Problem:
+    reason = shortened(str(error).strip().split("\n")[-1].strip(), 200)
+    return Problem(f"{path} is damaged ({reason}); delete it to train this run from its beginning", DATA)
 
 
 def load_state(folder: Path, plan: Plan, data: Data) -> State | None:
@@ -238,7 +281,7 @@ def load_state(folder: Path, plan: Plan, data: Data) -> State | None:
     path = folder / "state.safetensors"
     if not path.exists():
         return None
-    values = json.loads(checkpoint.header(path)["state"])
+    values = read_state(path)
     encoded = task_class(plan.task).from_data(data).encode(data)
     if values.pop("fingerprint") != encoded.fingerprint():
         raise Problem(

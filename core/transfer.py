@@ -21,10 +21,10 @@ from .constants import network_constants
 from .data import Data, Preprocessing
 from .domain import Domain
 from .layer import Layer
-from .model import put, require_numbers
+from .model import card_network, put, require_numbers
 from .modules import Bag, Embed, NGrams, Residual
 from .modules import Combinator as CombinatorModule
-from .network import Network, parse
+from .network import Network
 from .problem import USAGE, Problem
 
 VOCABULARY_MODULES = Embed | Bag | NGrams  # their weights belong to a vocabulary
@@ -117,7 +117,7 @@ def load_pretrained(
     a deeper network first computes what the shallow one did (Chen et al. 2016, arXiv:1511.05641, section 2.4). Raises
     Problem if nothing matches.
     """
-    source = Network(card.input, parse(card.network))
+    source = card_network(card)
     require_numbers(source, weights)
     source_module = source.module()
     put(source_module, weights)

@@ -13,7 +13,7 @@ from ..core.tta import TestTimeAugmentation
 from . import augment, data, imagine, show
 from .check import check
 from .drawing import drawing
-from .frontend import frontend, legal_mask
+from .frontend import GoPreprocessing, frontend, legal_mask
 from .metrics import metrics
 from .models import RECIPES
 
@@ -29,6 +29,7 @@ DOMAIN = Domain(
     recipes=RECIPES,
     default="swift",
     options=("planes", "cache"),
+    preprocessing=GoPreprocessing,
     capabilities=(
         InputOptions(("move",)),
         LegalLabels(legal_mask),

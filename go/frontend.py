@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal, NotRequired, TypedDict
 
 import torch
 from torch import Tensor, nn
@@ -82,6 +83,12 @@ def legal_mask(labels: Sequence[str]) -> LegalMask:
         return LegalMask([place(label, SIZE) for label in labels])
     except ValueError as error:
         raise Problem(f"the model's labels are not the points of a board: {error}; train it again") from None
+
+
+class GoPreprocessing(TypedDict):
+    """What a model of Go keeps: which planes it sees."""
+
+    planes: NotRequired[Literal["all", "stones", "matrix"]]
 
 
 def frontend(preprocessing: Preprocessing) -> Frontend:

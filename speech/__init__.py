@@ -21,6 +21,7 @@ DOMAIN = Domain(
     recipes=models.RECIPES,
     default="swift",
     options=options.NAMES,
+    preprocessing=options.SpeechPreprocessing,
     capabilities=(
         Windowed(data.windows, timeline.timeline),
         NetworkConstants(models.numbers),

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
 from ..core.data import DataSpec, Preprocessing, Progress
 from ..core.options import boolean, cache_folder, choice, integer, number, set_options
+from ..core.schema import Between
 from ..core.sources.columns import TableOptions, table_options
 from ..core.sources.fields import Condition, Pattern
 from .frontend import NORMALISE
@@ -24,6 +25,23 @@ RANGES = {  # least and largest value; rate in Hz; frame and hop in milliseconds
 }  # fmt: skip
 WHOLE = ("rate", "bands")
 DEFAULTS: dict[str, Any] = {"bands": 40, "frame": 25.0, "hop": 10.0, "deltas": False, "normalise": "clip"}
+
+
+class SpeechPreprocessing(TypedDict):
+    """What a model of speech keeps: the form of its recordings, and how they are named and divided."""
+
+    rate: Annotated[int, Between(1000, 192_000)]
+    samples: Annotated[int, Between(1, 600 * 192_000)]
+    bands: Annotated[int, Between(4, 256)]
+    frame: Annotated[float, Between(2, 500)]
+    hop: Annotated[float, Between(1, 500)]
+    deltas: bool
+    normalise: Literal["clip", "set", "none"]
+    mean: NotRequired[list[float] | None]
+    std: NotRequired[list[float] | None]
+    pattern: NotRequired[str | None]
+    test_where: NotRequired[str | None]
+    valid_where: NotRequired[str | None]
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 import json
 import os
 import pickle
+import re
 import subprocess
 import sys
 from dataclasses import asdict, replace
@@ -14,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from neocog.core import checkpoint
 from neocog.core.checkpoint import FORMAT, KEY, Card, card, find, read_tensors, save, write_tensors
-from neocog.core.problem import FAILED, USAGE, Problem
+from neocog.core.problem import DATA, USAGE, Problem
 
 CARD = Card(
     domain="vision",
@@ -52,8 +53,8 @@ def problem(path: Path, content: bytes | None = None) -> str:
         path.write_bytes(content)
     with pytest.raises(Problem) as raised:
         card(path)
-    assert raised.value.code == FAILED
-    return str(raised.value).replace(str(path), "{path}")
+    assert raised.value.code == DATA
+    return re.sub(r"(cannot be read) \(.*\);", r"\1;", str(raised.value).replace(str(path), "{path}"))
 
 
 def framed(header: object) -> bytes:

@@ -25,6 +25,7 @@ DOMAIN = Domain(
     recipes=models.RECIPES,
     default="swift",
     options=options.NAMES,
+    preprocessing=options.TextPreprocessing,
     capabilities=(
         LineInputs(),
         Tabular(data.table_in),

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
 from ..core.data import DataSpec, Preprocessing
 from ..core.options import boolean, cache_folder, choice, integer, set_options
+from ..core.schema import Between
 from ..core.sources.columns import TableOptions, table_options
 
 TOKENS = ("words", "characters", "bytes")
@@ -19,6 +20,19 @@ NAMES = (
 )
 LONGEST = 1024  # tokens of a text by default: four pages of words
 MOST = 1_000_000  # tokens: a longer text would fill the memory of a batch
+
+
+class TextPreprocessing(TypedDict):
+    """What a model of text keeps: how texts are cut into tokens, and how they are found in files."""
+
+    tokens: Literal["words", "characters", "bytes"]
+    lower: bool
+    longest: Annotated[int, Between(1, MOST)]
+    length: Annotated[int, Between(1, 2 * MOST)]
+    vocabulary: list[str]
+    reading: dict[str, Any]
+    tokens_known: NotRequired[Annotated[int, Between(0, 2**31)]]
+    runs_known: NotRequired[Annotated[int, Between(0, 2**31)]]
 
 
 @dataclass(frozen=True)

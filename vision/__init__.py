@@ -21,6 +21,7 @@ DOMAIN = Domain(
     recipes=models.RECIPES,
     default="swift",
     options=options.NAMES,
+    preprocessing=options.VisionPreprocessing,
     capabilities=(
         AugmentationLimits(augment.restrict),
         TestTimeAugmentation(augment.views),

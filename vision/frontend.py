@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ..core.data import Preprocessing
+from ..core.problem import DATA, Problem
 
 CHANNELS = {"grey": 1, "rgb": 3}
 
@@ -41,5 +42,6 @@ def _per_channel(values: Tensor) -> Tensor:
 def frontend(preprocessing: Preprocessing) -> Frontend:
     """Returns the frontend for `preprocessing`: {"size": [H, W], "colour": "grey" | "rgb", "mean": […], "std": […]}."""
     channels = CHANNELS[preprocessing["colour"]]
-    assert len(preprocessing["mean"]) == len(preprocessing["std"]) == channels, preprocessing
+    if not len(preprocessing["mean"]) == len(preprocessing["std"]) == channels:
+        raise Problem(f"the mean and the std of {preprocessing['colour']} pictures are {channels} numbers each", DATA)
     return Frontend(preprocessing["mean"], preprocessing["std"])

@@ -4,17 +4,31 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Annotated, Any, Literal, TypedDict, TypeGuard
 
 from ..core.data import DataSpec, Preprocessing, Progress
 from ..core.options import cache_folder, choice, set_options
 from ..core.problem import USAGE, Problem, shortened
+from ..core.schema import Between, Length
 from ..core.sources.columns import TableOptions, table_options
 
 FITS = ("crop", "stretch", "pad")
 COLOURS = ("auto", "grey", "rgb")
 NAMES = ("size", "colour", "fit", "path_column", "label_column", "encoding", "cache")
 SIDES = range(1, 4097)  # pixels; a larger picture takes more than 50 MB
+
+
+Side = Annotated[int, Between(1, 4096)]
+
+
+class VisionPreprocessing(TypedDict):
+    """What a model of vision keeps: the form of its pictures, and the statistics of their channels where white is 1."""
+
+    size: Annotated[list[Side], Length(2, 2)]
+    colour: Literal["grey", "rgb"]
+    fit: Literal["crop", "stretch", "pad"]
+    mean: Annotated[list[float], Length(1, 3)]
+    std: Annotated[list[float], Length(1, 3)]
 
 
 @dataclass(frozen=True)

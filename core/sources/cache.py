@@ -18,9 +18,10 @@ from typing import Any
 
 import numpy as np
 
-from .. import files
+from .. import files, schema
 from ..data import DataSpec
 from ..problem import FAILED, USAGE, Problem
+from ..split import SPLITS
 from .content import Array, Kind
 from .manifest import AssignedSource, split_settings
 
@@ -45,6 +46,17 @@ class Index:
     remarks: list[str] = field(default_factory=list)
     preprocessing: dict[str, Any] = field(default_factory=dict)  # of the domain: forms, measurements; JSON
     shapes: dict[str, list[int]] = field(default_factory=dict)  # of the arrays, by name
+
+    @property
+    def consistent(self) -> bool:
+        """Whether lists of rows have one length, and indices are in their ranges."""
+        count = len(self.names)
+        return (
+            all(len(rows) == count for rows in (self.sources, self.targets, self.digests))
+            and sum(self.splits.values()) == count
+            and self.splits.keys() >= set(SPLITS)
+            and all(0 <= target < len(self.labels) for target in self.targets)
+        )
 
 
 Entry = tuple[Index, Arrays]
@@ -103,12 +115,12 @@ class Cache:
         try:
             alias = self.folder / f"{key}.json"
             folder = self.folder / (json.loads(alias.read_text())["key"] if alias.exists() else key)
-            index = Index(**json.loads((folder / "index.json").read_text()))
+            index = schema.read(Index, json.loads((folder / "index.json").read_text()))
             # Copy on write: torch wants an array that it may write to, the file must not change.
             arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="c") for name in index.shapes}
-        except (OSError, ValueError, TypeError, KeyError):
+        except (OSError, ValueError, TypeError, KeyError, RecursionError):
             return None
-        return (index, arrays) if shapes_of(arrays) == index.shapes else None
+        return (index, arrays) if index.consistent and shapes_of(arrays) == index.shapes else None
 
     @contextmanager
     def building(self) -> Iterator[Path]:

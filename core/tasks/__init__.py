@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..problem import FAILED, USAGE, Problem, did_you_mean
+from ..problem import DATA, USAGE, Problem, did_you_mean
 from .classify import Classify
 from .task import Task
 
@@ -23,7 +23,9 @@ def task_class(name: str) -> type[Task]:
 
 def task_of(name: str, labels: list[str], state: Mapping[str, Any]) -> Task:
     """The task of a trained model. Raises Problem for one that this version does not know, or a damaged state."""
+    if name not in TASKS:
+        raise Problem(f"the model is of the task {name}, which this version does not have: {', '.join(TASKS)}", DATA)
     try:
         return task_class(name).from_state(labels, state)
     except TypeError as error:
-        raise Problem(f"the state of the task {name} cannot be read: {error}", FAILED) from None
+        raise Problem(f"the state of the task {name} cannot be read: {error}", DATA) from None
