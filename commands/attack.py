@@ -252,8 +252,8 @@ def write(path: Path, result: dict[str, Any], draw: Callable[[Path], None]) -> N
 def print_attack(result: Mapping[str, Any]) -> None:
     """Prints a row for each size of the attack."""
     steps = f", {result['steps']} steps" if "steps" in result else ""
-    print(f"{result['method'].upper()}{steps} on {result['on']}, ε in {result['unit']}")
-    print(f"{counted(result)}\n")
+    output.line(f"{result['method'].upper()}{steps} on {result['on']}, ε in {result['unit']}")
+    output.line(f"{counted(result)}\n")
     table = columns("ε", "accuracy", "95% interval", "random signs", "confidence")
     for row in result["rows"]:
         low, high = row["interval"]
@@ -265,7 +265,7 @@ def print_attack(result: Mapping[str, Any]) -> None:
 def print_card(card: Mapping[str, Any]) -> None:
     """Prints a row for each corruption, and the other figures of the card."""
     low, high = card["interval"]
-    print(f"accuracy {card['accuracy']:.2%} (95% interval {low:.2%} to {high:.2%}), {counted(card)}\n")
+    output.line(f"accuracy {card['accuracy']:.2%} (95% interval {low:.2%} to {high:.2%}), {counted(card)}\n")
     against = card.get("against", {})
     headings = ["against"] if against else []
     table = columns("corruption", "1", "2", "3", "4", "5", "mean", *headings, "strength 5 is")
@@ -277,11 +277,11 @@ def print_card(card: Mapping[str, Any]) -> None:
     if card["corruptions"]:
         output.console().print(table)
         difference = f" ({100 * against['mean']:+.1f} points)" if against else ""
-        print(f"\nmean of all          {card['mean']:.2%}{difference}")
+        output.line(f"\nmean of all          {card['mean']:.2%}{difference}")
     if card["views"]:
-        print(f"agreement of views   {sum(card['views']) / len(card['views']):.2%}")
+        output.line(f"agreement of views   {sum(card['views']) / len(card['views']):.2%}")
     if "attack" in card:
-        print()
+        output.line()
         print_attack({**card, **card["attack"]})
 
 

@@ -106,12 +106,12 @@ def print_explanations(explanations: Sequence[Explanation]) -> None:
         current = (id(explanation.inputs), explanation.label)
         if previous != current:
             window = f", explained by {explanation.window}" if explanation.window else ""
-            print(f"{explanation.name}: {explanation.label} {render.value_text(explanation)}{window}\n{header}")
+            output.line(f"{explanation.name}: {explanation.label} {render.value_text(explanation)}{window}\n{header}")
             previous = current
-        print(line)
+        output.line(line)
         if output.in_colour() and (text := explanation.highlighted("terminal")) is not None:
             print("    " + text)
-    print("\n".join(["", *render.legend(explanations)]).rstrip())
+    output.line("\n".join(["", *render.legend(explanations)]).rstrip())
 
 
 def remarks(explanations: Sequence[Explanation], out: Path | None, json: bool, check: bool) -> Iterator[str]:

@@ -96,7 +96,7 @@ def _filters(model: Model, place: Place | None, json: bool) -> Sheet | None:
         output.document({"layer": place.number, "word": str(place.row.layer), "filters": weights.tolist()})
     else:
         count, channels, height, width = weights.shape
-        print(f"{place.name}: {count} filters of {height}×{width} over {channels} channel{'s' * (channels > 1)}")
+        output.line(f"{place.name}: {count} filters of {height}×{width} over {channels} channel{'s' * (channels > 1)}")
     return filters.sheet(model, place)
 
 
@@ -110,11 +110,11 @@ def print_token_filters(token_filters: list[TokenFilter]) -> None:
     """Prints for each filter the tokens with the largest products at each position, the largest sums first."""
     by_sum = sorted(token_filters, key=lambda entry: -sum(position[0][1] for position in entry.tokens))
     for entry in by_sum[:MAX_PRINTED]:
-        print(f"{entry.place.name}, filter {entry.index}")
+        output.line(f"{entry.place.name}, filter {entry.index}")
         for number, position in enumerate(entry.tokens, 1):
-            print(f"  word {number}: " + ", ".join(f"{token} {value:+.2f}" for token, value in position))
+            output.line(f"  word {number}: " + ", ".join(f"{token} {value:+.2f}" for token, value in position))
     if len(token_filters) > MAX_PRINTED:
-        print(f"… and {len(token_filters) - MAX_PRINTED:,} more; all of them with --json")
+        output.line(f"… and {len(token_filters) - MAX_PRINTED:,} more; all of them with --json")
 
 
 def _maps(model: Model, source: str, place: Place, json: bool, options: dict[str, Any]) -> Sheet | None:
@@ -132,7 +132,7 @@ def _maps(model: Model, source: str, place: Place, json: bool, options: dict[str
         largest = values.flatten(1).amax(1) if values.ndim == 3 else values
         order = largest.argsort(descending=True)[:5].tolist()
         units = ", ".join(f"{index} ({largest[index]:.3g})" for index in order)
-        print(f"{place.name}: the units with the largest activations are {units}")
+        output.line(f"{place.name}: the units with the largest activations are {units}")
     name = Path(sources[0].name).name if not model.domain.capability(Readable) else "the text"
     return responses.maps_sheet(model, sources[0], inputs, place, name)
 
@@ -159,11 +159,11 @@ def _top(model: Model, data: str, place: Place, unit: int | None, json: bool, qu
 def print_top_inputs(table: list[list[TopInput]], patches: list[list[Any]]) -> None:
     """Prints a line for each input under its unit: where its receptive field is; of a text, the words in it."""
     for row, row_patches in zip(table[:MAX_PRINTED], patches, strict=False):
-        print(f"unit {row[0].unit}")
+        output.line(f"unit {row[0].unit}")
         for entry, patch in zip(row, row_patches, strict=True):
             position = f"{entry.name}, rows {_span(entry.rows)}, columns {_span(entry.columns)}"
             text = repr(patch) if isinstance(patch, str) else position
-            print(f"  {entry.activation:8.3g}  {entry.label}: {text}")
+            output.line(f"  {entry.activation:8.3g}  {entry.label}: {text}")
 
 
 def _span(part: slice) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..core.files import check_folder, check_output
+from ..core.format import without_controls
 from ..core.problem import DATA, INTERRUPTED, USAGE, Problem
 from ..core.progress import progress, say
 from . import output
@@ -59,7 +60,7 @@ def show(
         from ..go import picture
 
         if svg:
-            files.write_text(svg, picture.svg(board))
+            files.write_text(svg, without_controls(picture.svg(board)))
         if png:
             files.write(png, lambda temporary: picture.png(board).save(temporary, "PNG"))
         say("wrote " + ", ".join(str(path) for path in (svg, png) if path))
@@ -140,7 +141,7 @@ def planes(
     if json:
         output.document(summary | {"bad": [record._asdict() for record in bad]})
     else:
-        print(f"{summary['positions']:,} positions of {summary['games']:,} games in {out}")
+        output.line(f"{summary['positions']:,} positions of {summary['games']:,} games in {out}")
 
 
 @app.command()
@@ -180,7 +181,7 @@ def pack(
         output.document(index | {"out": str(out)})
         return
     splits = ", ".join(f"{count:,} {split}" for split, count in index["games"].items())
-    print(f"{index['positions']:,} positions of {sum(index['games'].values()):,} games ({splits}) in {out}/")
+    output.line(f"{index['positions']:,} positions of {sum(index['games'].values()):,} games ({splits}) in {out}/")
 
 
 def list_left_out(bad: list[Bad] | list[dict[str, str]]) -> None:

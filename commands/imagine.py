@@ -135,23 +135,23 @@ def print_series(series: Series, to_text: Callable[[Any], str] | None = None) ->
     for settings, inputs in series.rows:
         for entry in inputs if to_text else ():
             value = f"{entry.activation:,.4g}" if series.of != "labels" else _value(series, entry)
-            print(f"{entry.target}: {to_text(entry.input) if to_text else ''}  ({value})")
+            output.line(f"{entry.target}: {to_text(entry.input) if to_text else ''}  ({value})")
         if series.of != "labels":
             low, high = (pick(entry.activation for entry in inputs) for pick in (min, max))
             activations = f"the {series.reduction} of their maps from {low:,.4g} to {high:,.4g}"
-            print(f"{settings}: {len(inputs)} units of {series.of}, {activations}")
+            output.line(f"{settings}: {len(inputs)} units of {series.of}, {activations}")
         elif series.has_probabilities:
             certain = sum(entry.value > 0.99 for entry in inputs)
             correct = sum(entry.label == entry.target for entry in inputs)
             least = min(inputs, key=lambda entry: entry.value)
-            print(
+            output.line(
                 f"{settings}: {correct} of {len(inputs)} are predicted as their label, {certain} with more than 99% "
                 f"(least: {least.target} with {least.value:.2%})"
             )
         else:
-            print(f"{settings}: " + ", ".join(f"{entry.target} {entry.value:.4g}" for entry in inputs))
+            output.line(f"{settings}: " + ", ".join(f"{entry.target} {entry.value:.4g}" for entry in inputs))
     if noise := series.noise:
-        print(
+        output.line(
             f"noise: of {noise['inputs']:,} inputs {noise['certain']:.1%} are predicted with more than 99%, "
             f"most often as {noise['label']}"
         )

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from ..core.files import check_output
+from ..core.format import without_controls
 from ..core.progress import progress, say
 from . import output, parsing
 from .flags import (
@@ -54,7 +55,7 @@ def describe(
     if svg:
         from ..core import diagram, files
 
-        files.write_text(svg, diagram.svg(measured, name))
+        files.write_text(svg, without_controls(diagram.svg(measured, name)))
         say(f"wrote {svg}")
     if json:
         output.document(measured.to_dict() | ({"card": asdict(card)} if card else {}))

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
 from ..core import schema
+from ..core.format import visible
 from ..core.progress import duration, say
 
 if TYPE_CHECKING:
@@ -42,6 +43,11 @@ MOST_LABELS = 100  # listed one by one; more only with --json
 def document(value: Any) -> None:
     """The one JSON document of a command."""
     print(json_format.dumps(value, ensure_ascii=False, indent=1))
+
+
+def line(text: str = "") -> None:
+    """Prints a text in which names and labels may stand: what a terminal would act upon is shown instead."""
+    print(visible(text))
 
 
 def drawing(text: Callable[[bool, bool], str]) -> None:
@@ -99,14 +105,14 @@ def conclusion(run: RunFolder, summary: dict[str, Any]) -> None:
 
     headline = run.training.task.headline(summary)
     where = f"{summary['examples']:,} {summary['scored_on']} examples"
-    print(f"{headline} on {where}, after {duration(summary['seconds'])}")
-    print(kept_epoch(summary))
-    print(f"\n{run.folder}/")
-    print("  report.html        curves, errors, and what the predictions depend on")
-    print("  model.safetensors  the network, its labels and preprocessing in one file")
-    print("\nnext:")
+    line(f"{headline} on {where}, after {duration(summary['seconds'])}")
+    line(kept_epoch(summary))
+    line(f"\n{run.folder}/")
+    line("  report.html        curves, errors, and what the predictions depend on")
+    line("  model.safetensors  the network, its labels and preprocessing in one file")
+    line("\nnext:")
     for command in run.next_commands():
-        print(f"  {command}")
+        line(f"  {command}")
 
 
 def card(card: Card) -> None:
@@ -122,21 +128,21 @@ def card(card: Card) -> None:
         return
     counts = ", ".join(f"{card.data[split]:,} {split}" for split in ("train", "valid", "test") if card.data.get(split))
     if training:
-        print(f"trained on {training['data']} ({counts}), {duration(training['seconds'])} on {training['device']}")
+        line(f"trained on {training['data']} ({counts}), {duration(training['seconds'])} on {training['device']}")
     if "interval" in metrics:
         headline = task_of(card.task, card.labels, card.task_state).headline(metrics)
-        print(f"{headline} on {metrics['examples']:,} {metrics['scored_on']} examples")
+        line(f"{headline} on {metrics['examples']:,} {metrics['scored_on']} examples")
 
 
 def metrics(metrics: dict[str, Any], task: Task) -> None:
     """The metrics of an evaluation, and a line for each label."""
     for name, value in task.details(metrics):
-        print(f"{name:<19} {value}")
-    print(f"examples            {metrics['examples']:,} ({metrics['scored_on']})\n")
+        line(f"{name:<19} {value}")
+    line(f"examples            {metrics['examples']:,} ({metrics['scored_on']})\n")
     for kind, rows in metrics.get("groups", {}).items():
         _groups(kind, rows)
     if len(task.labels) > MOST_LABELS:
-        print(f"{len(task.labels)} labels; use --json to list them")
+        line(f"{len(task.labels)} labels; use --json to list them")
     elif contents := task.table(metrics):
         _table(*contents)
 
@@ -147,25 +153,26 @@ def _groups(kind: str, rows: list[dict[str, Any]]) -> None:
         [kind, "accuracy", "examples"],
         [[row["group"], f"{row['accuracy']:.2%}", f"{row['examples']:,}"] for row in rows],
     )
-    print()
+    line()
 
 
 def _table(header: list[str], rows: list[list[str]]) -> None:
     """A table whose first column is text and whose others are numbers."""
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for index, name in enumerate(header):
         table.add_column(name, justify="right" if index else "left")
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*(Text(visible(cell)) for cell in row))
     console().print(table)
 
 
 def predictions(rows: list[dict[str, Any]], task: Task) -> None:
     """A line for each input with its prediction."""
     for row in rows:
-        print(f"{row['input']}: {task.row_text(row)}")
+        line(f"{row['input']}: {task.row_text(row)}")
         _windows(row.get("windows", []), task)
 
 
@@ -173,9 +180,9 @@ def _windows(windows: list[dict[str, Any]], task: Task, most: int = 20) -> None:
     """A line for each window of an input that is longer than one."""
     shown = windows[:most] if len(windows) > 1 else []
     for window in shown:
-        print(f"  {window['start']:8.2f} to {window['end']:8.2f}  {task.window_text(window)}")
+        line(f"  {window['start']:8.2f} to {window['end']:8.2f}  {task.window_text(window)}")
     if len(windows) > most:
-        print(f"  … and {len(windows) - most:,} more; use --json to list them")
+        line(f"  … and {len(windows) - most:,} more; use --json to list them")
 
 
 def columns(rows: list[list[str]]) -> list[str]:
@@ -201,7 +208,7 @@ def recipes(rows: list[dict[str, Any]]) -> None:
         shape = "×".join(map(str, row["input"]))
         table.add_row(f"{row['recipe']}{star}", shape, f"{row['parameters']:,}", row["about"])
     console().print(table)
-    print("\n* the default. Parameters for 10 labels. Measure one: neocog describe RECIPE")
+    line("\n* the default. Parameters for 10 labels. Measure one: neocog describe RECIPE")
 
 
 def check(findings: dict[str, Any], most: int = 10) -> None:
@@ -211,15 +218,15 @@ def check(findings: dict[str, Any], most: int = 10) -> None:
             entries = [f"{key} {_brief(item)}" for key, item in value.items()]
             if len(entries) > MOST_LABELS:
                 entries[most:] = [f"… and {len(entries) - most:,} more; use --json to list them"]
-            print(f"{name}: " + (", ".join(entries) or "none"))
+            line(f"{name}: " + (", ".join(entries) or "none"))
         elif isinstance(value, list):
-            print(f"{name}: {len(value) or 'none'}")
+            line(f"{name}: {len(value) or 'none'}")
             for item in value[:most]:
-                print(f"  {_brief(item)}")
+                line(f"  {_brief(item)}")
             if len(value) > most:
-                print(f"  … and {len(value) - most:,} more; use --json to list them")
+                line(f"  … and {len(value) - most:,} more; use --json to list them")
         else:
-            print(f"{name}: {_brief(value)}")
+            line(f"{name}: {_brief(value)}")
 
 
 def _brief(value: Any) -> str:

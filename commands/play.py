@@ -132,7 +132,7 @@ def match(
     if json:
         output.document(summary | {"results": [{k: v for k, v in row.items() if k != "line"} for row in rows]})
     else:
-        print("\n".join([*report(summary, summary["names"]), f"\n{folder}/"]))
+        output.line("\n".join([*report(summary, summary["names"]), f"\n{folder}/"]))
 
 
 def read_openings(arguments: list[str] | None, moves: int, size: int) -> tuple[tuple[int, ...], ...]:
@@ -210,10 +210,10 @@ def print_annotations(rows: list[dict[str, Any]], metrics: dict[str, dict[str, A
             shares = f"{row['probability']:.2%}", str(row["rank"])
             table.add_row(str(row["number"]), row["colour"], row["move"], *shares, best)
         output.console().print(table)
-        print()
+        output.line()
     for name, values in metrics.items():
         if values["moves"]:
-            print(
+            output.line(
                 f"{name:<6} top-1 {values['top1']:6.1%}  top-5 {values['top5']:6.1%}  log loss {values['log_loss']:.3f}"
                 f"  ({values['moves']} moves)"
             )

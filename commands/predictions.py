@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core import files, stream
+from ..core.format import without_controls
 from ..core.presentation import Drawable
 from ..core.problem import USAGE, Problem
 from ..core.progress import say
@@ -134,7 +135,7 @@ def draw(model: Model, value: Input, row: dict[str, Any], out: Path | None, show
         output.drawing(drawing.text)
     if out:
         svg = out.suffix.lower() == ".svg"
-        files.write_text(out, drawing.svg()) if svg else files.write(
+        files.write_text(out, without_controls(drawing.svg())) if svg else files.write(
             out, lambda temporary: drawing.png().save(temporary, "PNG")
         )
         say(f"wrote {out}")

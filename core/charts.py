@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import files
+from .format import visible
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -169,7 +170,7 @@ def name_stride(labels: int) -> int:
 
 def shorten(labels: Sequence[str], most: int = 22) -> list[str]:
     """Labels on one line each, cut to what fits beside an axis."""
-    lines = [" ".join(str(label).split()) for label in labels]
+    lines = [" ".join(visible(str(label)).split()) for label in labels]
     return [label if len(label) <= most else label[: most - 1] + "…" for label in lines]
 
 

@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
 from math import isfinite
 from typing import Any
+
+# Characters that a terminal or a browser acts upon instead of showing them: control characters but tabs and line
+# breaks, and those that change the direction of text.
+CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+def visible(text: str) -> str:
+    """A text of others for the terminal: an escape sequence is shown as \\x1b[… and does nothing."""
+    return CONTROLS.sub(lambda match: ascii(match[0])[1:-1], text)
+
+
+def without_controls(text: str) -> str:
+    """A text for a page, in which control characters are not valid."""
+    return CONTROLS.sub("", text)
 
 
 def percent(share: float | None, digits: int = 1) -> str:

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
+from .format import visible
+
 if TYPE_CHECKING:
     from .fit import Event
     from .tasks import Task
@@ -20,7 +22,7 @@ LINE_EVERY = 30  # seconds, where there is no terminal
 def say(text: str = "") -> None:
     """Prints a line on stderr. One that cannot be written is dropped: the work goes on when its terminal is closed."""
     with suppress(OSError):
-        print(text, file=sys.stderr, flush=True)
+        print(visible(text), file=sys.stderr, flush=True)
 
 
 def on_terminal() -> bool:
@@ -144,7 +146,7 @@ class TrainingProgress:
         if self.quiet:
             return
         if self.bar.live is not None:
-            self.bar.live.console.print(text, highlight=False, markup=False)
+            self.bar.live.console.print(visible(text), highlight=False, markup=False)
         else:
             say(text)
             self.bar.shown_at = time.monotonic()

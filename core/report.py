@@ -10,7 +10,7 @@ import jinja2
 from markupsafe import Markup
 
 from . import charts, diagram, files
-from .format import count, data_uri, figure, percent, probability
+from .format import count, data_uri, figure, percent, probability, without_controls
 from .network import Network, parse
 from .progress import duration
 from .tasks import Task
@@ -26,7 +26,8 @@ def write(path: Path, run: dict[str, Any], task: Task) -> None:
     "history" (a dict an epoch), and texts, which are shown escaped.
     """
     html = template(task.template).render(page(run, task))
-    files.write_text(path, html.encode("utf-8", "replace").decode())  # a file name may be no valid text
+    html = html.encode("utf-8", "replace").decode()  # a file name may be no valid text
+    files.write_text(path, without_controls(html))
 
 
 def template(name: str) -> jinja2.Template:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, TextIO
 from .capability import Capability
 from .data import Preprocessing
 from .inputs import BytesInput, Input
+from .sources.formula import escape
 
 if TYPE_CHECKING:
     from .model import Model
@@ -73,9 +74,10 @@ def write_csv(model: Model, table: Table, file: TextIO | None = None, delimiter:
     columns = model.task.csv_columns()
     out = csv.writer(file or sys.stdout, delimiter=delimiter or table.delimiter, lineterminator="\n")
     if table.header:
-        out.writerow([*table.header, *columns])
+        out.writerow([*map(escape, table.header), *columns])
     failed = 0
     for cells, row in rows(model, table):
         failed += "problem" in row
-        out.writerow([*cells, *([""] * len(columns) if "problem" in row else model.task.csv_cells(row))])
+        predicted = [""] * len(columns) if "problem" in row else model.task.csv_cells(row)
+        out.writerow(map(escape, [*cells, *predicted]))
     return failed

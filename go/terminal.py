@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..core.format import visible
 from .coords import COLUMNS, star_points
 from .diagram import MIN_HEAT, Diagram
 
@@ -73,7 +74,9 @@ def painted(character: str, ink: int, background: int = WOOD) -> str:
 def legend(diagram: Diagram, colour: bool, unicode: bool) -> list[str]:
     """The lines under the board, with the meaning of the characters if there are no colours."""
     black, white = ("●", "○") if unicode else ("X", "O")
-    lines = [line.replace("X ", f"{black} ", 1).replace(" – O ", f" – {white} ", 1) for line in diagram.lines]
+    lines = [
+        line.replace("X ", f"{black} ", 1).replace(" – O ", f" – {white} ", 1) for line in map(visible, diagram.lines)
+    ]
     if diagram.marks and not colour and not any(diagram.marks.values()):
         characters = MARKED_CHARACTERS["unicode" if unicode else "ascii"]
         lines[-1] += f" (marked: {characters[0]} empty, {characters[1]} black, {characters[2]} white)"

@@ -394,6 +394,26 @@ def test_every_number_of_the_command_line_has_a_range():
                     param.type.convert("1000000000000000000000000", param, None)
 
 
+def test_escape_sequences_in_names_are_shown_not_run(neocog, trained, photos, tmp_path):
+    """A terminal would run those of a file's name, a label or a mistyped argument."""
+    import shutil
+
+    name = "\x1b[31mred\x07.png"
+    shutil.copy(photos / "red" / "0.png", name)
+    code, out, err = neocog("predict", trained, name)
+    assert code == 0 and out.startswith(r"\x1b[31mred\x07.png: red ") and "\x1b" not in out + err
+    code, out, err = neocog("predict", trained, name + "x")
+    assert code == USAGE and r"\x1b[31mred\x07.pngx does not exist" in err and "\x1b" not in err
+    label = "\x1b[1mbold"
+    paint(tmp_path / "mine", label, 8)
+    paint(tmp_path / "mine", "red", 8)
+    assert_success(neocog("train", "vision", "mine", "--network", TINY, "--epochs", "1", "--out", "run"))
+    assert "\x1b" not in Path("run/report.html").read_text() and "[1mbold" in Path("run/report.html").read_text()
+    code, out, err = neocog("evaluate", "run", "mine", "--part", "all")
+    assert code == 0 and r"\x1b[1mbold" in out and "\x1b" not in out
+    assert label in json.loads(neocog("evaluate", "run", "mine", "--json")[1])["labels"]
+
+
 # --- describe, recipes, check ----------------------------------------------------------------------------------------
 
 

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ..core import charts
 from ..core.data import Preprocessing
+from ..core.format import visible
 from ..core.inputs import Input
 from ..core.presentation import TextToken
 from .data import text_of, vocabulary_of
@@ -133,6 +134,7 @@ def terminal(text: str, relevance: Sequence[float], kind: str = "words", lower: 
     output = []
     for part, strength in split_by_tokens(text, relevance, kind, lower):
         red, green, blue = colour_of(strength)
+        part = visible(part)
         output.append(f"\x1b[30;48;2;{red};{green};{blue}m{part}\x1b[0m" if abs(strength) > 0.05 else part)
     return "".join(output)
 

@@ -15,7 +15,7 @@ from PIL import ImageDraw
 
 from .. import files
 from ..diagram import times
-from ..format import data_uri, probability
+from ..format import data_uri, probability, without_controls
 from ..model import Model
 from .explained import Explanation
 from .sheet import SIGNED, UNSIGNED, Panel, Sheet, write
@@ -265,6 +265,7 @@ def save(explanations: Sequence[Explanation], path: Path, force: bool) -> None:
     """Writes a sheet or a page, by the file's ending."""
     files.check_output(path, force, ENDINGS)
     if path.suffix.lower() == ".html":
-        files.write_text(path, page(explanations).encode("utf-8", "replace").decode())  # names may be invalid text
+        html = page(explanations).encode("utf-8", "replace").decode()  # names may be invalid text
+        files.write_text(path, without_controls(html))
     else:
         write(sheet(explanations), path, force)

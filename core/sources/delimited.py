@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from ..problem import Bad
 from .content import LARGEST_FILE
+from .formula import is_escaped, unescape
 from .table import EXAMINED, Row, Table, excerpt
 
 DELIMITERS = (",", "\t", ";", "|")
@@ -34,7 +35,18 @@ def read(name: str, text: str) -> Table:
     if declared := DECLARATION.match(text):
         text = "\n" + text[declared.end() :]  # lines keep their numbers
     dialect = detect_dialect(text, declared[1] if declared else DELIMITERS)
-    return Table(name, read_rows(name, text, dialect), delimiter=dialect.delimiter)
+    return Table(name, unescaped(read_rows(name, text, dialect)), delimiter=dialect.delimiter)
+
+
+def unescaped(rows: Iterator[Row | Bad]) -> Iterator[Row | Bad]:
+    """The rows with the cells that neocog has escaped for spreadsheets as they were (formula.py)."""
+    escaped: bool | None = None
+    for row in rows:
+        if isinstance(row, Bad):
+            yield row
+            continue
+        escaped = is_escaped(row.cells) if escaped is None else escaped  # the first row is the header
+        yield row._replace(cells=[unescape(cell) for cell in row.cells]) if escaped else row
 
 
 def examined_lines(text: str) -> list[str]:
