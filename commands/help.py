@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from copy import copy
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from typer.core import TyperGroup
@@ -21,7 +21,7 @@ class Group(TyperGroup):
         command = super().get_command(ctx, cmd_name)
         if command is not None:
             _hide_types(command.get_params(ctx))
-            _bound(command.get_params(ctx))
+            _bound(command)
         return command
 
     def get_params(self, ctx: Any) -> Any:
@@ -30,24 +30,27 @@ class Group(TyperGroup):
         return params
 
 
-def _bound(params: list[Any]) -> None:
-    """Gives every option and argument that is a number the range of its name (core/ranges.py)."""
-    for param in params:
-        if getattr(param.type, "name", "").partition(" ")[0] in ("integer", "float"):
-            param.type = copy(param.type)  # one value is shared by all options of a type
-            param.type.convert = _Bounded(param)
+def _bound(command: Any) -> None:
+    """Lets a command refuse numbers outside of the range of their name (core/ranges.py) before it does anything."""
+    run = command.callback
+    if run is None or isinstance(run, _InRange):
+        return
+    titles = {param.name: max(param.opts, key=len) for param in command.params if param.opts}
+    command.callback = _InRange(run, titles)
 
 
-class _Bounded:
-    """The conversion of a parameter's text to a number in its range."""
+class _InRange:
+    """A command's function, called with numbers in their ranges only."""
 
-    def __init__(self, param: Any) -> None:
-        self.name, self.title, self.convert = param.name.rstrip("_"), max(param.opts, key=len), param.type.convert
+    def __init__(self, run: Callable[..., Any], titles: Mapping[str, str]) -> None:
+        self.run, self.titles = run, titles
 
-    def __call__(self, value: Any, param: Any, ctx: Any) -> Any:
-        number = self.convert(value, param, ctx)
-        check_range(self.name, number, self.title)
-        return number
+    def __call__(self, **values: Any) -> Any:
+        for name, value in values.items():
+            for number in value if isinstance(value, list | tuple) else (value,):
+                if isinstance(number, int | float) and not isinstance(number, bool):
+                    check_range(name, number, self.titles.get(name))
+        return self.run(**values)
 
 
 def _hide_types(params: list[Any]) -> None:

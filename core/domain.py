@@ -62,7 +62,6 @@ class Domain:
     recipes: Mapping[str, Recipe]
     default: str  # the name of the default recipe
     options: Sequence[str] = ()  # the names that DataSpec.options may have
-    preprocessing: type = dict  # a TypedDict: the entries of Preprocessing that a model file must have (core/schema.py)
     capabilities: Sequence[Capability] = field(default=())
 
     def capability(self, kind: type[C]) -> C | None:

@@ -76,7 +76,7 @@ def require_file(path: Path, expected: str) -> None:
         raise Problem(f"{shortened(str(path), 200)} does not exist{close}; expected {expected}", USAGE)
     if not os.path.isfile(path):
         kind = "a folder" if os.path.isdir(path) else "not a regular file"
-        raise Problem(f"{path} is {kind}; expected {expected}", USAGE)
+        raise Problem(f"{path} is {kind}; expected {expected}", DATA)
 
 
 def read_text(path: Path, expected: str, most: int = 10_000_000) -> str:
@@ -102,18 +102,18 @@ def write(path: Path, fill: Callable[[Path], object]) -> None:
     """
     sweep(path.parent)
     temporary = path.with_name(f"{_prefix()}{os.getpid()}-{_beginning(path.name)}")
-    with disk_errors(path):
-        try:
+    try:
+        with disk_errors(path):
             fill(temporary)
             with open(temporary, "rb+") as file:
                 os.fsync(file.fileno())
             with suppress(OSError):  # some file systems have no modes
                 temporary.chmod(0o666 & ~_umask())  # safetensors makes its files readable by the owner only
             os.replace(temporary, path)
-        finally:
-            if os.path.lexists(temporary):  # unlink(missing_ok=True) fails on a read-only disk
-                with suppress(OSError):
-                    temporary.unlink()
+    finally:
+        if os.path.lexists(temporary):  # unlink(missing_ok=True) fails on a read-only disk
+            with suppress(OSError):
+                temporary.unlink()
 
 
 def write_text(path: Path, text: str) -> None:

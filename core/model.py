@@ -285,9 +285,10 @@ def card_network(card: Card) -> Network:
 
 def check_preprocessing(domain: Domain, card: Card) -> None:
     """Raises Problem if the card lacks what the domain's frontend and `read` need."""
+    capability = domain.capability(schema.PreprocessingSchema)
     try:
-        if domain.preprocessing is not dict:
-            schema.check(domain.preprocessing, card.preprocessing)
+        if capability is not None:
+            schema.check(capability.entries, card.preprocessing)
     except schema.Mismatch as error:
         raise Problem(f"the preprocessing on the model's card cannot be used: {error}", DATA) from None
 

@@ -12,9 +12,19 @@ from math import isfinite
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, NotRequired, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from .capability import Capability
 from .problem import did_you_mean, shortened
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class PreprocessingSchema(Capability):
+    """What a domain keeps in a model file: a TypedDict of the entries of its preprocessing."""
+
+    entries: type
+
+
 LARGEST = 2**62  # of a whole number without bounds of its own
 
 

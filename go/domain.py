@@ -7,6 +7,7 @@ from ..core.explain.capability import Explainable, FilterImages
 from ..core.imagine.capability import Imaginable
 from ..core.inputs import InputOptions
 from ..core.presentation import Drawable
+from ..core.schema import PreprocessingSchema
 from ..core.tasks.capability import DomainMetrics, LegalLabels
 from ..core.transfer import Transferable
 from ..core.tta import TestTimeAugmentation
@@ -29,8 +30,8 @@ DOMAIN = Domain(
     recipes=RECIPES,
     default="swift",
     options=("planes", "cache"),
-    preprocessing=GoPreprocessing,
     capabilities=(
+        PreprocessingSchema(GoPreprocessing),
         InputOptions(("move",)),
         LegalLabels(legal_mask),
         DomainMetrics(metrics),

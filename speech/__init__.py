@@ -5,6 +5,7 @@ from ..core.domain import Domain
 from ..core.explain.capability import Explainable, FilterImages
 from ..core.imagine.capability import Imaginable
 from ..core.robust.capability import Attackable, Corruptible
+from ..core.schema import PreprocessingSchema
 from ..core.transfer import Transferable
 from ..core.windows import Windowed
 from . import augment, check, corruptions, data, frontend, imagine, listen, models, options, show, timeline
@@ -21,8 +22,8 @@ DOMAIN = Domain(
     recipes=models.RECIPES,
     default="swift",
     options=options.NAMES,
-    preprocessing=options.SpeechPreprocessing,
     capabilities=(
+        PreprocessingSchema(options.SpeechPreprocessing),
         Windowed(data.windows, timeline.timeline),
         NetworkConstants(models.numbers),
         Transferable(options.form),

@@ -268,7 +268,7 @@ def test_a_header_of_garbage_is_refused(header, tmp_path):
 
 
 def test_a_directory_cannot_be_read(tmp_path):
-    assert problem(tmp_path) == "{path} cannot be read: Is a directory"
+    assert problem(tmp_path) == "{path} is a folder; expected a model.safetensors that neocog train wrote"
 
 
 JSON = st.recursive(

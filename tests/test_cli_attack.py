@@ -205,7 +205,7 @@ def test_a_card_is_drawn_as_a_figure(trained, name, tmp_path):
             "blurr is not a corruption of vision (did you mean blur?); "
             "there are noise, blur, shift, rotation, brightness, contrast",
         ),
-        (("--against", "nowhere.json"), "nowhere.json cannot be read: No such file or directory"),
+        (("--against", "nowhere.json"), "nowhere.json does not exist; expected a robustness card"),
     ],
 )
 def test_a_wrong_option_is_reported(trained, words, message):

@@ -193,7 +193,7 @@ def test_another_file_is_refused_by_a_domain_without_foreign_weights(tmp_path):
     (tmp_path / "notes.txt").write_text("weights")
     with pytest.raises(Problem, match=r"notes\.txt is not a model file"):
         begun(SHALLOW, tmp_path / "notes.txt")
-    with pytest.raises(Problem, match=r"gone\.safetensors cannot be read: No such file"):
+    with pytest.raises(Problem, match=r"gone\.safetensors does not exist; expected a model\.safetensors"):
         begun(SHALLOW, tmp_path / "gone.safetensors")
 
 
@@ -219,6 +219,7 @@ def test_models_are_named_by_file_by_run_and_by_name(tmp_path, monkeypatch):
     Path("run").mkdir()
     saved(Path("run/model.safetensors"))
     assert weights_of("run") == str(tmp_path / "run/model.safetensors")
+    (tmp_path / "vgg16.pth").touch()
     assert weights_of("vgg16.pth") == str(tmp_path / "vgg16.pth")
     assert checkpoint.card(Path(weights_of("go"))).domain == "go"
 

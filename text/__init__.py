@@ -8,6 +8,7 @@ from ..core.initialize import DataInitialization
 from ..core.inputs import LineInputs
 from ..core.presentation import Readable
 from ..core.robust.capability import Corruptible
+from ..core.schema import PreprocessingSchema
 from ..core.stream import Tabular
 from ..core.transfer import Transferable
 from ..core.windows import Windowed
@@ -25,8 +26,8 @@ DOMAIN = Domain(
     recipes=models.RECIPES,
     default="swift",
     options=options.NAMES,
-    preprocessing=options.TextPreprocessing,
     capabilities=(
+        PreprocessingSchema(options.TextPreprocessing),
         LineInputs(),
         Tabular(data.table_in),
         Windowed(data.windows),

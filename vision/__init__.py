@@ -5,6 +5,7 @@ from ..core.explain.capability import Explainable, FilterImages
 from ..core.imagine.capability import Imaginable
 from ..core.plan import AugmentationLimits
 from ..core.robust.capability import Attackable, Corruptible
+from ..core.schema import PreprocessingSchema
 from ..core.transfer import Transferable
 from ..core.tta import TestTimeAugmentation
 from . import augment, check, corruptions, data, frontend, imagine, models, options, pretrained, show, weights
@@ -21,8 +22,8 @@ DOMAIN = Domain(
     recipes=models.RECIPES,
     default="swift",
     options=options.NAMES,
-    preprocessing=options.VisionPreprocessing,
     capabilities=(
+        PreprocessingSchema(options.VisionPreprocessing),
         AugmentationLimits(augment.restrict),
         TestTimeAugmentation(augment.views),
         Transferable(options.form, weights.load_weights, {"efficientnet-lite0": pretrained.efficientnet_lite0}),
