@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from ..core import files, stream
+from ..core.sources.formula import escape
 
 if TYPE_CHECKING:
     from ..core.data import Examples
@@ -77,7 +78,8 @@ def _csv(rows: Iterable[Mapping[str, Any]], file: TextIO, task: Task, extra: Seq
     out.writerow(["input", *first, *names, *last])
     for row in rows:
         cells = [""] * len(names) if "problem" in row else task.csv_cells(row)
-        out.writerow([row["input"], *_cells(row, first), *cells, *_cells(row, last)])
+        line = [row["input"], *_cells(row, first), *cells, *_cells(row, last)]
+        out.writerow(map(escape, line))
 
 
 def _cells(row: Mapping[str, Any], names: Iterable[str]) -> list[str]:

@@ -24,7 +24,7 @@ Shape = tuple[int, int, int]
 def vision(input: Shape, options: dict[str, Any]) -> tuple[dict[str, Any], Callable[..., Tensor]]:
     channels, height, width = input
     preprocessing = {
-        "size": [height, width], "colour": "rgb" if channels == 3 else "grey", "mean": [0.4] * channels,
+        "size": [height, width], "colour": "rgb" if channels == 3 else "grey", "fit": "crop", "mean": [0.4] * channels,
         "std": [0.2] * channels,
     }  # fmt: skip
     return preprocessing, lambda count, length=0: torch.randint(0, 256, (count, *input)).byte()
@@ -45,7 +45,8 @@ def text(input: Shape, options: dict[str, Any]) -> tuple[dict[str, Any], Callabl
         ids[..., -ids.shape[-1] // 4 :] = 0  # padding
         return ids
 
-    return {"vocabulary": [], **options}, sentences
+    preprocessing = {"vocabulary": [], "tokens": "words", "lower": True, "longest": input[2], "length": input[2]}
+    return preprocessing | options, sentences
 
 
 def go(input: Shape, options: dict[str, Any]) -> tuple[dict[str, Any], Callable[..., Tensor]]:

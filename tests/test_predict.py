@@ -143,6 +143,11 @@ def test_out_has_a_row_for_each_input(neocog, tmp_path, ending):
     assert "holds text, not a picture" in rows[1]["problem"]
 
 
+def test_a_text_that_a_spreadsheet_would_run_is_quoted(neocog, tmp_path):
+    neocog("predict", "text", "--text", "=purr()", "--out", tmp_path / "rows.csv")
+    assert (tmp_path / "rows.csv").read_text().splitlines()[1].startswith("'=purr()")
+
+
 def test_out_of_a_table_is_the_table_with_columns_added(neocog, tmp_path):
     (tmp_path / "new.csv").write_text('id;text\n7;"purr, and words"\n8;bark\n')
     code, out, err = neocog("predict", "text", tmp_path / "new.csv", "--out", tmp_path / "rows.csv")
@@ -205,7 +210,7 @@ def test_weights_that_are_not_finite_are_refused_by_predict_as_by_evaluate(neoco
     path = damaged(runs, "nan.safetensors", float("nan"))
     for words in (("predict", path, "purr"), ("evaluate", path, "pets.csv")):
         code, out, err = neocog(*words)
-        assert code == 1 and not out
+        assert code == 3 and not out
         assert "of layer 1 holds numbers that are not finite; train it again" in err
 
 

@@ -203,7 +203,8 @@ def table_in(file: str, preprocessing: Preprocessing, options: Mapping[str, Any]
     """The rows of a table with the texts in them; a row that cannot be read has an empty text."""
     if Path(file).suffix.lower() not in TABLES or not os.path.isfile(file):
         return None
-    reading = reading_of({**preprocessing["reading"], **set_options(options, NAMES, "text"), "label_column": None})
+    trained = preprocessing.get("reading", {})
+    reading = reading_of({**trained, **set_options(options, NAMES, "text"), "label_column": None})
     try:
         table = read_table(file, Path(file).read_bytes(), reading.encoding)
     except OSError as error:

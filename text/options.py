@@ -30,7 +30,7 @@ class TextPreprocessing(TypedDict):
     longest: Annotated[int, Between(1, MOST)]
     length: Annotated[int, Between(1, 2 * MOST)]
     vocabulary: list[str]
-    reading: dict[str, Any]
+    reading: NotRequired[dict[str, Any]]
     tokens_known: NotRequired[Annotated[int, Between(0, 2**31)]]
     runs_known: NotRequired[Annotated[int, Between(0, 2**31)]]
 
