@@ -39,7 +39,7 @@ def explain(
         list[str] | None,
         flag(
             "Layer for gradcam, by its number in neocog describe; may be repeated.",
-            default="the deepest one that is fine enough",
+            default="the last one",
         ),
     ] = None,
     out: Annotated[Path | None, flag("Write a sheet of pictures, FILE.png or FILE.svg, or a page, FILE.html.")] = None,

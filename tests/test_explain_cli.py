@@ -209,8 +209,8 @@ def test_gradcam_uses_the_given_layer(neocog):
     def peak(*words):
         return json.loads(neocog("explain", "vision.safetensors", "a.png", "--method", "gradcam", "--json", *words)[1])
 
-    assert peak("--layer", "4")[0]["relevance"] != peak()[0]["relevance"] == peak("--layer", "1")[0]["relevance"]
-    assert peak()[0]["layers"] == ["1"] and peak()[0]["cell"] == [1, 1] and peak("--layer", "4")[0]["cell"] == [2, 2]
+    assert peak("--layer", "1")[0]["relevance"] != peak()[0]["relevance"] == peak("--layer", "4")[0]["relevance"]
+    assert peak()[0]["layers"] == ["4"] and peak()[0]["cell"] == [2, 2] and peak("--layer", "1")[0]["cell"] == [1, 1]
 
 
 def test_gradcam_tells_and_draws_the_size_of_its_cells(neocog, tmp_path):
@@ -245,7 +245,7 @@ def svg_text(path: Path) -> str:
 
 
 def test_the_verdict_stands_in_the_picture_too(neocog, tmp_path):
-    words = ("explain", "vision.safetensors", "a.png", "--method", "all", "--check")
+    words = ("explain", "vision.safetensors", "a.png", "--method", "all", "--layer", "1", "--check")
     _, out, _ = neocog(*words)
     neocog(*words, "--out", tmp_path / "a.svg")
     captions = svg_text(tmp_path / "a.svg")

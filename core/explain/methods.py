@@ -30,7 +30,7 @@ class Subject:
     module: nn.Module
     maps: Tensor  # (B, C, H, W)
     baseline: Tensor  # the maps of an empty input
-    layers: Sequence[Place] = ()  # for gradcam; by default the last ones that are fine enough
+    layers: Sequence[Place] = ()  # for gradcam; by default the last ones
     task: Task = field(default_factory=lambda: Classify([]))  # which says what to differentiate
 
     @property

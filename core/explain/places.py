@@ -99,31 +99,25 @@ def convolutions(network: Network) -> list[Place]:
     return layers
 
 
-def last_maps(network: Network, cells: int = 1) -> list[Place]:
+def last_maps(network: Network) -> list[Place]:
     """Returns the last layers that give several maps, one for each branch, before pools and dropout.
 
-    With `cells`, the last ones whose maps have so many positions along each axis that the input has; the last ones of
-    all if there are none. A pool locates less precisely than what is before it. Raises Problem if the network has no
-    convolution.
+    A pool locates less precisely than what is before it. Raises Problem if the network has no convolution.
     """
     convolutions(network)
-    least = tuple(min(cells, length) for length in network.input[1:])
-    return _last(network.rows, "", least) or _last(network.rows, "", (1, 1))
+    return _last(network.rows, "")
 
 
-def _last(rows: Sequence[Row], prefix: str, least: tuple[int, ...]) -> list[Place]:
+def _last(rows: Sequence[Row], prefix: str) -> list[Place]:
     for index in reversed(range(len(rows))):
         row, number = rows[index], f"{prefix}{index}"
-        if len(row.output) == 3 and row.output[0] > 1:
-            is_fine = all(count >= bound for count, bound in zip(row.output[1:], least, strict=True))
-            if is_fine and not isinstance(row.layer, Pool | Dropout):
-                return [Place(number, row)]
-            continue
+        if len(row.output) == 3 and row.output[0] > 1 and not isinstance(row.layer, Pool | Dropout):
+            return [Place(number, row)]
         if layers := [
             place
             for branch, inner in enumerate(row.branches)
             if any(isinstance(inner_row.layer, Conv | Local) for _, inner_row in walk(inner))
-            for place in _last(inner, f"{number}.{branch}.", least)
+            for place in _last(inner, f"{number}.{branch}.")
         ]:
             return layers
     return []
