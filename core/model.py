@@ -249,15 +249,15 @@ def views_of(domain: Domain, card: Card) -> Sequence[View]:
 
 
 def views(domain: Domain, card: Card, symmetries: int | None) -> Sequence[View]:
-    """The ways to see an input over which answers are averaged. Raises Problem where there are not so many."""
-    all_of_them = views_of(domain, card)
-    if symmetries is not None and not 1 <= symmetries <= len(all_of_them):
+    """The views for test-time augmentation. Raises Problem for more than the model's training showed."""
+    known = views_of(domain, card)
+    if symmetries is not None and not 1 <= symmetries <= len(known):
         raise Problem(
-            f"--symmetries is from 1 to {len(all_of_them)} for this model, the ways to turn, mirror or move an input "
+            f"--symmetries is from 1 to {len(known)} for this model, the ways to turn, mirror or move an input "
             f"that its training showed; got {symmetries}",
             USAGE,
         )
-    return all_of_them[:symmetries] if symmetries else [view for view in all_of_them if view.default]
+    return known[:symmetries] if symmetries else [view for view in known if view.default]
 
 
 def check_weights(module: nn.Module) -> None:

@@ -11,13 +11,14 @@ from ..core.problem import DATA, Bad, Problem
 from ..core.sources.archive import ENDINGS as ARCHIVES
 from ..core.sources.archive import ArchiveSource
 from ..core.sources.columns import Record, announce, read_records
-from ..core.sources.content import Content, Kind, Unreadable, counted, fetched, file_reason
+from ..core.sources.content import Content, Kind, counted, file_reason
 from ..core.sources.encodings import decode_text
 from ..core.sources.expand import missing
 from ..core.sources.file_source import FileSource
 from ..core.sources.folder import FolderFiles
 from ..core.sources.layout import split_path, visible
 from ..core.sources.manifest import AssignedSource, assigned_sources
+from ..core.sources.read import content_bytes
 from ..core.sources.source import DataSource, Files, SampleInfo, SourceManifest
 from ..core.sources.split_names import split_in
 from ..core.sources.table import PARQUET, TABLES, Table, parse_table, read_table
@@ -58,10 +59,12 @@ class TextRows:
         tables: list[Table] = []
         for name, content in self.files.read(self.names):
             if role := role_of.get(name):
-                for record in self.records(role, encoded(content, name), group_by, manifest, tables):
+                for record in self.records(role, content_bytes(content, name), group_by, manifest, tables):
                     self.add(role, record, manifest)
             else:
-                names = [line.strip() for line in decode_text(encoded(content, name))[0].split("\n") if line.strip()]
+                names = [
+                    line.strip() for line in decode_text(content_bytes(content, name))[0].split("\n") if line.strip()
+                ]
         if manifest.label_column is None:  # then classes are files
             refuse_split_among_classes(self.location, self.roles)
         manifest.grouped = any(sample.group is not None for sample in manifest.samples)
@@ -127,16 +130,6 @@ def name_labels(samples: list[SampleInfo], names: Sequence[str]) -> list[SampleI
     if not names or not all(label.isdecimal() and 1 <= int(label) <= len(names) for label in numbers):
         return samples
     return [sample._replace(label=names[int(sample.label) - 1]) for sample in samples]
-
-
-def encoded(content: Content, name: str) -> bytes:
-    """The bytes of a file. Raises Problem if it cannot be read."""
-    try:
-        content = fetched(content)
-    except Unreadable as problem:
-        raise Problem(f"{name} {problem}", DATA) from None
-    assert isinstance(content, bytes)
-    return content
 
 
 # --- choosing the source --------------------------------------------------------------------------------------------

@@ -9,13 +9,14 @@ from dataclasses import replace
 from itertools import islice
 from pathlib import Path, PurePosixPath
 
-from ..problem import DATA, Bad, Problem
+from ..problem import Bad, Problem
 from .archive import ENDINGS, ArchiveFiles
 from .columns import CellKind, TableOptions, announce, find_columns, paths_to, read_records
-from .content import Content, Kind, Unreadable, fetched
+from .content import Content, Kind, Unreadable
 from .folder import FolderFiles
 from .layout import class_folders, visible
 from .parquet import read_files
+from .read import content_bytes
 from .source import Files, SampleInfo, SourceManifest, natural
 from .split_names import split_in
 from .table import EXAMINED, PARQUET, TABLES, Row, Table, read_table
@@ -140,12 +141,7 @@ class FileSource:
         content = next(content for _, content in self.files.read([name]))
         if isinstance(content, Path) and name.lower().endswith(PARQUET) and content.is_file():
             return content  # may be larger than what is read as one piece
-        try:
-            content = fetched(content)
-        except Unreadable as problem:
-            raise Problem(f"{self.files.display_name(name)} {problem}", DATA) from problem
-        assert isinstance(content, bytes)
-        return content
+        return content_bytes(content, self.files.display_name(name))
 
     def contents(self, samples: Sequence[SampleInfo]) -> Iterator[tuple[int, Content]]:
         positions = defaultdict(list)  # several if a table names parts of one file

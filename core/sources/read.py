@@ -11,7 +11,7 @@ from ..inputs import BytesInput, FileInput, Input
 from ..native_output import in_one_line, native_stderr
 from ..problem import DATA, USAGE, Problem
 from ..progress import say
-from .content import Unreadable
+from .content import Content, Unreadable, fetched
 from .expand import missing
 
 
@@ -42,3 +42,13 @@ def named_problems(value: Input, noun: str) -> Iterator[None]:
         if isinstance(value, FileInput) and not os.path.lexists(value.path):
             raise missing(value.path) from error
         raise Problem(f"{title_of(value, noun)} {error}", DATA) from error
+
+
+def content_bytes(content: Content, title: str) -> bytes:
+    """The bytes of one file of a source. Raises Problem, which begins with the title, if it cannot be read."""
+    try:
+        content = fetched(content)
+    except Unreadable as error:
+        raise Problem(f"{title} {error}", DATA) from error
+    assert isinstance(content, bytes)
+    return content
