@@ -50,6 +50,19 @@ SEED = Annotated[int | None, flag("Seed of all random numbers.", "Training", def
 TENSORBOARD = Annotated[
     bool, flag("Write event files for TensorBoard into the run folder.", "Training", "--tensorboard")
 ]
+ACCUMULATE = Annotated[
+    int | None,
+    flag("Batches whose gradients are summed up in a step: gradient accumulation.", "Training", default="1"),
+]
+PATIENCE = Annotated[
+    int | None,
+    flag(
+        "Early stopping: end after this many epochs without a better validation result.",
+        "Training",
+        default="train all epochs",
+    ),
+]
+THREADS = Annotated[int | None, flag("Threads of the CPU.", "Training", default="as torch chooses")]
 PRECISION = Annotated[str | None, flag("auto, float32 or bfloat16.", "Training", default="auto")]
 SET = Annotated[
     list[str] | None,

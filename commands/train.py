@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ..core.run import RunFolder
 
 from .flags import (
+    ACCUMULATE,
     ADVERSARIAL,
     AUGMENT,
     BATCH,
@@ -37,6 +38,7 @@ from .flags import (
     MAX_BAD,
     MAX_LENGTH,
     OPTIMISER,
+    PATIENCE,
     PATTERN,
     PLANES,
     PRECISION,
@@ -52,6 +54,7 @@ from .flags import (
     TEST_SHARE,
     TEST_WHERE,
     TEXT_COLUMN,
+    THREADS,
     TOKENS,
     UNKNOWN,
     VALID,
@@ -85,6 +88,9 @@ def train(
     seed: SEED = None,
     device: DEVICE = None,
     precision: PRECISION = None,
+    accumulate: ACCUMULATE = None,
+    patience: PATIENCE = None,
+    threads: THREADS = None,
     tensorboard: TENSORBOARD = False,
     set_: SET = None,
     test: TEST = None,
@@ -124,6 +130,7 @@ def train(
     """
     changes = {"epochs": epochs, "batch": batch, "lr": lr, "optimiser": optimiser, "augment": augment, "seed": seed}
     changes |= {"device": device, "precision": precision, "adversarial": adversarial}
+    changes |= {"accumulate": accumulate, "patience": patience, "threads": threads}
     options = {"size": size, "colour": colour, "fit": fit, "cache": cache, "seconds": seconds, "rate": rate}
     options |= {"pattern": pattern, "test_where": test_where, "valid_where": valid_where}
     options |= {"text_column": text_column, "label_column": label_column, "label_level": label_level}
@@ -218,7 +225,8 @@ def resume(
     tables = read_settings(run / "settings.toml")
     settings = tables.get("train", {})
     trained, planned = runs.epochs_trained(run), epochs or settings.get("epochs", 0)
-    if trained >= planned and (run / "summary.json").exists():
+    ended_early = runs.out_of_patience(run, settings.get("patience", 0))
+    if (run / "summary.json").exists() and (trained >= planned or (ended_early and epochs is None)):
         say(f"{run} is finished: {trained} of {planned} epochs; train further with --epochs {planned * 2}")
         if json:
             output.document(json_format.loads((run / "summary.json").read_text(encoding="utf-8")))
@@ -227,6 +235,6 @@ def resume(
     with devices.world(where) as world, progress("reading", "files", quiet or world.rank > 0) as reading:
         folder = runs.RunFolder(run, resumed=True)
         with _listeners(folder, reading, tensorboard, quiet) as listeners:
-            changes = {"epochs": epochs, "device": device}
+            changes = {"epochs": epochs, "device": device, "patience": 0 if epochs and ended_early else None}
             runs.resume(folder, domain_of(tables["domain"]), changes, listeners, world, reading)
         _conclude(folder, quiet, json)

@@ -33,6 +33,12 @@ def choose(name: str) -> torch.device:
     return torch.device("cuda", device.index or 0) if device.type == "cuda" else device
 
 
+def use_threads(count: int) -> None:
+    """Sets the number of threads that torch computes with on the CPU; 0 leaves it as it is."""
+    if count:
+        torch.set_num_threads(count)
+
+
 def describe(device: torch.device) -> str:
     """Returns the device in words, for summaries: "cuda:0: NVIDIA H200", "cpu: 2 threads"."""
     if device.type == "cuda":

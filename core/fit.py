@@ -23,6 +23,7 @@ from .data import Data
 from .initialize import DataInitialization, freeze_whitening, initialize, whiten
 from .network import Network
 from .plan import Plan
+from .problem import USAGE, Problem
 from .robust.training import adversary_of
 from .selection import Selection, small_validation
 from .tasks import Task, task_class
@@ -47,6 +48,12 @@ class Training:
 
     def stop(self) -> None:
         self.stop_requested = True
+
+    @property
+    def out_of_patience(self) -> bool:
+        """Whether so many epochs have passed since the kept one that training stops early (Settings.patience)."""
+        patience = self.plan.settings.patience
+        return bool(patience) and len(self.trainer.history) - self.selection.epoch >= patience
 
 
 @dataclass(frozen=True)
@@ -155,6 +162,11 @@ def build(plan: Plan, data: Data, world: devices.World, device: torch.device, st
     frontend = plan.domain.frontend(data.preprocessing)
     sample = frontend(data.train.inputs[:2])
     network, module = build_network(plan, data, task, sample)
+    if plan.settings.patience and not len(data.valid):
+        raise Problem(
+            "--patience compares epochs by the validation split, and there is none; raise --valid-share", USAGE
+        )
+    devices.use_threads(plan.settings.threads)
     remarks = [*data.remarks, *small_validation(len(data.valid))]
     if state is None:
         remarks += initialise(plan, data, network, module, frontend)
@@ -210,7 +222,7 @@ def _steps(training: Training) -> Iterator[Event]:
     augment = plan.domain.augment(plan.settings.augment, extras)
     valid = data.valid.subsample(plan.settings.checked)
     sitting = time.perf_counter() - training.seconds
-    for step in steps(trainer, data.train, valid, augment):
+    for step in () if training.out_of_patience else steps(trainer, data.train, valid, augment):
         training.seconds = time.perf_counter() - sitting
         yield from _new_remarks(training)
         if step.epoch is not None:
@@ -219,6 +231,13 @@ def _steps(training: Training) -> Iterator[Event]:
             )
             yield EpochEnded(step.epoch, kept)
         yield Step(trainer.number, step.epoch_steps, plan.settings.epochs)
+        if step.epoch is not None and training.out_of_patience:
+            trainer.remarks.append(
+                f"stopped early: no epoch after epoch {training.selection.epoch} was better, for --patience "
+                f"{plan.settings.patience}"
+            )
+            yield from _new_remarks(training)
+            break
         if trainer.world.agree(training.stop_requested, trainer.device):
             training.stop_requested = True
             yield Finished(training, complete=False)

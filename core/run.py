@@ -235,6 +235,15 @@ def epochs_trained(folder: Path) -> int:
     return len(read_state(path)["history"]) if path.exists() else 0
 
 
+def out_of_patience(folder: Path, patience: int) -> bool:
+    """Whether the training in a run folder has ended early (Settings.patience)."""
+    path = folder / "state.safetensors"
+    if not patience or not path.exists():
+        return False
+    state = read_state(path)
+    return len(state["history"]) - int(state["selection"]["epoch"]) >= patience
+
+
 class KeptEpoch(TypedDict):
     """Selection.to_dict in a state file."""
 

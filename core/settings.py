@@ -18,7 +18,8 @@ class Settings:
     """How a network is trained. A recipe and the command line replace defaults; nothing else does."""
 
     epochs: int = 10
-    batch: int = 128  # examples in a step
+    batch: int = 128  # examples that go through the network at once
+    accumulate: int = 1  # batches whose gradients are summed up in a step
     examples: int = 0  # of an epoch, for sets too large to use whole; 0 uses all
     checked: int = 0  # validation examples after an epoch, evenly from all; 0 uses all
     lr: float = 0.001  # the highest learning rate, after the warm-up
@@ -34,10 +35,12 @@ class Settings:
     dirac: bool = False  # the other convolutions start as the identity
     clip: float = 0.0  # the largest norm of the gradient; 0 does not clip
     max_norm: float = 0.0  # the largest norm of a row of a dense layer's weights; 0 sets no limit
+    patience: int = 0  # epochs without a better one after which training stops; 0 never stops early
     augment: str = "none"  # the text of the domain's augmentation
     adversarial: float = 0.0  # ε of the adversary of adversarial training; 0 uses none
     seed: int = 0
     device: str = "auto"
+    threads: int = 0  # of the CPU; 0 leaves the number to torch
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     compile: bool = False  # through torch.compile: minutes at the start, faster steps
 
@@ -49,6 +52,11 @@ class Settings:
         for setting in fields(self):
             if setting.name in RANGES:
                 check_range(setting.name, getattr(self, setting.name))
+
+    @property
+    def step_size(self) -> int:
+        """The examples of a step: those of all batches whose gradients are summed up."""
+        return self.batch * self.accumulate
 
     def epoch_of(self, examples: int) -> int:
         """The examples of an epoch, out of so many training examples."""

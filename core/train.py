@@ -8,7 +8,7 @@ machine, device, version, number of threads and seed give the same weights, bit 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from functools import lru_cache, partial
@@ -102,7 +102,7 @@ class Trainer:
         self.number = self.retries = 0  # steps done; retries after a loss that was not finite
         self.epoch_examples = 0  # that this epoch has trained on
         self.lr_factor = 1.0  # multiplies the learning rate after a loss that was not finite
-        self.micro_batches = 1  # into how many a batch is cut, for want of memory
+        self.micro_batches = settings.accumulate  # into how many a step's examples are cut; more for want of memory
         self.remarks: list[str] = []
         self.history: list[Epoch] = []
         self.seconds = 0.0  # of this epoch, over all sittings
@@ -142,7 +142,7 @@ class Trainer:
         rng = self._seeded()
         sums = torch.zeros_like(self.sums)
         batch = self.world.share(indices)
-        for chunk in batch.chunk(self.micro_batches):
+        for chunk in self._cut(batch):
             inputs, targets = self.prefetcher(chunk) if self.prefetcher else fetch_batch(examples, chunk, self.device)
             with self.precision():
                 inputs, targets = augment.inputs(inputs, targets, rng)
@@ -158,6 +158,15 @@ class Trainer:
             sums[1:] += self.task.batch_sums(logits.detach(), targets)
         self.sums += sums
         self.epoch_examples += len(batch)
+
+    def _cut(self, batch: Tensor) -> Iterable[Tensor]:
+        """A step's examples in equal parts: `micro_batches`, or fewer at the end of an epoch, where there is less.
+
+        In as many parts as the others, a short step could have parts of a single example, of which batch normalisation
+        has no variance.
+        """
+        full = -(-self.settings.step_size // (self.world.size * self.micro_batches))  # examples of a part
+        return batch.tensor_split(min(self.micro_batches, -(-len(batch) // full)))
 
     def _direct_logits(self, inputs: Tensor) -> Tensor:
         return self._direct_logits_of_maps(self.frontend(inputs))
@@ -300,7 +309,7 @@ def steps(trainer: Trainer, examples: Examples, valid: Examples, augment: Augmen
     # An epoch's order is kept where the examples are, so that a step copies nothing; lengths are read on the CPU.
     order_device = examples.targets.device if examples.lengths is None else None
     most = settings.epoch_of(len(examples))
-    order_of = partial(batches, len(examples), settings.batch, settings.seed, most=most)
+    order_of = partial(batches, len(examples), settings.step_size, settings.seed, most=most)
     epoch_steps = len(order_of(0, order_device))
     total = epoch_steps * settings.epochs
     trainer.prefetcher = prefetcher(examples, device)
