@@ -45,12 +45,12 @@ def test_a_run_stopped_at_any_step_ends_early_at_the_same_epoch_with_the_same_we
     whole = RunFolder(tmp_path / "whole")
     train(plan(patience=2), whole, [], World(), torch.device("cpu"))
     for number in (2, whole.training.trainer.number - 1, whole.training.trainer.number):
+        parts = RunFolder(tmp_path / f"stopped-{number}")
 
-        def stop(event, number=number):
+        def stop(event, number=number, parts=parts):
             if isinstance(event, Step) and event.number == number:
                 parts.training.stop()
 
-        parts = RunFolder(tmp_path / f"stopped-{number}")
         train(plan(patience=2), parts, [stop], World(), torch.device("cpu"))
         again = resume(RunFolder(tmp_path / f"stopped-{number}", resumed=True), toy.DOMAIN, {}, [], World())
         assert again.training.trainer.number == whole.training.trainer.number

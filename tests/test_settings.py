@@ -7,8 +7,9 @@ from neocog.core.problem import USAGE, Problem
 from neocog.core.settings import Settings
 
 NAMES = (
-    "adam_lr, adversarial, augment, average, batch, checked, clip, compile, device, dirac, epochs, examples, lr, "
-    "max_norm, momentum, optimiser, precision, schedule, seed, smoothing, warmup, weight_decay, whiten"
+    "accumulate, adam_lr, adversarial, augment, average, batch, checked, clip, compile, device, dirac, epochs, "
+    "examples, lr, max_norm, momentum, optimiser, patience, precision, schedule, seed, smoothing, threads, warmup, "
+    "weight_decay, whiten"
 )
 
 
