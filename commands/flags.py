@@ -128,4 +128,6 @@ LABEL_COLUMN = Annotated[
 LABEL_LEVEL = Annotated[str | None, flag("coarse or fine, of labels such as DESC:manner.", "Texts", default="coarse")]
 TOKENS = Annotated[str | None, flag("words, characters or bytes.", "Texts", default="words")]
 MAX_LENGTH = Annotated[int | None, flag("The maximum number of tokens of a text.", "Texts", default="1024")]
-VECTORS = Annotated[Path | None, flag("Word vectors: GloVe, word2vec or fastText.", "Texts", default="none")]
+VECTORS = Annotated[
+    str | None, flag("Word vectors: a file of GloVe, word2vec or fastText, or glove-50d.", "Texts", default="none")
+]

@@ -151,3 +151,8 @@ def input_options(domain: Domain, values: dict[str, Any]) -> dict[str, Any]:
 def with_options(inputs: Sequence[Input], options: Mapping[str, Any]) -> list[Input]:
     """The inputs, each with these options."""
     return [replace(value, options={**value.options, **options}) for value in inputs]
+
+
+def absolute_if_exists(path: str | None) -> str | None:
+    """The absolute path of a file that exists; any other text, such as a name, as it is."""
+    return os.path.abspath(path) if path and os.path.exists(path) else path

@@ -134,7 +134,7 @@ def train(
     options = {"size": size, "colour": colour, "fit": fit, "cache": cache, "seconds": seconds, "rate": rate}
     options |= {"pattern": pattern, "test_where": test_where, "valid_where": valid_where}
     options |= {"text_column": text_column, "label_column": label_column, "label_level": label_level}
-    options |= {"tokens": tokens, "max_length": max_length, "vectors": vectors.absolute() if vectors else None}
+    options |= {"tokens": tokens, "max_length": max_length, "vectors": parsing.absolute_if_exists(vectors)}
     options |= {"planes": planes}
     split_fields = {"test": test, "valid": valid, "group_by": group_by, "test_share": test_share, "split": split}
     split_fields |= {"valid_share": valid_share, "unknown": unknown, "max_bad": max_bad}

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from neocog.core.data import DataSpec
 from neocog.core.fit import State, fit
 from neocog.core.initialize import initialize as initialize_randomly
-from neocog.core.modules import Bag, NGrams
+from neocog.core.modules import Bag, Embed, NGrams
 from neocog.core.network import Network
 from neocog.core.plan import Plan
 from neocog.core.problem import Problem
@@ -220,6 +220,30 @@ def test_vectors_go_into_every_table(data, tmp_path):
     tables = [p for name, p in module.named_parameters() if "table" in name]
     assert len(tables) == 2 and all(table[row].tolist() == [1.5, 2.5, 3.5] for table in tables)
     assert "vectors of 3 numbers for 2 of" in remarks[0]
+
+
+def test_vectors_of_another_size_than_every_table_are_refused(data, tmp_path):
+    (tmp_path / "v.txt").write_text("good 1 2 3\n")
+    module = network("kim", dim=5).module()
+    message = r"the vectors have 3 numbers, the network's embed has 5; write --network with embed\(tokens, vectors\)"
+    with pytest.raises(Problem, match=message):
+        initialize.initialize(module, data, DataSpec("", options={"vectors": str(tmp_path / "v.txt")}))
+
+
+def test_vectors_are_frozen_in_swift_and_the_trained_table_begins_as_without_them(data, tmp_path):
+    """The table with as many numbers as the vectors gets them; the other has similar rows for similar spelling."""
+    (tmp_path / "v.txt").write_text("good 1.5 2.5 3.5\nbad -1 -2 -3\n")
+    tables = []
+    for vectors, options in ((0, {}), (3, {"vectors": str(tmp_path / "v.txt")})):
+        layers = models.swift(2, **{**constants(data.preprocessing), "vectors": vectors})
+        module = Network((1, 1, data.preprocessing["length"]), layers).module()
+        initialize_randomly(module, 0)
+        initialize.initialize(module, data, DataSpec("", options=options))
+        tables.append([child.table.weight for child in module.modules() if isinstance(child, Embed)])
+    (alone,), (frozen, trained) = tables
+    assert frozen[data.preprocessing["vocabulary"].index("good") + 2].tolist() == [1.5, 2.5, 3.5]
+    assert not frozen.requires_grad and trained.requires_grad
+    assert torch.equal(alone[2:], trained[2:])
 
 
 def test_an_interrupted_training_of_swift_ends_with_the_same_weights(data):

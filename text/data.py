@@ -29,6 +29,7 @@ from ..core.sources.read import named_problems, source_of, title_of
 from ..core.sources.table import EXAMINED, TABLES, Row, read_table
 from ..core.stream import Table
 from ..core.windows import Windows
+from . import vectors
 from .build import KNOWN, build, cut_texts, require_label_column
 from .columns import TEXT_CELLS
 from .options import NAMES, Options, options_of, reading_of
@@ -60,7 +61,8 @@ def load(spec: DataSpec, labels: list[str] | None = None, preprocessing: Preproc
         lambda folder: build_cache(spec, labels, options, preprocessing, sources, cache, folder),
     )
     index, arrays = entry
-    data = to_data(spec, labels, sources, entry, preprocessing or index.preprocessing, TEXTS, cache.remarks)
+    preprocessing = preprocessing or {**index.preprocessing, **vectors.origin(spec.options.get("vectors"))}
+    data = to_data(spec, labels, sources, entry, preprocessing, TEXTS, cache.remarks)
     texts, start = Originals(arrays[CONTENT], arrays[ENDS]), 0
     for examples in data.splits.values():
         examples.originals = texts[start : start + len(examples)]
@@ -187,10 +189,14 @@ def expand_paths(arguments: Sequence[str]) -> list[Input]:
 
 
 def numbers(preprocessing: Preprocessing) -> dict[str, int]:
-    """The constants of network texts: `tokens` ids and `runs` known n-grams; defaults without a data set."""
+    """The constants of network texts: `tokens` ids, `runs` known n-grams, `vectors`, the numbers of a word vector.
+
+    Without a data set they have defaults; `vectors` is 0 without --vectors.
+    """
     return {
         "tokens": int(preprocessing.get("tokens_known", 20_000)),
         "runs": int(preprocessing.get("runs_known", 200_000)),
+        "vectors": int(preprocessing.get("vectors", {}).get("size", 0)),
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
@@ -9,11 +10,12 @@ from torch import Tensor, nn
 
 from ..core.data import Data, DataSpec
 from ..core.modules import Bag, Embed, NGrams
-from ..core.problem import USAGE, Problem
+from ..core.problem import DATA, USAGE, Problem
 from . import ngrams, vectors
 from .build import KNOWN
 from .linear import LinearModel, solve
 from .spelling import Spelling
+from .vectors import Vectors
 from .vocabulary import FIRST
 
 STD = 0.05  # standard deviation of the components of a word vector
@@ -30,20 +32,35 @@ def initialize(network: nn.Module, data: Data, source: DataSpec) -> list[str]:
     is_words = data.preprocessing["tokens"] == "words"
     spelling = Spelling(data.preprocessing["vocabulary"]) if is_words and needs_spelling else None
     tables = [module.table.weight for module in modules if isinstance(module, Embed)]
-    if path := source.options.get("vectors"):
-        if not tables:
-            raise Problem("--vectors needs a network with embed in it, such as --recipe kim", USAGE)
-        loaded = vectors.load(str(path), data.preprocessing["vocabulary"])
+    if vectors_source := source.options.get("vectors"):
+        loaded = vectors.load(str(vectors_source), data.preprocessing["vocabulary"])
+        matching = tables_for(loaded, tables)
         rng = torch.Generator().manual_seed(0)
-        for table in tables:
+        for table in matching:
             vectors.fill(table, loaded, rng)
         remarks += loaded.remarks
-    elif spelling is not None:
+        tables = [table for table in tables if not any(table is other for other in matching)]
+    if spelling is not None:
         initialize_embeddings(tables, spelling)
     for module, successor in pairwise(modules):
         if isinstance(module, NGrams):
             initialize_ngrams(module, successor if isinstance(successor, Bag) else None, data, spelling)
     return remarks
+
+
+def tables_for(loaded: Vectors, tables: Sequence[Tensor]) -> list[Tensor]:
+    """Returns the tables whose vectors have as many numbers as the loaded ones. Raises Problem if there are none."""
+    if not tables:
+        raise Problem("--vectors needs a network with embed in it, such as --recipe kim", USAGE)
+    matching = [table for table in tables if table.shape[1] == loaded.dim]
+    if not matching:
+        sizes = " and ".join(str(table.shape[1]) for table in tables)
+        raise Problem(
+            f"the vectors have {loaded.dim} numbers, the network's embed has {sizes}; "
+            "write --network with embed(tokens, vectors), or leave dim out of the recipe",
+            DATA,
+        )
+    return matching
 
 
 def initialize_embeddings(tables: list[Tensor], spelling: Spelling) -> None:

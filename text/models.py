@@ -30,16 +30,25 @@ from ..core.problem import USAGE, Problem, did_you_mean
 VARIANTS = ("rand", "static", "nonstatic", "multichannel")
 
 
-def kim(classes: int, tokens: int, runs: int = 0, variant: str = "rand", dim: int = 300, filters: int = 100) -> Layers:
+def kim(
+    classes: int,
+    tokens: int,
+    runs: int = 0,
+    vectors: int = 0,
+    variant: str = "rand",
+    dim: int | None = None,
+    filters: int = 100,
+) -> Layers:
     """Kim 2014 (arXiv:1408.5882, section 2): 100 filters each over 3, 4 and 5 words, max over time, dropout.
 
-    `rand` trains its word vectors; with --vectors, `static` freezes them, `nonstatic` trains them further, and
-    `multichannel` has both: here filters see both tables as separate channels, in the paper the same filter is applied
-    to each and the results are added.
+    `rand` trains its word vectors of `dim` numbers (300, with --vectors as many as those have); with --vectors,
+    `static` freezes them, `rand` and `nonstatic` train them further, and `multichannel` has both: here filters see both
+    tables as separate channels, in the paper the same filter is applied to each and the results are added.
     """
     if variant not in VARIANTS:
         hint = did_you_mean(str(variant), VARIANTS)
         raise Problem(f"kim: variant is one of {', '.join(VARIANTS)}{hint}; got {variant}", USAGE)
+    dim = dim or vectors or 300
     table: Layer = embed(tokens, dim, static=variant == "static")
     if variant == "multichannel":
         table = parallel((embed(tokens, dim, static=True),), (embed(tokens, dim),))
@@ -50,16 +59,20 @@ def _windows(widths: tuple[int, ...], filters: int) -> Layer:
     return parallel(*((conv(filters, width), relu, globalmax) for width in widths))
 
 
-def swift(classes: int, tokens: int, runs: int, dim: int = 128, filters: int = 64) -> Layers:
+def swift(classes: int, tokens: int, runs: int, vectors: int = 0, dim: int = 128, filters: int = 64) -> Layers:
     """Our own network: the mean of a small convolutional network and a linear model over 1- to 3-grams of words.
 
-    The linear model over `runs` n-grams is solved before training (text/linear.py) and frozen.
+    The linear model over `runs` n-grams is solved before training (text/linear.py) and frozen. With --vectors, the
+    convolutions see the `vectors` numbers of a word, frozen, beside the `dim` that are trained.
     """
-    network = (embed(tokens, dim), _windows((2, 3, 4), filters), dropout, dense(classes))
+    table: Layer = embed(tokens, dim)
+    if vectors:
+        table = parallel((embed(tokens, vectors, static=True),), (table,))
+    network = (table, _windows((2, 3, 4), filters), dropout, dense(classes))
     return (vote(network, (ngrams(3, runs), bag(runs, classes, static=True, unit=True))),)
 
 
-def mlp(classes: int, tokens: int, runs: int = 0, dim: int = 64, units: int = 64) -> Layers:
+def mlp(classes: int, tokens: int, runs: int = 0, vectors: int = 0, dim: int = 64, units: int = 64) -> Layers:
     """The mean of word embeddings and one hidden layer; the order of words has no influence."""
     return (bag(tokens, dim), relu, dropout, dense(units), relu, dense(classes))
 
@@ -67,7 +80,7 @@ def mlp(classes: int, tokens: int, runs: int = 0, dim: int = 64, units: int = 64
 # --- characters ------------------------------------------------------------------------------------------------------
 
 
-def char_cnn(classes: int, tokens: int, runs: int = 0, size: str = "small") -> Layers:
+def char_cnn(classes: int, tokens: int, runs: int = 0, vectors: int = 0, size: str = "small") -> Layers:
     """Zhang, Zhao and LeCun 2015 (arXiv:1509.01626, tables 1 and 2): six convolutions over characters, three dense.
 
     It has 256 filters and 1,024 units, or for `size="large"` 1,024 and 2,048. The paper encodes characters as one-hot
@@ -83,7 +96,7 @@ def char_cnn(classes: int, tokens: int, runs: int = 0, size: str = "small") -> L
     return (embed(tokens, 16), *pooled, *plain, *last, flatten, *hidden, dense(classes))
 
 
-def vdcnn(classes: int, tokens: int, runs: int = 0, depth: int = 9) -> Layers:
+def vdcnn(classes: int, tokens: int, runs: int = 0, vectors: int = 0, depth: int = 9) -> Layers:
     """Conneau et al. 2017 (arXiv:1606.01781, table 2): residual blocks of two normalised convolutions of 3 characters.
 
     The depth is 9 or 29. The paper keeps the 8 largest values of each map, this network the maximum of 8 consecutive
@@ -133,7 +146,7 @@ CONNEAU: Mapping[str, Any] = {"tokens": "characters", "length": CHARACTERS}
 
 RECIPES: dict[str, Recipe] = {
     "swift": Recipe(swift, "our own: a small CNN and a linear model over word n-grams", SWIFT, input=SENTENCE),
-    "kim": Recipe(kim, "Kim 2014: windows of 3, 4, 5 words; rand, or with --vectors", KIM, input=SENTENCE),
+    "kim": Recipe(kim, "Kim 2014: windows of 3, 4, 5 words; variants with --vectors", KIM, input=SENTENCE),
     "char-cnn": Recipe(char_cnn, "Zhang et al. 2015: six convolutions over characters", CHARS, ZHANG, (1, 1, 1014)),
     "vdcnn": Recipe(vdcnn, "Conneau et al. 2017: 9 or 29 layers over characters", DEEP, CONNEAU, (1, 1, CHARACTERS)),
     "mlp": Recipe(

@@ -22,6 +22,13 @@ LONGEST = 1024  # tokens of a text by default: four pages of words
 MOST = 1_000_000  # tokens: a longer text would fill the memory of a batch
 
 
+class VectorsOrigin(TypedDict):
+    """The word vectors that a model began with: their name (None for a file), and the numbers of a vector."""
+
+    name: str | None
+    size: Annotated[int, Between(1, 2**31)]
+
+
 class TextPreprocessing(TypedDict):
     """What a model of text keeps: how texts are cut into tokens, and how they are found in files."""
 
@@ -33,6 +40,7 @@ class TextPreprocessing(TypedDict):
     reading: NotRequired[dict[str, Any]]
     tokens_known: NotRequired[Annotated[int, Between(0, 2**31)]]
     runs_known: NotRequired[Annotated[int, Between(0, 2**31)]]
+    vectors: NotRequired[VectorsOrigin]
 
 
 @dataclass(frozen=True)
@@ -78,8 +86,10 @@ def options_of(spec: DataSpec, preprocessing: Preprocessing | None = None) -> Op
 
 
 def form(preprocessing: Preprocessing) -> dict[str, Any]:
-    """The options that cut other texts as a model does."""
-    return {name: preprocessing[name] for name in ("tokens", "lower")}
+    """The options that cut other texts as a model does, and begin with the word vectors that it began with."""
+    options = {name: preprocessing[name] for name in ("tokens", "lower")}
+    vectors = preprocessing.get("vectors", {}).get("name")
+    return options if vectors is None else options | {"vectors": vectors}
 
 
 def reading_of(options: Mapping[str, Any]) -> Reading:

@@ -1,10 +1,11 @@
-"""Pretrained word vectors: text files of GloVe, word2vec and fastText (.vec), and word2vec's binary files."""
+"""Pretrained word vectors: text files of GloVe, word2vec and fastText (.vec), word2vec's binary files, and names."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -13,10 +14,14 @@ from torch import Tensor
 
 from ..core.problem import DATA, Problem, did_you_mean
 from ..core.sources.content import file_reason
+from . import named_vectors
+from .named_vectors import NAMED
+from .options import VectorsOrigin
 from .vocabulary import FIRST
 
 Floats = NDArray[np.float32]
 MAX_BAD = 0.05  # share of invalid rows above which a file is refused
+MAX_LINE = 1 << 20  # bytes of the first line that are read for the size of a vector
 MAX_WORD_BYTES = 2000  # a longer word means that the file is not in this format
 
 
@@ -28,25 +33,56 @@ class Vectors(NamedTuple):
     remarks: list[str]
 
 
-def load(path: str, tokens: Sequence[str]) -> Vectors:
-    """Loads the vectors of `tokens` from a file; other vectors take no memory.
+def load(source: str, tokens: Sequence[str]) -> Vectors:
+    """Loads the vectors of `tokens` from a file, or those of a name (NAMED); other vectors take no memory.
 
     A token without a vector gets that of its capitalised or upper-case form. Raises Problem if the file is missing,
-    is truncated or holds no vectors.
+    is truncated or holds no vectors, and if the package behind a name is missing or damaged.
     """
     ids = {token: token_id for token_id, token in enumerate(tokens, FIRST)}
-    try:
-        vectors = _load_binary(path, ids) if is_binary(path) else _load_text(path, ids)
-    except OSError as error:
-        siblings = [file.name for file in Path(path).parent.iterdir()] if Path(path).parent.is_dir() else []
-        hint = did_you_mean(Path(path).name, siblings) if isinstance(error, FileNotFoundError) else ""
-        raise Problem(f"{path} {file_reason(Path(path), error)}{hint}; expected a file of word vectors", DATA) from None
+    if source in NAMED:
+        vectors = Vectors(named_vectors.load(source, ids), NAMED[source].size, [])
+    else:
+        with named_file(source):
+            vectors = _load_binary(source, ids) if is_binary(source) else _load_text(source, ids)
     share = len(vectors.rows) / max(1, len(tokens))
     vectors.remarks.append(
-        f"{path}: vectors of {vectors.dim} numbers for {len(vectors.rows):,} of {len(tokens):,} tokens ({share:.0%}); "
-        "the others are initialised at random"
+        f"{source}: vectors of {vectors.dim} numbers for {len(vectors.rows):,} of {len(tokens):,} tokens "
+        f"({share:.0%}); the others are initialised at random"
     )
     return vectors
+
+
+def size(source: str) -> int:
+    """Returns the numbers of a vector, from the first line of a file or by name. Raises Problem as `load` does."""
+    if source in NAMED:
+        return NAMED[source].size
+    with named_file(source), open(source, "rb") as file:
+        line = file.readline(MAX_LINE).decode("utf-8", "replace")
+    fields = line.rstrip().split(" ")
+    return int(fields[1]) if _is_header(fields) else _vector_size(fields, source, 1)
+
+
+def origin(source: Any) -> dict[str, VectorsOrigin]:
+    """Returns what a model keeps of the word vectors that it begins with; {} without any. Raises Problem as `load`."""
+    if source is None:
+        return {}
+    source = str(source)
+    return {"vectors": {"name": source if source in NAMED else None, "size": size(source)}}
+
+
+@contextmanager
+def named_file(path: str) -> Iterator[None]:
+    """Turns an OSError inside the context into a Problem that names the file, and what may have been meant."""
+    try:
+        yield
+    except OSError as error:
+        hint = ""
+        if isinstance(error, FileNotFoundError):
+            siblings = [file.name for file in Path(path).parent.iterdir()] if Path(path).parent.is_dir() else []
+            hint = did_you_mean(Path(path).name, [*siblings, *NAMED])
+        expected = f"expected a file of word vectors, or {' or '.join(NAMED)}"
+        raise Problem(f"{path} {file_reason(Path(path), error)}{hint}; {expected}", DATA) from None
 
 
 def is_binary(path: str) -> bool:
@@ -76,8 +112,8 @@ def _load_text(path: str, ids: Mapping[str, int]) -> Vectors:
     with open(path, encoding="utf-8", errors="replace") as file:
         for number, line in enumerate(file, 1):
             fields = line.rstrip().split(" ")
-            if number == 1 and len(fields) == 2 and all(field.isdigit() for field in fields):
-                dim = int(fields[1])  # the header of word2vec and fastText
+            if number == 1 and _is_header(fields):
+                dim = int(fields[1])
                 continue
             dim = dim or _vector_size(fields, path, number)
             count += 1
@@ -94,6 +130,11 @@ def _load_text(path: str, ids: Mapping[str, int]) -> Vectors:
         reason = first_bad or f"{path} is empty"
         raise Problem(f"{reason}; expected a word and the same count of numbers in each line", DATA)
     return Vectors({**fallbacks, **rows}, dim, [f"{first_bad}; {bad:,} such rows are skipped"] if bad else [])
+
+
+def _is_header(fields: Sequence[str]) -> bool:
+    """Returns True for the first line of word2vec and fastText: two whole numbers, of words and of a vector."""
+    return len(fields) == 2 and all(field.isdigit() for field in fields)
 
 
 def _vector_size(fields: Sequence[str], path: str, line: int) -> int:
@@ -163,16 +204,7 @@ def _entries(read: Callable[[int], bytes], count: int, size: int) -> Iterator[tu
 
 
 def fill(table: Tensor, vectors: Vectors, rng: torch.Generator) -> None:
-    """Fills a table (tokens, dim) with vectors; the others are random with the same variance (Kim 2014, section 2.2).
-
-    Raises Problem if the vectors do not have `dim` numbers.
-    """
-    if vectors.dim != table.shape[1]:
-        raise Problem(
-            f"the vectors have {vectors.dim} numbers, the network's embed has {table.shape[1]}; "
-            f'write the recipe as "kim(dim={vectors.dim})", or --network with embed(tokens, {vectors.dim})',
-            DATA,
-        )
+    """Fills a table (tokens, dim) with vectors; the others are random of the same variance (Kim 2014, section 2.2)."""
     if not vectors.rows:
         return
     known = torch.from_numpy(np.stack(list(vectors.rows.values())))
