@@ -32,6 +32,18 @@ COMMANDS = (
     Command("resume", "train", "Resume a run that was stopped, or train a finished one for more epochs."),
     Command("evaluate", "predict", "Measure a model on labelled data: accuracy, metrics per label, calibration."),
     Command("predict", "predict", "Predict labels for files, folders or text."),
+    Command(
+        "features",
+        "features",
+        "Write a vector of features for each input: what a layer of a model gives, in float32.",
+        "Search",
+    ),
+    Command(
+        "similar",
+        "similar",
+        "Find the inputs of a collection that are most similar to some inputs, by the features of a model.",
+        "Search",
+    ),
     Command("describe", "inspect", "Measure a network: output shapes, parameters, costs, receptive fields."),
     Command("recipes", "inspect", "List the networks that have a name."),
     Command("check", "inspect", "Check data before training: counts, unusable files, duplicates."),

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from . import checkpoint, feed, schema
@@ -26,7 +30,7 @@ from .problem import DATA, USAGE, Problem
 from .tasks import task_of
 from .tasks.capability import DomainMetrics, LegalLabels
 from .tta import TestTimeAugmentation, View
-from .windows import Windowed, Windows
+from .windows import Windowed, Windows, merged
 
 WINDOWS_AT_ONCE = 100  # of files; a file with more is predicted by itself
 LINES_AT_ONCE = 500  # lines of text are short
@@ -91,9 +95,9 @@ class Model:
         check_preprocessing(domain, card)
         layers = self.network.module()
         put(layers, weights)
-        layout = devices.memory_format(layers, self.device)
-        self.frontend, self.words = domain.frontend(card.preprocessing), devices.lay_out(layers, layout)
-        network = nn.Sequential(Laid(layout), self.words)
+        self.layout = devices.memory_format(layers, self.device)
+        self.frontend, self.words = domain.frontend(card.preprocessing), devices.lay_out(layers, self.layout)
+        network = nn.Sequential(Laid(self.layout), self.words)
         legal = domain.capability(LegalLabels) if self.task.uses_domain_labels else None
         mask = legal.mask(card.labels) if legal else None
         self.module = InferenceModule(self.frontend, network, views(domain, card, symmetries), mask)
@@ -147,31 +151,42 @@ class Model:
         """
         self.check_weights()
         rows: list[dict[str, Any]] = []
-        waiting: list[tuple[dict[str, Any], Windows]] = []
-        count = 0  # of the windows that wait
-        for value in map(partial(self.as_input, options=options), inputs):
-            row: dict[str, Any] = {"input": value.name}
-            rows.append(row)
+        for batch in self.batches(map(partial(self.as_input, options=options), inputs)):
+            waiting: list[tuple[dict[str, Any], Windows]] = []
+            for value, windows in batch:
+                row: dict[str, Any] = {"input": value.name}
+                rows.append(row)
+                if isinstance(windows, Problem):
+                    row["problem"] = str(windows)
+                else:
+                    waiting.append((row, windows))
+            if waiting:
+                self._fill(waiting, top)
+        return rows
+
+    def batches(self, inputs: Iterable[Input]) -> Iterator[list[tuple[Input, Windows | Problem]]]:
+        """Inputs with their windows, as many together as are computed at once; unreadable ones with their Problem."""
+        batch: list[tuple[Input, Windows | Problem]] = []
+        count = 0  # of the windows in the batch
+        for value in inputs:
+            windows: Windows | Problem
             try:
                 windows = self.windows(value)
             except Problem as problem:
-                row["problem"] = str(problem)
-                continue
-            if waiting and count + len(windows.inputs) > self.batch_size:
-                self._fill(waiting, top)
-                waiting, count = [], 0
-            waiting.append((row, windows))
-            count += len(windows.inputs)
-        if waiting:
-            self._fill(waiting, top)
-        return rows
+                windows = problem
+            size = 0 if isinstance(windows, Problem) else len(windows.inputs)
+            if count and count + size > self.batch_size:
+                yield batch
+                batch, count = [], 0
+            batch.append((value, windows))
+            count += size
+        if batch:
+            yield batch
 
     def _fill(self, waiting: Sequence[tuple[dict[str, Any], Windows]], top: int) -> None:
         """Predicts the windows of several inputs at once and adds the predictions to their rows."""
         inputs = [windows for _, windows in waiting]
-        arrays = inputs[0].inputs if len(inputs) == 1 else torch.cat([windows.inputs[:] for windows in inputs])
-        lengths = [windows.lengths for windows in inputs if windows.lengths is not None]
-        examples = Windows(arrays, (), torch.cat(lengths) if lengths else None).examples()
+        examples = merged(inputs).examples()
         predictions = torch.from_numpy(feed.predict_proba(self, examples, self.batch_size))
         windowed = self.domain.capability(Windowed)
         counts = [len(windows.inputs) for windows in inputs]
@@ -201,6 +216,41 @@ class Model:
         if windowed := self.domain.capability(Windowed):
             return windowed.read(value, self.card.preprocessing)
         return Windows(self.domain.read(value, self.card.preprocessing)[None], [(0, 0)])
+
+    # --- features
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A hash of all that features depend on: the network, its weights and the preprocessing of inputs."""
+        fingerprint = blake2b(digest_size=16)
+        card = self.card
+        texts = [card.domain, card.network, json.dumps([card.input, card.preprocessing], sort_keys=True)]
+        fingerprint.update("\0".join(texts).encode(errors="surrogateescape"))
+        for name, value in sorted(self.words.state_dict().items()):
+            fingerprint.update(name.encode())
+            fingerprint.update(value.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
+        return fingerprint.hexdigest()
+
+    def features(
+        self,
+        inputs: Sequence[Input | str | Path | bytes] | str | Examples,
+        layer: str | None = None,
+        symmetries: int = 1,
+        pool: str = "mean",
+        **options: Any,
+    ) -> NDArray[np.float32]:
+        """The features of inputs, a float32 vector each: (N, D).
+
+        `inputs` are inputs as `predict` takes them, the path of data as `evaluate` takes it, or Examples. `layer` is
+        the number of a layer in `neocog describe`, whose output is taken; by default the input of the last dense layer.
+        Maps become a number for each channel, the "mean" or "max" of all positions, or "flatten" keeps all numbers.
+        `symmetries` is the number of views of each input that are averaged. Features are computed in evaluation mode
+        and full float32 precision on every device. Raises Problem for an input that cannot be read.
+        """
+        from .retrieval.features import features_of
+
+        features: NDArray[np.float32] = features_of(self, inputs, layer, symmetries, pool, options).numpy()
+        return features
 
     # --- evaluate
 

@@ -30,6 +30,14 @@ class Windows(NamedTuple):
         return Examples(self.inputs, torch.zeros(count, dtype=torch.int64), [""] * count, self.lengths)
 
 
+def merged(inputs: Sequence[Windows]) -> Windows:
+    """Returns the windows of several inputs as those of one, without their spans."""
+    if len(inputs) == 1:
+        return inputs[0]
+    lengths = [windows.lengths for windows in inputs if windows.lengths is not None]
+    return Windows(torch.cat([windows.inputs[:] for windows in inputs]), (), torch.cat(lengths) if lengths else None)
+
+
 @dataclass(frozen=True)
 class Windowed(Capability):
     """Inputs that may be longer than an example."""

@@ -1,0 +1,1 @@
+"""Features of a trained network: computed, written to files, indexed and searched for neighbours."""

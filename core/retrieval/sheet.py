@@ -1,0 +1,193 @@
+"""Queries with their neighbours for people: a table, a sheet of pictures, an HTML page."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.resources import files as package_files
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import torch
+from PIL import Image
+
+from .. import files
+from ..explain import sheet
+from ..explain.sheet import Panel, Sheet
+from ..format import data_uri, visible, without_controls
+from ..inputs import FileInput, Input, TextInput
+from ..model import Model
+from ..presentation import Readable
+from ..problem import DATA, Problem
+from .collection import Collection, Files
+from .index import Result
+
+PICTURES = (".png", ".svg", ".html")
+WIDTH = 200  # pixels of a panel; a wider picture is scaled down
+CAPTION, EXCERPT = 24, 300  # characters of a caption, and of a text
+
+
+@dataclass(frozen=True)
+class Shown:
+    """An input as people see it: a picture, or the text itself."""
+
+    picture: Image.Image | None = None
+    text: str | None = None
+
+
+class Gallery:
+    """Shows the rows of a collection by their position, and queries."""
+
+    def __init__(self, model: Model, collection: Callable[[], Collection]) -> None:
+        self.model, self._open = model, collection
+        self._collection: Collection | None = None
+        self.readable = model.domain.capability(Readable)
+
+    @property
+    def collection(self) -> Collection:
+        """The collection, loaded when a row of it is first shown."""
+        if self._collection is None:
+            self._collection = self._open()
+        return self._collection
+
+    def query(self, value: Input) -> Shown:
+        if self.readable:
+            return Shown(text=self.readable.content(value))
+        return self._picture(self.model.domain.read(value, self.model.card.preprocessing))
+
+    def row(self, position: int, name: str) -> Shown:
+        """The row at a position. Raises Problem if it has another name: the data are no longer those of the index."""
+        collection = self.collection
+        if isinstance(collection, Files):
+            if position >= len(collection.names) or collection.names[position] != name:
+                position = collection.names.index(name) if name in collection.names else -1
+            if position < 0:
+                raise changed(name)
+            return self.query(collection.inputs[position])
+        for examples in collection.splits.values():
+            if position < len(examples):
+                if examples.names[position] != name:
+                    raise changed(name)
+                if self.readable and examples.originals is not None:
+                    return Shown(text=examples.originals[position])
+                return self._picture(examples[torch.tensor([position])][0][0].cpu())
+            position -= len(examples)
+        raise changed(name)
+
+    def _picture(self, inputs: Any) -> Shown:
+        picture = self.model.domain.show(inputs, None, self.model.card.preprocessing)
+        if picture.width > WIDTH:
+            height = max(1, round(picture.height * WIDTH / picture.width))
+            picture = picture.resize((WIDTH, height), Image.Resampling.LANCZOS)
+        return Shown(picture)
+
+
+def changed(name: str) -> Problem:
+    return Problem(
+        f"{name} is no longer where the index found it: the data have changed; build the index again with --in", DATA
+    )
+
+
+# --- a table ---------------------------------------------------------------------------------------------------------
+
+
+def rows(result: Result, gallery: Gallery) -> list[list[str]]:
+    """A row of cells for each neighbour: the similarity, its label, its name; of texts also the text."""
+    lines = []
+    for match, position in zip(result.matches, result.positions, strict=True):
+        text = gallery.row(position, match["input"]).text if gallery.readable else None
+        name = match["input"] if text is None else f"{match['input']}: {excerpt(text, 60)}"
+        lines.append([f"{match['similarity']:.3f}", visible(match["label"]), visible(name)])
+    return lines
+
+
+def excerpt(text: str, length: int = EXCERPT) -> str:
+    """The beginning of a text, on one line."""
+    line = " ".join(text.split())
+    return line if len(line) <= length else line[: length - 1] + "…"
+
+
+# --- a sheet ---------------------------------------------------------------------------------------------------------
+
+
+def write(path: Path, results: Sequence[Result], gallery: Gallery, force: bool) -> None:
+    """Writes the results as a sheet, .png or .svg, or as a page, .html."""
+    if path.suffix.lower() == ".html":
+        html = page(results, gallery).encode("utf-8", "replace").decode()
+        files.write_text(path, without_controls(html))
+    else:
+        sheet.write(sheet_of(results, gallery), path, force)
+
+
+def title(gallery: Gallery) -> str:
+    return f"Nearest neighbours by the features of {gallery.model.card.recipe or 'the network'}"
+
+
+def sheet_of(results: Sequence[Result], gallery: Gallery) -> Sheet:
+    """A row for each query: the query and its neighbours, the most similar first; a text in a line of its own."""
+    longest = max(len(result.matches) for result in results)
+    panels: list[Panel] = []
+    for result in results:
+        panels.append(_panel(gallery.query(result.query), f"query\n{name_of(result.query)}", gallery))
+        for match, position in zip(result.matches, result.positions, strict=True):
+            caption = [
+                f"{match['similarity']:.3f}",
+                shortened(match["label"]),
+                shortened(os.path.basename(match["input"])),
+            ]
+            panels.append(_panel(gallery.row(position, match["input"]), "\n".join(filter(None, caption)), gallery))
+        panels += [Panel(None)] * (longest - len(result.matches))
+    columns = 1 if gallery.readable else longest + 1
+    note = "Under each neighbour: the cosine of its features with those of the query, its label, its name."
+    return Sheet(title(gallery), panels, columns, None, note)
+
+
+def _panel(shown: Shown, caption: str, gallery: Gallery) -> Panel:
+    if shown.picture is not None:
+        return Panel(shown.picture, caption)
+    assert gallery.readable is not None
+    return Panel(gallery.readable.draw(excerpt(shown.text or "").split(" ")), caption.replace("\n", "  "))
+
+
+def name_of(query: Input) -> str:
+    """A short name of a query."""
+    return shortened(os.path.basename(query.path) if isinstance(query, FileInput) else query.name)
+
+
+def shortened(text: str, length: int = CAPTION) -> str:
+    return excerpt(visible(text), length)
+
+
+# --- a page ----------------------------------------------------------------------------------------------------------
+
+
+def page(results: Sequence[Result], gallery: Gallery) -> str:
+    """A self-contained HTML page: each query with its neighbours."""
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    source = package_files(files.__package__).joinpath("similar.html").read_text(encoding="utf-8")
+    queries = [
+        {
+            "name": "the text" if isinstance(result.query, TextInput) else result.query.name,
+            **as_html(gallery.query(result.query)),
+            "neighbours": [
+                {**match, **as_html(gallery.row(position, match["input"]))}
+                for match, position in zip(result.matches, result.positions, strict=True)
+            ],
+        }
+        for result in results
+    ]
+    return environment.from_string(source).render(title=title(gallery), queries=queries)
+
+
+def as_html(shown: Shown) -> dict[str, str | None]:
+    """A picture as an address, or a text."""
+    if shown.picture is None:
+        return {"picture": None, "text": shown.text}
+    content = BytesIO()
+    shown.picture.save(content, "PNG")
+    return {"picture": data_uri(content.getvalue()), "text": None}
