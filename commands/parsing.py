@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .. import DOMAINS, find
-from ..core import files
+from .. import find
 from ..core.problem import USAGE, Problem, did_you_mean
 from ..core.stdin import read_standard_input
 
@@ -48,22 +46,14 @@ def plan(
         if names := ", ".join(without_none(fixed)):
             raise Problem(f"--settings fixes the data and the network: leave out {names}", USAGE)
         tables = read_settings(settings)
-        return plan_from(tables, domain_of(tables["domain"]), changes | assigned)
+        return plan_from(tables, domain_of(tables["domain"]), changes | assigned, find)
     if domain is None or data is None:
         raise Problem("train takes a domain and data, as in: neocog train vision photos/", USAGE)
     value = domain_of(domain)
     check_names(assigned, value)
     options |= {name: assigned.pop(name) for name in set(assigned) & set(value.options)}
     spec = source(data, options, **split)
-    return Plan.of(value, spec, recipe, network, changes | assigned, weights and weights_of(weights))
-
-
-def weights_of(text: str) -> str:
-    """The file for --weights: of a model by its file, run folder or name, or a weights file of another library."""
-    if text in DOMAINS or os.path.isdir(text):
-        return str(find(text).absolute())
-    files.require_file(Path(text), "a model file, a run's folder, or weights of torchvision")
-    return str(Path(text).absolute())
+    return Plan.of(value, spec, recipe, network, changes | assigned, find(weights) if weights else None)
 
 
 def source(data: str, options: dict[str, Any], **fields: Any) -> DataSpec:

@@ -76,7 +76,7 @@ def train(
     ] = None,
     network: Annotated[str | None, flag('The text of a network: "conv(25, 3), relu, …, dense(classes)".')] = None,
     settings: Annotated[Path | None, flag("The settings.toml of a run, to train it again.")] = None,
-    weights: Annotated[str | None, flag("A pretrained model, or a torchvision state_dict.")] = None,
+    weights: Annotated[str | None, flag("A pretrained model (file, run folder or name), or a torchvision state_dict.")] = None,
     out: Annotated[str | None, flag("The run folder.", default="runs/DOMAIN-RECIPE-TIME")] = None,
     force: Annotated[bool, flag("Replace the run in --out.", None, "--force")] = False,
     epochs: EPOCHS = None,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -44,8 +45,11 @@ class Card:
     format: int = FORMAT
 
 
-def find(model: str) -> Path:
-    """The model file for a path: the file itself, or the one in a run folder. Raises Problem if there is none."""
+def find(model: str, names: Iterable[str] = ()) -> Path:
+    """The model file for a path: the file itself, or the one in a run folder. Raises Problem if there is none.
+
+    `names` are those of models that are no files, for a suggestion.
+    """
     path = Path(model)
     if os.path.isdir(path):
         if os.path.isfile(path / "model.safetensors"):
@@ -55,7 +59,7 @@ def find(model: str) -> Path:
         )
     if not os.path.exists(path):  # unlike Path.exists, False for any text that is too long for a path
         folder = "" if path.parent == Path() else f"{path.parent}/"
-        close = did_you_mean(path.name, files.names_in(path.parent), folder)
+        close = did_you_mean(path.name, files.names_in(path.parent), folder) or did_you_mean(model, names)
         raise Problem(f"{shortened(model, 300)} does not exist{close}; expected a model file or a run's folder", USAGE)
     return path
 

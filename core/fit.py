@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from math import prod
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -209,7 +208,7 @@ def initialise(plan: Plan, data: Data, network: Network, module: nn.Module, fron
     if initialization := plan.domain.capability(DataInitialization):
         remarks += initialization.initialize(module, data, plan.source)
     if plan.weights:
-        remarks += transfer.begin(network, module, plan.domain, data, Path(plan.weights))
+        remarks += transfer.begin(network, module, plan.domain, data, plan.weights)
     return remarks
 
 

@@ -13,6 +13,7 @@ from .capability import Capability
 from .data import DataSpec
 from .domain import Domain, Recipe
 from .layer import Layers
+from .model_source import ModelSource
 from .network import call, parse
 from .problem import DATA, USAGE, Problem, shortened
 from .schema import Between
@@ -69,7 +70,7 @@ class Plan:
     settings: Settings
     recipe: str | None = None  # "swift", "mlp(units=64)"
     network: str | None = None  # its text, where it is not the recipe's
-    weights: str | None = None  # a file of pretrained weights
+    weights: ModelSource | None = None  # what the initial weights are copied from
     task: str = Classify.name
     free: frozenset[str] = frozenset()  # of batch, epochs and augment, those that the user did not set: see `fitted`
 
@@ -81,7 +82,7 @@ class Plan:
         recipe: str | None = None,
         network: str | None = None,
         changes: dict[str, Any] | None = None,
-        weights: str | None = None,
+        weights: ModelSource | None = None,
         task: str = Classify.name,
     ) -> Plan:
         """The plan for a recipe or a network text; `changes` are the settings that the user set, or None.
@@ -92,7 +93,7 @@ class Plan:
         """
         if network is not None and recipe is not None:
             raise Problem("give --recipe or --network, not both", USAGE)
-        pretrained = transfer.pretrained(Path(weights), domain) if weights is not None else transfer.Pretrained()
+        pretrained = transfer.pretrained(weights, domain) if weights is not None else transfer.Pretrained()
         named_by_user = recipe is not None
         if network is None and recipe is None:
             recipe, network = pretrained.recipe, pretrained.network
@@ -148,7 +149,8 @@ class Plan:
         document = tomlkit.document()
         document.add(tomlkit.comment("neocog train --settings THIS-FILE runs this again."))
         header = {"neocog": neocog_version(), "domain": self.domain.name, "task": self.task, "recipe": self.recipe}
-        for name, value in (header | {"network": network, "weights": self.weights}).items():
+        weights = self.weights and self.weights.text
+        for name, value in (header | {"network": network, "weights": weights}).items():
             if value is not None:
                 document.add(name, tomlkit.item(value))
         for name, table in (("source", source), ("options", options), ("train", asdict(self.settings))):
@@ -179,9 +181,18 @@ def read_settings(path: Path) -> dict[str, Any]:
     return tables
 
 
-def plan_from(tables: dict[str, Any], domain: Domain, changes: dict[str, Any] | None = None) -> Plan:
-    """The plan in the tables of a settings.toml, with `changes` to its training settings."""
+def plan_from(
+    tables: dict[str, Any],
+    domain: Domain,
+    changes: dict[str, Any] | None = None,
+    find: Callable[[str], ModelSource] = ModelSource,
+) -> Plan:
+    """The plan in the tables of a settings.toml, with `changes` to its training settings.
+
+    `find` gives the model that its weights name; a run that is resumed has no need of it.
+    """
     source = DataSpec(**tables["source"], options=tables.get("options", {}))
     settings = Settings().changed(tables.get("train", {}), changes or {})
-    weights, task = tables.get("weights"), tables.get("task", Classify.name)
+    weights = find(tables["weights"]) if "weights" in tables else None
+    task = tables.get("task", Classify.name)
     return Plan(domain, source, settings, tables.get("recipe"), tables["network"], weights, task)

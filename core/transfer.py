@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from . import checkpoint
+from . import checkpoint, files
 from .capability import Capability
 from .checkpoint import Card
 from .combinators import Combinator
@@ -22,6 +22,7 @@ from .data import Data, Preprocessing
 from .domain import Domain
 from .layer import Layer
 from .model import card_network, put, require_numbers
+from .model_source import ModelSource
 from .modules import Bag, Embed, NGrams, Residual
 from .modules import Combinator as CombinatorModule
 from .network import Network
@@ -66,28 +67,29 @@ class Part(NamedTuple):
         return (str(self.layer), *((name, value.shape) for name, value in self.module.state_dict().items()))
 
 
-def begin(network: Network, module: nn.Module, domain: Domain, data: Data, file: Path) -> list[str]:
-    """Copies the weights in `file`, a model of neocog or a file that the domain reads, into a new network's module.
+def begin(network: Network, module: nn.Module, domain: Domain, data: Data, source: ModelSource) -> list[str]:
+    """Copies the weights of a model, or of a file that the domain reads, into a new network's module.
 
     Returns remarks on what was reinitialised. Raises Problem if the file cannot be read or no layer matches.
     """
-    if checkpoint.is_model(file):
-        return load_pretrained(network, module, checkpoint.card(file), checkpoint.read_tensors(file), domain, data)
+    if source.is_model:
+        return load_pretrained(network, module, source.card, source.weights(), domain, data)
     capability = domain.require(Transferable, "--weights")
     if capability.load_weights is None:
-        checkpoint.card(file)  # raises the Problem that says what is wrong with the file
+        checkpoint.card(source.path)  # raises the Problem that says what is wrong with the file
     assert capability.load_weights is not None
-    return capability.load_weights(module, file)
+    return capability.load_weights(module, source.path)
 
 
-def pretrained(file: Path, domain: Domain) -> Pretrained:
+def pretrained(source: ModelSource, domain: Domain) -> Pretrained:
     """The network of a model, with its labels left open; nothing for a file of other libraries."""
     capability = domain.capability(Transferable)
-    if not checkpoint.is_model(file):
+    if not source.is_model:
+        files.require_file(source.path, "a model file, a run's folder, or weights of torchvision")
         if capability is None or capability.load_weights is None:
-            checkpoint.card(file)  # raises the Problem that says what is wrong with the file
+            checkpoint.card(source.path)  # raises the Problem that says what is wrong with the file
         return Pretrained()
-    card = checkpoint.card(file)
+    card = source.card
     network = re.sub(rf"(.*\bdense\(){len(card.labels)}\b", r"\1classes", card.network)  # the last, as .* is greedy
     if card.domain != domain.name:
         return Pretrained(network=network)

@@ -3,16 +3,17 @@
 from dataclasses import replace
 from pathlib import Path
 
+import neocog
 import pytest
 import torch
 import toy
-from neocog.commands.parsing import weights_of
 from neocog.core import checkpoint, transfer
 from neocog.core.checkpoint import Card
 from neocog.core.constants import NetworkConstants
 from neocog.core.data import Data, DataSpec
 from neocog.core.fit import EpochEnded
 from neocog.core.initialize import initialize
+from neocog.core.model_source import ModelSource
 from neocog.core.network import Network, parse
 from neocog.core.plan import Plan
 from neocog.core.problem import Problem
@@ -39,7 +40,7 @@ def begun(text: str, file: Path, data: Data | None = None) -> tuple[torch.nn.Mod
     network = Network(SHAPE, parse(text))
     module = network.module()
     initialize(module, seed=1)
-    return module.eval(), transfer.begin(network, module, toy.DOMAIN, data or toy.data(), file)
+    return module.eval(), transfer.begin(network, module, toy.DOMAIN, data or toy.data(), ModelSource(str(file)))
 
 
 def answers(file: Path) -> torch.Tensor:
@@ -95,9 +96,8 @@ def test_word_vectors_are_copied_only_with_their_vocabulary(tmp_path):
     network = Network((1, 1, 8), parse(text))
     for preprocessing, shared in (({"vocabulary": "of this"}, False), (card.preprocessing, True)):
         module = network.module()
-        transfer.begin(
-            network, module, toy.DOMAIN, replace(toy.data(), preprocessing=preprocessing), tmp_path / "m.safetensors"
-        )
+        data = replace(toy.data(), preprocessing=preprocessing)
+        transfer.begin(network, module, toy.DOMAIN, data, ModelSource(str(tmp_path / "m.safetensors")))
         assert torch.equal(module[0].table.weight, theirs["0.table.weight"]) == shared
         assert torch.equal(module[1].weight, theirs["1.weight"])
 
@@ -124,7 +124,7 @@ def test_branches_and_vectors_of_shared_tokens_are_copied(tmp_path):
     for labels, initialised in ((toy.LABELS, "1 embed, 1 bag"), (["a", "b", "c"], "1 embed, 1 dense, 1 bag")):
         network, module, data = wordy(["", "", "film", "new", "good", "one"], labels, 2)
         before = {name: value.clone() for name, value in module.state_dict().items()}
-        (remark,) = transfer.begin(network, module, domain, data, tmp_path / "m.safetensors")
+        (remark,) = transfer.begin(network, module, domain, data, ModelSource(str(tmp_path / "m.safetensors")))
         count = initialised.count("1")
         assert remark == (
             f"--weights: {5 - count} layers copied from a model of toy, {count} initialised anew ({initialised}), "
@@ -146,7 +146,7 @@ def test_a_network_of_tokens_gets_the_vocabulary_of_the_new_data(tmp_path):
     card = Card("toy", text, (1, 1, 8), toy.LABELS, {"known": 50})
     checkpoint.save(tmp_path / "m.safetensors", Network((1, 1, 8), parse(text)).module().state_dict(), card)
     domain = toy.with_capability(NetworkConstants(lambda preprocessing: {"tokens": preprocessing["known"], "runs": 7}))
-    plan = Plan.of(domain, DataSpec("files"), weights=str(tmp_path / "m.safetensors"))
+    plan = Plan.of(domain, DataSpec("files"), weights=ModelSource(str(tmp_path / "m.safetensors")))
     assert plan.network == "embed(tokens, 4), globalmax, dense(classes)"
     assert (
         transfer.with_constants("ngrams(3, 7), bag(7, 2)", {"tokens": 50, "runs": 7}) == "ngrams(3, runs), bag(runs, 2)"
@@ -165,7 +165,7 @@ def test_inputs_are_preprocessed_as_for_the_pretrained_model(tmp_path):
 
     def options(card: Card, recipe: str | None = None, **typed: object) -> object:
         checkpoint.save(Path(file), weights, card)
-        return Plan.of(domain, DataSpec("files", options=typed), recipe, weights=file).source.options
+        return Plan.of(domain, DataSpec("files", options=typed), recipe, weights=ModelSource(file)).source.options
 
     assert options(card) == {"size": 8, "fit": "pad"}
     assert options(card, recipe="small") == {"size": 28, "fit": "pad"}
@@ -177,7 +177,7 @@ def test_inputs_are_preprocessed_as_for_the_pretrained_model(tmp_path):
 def test_layers_of_one_domain_initialise_another(tmp_path):
     """Another domain has other labels and perhaps other channels; the other layers are copied."""
     trained = saved(tmp_path / "m.safetensors", f"conv(6, 1), {SHALLOW}", ["a", "b", "c"], domain="sound")
-    plan = Plan.of(toy.DOMAIN, DataSpec("files"), weights=str(trained))
+    plan = Plan.of(toy.DOMAIN, DataSpec("files"), weights=ModelSource(str(trained)))
     module, remarks = begun(", ".join(map(str, plan.layers(3))), trained)
     theirs = checkpoint.read_tensors(trained)
     assert all(torch.equal(value, theirs[name]) for name, value in module.state_dict().items() if name[0] != "7")
@@ -200,17 +200,17 @@ def test_another_file_is_refused_by_a_domain_without_foreign_weights(tmp_path):
 def test_without_a_recipe_the_models_own_network_is_trained_further(tmp_path):
     """With its recipe at a fifth of the learning rate, or else its text with the number of new labels."""
     trained = saved(tmp_path / "m.safetensors", labels=["one", "two", "six"])
-    further = Plan.of(toy.DOMAIN, DataSpec("files"), weights=str(trained))
+    further = Plan.of(toy.DOMAIN, DataSpec("files"), weights=ModelSource(str(trained)))
     assert further.layers(5)[-1].units == 5 and further.layers(3) == parse(SHALLOW)
     scaled = f"{SHALLOW.replace('globalavg', 'globalavg, dense(3), relu')}, scale(0.5)"
     spread = saved(tmp_path / "s.safetensors", scaled, labels=["one", "two", "six"])
-    *before, last, _ = Plan.of(toy.DOMAIN, DataSpec("files"), weights=str(spread)).layers(5)
+    *before, last, _ = Plan.of(toy.DOMAIN, DataSpec("files"), weights=ModelSource(str(spread))).layers(5)
     assert last.units == 5 and before[-2].units == 3  # the last dense layer, whatever follows it
     card = replace(checkpoint.card(trained), recipe="small(width=6)")
     checkpoint.save(trained, checkpoint.read_tensors(trained), card)
-    further = Plan.of(toy.DOMAIN, DataSpec("files"), weights=str(trained))
+    further = Plan.of(toy.DOMAIN, DataSpec("files"), weights=ModelSource(str(trained)))
     assert (further.recipe, further.settings.lr) == ("small(width=6)", 0.002)
-    typed = Plan.of(toy.DOMAIN, DataSpec("files"), weights=str(trained), changes={"lr": 0.5})
+    typed = Plan.of(toy.DOMAIN, DataSpec("files"), weights=ModelSource(str(trained)), changes={"lr": 0.5})
     assert typed.settings.lr == 0.5
 
 
@@ -218,15 +218,16 @@ def test_models_are_named_by_file_by_run_and_by_name(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("run").mkdir()
     saved(Path("run/model.safetensors"))
-    assert weights_of("run") == str(tmp_path / "run/model.safetensors")
+    assert neocog.find("run").path == Path("run/model.safetensors")
+    assert neocog.find("run").text == str(tmp_path / "run/model.safetensors")
     (tmp_path / "vgg16.pth").touch()
-    assert weights_of("vgg16.pth") == str(tmp_path / "vgg16.pth")
-    assert checkpoint.card(Path(weights_of("go"))).domain == "go"
+    assert neocog.find("vgg16.pth").path == Path("vgg16.pth")
+    assert neocog.find("go").card.domain == "go"
 
 
 def test_a_run_is_resumed_without_its_pretrained_model(tmp_path):
     trained = saved(tmp_path / "m.safetensors")
-    plan = Plan.of(toy.DOMAIN, DataSpec("files"), weights=str(trained), changes={"epochs": 1, "batch": 16})
+    plan = Plan.of(toy.DOMAIN, DataSpec("files"), weights=ModelSource(str(trained)), changes={"epochs": 1, "batch": 16})
     world, device = toy.World(), torch.device("cpu")
     train(plan, RunFolder(tmp_path / "run"), [], world, device)
     trained.unlink()

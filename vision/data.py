@@ -46,7 +46,10 @@ def load(spec: DataSpec, labels: list[str] | None = None, preprocessing: Preproc
         lambda folder: build_cache(spec, labels, options, sources, cache, folder),
         lambda index: [settings(index.preprocessing["size"], index.preprocessing["colour"], options)],
     )
-    preprocessing = preprocessing or {name: entry[0].preprocessing[name] for name in PREPROCESSING}
+    if preprocessing is None:
+        preprocessing = {name: entry[0].preprocessing[name] for name in PREPROCESSING}
+        if len(options.scale.get("mean", ())) == len(preprocessing["mean"]):  # not if --colour differs from the model's
+            preprocessing |= options.scale
     return to_data(spec, labels, sources, entry, preprocessing, PICTURES, cache.remarks)
 
 

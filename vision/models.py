@@ -7,6 +7,7 @@ first dense layer expects; here the dense layer is built for the size at hand.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -177,13 +178,30 @@ def efficientnet_lite0(classes: int) -> Layers:
 
     It has no squeeze and excitation, and relu6 instead of swish. Its published weights expect pixels from −1 to 1.
     """
+    return _efficientnet_lite(classes, width=1.0, depth=1.0, drop=0.2)
+
+
+def efficientnet_lite1(classes: int) -> Layers:
+    """EfficientNet-Lite1: a tenth deeper than Lite0, for 240×240 pixels."""
+    return _efficientnet_lite(classes, width=1.0, depth=1.1, drop=0.2)
+
+
+def efficientnet_lite2(classes: int) -> Layers:
+    """EfficientNet-Lite2: a tenth wider and a fifth deeper than Lite0, for 260×260 pixels."""
+    return _efficientnet_lite(classes, width=1.1, depth=1.2, drop=0.3)
+
+
+def _efficientnet_lite(classes: int, width: float, depth: float, drop: float) -> Layers:
+    """The stem, the head and the number of blocks in the first and last stage do not scale, as in Google's code."""
     layers: list[Layer] = [*_relu6_unit(32, 3, stride=2)]
     channels = 32
-    for filters, count, size, stride, expansion in LITE0:
+    for stage, (filters, count, size, stride, expansion) in enumerate(LITE0):
+        filters = 8 * round(filters * width / 8 + 1e-9)
+        count = count if stage in (0, len(LITE0) - 1) else math.ceil(count * depth)
         for index in range(count):
             layers += _inverted(channels, filters, size, stride if index == 0 else 1, expansion)
             channels = filters
-    return (*layers, *_relu6_unit(1280, 1), globalavg, dropout(0.2), dense(classes))
+    return (*layers, *_relu6_unit(1280, 1), globalavg, dropout(drop), dense(classes))
 
 
 LITE0 = (  # filters, blocks, kernel size, stride of the first block and expansion of each stage
@@ -243,6 +261,12 @@ RECIPES: dict[str, Recipe] = {
     "resnet50": Recipe(resnet50, "ResNet-50 (He et al. 2016), as in torchvision", PHOTOS, LARGE, PHOTO),
     "efficientnet-lite0": Recipe(
         efficientnet_lite0, "EfficientNet-Lite0 (Tan and Le 2019): 4.7 M, for small devices", PHOTOS, LARGE, PHOTO
+    ),
+    "efficientnet-lite1": Recipe(
+        efficientnet_lite1, "EfficientNet-Lite1: 5.4 M, 240×240 pixels", PHOTOS, {"size": 240}, (3, 240, 240)
+    ),
+    "efficientnet-lite2": Recipe(
+        efficientnet_lite2, "EfficientNet-Lite2: 6.1 M, 260×260 pixels", PHOTOS, {"size": 260}, (3, 260, 260)
     ),
     "mlp": Recipe(mlp, "the fully connected baseline: two hidden layers of 512", {**DIGITS, "lr": 0.001}, input=DIGIT),
 }

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypedDict, TypeGuard
 
@@ -14,7 +15,7 @@ from ..core.sources.columns import TableOptions, table_options
 
 FITS = ("crop", "stretch", "pad")
 COLOURS = ("auto", "grey", "rgb")
-NAMES = ("size", "colour", "fit", "path_column", "label_column", "encoding", "cache")
+NAMES = ("size", "colour", "fit", "mean", "std", "path_column", "label_column", "encoding", "cache")
 SIDES = range(1, 4097)  # pixels; a larger picture takes more than 50 MB
 
 
@@ -33,7 +34,10 @@ class VisionPreprocessing(TypedDict):
 
 @dataclass(frozen=True)
 class Options:
-    """`size` is (height, width) in pixels, None if the pictures decide, as `colour` "auto" lets them do."""
+    """`size` is (height, width) in pixels, None if the pictures decide, as `colour` "auto" lets them do.
+
+    `scale` is the mean and std that the channels are normalised with; {} if they are measured on the training set.
+    """
 
     size: tuple[int, int] | None
     colour: str
@@ -41,6 +45,7 @@ class Options:
     table: TableOptions
     cache: Path
     progress: Progress | None = None
+    scale: Mapping[str, list[float]] = field(default_factory=dict)
 
 
 def options_of(spec: DataSpec, preprocessing: Preprocessing | None) -> Options:
@@ -58,14 +63,30 @@ def options_of(spec: DataSpec, preprocessing: Preprocessing | None) -> Options:
         table,
         cache,
         spec.progress,
+        channel_scale(options),
     )
 
 
+def channel_scale(options: Mapping[str, Any]) -> dict[str, list[float]]:
+    """The mean and std among the options, a number for each channel. Raises Problem for one without the other."""
+    values = {name: options[name] for name in ("mean", "std") if options.get(name) is not None}
+    if not values:
+        return {}
+    for numbers in values.values():
+        if not isinstance(numbers, list) or not all(type(number) in (int, float) for number in numbers):
+            raise Problem("mean and std are lists with a number for each channel, where white is 1", USAGE)
+    mean, std = values.get("mean", []), values.get("std", [])
+    if len(mean) != len(std) or not all(0 < number <= 1 for number in std):
+        raise Problem("mean and std have a number for each channel, where white is 1; std is above 0", USAGE)
+    return {"mean": [float(number) for number in mean], "std": [float(number) for number in std]}
+
+
 def form(preprocessing: Preprocessing) -> dict[str, Any]:
-    """The options that bring other pictures to the form of a model."""
+    """The options that bring other pictures to the form of a model and scale their channels as in its training."""
     height, width = preprocessing["size"]
-    square = {"size": int(height)} if height == width else {}
-    return {**square, "colour": preprocessing["colour"], "fit": preprocessing["fit"]}
+    square: dict[str, Any] = {"size": int(height)} if height == width else {}
+    scale = {name: list(preprocessing[name]) for name in ("mean", "std") if name in preprocessing}
+    return square | {"colour": preprocessing["colour"], "fit": preprocessing["fit"]} | scale
 
 
 def side(size: Any) -> tuple[int, int] | None:

