@@ -74,6 +74,8 @@ def train(
     recipe: str | None = None,
     network: str | None = None,
     weights: str | None = None,
+    keep: str | None = None,
+    freeze: bool = False,
     out: str | None = None,
     force: bool = False,
     options: dict[str, Any] | None = None,
@@ -84,7 +86,8 @@ def train(
 ) -> Model:
     """Train a network of a domain on `data` and return the best model; the run is kept in the folder `out`.
 
-    `weights` is a pretrained model; without a recipe or a network, its network is trained further.
+    `weights` is a pretrained model; without a recipe or a network, its network is trained further. `keep` ("all", "12")
+    keeps its first layers and gives it a new head, `freeze` freezes them.
     `settings` are those of core/settings.py (epochs, batch, lr, …), `options` those of the domain (size, colour, …).
     `callback` is called with every event of core/fit.py; if it returns True, the training stops after the step, and
     the model is that of the kept epoch. `listeners` are called with every event as well, and may return further events.
@@ -98,7 +101,9 @@ def train(
     from .core.problem import INTERRUPTED, Problem
 
     source = DataSpec(data, options=options or {})
-    plan = Plan.of(domain(name), source, recipe, network, settings, find(weights) if weights else None, task)
+    plan = Plan.of(
+        domain(name), source, recipe, network, settings, find(weights) if weights else None, task, keep, freeze
+    )
     device = devices.choose(plan.settings.device)
     run = runs.RunFolder(out, force)
 

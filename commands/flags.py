@@ -47,6 +47,26 @@ ADVERSARIAL = Annotated[
     ),
 ]
 SEED = Annotated[int | None, flag("Seed of all random numbers.", "Training", default="0")]
+KEEP = Annotated[
+    str | None,
+    flag(
+        "Keep the first N layers of --weights, those up to a layer, or all; cut the others, and add a new head.",
+        "Transfer",
+        default="all with the same head, if the labels are the same",
+    ),
+]
+FREEZE = Annotated[
+    bool, flag("Freeze the kept layers: only the head is trained, on features computed once.", "Transfer", "--freeze")
+]
+HEAD_FIRST = Annotated[
+    bool,
+    flag(
+        "Solve the head first, then train all layers, the first ones at a lower rate (LP-FT); the default for "
+        "efficientnet-lite0.",
+        "Transfer",
+        "--head-first",
+    ),
+]
 TENSORBOARD = Annotated[
     bool, flag("Write event files for TensorBoard into the run folder.", "Training", "--tensorboard")
 ]

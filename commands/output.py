@@ -96,6 +96,9 @@ def introduction(training: Training, folder: Path) -> None:
     shape = "×".join(map(str, network.input))
     outputs = len(training.task.labels)
     say(f"{training.plan.recipe or 'network'}: {shape} to {outputs}, {network.parameters:,} parameters")
+    if training.origins:
+        rows = [[row.layers, row.text, row.weights, row.training] for row in training.origins]
+        say("\n".join(columns([["layer", "", "weights", ""], *rows])))
     say(f"{describe(training.trainer.device)}; writing {folder}/")
 
 

@@ -25,7 +25,7 @@ def plan(
     data: str | None,
     recipe: str | None,
     network: str | None,
-    weights: str | None,
+    initial: dict[str, Any],
     changes: dict[str, Any],
     assignments: list[str],
     options: dict[str, Any],
@@ -33,16 +33,17 @@ def plan(
 ) -> Plan:
     """The plan of a training; None stands for what was not given.
 
-    `changes` are settings of training, `options` those of the domain, `assignments` the texts after --set, for both,
-    and `split` the fields of DataSpec. Raises Problem if they do not go together.
+    `changes` are settings of training, `options` those of the domain, `assignments` the texts after --set, for both.
+    `initial` says what the initial weights are (weights, keep, freeze), and `split` the fields of DataSpec. Raises
+    Problem if they do not go together.
     """
     from .. import domain as domain_of
     from ..core.plan import Plan, plan_from, read_settings
 
     assigned = parse_assignments(assignments)
     if settings is not None:
-        fixed = {"DOMAIN": domain, "DATA": data, "--recipe": recipe, "--network": network, "--weights": weights}
-        fixed |= {f"--{name.replace('_', '-')}": value for name, value in (options | split).items()}
+        fixed = {"DOMAIN": domain, "DATA": data, "--recipe": recipe, "--network": network}
+        fixed |= {f"--{name.replace('_', '-')}": value for name, value in (initial | options | split).items()}
         if names := ", ".join(without_none(fixed)):
             raise Problem(f"--settings fixes the data and the network: leave out {names}", USAGE)
         tables = read_settings(settings)
@@ -53,7 +54,9 @@ def plan(
     check_names(assigned, value)
     options |= {name: assigned.pop(name) for name in set(assigned) & set(value.options)}
     spec = source(data, options, **split)
-    return Plan.of(value, spec, recipe, network, changes | assigned, find(weights) if weights else None)
+    weights = find(initial["weights"]) if initial["weights"] else None
+    keep, freeze = initial["keep"], bool(initial["freeze"])
+    return Plan.of(value, spec, recipe, network, changes | assigned, weights, keep=keep, freeze=freeze)
 
 
 def source(data: str, options: dict[str, Any], **fields: Any) -> DataSpec:

@@ -30,8 +30,11 @@ from .flags import (
     DEVICE,
     EPOCHS,
     FIT,
+    FREEZE,
     GROUP_BY,
+    HEAD_FIRST,
     JSON,
+    KEEP,
     LABEL_COLUMN,
     LABEL_LEVEL,
     LR,
@@ -76,7 +79,12 @@ def train(
     ] = None,
     network: Annotated[str | None, flag('The text of a network: "conv(25, 3), relu, …, dense(classes)".')] = None,
     settings: Annotated[Path | None, flag("The settings.toml of a run, to train it again.")] = None,
-    weights: Annotated[str | None, flag("A pretrained model (file, run folder or name), or a torchvision state_dict.")] = None,
+    weights: Annotated[
+        str | None, flag("A pretrained model (file, run folder or name), or a torchvision state_dict.")
+    ] = None,
+    keep: KEEP = None,
+    freeze: FREEZE = False,
+    head_first: HEAD_FIRST = False,
     out: Annotated[str | None, flag("The run folder.", default="runs/DOMAIN-RECIPE-TIME")] = None,
     force: Annotated[bool, flag("Replace the run in --out.", None, "--force")] = False,
     epochs: EPOCHS = None,
@@ -126,10 +134,11 @@ def train(
     [bold]neocog train vision mnist --recipe keras-digits --epochs 5[/bold]
     [bold]neocog train speech words/ --pattern '{label}_{speaker}_{take}' --group-by speaker[/bold]
     [bold]neocog train vision photos.zip --network "conv(16, 3), relu, globalmax, dense(classes)"[/bold]
+    [bold]neocog train vision photos/ --weights efficientnet-lite0 --keep all --freeze[/bold]
     [bold]neocog train go games/ --weights go[/bold]
     """
     changes = {"epochs": epochs, "batch": batch, "lr": lr, "optimiser": optimiser, "augment": augment, "seed": seed}
-    changes |= {"device": device, "precision": precision, "adversarial": adversarial}
+    changes |= {"head_first": head_first or None, "device": device, "precision": precision, "adversarial": adversarial}
     changes |= {"accumulate": accumulate, "patience": patience, "threads": threads}
     options = {"size": size, "colour": colour, "fit": fit, "cache": cache, "seconds": seconds, "rate": rate}
     options |= {"pattern": pattern, "test_where": test_where, "valid_where": valid_where}
@@ -138,7 +147,8 @@ def train(
     options |= {"planes": planes}
     split_fields = {"test": test, "valid": valid, "group_by": group_by, "test_share": test_share, "split": split}
     split_fields |= {"valid_share": valid_share, "unknown": unknown, "max_bad": max_bad}
-    plan = parsing.plan(settings, domain, data, recipe, network, weights, changes, set_ or [], options, split_fields)
+    initial = {"weights": weights, "keep": keep, "freeze": freeze or None}
+    plan = parsing.plan(settings, domain, data, recipe, network, initial, changes, set_ or [], options, split_fields)
     _train(plan, out, force, tensorboard, quiet, json)
 
 

@@ -66,6 +66,7 @@ def summary_of(run: RunFolder, metrics: Mapping[str, Any]) -> dict[str, Any]:
         "device": devices.describe(training.trainer.device),
         "versions": versions.versions(),
         "remarks": training.remarks,
+        "origins": [origin._asdict() for origin in training.origins],
     }
 
 
@@ -80,7 +81,7 @@ def page_of(
 ) -> dict[str, Any]:
     """What report.write needs."""
     training = run.training
-    names = ("task", "recipe", "labels", "counts", "device", "versions", "seconds", "scored_on", "remarks")
+    names = ("task", "recipe", "labels", "counts", "device", "versions", "seconds", "scored_on", "remarks", "origins")
     return {name: summary[name] for name in names} | {
         "title": run.folder.name,
         "domain": training.plan.domain.name,

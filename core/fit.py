@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import prod
 from typing import Any
 
@@ -16,9 +16,11 @@ import torch
 from torch import Tensor, nn
 
 from . import device as devices
-from . import transfer
+from . import keep, transfer
 from .constants import network_constants
 from .data import Data
+from .frozen import features
+from .head import solve_head
 from .initialize import DataInitialization, freeze_whitening, initialize, whiten
 from .network import Network
 from .plan import Plan
@@ -43,6 +45,7 @@ class Training:
     selection: Selection = field(default_factory=Selection)
     seconds: float = 0.0  # over all sittings
     remarks: list[str] = field(default_factory=list)  # of the data, the initialisation and the steps
+    origins: list[keep.Origin] = field(default_factory=list)  # what the initial weights are; empty when resumed
     stop_requested: bool = False
 
     def stop(self) -> None:
@@ -146,6 +149,9 @@ def fit(
     training = build(plan, data, world or devices.World(), device or devices.choose(plan.settings.device), state)
     yield Begun(training)
     yield from (Remark(text) for text in training.remarks)
+    if state is None and training.plan.settings.head_first:
+        training.trainer.remarks.append(solve_head(training.trainer, training.data.train))
+        yield from _new_remarks(training)
     yield from _steps(training)
 
 
@@ -160,21 +166,25 @@ def build(plan: Plan, data: Data, world: devices.World, device: torch.device, st
     plan.domain.augment(plan.settings.augment, data.extras)  # raises Problem for an unknown augmentation
     frontend = plan.domain.frontend(data.preprocessing)
     sample = frontend(data.train.inputs[:2])
-    network, module = build_network(plan, data, task, sample)
+    plan, network, module = build_network(plan, data, task, sample)
     if plan.settings.patience and not len(data.valid):
         raise Problem(
             "--patience compares epochs by the validation split, and there is none; raise --valid-share", USAGE
         )
     devices.use_threads(plan.settings.threads)
     remarks = [*data.remarks, *small_validation(len(data.valid))]
+    origins: list[keep.Origin] = []
     if state is None:
-        remarks += initialise(plan, data, network, module, frontend)
+        loaded = initialise(plan, data, network, module, frontend)
+        remarks += loaded.remarks
+        if plan.weights:
+            origins = keep.origins(network, module, loaded.modules, plan.weights.name, plan.settings)
     elif plan.settings.whiten:
         freeze_whitening(module)
     trainer = Trainer(
         task, frontend, module, plan.settings, device, world, network.right_context, adversary_of(plan, task)
     )
-    training = Training(plan, data, task, network, trainer, remarks=remarks)
+    training = Training(plan, data, task, network, trainer, remarks=remarks, origins=origins)
     if state is not None:
         try:
             trainer.restore(state.tensors, state.values)
@@ -184,21 +194,31 @@ def build(plan: Plan, data: Data, world: devices.World, device: torch.device, st
     return training
 
 
-def build_network(plan: Plan, data: Data, task: Task, sample: Tensor) -> tuple[Network, nn.Module]:
-    """The network for maps like `sample` (B, C, H, W), and its module, tried on it. Raises Problem for a misfit."""
+def build_network(plan: Plan, data: Data, task: Task, sample: Tensor) -> tuple[Plan, Network, nn.Module]:
+    """The network for maps like `sample` (B, C, H, W), and its module, tried on it; the plan for it.
+
+    Raises Problem for a misfit.
+    """
     channels, height, width = sample.shape[1:]
     layers = plan.layers(len(task.labels), network_constants(plan.domain, data.preprocessing))
     network = Network((channels, height, width), layers)
+    if plan.keep is not None:
+        kept = keep.kept_layers(network, plan.keep, len(task.labels))
+        if kept.layers != network.layers:
+            network = Network(network.input, kept.layers)
+            plan = replace(plan, recipe=None, network=str(network))
+        frozen = keep.without_dropout(network.layers, kept.kept) if plan.freeze else plan.settings.frozen
+        plan = replace(plan, settings=replace(plan.settings, frozen=frozen), keep=None, freeze=False)
     task.check_output(network.output)
     devices.require_memory(network.numbers + 2 * max(prod(row.output) for row in network.rows), str(network))
     module = network.module()
     with torch.inference_mode():
         module.eval()(sample)
-    return network, module
+    return plan, network, module
 
 
-def initialise(plan: Plan, data: Data, network: Network, module: nn.Module, frontend: nn.Module) -> list[str]:
-    """Sets the initial weights; returns remarks on what was taken from the data or from a pretrained model."""
+def initialise(plan: Plan, data: Data, network: Network, module: nn.Module, frontend: nn.Module) -> transfer.Loaded:
+    """Sets the initial weights; returns what was taken from a pretrained model, with remarks on it and on the data."""
     initialize(module, plan.settings.seed, plan.settings.dirac)
     if plan.settings.whiten:
         rng = torch.Generator().manual_seed(plan.settings.seed)
@@ -207,9 +227,10 @@ def initialise(plan: Plan, data: Data, network: Network, module: nn.Module, fron
     remarks = []
     if initialization := plan.domain.capability(DataInitialization):
         remarks += initialization.initialize(module, data, plan.source)
+    loaded = transfer.Loaded()
     if plan.weights:
-        remarks += transfer.begin(network, module, plan.domain, data, plan.weights)
-    return remarks
+        loaded = transfer.begin(network, module, plan.domain, data, plan.weights)
+    return loaded._replace(remarks=[*remarks, *loaded.remarks])
 
 
 # --- train ---------------------------------------------------------------------------------------------------------
@@ -219,9 +240,12 @@ def _steps(training: Training) -> Iterator[Event]:
     trainer, data, plan = training.trainer, training.data, training.plan
     extras = {name: value.to(trainer.device) for name, value in data.extras.items()}
     augment = plan.domain.augment(plan.settings.augment, extras)
-    valid = data.valid.subsample(plan.settings.checked)
+    train, valid = data.train, data.valid.subsample(plan.settings.checked)
+    if trainer.frozen is not None and plan.settings.augment.strip() in ("", "none") and not trainer.adversary:
+        train, valid = features(trainer, train), features(trainer, valid)
+        trainer.has_features = True
     sitting = time.perf_counter() - training.seconds
-    for step in () if training.out_of_patience else steps(trainer, data.train, valid, augment):
+    for step in () if training.out_of_patience else steps(trainer, train, valid, augment):
         training.seconds = time.perf_counter() - sitting
         yield from _new_remarks(training)
         if step.epoch is not None:

@@ -35,12 +35,14 @@ def optimiser(network: nn.Module, settings: Settings) -> Optimiser:
     if settings.optimiser == "muon":
         filters = [p for _, p in trainable if p.ndim == 4]
         remaining = [p for _, p in trainable if p.ndim != 4]
-        return Muon(_groups((filters, settings.lr, 0.0), (remaining, settings.adam_lr, 0.0)), settings.momentum)
+        groups = _groups((filters, settings.lr, 0.0), (remaining, settings.adam_lr, 0.0))
+        return Muon(by_depth(groups, network, settings.lr_first), settings.momentum)
     matrices = [(name, p) for name, p in trainable if p.ndim > 1 and not name.endswith("bias")]
     weights = [p for _, p in matrices if not any(p is table for table in tables)]
     vectors = [p for name, p in trainable if p.ndim <= 1 or name.endswith("bias")]
     groups = _groups((weights, settings.lr, settings.weight_decay), (vectors, settings.lr, 0.0))
     groups += [group | {"rows": True} for group in _groups((tables, settings.lr, 0.0))]
+    groups = by_depth(groups, network, settings.lr_first)
     return {"sgd": Sgd, "adamw": AdamW}[settings.optimiser](groups, settings.momentum)
 
 
@@ -51,6 +53,27 @@ def _groups(*groups: tuple[Sequence[Tensor], float, float]) -> list[Group]:
         for params, lr, decay in groups
         if params
     ]
+
+
+def by_depth(groups: list[Group], network: nn.Module, first: float) -> list[Group]:
+    """Returns groups whose learning rates fall geometrically from the last layer to `first` of it in the first one.
+
+    Depth counts the layers at the top of the network that have trainable parameters (discriminative fine-tuning; Howard
+    and Ruder 2018, arXiv:1801.06146, section 3.2, with a factor for the network instead of one for each layer).
+    """
+    if first == 1:
+        return groups
+    layers = [[p for p in layer.parameters() if p.requires_grad] for layer in network.children()]
+    trained = [params for params in layers if params]
+    steps = max(1, len(trained) - 1)
+    factors = {p: first ** ((steps - depth) / steps) for depth, params in enumerate(trained) for p in params}
+    split = []
+    for group in groups:
+        for factor in dict.fromkeys(factors[p] for p in group["params"]):
+            params = [p for p in group["params"] if factors[p] == factor]
+            lr = group["max_lr"] * factor
+            split.append(group | {"params": params, "max_lr": lr, "lr": lr})
+    return split
 
 
 def large_tables(network: nn.Module) -> list[nn.Embedding]:

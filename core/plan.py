@@ -12,7 +12,9 @@ from . import files, schema, transfer
 from .capability import Capability
 from .data import DataSpec
 from .domain import Domain, Recipe
+from .keep import kept_layers
 from .layer import Layers
+from .model import card_network
 from .model_source import ModelSource
 from .network import call, parse
 from .problem import DATA, USAGE, Problem, shortened
@@ -23,6 +25,15 @@ from .versions import neocog_version
 
 MIN_STEPS = 25  # of an epoch
 LARGE, MAX_EPOCHS = 20_000, 60  # examples from which a recipe's epochs are enough; epochs of a small set at most
+# Of the layers of a pretrained model in front of a new head: LP-FT, and a head on frozen layers (docs/tried.md).
+FINE_TUNING: dict[str, Any] = {
+    "optimiser": "adamw", "lr": 3e-4, "weight_decay": 0.05, "schedule": "cosine", "warmup": 0.1, "smoothing": 0.1,
+    "batch": 16, "epochs": 10, "head_first": True, "lr_first": 0.1,
+}  # fmt: skip
+FROZEN: dict[str, Any] = {
+    "optimiser": "adamw", "lr": 1e-4, "schedule": "cosine", "warmup": 0.0, "batch": 64, "epochs": 10, "augment": "none",
+    "head_first": True,
+}  # fmt: skip
 PRETRAINED_LR = 0.2  # multiplies a recipe's learning rates for pretrained weights
 
 
@@ -71,6 +82,8 @@ class Plan:
     recipe: str | None = None  # "swift", "mlp(units=64)"
     network: str | None = None  # its text, where it is not the recipe's
     weights: ModelSource | None = None  # what the initial weights are copied from
+    keep: str | None = None  # how many first layers, or up to which one; the others give way to a new head
+    freeze: bool = False  # whether the kept layers are frozen
     task: str = Classify.name
     free: frozenset[str] = frozenset()  # of batch, epochs and augment, those that the user did not set: see `fitted`
 
@@ -84,35 +97,53 @@ class Plan:
         changes: dict[str, Any] | None = None,
         weights: ModelSource | None = None,
         task: str = Classify.name,
+        keep: str | None = None,
+        freeze: bool = False,
     ) -> Plan:
         """The plan for a recipe or a network text; `changes` are the settings that the user set, or None.
 
         Without either, the network is that of the model `weights`, or the domain's default recipe. Options of the
         domain are, in this order: set by the user, of a recipe that the user named, of that model, of the recipe.
-        Raises Problem for unknown names, and for a recipe beside a network.
+        `keep` cuts the network (core/keep.py), `freeze` freezes what is kept, by default all. Raises Problem for
+        unknown names, for a recipe beside a network, and for what cannot be kept.
         """
+        changes = {name: value for name, value in (changes or {}).items() if value is not None}
+        if weights is None and (keep is not None or freeze or changes.get("head_first")):
+            raise Problem(
+                "--keep, --freeze and --head-first are for the layers of a pretrained model; name it, as in "
+                "--weights efficientnet-lite0",
+                USAGE,
+            )
+        if freeze and keep is None:
+            keep = "all"
         if network is not None and recipe is not None:
             raise Problem("give --recipe or --network, not both", USAGE)
         pretrained = transfer.pretrained(weights, domain) if weights is not None else transfer.Pretrained()
         named_by_user = recipe is not None
+        if keep is not None and weights is not None and weights.is_model and recipe is None and network is None:
+            kept_layers(card_network(weights.card), keep, 2)  # raises Problem before the data are read
+        # A published model has no settings of its own that its training could go on with.
+        tuned = weights is not None and (keep is not None or "head_first" in changes or weights.named is not None)
         if network is None and recipe is None:
             recipe, network = pretrained.recipe, pretrained.network
         set_by_user = {name: value for name, value in source.options.items() if value is not None}
         if network is not None:
             source = replace(source, options={**pretrained.options, **set_by_user})
-            return cls(domain, source, Settings().changed(changes or {}), None, network, weights, task)
+            settings = Settings().changed(_tuning(freeze) if tuned else {}, changes)
+            return cls(domain, source, settings, None, network, weights, keep, freeze, task)
         recipe = recipe or domain.default
         entry, _, _ = find_recipe(domain, recipe)
         defaults = {**pretrained.options, **entry.options} if named_by_user else {**entry.options, **pretrained.options}
-        changes = {name: value for name, value in (changes or {}).items() if value is not None}
         settings = Settings().changed(entry.settings)
-        if weights is not None:  # a high rate would destroy what is learned already
+        if tuned:
+            settings = Settings(augment=settings.augment).changed(_tuning(freeze))
+        elif weights is not None:  # a high rate would destroy what is learned already
             lr, adam_lr = settings.lr * PRETRAINED_LR, settings.adam_lr * PRETRAINED_LR
             settings = replace(settings, lr=lr, adam_lr=adam_lr)
         settings = settings.changed(changes)
         source = replace(source, options={**defaults, **set_by_user})
-        free = frozenset({"batch", "epochs", "augment"} - changes.keys())
-        return cls(domain, source, settings, recipe, None, weights, task, free)
+        free = frozenset(({"augment"} if tuned else {"batch", "epochs", "augment"}) - changes.keys())
+        return cls(domain, source, settings, recipe, None, weights, keep, freeze, task, free)
 
     def fitted(self, examples: int, labels: list[str]) -> Plan:
         """The plan with the settings in `free` adapted to so many training examples of these labels.
@@ -159,6 +190,10 @@ class Plan:
         return tomlkit.dumps(document)
 
 
+def _tuning(freeze: bool) -> dict[str, Any]:
+    return FROZEN if freeze else FINE_TUNING
+
+
 def find_recipe(domain: Domain, text: str) -> tuple[Recipe, list[Any], dict[str, Any]]:
     """A recipe of the domain, with its arguments and keyword arguments. Raises Problem for an unknown one."""
     name, arguments, keywords = call(text, domain.recipes, f"recipe of {domain.name}")
@@ -195,4 +230,4 @@ def plan_from(
     settings = Settings().changed(tables.get("train", {}), changes or {})
     weights = find(tables["weights"]) if "weights" in tables else None
     task = tables.get("task", Classify.name)
-    return Plan(domain, source, settings, tables.get("recipe"), tables["network"], weights, task)
+    return Plan(domain, source, settings, tables.get("recipe"), tables["network"], weights, task=task)

@@ -25,6 +25,7 @@ from . import device as devices
 from .data import Examples
 from .domain import Augment
 from .feed import fetch_batch, predict_proba, prefetcher, to_device_if_fits
+from .frozen import split
 from .lazy import Prefetcher
 from .optimise import EMA, apply_max_norm, large_tables, lr_schedule, optimiser
 from .problem import Problem
@@ -90,11 +91,13 @@ class Trainer:
         self.adversary = adversary
         self.frontend = frontend.to(device)
         self.layout = devices.memory_format(network, device)
-        self.dtype = devices.number_format(device, settings.precision)
         self.network = devices.lay_out(network.to(device), self.layout)
+        self.frozen, self.trained = split(self.network, settings.frozen)
+        self.dtype = devices.number_format(device, settings.precision, self.trained)
+        self.has_features = False  # whether inputs are what the frozen layers give
         self.runs = self._wrapped()
         self.optimiser = optimiser(self.network, settings)
-        sparse = settings.optimiser == "adamw" and not settings.clip and self.runs is self.network
+        sparse = settings.optimiser == "adamw" and not settings.clip and self.runs is self.trained
         for table in large_tables(self.network):  # their gradient may hold only the rows that a batch uses
             table.sparse = sparse and device.type == "cpu"
         self.ema = EMA(self.network, settings.average)
@@ -109,7 +112,7 @@ class Trainer:
         self.prefetcher: Prefetcher | None = None  # fetches batches that are not resident
 
     def _wrapped(self) -> nn.Module:
-        network: nn.Module = self.network
+        network: nn.Module = self.trained
         if self.world.size > 1:
             network = DistributedDataParallel(network)
         return torch.compile(network) if self.settings.compile else network  # type: ignore[return-value]
@@ -145,13 +148,10 @@ class Trainer:
         for chunk in self._cut(batch):
             inputs, targets = self.prefetcher(chunk) if self.prefetcher else fetch_batch(examples, chunk, self.device)
             with self.precision():
-                inputs, targets = augment.inputs(inputs, targets, rng)
-                if self.adversary and self.adversary.on == "inputs":
-                    inputs = self.adversary(self._direct_logits, inputs.float(), targets, rng)
-                maps, targets = augment.maps(self.frontend(inputs), targets, rng)
-                if self.adversary and self.adversary.on == "maps":
-                    maps = self.adversary(self._direct_logits_of_maps, maps.float(), targets, rng)
-                logits = self._through(maps)
+                if self.has_features:
+                    logits = self.runs(self._laid(inputs))
+                else:
+                    logits, targets = self._augmented_logits(augment, inputs, targets, rng)
             loss = self.task.loss(logits.float(), targets, self.settings.smoothing)
             (loss * (len(chunk) / len(batch))).backward()
             sums[0] += loss.detach() * len(chunk)
@@ -168,12 +168,26 @@ class Trainer:
         full = -(-self.settings.step_size // (self.world.size * self.micro_batches))  # examples of a part
         return batch.tensor_split(min(self.micro_batches, -(-len(batch) // full)))
 
+    def _augmented_logits(
+        self, augment: Augment, inputs: Tensor, targets: Tensor, rng: torch.Generator
+    ) -> tuple[Tensor, Tensor]:
+        inputs, targets = augment.inputs(inputs, targets, rng)
+        if self.adversary and self.adversary.on == "inputs":
+            inputs = self.adversary(self._direct_logits, inputs.float(), targets, rng)
+        maps, targets = augment.maps(self.frontend(inputs), targets, rng)
+        if self.adversary and self.adversary.on == "maps":
+            maps = self.adversary(self._direct_logits_of_maps, maps.float(), targets, rng)
+        return self._through(maps), targets
+
     def _direct_logits(self, inputs: Tensor) -> Tensor:
         return self._direct_logits_of_maps(self.frontend(inputs))
 
     def _direct_logits_of_maps(self, maps: Tensor) -> Tensor:
         # Past DistributedDataParallel, whose processes would wait for the backward pass of each forward pass.
-        return self.network(maps.contiguous(memory_format=self.layout))  # type: ignore[no-any-return]
+        return self.network(self._laid(maps))  # type: ignore[no-any-return]
+
+    def _laid(self, maps: Tensor) -> Tensor:
+        return maps.contiguous(memory_format=self.layout) if maps.dim() == 4 else maps
 
     def precision(self) -> AbstractContextManager[Any]:
         """Autocast to the number format of the device."""
@@ -181,10 +195,25 @@ class Trainer:
 
     def logits(self, inputs: Tensor) -> Tensor:
         """(B, …) inputs on the device -> (B, K) logits."""
+        if self.has_features:
+            return self.runs(self._laid(inputs))  # type: ignore[no-any-return]
         return self._through(self.frontend(inputs))
 
+    def frozen_maps(self, inputs: Tensor) -> Tensor:
+        """(B, …) inputs on the device -> what the frozen layers give."""
+        assert self.frozen is not None, "layers are frozen"
+        return self.frozen(self._laid(self.frontend(inputs)))  # type: ignore[no-any-return]
+
     def _through(self, maps: Tensor) -> Tensor:
-        return self.runs(maps.contiguous(memory_format=self.layout))  # type: ignore[no-any-return]
+        maps = self._laid(maps)
+        if self.frozen is not None:
+            with torch.no_grad():
+                maps = self.frozen(maps)
+        return self.runs(maps)  # type: ignore[no-any-return]
+
+    def restart_average(self) -> None:
+        """Begins the average of the weights with those of now."""
+        self.ema = EMA(self.network, self.settings.average)
 
     @contextmanager
     def inference(self) -> Iterator[None]:
@@ -192,7 +221,7 @@ class Trainer:
         self.network.eval()
         with self.ema.in_place(), torch.inference_mode(), self.precision():
             yield
-        self.network.train()
+        self.trained.train()
 
     def _seeded(self) -> torch.Generator:
         """Seeds this step: torch's default generator for dropout, and the returned one for augmentation."""
@@ -314,7 +343,7 @@ def steps(trainer: Trainer, examples: Examples, valid: Examples, augment: Augmen
     total = epoch_steps * settings.epochs
     trainer.prefetcher = prefetcher(examples, device)
     good, start = trainer.copy(), time.perf_counter() - trainer.seconds
-    trainer.network.train()
+    trainer.trained.train()
     try:
         while trainer.number < total:
             epoch, index = divmod(trainer.number, epoch_steps)

@@ -42,6 +42,14 @@ class Transferable(Capability):
     tokens: Callable[[Preprocessing], Sequence[str]] = lambda preprocessing: ()  # a token per row of an embed, or ""
 
 
+class Loaded(NamedTuple):
+    """What a new network was given of a trained one."""
+
+    remarks: Sequence[str] = ()  # on what was reinitialised
+    modules: Sequence[nn.Module] = ()  # whose weights were copied
+    rows: Sequence[str] = ()  # labels that both know, whose rows of the head were copied
+
+
 class Pretrained(NamedTuple):
     """What a new network copies from a pretrained model if the user does not say otherwise."""
 
@@ -67,10 +75,10 @@ class Part(NamedTuple):
         return (str(self.layer), *((name, value.shape) for name, value in self.module.state_dict().items()))
 
 
-def begin(network: Network, module: nn.Module, domain: Domain, data: Data, source: ModelSource) -> list[str]:
+def begin(network: Network, module: nn.Module, domain: Domain, data: Data, source: ModelSource) -> Loaded:
     """Copies the weights of a model, or of a file that the domain reads, into a new network's module.
 
-    Returns remarks on what was reinitialised. Raises Problem if the file cannot be read or no layer matches.
+    Raises Problem if the file cannot be read or no layer matches.
     """
     if source.is_model:
         return load_pretrained(network, module, source.card, source.weights(), domain, data)
@@ -78,7 +86,9 @@ def begin(network: Network, module: nn.Module, domain: Domain, data: Data, sourc
     if capability.load_weights is None:
         checkpoint.card(source.path)  # raises the Problem that says what is wrong with the file
     assert capability.load_weights is not None
-    return capability.load_weights(module, source.path)
+    remarks = capability.load_weights(module, source.path)
+    weighted = [part.module for part in parts(network.layers, module) if part.has_weights]
+    return Loaded(remarks, weighted[:-1] if remarks else weighted)
 
 
 def pretrained(source: ModelSource, domain: Domain) -> Pretrained:
@@ -111,13 +121,13 @@ def with_constants(network: str, constants: Mapping[str, int]) -> str:
 @torch.no_grad()
 def load_pretrained(
     network: Network, module: nn.Module, card: Card, weights: dict[str, Tensor], domain: Domain, data: Data
-) -> list[str]:
+) -> Loaded:
     """Copies into `module` the weights of the layers that both networks have, in their order; reports the others.
 
-    The head is copied if the labels are the same, layers of a vocabulary if that is the same; the vectors of tokens in
-    both vocabularies are copied in any case. A new residual(…) that ends with a norm starts as the identity, so that
-    a deeper network first computes what the shallow one did (Chen et al. 2016, arXiv:1511.05641, section 2.4). Raises
-    Problem if nothing matches.
+    The head is copied if the labels are the same, or else its rows of labels that both know; layers of a vocabulary are
+    copied if that is the same, the vectors of tokens in both vocabularies in any case. A new residual(…) that ends with
+    a norm starts as the identity, so that a deeper network first computes what the shallow one did (Chen et al. 2016,
+    arXiv:1511.05641, section 2.4). Raises Problem if nothing matches.
     """
     source = card_network(card)
     require_numbers(source, weights)
@@ -136,7 +146,9 @@ def load_pretrained(
     unused = [part for index, part in enumerate(sources) if index not in matches.values()]
     tokens = domain.require(Transferable, "--weights").tokens
     vectors = _copy_vectors(new, unused, tokens(data.preprocessing), tokens(card.preprocessing))
-    return [_remark(card, len(copied), new, vectors)] if new else []
+    rows = _copy_rows(new, unused, data.labels, card.labels)
+    remarks = [_remark(card, len(copied), new, vectors, rows)] if new else []
+    return Loaded(remarks, [targets[index].module for index in copied], rows)
 
 
 def parts(layers: Sequence[Layer], module: nn.Module, is_end: bool = True) -> list[Part]:
@@ -195,8 +207,29 @@ def _copy_vectors(
     return len(common) if pairs else 0
 
 
-def _remark(card: Card, copied: int, new: Sequence[Part], vectors: int) -> str:
+def _copy_rows(
+    new: Sequence[Part], unused: Sequence[Part], labels: Sequence[str], source_labels: Sequence[str]
+) -> list[str]:
+    """Copies the rows of labels that both networks know, from head to head of equal width; returns the labels."""
+    index_of = {label: index for index, label in enumerate(source_labels)}
+    common = [(index, index_of[label]) for index, label in enumerate(labels) if label in index_of]
+    heads, sources = (_dense_heads(group) for group in (new, unused))
+    pairs = [pair for pair in zip(heads, sources, strict=False) if pair[0].in_features == pair[1].in_features]
+    for head, source in pairs if common else ():
+        rows, source_rows = torch.tensor(common).T
+        head.weight[rows] = source.weight[source_rows]
+        if head.bias is not None and source.bias is not None:
+            head.bias[rows] = source.bias[source_rows]
+    return [labels[index] for index, _ in common] if pairs else []
+
+
+def _dense_heads(group: Sequence[Part]) -> list[nn.Linear]:
+    return [part.module for part in group if part.is_head and isinstance(part.module, nn.Linear)]
+
+
+def _remark(card: Card, copied: int, new: Sequence[Part], vectors: int, rows: Sequence[str]) -> str:
     counts = Counter(part.layer.name for part in new)
     names = ", ".join(f"{count} {word}" for word, count in counts.items())
     text = f"--weights: {copied} layers copied from a model of {card.domain}, {len(new)} initialised anew ({names})"
-    return text + (f", with the vectors of {vectors:,} tokens copied" if vectors else "")
+    text += f", with the vectors of {vectors:,} tokens copied" if vectors else ""
+    return text + (f", with the rows of {len(rows):,} labels copied" if rows else "")

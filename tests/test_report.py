@@ -68,6 +68,7 @@ def run(labels: list[str], **changes: Any) -> dict[str, Any]:
         "mistakes": [{**mistake, "picture": png(8), "text": None}, {**mistake, "picture": None, "text": EVIL}],
         "bad": [{"file": EVIL, "reason": EVIL}],
         "remarks": [EVIL],
+        "origins": [{"layers": "0 to 3", "text": EVIL, "weights": EVIL, "training": "frozen"}],
         "command": f"neocog train {EVIL}",
         "next": [f"neocog predict {EVIL}"],
     } | changes

@@ -8,7 +8,8 @@ from neocog.core.settings import Settings
 
 NAMES = (
     "accumulate, adam_lr, adversarial, augment, average, batch, checked, clip, compile, device, dirac, epochs, "
-    "examples, lr, max_norm, momentum, optimiser, patience, precision, schedule, seed, smoothing, threads, warmup, "
+    "examples, frozen, head_first, lr, lr_first, max_norm, momentum, optimiser, patience, precision, schedule, seed, "
+    "smoothing, threads, warmup, "
     "weight_decay, whiten"
 )
 
@@ -75,7 +76,7 @@ def test_an_unknown_name_is_reported_even_without_a_value():
 
 @pytest.mark.parametrize("name", [field.name for field in fields(Settings) if field.type == "float"])
 def test_an_integer_is_accepted_for_a_float(name):
-    value = getattr(Settings(**{name: int(name in ("lr", "adam_lr"))}), name)
+    value = getattr(Settings(**{name: int(name in ("lr", "adam_lr", "lr_first"))}), name)
     assert type(value) is float
 
 

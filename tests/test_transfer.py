@@ -40,7 +40,8 @@ def begun(text: str, file: Path, data: Data | None = None) -> tuple[torch.nn.Mod
     network = Network(SHAPE, parse(text))
     module = network.module()
     initialize(module, seed=1)
-    return module.eval(), transfer.begin(network, module, toy.DOMAIN, data or toy.data(), ModelSource(str(file)))
+    loaded = transfer.begin(network, module, toy.DOMAIN, data or toy.data(), ModelSource(str(file)))
+    return module.eval(), list(loaded.remarks)
 
 
 def answers(file: Path) -> torch.Tensor:
@@ -124,7 +125,7 @@ def test_branches_and_vectors_of_shared_tokens_are_copied(tmp_path):
     for labels, initialised in ((toy.LABELS, "1 embed, 1 bag"), (["a", "b", "c"], "1 embed, 1 dense, 1 bag")):
         network, module, data = wordy(["", "", "film", "new", "good", "one"], labels, 2)
         before = {name: value.clone() for name, value in module.state_dict().items()}
-        (remark,) = transfer.begin(network, module, domain, data, ModelSource(str(tmp_path / "m.safetensors")))
+        (remark,) = transfer.begin(network, module, domain, data, ModelSource(str(tmp_path / "m.safetensors"))).remarks
         count = initialised.count("1")
         assert remark == (
             f"--weights: {5 - count} layers copied from a model of toy, {count} initialised anew ({initialised}), "
