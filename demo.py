@@ -59,7 +59,7 @@ def trained(plan: Plan, out: str, console: Any, introduction: str, table: bool =
     with devices.world(device) as world:
         train(plan, folder, [introduce, TrainingProgress()], world, device)
         summary = finalize(folder)
-    low, high = summary["interval"]
+    low, high = summary["accuracy_interval"]
     score = f"(95% interval {low:.1%} to {high:.1%}), after {duration(summary['seconds'])} of training"
     return folder, f"\n[bold]{summary['accuracy']:.1%}[/bold] of {summary['examples']} {{what}} {score}.\n"
 

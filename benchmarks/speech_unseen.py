@@ -49,7 +49,7 @@ def main() -> None:
     for name in options.speakers or values_of(options.data, options.pattern, options.field):
         where = f"{options.field}={name}"
         summary = trained(options.data, ["--recipe", options.recipe], options.pattern, where, more)
-        low, high = summary["interval"]
+        low, high = summary["accuracy_interval"]
         accuracies.append(summary["accuracy"])
         print(
             f"{name}: {summary['accuracy']:.1%} ({low:.1%} to {high:.1%}) of {summary['examples']}, "

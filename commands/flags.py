@@ -27,6 +27,18 @@ SYMMETRIES = Annotated[
         default="as the model was trained",
     ),
 ]
+ABSTAIN = Annotated[
+    str | None,
+    flag(
+        'Answer "unsure" below a probability, such as 0.8, or below the one that reached an accuracy on the validation '
+        "split: accuracy=0.95.",
+        default="always answer",
+    ),
+]
+LABEL_SETS = Annotated[
+    float | None,
+    flag("Also give label sets that hold the true label with this probability: conformal prediction.", default="none"),
+]
 DEVICE = Annotated[str | None, flag("auto, cpu, cuda, cuda:1 or mps.", default="auto")]
 
 # Training
@@ -73,6 +85,14 @@ TENSORBOARD = Annotated[
 ACCUMULATE = Annotated[
     int | None,
     flag("Batches whose gradients are summed up in a step: gradient accumulation.", "Training", default="1"),
+]
+BALANCE = Annotated[
+    str | None,
+    flag(
+        "For labels with few examples: loss (weights), sample (drawn more often), logit (logit adjustment) or none.",
+        "Training",
+        default="none",
+    ),
 ]
 PATIENCE = Annotated[
     int | None,

@@ -14,11 +14,13 @@ from ..core.problem import DATA, USAGE, Problem
 from ..core.progress import progress, say
 from . import output, parsing
 from .flags import (
+    ABSTAIN,
     CACHE,
     DEVICE,
     JSON,
     LABEL_COLUMN,
     LABEL_LEVEL,
+    LABEL_SETS,
     LABELS,
     MAX_BAD,
     MODEL,
@@ -57,6 +59,8 @@ def evaluate(
         flag("Write a row for each example, with its true label and prediction: FILE.csv, .jsonl or .json."),
     ] = None,
     force: Annotated[bool, flag("Replace the file of --predictions.", None, "--force")] = False,
+    abstain: ABSTAIN = None,
+    label_sets: LABEL_SETS = None,
     symmetries: SYMMETRIES = None,
     device: DEVICE = None,
     json: JSON = False,
@@ -76,6 +80,7 @@ def evaluate(
         raise Problem(f"--part is test, valid, train or all; got {part}", USAGE)
     check_output(confusion, True, CONFUSION_ENDINGS)
     loaded_model = load(model, device or "auto", symmetries)
+    loaded_model.task = loaded_model.task.deciding(abstain, label_sets)
     options = {"cache": cache, "pattern": pattern, "test_where": test_where}
     options |= {"text_column": text_column, "label_column": label_column, "label_level": label_level}
     source = parsing.source(data, options, test=test, unknown=unknown, max_bad=max_bad, **loaded_model.split_options)
@@ -111,6 +116,8 @@ def predict(
         ),
     ] = None,
     top: Annotated[int, typer.Option(help="The number of labels to list.", min=1)] = TOP,
+    abstain: ABSTAIN = None,
+    label_sets: LABEL_SETS = None,
     text: TEXT = None,
     out: Annotated[
         Path | None,
@@ -145,6 +152,7 @@ def predict(
     texts = text or []
     model, inputs = parsing.model_and_inputs(model, inputs or [], texts)
     loaded = load(model, device or "auto", symmetries)
+    loaded.task = loaded.task.deciding(abstain, label_sets)
     options = parsing.input_options(loaded.domain, {"move": move})
     if out:
         predictions.check_out(loaded.domain, out, force)

@@ -24,6 +24,7 @@ from .flags import (
     ACCUMULATE,
     ADVERSARIAL,
     AUGMENT,
+    BALANCE,
     BATCH,
     CACHE,
     COLOUR,
@@ -86,7 +87,11 @@ def train(
     freeze: FREEZE = False,
     head_first: HEAD_FIRST = False,
     out: Annotated[str | None, flag("The run folder.", default="runs/DOMAIN-RECIPE-TIME")] = None,
-    force: Annotated[bool, flag("Replace the run in --out.", None, "--force")] = False,
+    find_lr: Annotated[
+        Path | None,
+        flag("Instead of training, draw a learning rate range test to this file, .png or .svg.", default="train"),
+    ] = None,
+    force: Annotated[bool, flag("Replace the run in --out, or the file of --find-lr.", None, "--force")] = False,
     epochs: EPOCHS = None,
     batch: BATCH = None,
     lr: LR = None,
@@ -97,6 +102,7 @@ def train(
     device: DEVICE = None,
     precision: PRECISION = None,
     accumulate: ACCUMULATE = None,
+    balance: BALANCE = None,
     patience: PATIENCE = None,
     threads: THREADS = None,
     tensorboard: TENSORBOARD = False,
@@ -139,7 +145,7 @@ def train(
     """
     changes = {"epochs": epochs, "batch": batch, "lr": lr, "optimiser": optimiser, "augment": augment, "seed": seed}
     changes |= {"head_first": head_first or None, "device": device, "precision": precision, "adversarial": adversarial}
-    changes |= {"accumulate": accumulate, "patience": patience, "threads": threads}
+    changes |= {"accumulate": accumulate, "balance": balance, "patience": patience, "threads": threads}
     options = {"size": size, "colour": colour, "fit": fit, "cache": cache, "seconds": seconds, "rate": rate}
     options |= {"pattern": pattern, "test_where": test_where, "valid_where": valid_where}
     options |= {"text_column": text_column, "label_column": label_column, "label_level": label_level}
@@ -149,7 +155,36 @@ def train(
     split_fields |= {"valid_share": valid_share, "unknown": unknown, "max_bad": max_bad}
     initial = {"weights": weights, "keep": keep, "freeze": freeze or None}
     plan = parsing.plan(settings, domain, data, recipe, network, initial, changes, set_ or [], options, split_fields)
-    _train(plan, out, force, tensorboard, quiet, json)
+    if find_lr:
+        _find_lr(plan, find_lr, force, quiet, json)
+    else:
+        _train(plan, out, force, tensorboard, quiet, json)
+
+
+def _find_lr(plan: Plan, path: Path, force: bool, quiet: bool, json: bool) -> None:
+    """A learning rate range test: draws it and prints the rates that it suggests."""
+    from ..core import device as devices
+    from ..core.charts import save_range_test
+    from ..core.files import check_output
+    from ..core.find_lr import range_test
+    from ..core.fit import build
+    from ..core.run import load_data
+
+    check_output(path, force, (".png", ".svg"))
+    device, world = devices.choose(plan.settings.device), devices.World()
+    with progress("reading", "files", quiet) as reading:
+        data = load_data(plan, world, reading)
+    training = build(plan, data, world, device, None)
+    for remark in [] if quiet else training.remarks:
+        say(remark)
+    test = range_test(training)
+    save_range_test(test, training.plan.settings.lr, path)
+    if json:
+        output.document(test.to_dict())
+        return
+    steepest, lowest = f"{test.steepest:.2g}", f"{test.rates[test.best]:.2g}"
+    output.line(f"the loss falls fastest at a learning rate of {steepest}, and is lowest at {lowest}")
+    output.line(f"the recipe's is {training.plan.settings.lr:g}; {path} shows the curve; train with --lr {steepest}")
 
 
 def _train(plan: Plan, out: str | None, force: bool, tensorboard: bool, quiet: bool, json: bool) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from io import BytesIO
 from math import isfinite
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from PIL import ImageFont
 
+    from .find_lr import RangeTest
     from .tasks.task import Chart
 
 INK, GREY, FAINT, BLUE = "#1f2933", "#6b7785", "#e3e8ed", "#2f6db3"
@@ -96,9 +97,45 @@ def _curve(axes: Axes, history: Sequence[dict[str, Any]], chart: Chart) -> None:
         axes.legend(frameon=False)
 
 
+def answered_png(curve: Sequence[Mapping[str, float]]) -> bytes:
+    """The accuracy of the answered examples by their share, as the bytes of a transparent PNG."""
+    from matplotlib.ticker import PercentFormatter
+
+    with style() as figure_class:
+        figure: Figure = figure_class(figsize=(4.8, 2.8), layout="constrained")
+        axes = figure.subplots()
+        shares, accuracies = [point["answered"] for point in curve], [point["accuracy"] for point in curve]
+        axes.plot(shares, accuracies, color=BLUE, linewidth=1.6, marker="o" if len(shares) < 3 else "")
+        axes.set_title("Accuracy of the answered examples", loc="left")
+        axes.set_xlabel("share answered, the most confident first")
+        axes.set_xlim(0, 1.02)
+        axes.grid(axis="y", color=FAINT, linewidth=0.8)
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_formatter(PercentFormatter(1, decimals=None))
+        return _png(figure)
+
+
 def points(history: Sequence[dict[str, Any]], key: str) -> list[tuple[int, float]]:
     """Epochs and values of a metric, without values that are missing or not finite."""
     return [(epoch["epoch"], epoch[key]) for epoch in history if epoch.get(key) is not None and isfinite(epoch[key])]
+
+
+def save_range_test(test: RangeTest, lr: float, path: Path) -> None:
+    """Draws the loss over the learning rate, with the steepest point and the rate `lr` of the plan."""
+    with style() as figure_class:
+        figure: Figure = figure_class(figsize=(6.4, 3.8), layout="constrained")
+        axes = figure.subplots()
+        axes.plot(test.rates, test.losses, color=BLUE, linewidth=1.6)
+        index = test.rates.index(test.steepest)
+        axes.plot(test.rates[index], test.losses[index], "o", color=BLUE, label=f"steepest: {test.steepest:.2g}")
+        axes.axvline(lr, color=GREY, linewidth=1.2, linestyle="--", label=f"of the recipe: {lr:.2g}")
+        axes.set_xscale("log")
+        axes.set_title("Learning rate range test", loc="left")
+        axes.set_xlabel("maximum learning rate")
+        axes.set_ylabel("training loss, smoothed")
+        axes.grid(axis="y", color=FAINT, linewidth=0.8)
+        axes.legend(frameon=False)
+        _save(figure, path)
 
 
 def save_confusion(table: Sequence[Sequence[int]], labels: Sequence[str], path: Path) -> None:

@@ -19,6 +19,7 @@ from .run import RunFolder
 from .train import Predictions
 
 MOST_MISTAKES = 24  # in the report
+CALIBRATION_EXAMPLES = 10_000  # at most
 
 
 def finalize(run: RunFolder) -> dict[str, Any]:
@@ -29,6 +30,7 @@ def finalize(run: RunFolder) -> dict[str, Any]:
     training, path = run.training, run.folder / "model.safetensors"
     weights = checkpoint.read_tensors(path)
     model = Model(training.plan.domain, checkpoint.card(path), weights, str(training.trainer.device))
+    calibrate(model, training.data.valid)
     split = next(name for name in ("test", "valid", "train") if len(training.data.splits[name]))
     examples = training.data.splits[split]
     predictions = feed.predict_proba(model, examples)
@@ -37,7 +39,8 @@ def finalize(run: RunFolder) -> dict[str, Any]:
     provenance = {name: summary[name] for name in ("seconds", "epochs", "kept_epoch", "device")}
     provenance["data"] = Path(training.plan.source.data).name  # its name, without the user's folders
     brief = model.task.brief(metrics) | {"scored_on": split}
-    checkpoint.save(path, weights, replace(model.card, metrics=brief, training=provenance))
+    card = replace(model.card, metrics=brief, training=provenance, task_state=model.task.state())
+    checkpoint.save(path, weights, card)
     history = [epoch.to_dict() for epoch in training.trainer.history]
     files.write_text(run.folder / "summary.json", json.dumps(summary, indent=1, ensure_ascii=False) + "\n")
     charts.save_curves(history, model.task.charts, run.folder / "curves.png")
@@ -47,6 +50,13 @@ def finalize(run: RunFolder) -> dict[str, Any]:
     looks = report_examples(model, examples, predictions)
     report.write(run.folder / "report.html", page | {"looks": looks}, model.task)
     return summary
+
+
+def calibrate(model: Model, valid: Examples) -> None:
+    """Fits what the task takes from validation predictions, such as a temperature; nothing without a split."""
+    if len(valid):
+        examples = valid.subsample(CALIBRATION_EXAMPLES)
+        model.task = model.task.calibrated(feed.predict_proba(model, examples), examples.targets.numpy())
 
 
 def summary_of(run: RunFolder, metrics: Mapping[str, Any]) -> dict[str, Any]:

@@ -163,6 +163,7 @@ def build(plan: Plan, data: Data, world: devices.World, device: torch.device, st
     task = task_class(plan.task).from_data(data)
     data = task.encode(data)
     plan = plan.fitted(len(data.train), data.labels)
+    task = task.balanced(plan.settings.balance)
     plan.domain.augment(plan.settings.augment, data.extras)  # raises Problem for an unknown augmentation
     frontend = plan.domain.frontend(data.preprocessing)
     sample = frontend(data.train.inputs[:2])

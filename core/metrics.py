@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -25,15 +26,17 @@ def classification_metrics(probabilities: Floats, targets: Ints, labels: list[st
     """
     finite(probabilities)
     table = confusion(probabilities.argmax(1), targets, len(labels))
-    low, high = interval(int(table.trace()), len(targets))
     per_class = classes(table, labels)
-    recalls = [row["recall"] for row in per_class if row["recall"] is not None]
+    present = [row for row in per_class if row["examples"]]
     return {
         "accuracy": float(table.trace() / len(targets)),
-        "interval": [low, high],
+        "accuracy_interval": list(interval(int(table.trace()), len(targets))),
         "examples": len(targets),
         "top5": top(probabilities, targets, 5),
-        "balanced_accuracy": float(np.mean(recalls)),
+        "balanced_accuracy": float(np.mean([row["recall"] for row in present])),
+        "balanced_accuracy_interval": list(mean_interval([(row["recall"], row["examples"]) for row in present])),
+        "macro_f1": float(np.mean([row["f1"] or 0.0 for row in per_class if row["f1"] is not None])),
+        "worst_class": worst_class(present),
         "log_loss": log_loss(probabilities, targets),
         "calibration_error": calibration_error(probabilities, targets),
         "calibration_interval": calibration_interval(probabilities, targets),
@@ -63,6 +66,24 @@ def interval(successes: float, examples: int, z: float = 1.959964) -> tuple[floa
     half = z / (1 + spread) * math.sqrt(share * (1 - share) / examples + spread / (4 * examples))
     low, high = max(0.0, centre - half), min(1.0, centre + half)
     return (0.0 if successes == 0 else low), (1.0 if successes == examples else high)
+
+
+def mean_interval(shares: Sequence[tuple[float, int]]) -> tuple[float, float]:
+    """The 95% interval of the mean of independent shares, (share, examples) each, from their score intervals.
+
+    The half widths add up as squares (method of variance estimates recovery: Zou and Donner 2008, section 2).
+    """
+    bounds = [(share, *interval(share * examples, examples)) for share, examples in shares]
+    mean = sum(share for share, _, _ in bounds) / len(bounds)
+    below = math.sqrt(sum((share - low) ** 2 for share, low, _ in bounds)) / len(bounds)
+    above = math.sqrt(sum((high - share) ** 2 for share, _, high in bounds)) / len(bounds)
+    return max(0.0, mean - below), min(1.0, mean + above)
+
+
+def worst_class(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The label of the lowest recall, with it and the number of its examples."""
+    worst = min(rows, key=lambda row: row["recall"])
+    return {name: worst[name] for name in ("label", "recall", "examples")}
 
 
 def top(probabilities: Floats, targets: Ints, k: int) -> float:

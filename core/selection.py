@@ -59,6 +59,7 @@ class Selection:
         losses = torch.from_numpy(task.example_losses(predictions, targets.numpy(), settings.smoothing)).double()
         value = float(losses.mean()) if criterion.name == "loss" else epoch.valid[criterion.name]
         smoothed = ", with label smoothing" if settings.smoothing and criterion.name == "loss" else ""
+        smoothed += ", each label weighing the same" if settings.balance != "none" and criterion.name == "loss" else ""
         name = f"{'highest' if criterion.higher_is_better else 'lowest'} validation {criterion.title}"
         better = self.value is None or (value >= self.value if criterion.higher_is_better else value <= self.value)
         if better:

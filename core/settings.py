@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
+from .balance import Balance
 from .problem import USAGE, Problem, did_you_mean
 from .ranges import RANGES, check_range
 
@@ -30,6 +31,7 @@ class Settings:
     schedule: Literal["linear", "cosine", "constant"] = "linear"  # after the warm-up, down to 0
     warmup: float = 0.2  # share of the steps in which the learning rate rises
     smoothing: float = 0.0  # label smoothing
+    balance: Balance = "none"  # for rare labels: weights in the loss, more frequent samples, or logit adjustment
     average: float = 0.0  # decay per step of the exponential moving average of the weights; 0 keeps none
     whiten: bool = False  # the first convolution whitens the patches of the training inputs, and is frozen
     dirac: bool = False  # the other convolutions start as the identity

@@ -345,9 +345,10 @@ def steps(trainer: Trainer, examples: Examples, valid: Examples, augment: Augmen
     good, start = trainer.copy(), time.perf_counter() - trainer.seconds
     trainer.trained.train()
     try:
+        balanced = examples.targets.cpu() if settings.balance == "sample" else None
         while trainer.number < total:
             epoch, index = divmod(trainer.number, epoch_steps)
-            order = order_of(epoch, order_device, examples.lengths)
+            order = order_of(epoch, order_device, examples.lengths, balanced)
             if trainer.prefetcher:
                 upcoming = order[index : index + trainer.prefetcher.depth]
                 trainer.prefetcher.prefetch([trainer.world.share(indices) for indices in upcoming])
@@ -378,16 +379,21 @@ def batches(
     epoch: int,
     device: torch.device | None = None,
     lengths: Tensor | None = None,
+    balanced: Tensor | None = None,
     most: int | None = None,
 ) -> tuple[Tensor, ...]:
     """The batches of an epoch as indices on a device: every example once, in an order that seed and epoch decide.
 
     With `most`, an epoch has that many examples, and the next continues where it ended: all are used before one is
     used again. A last batch of one example joins the batch before it, since batch normalisation needs two. Where the
-    examples have `lengths`, those in a batch are of similar length.
+    examples have `lengths`, those in a batch are of similar length. `balanced` are targets (N,) of which each is drawn
+    equally often.
     """
     rng = torch.Generator().manual_seed(mixed(seed, "epoch", epoch))
-    if most is not None and most < examples:
+    if balanced is not None:
+        order = balanced_order(balanced, seed, epoch, min(most or examples, examples))
+        order = order[torch.randperm(len(order), generator=rng)]
+    elif most is not None and most < examples:
         order = stretch(examples, seed, epoch * most, most)
     else:
         order = torch.randperm(examples, generator=rng)
@@ -401,6 +407,20 @@ def batches(
     if lengths is not None:
         parts = [parts[index] for index in torch.randperm(len(parts), generator=rng).tolist()]
     return tuple(parts)
+
+
+def balanced_order(targets: Tensor, seed: int, epoch: int, count: int) -> Tensor:
+    """`count` indices of an epoch in which each target occurs equally often, a rare one's examples again and again.
+
+    All examples of a target are used before one is used again, also across epochs.
+    """
+    values = targets.unique().tolist()
+    parts = []
+    for position, value in enumerate(values):
+        rows = (targets == value).nonzero()[:, 0]
+        quota = count * (position + 1) // len(values) - count * position // len(values)
+        parts.append(rows[stretch(len(rows), mixed(seed, "target", value), epoch * quota, quota)])
+    return torch.cat(parts)
 
 
 def stretch(examples: int, seed: int, start: int, count: int) -> Tensor:

@@ -41,7 +41,7 @@ def answers(labels: list[str], examples: int = 400) -> dict[str, Any]:
     chances = rng.dirichlet(np.ones(len(labels)), examples) + 2 * np.eye(len(labels))[targets] * rng.random(
         (examples, 1)
     )
-    return metrics.classification_metrics(chances / chances.sum(1, keepdims=True), targets, labels)
+    return Classify(labels).metrics(chances / chances.sum(1, keepdims=True), targets)
 
 
 def run(labels: list[str], **changes: Any) -> dict[str, Any]:

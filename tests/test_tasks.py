@@ -191,7 +191,7 @@ def test_an_unknown_task_is_a_problem_with_a_suggestion():
 
 def test_a_state_that_does_not_fit_the_task_is_a_problem():
     with pytest.raises(Problem, match="the state of the task classify cannot be read"):
-        task_of("classify", ["a", "b"], {"thresholds": [0.5]})
+        task_of("classify", ["a", "b"], {"temperature": "warm"})
 
 
 def test_a_card_of_format_1_is_read_as_classification(tmp_path):

@@ -173,5 +173,8 @@ def data_warnings(labels: Counter[str], copies: Sequence[dict[str, Any]], rare: 
     if len(labels) > 1:
         (largest, most), (smallest, least) = labels.most_common()[0], labels.most_common()[-1]
         if most >= UNEVEN * least:
-            warnings.append(f"the classes are uneven: {largest} has {kind.counted(most)}, {smallest} {least:,}")
+            warnings.append(
+                f"the classes are uneven: {largest} has {kind.counted(most)}, {smallest} {least:,}, {most / least:.0f} "
+                "times fewer; train with --balance logit (or loss, or sample) if the rare ones matter as much"
+            )
     return warnings

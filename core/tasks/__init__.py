@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..problem import DATA, USAGE, Problem, did_you_mean
+from ..schema import Mismatch
 from .classify import Classify
 from .task import Task
 
@@ -27,5 +28,5 @@ def task_of(name: str, labels: list[str], state: Mapping[str, Any]) -> Task:
         raise Problem(f"the model is of the task {name}, which this version does not have: {', '.join(TASKS)}", DATA)
     try:
         return task_class(name).from_state(labels, state)
-    except TypeError as error:
+    except (TypeError, Mismatch) as error:
         raise Problem(f"the state of the task {name} cannot be read: {error}", DATA) from None

@@ -25,6 +25,8 @@ def blocks(metrics: Mapping[str, Any], labels: Sequence[str]) -> dict[str, Any]:
         "confusions": confusions(table, labels),
         "classes": worst_first(metrics["classes"], table),
         "groups": metrics.get("groups", {}),
+        "trust": trust(metrics),
+        "answered": data_uri(charts.answered_png(metrics["answered_curve"])),
     }
 
 
@@ -38,7 +40,7 @@ def summary(metrics: Mapping[str, Any]) -> list[str]:
     examples, split = metrics["examples"], metrics["scored_on"]
     digits = digits_of(examples)
     correct = round(metrics["accuracy"] * examples)
-    low, high = (percent(share, digits) for share in metrics["interval"])
+    low, high = (percent(share, digits) for share in metrics["accuracy_interval"])
     sentences = [
         f"{correct:,} of {examples:,} {SPLITS.get(split, split)} examples are classified correctly; "
         f"on new examples like these, expect between {low} and {high}."
@@ -56,6 +58,21 @@ def summary(metrics: Mapping[str, Any]) -> list[str]:
         sentences.append("There is no test split: validation also selected the epoch, so these figures are optimistic.")
     if split == "train":
         sentences.append("These are the training examples: the figures say little about new ones. Add a test split.")
+    return sentences
+
+
+def trust(metrics: Mapping[str, Any]) -> list[str]:
+    """What the temperature changed, and what the curve of answered examples shows, in sentences."""
+    sentences = []
+    if before := metrics.get("uncalibrated"):
+        sentences.append(
+            f"A temperature of {metrics['temperature']:.3f}, fitted on the validation split, changed the calibration "
+            f"error on these examples from {before['calibration_error']:.1%} to {metrics['calibration_error']:.1%} and "
+            f"the log loss from {before['log_loss']:.4f} to {metrics['log_loss']:.4f}."
+        )
+    sentences.append(
+        "The curve shows the accuracy if only the most confident predictions are answered, as with predict --abstain."
+    )
     return sentences
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..balance import Balance
 from ..data import Data
 from ..layer import Shape
 from ..problem import USAGE, Problem
@@ -81,6 +82,12 @@ class Task(ABC):
 
     # --- training
 
+    def balanced(self, how: Balance) -> Self:
+        """The task with a loss in which rare labels weigh more. Raises Problem in a task without classes."""
+        if how != "none":
+            raise Problem(f"--balance is for classification, and this task is {self.name}", USAGE)
+        return self
+
     def check_output(self, output: Shape) -> None:
         """Raises Problem if a network's output shape is not what the task needs."""
         if output != (len(self.labels),):
@@ -126,6 +133,20 @@ class Task(ABC):
     def correct(self, predictions: Floats, targets: Targets) -> NDArray[np.bool_] | None:
         """(N,) whether a prediction is right; None where predictions are not right or wrong."""
         return None
+
+    # --- calibration and decisions
+
+    def calibrated(self, predictions: Floats, targets: Targets) -> Self:
+        """The task with what validation predictions of the kept weights say: a temperature, thresholds, quantiles."""
+        return self
+
+    def deciding(self, abstain: str | None = None, coverage: float | None = None) -> Self:
+        """The task whose rows say "unsure", or hold label sets of a coverage. Raises Problem in a task without them."""
+        if abstain is not None or coverage is not None:
+            raise Problem(
+                f"--abstain and --label-sets are for classification, and this model's task is {self.name}", USAGE
+            )
+        return self
 
     # --- explanations and attacks
 
