@@ -6,12 +6,7 @@ import pytest
 from neocog.core.problem import USAGE, Problem
 from neocog.core.settings import Settings
 
-NAMES = (
-    "accumulate, adam_lr, adversarial, augment, average, batch, checked, clip, compile, device, dirac, epochs, "
-    "examples, frozen, head_first, lr, lr_first, max_norm, momentum, optimiser, patience, precision, schedule, seed, "
-    "smoothing, threads, warmup, "
-    "weight_decay, whiten"
-)
+NAMES = ", ".join(sorted(setting.name for setting in fields(Settings)))
 
 
 def problem(*changes: dict[str, object]) -> str:
