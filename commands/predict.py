@@ -37,7 +37,7 @@ from .flags import (
 )
 
 TOP = 3  # labels that are listed for an input
-CONFUSION_ENDINGS = (".png", ".svg")
+PICTURE_ENDINGS = (".png", ".svg")
 
 
 def evaluate(
@@ -54,6 +54,9 @@ def evaluate(
     label_level: LABEL_LEVEL = None,
     cache: CACHE = None,
     confusion: Annotated[Path | None, flag("Write the confusion matrix to this file, .png or .svg.")] = None,
+    curves: Annotated[
+        Path | None, flag("Draw ROC and precision-recall curves of the labels to this file, .png or .svg.")
+    ] = None,
     predictions: Annotated[
         Path | None,
         flag("Write a row for each example, with its true label and prediction: FILE.csv, .jsonl or .json."),
@@ -78,7 +81,8 @@ def evaluate(
     check_output(predictions, force, row_files.ENDINGS)
     if part not in (None, "train", "valid", "test", "all"):
         raise Problem(f"--part is test, valid, train or all; got {part}", USAGE)
-    check_output(confusion, True, CONFUSION_ENDINGS)
+    for picture in (confusion, curves):
+        check_output(picture, True, PICTURE_ENDINGS)
     loaded_model = load(model, device or "auto", symmetries)
     loaded_model.task = loaded_model.task.deciding(abstain, label_sets)
     options = {"cache": cache, "pattern": pattern, "test_where": test_where}
@@ -99,6 +103,12 @@ def evaluate(
         if save is None:
             raise Problem(f"--confusion is for classification; this model's task is {loaded_model.task.name}", USAGE)
         save(confusion)
+    if curves:
+        from ..core import charts, score_curves
+
+        drawn = loaded_model.task.score_curves(probabilities, examples.targets.numpy())
+        charts.save_score_curves(drawn, curves)
+        metrics["curves"] = score_curves.summary(drawn)
     if predictions:
         rows = row_files.labelled_rows(loaded_model.task, probabilities, examples, TOP)
         row_files.write_rows(predictions, rows, loaded_model.task, ("label", "correct"))

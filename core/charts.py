@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from PIL import ImageFont
 
     from .find_lr import RangeTest
+    from .score_curves import ScoreCurve
     from .tasks.task import Chart
 
 INK, GREY, FAINT, BLUE = "#1f2933", "#6b7785", "#e3e8ed", "#2f6db3"
@@ -135,6 +136,50 @@ def save_range_test(test: RangeTest, lr: float, path: Path) -> None:
         axes.set_ylabel("training loss, smoothed")
         axes.grid(axis="y", color=FAINT, linewidth=0.8)
         axes.legend(frameon=False)
+        _save(figure, path)
+
+
+def save_score_curves(curves: Sequence[ScoreCurve], path: Path) -> None:
+    """Draws ROC and precision-recall curves side by side, of at most MOST labels, the lowest precision first."""
+    from matplotlib import colormaps
+    from matplotlib.ticker import PercentFormatter
+
+    from .score_curves import MOST
+
+    with style() as figure_class:
+        figure: Figure = figure_class(figsize=(9.6, 4.6), layout="constrained")
+        left, right = figure.subplots(1, 2)
+        for number, curve in enumerate(curves[:MOST]):
+            colour, name = colormaps["tab10"](number), visible(curve.label)
+            auc = f"{name}  AUC {curve.roc_auc:.3f}"
+            left.plot(curve.false_positive_rates, curve.recalls, color=colour, linewidth=1.5, label=auc)
+            precision = f"{name}  AP {curve.average_precision:.3f}"
+            right.step(
+                curve.recalls_of_precisions,
+                curve.precisions,
+                where="post",
+                color=colour,
+                linewidth=1.5,
+                label=precision,
+            )
+        left.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle="--", label="by chance")
+        left.set_title("ROC", loc="left")
+        left.set_xlabel("false positive rate")
+        left.set_ylabel("recall")
+        right.set_title("Precision and recall", loc="left")
+        right.set_xlabel("recall")
+        right.set_ylabel("precision")
+        for axes in (left, right):
+            axes.set_xlim(-0.02, 1.02)
+            axes.set_ylim(-0.02, 1.02)
+            axes.grid(color=FAINT, linewidth=0.8)
+            axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=None))
+            axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=None))
+            axes.legend(frameon=False, loc="lower right" if axes is left else "lower left", fontsize=8)
+        if len(curves) > MOST:
+            figure.suptitle(
+                f"the {MOST} labels of the lowest average precision, of {len(curves)}", fontsize=9, color=GREY
+            )
         _save(figure, path)
 
 

@@ -21,6 +21,7 @@ from ..format import probability
 from ..metrics import calibration_error, classification_metrics, log_losses
 from ..problem import DATA, USAGE, Problem
 from ..schema import Between
+from ..score_curves import ScoreCurve, score_curves
 from .task import Chart, Criterion, Floats, Targets, Task
 
 TOP_5_FROM = 6  # labels from which top-5 accuracy says something
@@ -242,6 +243,9 @@ class Classify(Task):
 
     def window_rows(self, predictions: Tensor) -> list[dict[str, Any]]:
         return [row["predictions"][0] for row in self.rows(predictions, 1)]
+
+    def score_curves(self, predictions: Floats, targets: Targets) -> list[ScoreCurve]:
+        return score_curves(predictions, np.arange(len(self.labels)) == targets[:, None], self.labels)
 
     def correct(self, predictions: Floats, targets: Targets) -> NDArray[np.bool_]:
         correct: NDArray[np.bool_] = predictions.argmax(1) == targets

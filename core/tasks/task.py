@@ -19,6 +19,7 @@ from ..balance import Balance
 from ..data import Data
 from ..layer import Shape
 from ..problem import USAGE, Problem
+from ..score_curves import ScoreCurve
 
 Floats = NDArray[np.floating[Any]]
 Targets = NDArray[Any]
@@ -129,6 +130,10 @@ class Task(ABC):
     def window_rows(self, predictions: Tensor) -> list[dict[str, Any]]:
         """(W, …) predictions -> the entries of each window of an input in `predict --json`."""
         return self.rows(predictions, 1)
+
+    def score_curves(self, predictions: Floats, targets: Targets) -> list[ScoreCurve]:
+        """ROC and precision-recall curves. Raises Problem in a task whose predictions are no scores of labels."""
+        raise Problem(f"--curves is for labels, and this model's task is {self.name}", USAGE)
 
     def correct(self, predictions: Floats, targets: Targets) -> NDArray[np.bool_] | None:
         """(N,) whether a prediction is right; None where predictions are not right or wrong."""
