@@ -44,6 +44,7 @@ COMMANDS = (
         "Find the inputs of a collection that are most similar to some inputs, by the features of a model.",
         "Search",
     ),
+    Command("export", "export", "Export a model as one file for other programs: ONNX, or PyTorch's .pt2."),
     Command("describe", "inspect", "Measure a network: output shapes, parameters, costs, receptive fields."),
     Command("recipes", "inspect", "List the networks that have a name."),
     Command("check", "inspect", "Check data before training: counts, unusable files, duplicates."),

@@ -135,10 +135,23 @@ class Network:
 
         This is decided by building the network for inputs of twice the width.
         """
-        wider = Network((*self.input[:2], 2 * self.input[2]), self.layers)
+        channels, height, width = self.input
+        return self._takes((channels, height, 2 * width))
+
+    @cached_property
+    def any_size(self) -> bool:
+        """True if the same holds of the height and the width together."""
+        channels, height, width = self.input
+        return self._takes((channels, 2 * height, 2 * width))
+
+    def _takes(self, shape: tuple[int, int, int]) -> bool:
+        """Whether the weights take inputs of a larger shape and give an output of the same shape."""
+        larger = Network(shape, self.layers)
         with torch.device("meta"):
-            shapes = [{name: value.shape for name, value in net.module().state_dict().items()} for net in (self, wider)]
-        return shapes[0] == shapes[1] and self.output == wider.output
+            shapes = [
+                {name: value.shape for name, value in net.module().state_dict().items()} for net in (self, larger)
+            ]
+        return shapes[0] == shapes[1] and self.output == larger.output
 
     def module(self) -> Sequential:
         """Returns the network as a torch module: `module[3]` is the fourth layer."""

@@ -17,6 +17,8 @@ RANGES: dict[str, tuple[float, float]] = {
     # feature visualisation and attacks: more steps take days, a wider blur than a picture fills the memory
     "steps": (1, 1e6), "penalty": (0, 1e9), "variation": (0, 1e9), "jitter": (0, 10_000), "blur": (0, 1000),
     "octaves": (1, 100), "strength": (0, 1e9),
+    # export: the operator sets of torch's exporter
+    "opset": (18, 23),
     # Go
     "komi": (-1000, 1000), "timeout": (0.01, 1e6),
 }  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..core.domain import Domain
 from ..core.explain.capability import Explainable, FilterImages
+from ..core.export.capability import Exportable
 from ..core.imagine.capability import Imaginable
 from ..core.inputs import InputOptions
 from ..core.presentation import Drawable
@@ -13,10 +14,12 @@ from ..core.transfer import Transferable
 from ..core.tta import TestTimeAugmentation
 from . import augment, data, imagine, show
 from .check import check
+from .coords import SIZE
 from .drawing import drawing
-from .frontend import GoPreprocessing, frontend, legal_mask
+from .frontend import GoPreprocessing, frontend, legal_mask, random_planes
 from .metrics import metrics
 from .models import RECIPES
+from .planes import bytes_of
 
 DOMAIN = Domain(
     name="go",
@@ -38,6 +41,7 @@ DOMAIN = Domain(
         TestTimeAugmentation(augment.views),
         Drawable(drawing),
         Transferable(data.form),
+        Exportable("planes", lambda _: (bytes_of(SIZE),), random_planes),
         Explainable(describe_position=show.place),
         FilterImages(show.filter, patch=show.patch),
         Imaginable(imagine.moves),

@@ -91,6 +91,11 @@ class GoPreprocessing(TypedDict):
     planes: NotRequired[Literal["all", "stones", "matrix"]]
 
 
+def random_planes(preprocessing: Preprocessing, shape: Sequence[int], rng: torch.Generator) -> Tensor:
+    """Returns planes of random bits, packed: uint8 (B, 2166)."""
+    return torch.randint(0, 256, tuple(shape), generator=rng).byte()
+
+
 def frontend(preprocessing: Preprocessing) -> Frontend:
     return Frontend(planes_option(preprocessing))
 

@@ -3,6 +3,7 @@
 from ..core.constants import NetworkConstants
 from ..core.domain import Domain
 from ..core.explain.capability import Explainable, FilterImages
+from ..core.export.capability import Exportable
 from ..core.imagine.capability import Imaginable
 from ..core.robust.capability import Attackable, Corruptible
 from ..core.schema import PreprocessingSchema
@@ -27,6 +28,7 @@ DOMAIN = Domain(
         Windowed(data.windows, timeline.timeline),
         NetworkConstants(models.numbers),
         Transferable(options.form),
+        Exportable("samples", lambda entries: (int(entries["samples"]),), frontend.random_samples, {1: "samples"}),
         Explainable(baseline=frontend.silence, describe_position=show.describe_position, sonify=listen.listen),
         FilterImages(show.filter, flip_rows=True, patch=show.patch),
         Imaginable(imagine.parameterize, imagine.write),

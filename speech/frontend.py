@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -110,6 +111,13 @@ def in_float32(x: Tensor) -> AbstractContextManager[Any]:
     """Returns a context without autocast: the range of a power spectrum is too large for bfloat16."""
     kind = x.device.type
     return torch.autocast(kind, enabled=False) if torch.is_autocast_enabled(kind) else nullcontext()
+
+
+def random_samples(preprocessing: Preprocessing, shape: Sequence[int], rng: torch.Generator) -> Tensor:
+    """Returns white noise of different loudness, int16 (B, N)."""
+    loudness = 10 ** (1 + 3 * torch.rand(shape[0], 1, generator=rng))  # of full scale 32768: −70 to −10 dB
+    noise = torch.randn(tuple(shape), generator=rng) * loudness
+    return noise.clamp(-FULL_SCALE, FULL_SCALE - 1).short()
 
 
 def frontend(preprocessing: Preprocessing) -> Frontend:

@@ -9,7 +9,7 @@ import torch
 from neocog.core import modules
 from neocog.core.checkpoint import Card
 from neocog.core.constants import network_constants
-from neocog.core.export import ExportModule, export, has_free_length
+from neocog.core.export import ExportModule, export, free_axes
 from neocog.core.initialize import initialize
 from neocog.core.model import Model
 from neocog.core.network import Network, parse
@@ -84,16 +84,21 @@ def model_of(name: str, recipe_name: str, symmetries: int | None = None) -> tupl
 
 
 def check(model: Model, inputs: Callable[..., Tensor]) -> None:
-    """Exports a model and compares: batches of 1, 2 and 5, and another length if it is free."""
+    """Exports a model and compares: batches of 1, 2 and 5, and other lengths and sizes if they are free."""
     torch.manual_seed(1)
     program = export(model, inputs(1)).module()
     batches = [inputs(count) for count in (1, 2, 5)]
-    if has_free_length(model, batches[0]):
+    free = [axis for axis in free_axes(model) if axis]
+    if len(free) == 1:
         full = batches[0].shape[-1]
         batches += [inputs(3, length) for length in (full * 3 // 4, full * 3 // 4 + 1, full * 3 // 2, 2 * full)]
+    if len(free) == 2:
+        channels, height, width = batches[0].shape[1:]
+        sizes = ((height * 3 // 4, width), (height + 5, width + 2), (2 * height, width * 3 // 2))
+        batches += [torch.randint(0, 256, (3, channels, *size)).byte() for size in sizes]
     with torch.inference_mode():
         for x in batches:
-            torch.testing.assert_close(program(x), model.module(x), rtol=1e-4, atol=1e-5)
+            torch.testing.assert_close(program(x), model.task.link(model.module(x)), rtol=1e-4, atol=1e-5)
 
 
 RECIPES = [(name, recipe) for name in neocog.DOMAINS for recipe in neocog.domain(name).recipes]
@@ -163,12 +168,25 @@ def test_a_length_is_free_if_no_layer_counts_positions(text, free):
     assert Network((1, 1, 32), parse(text)).any_width == free
 
 
+@pytest.mark.parametrize(
+    ("text", "free"),
+    [
+        ("conv(3, 3), relu, globalmax, dense(5)", True),
+        ("conv(3, 3), maxpool(2), globalavg, dense(5)", True),
+        ("conv(3, 3), maxpool(2), flatten, dense(5)", False),
+        ("local(3, 3), globalmax, dense(5)", False),
+    ],
+)
+def test_a_size_is_free_if_no_layer_counts_positions(text, free):
+    assert Network((3, 16, 16), parse(text)).any_size == free
+
+
 def test_the_export_module_computes_what_the_models_own_does():
     model, inputs = model_of("vision", "keras-digits", None)
     with torch.inference_mode():
         for count in (1, 70):
             x = inputs(count)
-            torch.testing.assert_close(ExportModule(model)(x), model.module(x))
+            torch.testing.assert_close(ExportModule(model)(x), model.module(x).softmax(1))
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 7, 8, 100, 4097])

@@ -3,6 +3,7 @@
 from ..core.constants import NetworkConstants
 from ..core.domain import Domain
 from ..core.explain.capability import Explainable, FilterImages
+from ..core.export.capability import Exportable
 from ..core.imagine.capability import Imaginable
 from ..core.initialize import DataInitialization
 from ..core.inputs import LineInputs
@@ -35,6 +36,7 @@ DOMAIN = Domain(
         NetworkConstants(data.numbers),
         DataInitialization(initialize.initialize),
         Transferable(options.form, tokens=data.tokens_by_id),
+        Exportable("ids", lambda entries: (1, 1, int(entries["length"])), frontend.random_ids, {3: "tokens"}),
         Explainable(describe_position=show.describe_position, highlight=show.highlight),
         FilterImages(patch=show.patch),
         Imaginable(imagine.parameterize),

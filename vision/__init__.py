@@ -2,6 +2,7 @@
 
 from ..core.domain import Domain
 from ..core.explain.capability import Explainable, FilterImages
+from ..core.export.capability import Exportable
 from ..core.imagine.capability import Imaginable
 from ..core.plan import AugmentationLimits
 from ..core.robust.capability import Attackable, Corruptible
@@ -28,6 +29,7 @@ DOMAIN = Domain(
         TestTimeAugmentation(augment.views),
         Transferable(options.form, weights.load_weights, pretrained.MODELS),
         Explainable(locate=data.position_in_file),
+        Exportable("pixels", frontend.shape, frontend.random_pixels, {2: "height", 3: "width"}),
         FilterImages(),
         Imaginable(imagine.parameterize),
         Attackable(corruptions.SPACES),

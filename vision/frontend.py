@@ -39,6 +39,16 @@ def _per_channel(values: Tensor) -> Tensor:
     return values.float().view(1, -1, 1, 1)
 
 
+def random_pixels(preprocessing: Preprocessing, shape: Sequence[int], rng: torch.Generator) -> Tensor:
+    """Returns random pixels, uint8 (B, C, H, W)."""
+    return torch.randint(0, 256, tuple(shape), generator=rng).byte()
+
+
+def shape(preprocessing: Preprocessing) -> tuple[int, ...]:
+    """Returns the shape (C, H, W) of a picture."""
+    return (CHANNELS[preprocessing["colour"]], *map(int, preprocessing["size"]))
+
+
 def frontend(preprocessing: Preprocessing) -> Frontend:
     """Returns the frontend for `preprocessing`: {"size": [H, W], "colour": "grey" | "rgb", "mean": […], "std": […]}."""
     channels = CHANNELS[preprocessing["colour"]]
