@@ -79,7 +79,8 @@ def train(
     out: str | None = None,
     force: bool = False,
     options: dict[str, Any] | None = None,
-    task: str = "classify",
+    task: str | None = None,
+    label_columns: Sequence[str] = (),
     callback: Callable[[Event], object] | None = None,
     listeners: Sequence[Listener] = (),
     **settings: Any,
@@ -89,6 +90,8 @@ def train(
     `weights` is a pretrained model; without a recipe or a network, its network is trained further. `keep` ("all", "12")
     keeps its first layers and gives it a new head, `freeze` freezes them.
     `settings` are those of core/settings.py (epochs, batch, lr, …), `options` those of the domain (size, colour, …).
+    `task` is classify or regress, by default what the targets show; `label_columns` name their columns in a table,
+    "price" or "price:regress".
     `callback` is called with every event of core/fit.py; if it returns True, the training stops after the step, and
     the model is that of the kept epoch. `listeners` are called with every event as well, and may return further events.
     Raises Problem if the training is stopped before the first epoch has ended.
@@ -99,11 +102,10 @@ def train(
     from .core.finalize import finalize
     from .core.plan import Plan
     from .core.problem import INTERRUPTED, Problem
+    from .core.targets import TargetSpec
 
-    source = DataSpec(data, options=options or {})
-    plan = Plan.of(
-        domain(name), source, recipe, network, settings, find(weights) if weights else None, task, keep, freeze
-    )
+    source = DataSpec(data, targets=TargetSpec(task, tuple(label_columns)), options=options or {})
+    plan = Plan.of(domain(name), source, recipe, network, settings, find(weights) if weights else None, keep, freeze)
     device = devices.choose(plan.settings.device)
     run = runs.RunFolder(out, force)
 

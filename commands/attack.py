@@ -108,8 +108,9 @@ def attack(
         settings = Attack(perturbation_space(loaded.domain, on), method, steps, seed)
         epsilons = sizes(numbers(epsilon) if epsilon is not None else settings.space.epsilons)
     options = {"cache": cache, "pattern": pattern, "test_where": test_where}
-    options |= {"text_column": text_column, "label_column": label_column, "label_level": label_level}
-    loaded_data = load_data(loaded, data, options, {"test": test, "unknown": unknown}, quiet)
+    options |= {"text_column": text_column, "label_level": label_level}
+    division = {"test": test, "unknown": unknown, "targets": parsing.targets(None, label_column)}
+    loaded_data = load_data(loaded, data, options, division, quiet)
     sample, counts = sampled(loaded, loaded_data, part, examples, seed)
     header = {"model": model, "domain": loaded.domain.name, "recipe": loaded.card.recipe, "data": data, **counts}
     title = f"{loaded.card.recipe or loaded.domain.name} on {Path(data).name}"

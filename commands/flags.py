@@ -131,6 +131,21 @@ MAX_BAD = Annotated[
 ]
 CACHE = Annotated[Path | None, flag("Folder for decoded data.", "Data", default="the user's cache folder")]
 
+SPLIT_COLUMN = Annotated[
+    str | None,
+    flag("The column of a table that says train, validation or test.", "Targets", default="split, part or fold"),
+]
+FILE_PATH = Annotated[
+    str | None,
+    flag(
+        "The file of a row, by columns of its table: 'images/{id}.jpg'.",
+        "Targets",
+        "--image-path",
+        "--audio-path",
+        default="a column of paths",
+    ),
+]
+
 # Recordings
 PATTERN = Annotated[
     str | None, flag("How files are named: '{label}_{speaker}_{take}'.", "Recordings", default="by folder")
@@ -162,8 +177,19 @@ TEXT = Annotated[
 TEXT_COLUMN = Annotated[
     str | None, flag("Columns with the text, by name or number: title,body.", "Texts", default="found by content")
 ]
+TASK = Annotated[
+    str | None,
+    flag("classify (labels) or regress (numbers).", "Targets", default="by the data"),
+]
 LABEL_COLUMN = Annotated[
-    str | None, flag("The column with the label, by name or number.", "Texts", default="found by content")
+    list[str] | None,
+    flag(
+        "The column of a table with the label or the number, by name or position; may be repeated, and say the task: "
+        "price:regress.",
+        "Targets",
+        "--label-column",
+        default="found by content",
+    ),
 ]
 LABEL_LEVEL = Annotated[str | None, flag("coarse or fine, of labels such as DESC:manner.", "Texts", default="coarse")]
 TOKENS = Annotated[str | None, flag("words, characters or bytes.", "Texts", default="words")]

@@ -13,6 +13,7 @@ from ..core.format import without_controls
 from ..core.progress import progress, say
 from . import output, parsing
 from .flags import (
+    FILE_PATH,
     GROUP_BY,
     JSON,
     LABEL_COLUMN,
@@ -20,6 +21,8 @@ from .flags import (
     PATTERN,
     QUIET,
     SPLIT,
+    SPLIT_COLUMN,
+    TASK,
     TEST,
     TEST_SHARE,
     TEST_WHERE,
@@ -109,7 +112,10 @@ def check(
     pattern: PATTERN = None,
     test_where: TEST_WHERE = None,
     text_column: TEXT_COLUMN = None,
+    task: TASK = None,
     label_column: LABEL_COLUMN = None,
+    split_column: SPLIT_COLUMN = None,
+    file_path: FILE_PATH = None,
     label_level: LABEL_LEVEL = None,
     json: JSON = False,
     quiet: QUIET = False,
@@ -123,8 +129,9 @@ def check(
     from ..core.selection import small_validation
 
     options = {"pattern": pattern, "test_where": test_where}
-    options |= {"text_column": text_column, "label_column": label_column, "label_level": label_level}
-    shares = {"test_share": test_share, "valid_share": valid_share}
+    options |= {"text_column": text_column, "label_level": label_level}
+    targets = parsing.targets(task, label_column, split_column, file_path)
+    shares = {"test_share": test_share, "valid_share": valid_share, "targets": targets}
     source = parsing.source(data, options, test=test, group_by=group_by, split=split, **shares)
     with progress("checking", "files", quiet) as bar:
         findings = domain_of(domain).check(replace(source, progress=bar))

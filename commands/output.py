@@ -87,7 +87,7 @@ def introduction(training: Training, folder: Path) -> None:
 
     data, network = training.data, training.network
     counts = ", ".join(f"{count:,} {name}" for name, count in data.counts.items())
-    say(f"{training.plan.source.data}: {len(data.labels)} labels; {counts}")
+    say(f"{training.plan.source.data}: {training.task.outputs_text}; {counts}")
     if data.bad:
         first = data.bad[0]
         say(

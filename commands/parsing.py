@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ..core.domain import Domain
     from ..core.inputs import Input
     from ..core.plan import Plan
+    from ..core.targets import TargetSpec
 
 
 def plan(
@@ -45,6 +46,7 @@ def plan(
     if settings is not None:
         fixed = {"DOMAIN": domain, "DATA": data, "--recipe": recipe, "--network": network}
         fixed |= {f"--{name.replace('_', '-')}": value for name, value in (initial | options | split).items()}
+        fixed["--task, --label-column, --split-column and --image-path"] = fixed.pop("--targets", None)
         if names := ", ".join(without_none(fixed)):
             raise Problem(f"--settings fixes the data and the network: leave out {names}", USAGE)
         tables = read_settings(settings)
@@ -72,6 +74,22 @@ def source(data: str, options: dict[str, Any], **fields: Any) -> DataSpec:
             check_range(name, fields[name], f"--{name.replace('_', '-')}")
     texts = {name: str(value) if isinstance(value, Path) else value for name, value in options.items()}
     return DataSpec(data, options=without_none(texts), **without_none(fields))
+
+
+def targets(
+    task: str | None = None,
+    columns: Sequence[str] | None = None,
+    split_column: str | None = None,
+    file_path: str | None = None,
+) -> TargetSpec | None:
+    """The targets as --task, --label-column and so on describe them; None if none was given. Raises Problem."""
+    from ..core.targets import TargetSpec
+    from ..core.tasks import task_class
+
+    if task is not None:
+        task_class(task)
+    spec = TargetSpec(task, tuple(columns or ()), split_column, file_path)
+    return spec if spec.to_dict() else None
 
 
 def without_none(values: dict[str, Any]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from .flags import (
     ABSTAIN,
     CACHE,
     DEVICE,
+    FILE_PATH,
     JSON,
     LABEL_COLUMN,
     LABEL_LEVEL,
@@ -27,6 +28,7 @@ from .flags import (
     MOVE,
     PATTERN,
     QUIET,
+    SPLIT_COLUMN,
     SYMMETRIES,
     TEST,
     TEST_WHERE,
@@ -51,6 +53,8 @@ def evaluate(
     test_where: TEST_WHERE = None,
     text_column: TEXT_COLUMN = None,
     label_column: LABEL_COLUMN = None,
+    split_column: SPLIT_COLUMN = None,
+    file_path: FILE_PATH = None,
     label_level: LABEL_LEVEL = None,
     cache: CACHE = None,
     confusion: Annotated[Path | None, flag("Write the confusion matrix to this file, .png or .svg.")] = None,
@@ -86,8 +90,10 @@ def evaluate(
     loaded_model = load(model, device or "auto", symmetries)
     loaded_model.task = loaded_model.task.deciding(abstain, label_sets)
     options = {"cache": cache, "pattern": pattern, "test_where": test_where}
-    options |= {"text_column": text_column, "label_column": label_column, "label_level": label_level}
-    source = parsing.source(data, options, test=test, unknown=unknown, max_bad=max_bad, **loaded_model.split_options)
+    options |= {"text_column": text_column, "label_level": label_level}
+    columns = parsing.targets(None, label_column, split_column, file_path)
+    split = {"test": test, "unknown": unknown, "max_bad": max_bad, **loaded_model.split_options}
+    source = parsing.source(data, options, targets=columns, **split)
     with progress("reading", "files", quiet) as bar:
         loaded = loaded_model.load(replace(source, progress=bar))
     start = time.perf_counter()

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -30,6 +30,7 @@ from .flags import (
     COLOUR,
     DEVICE,
     EPOCHS,
+    FILE_PATH,
     FIT,
     FREEZE,
     GROUP_BY,
@@ -53,6 +54,8 @@ from .flags import (
     SET,
     SIZE,
     SPLIT,
+    SPLIT_COLUMN,
+    TASK,
     TENSORBOARD,
     TEST,
     TEST_SHARE,
@@ -125,7 +128,10 @@ def train(
     seconds: SECONDS = None,
     rate: RATE = None,
     text_column: TEXT_COLUMN = None,
+    task: TASK = None,
     label_column: LABEL_COLUMN = None,
+    split_column: SPLIT_COLUMN = None,
+    file_path: FILE_PATH = None,
     label_level: LABEL_LEVEL = None,
     tokens: TOKENS = None,
     max_length: MAX_LENGTH = None,
@@ -139,6 +145,7 @@ def train(
     [bold]neocog train vision photos/[/bold]
     [bold]neocog train vision mnist --recipe keras-digits --epochs 5[/bold]
     [bold]neocog train speech words/ --pattern '{label}_{speaker}_{take}' --group-by speaker[/bold]
+    [bold]neocog train vision houses.csv --label-column price[/bold]
     [bold]neocog train vision photos.zip --network "conv(16, 3), relu, globalmax, dense(classes)"[/bold]
     [bold]neocog train vision photos/ --weights efficientnet-lite0 --keep all --freeze[/bold]
     [bold]neocog train go games/ --weights go[/bold]
@@ -148,11 +155,18 @@ def train(
     changes |= {"accumulate": accumulate, "balance": balance, "patience": patience, "threads": threads}
     options = {"size": size, "colour": colour, "fit": fit, "cache": cache, "seconds": seconds, "rate": rate}
     options |= {"pattern": pattern, "test_where": test_where, "valid_where": valid_where}
-    options |= {"text_column": text_column, "label_column": label_column, "label_level": label_level}
+    options |= {"text_column": text_column, "label_level": label_level}
     options |= {"tokens": tokens, "max_length": max_length, "vectors": parsing.absolute_if_exists(vectors)}
     options |= {"planes": planes}
-    split_fields = {"test": test, "valid": valid, "group_by": group_by, "test_share": test_share, "split": split}
+    split_fields: dict[str, Any] = {
+        "test": test,
+        "valid": valid,
+        "group_by": group_by,
+        "test_share": test_share,
+        "split": split,
+    }
     split_fields |= {"valid_share": valid_share, "unknown": unknown, "max_bad": max_bad}
+    split_fields |= {"targets": parsing.targets(task, label_column, split_column, file_path)}
     initial = {"weights": weights, "keep": keep, "freeze": freeze or None}
     plan = parsing.plan(settings, domain, data, recipe, network, initial, changes, set_ or [], options, split_fields)
     if find_lr:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from io import BytesIO
 from math import isfinite
@@ -181,12 +181,21 @@ def save_score_curves(curves: Sequence[ScoreCurve], path: Path) -> None:
                 f"the {MOST} labels of the lowest average precision, of {len(curves)}", fontsize=9, color=GREY
             )
         _save(figure, path)
+def save(draw: Callable[[type[Figure]], Figure], path: Path) -> None:
+    """Writes the figure that `draw` makes of the class, as a PNG or what the path's ending names."""
+    with style() as figure_class:
+        _save(draw(figure_class), path)
+
+
+def png(draw: Callable[[type[Figure]], Figure]) -> bytes:
+    """The figure that `draw` makes of the class, transparent, as the bytes of a PNG."""
+    with style() as figure_class:
+        return _png(draw(figure_class))
 
 
 def save_confusion(table: Sequence[Sequence[int]], labels: Sequence[str], path: Path) -> None:
     """Draws a confusion matrix as a PNG: a row for each true label, a column for each predicted one."""
-    with style() as figure_class:
-        _save(_confusion(figure_class, table, labels), path)
+    save(lambda figure_class: _confusion(figure_class, table, labels), path)
 
 
 def _save(figure: Figure, path: Path) -> None:
@@ -196,8 +205,7 @@ def _save(figure: Figure, path: Path) -> None:
 
 def confusion_png(table: Sequence[Sequence[int]], labels: Sequence[str]) -> bytes:
     """A confusion matrix, transparent, as the bytes of a PNG."""
-    with style() as figure_class:
-        return _png(_confusion(figure_class, table, labels))
+    return png(lambda figure_class: _confusion(figure_class, table, labels))
 
 
 def _confusion(figure_class: type[Figure], table: Sequence[Sequence[int]], labels: Sequence[str]) -> Figure:

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from .lazy import LazyInputs, LazyNames
 from .problem import Bad
+from .targets import TargetSpec
 
 Progress = Callable[[int, int | None], object]  # gets the number of files read, and of all files if it is known
 ROUND = 8  # columns: the width of a batch is a multiple of it, so that few different widths occur
@@ -26,7 +27,7 @@ class Examples:
     """Inputs in the compact form of the domain, and their targets: arrays that batches are selected from."""
 
     inputs: Tensor | LazyInputs  # (N, ...) uint8, int16 or int32; resident, memory-mapped, or computed for each batch
-    targets: Tensor  # (N,) int64
+    targets: Tensor  # (N,) int64 as loaded; (N, …) as a task encodes them
     names: Sequence[str] | LazyNames  # of the files or rows that the examples come from
     lengths: Tensor | None = None  # (N,) int64, on the CPU: the length of each input; padding follows
     right_context: int | None = None  # columns of padding kept behind the longest input of a batch; None keeps all
@@ -87,7 +88,7 @@ def concatenate(sets: Sequence[Examples]) -> Examples:
 
 @dataclass
 class Data:
-    """The loaded data of a domain. Any split may be empty; targets index `labels`."""
+    """The loaded data of a domain. Any split may be empty; targets index `labels`, the texts of the targets."""
 
     train: Examples
     valid: Examples
@@ -100,6 +101,7 @@ class Data:
         default_factory=dict
     )  # tensors for augmentation and initialisation, such as background noise
     given_splits: frozenset[str] = frozenset()  # the splits that the data name ("test", "valid"), not split off here
+    target_spec: TargetSpec = field(default_factory=TargetSpec)  # with the task and the columns that the data have
 
     @property
     def splits(self) -> dict[str, Examples]:
@@ -108,6 +110,15 @@ class Data:
     @property
     def counts(self) -> dict[str, int]:
         return {name: len(examples) for name, examples in self.splits.items()}
+
+    def with_targets(self, table: Tensor, labels: list[str]) -> Data:
+        """The data with targets that are rows of `table` (texts, …) instead of indices of texts."""
+
+        def encoded(examples: Examples) -> Examples:
+            return replace(examples, targets=table[examples.targets])
+
+        train, valid, test = map(encoded, (self.train, self.valid, self.test))
+        return replace(self, train=train, valid=valid, test=test, labels=labels)
 
     def fingerprint(self) -> str:
         """A hash of names, labels and splits of all examples; a resumed run must have the same."""
@@ -138,10 +149,18 @@ class DataSpec:
     valid_share: float | None = None  # of the remaining ones; None is a tenth, at most 2,500 examples; 0 none
     split: int = 0  # seed of the division into splits
     max_bad: float = 0.05  # share of unusable files above which loading stops
+    targets: TargetSpec = field(default_factory=TargetSpec)  # the columns of the targets, and their task
     options: Mapping[str, Any] = field(default_factory=dict)  # options of the domain
     progress: Progress | None = None
 
     def __post_init__(self) -> None:
+        if isinstance(self.targets, Mapping):  # of a settings.toml or a card
+            object.__setattr__(self, "targets", TargetSpec(**self.targets))
+        if (column := self.options.get("label_column")) is not None:  # where older versions kept it
+            options = {name: value for name, value in self.options.items() if name != "label_column"}
+            object.__setattr__(self, "options", options)
+            if not self.targets.columns:
+                object.__setattr__(self, "targets", replace(self.targets, columns=(str(column),)))
         for name in ("data", "test", "valid"):  # existing paths become absolute; names of data sets stay
             if (path := getattr(self, name)) and os.path.exists(path):
                 object.__setattr__(self, name, os.path.abspath(path))

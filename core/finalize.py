@@ -30,7 +30,7 @@ def finalize(run: RunFolder) -> dict[str, Any]:
     training, path = run.training, run.folder / "model.safetensors"
     weights = checkpoint.read_tensors(path)
     model = Model(training.plan.domain, checkpoint.card(path), weights, str(training.trainer.device))
-    calibrate(model, training.data.valid)
+    calibrate(run, model)
     split = next(name for name in ("test", "valid", "train") if len(training.data.splits[name]))
     examples = training.data.splits[split]
     predictions = feed.predict_proba(model, examples)
@@ -46,17 +46,18 @@ def finalize(run: RunFolder) -> dict[str, Any]:
     charts.save_curves(history, model.task.charts, run.folder / "curves.png")
     for name, save in model.task.files(metrics).items():
         save(run.folder / name)
-    page = page_of(run, summary, history, mistakes(run, predictions, examples))
+    page = page_of(run, summary, history, mistakes(run, model, predictions, examples))
     looks = report_examples(model, examples, predictions)
     report.write(run.folder / "report.html", page | {"looks": looks}, model.task)
     return summary
 
 
-def calibrate(model: Model, valid: Examples) -> None:
+def calibrate(run: RunFolder, model: Model) -> None:
     """Fits what the task takes from validation predictions, such as a temperature; nothing without a split."""
-    if len(valid):
+    if len(valid := run.training.data.valid):
         examples = valid.subsample(CALIBRATION_EXAMPLES)
         model.task = model.task.calibrated(feed.predict_proba(model, examples), examples.targets.numpy())
+    run.training.remarks += model.task.calibration_remarks
 
 
 def summary_of(run: RunFolder, metrics: Mapping[str, Any]) -> dict[str, Any]:
@@ -80,9 +81,9 @@ def summary_of(run: RunFolder, metrics: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def mistakes(run: RunFolder, predictions: Predictions, examples: Examples) -> list[dict[str, Any]]:
+def mistakes(run: RunFolder, model: Model, predictions: Predictions, examples: Examples) -> list[dict[str, Any]]:
     """The worst predictions with their inputs, for the report."""
-    rows = run.training.task.mistakes(predictions, examples.targets.numpy(), MOST_MISTAKES)
+    rows = model.task.mistakes(predictions, examples.targets.numpy(), MOST_MISTAKES)
     return [{"name": examples.names[index], **row, **_shown(run, examples, index)} for index, row in rows]
 
 

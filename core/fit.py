@@ -27,7 +27,7 @@ from .plan import Plan
 from .problem import USAGE, Problem
 from .robust.training import adversary_of
 from .selection import Selection, small_validation
-from .tasks import Task, task_class
+from .tasks import Classify, Task, task_class
 from .train import Epoch, Tensors, Trainer, steps
 
 WHITENING_EXAMPLES = 2000
@@ -160,7 +160,8 @@ def fit(
 
 def build(plan: Plan, data: Data, world: devices.World, device: torch.device, state: State | None) -> Training:
     """Everything before the first step, in its order."""
-    task = task_class(plan.task).from_data(data)
+    task = task_of_data(plan, data)
+    plan = plan.with_targets(data.target_spec.resolved(task.name, ()))
     data = task.encode(data)
     plan = plan.fitted(len(data.train), data.labels)
     task = task.balanced(plan.settings.balance)
@@ -176,7 +177,7 @@ def build(plan: Plan, data: Data, world: devices.World, device: torch.device, st
     remarks = [*data.remarks, *small_validation(len(data.valid))]
     origins: list[keep.Origin] = []
     if state is None:
-        loaded = initialise(plan, data, network, module, frontend)
+        loaded = initialise(plan, data, task, network, module, frontend)
         remarks += loaded.remarks
         if plan.weights:
             origins = keep.origins(network, module, loaded.modules, plan.weights.name, plan.settings)
@@ -193,6 +194,11 @@ def build(plan: Plan, data: Data, world: devices.World, device: torch.device, st
             raise StateMismatch(str(error)) from None
         training.selection, training.seconds = state.selection, state.seconds
     return training
+
+
+def task_of_data(plan: Plan, data: Data) -> Task:
+    """The task that the plan or the data name, with its state from the data."""
+    return task_class(plan.source.targets.task or data.target_spec.task or Classify.name).from_data(data)
 
 
 def build_network(plan: Plan, data: Data, task: Task, sample: Tensor) -> tuple[Plan, Network, nn.Module]:
@@ -218,7 +224,9 @@ def build_network(plan: Plan, data: Data, task: Task, sample: Tensor) -> tuple[P
     return plan, network, module
 
 
-def initialise(plan: Plan, data: Data, network: Network, module: nn.Module, frontend: nn.Module) -> transfer.Loaded:
+def initialise(
+    plan: Plan, data: Data, task: Task, network: Network, module: nn.Module, frontend: nn.Module
+) -> transfer.Loaded:
     """Sets the initial weights; returns what was taken from a pretrained model, with remarks on it and on the data."""
     initialize(module, plan.settings.seed, plan.settings.dirac)
     if plan.settings.whiten:
@@ -227,7 +235,7 @@ def initialise(plan: Plan, data: Data, network: Network, module: nn.Module, fron
         whiten(module, frontend(data.train[indices][0]))
     remarks = []
     if initialization := plan.domain.capability(DataInitialization):
-        remarks += initialization.initialize(module, data, plan.source)
+        remarks += initialization.initialize(module, data, plan.source, task.loss)
     loaded = transfer.Loaded()
     if plan.weights:
         loaded = transfer.begin(network, module, plan.domain, data, plan.weights)

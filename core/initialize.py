@@ -18,7 +18,8 @@ from .modules import Local
 class DataInitialization(Capability):
     """Initial weights that a domain computes from the training data, such as a linear model of words."""
 
-    initialize: Callable[[nn.Module, Data, DataSpec], list[str]]  # changes the network; returns remarks
+    # Changes the network for data that a task has encoded, given the task's loss; returns remarks.
+    initialize: Callable[[nn.Module, Data, DataSpec, Callable[[Tensor, Tensor], Tensor]], list[str]]
 
 
 def initialize(network: nn.Module, seed: int, dirac: bool = False) -> None:

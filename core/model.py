@@ -27,6 +27,7 @@ from .inputs import BytesInput, FileInput, Input, LineInputs, TextInput
 from .metrics import Floats
 from .network import Network, parse
 from .problem import DATA, USAGE, Problem
+from .targets import TargetSpec
 from .tasks import task_of
 from .tasks.capability import DomainMetrics, LegalLabels
 from .tta import TestTimeAugmentation, View
@@ -110,8 +111,16 @@ class Model:
 
     @property
     def split_options(self) -> dict[str, Any]:
-        """How the data of its training were split, as DataSpec takes it: they are split so again."""
+        """How the data of its training were split, and where their targets are, as DataSpec takes it."""
         return {name: self.card.data[name] for name in SPLIT_FIELDS if name in self.card.data}
+
+    @property
+    def targets(self) -> TargetSpec:
+        """Where the targets of its training were found: those of other data are read so too."""
+        try:
+            return replace(schema.read(TargetSpec, self.card.data.get("targets", {})), task=self.task.name)
+        except schema.Mismatch as error:
+            raise Problem(f"the targets on the model's card cannot be used: {error}", DATA) from None
 
     @property
     def right_context(self) -> int | None:
@@ -256,6 +265,7 @@ class Model:
 
     def load(self, source: DataSpec) -> Data:
         """Data prepared as in training, with targets as the task takes them."""
+        source = replace(source, targets=replace(source.targets.over(self.targets), task=self.task.name))
         return self.task.encode(self.domain.load(source, self.task.known_labels, self.card.preprocessing))
 
     def evaluate(self, data: str | Data, part: str | None = None) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from .network import call, parse
 from .problem import DATA, USAGE, Problem, shortened
 from .schema import Between
 from .settings import Settings
-from .tasks import Classify
+from .targets import TargetSpec
 from .versions import neocog_version
 
 MIN_STEPS = 25  # of an epoch
@@ -49,6 +49,7 @@ class SourceTable(TypedDict):
     valid_share: NotRequired[Annotated[float, Between(0, 0.9)]]
     split: NotRequired[Annotated[int, Between(0, 2**62)]]
     max_bad: NotRequired[Annotated[float, Between(0, 1)]]
+    targets: NotRequired[TargetSpec]
 
 
 class SettingsFile(TypedDict):
@@ -84,7 +85,6 @@ class Plan:
     weights: ModelSource | None = None  # what the initial weights are copied from
     keep: str | None = None  # how many first layers, or up to which one; the others give way to a new head
     freeze: bool = False  # whether the kept layers are frozen
-    task: str = Classify.name
     free: frozenset[str] = frozenset()  # of batch, epochs and augment, those that the user did not set: see `fitted`
 
     @classmethod
@@ -96,7 +96,6 @@ class Plan:
         network: str | None = None,
         changes: dict[str, Any] | None = None,
         weights: ModelSource | None = None,
-        task: str = Classify.name,
         keep: str | None = None,
         freeze: bool = False,
     ) -> Plan:
@@ -130,7 +129,7 @@ class Plan:
         if network is not None:
             source = replace(source, options={**pretrained.options, **set_by_user})
             settings = Settings().changed(_tuning(freeze) if tuned else {}, changes)
-            return cls(domain, source, settings, None, network, weights, keep, freeze, task)
+            return cls(domain, source, settings, None, network, weights, keep, freeze)
         recipe = recipe or domain.default
         entry, _, _ = find_recipe(domain, recipe)
         defaults = {**pretrained.options, **entry.options} if named_by_user else {**entry.options, **pretrained.options}
@@ -143,7 +142,7 @@ class Plan:
         settings = settings.changed(changes)
         source = replace(source, options={**defaults, **set_by_user})
         free = frozenset(({"augment"} if tuned else {"batch", "epochs", "augment"}) - changes.keys())
-        return cls(domain, source, settings, recipe, None, weights, keep, freeze, task, free)
+        return cls(domain, source, settings, recipe, None, weights, keep, freeze, free)
 
     def fitted(self, examples: int, labels: list[str]) -> Plan:
         """The plan with the settings in `free` adapted to so many training examples of these labels.
@@ -159,6 +158,10 @@ class Plan:
         adapted = {"batch": batch, "epochs": epochs, "augment": augment}
         changes = {name: value for name, value in adapted.items() if name in self.free}
         return replace(self, settings=self.settings.changed(changes), free=frozenset())
+
+    def with_targets(self, targets: TargetSpec) -> Plan:
+        """The plan with the targets that its data have, so that they are read in the same way again."""
+        return replace(self, source=replace(self.source, targets=targets))
 
     def layers(self, classes: int, constants: Mapping[str, int] | None = None) -> Layers:
         """The network's layers for so many labels, with the domain's constants."""
@@ -177,9 +180,10 @@ class Plan:
 
         source = {name: value for name, value in asdict(self.source).items() if value is not None}
         options = source.pop("options")
+        source["targets"] = self.source.targets.to_dict()
         document = tomlkit.document()
         document.add(tomlkit.comment("neocog train --settings THIS-FILE runs this again."))
-        header = {"neocog": neocog_version(), "domain": self.domain.name, "task": self.task, "recipe": self.recipe}
+        header = {"neocog": neocog_version(), "domain": self.domain.name, "recipe": self.recipe}
         weights = self.weights and self.weights.text
         for name, value in (header | {"network": network, "weights": weights}).items():
             if value is not None:
@@ -226,8 +230,8 @@ def plan_from(
 
     `find` gives the model that its weights name; a run that is resumed has no need of it.
     """
-    source = DataSpec(**tables["source"], options=tables.get("options", {}))
+    targets = {"task": tables["task"]} if "task" in tables else {}  # where older versions kept it
+    source = DataSpec(**({"targets": targets} | tables["source"]), options=tables.get("options", {}))
     settings = Settings().changed(tables.get("train", {}), changes or {})
     weights = find(tables["weights"]) if "weights" in tables else None
-    task = tables.get("task", Classify.name)
-    return Plan(domain, source, settings, tables.get("recipe"), tables["network"], weights, task=task)
+    return Plan(domain, source, settings, tables.get("recipe"), tables["network"], weights)

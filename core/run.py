@@ -26,18 +26,30 @@ from . import device as devices
 from .checkpoint import Card
 from .data import SPLIT_FIELDS, Data, Progress
 from .domain import Domain
-from .fit import Begun, EpochEnded, Event, Finished, Listener, Saved, State, StateMismatch, Step, Training, fit
+from .fit import (
+    Begun,
+    EpochEnded,
+    Event,
+    Finished,
+    Listener,
+    Saved,
+    State,
+    StateMismatch,
+    Step,
+    Training,
+    fit,
+    task_of_data,
+)
 from .fit import run as deliver
 from .plan import Plan, plan_from, read_settings
 from .problem import DATA, USAGE, Problem, shortened
 from .schema import Between
 from .selection import Selection
-from .tasks import task_class
 
 SAVE_EVERY = 60  # seconds between two saves of the state: what a kill -9 can cost
 FILES = (
     *("model.safetensors", "settings.toml", "metrics.jsonl", "summary.json", "state.safetensors"),
-    *("curves.png", "confusion.png", "report.html", "bad_files.txt"),
+    *("curves.png", "confusion.png", "predicted.png", "report.html", "bad_files.txt"),
 )
 
 
@@ -122,7 +134,12 @@ class RunFolder:
             task_state=task.state(),
             recipe=plan.recipe,
             settings=asdict(plan.settings),
-            data={**training.data.counts, **split, "fingerprint": self.fingerprint},
+            data={
+                **training.data.counts,
+                **split,
+                "targets": plan.source.targets.to_dict(),
+                "fingerprint": self.fingerprint,
+            },
             metrics=metrics,
             versions=versions.versions(),
         )
@@ -291,7 +308,7 @@ def load_state(folder: Path, plan: Plan, data: Data) -> State | None:
     if not path.exists():
         return None
     values = read_state(path)
-    encoded = task_class(plan.task).from_data(data).encode(data)
+    encoded = task_of_data(plan, data).encode(data)
     if values.pop("fingerprint") != encoded.fingerprint():
         raise Problem(
             f"{plan.source.data} is not what it was when this run began, so it cannot continue exactly; "

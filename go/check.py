@@ -13,6 +13,7 @@ from ..core.problem import DATA, Problem
 from ..core.sources.parallel import processors
 from .collection import Collection, Progress, read_collection
 from .coords import SIZE, vertex
+from .data import require_no_columns
 from .game import GameInfo
 from .games import Games
 from .komi import UnusableKomi, komi_in_points
@@ -144,4 +145,5 @@ def check(source: Any) -> dict[str, Any]:
     """The report of `neocog check go` for a DataSpec."""
     if source.group_by:
         raise Problem("the positions of a game are always in one split; leave --group-by out", DATA)
+    require_no_columns(source)
     return report([source.data, *filter(None, (source.test,))], source.max_bad, source.progress)

@@ -79,6 +79,7 @@ def load(source: DataSpec, labels: list[str] | None, preprocessing: Preprocessin
     """
     if source.group_by:
         raise Problem("the positions of a game are always in one split; leave --group-by out", USAGE)
+    require_no_columns(source)
     labels = labels or LABELS
     if set(labels) != set(LABELS):
         raise Problem(f"the model has {len(labels)} labels; expected the {len(LABELS)} points of a board", DATA)
@@ -92,6 +93,12 @@ def load(source: DataSpec, labels: list[str] | None, preprocessing: Preprocessin
         examples(positions, np.flatnonzero(split_of_position == i), label_of_place) for i in range(len(SPLITS))
     )
     return Data(train, valid, test, labels, preprocessing, data.bad, data.remarks, given_splits=data.given_splits)
+
+
+def require_no_columns(source: DataSpec) -> None:
+    """Raises Problem for columns of targets, which game records do not have."""
+    if source.targets.columns:
+        raise Problem("--label-column is for tables; the target of a position is its move", USAGE)
 
 
 def form(preprocessing: Preprocessing) -> dict[str, str]:

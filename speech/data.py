@@ -68,7 +68,7 @@ def settings(rate: int | None, seconds: float | None, options: Options, lenient:
     """Everything besides the files that the arrays depend on."""
     versions = (VERSION, soundfile.__libsndfile_version__, soxr.__version__, RATE, COVERED, LONGEST)
     form = (rate, seconds, options.bands, options.frame, options.hop, options.deltas, options.normalise)
-    return versions, form, options.naming, lenient, (options.table.value, options.table.label, options.table.encoding)
+    return versions, form, options.naming, lenient, (options.table.value, options.table.encoding)
 
 
 def aliases(index: Index, options: Options) -> list[tuple[object, ...]]:

@@ -16,7 +16,7 @@ from .frontend import NORMALISE
 
 NAMES = (
     *("rate", "seconds", "bands", "frame", "hop", "deltas", "normalise"),
-    *("pattern", "test_where", "valid_where", "path_column", "label_column", "encoding", "cache"),
+    *("pattern", "test_where", "valid_where", "path_column", "encoding", "cache"),
 )
 FORM = ("rate", "samples", "bands", "frame", "hop", "deltas", "normalise")  # the preprocessing that the form depends on
 NAMED = ("pattern", "test_where", "valid_where")  # kept in a model, to divide the same set in the same way
@@ -85,7 +85,7 @@ def options_of(spec: DataSpec, preprocessing: Preprocessing | None) -> Options:
         test_where=condition(naming, "test_where"),
         valid_where=condition(naming, "valid_where"),
         lenient=not named,
-        table=table_options(options, "path_column"),
+        table=table_options(spec, "path_column"),
         cache=cache_folder(options),
         progress=spec.progress,
     )

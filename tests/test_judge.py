@@ -9,11 +9,12 @@ import pytest
 from neocog.core.data import Data, DataSpec
 from neocog.core.problem import Problem
 from neocog.core.sources.delimited import detect_dialect
-from neocog.core.sources.judge import could_be_labels, is_header, is_quantity, lists_of_labels, one_label
+from neocog.core.sources.judge import are_quantities, could_be_labels, is_header, lists_of_labels, one_label
 from neocog.core.sources.label_spelling import label_remarks
 from neocog.core.sources.layout import label_by_folder
 from neocog.core.sources.split_names import split_folders, split_in, split_name
 from neocog.core.sources.table import read_table
+from neocog.core.targets import TargetSpec
 from neocog.speech import DOMAIN as SPEECH
 from neocog.text import DOMAIN as TEXT
 from neocog.text.data import table_in
@@ -440,7 +441,7 @@ def test_lists_of_labels_are_refused(tmp_path: Path, cell: str) -> None:
     path = saved(tmp_path / "t.jsonl", "\n".join(rows))
     message = refusal(path)
     assert "of 60 have several labels, such as 'bad" in message and "in column label; expected one label for" in message
-    assert "or say with --label-column label that its cells are classes as they are" in message
+    assert "or say with --task classify that its cells are classes as they are" in message
     assert len(load(path, label_column="label").labels) == 7
 
 
@@ -451,21 +452,75 @@ def test_doccano_exports_of_several_labels_are_refused(tmp_path: Path) -> None:
     assert "12 texts of 60 have several labels, such as 'bad|long' in column label" in message
 
 
-def test_a_column_of_many_numbers_is_refused(tmp_path: Path) -> None:
+def test_a_column_of_many_numbers_is_taken_as_numbers_to_predict(tmp_path: Path) -> None:
     rows = [(text, f"{12.5 + k}") for k, (text, _) in enumerate(PAIRS)]
     path = saved(tmp_path / "t.csv", table([("text", "rating"), *rows]))
+    data = load(path)
+    remark = "column rating: 60 different numbers, taken as regress; --task classify says they are classes"
+    assert remark in data.remarks and data.target_spec == TargetSpec("regress", ("rating",))
+    findings = TEXT.check(DataSpec(str(path)))
+    assert remark in findings["remarks"] and findings["task"] == "regress" and findings["labels"] == {}
+    assert findings["values"]["rating"]["smallest"] == 12.5 and findings["values"]["rating"]["largest"] == 71.5
+
+
+def test_a_named_task_decides_what_numbers_are(tmp_path: Path) -> None:
+    rows = [(text, f"{12.5 + k % 30}") for k, (text, _) in enumerate(PAIRS)]
+    path = saved(tmp_path / "t.csv", table([("text", "rating"), *rows]))
+    spec = DataSpec(str(path), options={"cache": tmp_path / ".cache"}, targets=TargetSpec("classify"))
+    data = TEXT.load(spec, None, None)
+    assert data.target_spec.task == "classify" and not any("taken as" in remark for remark in data.remarks)
+    assert len(data.labels) == 30
+
+
+def test_numbers_of_rows_are_refused_as_targets_that_nobody_named(tmp_path: Path) -> None:
+    rows = [(text, f"{10_000 + 7 * k}") for k, (text, _) in enumerate(PAIRS)]
+    path = saved(tmp_path / "t.csv", table([("text", "target"), *rows]))
     message = refusal(path)
-    assert "column rating holds 60 different numbers (12.5, 13.5, 14.5, …), which are quantities" in message
-    assert "--label-column rating that its cells are classes as they are" in message
-    problems = TEXT.check(DataSpec(str(path)))["problems"]
-    assert any("which are quantities and not labels" in problem for problem in problems)
+    assert "column target holds 60 different whole numbers (10000, 10007, 10014, …), none of them twice" in message
+    assert "with --task regress: name it with --label-column" in message
+    assert load(path, label_column="target").target_spec.task == "regress"
+
+
+def test_a_column_that_is_half_numbers_is_refused(tmp_path: Path) -> None:
+    rows = [(text, f"{12.5 + k}" if k % 3 else "unknown") for k, (text, _) in enumerate(PAIRS)]
+    path = saved(tmp_path / "t.csv", table([("text", "rating"), *rows]))
+    assert (
+        "column rating holds numbers in 40 of 60 rows (13.5, 14.5, 16.5, …) and other texts in the others (unknown); "
+        "expected one or the other" in refusal(path)
+    )
+
+
+@pytest.mark.parametrize(
+    ("cell", "reason"),
+    [
+        ("12 €", "has '12 €', which is not a number; expected such as 12.5, without a unit and without commas"),
+        ("1.234,5", "has '1.234,5', which is not a number"),
+        ("nan", "has 'nan', which is not a finite number"),
+        ("-inf", "has '-inf', which is not a finite number"),
+        ("1e300", "has 1e300, which is larger than 1e+30"),
+        ("", "has no label"),
+    ],
+)
+def test_a_cell_that_is_no_number_is_a_bad_row(tmp_path: Path, cell: str, reason: str) -> None:
+    rows = [(text, f"{12.5 + k}" if k else cell) for k, (text, _) in enumerate(PAIRS)]
+    path = saved(tmp_path / "t.tsv", table([("text", "rating"), *rows], "\t"))
+    (bad,) = load(path).bad
+    assert bad.file.endswith("t.tsv:2")
+    assert bad.reason.startswith(reason)
+
+
+def test_numbers_that_do_not_differ_are_refused(tmp_path: Path) -> None:
+    path = saved(tmp_path / "t.csv", table([("text", "rating"), *((text, "3") for text, _ in PAIRS)]))
+    spec = DataSpec(str(path), options={"cache": tmp_path / ".cache"}, targets=TargetSpec("regress"))
+    with pytest.raises(Problem, match="all training examples have the same rating, 3; expected numbers that differ"):
+        TEXT.load(spec, None, None)
 
 
 def test_numbers_of_classes_are_no_quantities() -> None:
-    assert not is_quantity([str(k) for k in range(100)])
-    assert not is_quantity([str(k + 1) for k in range(1000) if k % 10 != 5])
-    assert not is_quantity([str(k / 2) for k in range(11)])
-    assert is_quantity([str(1990 + k) for k in range(30)])
+    assert not are_quantities([str(k) for k in range(100)])
+    assert not are_quantities([str(k + 1) for k in range(1000) if k % 10 != 5])
+    assert not are_quantities([str(k / 2) for k in range(11)])
+    assert are_quantities([str(1990 + k) for k in range(30)])
 
 
 def test_labels_that_hardly_recur_are_refused(tmp_path: Path) -> None:

@@ -134,7 +134,7 @@ def test_a_misspelt_name_after_set_gets_a_suggestion(trained: Path) -> None:
     assert isinstance(result.exception, Problem)
     message = str(result.exception)
     assert message.startswith("band is not a setting (did you mean bands?); the settings are adam_lr, adversarial, ")
-    assert "; speech has bands, cache, deltas, encoding, frame, hop, label_column, normalise, path_column, " in message
+    assert "; speech has bands, cache, deltas, encoding, frame, hop, normalise, path_column, " in message
 
 
 def test_check_reports_rates_speakers_and_bad_files(trained: Path) -> None:

@@ -208,7 +208,52 @@ def test_paths_of_a_table_may_be_written_with_backslashes(tmp_path: Path) -> Non
 
 
 def test_under_an_unknown_name_paths_are_recognised_by_their_endings() -> None:
-    (record,) = records("Bild,Ziffer\na.png,7\n", label="Ziffer")
+    (record,) = records("Bild,Ziffer\na.png,7\n", labels=("Ziffer",))
     assert (record.value, record.label) == ("a.png", "7")
     with pytest.raises(Problem, match=r"t.csv:1 has the columns Ort, label; none of them is known as a path: name it"):
         records("Ort,label\na,7\n")
+
+
+# --- files by a column, and the column of splits
+
+
+def pictures_by_number(folder, columns="id,fold,price"):
+    """Ten grey pictures images/0.png, … and a table with their numbers, folds and prices."""
+    (folder / "images").mkdir()
+    for k in range(10):
+        Image.new("L", (4, 4), 20 * k).save(folder / "images" / f"{k}.png")
+    rows = [f"{k},{'test' if k % 3 == 0 else 'train'},{k % 2 + 0.5}" for k in range(10)]
+    (folder / "t.csv").write_text("\n".join([columns, *rows]) + "\n")
+    return folder / "t.csv"
+
+
+def load_targets(domain, path, **targets):
+    spec = DataSpec(str(path), targets=TargetSpec(**targets), options={"cache": path.parent / "cache"})
+    return neocog.domain(domain).load(spec, None, None)
+
+
+def test_the_file_of_a_row_is_made_of_its_columns(tmp_path):
+    path = pictures_by_number(tmp_path)
+    data = load_targets("vision", path, task="regress", columns=("price",), file_path="images/{id}.png")
+    names = [name for split in data.splits.values() for name in split.names]
+    assert sorted(name.rpartition("/")[2] for name in names) == [f"{k}.png" for k in range(10)]
+    assert data.target_spec.columns == ("price",)
+
+
+def test_a_named_column_says_the_split(tmp_path):
+    path = pictures_by_number(tmp_path, "id,teil,price")
+    data = load_targets(
+        "vision", path, task="regress", columns=("price",), file_path="images/{id}.png", split_column="teil"
+    )
+    assert sorted(name.rpartition("/")[2] for name in data.test.names) == ["0.png", "3.png", "6.png", "9.png"]
+    message = "--split-column tail is not a column of t.csv"
+    with pytest.raises(Problem, match=message):
+        load_targets("vision", path, columns=("price",), file_path="images/{id}.png", split_column="tail")
+
+
+def test_a_file_that_a_row_means_and_that_is_missing_is_named(tmp_path):
+    path = pictures_by_number(tmp_path)
+    with pytest.raises(Problem, match=r"t.csv:2 names pictures/0.png, which does not exist"):
+        load_targets("vision", path, columns=("price",), file_path="pictures/{id}.png")
+    with pytest.raises(Problem, match="--image-path images/1.png names no column; expected such as"):
+        TargetSpec(file_path="images/1.png")

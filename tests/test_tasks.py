@@ -1,7 +1,9 @@
 """A task other than classification works in every domain; and which epoch is kept."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, ClassVar
 
 import neocog
@@ -51,8 +53,8 @@ class Ordinal(Task):
         return replace(data, labels=self.labels, **parts)
 
     @property
-    def known_labels(self) -> None:
-        return None
+    def known_labels(self) -> list[str]:
+        return []
 
     def state(self) -> dict[str, Any]:
         return {"scale": self.scale, "classes": self.classes}
@@ -109,54 +111,89 @@ def known_task(monkeypatch):
 NETWORKS = SMALL | {"go": "conv(8, 3, pad=1), relu, globalmax, dense(classes)"}
 
 
-@pytest.fixture(params=neocog.DOMAINS)
+def unchanged(folder: Path) -> Path:
+    return folder
+
+
+def numbered(folder: Path) -> Path:
+    """Renames the folders of the classes to numbers."""
+    for number, path in zip(("1.5", "20", "-3"), sorted(folder.iterdir()), strict=True):
+        path.rename(folder / number)
+    return folder
+
+
+@dataclass(frozen=True)
+class Case:
+    """A task in the contract: how the files of a domain get its targets, and what the run and its rows hold."""
+
+    prepared: Callable[[Path], Path]
+    domains: tuple[str, ...]
+    row: tuple[str, ...]  # the keys of a row of `predict` beside "input"
+    metric: str
+    chart: str  # the title of a chart in the report
+    outputs: list[str]
+
+
+CASES = {
+    "ordinal": Case(unchanged, tuple(neocog.DOMAINS), ("values",), "absolute error", "Squared error", ["index"]),
+    "regress": Case(numbered, ("vision", "speech", "text"), ("values",), "mae", "Huber loss", ["value"]),
+}
+
+
+@pytest.fixture(params=[(task, domain) for task, case in CASES.items() for domain in case.domains], ids="-".join)
 def files(request, tmp_path, monkeypatch):
     monkeypatch.setenv("NEOCOG_CACHE", str(tmp_path / "cache"))
-    return request.param, MADE[request.param](tmp_path / "files")
+    task, domain = request.param
+    return task, domain, CASES[task].prepared(MADE[domain](tmp_path / "files"))
 
 
-def train(name, files, out, epochs=6, **arguments):
+def test_the_contract_covers_every_task():
+    assert set(CASES) | {"classify"} == set(TASKS)
+
+
+def train(task, name, files, out, epochs=6, **arguments):
     return neocog.train(
-        name, str(files), network=NETWORKS[name], out=str(out), task="ordinal", epochs=epochs, batch=8, lr=0.02,
+        name, str(files), network=NETWORKS[name], out=str(out), task=task, epochs=epochs, batch=8, lr=0.02,
         device="cpu", **arguments,
     )  # fmt: skip
 
 
-def test_a_task_of_numbers_works_in_every_domain(files, tmp_path):
+def test_a_task_works_in_every_domain_that_it_is_for(files, tmp_path):
     """It trains, is saved, is loaded with its state, evaluates, predicts and explains."""
-    name, folder = files
-    losses = []
+    task, name, folder = files
+    case, losses = CASES[task], []
 
     def callback(event):
         if isinstance(event, EpochEnded):
             losses.append(event.epoch.train["loss"])
 
-    model = train(name, folder, tmp_path / "run", callback=callback)
+    model = train(task, name, folder, tmp_path / "run", callback=callback)
     assert losses[-1] < losses[0]
     card = checkpoint.card(tmp_path / "run" / "model.safetensors")
-    assert card.task == "ordinal" and card.task_state["scale"] > 0 and card.labels == ["index"]
-    assert model.task == Ordinal(["index"], card.task_state["scale"], card.task_state["classes"])
+    assert card.task == task and card.labels == case.outputs
+    assert model.task == TASKS[task].from_state(card.labels, card.task_state) and model.task.state() == card.task_state
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
-    assert (summary["task"], summary["metric"]) == ("ordinal", "absolute error") and "accuracy" not in summary
+    assert (summary["task"], summary["metric"]) == (task, case.metric) and "accuracy" not in summary
     metrics = model.evaluate(str(folder))
     assert metrics["value"] == pytest.approx(summary["value"], rel=1e-4)
+    assert metrics["interval"] == pytest.approx(summary["interval"], rel=1e-3)
     example = model.examples(str(folder))[0].names[0]
     (row,) = model.predict([input_of(example)])
-    assert list(row) == ["input", "values", *(["windows"] if name == "speech" else [])]
-    (explanation,) = explain(model, [input_of(example)])
-    assert explanation.label == "index" and float(explanation.relevance.abs().sum()) > 0
-    assert "Squared error" in (tmp_path / "run" / "report.html").read_text()
+    assert list(row) == ["input", *case.row, *(["windows"] if name == "speech" else [])]
+    (explanation, *_) = explain(model, [input_of(example)])
+    assert explanation.label in case.outputs and float(explanation.relevance.abs().sum()) > 0
+    assert case.chart in (tmp_path / "run" / "report.html").read_text()
     assert not (tmp_path / "run" / "confusion.png").exists()
 
 
-def test_a_resumed_run_of_a_task_of_numbers_has_the_same_weights(files, tmp_path):
-    name, folder = files
-    train(name, folder, tmp_path / "whole", epochs=3)
+def test_a_resumed_run_of_a_task_has_the_same_weights(files, tmp_path):
+    task, name, folder = files
+    train(task, name, folder, tmp_path / "whole", epochs=3)
 
     def stop(event):
         return isinstance(event, Step) and event.number == 4
 
-    train(name, folder, tmp_path / "stopped", epochs=3, callback=stop)
+    train(task, name, folder, tmp_path / "stopped", epochs=3, callback=stop)
     run = RunFolder(tmp_path / "stopped", resumed=True)
     resume(run, neocog.domain(name), {}, [], toy_world())
     uninterrupted, resumed = (

@@ -7,7 +7,7 @@ import pytest
 import torch
 from neocog.core.modules import Bag, NGrams
 from neocog.text import initialize, linear, ngrams
-from neocog.text.linear import Features, Regression, TextMatrix, solve
+from neocog.text.linear import Features, Regression, Softmax, TextMatrix, solve
 from neocog.text.spelling import Spelling
 from torch.nn import functional as F
 
@@ -91,7 +91,7 @@ def test_the_regression_ends_where_the_gradient_is_zero(known, monkeypatch):
     monkeypatch.setattr(linear, "ITERATIONS", 500)
     _, targets, _, _, features, matrix = known
     offset, penalty = torch.randn(matrix.texts, 2, generator=torch.Generator().manual_seed(0)), 0.5
-    regression = Regression(features, targets, offset)
+    regression = Regression(features, Softmax(targets, 2), offset)
     parameters = regression.minimise(matrix, torch.arange(matrix.texts), penalty, regression.zeros())
     words, characters, bias = (parameter.clone().requires_grad_() for parameter in parameters)
     from_characters = features.contains.to_dense() @ (features.character_idf[:, None] * characters)
@@ -105,7 +105,7 @@ def test_the_regression_ends_where_the_gradient_is_zero(known, monkeypatch):
 
 def test_a_bag_gives_the_logits_of_the_linear_model(known):
     inputs, targets, keys, *_ = known
-    model = solve(inputs, targets, 2, keys, 3, SPELLING, ngrams.unigram_index(keys, len(WORDS) + 2)[2:])
+    model = solve(inputs, Softmax(targets, 2), keys, 3, SPELLING, ngrams.unigram_index(keys, len(WORDS) + 2)[2:])
     layer, bag = NGrams(3, len(keys) + 1), Bag(len(keys) + 1, 2, static=True, unit=True)
     layer.keys.copy_(torch.from_numpy(keys))
     initialize.set_linear_model(bag, model)
@@ -120,7 +120,7 @@ def test_random_labels_give_unconfident_predictions():
     inputs, _ = texts(400)
     targets = torch.randint(0, 2, (400,), generator=torch.Generator().manual_seed(0))
     keys = ngrams.select_ngrams(inputs, 2)
-    model = solve(inputs, targets, 2, keys, 3, SPELLING, ngrams.unigram_index(keys, len(WORDS) + 2)[2:])
+    model = solve(inputs, Softmax(targets, 2), keys, 3, SPELLING, ngrams.unigram_index(keys, len(WORDS) + 2)[2:])
     matrix = TextMatrix(ngrams.count_in_texts(inputs, keys, 3), model.weights)
     logits = matrix.logits(model.weights[:, None] * model.coefficients) + model.bias
     assert float(logits.softmax(1).amax(1).mean()) < 0.65
@@ -138,5 +138,5 @@ def test_a_few_texts_without_spelling_are_enough(count):
     """Tokens that are characters have no spelling; of two texts one is held out."""
     inputs, targets = (tensor[:count] for tensor in texts())
     keys = ngrams.select_ngrams(inputs, 2)
-    model = solve(inputs, targets, 2, keys, 3, None, ngrams.unigram_index(keys, len(WORDS) + 2)[2:])
+    model = solve(inputs, Softmax(targets, 2), keys, 3, None, ngrams.unigram_index(keys, len(WORDS) + 2)[2:])
     assert all(bool(torch.isfinite(tensor).all()) for tensor in model) and model.coefficients.shape == (len(keys), 2)

@@ -72,7 +72,7 @@ def test_several_columns_of_text_are_joined(tmp_path):
 
 def test_columns_may_be_named_by_their_numbers(tmp_path):
     path = write(tmp_path / "t.csv", rows(("7", "a first text", "x"), ("8", "a second text", "y")))
-    manifest, texts = listed(path, text_column=("2",), label_column="3")
+    manifest, texts = listed(path, text_column=("2",), label_columns=("3",))
     assert [sample.label for sample in manifest.samples] == ["x", "y"] and "a first text" in texts.values()
 
 
@@ -240,7 +240,7 @@ def test_an_unclosed_quote_near_the_end_is_found_too(tmp_path):
 
 def test_a_missing_column_suggests_a_similar_one(tmp_path):
     path = write(tmp_path / "t.csv", rows(("review", "sentiment"), ("a b", "x"), ("c d", "y")))
-    assert refused(path, label_column="sentimet") == (
+    assert refused(path, label_columns=("sentimet",)) == (
         "--label-column sentimet is not a column of t.csv (did you mean sentiment?); it has the columns review, "
         "sentiment; a number from 1 to 2 works too"
     )
@@ -251,7 +251,7 @@ def test_a_missing_field_suggests_a_similar_one(tmp_path):
     assert refused(path) == (
         "t.jsonl:1 has the columns review, mood; none of them is known as a label: name it with --label-column"
     )
-    assert refused(path, label_column="mod") == (
+    assert refused(path, label_columns=("mod",)) == (
         "--label-column mod is not a column of t.jsonl (did you mean mood?); it has the columns review, mood; "
         "a number from 1 to 2 works too"
     )

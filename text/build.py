@@ -16,10 +16,10 @@ from ..core.data import Preprocessing
 from ..core.problem import DATA, Problem
 from ..core.sources.cache import Index
 from ..core.sources.content import SURROGATES, Content, Unreadable, digest_of, fetched
-from ..core.sources.dataset import none_usable
+from ..core.sources.dataset import label_counts, none_usable
 from ..core.sources.decoded_rows import DecodedSamples, build_index, report_progress
 from ..core.sources.encodings import EncodingIssues, decode_text
-from ..core.sources.manifest import Manifest
+from ..core.sources.manifest import Manifest, labels_in
 from . import originals
 from .ngrams import select_ngrams
 from .options import Cutting, Options
@@ -119,10 +119,16 @@ def build(
     index.remarks += texts.remarks
     index.remarks += truncation([len(texts.numbers[row]) for row in order], longest)
     if preprocessing is None:
-        keys = select_ngrams(from_numpy(inputs[: len(training), 0, 0]), len(index.labels))
+        keys = select_ngrams(from_numpy(inputs[: len(training), 0, 0]), outputs(manifest, index.labels))
         np.save(folder / f"{KNOWN}.npy", keys)
         index.preprocessing = preprocessing_of(options, vocabulary, longest, length) | {"runs_known": len(keys) + 1}
     return index
+
+
+def outputs(manifest: Manifest, texts: Sequence[str]) -> int:
+    """The number of labels in the texts of targets, or of numbers where there are none: the columns of a network."""
+    labels = {label for text in texts for label in labels_in(manifest, text)}
+    return len(labels) or len(manifest.targets.columns) or 1
 
 
 def shape(texts: Texts, cutting: Cutting, preprocessing: Preprocessing | None) -> tuple[int, int]:
@@ -138,6 +144,7 @@ def shape(texts: Texts, cutting: Cutting, preprocessing: Preprocessing | None) -
 def preprocessing_of(options: Options, vocabulary: Vocabulary, longest: int, length: int) -> dict[str, Any]:
     """The values with which a model cuts texts as in its training and finds them in files of the same format."""
     reading = {name: value for name, value in asdict(options.reading).items() if value is not None}
+    del reading["label_columns"]  # a part of the model's targets
     return {
         "tokens": options.cutting.tokens,
         "lower": options.cutting.lower,
@@ -162,7 +169,7 @@ def truncation(lengths: Sequence[int], longest: int) -> list[str]:
 
 def require_label_column(manifest: Manifest) -> None:
     """Refuses a column that is no label, as nearly every text would be a class of its own."""
-    labels = Counter(sample.label for sample in manifest.samples)
+    labels = label_counts(Counter(sample.label for sample in manifest.samples), manifest.targets)
     if len(labels) <= MOST_LABELS:
         return
     examples = ", ".join(label[:30] for label, _ in labels.most_common(MANY))

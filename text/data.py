@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
@@ -57,7 +57,7 @@ def load(spec: DataSpec, labels: list[str] | None = None, preprocessing: Preproc
         spec,
         labels,
         sources,
-        (VERSION, cutting, asdict(options.reading)),
+        (VERSION, cutting, asdict(replace(options.reading, label_columns=()))),  # the key has them from `spec`
         lambda folder: build_cache(spec, labels, options, preprocessing, sources, cache, folder),
     )
     index, arrays = entry
@@ -209,8 +209,8 @@ def table_in(file: str, preprocessing: Preprocessing, options: Mapping[str, Any]
     """The rows of a table with the texts in them; a row that cannot be read has an empty text."""
     if Path(file).suffix.lower() not in TABLES or not os.path.isfile(file):
         return None
-    trained = preprocessing.get("reading", {})
-    reading = reading_of({**trained, **set_options(options, NAMES, "text"), "label_column": None})
+    trained = {name: value for name, value in preprocessing.get("reading", {}).items() if name != "label_column"}
+    reading = reading_of(DataSpec(file, options={**trained, **set_options(options, NAMES, "text")}))
     try:
         table = read_table(file, Path(file).read_bytes(), reading.encoding)
     except OSError as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import torch
@@ -13,7 +13,7 @@ from ..core.modules import Bag, Embed, NGrams
 from ..core.problem import DATA, USAGE, Problem
 from . import ngrams, vectors
 from .build import KNOWN
-from .linear import LinearModel, solve
+from .linear import LinearModel, Objective, Softmax, solve
 from .spelling import Spelling
 from .vectors import Vectors
 from .vocabulary import FIRST
@@ -21,8 +21,11 @@ from .vocabulary import FIRST
 STD = 0.05  # standard deviation of the components of a word vector
 
 
-def initialize(network: nn.Module, data: Data, source: DataSpec) -> list[str]:
-    """Initialises embeddings, n-grams and linear models in `network`; returns remarks.
+Loss = Callable[[Tensor, Tensor], Tensor]  # (B, K) logits and targets -> their mean loss
+
+
+def initialize(network: nn.Module, data: Data, source: DataSpec, loss: Loss) -> list[str]:
+    """Initialises embeddings, n-grams and linear models in `network`, these for the loss; returns remarks.
 
     Raises Problem if --vectors does not fit the network.
     """
@@ -44,7 +47,7 @@ def initialize(network: nn.Module, data: Data, source: DataSpec) -> list[str]:
         initialize_embeddings(tables, spelling)
     for module, successor in pairwise(modules):
         if isinstance(module, NGrams):
-            initialize_ngrams(module, successor if isinstance(successor, Bag) else None, data, spelling)
+            initialize_ngrams(module, successor if isinstance(successor, Bag) else None, data, spelling, loss)
     return remarks
 
 
@@ -72,8 +75,8 @@ def initialize_embeddings(tables: list[Tensor], spelling: Spelling) -> None:
                 table[FIRST:] = spelling.vectors(table.shape[1], rng) * STD
 
 
-def initialize_ngrams(layer: NGrams, bag: Bag | None, data: Data, spelling: Spelling | None) -> None:
-    """Sets the known n-grams; a bag after them with a column for each label becomes a linear model."""
+def initialize_ngrams(layer: NGrams, bag: Bag | None, data: Data, spelling: Spelling | None, loss: Loss) -> None:
+    """Sets the known n-grams; a bag after them with a column for each output becomes a linear model."""
     assert isinstance(data.train.inputs, Tensor), "texts are arrays"
     inputs, labels = data.train.inputs[:, 0, 0], len(data.labels)
     if layer.longest == ngrams.MAX_N and KNOWN in data.extras:
@@ -86,7 +89,9 @@ def initialize_ngrams(layer: NGrams, bag: Bag | None, data: Data, spelling: Spel
     layer.keys.copy_(padded)
     if bag is not None and bag.table.weight.shape[1] == labels and len(bag.weigh) > len(keys):
         unigrams = ngrams.unigram_index(keys, data.preprocessing["tokens_known"])[FIRST:]
-        set_linear_model(bag, solve(inputs, data.train.targets, labels, keys, layer.longest, spelling, unigrams))
+        targets = data.train.targets
+        objective = Objective(targets, labels, loss) if targets.is_floating_point() else Softmax(targets, labels)
+        set_linear_model(bag, solve(inputs, objective, keys, layer.longest, spelling, unigrams))
 
 
 @torch.no_grad()

@@ -1,16 +1,20 @@
 """A linear classifier of texts over n-grams, solved before the network is trained.
 
-A text is a TF-IDF row over its known n-grams, of length 1. The model adds two parts. Naive Bayes gives each n-gram the
+A text is a TF-IDF row over its known n-grams, of length 1. For labels of which each text has one, the model adds two
+parts. Naive Bayes gives each n-gram the
 log-ratios of its labels (Wang and Manning 2012), and a word those of its character n-grams too; their common scale is
 chosen by texts that are left out of the counts. Softmax regression then corrects what naive Bayes gets wrong, with an
 L2 penalty chosen by held-out texts. Naive Bayes alone is best for few texts and two labels, regression for many labels;
-the sum is no worse than either.
+the sum is no worse than either. For other targets there is no naive Bayes: the model minimises their loss alone, with
+the same penalty.
 """
 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import torch
@@ -101,17 +105,64 @@ def compressed_rows(starts: Tensor, columns: Tensor, values: Tensor, size: tuple
         return torch.sparse_csr_tensor(starts, columns, values, size)
 
 
+class Objective:
+    """What the linear model minimises: a loss of (B, K) logits and targets, summed over the K outputs."""
+
+    def __init__(self, targets: Tensor, outputs: int, mean_loss: Callable[[Tensor, Tensor], Tensor]) -> None:
+        self.targets, self.outputs, self.mean_loss = targets, outputs, mean_loss
+
+    def subset(self, indices: Tensor) -> Objective:
+        return Objective(self.targets[indices], self.outputs, self.mean_loss)
+
+    def loss(self, logits: Tensor) -> float:
+        """(B, K) logits -> the mean loss of a text."""
+        return self.outputs * float(self.mean_loss(logits, self.targets))
+
+    def loss_and_gradient(self, logits: Tensor) -> tuple[float, Tensor]:
+        with torch.enable_grad():
+            leaf = logits.detach().requires_grad_()
+            loss = self.outputs * self.mean_loss(leaf, self.targets)
+            (gradient,) = torch.autograd.grad(loss, leaf)
+        return float(loss.detach()), gradient
+
+
+class Softmax(Objective):
+    """The cross-entropy of labels, (N,) int64, of which each text has one."""
+
+    def __init__(self, targets: Tensor, outputs: int) -> None:
+        super().__init__(targets, outputs, F.cross_entropy)
+
+    def subset(self, indices: Tensor) -> Softmax:
+        return Softmax(self.targets[indices], self.outputs)
+
+    def loss(self, logits: Tensor) -> float:
+        return float(F.cross_entropy(logits, self.targets))
+
+    @cached_property
+    def one_hot(self) -> Tensor:
+        return F.one_hot(self.targets, self.outputs).float()
+
+    def loss_and_gradient(self, logits: Tensor) -> tuple[float, Tensor]:
+        log_probabilities = logits.log_softmax(1)
+        gradient = (log_probabilities.exp() - self.one_hot) / len(logits)
+        return float(-(log_probabilities * self.one_hot).sum()) / len(logits), gradient
+
+
+class NaiveBayes(NamedTuple):
+    """Naive Bayes' part: logits (N, K) of each text without the text itself, and coefficients (R, K)."""
+
+    offset: Tensor
+    coefficients: Tensor
+
+
 def solve(
-    inputs: Tensor,
-    targets: Tensor,
-    labels: int,
-    keys: Keys,
-    max_n: int,
-    spelling: Spelling | None,
-    unigrams: Tensor,
+    inputs: Tensor, objective: Objective, keys: Keys, max_n: int, spelling: Spelling | None, unigrams: Tensor
 ) -> LinearModel:
-    """Fits the linear model to (N, L) ids and (N,) targets over the n-grams `keys`; `unigrams` as in Features.of."""
-    sample = sample_texts(inputs, labels, max_n)
+    """Fits the linear model to (N, L) ids over the n-grams `keys`; `unigrams` as in Features.of."""
+    outputs = objective.outputs
+    is_softmax = isinstance(objective, Softmax)
+    labels, targets = (outputs, objective.targets) if is_softmax else (1, torch.zeros(len(inputs), dtype=torch.int64))
+    sample = sample_texts(inputs, outputs, max_n)
     counts, sample_targets = count_in_texts(inputs[sample], keys, max_n), targets[sample]
     sample_frequency = counts.document_frequency(sample_targets, len(keys), labels)
     if len(sample) == len(inputs):
@@ -123,16 +174,33 @@ def solve(
     order = torch.randperm(len(sample), generator=torch.Generator().manual_seed(0))
     held_out_count = max(1, round(HELD_OUT * len(sample)))
     held_out, remaining = order.split((held_out_count, len(sample) - held_out_count))
-    held_out_matrix = matrix.subset(held_out)
-    held_out_frequency = held_out_matrix.counts.document_frequency(sample_targets[held_out], len(keys), labels)
-    held_out_logits = held_out_matrix.logits(features.log_ratios(sample_frequency - held_out_frequency))
-    scale = best_scale(held_out_logits, sample_targets[held_out])
-    from_characters = matrix.logits(features.character_log_ratios(frequency))
-    offset = scale * (matrix.leave_one_out(frequency, sample_targets) + from_characters)
-    offset[held_out] = scale * held_out_logits
-    correction, bias = Regression(features, sample_targets, offset).fit(matrix, held_out, remaining)
-    coefficients = scale * features.log_ratios(frequency) + correction
+    if is_softmax:
+        bayes = naive_bayes(matrix, features, frequency, sample_frequency, sample_targets, held_out)
+    else:
+        bayes = NaiveBayes(torch.zeros(len(sample), outputs), torch.zeros(len(keys), outputs))
+    regression = Regression(features, objective.subset(sample), bayes.offset)
+    correction, bias = regression.fit(matrix, held_out, remaining)
+    coefficients = bayes.coefficients + correction
     return LinearModel(matrix.weights, coefficients / matrix.weights[:, None], bias)
+
+
+def naive_bayes(
+    matrix: TextMatrix,
+    features: Features,
+    frequency: Tensor,
+    sample_frequency: Tensor,
+    targets: Tensor,
+    held_out: Tensor,
+) -> NaiveBayes:
+    """Naive Bayes over the texts of `matrix`, its scale chosen by those at `held_out`; `frequency` (R, K) of all."""
+    held_out_matrix, labels = matrix.subset(held_out), frequency.shape[1]
+    held_out_frequency = held_out_matrix.counts.document_frequency(targets[held_out], matrix.ngrams, labels)
+    held_out_logits = held_out_matrix.logits(features.log_ratios(sample_frequency - held_out_frequency))
+    scale = best_scale(held_out_logits, targets[held_out])
+    from_characters = matrix.logits(features.character_log_ratios(frequency))
+    offset = scale * (matrix.leave_one_out(frequency, targets) + from_characters)
+    offset[held_out] = scale * held_out_logits
+    return NaiveBayes(offset, scale * features.log_ratios(frequency))
 
 
 def sample_texts(inputs: Tensor, labels: int, max_n: int) -> Tensor:
@@ -201,11 +269,11 @@ Parameters = tuple[Tensor, Tensor, Tensor]  # coefficients of n-grams (R, K), of
 
 
 class Regression:
-    """Softmax regression on top of fixed logits, `offset` (N, K)."""
+    """Regression on top of fixed logits, `offset` (N, K)."""
 
-    def __init__(self, features: Features, targets: Tensor, offset: Tensor) -> None:
-        self.features, self.targets, self.offset = features, targets, offset
-        self.labels = offset.shape[1]
+    def __init__(self, features: Features, objective: Objective, offset: Tensor) -> None:
+        self.features, self.objective, self.offset = features, objective, offset
+        self.outputs = offset.shape[1]
 
     def fit(self, matrix: TextMatrix, held_out: Tensor, remaining: Tensor) -> tuple[Tensor, Tensor]:
         """Chooses the penalty by the texts `held_out`, then fits all: coefficients (R, K) and bias (K,)."""
@@ -215,7 +283,7 @@ class Regression:
         parameters, best_loss, best = self.zeros(), float("inf"), (PENALTIES[0], self.zeros())
         for penalty in PENALTIES:
             parameters = self.minimise(train, remaining, penalty, parameters)
-            loss = float(F.cross_entropy(self.logits(valid, held_out, parameters), self.targets[held_out]))
+            loss = self.objective.subset(held_out).loss(self.logits(valid, held_out, parameters))
             if loss > best_loss:
                 break  # smaller penalties overfit more
             best_loss, best = loss, (penalty, parameters)
@@ -225,7 +293,8 @@ class Regression:
     def zeros(self) -> Parameters:
         """Returns parameters of zero."""
         features = self.features
-        shapes = (len(features.ngram_idf), self.labels), (len(features.character_idf), self.labels), (self.labels,)
+        outputs = self.outputs
+        shapes = (len(features.ngram_idf), outputs), (len(features.character_idf), outputs), (outputs,)
         ngrams, characters, bias = (torch.zeros(shape) for shape in shapes)
         return ngrams, characters, bias
 
@@ -236,22 +305,21 @@ class Regression:
     def minimise(self, matrix: TextMatrix, indices: Tensor, penalty: float, start: Parameters) -> Parameters:
         """Minimises the penalised loss on the texts at `indices`, from `start`, by L-BFGS (Nocedal 1980)."""
         ngrams, characters, bias = parameters = [parameter.clone() for parameter in start]
-        one_hot = F.one_hot(self.targets[indices], self.labels).float()
+        objective = self.objective.subset(indices)
         transposed, decay = matrix.transposed(), penalty / len(indices)
         solver = Lbfgs(
             parameters, max_iter=ITERATIONS, history_size=HISTORY, line_search_fn="strong_wolfe", tolerance_change=1e-6
         )
 
         def loss() -> float:
-            log_probabilities = self.logits(matrix, indices, (ngrams, characters, bias)).log_softmax(1)
-            gradient = (log_probabilities.exp() - one_hot) / len(indices)
+            value, gradient = objective.loss_and_gradient(self.logits(matrix, indices, (ngrams, characters, bias)))
             by_ngram = transposed @ gradient
             by_character = self.features.contained_in @ by_ngram
             ngrams.grad = self.features.ngram_idf[:, None] * by_ngram + decay * ngrams
             characters.grad = self.features.character_idf[:, None] * by_character + decay * characters
             bias.grad = gradient.sum(0)
             squares = sum(float((parameter**2).sum()) for parameter in (ngrams, characters))
-            return float(-(log_probabilities * one_hot).sum()) / len(indices) + decay / 2 * squares
+            return value + decay / 2 * squares
 
         solver.step(loss)
         return ngrams, characters, bias

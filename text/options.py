@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
@@ -16,7 +16,7 @@ TOKENS = ("words", "characters", "bytes")
 LEVELS = ("coarse", "fine")
 NAMES = (
     *("tokens", "lower", "min_count", "max_length", "length", "vectors"),
-    *("text_column", "label_column", "label_level", "encoding", "cache"),
+    *("text_column", "label_level", "encoding", "cache"),
 )
 LONGEST = 1024  # tokens of a text by default: four pages of words
 MOST = 1_000_000  # tokens: a longer text would fill the memory of a batch
@@ -48,13 +48,13 @@ class Reading:
     """The columns, the level of labels and the encoding of files; None if the files decide."""
 
     text_column: tuple[str, ...] | None = None
-    label_column: str | None = None
+    label_columns: tuple[str, ...] = ()
     label_level: str | None = None
     encoding: str | None = None
 
     @property
     def table(self) -> TableOptions:
-        return TableOptions(self.text_column, self.label_column, self.encoding)
+        return TableOptions(self.text_column, self.label_columns, self.encoding)
 
 
 @dataclass(frozen=True)
@@ -79,9 +79,9 @@ def options_of(spec: DataSpec, preprocessing: Preprocessing | None = None) -> Op
     """The options of a DataSpec; the `preprocessing` of a model decides how its texts are cut."""
     options = set_options(spec.options, NAMES, "text")
     if preprocessing is None:
-        return Options(reading_of(options), cutting_of(options), cache_folder(options))
+        return Options(reading_of(spec), cutting_of(options), cache_folder(options))
     # Files of the same format are read as in training.
-    reading = reading_of({**preprocessing["reading"], **options})
+    reading = reading_of(replace(spec, options={**preprocessing["reading"], **options}))
     return Options(reading, cutting_of(preprocessing), cache_folder(options))
 
 
@@ -92,11 +92,11 @@ def form(preprocessing: Preprocessing) -> dict[str, Any]:
     return options if vectors is None else options | {"vectors": vectors}
 
 
-def reading_of(options: Mapping[str, Any]) -> Reading:
-    table = table_options(options, "text_column")
-    level = options.get("label_level")
+def reading_of(spec: DataSpec) -> Reading:
+    table = table_options(spec, "text_column")
+    level = spec.options.get("label_level")
     return Reading(
-        table.value, table.label, None if level is None else choice("label_level", level, LEVELS), table.encoding
+        table.value, table.labels, None if level is None else choice("label_level", level, LEVELS), table.encoding
     )
 
 

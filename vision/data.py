@@ -55,7 +55,7 @@ def load(spec: DataSpec, labels: list[str] | None = None, preprocessing: Preproc
 
 def settings(size: Sequence[int] | None, colour: str, options: Options) -> tuple[object, ...]:
     """Everything besides the files that the arrays depend on."""
-    table = (options.table.value, options.table.label, options.table.encoding)
+    table = (options.table.value, options.table.encoding)
     return VERSION, PIL.__version__, *decoders(), size, colour, options.fit, table
 
 

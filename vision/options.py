@@ -15,7 +15,7 @@ from ..core.sources.columns import TableOptions, table_options
 
 FITS = ("crop", "stretch", "pad")
 COLOURS = ("auto", "grey", "rgb")
-NAMES = ("size", "colour", "fit", "mean", "std", "path_column", "label_column", "encoding", "cache")
+NAMES = ("size", "colour", "fit", "mean", "std", "path_column", "encoding", "cache")
 SIDES = range(1, 4097)  # pixels; a larger picture takes more than 50 MB
 
 
@@ -51,7 +51,7 @@ class Options:
 def options_of(spec: DataSpec, preprocessing: Preprocessing | None) -> Options:
     """The options of a DataSpec; the `preprocessing` of a model overrides those of the form."""
     options = set_options(spec.options, NAMES, "vision")
-    table, cache = table_options(options, "path_column"), cache_folder(options)
+    table, cache = table_options(spec, "path_column"), cache_folder(options)
     if preprocessing is not None:
         size = (int(preprocessing["size"][0]), int(preprocessing["size"][1]))
         colour, fit = str(preprocessing["colour"]), str(preprocessing["fit"])

@@ -22,10 +22,11 @@ from .. import files, schema
 from ..data import DataSpec
 from ..problem import FAILED, USAGE, Problem
 from ..split import SPLITS
+from ..targets import TargetSpec
 from .content import Array, Kind
 from .manifest import AssignedSource, split_settings
 
-VERSION = 4  # of the cache format; a change makes all caches stale
+VERSION = 5  # of the cache format; a change makes all caches stale
 Arrays = dict[str, Array]
 BUILDING = ".building-"
 ABANDONED = 24 * 3600  # seconds after which an unfinished cache is removed: its process was killed
@@ -44,6 +45,7 @@ class Index:
     given_splits: list[str]
     bad: list[tuple[int, str, str]] = field(default_factory=list)  # source, name, reason
     remarks: list[str] = field(default_factory=list)
+    target_spec: dict[str, Any] = field(default_factory=dict)  # TargetSpec.to_dict(): with the task and the columns
     preprocessing: dict[str, Any] = field(default_factory=dict)  # of the domain: forms, measurements; JSON
     shapes: dict[str, list[int]] = field(default_factory=dict)  # of the arrays, by name
 
@@ -79,16 +81,18 @@ def cached(
     fingerprints = [(split, list(source.fingerprint())) for source, split in sources]
     unknown = sorted(labels) if labels is not None and spec.unknown == "skip" else spec.unknown
 
-    def key(settings: Any) -> str:
-        return key_of(settings, split_settings(spec), unknown, fingerprints)
+    def key(settings: Any, targets: TargetSpec) -> str:
+        return key_of(settings, targets.to_dict(), split_settings(spec), unknown, fingerprints)
 
-    if entry := cache.find(key(settings)):
+    first = key(settings, spec.targets)
+    if entry := cache.find(first):
         return entry
     with cache.building() as folder:
         index = build(folder)
-        entry = cache.keep(folder, key(settings), index)
-    for alias in aliases(index) if aliases else ():
-        cache.alias(key(alias), key(settings))
+        entry = cache.keep(folder, first, index)
+    for targets in (spec.targets, TargetSpec(**index.target_spec)):
+        for alias in (settings, *(aliases(index) if aliases else ())):
+            cache.alias(key(alias, targets), first)
     return entry
 
 

@@ -11,16 +11,16 @@ from ..native_output import native_stderr
 from ..problem import Bad, Problem
 from ..split import SPLITS
 from .content import Content, Kind
-from .dataset import require_few_bad, require_trainable
+from .dataset import label_counts, require_few_bad, require_trainable
 from .decoded_rows import add_decoder_remarks, report_progress
 from .label_spelling import label_remarks
 from .manifest import (
     NAMED,
     Manifest,
-    assign_splits,
     display_bad,
+    divide,
+    judge_targets,
     order_labels,
-    refuse_implausible_labels,
     select_known_labels,
 )
 from .parallel import Watched, in_parallel
@@ -82,7 +82,7 @@ def checked_samples(
 ) -> tuple[list[CheckedSample], list[str]]:
     """The samples at `indices` with the splits that training would assign, and the labels too rare to divide."""
     samples = [manifest.samples[index] for index in indices]
-    splits, rare = assign_splits(samples, digests, manifest.spec)
+    splits, rare = divide(manifest, samples, digests)
     names = [manifest.display_name(index) for index in indices]
     return list(map(CheckedSample, samples, names, splits, digests, infos)), rare
 
@@ -100,17 +100,20 @@ def report(
     would spoil it, `warnings` of the domain last.
     """
     kind, spec, samples = manifest.kind, manifest.spec, checked.samples
-    labels = Counter(checked_sample.sample.label for checked_sample in samples)
+    texts = Counter(checked_sample.sample.label for checked_sample in samples)
+    labels = label_counts(texts, manifest.targets)
     splits = Counter(checked_sample.split for checked_sample in samples)
     copies = duplicates(samples)
-    trained = sorted({entry.sample.label for entry in samples if entry.split == "train"})
+    trained = [entry.sample.label for entry in samples if entry.split == "train"]
     refusals = [*refusals, *refusal(lambda: require_few_bad(checked.bad, len(samples), spec.max_bad))]
     names = [checked_sample.sample.name for checked_sample in samples]
     if samples:
-        refusals += refusal(lambda: require_trainable(trained, splits["train"], spec.data, kind, names))
+        refusals += refusal(lambda: require_trainable(trained, manifest.targets, spec.data, kind, names))
     return {
         "examples": len(samples),
+        "task": manifest.task.name,
         "labels": {label: labels[label] for label in order_labels(labels, manifest.label_order)},
+        **manifest.task.findings(texts, manifest.targets),
         "splits": {split: splits[split] for split in SPLITS},
         "given": manifest.given_splits,
         **facts,
@@ -129,7 +132,7 @@ def report(
 
 def label_refusals(manifest: Manifest) -> list[str]:
     """The messages with which training would stop because of labels."""
-    return refusal(lambda: refuse_implausible_labels(manifest)) + refusal(lambda: select_known_labels(manifest, None))
+    return refusal(lambda: judge_targets(manifest)) + refusal(lambda: select_known_labels(manifest, None))
 
 
 def refusal(check: Callable[[], Any]) -> list[str]:

@@ -11,7 +11,9 @@ from dataclasses import dataclass, replace
 from itertools import chain, islice
 from typing import Any, NamedTuple
 
+from ..data import DataSpec
 from ..problem import DATA, USAGE, Bad, Problem, did_you_mean
+from ..targets import BRACES, joined
 from .content import SURROGATES, Kind, counted, holds_surrogates
 from .judge import LabelColumn, could_be_labels, indicator_columns, is_header, one_label
 from .label_spelling import merged_remarks
@@ -36,8 +38,10 @@ class TableOptions:
     """Columns named by the user, by name or by number from 1, and the encoding; None leaves them to the table."""
 
     value: tuple[str, ...] | None = None  # --text-column, or path_column
-    label: str | None = None
+    labels: tuple[str, ...] = ()
     encoding: str | None = None
+    split: str | None = None
+    file_path: str | None = None  # TargetSpec.file_path; `value` holds its columns
 
 
 @dataclass(frozen=True)
@@ -55,16 +59,19 @@ class CellKind:
     has_spans: bool = False  # True if a row may name a part of a file by start and end
 
 
-def table_options(options: Mapping[str, Any], value: str) -> TableOptions:
-    """The table options of a domain, whose `value` option names the columns with the examples."""
+def table_options(spec: DataSpec, value: str) -> TableOptions:
+    """The table options in a DataSpec; the domain's option `value` names the columns with the examples."""
+    options = spec.options
     columns = options.get(value)
     if isinstance(columns, str | int):
         columns = [name.strip() for name in str(columns).split(",")]
-    label = options.get("label_column")
+    columns = spec.targets.path_columns or columns
     return TableOptions(
         tuple(map(str, columns)) if columns else None,
-        None if label is None else str(label),
+        spec.targets.names,
         known_encoding(options.get("encoding")),
+        spec.targets.split_column,
+        spec.targets.file_path,
     )
 
 
@@ -82,13 +89,14 @@ class Columns(NamedTuple):
     """Column indices from 0."""
 
     value: tuple[int, ...]
-    label: int | None
+    labels: tuple[int, ...]  # several give a target of several cells; none for a table without labels
     split: int | None
     group: int | None
     span: tuple[int, int] | None
     names: tuple[str, ...]  # of all columns, in lower case; "column 1" if there is no header
     has_header: bool
     guessed: bool  # True if columns were recognised by their cells alone
+    spelled: tuple[str, ...]  # the names as the header spells them; the numbers of the columns if there is none
 
     @property
     def width(self) -> int:
@@ -140,9 +148,9 @@ def read_records(
     if cells.guess_label and table.header is None and not names_labels(good[0].cells, options):
         head += table.rows  # a table is often sorted by its labels: the first rows may hold one of them only
         good = spaced([row for row in head if isinstance(row, Row)])
-    named = options.label is not None
+    named = bool(options.labels)
     if not named and len(table.classes) == 1 and first_of(LABEL_NAMES, lower(table.header or ())) is None:
-        options = replace(options, label=next(iter(table.classes)))
+        options = replace(options, labels=(next(iter(table.classes)),))
     columns = find_columns(good, table.header, cells, options, group_by, table.name)
     table.use = use_of(columns, cells, named)
     header = good[0] if table.header is None and columns.has_header else None
@@ -156,9 +164,9 @@ def read_records(
         elif header is not None and row.cells == header.cells:
             repeated.append(row.line)
         else:
-            record = record_of(row, columns, cells, table.name, split)
-            if isinstance(record, Record) and columns.label is not None:
-                spellings[record.label].add(row.cells[columns.label])
+            record = record_of(row, columns, cells, table.name, split, options.file_path)
+            if isinstance(record, Record) and len(columns.labels) == 1:
+                spellings[record.label].add(row.cells[columns.labels[0]])
             yield record
     table.use.labels.update(spellings)
     table.remarks += merged_remarks(spellings, table.name)
@@ -170,7 +178,7 @@ def read_records(
 
 def names_labels(first: Sequence[str], options: TableOptions) -> bool:
     """Returns True if an option or a known name in the first row says which column holds the labels."""
-    return options.label is not None or first_of(LABEL_NAMES, lower(first)) is not None
+    return bool(options.labels) or first_of(LABEL_NAMES, lower(first)) is not None
 
 
 def lower(names: Sequence[str]) -> list[str]:
@@ -196,14 +204,18 @@ def announce(tables: Sequence[Table]) -> list[str]:
     return remarks
 
 
-def record_of(row: Row, columns: Columns, cells: CellKind, name: str, split: str | None = None) -> Record | Bad:
+def record_of(
+    row: Row, columns: Columns, cells: CellKind, name: str, split: str | None = None, file_path: str | None = None
+) -> Record | Bad:
     """The example in a row, or the reason why there is none."""
     where = f"{name}:{row.line}"
     if len(row.cells) != columns.width:
         count = f"{len(row.cells)} column{'s' * (len(row.cells) != 1)}"
         return Bad(where, f"has {count}, the others have {columns.width}: {excerpt_of(row.cells)}")
-    value = join_cells([row.cells[index] for index in columns.value])
-    label = "" if columns.label is None else one_label(normalize_label(row.cells[columns.label]))
+    parts = [row.cells[index].strip() for index in columns.value]
+    value = join_cells(parts) if file_path is None else filled(file_path, parts)
+    labels = [one_label(normalize_label(row.cells[index])) for index in columns.labels]
+    label = joined(labels) if len(labels) > 1 else "".join(labels)
     if not value or not label:
         return Bad(where, f"has no {'label' if value else cells.noun}: {excerpt_of(row.cells)}")
     if columns.split is not None and split is None and (cell := row.cells[columns.split].strip()):
@@ -211,7 +223,7 @@ def record_of(row: Row, columns: Columns, cells: CellKind, name: str, split: str
         if split is None:
             return Bad(where, f"has the split {excerpt(cell)}; expected train, valid or test")
     group = None if columns.group is None else row.cells[columns.group]
-    if any(map(holds_surrogates, (value, row.cells[columns.label or 0], group or ""))):
+    if any(map(holds_surrogates, (value, *(row.cells[index] for index in columns.labels), group or ""))):
         return Bad(where, SURROGATES)
     span = span_of(row, columns)
     if isinstance(span, str):
@@ -233,6 +245,12 @@ def span_of(row: Row, columns: Columns) -> tuple[float, float] | str | None:
     return start, end
 
 
+def filled(path: str, cells: Sequence[str]) -> str:
+    """A path whose columns in braces, each once in their order, have these cells; "" if a cell is empty."""
+    cell_of = dict(zip(dict.fromkeys(BRACES.findall(path)), cells, strict=True))
+    return BRACES.sub(lambda match: cell_of[match[1]], path) if all(cells) else ""
+
+
 def join_cells(cells: Sequence[str]) -> str:
     """Joins several columns of text; empty cells leave no gap."""
     return "\n".join(cell.strip() for cell in cells if cell.strip())
@@ -252,7 +270,7 @@ def find_columns(
 ) -> Columns:
     """Finds the columns in the first rows of a table; `header` is None if the first row may be one."""
     width = len(header) if header is not None else most_common_width(rows)
-    if width < 2 and need_label and options.label is None and options.value is None:
+    if width < 2 and need_label and not options.labels and options.value is None:
         text = header[0] if header else rows[0].cells[0]
         raise Problem(
             f"{name}:{rows[0].line} has one column: {excerpt(text)}; expected a {cells.noun} and a label, divided by a "
@@ -266,42 +284,47 @@ def find_columns(
     body = body or [list(header or rows[0].cells)]
     names = lower(header or ())
     titles = tuple(names) or tuple(f"column {number}" for number in range(1, width + 1))
-    split = split_column(names, body)
+    if options.split is not None:
+        split: int | None = named_column(options.split, header, width, "--split-column", name)
+    else:
+        split = split_column(names, body)
     group = names.index(group_by.lower()) if group_by and group_by.lower() in names else None
-    label = named_column(options.label, header, width, "--label-column", name)
-    if label is None:
-        label = first_of(LABEL_NAMES, names)
-    if label is None and need_label:
+    labels = [named_column(label, header, width, "--label-column", name) for label in options.labels]
+    if not labels and (known_label := first_of(LABEL_NAMES, names)) is not None:
+        labels = [known_label]
+    if not labels and need_label:
         refuse_indicators(body, [index for index in range(width) if index not in {split, group}], titles, name, cells)
-    known = [index for index, column in enumerate(names) if column in cells.names and index != label]
+    known = [index for index, column in enumerate(names) if column in cells.names and index not in labels]
     if options.value:
-        known = [named_column(column, header, width, cells.option, name) or 0 for column in options.value]
-    guessed = label is None and need_label and guesses
+        known = [named_column(column, header, width, cells.option, name) for column in options.value]
+    guessed = not labels and need_label and guesses
     if guessed:
-        label = column_of_labels(body, exclude={split, group, *known})
-        if label is None:
+        guess = column_of_labels(body, exclude={split, group, *known})
+        if guess is None:
             raise no_labels(titles, name, cells)
+        labels = [guess]
     if options.value:
         value = known
     elif known:
         value = known if cells.multiple else known[:1]
     else:
-        free = [index for index in range(width) if index not in {label, split, group}] or [0]
+        free = [index for index in range(width) if index not in {*labels, split, group}] or [0]
         value = cells.recognise(body, free) if guesses or not cells.guess_label else []
         guessed = guessed or guesses
         if not value and header is not None:
             raise unknown_columns(f"{name}:{rows[0].line}", header, cells.noun, cells.option)
         value = value or free[:1]
-    if label is None and need_label and not guesses:
+    if not labels and need_label and not guesses:
         remaining = [index for index in range(width) if index not in {*value, split, group}]
         remaining = [index for index in remaining if any(row[index].strip() for row in body)]
         unnamed = not {*cells.names, *LABEL_NAMES} & {*names}  # then the header is known by the cells below it
         if header is not None and not (unnamed and len(remaining) == 1):
             raise unknown_columns(f"{name}:{rows[0].line}", header, "label", "--label-column")
-        label = next(iter(remaining), None)
+        labels = remaining[:1]
     start, end = first_of(START_NAMES, names), first_of(END_NAMES, names)
     span = (start, end) if cells.has_spans and start is not None and end is not None else None
-    return Columns(tuple(value), label, split, group, span, titles, header is not None, guessed)
+    spelled = tuple(cell.strip() for cell in header or ()) or tuple(str(number) for number in range(1, width + 1))
+    return Columns(tuple(value), tuple(labels), split, group, span, titles, header is not None, guessed, spelled)
 
 
 def refuse_indicators(
@@ -342,7 +365,7 @@ def header_in(rows: Sequence[Row], width: int, cells: CellKind, options: TableOp
     names = [cell.strip().lower() for cell in first if cell.strip()]
     if len(first) != width or not names or len(set(names)) < len(names) or any(map(cells.is_value, names)):
         return None
-    if any(column and not column.isdecimal() for column in (options.label, *(options.value or ()))):
+    if any(not column.isdecimal() for column in (*options.labels, *(options.value or ()))):
         return first
     known = {*cells.names, *LABEL_NAMES} & {*names}
     if known and all(len(name) < LONGEST_NAME for name in names):
@@ -351,10 +374,8 @@ def header_in(rows: Sequence[Row], width: int, cells: CellKind, options: TableOp
     return first if is_header(first, body) else None
 
 
-def named_column(column: str | None, header: Sequence[str] | None, width: int, option: str, table: str) -> int | None:
+def named_column(column: str, header: Sequence[str] | None, width: int, option: str, table: str) -> int:
     """The index of a column named by the user, by its name or by its number from 1."""
-    if column is None:
-        return None
     names = [cell.strip() for cell in header or ()]
     lower = [name.lower() for name in names]
     if column in names:
@@ -402,15 +423,19 @@ def describe(columns: Columns, cells: CellKind) -> str:
     def column(index: int) -> str:
         return f"column {columns.names[index].removeprefix('column ') or index + 1}"
 
-    value = " and ".join(map(column, columns.value))
-    return f"{cells.noun}: {value}" + ("" if columns.label is None else f"; label: {column(columns.label)}")
+    text = f"{cells.noun}: {' and '.join(map(column, columns.value))}"
+    if not columns.labels:
+        return text
+    return f"{text}; label{'s' * (len(columns.labels) > 1)}: {' and '.join(map(column, columns.labels))}"
 
 
 def use_of(columns: Columns, cells: CellKind, named: bool) -> ColumnUse:
-    title = "no column" if columns.label is None else f"column {columns.names[columns.label].removeprefix('column ')}"
-    option = "" if columns.label is None else f"--label-column {columns.names[columns.label].removeprefix('column ')}"
+    names = tuple(columns.names[index].removeprefix("column ") for index in columns.labels)
+    title = f"column {names[0]}" if len(names) == 1 else f"columns {' and '.join(names)}" if names else "no column"
+    option = " ".join(f"--label-column {name}" for name in names)
     hint = f"; {cells.option} and --label-column name other columns" if columns.guessed else ""
-    return ColumnUse(describe(columns, cells), LabelColumn(title, option, named), hint)
+    spelled = tuple(columns.spelled[index] for index in columns.labels)
+    return ColumnUse(describe(columns, cells), LabelColumn(title, option, named, spelled), hint)
 
 
 def first_of(names: Sequence[str], header: Sequence[Any]) -> int | None:

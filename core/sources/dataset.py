@@ -11,6 +11,8 @@ from torch import Tensor
 from ..data import Data, DataSpec, Examples, Preprocessing
 from ..problem import DATA, Bad, Problem
 from ..split import SPLITS
+from ..targets import TargetSpec
+from ..tasks import Classify, task_class
 from .cache import Entry, Index
 from .content import Kind, counted
 from .label_spelling import label_remarks
@@ -21,8 +23,8 @@ from .manifest import (
     Manifest,
     assign_groups,
     display_bad,
+    judge_targets,
     pattern_hint,
-    refuse_implausible_labels,
     scan,
     select_known_labels,
     unknown_labels,
@@ -34,17 +36,19 @@ def scan_usable(
 ) -> Manifest:
     """The manifest of the examples to decode; everything that can be refused before decoding is refused here."""
     manifest = scan(sources, spec, kind)
+    judge_targets(manifest, labels is None)
     bad = display_bad(sources, manifest.bad)
     if not manifest.samples:
         raise none_usable(manifest, [])
     require_few_bad(bad, len(manifest.samples), spec.max_bad)
     if labels is None:
-        refuse_implausible_labels(manifest)
-        manifest.remarks += label_remarks(Counter(sample.label for sample in manifest.samples), kind)
-    known = select_known_labels(manifest, labels)
+        texts = Counter(sample.label for sample in manifest.samples)
+        manifest.remarks += label_remarks(label_counts(texts, manifest.targets), kind)
+    select_known_labels(manifest, labels)
     if labels is None:
-        count = sum(sample.split in (None, "train") for sample in manifest.samples)
-        require_trainable(known, count, spec.data, kind, [sample.name for sample in manifest.samples])
+        training = [sample.label for sample in manifest.samples if sample.split in (None, "train")]
+        names = [sample.name for sample in manifest.samples]
+        require_trainable(training, manifest.targets, spec.data, kind, names)
     assign_groups(manifest)
     return manifest
 
@@ -60,19 +64,24 @@ def to_data(
 ) -> Data:
     """The decoded examples as Data, their targets matched to `labels` by name. Raises Problem if they are unusable."""
     index, arrays = entry
+    target_spec = TargetSpec(**index.target_spec)
     bad = display_bad(sources, index.bad)
     require_few_bad(bad, len(index.names), spec.max_bad)
-    known = index.labels if labels is None else labels
+    known = labels if labels and task_class(target_spec.task or Classify.name).has_label_texts else index.labels
     targets = torch.tensor(match_targets(index, known, kind))
     if labels is None:
-        require_trainable(labels_in_training(index), index.splits["train"], spec.data, kind, index.names)
-        require_trained_labels(index, kind)
+        require_trainable(labels_in_training(index), target_spec, spec.data, kind, index.names)
+        require_trained_labels(index, target_spec, kind)
     names = [sources[number].source.display_name(name) for number, name in zip(index.sources, index.names, strict=True)]
     lengths = torch.from_numpy(arrays["lengths"]) if "lengths" in arrays else None
     train, valid, test = slice_splits(torch.from_numpy(arrays["inputs"]), targets, names, index.splits, lengths)
     remarks = [*remarks, *index.remarks]
     given_splits = frozenset(index.given_splits)
-    return Data(train, valid, test, list(known), preprocessing, bad, remarks, given_splits=given_splits)
+    return Data(
+        *(train, valid, test, list(known), preprocessing, bad, remarks),
+        given_splits=given_splits,
+        target_spec=target_spec,
+    )
 
 
 def require_few_bad(bad: Sequence[Bad], good: int, most: float) -> None:
@@ -108,24 +117,42 @@ def match_targets(index: Index, known: Sequence[str], kind: Kind) -> list[int]:
 
 
 def labels_in_training(index: Index) -> list[str]:
-    return [index.labels[target] for target in sorted(set(index.targets[: index.splits["train"]]))]
+    """The texts of the targets of all training examples."""
+    return [index.labels[target] for target in index.targets[: index.splits["train"]]]
 
 
-def require_trained_labels(index: Index, kind: Kind) -> None:
+def label_counts(texts: Mapping[str, int], targets: TargetSpec) -> Counter[str]:
+    """The number of examples with each label, from the number with each text of a target."""
+    task = task_class(targets.task or Classify.name)
+    counts: Counter[str] = Counter()
+    for text, count in texts.items():
+        counts.update(dict.fromkeys(task.labels_in(text, targets), count))
+    return counts
+
+
+def require_trained_labels(index: Index, targets: TargetSpec, kind: Kind) -> None:
     """Refuses a label whose training examples are all unusable, while others are to be evaluated."""
-    trained = labels_in_training(index)
-    unknown = Counter(index.labels[target] for target in index.targets if index.labels[target] not in trained)
-    if unknown:
-        raise unknown_labels(unknown, trained, "training", kind)
+    trained = label_counts(Counter(labels_in_training(index)), targets)
+    all_labels = label_counts(Counter(index.labels[target] for target in index.targets), targets)
+    if unknown := Counter({label: count for label, count in all_labels.items() if label not in trained}):
+        raise unknown_labels(unknown, list(trained), "training", kind)
 
 
-def require_trainable(labels: Sequence[str], count: int, location: str, kind: Kind, names: Sequence[str] = ()) -> None:
-    """Refuses data without training examples, or with a single class; `names` of files may show how to part them."""
-    if not count:
+def require_trainable(
+    texts: Sequence[str], targets: TargetSpec, location: str, kind: Kind, names: Sequence[str] = ()
+) -> None:
+    """Refuses data whose training targets, as texts, leave nothing to learn.
+
+    `names` of files may show how to part those of a single class.
+    """
+    if not texts:
         raise Problem(f"{location} holds no {kind.noun}s for training; expected {kind.expected}", DATA)
-    if len(labels) < 2:
+    task = task_class(targets.task or Classify.name)
+    if reason := task.untrainable(texts, targets):
+        raise Problem(f"{location}: {reason}", DATA)
+    if task.has_label_texts and len(set(texts)) < 2:
         raise Problem(
-            f"{location} holds one class, {labels[0]} ({kind.counted(count)}); expected two or more: "
+            f"{location} holds one class, {texts[0]} ({kind.counted(len(texts))}); expected two or more: "
             f"give each class a folder (or a label) of its own{pattern_hint(names, kind)}",
             DATA,
         )

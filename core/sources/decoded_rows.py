@@ -14,7 +14,7 @@ from ..native_output import native_stderr
 from ..split import SPLITS
 from .cache import Index
 from .content import Content, Kind
-from .manifest import NAMED, BadSample, Manifest, assign_splits, order_labels
+from .manifest import NAMED, BadSample, Manifest, divide, order_labels
 from .parallel import Watched, in_parallel
 
 REPORTED = 100  # examples between two reports of progress
@@ -115,7 +115,7 @@ def report_progress(progress: Progress | None, count: int, total: int) -> None:
 def build_index(manifest: Manifest, decoded: DecodedSamples) -> tuple[Index, list[int]]:
     """The index without the preprocessing of the domain, and the order of the decoded rows by their splits."""
     samples = [manifest.samples[index] for index in decoded.indices]
-    splits, rare = assign_splits(samples, decoded.digests, manifest.spec)
+    splits, rare = divide(manifest, samples, decoded.digests)
     order = sorted(range(len(samples)), key=lambda row: (SPLITS.index(splits[row]), decoded.indices[row]))
     labels = order_labels({sample.label for sample in samples}, manifest.label_order)
     targets = {label: target for target, label in enumerate(labels)}
@@ -127,6 +127,7 @@ def build_index(manifest: Manifest, decoded: DecodedSamples) -> tuple[Index, lis
         digests=[decoded.digests[row].hex() for row in order],
         splits={split: splits.count(split) for split in SPLITS},
         given_splits=manifest.given_splits,
+        target_spec=manifest.targets.to_dict(),
         bad=manifest.bad + decoded.bad,
         remarks=manifest.remarks + split_remarks(splits, decoded.digests, rare, manifest.kind),
     )

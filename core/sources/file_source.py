@@ -120,7 +120,9 @@ class FileSource:
                 SampleInfo(path, record.label, record.split, record.group, record.span, record.fields)
             )
         manifest.remarks += table.remarks
-        classes = table.classes.get(options.label or "label") or next(iter(table.classes.values()), None)
+        classes = table.classes.get(options.labels[0] if options.labels else "label") or next(
+            iter(table.classes.values()), None
+        )
         manifest.label_order = manifest.label_order or classes
         return table
 

@@ -6,12 +6,14 @@ implausible is refused with the option that says what is meant; what is merely d
 
 from __future__ import annotations
 
+import json
 from ast import literal_eval
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..problem import DATA, Problem
+from ..targets import TargetSpec
 from .content import Kind
 from .source import natural
 from .split_names import split_name
@@ -19,6 +21,7 @@ from .table import SEVERAL
 
 NAMED = 3  # labels or columns that a message names
 FEW_VALUES = 20  # numbers: more different ones are quantities, unless they count classes from 0 or 1
+NEARLY = 0.95  # share of the cells of a column that are numbers, from which the others are mistakes
 ENOUGH = 20  # examples from which labels that hardly recur are no labels
 RECURRING = 8  # rows from which the labels of a column must recur
 SENTENCE_STARTS = """
@@ -36,6 +39,7 @@ class LabelColumn:
     title: str  # in messages: "column label", "the first word of each line"
     option: str = ""  # with which the user names it: "--label-column label"; empty where there is none
     confirmed: bool = False  # True if the user named it: its cells are labels, whatever they look like
+    names: tuple[str, ...] = ()  # of the columns, several if a target has several cells
 
 
 # --- columns --------------------------------------------------------------------------------------------------------
@@ -93,6 +97,76 @@ def looks_like_a_name(cell: str) -> bool:
     return len(cell) < 40 and len(cell.split()) <= 3 and not is_number(cell) and any(map(str.isalpha, cell))
 
 
+# --- tasks ----------------------------------------------------------------------------------------------------------
+
+
+def judged(
+    texts: Counter[str], column: LabelColumn | None, targets: TargetSpec, location: str
+) -> tuple[TargetSpec, str]:
+    """The targets with their task: the one that the user names, or that their texts show; and a remark on the latter.
+
+    Raises Problem if the texts show none.
+    """
+    names = column.names if column is not None else ()
+    if targets.task is not None:
+        return targets.resolved(targets.task, names), ""
+    if column is None:
+        return targets.resolved("classify", targets.columns), ""
+    given = [entry.task for entry in targets.parsed] or [None] * max(1, len(names))
+    remarks, tasks = [], []
+    for index, task in enumerate(given):
+        part = replace(column, title=f"column {names[index]}") if len(names) > 1 else column
+        cells = texts if len(given) == 1 else cells_of(texts, index)
+        if task is None and is_quantity(cells, part, location):
+            task = "regress"
+            remarks.append(
+                f"{part.title}: {len(cells):,} different numbers, taken as regress; --task classify says they are "
+                "classes"
+            )
+        tasks.append(task or "classify")
+    if len(tasks) == 1:
+        return targets.resolved(tasks[0], targets.columns if tasks == ["classify"] else names), "; ".join(remarks)
+    if set(tasks) == {"regress"}:
+        return targets.resolved("regress", names), "; ".join(remarks)
+    raise Problem(
+        f"{location}: the label columns {', '.join(names)} are for {', '.join(tasks)}; expected one column, or several "
+        "columns of numbers",
+        DATA,
+    )
+
+
+def cells_of(texts: Mapping[str, int], index: int) -> Counter[str]:
+    """The cells of one of several columns, with their counts; empty ones are left out."""
+    counts: Counter[str] = Counter()
+    for text, count in texts.items():
+        if cell := json.loads(text)[index]:
+            counts[cell] += count
+    return counts
+
+
+def is_quantity(texts: Counter[str], column: LabelColumn, location: str) -> bool:
+    """Returns True if cells are numbers to predict. Raises Problem for a column of numbers and other texts."""
+    numbers = Counter({text: count for text, count in texts.items() if is_number(text)})
+    if not are_quantities(numbers):
+        return False
+    if numbers.total() >= NEARLY * texts.total():
+        return column.confirmed or not are_identifiers(numbers)
+    if 2 * numbers.total() < texts.total():
+        return False
+    others = [text for text in texts if text not in numbers]
+    raise Problem(
+        f"{location}: {column.title} holds numbers in {numbers.total():,} of {texts.total():,} rows "
+        f"({listed(numbers)}, …) and other texts in the others ({listed(others)}); expected one or the other: correct "
+        "them, or take the numbers with --task regress, all texts as classes with --task classify",
+        DATA,
+    )
+
+
+def are_identifiers(numbers: Counter[str]) -> bool:
+    """Returns True for whole numbers of which none recurs: they may name the rows."""
+    return max(numbers.values()) == 1 and all(float(text).is_integer() for text in numbers)
+
+
 # --- labels ---------------------------------------------------------------------------------------------------------
 
 
@@ -112,9 +186,7 @@ def refuse_implausible(labels: Counter[str], column: LabelColumn | None, locatio
     if len(labels) < 2 or (column is not None and column.confirmed):
         return
     place = column.title if column else "the folders"
-    confirm = (
-        f", or say with {column.option} that its cells are classes as they are" if column and column.option else ""
-    )
+    confirm = ", or say with --task classify that its cells are classes as they are" if column and column.option else ""
     if all(split_name(label) for label in labels):
         raise Problem(
             f"{location}: {place} would give the labels {listed(labels)}, which are names of splits; expected "
@@ -130,10 +202,11 @@ def refuse_implausible(labels: Counter[str], column: LabelColumn | None, locatio
         )
     if column is None:  # folders may be called anything
         return
-    if is_quantity(labels):
+    if are_quantities(labels):
         raise Problem(
-            f"{location}: {place} holds {len(labels):,} different numbers ({listed(labels)}, …), which are quantities "
-            f"and not labels; expected a column of labels: name it with --label-column{confirm}",
+            f"{location}: {place} holds {len(labels):,} different whole numbers ({listed(labels)}, …), none of them "
+            "twice, as the numbers of rows are; expected a column of labels, or of numbers to predict with --task "
+            f"regress: name it with --label-column{confirm}",
             DATA,
         )
     if labels.total() >= ENOUGH and len(labels) > labels.total() / 2:
@@ -167,7 +240,7 @@ def parts_of(label: str, separator: str) -> list[str]:
     return [part.strip() for part in label.split(separator) if part.strip()]
 
 
-def is_quantity(labels: Collection[str]) -> bool:
+def are_quantities(labels: Collection[str]) -> bool:
     """Returns True for many different numbers, unless they count classes: nearly all numbers from 0 or 1 on."""
     if len(labels) <= FEW_VALUES or not all(map(is_number, labels)):
         return False

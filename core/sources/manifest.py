@@ -12,9 +12,11 @@ from typing import NamedTuple
 from ..data import DataSpec
 from ..problem import DATA, USAGE, Bad, Problem, did_you_mean
 from ..split import split as split_by_key
+from ..targets import TargetSpec
+from ..tasks import Classify, Task, task_class
 from .content import Content, Kind, counted
 from .fields import pattern_for
-from .judge import LabelColumn, refuse_implausible
+from .judge import LabelColumn, judged, refuse_implausible
 from .source import DataSource, SampleInfo, SourceManifest, natural
 
 VALID = 0.10  # the share for validation of the examples that are not for the test
@@ -47,6 +49,11 @@ class Manifest:
     grouped: bool = False
     label_columns: list[LabelColumn | None] = field(default_factory=list)  # of each source
     remarks: list[str] = field(default_factory=list)
+    targets: TargetSpec = field(default_factory=TargetSpec)  # with their task, once `judge_targets` has decided it
+
+    @property
+    def task(self) -> type[Task]:
+        return task_class(self.targets.task or Classify.name)
 
     @property
     def given_splits(self) -> list[str]:
@@ -163,8 +170,40 @@ def samples_besides(samples: list[SampleInfo], manifest: Manifest) -> list[Sampl
     return samples
 
 
-def refuse_implausible_labels(manifest: Manifest) -> None:
-    """Raises Problem if the labels of training are not plausible as such: see judge.py."""
+def judge_targets(manifest: Manifest, is_training: bool = True) -> None:
+    """Decides the task of the targets, and leaves out examples whose target is none for it: see judge.py.
+
+    Raises Problem if the labels of training are not plausible as such. The targets of a model are not judged.
+    """
+    spec = manifest.spec.targets
+    labels, column = training_targets(manifest)
+    if is_training:
+        manifest.targets, remark = judged(labels, column, spec, manifest.spec.data)
+        manifest.remarks += [remark] * bool(remark)
+    else:
+        manifest.targets = spec.resolved(spec.task or Classify.name, spec.columns)
+    leave_out_refused(manifest)
+    if is_training and spec.task is None and manifest.task is Classify:
+        refuse_implausible(labels, column, manifest.spec.data, manifest.kind)
+
+
+def leave_out_refused(manifest: Manifest) -> None:
+    """Moves the samples whose target the task cannot take to the bad ones."""
+    task, targets = manifest.task, manifest.targets
+    reasons = {text: task.refusal(text, targets) for text in {sample.label for sample in manifest.samples}}
+    refused = [index for index, sample in enumerate(manifest.samples) if reasons[sample.label]]
+    manifest.bad += [manifest.bad_sample(index, reasons[manifest.samples[index].label]) for index in refused]
+    keep(manifest, [index for index, sample in enumerate(manifest.samples) if not reasons[sample.label]])
+
+
+def keep(manifest: Manifest, indices: Sequence[int]) -> None:
+    """Removes all samples but those at `indices`."""
+    manifest.samples = [manifest.samples[index] for index in indices]
+    manifest.source_indices = [manifest.source_indices[index] for index in indices]
+
+
+def training_targets(manifest: Manifest) -> tuple[Counter[str], LabelColumn | None]:
+    """The texts of the targets of training in DATA, and where they stand."""
     labels: Counter[str] = Counter()
     columns: list[LabelColumn | None] = []
     for number, (_, split) in enumerate(manifest.sources):
@@ -175,22 +214,23 @@ def refuse_implausible_labels(manifest: Manifest) -> None:
                 if source_index == number and sample.split in (None, "train")
             )
             columns.append(manifest.label_columns[number])
-    if columns:
-        refuse_implausible(labels, columns[0], manifest.spec.data, manifest.kind)
+    return labels, columns[0] if columns else None
 
 
 def select_known_labels(manifest: Manifest, labels: Sequence[str] | None) -> list[str]:
     """Removes or refuses samples with unknown labels; returns the known ones, those of training or of a model."""
     known = list(labels) if labels is not None else training_labels(manifest)
     known_set = set(known)
-    unknown = Counter(sample.label for sample in manifest.samples if sample.label not in known_set)
+    names_of = {text: labels_in(manifest, text) for text in {sample.label for sample in manifest.samples}}
+    unknown = Counter(
+        label for sample in manifest.samples for label in names_of[sample.label] if label not in known_set
+    )
     if not unknown or not known:
         return known
-    if manifest.spec.unknown != "skip" or unknown.total() == len(manifest.samples):
+    kept = [index for index, sample in enumerate(manifest.samples) if not unknown.keys() & set(names_of[sample.label])]
+    if manifest.spec.unknown != "skip" or not kept:
         raise unknown_labels(unknown, known, "the model" if labels is not None else "training", manifest.kind)
-    kept = [index for index, sample in enumerate(manifest.samples) if sample.label not in unknown]
-    manifest.samples = [manifest.samples[index] for index in kept]
-    manifest.source_indices = [manifest.source_indices[index] for index in kept]
+    keep(manifest, kept)
     names = ", ".join(sorted(unknown, key=natural)[:NAMED])
     manifest.remarks.append(
         f"left out {manifest.kind.counted(unknown.total())} with a label that is not known: {names}"
@@ -198,9 +238,14 @@ def select_known_labels(manifest: Manifest, labels: Sequence[str] | None) -> lis
     return known
 
 
+def labels_in(manifest: Manifest, text: str) -> list[str]:
+    """The names of labels in the text of a target."""
+    return manifest.task.labels_in(text, manifest.targets)
+
+
 def training_labels(manifest: Manifest) -> list[str]:
-    labels = {sample.label for sample in manifest.samples if sample.split in (None, "train")}
-    return order_labels(labels, manifest.label_order)
+    texts = {sample.label for sample in manifest.samples if sample.split in (None, "train")}
+    return order_labels({label for text in texts for label in labels_in(manifest, text)}, manifest.label_order)
 
 
 def order_labels(labels: Iterable[str], order: Sequence[str] | None) -> list[str]:
@@ -240,10 +285,21 @@ def assign_groups(manifest: Manifest) -> None:
     manifest.samples = [sample._replace(group=group) for sample, group in zip(manifest.samples, groups, strict=True)]
 
 
+def divide(manifest: Manifest, samples: Sequence[SampleInfo], digests: Sequence[bytes]) -> tuple[list[str], list[str]]:
+    """The split of each sample of a manifest, and the labels too rare to divide."""
+    classes = manifest.task.strata([sample.label for sample in samples], manifest.targets)
+    splits, rare = assign_splits(samples, digests, manifest.spec, classes)
+    return splits, rare if manifest.task.has_label_texts else []
+
+
 def assign_splits(
-    samples: Sequence[SampleInfo], digests: Sequence[bytes], spec: DataSpec
+    samples: Sequence[SampleInfo], digests: Sequence[bytes], spec: DataSpec, classes: Sequence[str] | None = None
 ) -> tuple[list[str], list[str]]:
-    """The split of each sample, as given or by its group or content, and the labels too rare to divide."""
+    """The split of each sample, as given or by its group or content, and the classes too rare to divide.
+
+    A class is a label, unless `classes` has another one for each sample.
+    """
+    classes = [sample.label for sample in samples] if classes is None else classes
     salt = str(spec.split).encode() if spec.split else b""
     keys = [
         salt + (sample.group.encode("utf-8", "surrogateescape") if sample.group else digest)
@@ -254,9 +310,7 @@ def assign_splits(
     test = 0.0 if "test" in splits else spec.test_share
     share = valid_share(len(free) * (1 - test)) if spec.valid_share is None else spec.valid_share
     valid = 0.0 if "valid" in splits else share * (1 - test)
-    assigned, rare = split_by_key(
-        [keys[index] for index in free], [samples[index].label for index in free], valid, test
-    )
+    assigned, rare = split_by_key([keys[index] for index in free], [classes[index] for index in free], valid, test)
     for index, split in zip(free, assigned, strict=True):
         splits[index] = split
     return splits, rare

@@ -8,11 +8,12 @@ from typing import Any
 from ..problem import DATA, USAGE, Problem, did_you_mean
 from ..schema import Mismatch
 from .classify import Classify
+from .regress import Regress
 from .task import Task
 
-__all__ = ["TASKS", "Classify", "Task", "task_class", "task_of"]
+__all__ = ["TASKS", "Classify", "Regress", "Task", "task_class", "task_of"]
 
-TASKS: dict[str, type[Task]] = {Classify.name: Classify}
+TASKS: dict[str, type[Task]] = {Classify.name: Classify, Regress.name: Regress}
 
 
 def task_class(name: str) -> type[Task]:

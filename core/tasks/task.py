@@ -7,7 +7,7 @@ A task knows nothing of domains: it gets targets, logits and predictions as tens
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple, Self
 
@@ -20,6 +20,7 @@ from ..data import Data
 from ..layer import Shape
 from ..problem import USAGE, Problem
 from ..score_curves import ScoreCurve
+from ..targets import TargetSpec
 
 Floats = NDArray[np.floating[Any]]
 Targets = NDArray[Any]
@@ -55,6 +56,34 @@ class Task(ABC):
     charts: ClassVar[tuple[Chart, ...]] = ()
     outputs_are_probabilities: ClassVar[bool] = False  # whether `output_value` is one
     template: ClassVar[str] = ""  # the file with the task's blocks of the report, beside the task
+    has_label_texts: ClassVar[bool] = True  # whether the text of a target is the name of a label
+
+    # --- texts of targets, before an example is decoded
+
+    @classmethod
+    def refusal(cls, text: str, spec: TargetSpec) -> str:
+        """The reason why the text of a target cannot be one, worded to follow the name of its example; or ""."""
+        return ""
+
+    @classmethod
+    def labels_in(cls, text: str, spec: TargetSpec) -> list[str]:
+        """The names of labels in the text of a target, which training and a model match by name."""
+        return [text] if cls.has_label_texts else []
+
+    @classmethod
+    def untrainable(cls, texts: Collection[str], spec: TargetSpec) -> str:
+        """The reason why the targets of the training examples leave nothing to learn, a clause; or ""."""
+        return ""
+
+    @classmethod
+    def strata(cls, texts: Sequence[str], spec: TargetSpec) -> list[str]:
+        """A class for each target: the splits hold every class."""
+        return list(texts)
+
+    @classmethod
+    def findings(cls, texts: Mapping[str, int], spec: TargetSpec) -> dict[str, Any]:
+        """What `check` reports of the targets, each with its count, beside the counts of labels."""
+        return {}
 
     # --- targets and state
 
@@ -68,9 +97,9 @@ class Task(ABC):
         """Returns the data with targets as `loss` takes them, (N, …), and `labels` those of the task."""
 
     @property
-    def known_labels(self) -> list[str] | None:
-        """The labels that a loader matches by name when a trained model is evaluated; None if any may occur."""
-        return self.labels
+    def known_labels(self) -> list[str]:
+        """The labels that a loader matches by name when a trained model is evaluated; empty without such names."""
+        return self.labels if self.has_label_texts else []
 
     def state(self) -> dict[str, Any]:
         """What beside the labels has to travel in the model file, as JSON."""
@@ -145,6 +174,11 @@ class Task(ABC):
         """The task with what validation predictions of the kept weights say: a temperature, thresholds, quantiles."""
         return self
 
+    @property
+    def calibration_remarks(self) -> list[str]:
+        """What the user should know of the calibration, such as that there was too little to calibrate by."""
+        return []
+
     def deciding(self, abstain: str | None = None, coverage: float | None = None) -> Self:
         """The task whose rows say "unsure", or hold label sets of a coverage. Raises Problem in a task without them."""
         if abstain is not None or coverage is not None:
@@ -172,6 +206,11 @@ class Task(ABC):
         raise Problem(f"attacks are for classification, and this model's task is {self.name}", USAGE)
 
     # --- words
+
+    @property
+    def outputs_text(self) -> str:
+        """What the network predicts, for the first lines of a training."""
+        return f"{len(self.labels)} labels"
 
     @abstractmethod
     def headline(self, metrics: Mapping[str, Any]) -> str:
