@@ -244,7 +244,7 @@ def test_a_card_of_format_1_is_read_as_classification(tmp_path):
 
 
 def test_the_packaged_model_is_of_an_older_format_and_loads():
-    assert checkpoint.card(neocog.find("go")).format == 1
+    assert neocog.find("go").card.format == 1
     assert isinstance(neocog.load("go", "cpu").task, Classify)
 
 

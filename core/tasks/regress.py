@@ -180,7 +180,7 @@ class Regress(Task):
         return metrics
 
     def calibrated(self, predictions: Floats, targets: Targets) -> Self:
-        """Split-conformal intervals (Vovk et al. 2005; Lei et al. 2018): ± a quantile of the absolute errors."""
+        """Split-conformal intervals (Lei et al. 2018, arXiv:1604.04173): ± a quantile of the absolute errors."""
         errors = np.abs(predictions.astype(np.float64) - self.in_units(targets))
         half_widths = [conformal_quantile(column[~np.isnan(column)], LEVEL) for column in errors.T]
         widths = [width for width in half_widths if width is not None]
