@@ -90,9 +90,9 @@ def features(
         raise Problem(f"--part is one of {', '.join(PARTS)}; got {part}", USAGE)
     loaded = load(model, device or "auto")
     extractor = FeatureExtractor(loaded, layer, symmetries, pool)
-    options = {"cache": cache, "pattern": pattern, "text_column": text_column, "label_column": label_column}
-    options |= {"label_level": label_level}
-    rows = collection_of(loaded, data, options, quiet, test=test, max_bad=max_bad)
+    options = {"cache": cache, "pattern": pattern, "text_column": text_column, "label_level": label_level}
+    targets = parsing.targets(None, label_column)
+    rows = collection_of(loaded, data, options, quiet, test=test, max_bad=max_bad, targets=targets)
     collection.require_rows(rows, part)
     with progress("computing features", "inputs", quiet) as bar:
         count = files.write(out, collection.blocks(extractor, rows, part, bar), extractor.size, extractor.settings)

@@ -94,13 +94,13 @@ def similar(
     if not sources and (in_ is None or index is None):
         raise Problem("similar takes inputs to search for, as in: neocog similar MODEL cat.jpg --in photos/", USAGE)
     extractor = FeatureExtractor(loaded, layer, symmetries, pool)
-    options = {"cache": cache, "pattern": pattern, "text_column": text_column, "label_column": label_column}
-    options |= {"label_level": label_level}
+    options = {"cache": cache, "pattern": pattern, "text_column": text_column, "label_level": label_level}
+    targets = parsing.targets(None, label_column)
     bad: list[Any] = []
     if in_ is not None:
-        rows = collection_of(loaded, in_, options, quiet, max_bad=max_bad)
+        rows = collection_of(loaded, in_, options, quiet, max_bad=max_bad, targets=targets)
         require_rows(rows, "all")
-        source = parsing.source(in_, options, max_bad=max_bad, **loaded.split_options)
+        source = parsing.source(in_, options, max_bad=max_bad, targets=targets, **loaded.split_options)
         with progress("computing features", "inputs", quiet) as bar:
             built = indices.build(extractor, rows, source, "all", bar)
         bad = rows.bad if isinstance(rows, Files) else []

@@ -181,6 +181,8 @@ def save_score_curves(curves: Sequence[ScoreCurve], path: Path) -> None:
                 f"the {MOST} labels of the lowest average precision, of {len(curves)}", fontsize=9, color=GREY
             )
         _save(figure, path)
+
+
 def save(draw: Callable[[type[Figure]], Figure], path: Path) -> None:
     """Writes the figure that `draw` makes of the class, as a PNG or what the path's ending names."""
     with style() as figure_class:
