@@ -22,6 +22,8 @@ DOMAINS = ("vision", "speech", "text", "go")
 # Models of other projects, and their domain.
 PRETRAINED = {f"efficientnet-lite{size}": "vision" for size in range(3)}
 
+RUN_NAMES = ("@latest", "@best")  # of the finished runs below runs/
+
 __all__ = ["DOMAINS", "domain", "find", "load", "train"]
 
 
@@ -39,12 +41,16 @@ def domain(name: str) -> Domain:
 def find(model: str) -> ModelSource:
     """The model that a text names: a path, a run folder, a domain for its included model, or a name in PRETRAINED.
 
-    A folder of such a name is ./go. Raises Problem if there is none.
+    @latest and @best are runs below runs/. A folder of such a name is ./go. Raises Problem if there is none.
     """
     from .core import checkpoint
     from .core.model_source import ModelSource
     from .core.transfer import Transferable
 
+    if model in RUN_NAMES and not os.path.exists(model):
+        from .core.run_table import named_run
+
+        return ModelSource(str(named_run(model) / "model.safetensors"))
     included = Path(__file__).parent / model / "weights" / "model.safetensors"
     if model in DOMAINS and included.is_file():
         return ModelSource(str(included))

@@ -6,7 +6,7 @@ import os
 import re
 from typing import NamedTuple
 
-from .. import DOMAINS, find
+from .. import DOMAINS, RUN_NAMES, find
 from .. import domain as domain_of
 from ..core.checkpoint import Card
 from ..core.constants import network_constants
@@ -36,7 +36,7 @@ def described(text: str, shape: str | None, classes: int, domain_name: str | Non
     The file system is asked only for a text that is neither a recipe nor layers. Raises Problem.
     """
     input_shape = shape_of(shape) if shape else None
-    if text in DOMAINS:
+    if text in DOMAINS or text in RUN_NAMES:
         return _model(text, input_shape)
     if domains := recipe_domains(text, domain_name):
         return _recipe(text, domains, input_shape, classes)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json as json_format
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
 from ..core import schema
@@ -78,7 +78,8 @@ class Items:
 def console() -> Any:
     from rich.console import Console
 
-    return Console(highlight=False, soft_wrap=False)
+    wide = not sys.stdout.isatty() and "COLUMNS" not in os.environ  # a pipe has no width to wrap at
+    return Console(highlight=False, soft_wrap=False, width=1000 if wide else None)
 
 
 def introduction(training: Training, folder: Path) -> None:
@@ -147,26 +148,26 @@ def metrics(metrics: dict[str, Any], task: Task) -> None:
     if len(task.labels) > MOST_LABELS:
         line(f"{len(task.labels)} labels; use --json to list them")
     elif contents := task.table(metrics):
-        _table(*contents)
+        table(*contents)
 
 
 def _groups(kind: str, rows: list[dict[str, Any]]) -> None:
     """The accuracy on each group of examples."""
-    _table(
+    table(
         [kind, "accuracy", "examples"],
         [[row["group"], f"{row['accuracy']:.2%}", f"{row['examples']:,}"] for row in rows],
     )
     line()
 
 
-def _table(header: list[str], rows: list[list[str]]) -> None:
-    """A table whose first column is text and whose others are numbers."""
+def table(header: list[str], rows: list[list[str]], texts: Sequence[str] = ()) -> None:
+    """A table whose first column is text and whose others are numbers, except those that `texts` names."""
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for index, name in enumerate(header):
-        table.add_column(name, justify="right" if index else "left")
+        table.add_column(name, justify="right" if index and name not in texts else "left")
     for row in rows:
         table.add_row(*(Text(visible(cell)) for cell in row))
     console().print(table)

@@ -121,6 +121,38 @@ def points(history: Sequence[dict[str, Any]], key: str) -> list[tuple[int, float
     return [(epoch["epoch"], epoch[key]) for epoch in history if epoch.get(key) is not None and isfinite(epoch[key])]
 
 
+def run_colours(count: int) -> list[str]:
+    """A colour for each of several runs."""
+    from matplotlib import colormaps
+    from matplotlib.colors import to_hex
+
+    return [to_hex(colormaps["tab10"](index % 10)) for index in range(count)]
+
+
+def runs_png(histories: Mapping[str, Sequence[dict[str, Any]]], chart: Chart) -> bytes:
+    """One metric over the epochs of several runs, as the bytes of a PNG: training dotted, validation solid."""
+    from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+    with style() as figure_class:
+        figure: Figure = figure_class(figsize=(8.4, 3.6), layout="constrained")
+        axes = figure.subplots()
+        for (name, history), colour in zip(histories.items(), run_colours(len(histories)), strict=True):
+            for key, line in ((chart.name, ":"), (f"valid_{chart.name}", "-")):
+                if values := points(history, key):
+                    label = visible(name) if line == "-" else None
+                    marker = "o" if len(values) < 3 else ""
+                    axes.plot(*zip(*values, strict=True), line, color=colour, label=label, marker=marker, linewidth=1.6)
+        axes.set_title(f"{chart.title}: validation, and training dotted", loc="left")
+        axes.set_xlabel("epoch")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.grid(axis="y", color=FAINT, linewidth=0.8)
+        if chart.is_share:
+            axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=None))
+        if axes.get_legend_handles_labels()[0]:
+            axes.legend(frameon=False)
+        return _png(figure)
+
+
 def save_range_test(test: RangeTest, lr: float, path: Path) -> None:
     """Draws the loss over the learning rate, with the steepest point and the rate `lr` of the plan."""
     with style() as figure_class:
