@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ..core.domain import Domain
     from ..core.inputs import Input
     from ..core.plan import Plan
+    from ..core.shard import Shard
     from ..core.targets import TargetSpec
 
 
@@ -131,6 +132,17 @@ def model_and_inputs(model: str, inputs: list[str], texts: Sequence[str]) -> tup
     if not inputs and not texts:
         raise Problem("predict takes a model and inputs, as in: neocog predict runs/vision-… photo.jpg", USAGE)
     return model, inputs
+
+
+def shard(text: str | None, out: Path | None) -> Shard | None:
+    """The part of the inputs that --shard names. Raises Problem unless it is written to a file of JSON Lines."""
+    from ..core.shard import parse
+
+    if text is None:
+        return None
+    if out is None or out.suffix.lower() != ".jsonl":
+        raise Problem("--shard writes JSON Lines, whose parts can be joined; add --out FILE.jsonl", USAGE)
+    return parse(text)
 
 
 def inputs_of(domain: Domain, arguments: Sequence[str], texts: Sequence[str] = ()) -> list[Input]:

@@ -142,6 +142,14 @@ def predict(
             "probable moves."
         ),
     ] = None,
+    shard: Annotated[
+        str | None,
+        flag(
+            "Predict one part of several, 3/16, into --out FILE.jsonl; the parts of all shards, joined, equal the "
+            "prediction of all. /16 takes the index of a Slurm array or a Kubernetes Indexed Job.",
+            default="all inputs",
+        ),
+    ] = None,
     labels: LABELS = None,
     text_column: TEXT_COLUMN = None,
     move: MOVE = None,
@@ -165,6 +173,7 @@ def predict(
     from .. import load
     from . import predictions, row_files
 
+    part = parsing.shard(shard, out)
     texts = text or []
     model, inputs = parsing.model_and_inputs(model, inputs or [], texts)
     loaded = load(model, device or "auto", symmetries)
@@ -177,14 +186,14 @@ def predict(
     picture, rows_out = (out, None) if predictions.is_picture(out) else (None, out)
     if not texts:
         columns = {"text_column": text_column}
-        unpredicted = predictions.predict_stream(loaded, inputs, top, json, columns, rows_out)
+        unpredicted = predictions.predict_stream(loaded, inputs, top, json, columns, rows_out, part)
         if unpredicted is not None:
             raise typer.Exit(DATA if unpredicted else 0)
     values = parsing.with_options(parsing.inputs_of(loaded.domain, inputs, texts), options)
     for message, file in (("--labels is for one recording", labels), ("a picture is of one record", picture)):
         if file and len(values) != 1:
             raise Problem(f"{message}; got {len(values)}", USAGE)
-    rows = loaded.predict(values, top)
+    rows = loaded.predict(part.of(values, loaded.batch_size) if part else values, top)
     problems = [row for row in rows if "problem" in row]
     if labels and not problems:
         predictions.write_labels(loaded.domain, rows[0], labels)

@@ -19,21 +19,31 @@ if TYPE_CHECKING:
     from ..core.domain import Domain
     from ..core.inputs import Input
     from ..core.model import Model
+    from ..core.shard import Shard
 
 PICTURES = (".svg", ".png")  # of domains whose predictions are drawn
 
 
 def predict_stream(
-    model: Model, inputs: Sequence[str], top: int, json: bool, options: Mapping[str, str | None], out: Path | None
+    model: Model,
+    inputs: Sequence[str],
+    top: int,
+    json: bool,
+    options: Mapping[str, str | None],
+    out: Path | None,
+    shard: Shard | None = None,
 ) -> int | None:
     """Predicts lines of stdin, or the rows of a table, and prints the predictions or writes them to `out`.
 
-    Returns the number of lines or rows without a prediction; None if the inputs are neither.
+    Of a table, only the rows of `shard`. Returns the number of lines or rows without a prediction; None if the inputs
+    are neither.
     """
     from ..core.inputs import LineInputs
     from ..core.stream import Tabular
 
     if model.domain.capability(LineInputs) and list(inputs) == ["-"]:
+        if shard:
+            raise Problem("--shard divides files or the rows of a table; lines that arrive on stdin have no end", USAGE)
         return predict_lines(model, top, json, out)
     set_options = {name: value for name, value in options.items() if value is not None}
     tabular = model.domain.capability(Tabular)
@@ -43,6 +53,8 @@ def predict_stream(
         return None
     for remark in table.remarks:
         say(remark)
+    if shard:
+        table = table._replace(rows=shard.of(list(table.rows), stream.BATCH))
     if out:
         unpredicted = row_files.write_table(out, model, table, top)
         say(f"wrote {out}")

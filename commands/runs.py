@@ -201,7 +201,7 @@ def _write_page(
     split: str,
 ) -> None:
     from ..core import charts, compare, files, report
-    from ..core.format import data_uri
+    from ..core.format import data_uri, without_controls
     from ..core.run_table import read_run
 
     histories = {str(run.folder): compare.history_of(run.folder) for run in evaluated}
@@ -221,4 +221,4 @@ def _write_page(
     pictures = [data_uri(charts.runs_png(histories, chart)) for chart in evaluated[0].model.task.charts]
     values = {"rows": rows, "settings": settings, "data": Path(data).name, "split": split, "charts": pictures}
     html = report.template("compare.html").render(**values, examples=f"{len(evaluated[0].losses):,}")
-    files.write_text(path, report.without_controls(html.encode("utf-8", "replace").decode()))
+    files.write_text(path, without_controls(html.encode("utf-8", "replace").decode()))

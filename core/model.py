@@ -177,7 +177,10 @@ class Model:
         """Inputs with their windows, as many together as are computed at once; unreadable ones with their Problem."""
         batch: list[tuple[Input, Windows | Problem]] = []
         count = 0  # of the windows in the batch
-        for value in inputs:
+        for index, value in enumerate(inputs):
+            if batch and index % self.batch_size == 0:  # where a shard may begin (core/shard.py)
+                yield batch
+                batch, count = [], 0
             windows: Windows | Problem
             try:
                 windows = self.windows(value)
