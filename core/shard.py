@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, TypeVar
+from dataclasses import dataclass
+from typing import TypeVar
 
 from .problem import USAGE, Problem
 
@@ -14,7 +15,8 @@ INDEX_VARIABLES = ("SLURM_ARRAY_TASK_ID", "JOB_COMPLETION_INDEX")  # of a Slurm 
 FIRST_VARIABLE = "SLURM_ARRAY_TASK_MIN"  # the first index of a Slurm array; Kubernetes counts from 0
 
 
-class Shard(NamedTuple):
+@dataclass(frozen=True)
+class Shard:
     """The part `number` (from 1) of `count`."""
 
     number: int

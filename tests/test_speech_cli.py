@@ -133,7 +133,9 @@ def test_a_misspelt_name_after_set_gets_a_suggestion(trained: Path) -> None:
     result = CliRunner().invoke(app, ["train", "speech", str(trained / "set"), "--set", "band=64"])
     assert isinstance(result.exception, Problem)
     message = str(result.exception)
-    assert message.startswith("band is not a setting (did you mean bands?); the settings are accumulate, adam_lr, adversarial, ")
+    assert message.startswith(
+        "band is not a setting (did you mean bands?); the settings are accumulate, adam_lr, adversarial, "
+    )
     assert "; speech has bands, cache, deltas, encoding, frame, hop, normalise, path_column, " in message
 
 
