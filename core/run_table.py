@@ -14,6 +14,7 @@ from . import schema
 from .problem import USAGE, Problem, did_you_mean
 
 DEPTH = 6  # levels of folders that are searched
+LOWER_IS_BETTER = ("mae", "rmse", "loss", "log_loss")  # metrics
 LATEST, BEST = "@latest", "@best"
 
 
@@ -174,7 +175,7 @@ def _number(text: str) -> float | None:
 
 
 def named_run(name: str, root: Path = Path("runs")) -> Path:
-    """The folder of @latest or @best: of the finished runs below runs/, the latest, or the one of the highest metric.
+    """The folder of @latest or @best: of the finished runs below runs/, the latest, or the one of the best metric.
 
     @best compares runs of one metric on equal data only. Raises Problem if there is none, or they cannot be compared.
     """
@@ -190,4 +191,5 @@ def named_run(name: str, root: Path = Path("runs")) -> Path:
             "kinds; list them with neocog runs, and name one",
             USAGE,
         )
-    return Path(max(finished, key=lambda run: run.value or 0.0).run)
+    sign = -1 if finished[0].metric in LOWER_IS_BETTER else 1
+    return Path(max(finished, key=lambda run: sign * (run.value or 0.0)).run)

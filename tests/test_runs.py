@@ -125,6 +125,13 @@ def test_latest_and_best_name_runs(several):
     assert named_run("@latest").name == "a" and named_run("@best").name == "b"
 
 
+def test_the_best_error_is_the_lowest(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    make_run(tmp_path / "runs/a", 3.0, metric="mae")
+    make_run(tmp_path / "runs/b", 2.0, metric="mae")
+    assert named_run("@best").name == "b"
+
+
 def test_best_does_not_compare_what_cannot_be_compared(several):
     make_run(several / "d", 0.95, data="/other")
     with pytest.raises(Problem, match=r"@best compares runs on the same data .* are of 2 kinds; list them with neocog"):
