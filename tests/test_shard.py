@@ -1,6 +1,10 @@
 """Parts of a prediction: joined, they are the whole, byte for byte."""
 
 import json
+import os
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -62,3 +66,48 @@ def test_a_shard_is_written_as_json_lines(neocog, photos, trained):  # noqa: F81
     for arguments in ([], ["--out", "part.csv"]):
         code, _, err = neocog("predict", trained, photos, "--shard", "1/2", *arguments)
         assert code == 2 and "--shard writes JSON Lines, whose parts can be joined; add --out FILE.jsonl" in err
+
+
+# --- the documentation's jobs, with processes of this machine in the place of others
+
+MACHINES = Path(__file__).parents[1] / "docs" / "machines.md"
+
+
+def block_of(name: str) -> str:
+    """A block of code of docs/machines.md by its title."""
+    text = MACHINES.read_text(encoding="utf-8")
+    return re.search(rf'^```\w+ title="{name}"\n(.*?)^```', text, re.M | re.S)[1]
+
+
+def neocog_on_path(folder: Path) -> dict[str, str]:
+    """The environment in which `neocog` is this package."""
+    root = str(Path(__file__).parents[2])
+    (folder / "bin").mkdir()
+    (folder / "bin/neocog").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m neocog "$@"\n')
+    (folder / "bin/neocog").chmod(0o755)
+    path = f"{folder / 'bin'}:{os.environ['PATH']}"
+    return {**os.environ, "PATH": path, "PYTHONPATH": root, "NEOCOG_CACHE": str(folder / "cache")}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("launcher", ["slurm", "kubernetes"])
+def test_the_jobs_of_the_documentation_predict_all_files(launcher, photos, trained, tmp_path):  # noqa: F811
+    environment = neocog_on_path(tmp_path)
+    (tmp_path / "photos").symlink_to(photos)
+    (tmp_path / "model.safetensors").symlink_to(trained / "model.safetensors")
+    if launcher == "slurm":
+        script, indices, variable = block_of("predict.sbatch"), range(1, 5), "SLURM_ARRAY_TASK_ID"
+        assert "#SBATCH --array=1-4\n" in script
+        environment["SLURM_ARRAY_TASK_MIN"] = "1"
+    else:
+        manifest = block_of("predict.yaml")
+        script, indices, variable = re.search(r'args: \["(.*)"\]', manifest)[1], range(4), "JOB_COMPLETION_INDEX"
+        assert "completions: 4\n" in manifest and "completionMode: Indexed\n" in manifest
+    for index in indices:
+        subprocess.run(["sh", "-c", script], cwd=tmp_path, env={**environment, variable: str(index)}, check=True)
+    subprocess.run(
+        ["sh", "-c", "neocog predict model.safetensors photos/ --out all.jsonl"],
+        cwd=tmp_path, env=environment, check=True,
+    )  # fmt: skip
+    joined = b"".join((tmp_path / f"part-{index}.jsonl").read_bytes() for index in indices)
+    assert joined == (tmp_path / "all.jsonl").read_bytes() and joined
