@@ -11,6 +11,8 @@ from neocog.core.network import Network, parse
 from neocog.go.board import Board
 from neocog.go.coords import vertex
 from neocog.go.frontend import LegalMask
+from neocog.go.position import BLACK
+from neocog.go.search import Batch, Evaluation
 
 POINTS = [vertex(place, 19) for place in range(361)]
 NETWORK = "conv(4, 3, pad=1), relu, conv(1, 1, bias=False), bias, flatten"
@@ -21,6 +23,24 @@ def by_hand(rows):
     weights = LegalMask()(torch.from_numpy(rows)).numpy() * np.linspace(2, 1, 361)
     total = weights.sum(1, keepdims=True)
     return np.divide(weights, total, out=np.zeros_like(weights), where=total > 0).astype(np.float32)
+
+
+def evaluate_by_area(batch: Batch) -> Evaluation:
+    """The policy by hand; the value is the area on the board, all stones alive."""
+    leads = []
+    for position, komi in zip(batch.positions, batch.komi, strict=True):
+        board = Board(19)
+        board.position = position
+        leads.append(board.score(np.nan_to_num(komi)) * (1 if position["turn"] == BLACK else -1))
+    lead = np.array(leads, np.float32)
+    ownership = np.zeros((len(lead), 361), np.float32)
+    return Evaluation(by_hand(batch.rows), 1 / (1 + np.exp(-lead / 5)), lead, ownership)
+
+
+def evaluate_nothing(batch: Batch) -> Evaluation:
+    """The policy by hand; a value that says nothing."""
+    zeros = np.zeros(len(batch.rows), np.float32)
+    return Evaluation(by_hand(batch.rows), zeros + 0.5, zeros, np.zeros((len(zeros), 361), np.float32))
 
 
 def model_file(path: Path, labels=POINTS, domain: str = "go", spoil: float | None = None) -> str:

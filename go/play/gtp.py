@@ -119,16 +119,17 @@ class Script:
 
 
 class Stream:
-    """The lines of a stream as they arrive, read by a thread."""
+    """The lines of a stream as they arrive, read by a thread; one of more than `limit` bytes is several."""
 
-    def __init__(self, stream: BinaryIO) -> None:
+    def __init__(self, stream: BinaryIO, limit: int = MAX_LINE) -> None:
+        self.limit = limit
         self.queue: queue.Queue[str | None] = queue.Queue()
         self.peeked: list[str | None] = []
         threading.Thread(target=self._read, args=(stream,), daemon=True).start()
 
     def _read(self, stream: BinaryIO) -> None:
         try:
-            for line in lines_of(stream):
+            for line in lines_of(stream, self.limit):
                 self.queue.put(line.decode("utf-8", "surrogateescape"))
         finally:
             self.queue.put(None)
@@ -145,8 +146,8 @@ class Stream:
         return True
 
 
-def lines_of(stream: BinaryIO) -> Iterator[bytes]:
-    """The lines of a stream; one of more than MAX_LINE bytes is several.
+def lines_of(stream: BinaryIO, limit: int = MAX_LINE) -> Iterator[bytes]:
+    """The lines of a stream; one of more than `limit` bytes is several.
 
     A stream of the operating system is read without the stream's buffer: at its end, Python wants the lock of the
     buffer of standard input, which a thread that waits in it never releases.
@@ -154,16 +155,16 @@ def lines_of(stream: BinaryIO) -> Iterator[bytes]:
     try:
         descriptor = stream.fileno()
     except (AttributeError, OSError, ValueError):  # bytes in memory
-        yield from iter(lambda: stream.readline(MAX_LINE), b"")
+        yield from iter(lambda: stream.readline(limit), b"")
         return
     partial = b""
     while chunk := os.read(descriptor, MAX_LINE):
         *complete, partial = (partial + chunk).split(b"\n")
         for line in complete:
-            yield from (line[start : start + MAX_LINE] for start in range(0, len(line) or 1, MAX_LINE))
-        if len(partial) >= MAX_LINE:
-            yield partial[:MAX_LINE]
-            partial = partial[MAX_LINE:]
+            yield from (line[start : start + limit] for start in range(0, len(line) or 1, limit))
+        if len(partial) >= limit:
+            yield partial[:limit]
+            partial = partial[limit:]
     if partial:
         yield partial
 

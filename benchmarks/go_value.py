@@ -1,0 +1,295 @@
+"""Trains the value head of the packaged Go network on its frozen trunk, and measures it on test games.
+
+python benchmarks/go_value.py features train.sgf.zip --out /tmp/value --seconds 600   the trunk's maps of positions
+python benchmarks/go_value.py train --out /tmp/value --steps 1200                     the head, calibrated on validation
+python benchmarks/go_value.py test test.sgf.zip --out /tmp/value                      the figures of docs/go.md
+python benchmarks/go_value.py pack --out /tmp/value                                   puts the head into the package
+
+`features` visits games in a random order: the validation games, two positions of each training game, then more. It
+stops after --seconds of CPU time; positions are stored in 46 KB each (a byte for each of 128 × 361 numbers).
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import json
+import shutil
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import neocog
+import numpy as np
+import torch
+from neocog.core.split import split
+from neocog.go import value
+from neocog.go.augment import symmetry_tables
+from neocog.go.collection import read_collection
+from neocog.go.evaluation import NetworkEvaluator
+from neocog.go.frontend import Unpack
+from neocog.go.outcome import area_komi, handicap, outcome, record_komi
+from neocog.go.pack import usable_games
+from neocog.go.position import BLACK, WHITE, empty_positions
+from neocog.go.positions import Positions
+from neocog.go.search import Batch
+from neocog.go.value import ValueCard, ValueHead
+from neocog.go.value_targets import UNKNOWN, ValueTargets
+from torch.nn import functional as F
+
+TRUNK = 13  # layers: the first convolution and five of ten residual blocks
+VALID, PER_GAME, FIRST = 0.04, 4, 2  # share of the games; positions of a game; of them in the first round
+BATCH = 128
+PACKAGED = Path(neocog.__file__).parent / "go" / "weights" / value.FILE
+
+
+def say(text: str) -> None:
+    print(f"{text}, {time.process_time():.0f} CPU s", flush=True)
+
+
+def games_of(path: str):
+    """The usable games of a collection, their openings, and their targets."""
+    collection = read_collection([path])
+    usable, _ = usable_games(collection)
+    games = collection.games.subset(usable)
+    targets = ValueTargets.of(games)
+    counted, owned = np.isfinite(targets.lead).sum(), (targets.owners[:, 0] != UNKNOWN).sum()
+    say(f"{len(games):,} games, {len(targets.left_out):,} left out, counted {counted:,}, with owners {owned:,}")
+    return games, [collection.openings[i] for i in usable], targets
+
+
+def chosen_positions(positions: Positions, usable, is_valid, rng):
+    """The indices of positions in the order in which they are stored, and the number of validation positions."""
+    shuffled = rng.permutation(np.flatnonzero(usable[positions.game]))
+    shuffled = shuffled[np.argsort(positions.game[shuffled], kind="stable")]
+    game = positions.game[shuffled]
+    nth = np.arange(len(game)) - np.searchsorted(game, game)
+    valid = shuffled[is_valid[game] & (nth < PER_GAME)]
+    first = shuffled[~is_valid[game] & (nth < FIRST)]
+    more = shuffled[~is_valid[game] & (nth >= FIRST) & (nth < PER_GAME)]
+    return np.concatenate([valid, rng.permutation(first), rng.permutation(more)]), len(valid)
+
+
+def save_targets(folder: Path, positions: Positions, targets: ValueTargets, indices, valid: int, scale) -> None:
+    games, game = positions.games, positions.game[indices]
+    moves = positions.move_indices[indices]
+    np.savez(
+        folder / "targets.npz", game=game, number=moves - games.starts[game], colour=games.colours[moves], valid=valid,
+        scale=scale, **{name: getattr(targets, name) for name in ("black_wins", "komi", "lead", "owners")},
+    )  # fmt: skip
+
+
+def features(arguments) -> None:
+    """Stores the trunk's maps, as bytes, and the packed planes of positions."""
+    folder, rng = arguments.out, np.random.default_rng(arguments.seed)
+    folder.mkdir(parents=True, exist_ok=True)
+    games, openings, targets = games_of(arguments.games)
+    is_valid = np.array(split(openings, ["game"] * len(openings), VALID, 0.0)[0]) == "valid"
+    positions = Positions(games)
+    indices, valid = chosen_positions(positions, targets.usable, is_valid, rng)
+    model = neocog.load("go", "cpu", 1)
+    trunk = torch.nn.Sequential(*copy.deepcopy(list(model.words)[:TRUNK])).bfloat16()
+
+    def maps_of(rows):
+        maps = model.frontend(torch.from_numpy(rows)).bfloat16().contiguous(memory_format=torch.channels_last)
+        return trunk(maps).permute(0, 2, 3, 1).flatten(1, 2).float()
+
+    shape = len(indices), 361, trunk[0].out_channels
+    rows = np.lib.format.open_memmap(folder / "rows.npy", "w+", np.uint8, (len(indices), 2166))
+    stored = np.lib.format.open_memmap(folder / "maps.npy", "w+", np.uint8, shape)
+    with torch.inference_mode():
+        sample = maps_of(positions.rows(indices[:64]))
+        scale = sample.flatten(0, 1).quantile(0.9995, 0).clamp_min(1e-3) * 1.05 / 255
+        save_targets(folder, positions, targets, indices, valid, scale.numpy())
+        for start in range(0, len(indices), 64):
+            rows[start : start + 64] = positions.rows(indices[start : start + 64])
+            levels = (maps_of(rows[start : start + 64]) / scale).round().clamp(0, 255)
+            stored[start : start + 64] = levels.byte().numpy()
+            if start % 3200 == 0:
+                (folder / "stored").write_text(str(start))
+                say(f"{start:,} positions")
+            if time.process_time() > arguments.seconds:
+                break
+    (folder / "stored").write_text(str(start))
+
+
+class Stored:
+    """Batches of stored positions with their targets, relative to the player to move."""
+
+    def __init__(self, folder: Path) -> None:
+        self.targets = dict(np.load(folder / "targets.npz"))
+        self.rows, self.maps = (np.load(folder / name, mmap_mode="r") for name in ("rows.npy", "maps.npy"))
+        self.count, self.valid = int((folder / "stored").read_text()), int(self.targets["valid"])
+        self.scale = torch.from_numpy(self.targets["scale"])
+        self.unpack = Unpack(slice(0, value.STONES))
+
+    def batch(self, indices, symmetry: int = 0):
+        """Inputs of the head, and its targets: winner (B,), lead (B,), ownership (B, 361); NaN if unknown."""
+        indices = np.sort(indices)
+        targets, game = self.targets, self.targets["game"][indices]
+        maps = torch.from_numpy(self.maps[indices]).float() * self.scale
+        stones = self.unpack(torch.from_numpy(self.rows[indices])).flatten(2)
+        order = symmetry_tables(torch.device("cpu"))[1][symmetry]
+        maps = maps.transpose(1, 2)[:, :, order].unflatten(2, (19, 19))
+        is_white = torch.from_numpy((targets["colour"][indices] == WHITE).astype(np.float32))
+        sign = 1 - 2 * is_white
+        wins = torch.from_numpy(targets["black_wins"][game]) == (is_white == 0)
+        komi = torch.from_numpy(targets["komi"][game])
+        lead = sign * (torch.from_numpy(targets["lead"][game]) - komi)
+        owner = torch.tensor([0, 1, -1, torch.nan])[torch.from_numpy(targets["owners"][game]).long()] * sign[:, None]
+        inputs = maps, stones[:, :, order].unflatten(2, (19, 19)), komi, is_white
+        return inputs, (wins.float(), lead, owner[:, order])
+
+
+def losses(head: ValueHead, inputs, targets, hide=None):
+    """The losses of the winner, the lead and the ownership, and the logit of winning; `hide` hides some komi."""
+    maps, stones, komi, is_white = inputs
+    shown = komi if hide is None else komi.masked_fill(hide, torch.nan)
+    logit, lead, owner = head(maps, stones, shown, is_white)
+    wins, true_lead, true_owner = targets
+    counted = true_lead.isfinite() & shown.isfinite()
+    known = true_owner.isfinite()
+    winner = F.binary_cross_entropy_with_logits(logit, wins)
+    points = F.huber_loss(lead[counted] / 20, true_lead[counted] / 20) if counted.any() else logit.sum() * 0
+    owners = F.binary_cross_entropy_with_logits(owner[known], (1 + true_owner[known]) / 2) if known.any() else 0
+    return winner, points, owners, logit
+
+
+def train(arguments) -> None:
+    """Trains a head, finds its temperature on the validation positions, and writes it beside the features."""
+    torch.manual_seed(arguments.seed)
+    stored, rng = Stored(arguments.out), np.random.default_rng(arguments.seed)
+    head = ValueHead(len(stored.scale), arguments.width, arguments.blocks).to(memory_format=torch.channels_last)
+    optimiser = torch.optim.AdamW(head.parameters(), lr=0.003, weight_decay=0.05)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 0.003, total_steps=arguments.steps, pct_start=0.1)
+    order = np.zeros(0, np.int64)
+    say(f"{stored.count - stored.valid:,} training and {stored.valid:,} validation positions")
+    for step in range(arguments.steps):
+        if len(order) < BATCH:
+            order = rng.permutation(np.arange(stored.valid, stored.count))
+        indices, order = order[:BATCH], order[BATCH:]
+        inputs, targets = stored.batch(indices, int(rng.integers(8)))
+        with torch.autocast("cpu", torch.bfloat16):
+            winner, points, owners, _ = losses(head, inputs, targets, torch.rand(len(indices)) < 0.1)
+        loss = winner + 0.5 * points + owners
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        schedule.step()
+        if step % 50 == 0:
+            parts = float(winner), float(points), float(owners)
+            say(f"step {step}, losses " + " ".join(f"{number:.4f}" for number in parts))
+    temperature, metrics = calibrated(head.eval(), stored)
+    model = neocog.load("go", "cpu", 1)
+    trunk = torch.nn.Sequential(*list(model.words)[:TRUNK]).state_dict()
+    data = {"positions": stored.count - stored.valid, "valid": stored.valid, "steps": arguments.steps}
+    shape = TRUNK, len(stored.scale), arguments.width, arguments.blocks
+    card = ValueCard(value.digest(trunk), *shape, temperature, data, metrics)
+    value.save(arguments.out / value.FILE, head, card)
+    print(json.dumps({"temperature": temperature, **metrics}))
+
+
+def calibrated(head: ValueHead, stored: Stored):
+    """The temperature with the least log loss on the validation positions, and the head's metrics there."""
+    logits, wins, errors, owner_losses = [], [], [], []
+    with torch.inference_mode():
+        for start in range(0, stored.valid, 256):
+            inputs, targets = stored.batch(np.arange(start, min(start + 256, stored.valid)))
+            logit, lead, owner = head(*inputs)
+            logits.append(logit)
+            wins.append(targets[0])
+            errors.append((lead - targets[1]).abs()[targets[1].isfinite()])
+            known = targets[2].isfinite()
+            owner_losses.append(F.binary_cross_entropy_with_logits(owner[known], (1 + targets[2][known]) / 2))
+    logit, win = torch.cat(logits), torch.cat(wins)
+    grid = np.geomspace(0.5, 4, 200)
+    temperature = float(grid[np.argmin([float(F.binary_cross_entropy_with_logits(logit / t, win)) for t in grid])])
+    return round(temperature, 4), {
+        "valid_accuracy": float(((logit > 0) == (win > 0.5)).float().mean()),
+        "valid_log_loss": float(F.binary_cross_entropy_with_logits(logit / temperature, win)),
+        "valid_brier": float(((logit / temperature).sigmoid() - win).square().mean()),
+        "valid_lead_error": float(torch.cat(errors).median()),
+        "valid_owner_loss": float(torch.stack(owner_losses).mean()),
+    }
+
+
+def test(arguments) -> None:
+    """Measures the head on test games: every --every-th position of each game with a result."""
+    games, _, targets = games_of(arguments.games)
+    positions = Positions(games)
+    moves = positions.move_indices - games.starts[positions.game]
+    indices = np.flatnonzero((moves + positions.game) % arguments.every == 0)
+    outcomes = [outcome(info.result) for info in games.info]
+    indices = indices[[outcomes[game] is not None for game in positions.game[indices]]]
+    evaluator = NetworkEvaluator(neocog.load("go", "cpu", arguments.symmetries), arguments.out / value.FILE)
+    win, lead = [], []
+    for start in range(0, len(indices), 64):
+        part = indices[start : start + 64]
+        turns = empty_positions(len(part), 19)
+        turns["turn"] = games.colours[positions.move_indices[part]]
+        komi = np.array([area_komi_of(games, int(game)) for game in positions.game[part]], np.float32)
+        evaluation = evaluator(Batch(turns, positions.rows(part), komi))
+        black = turns["turn"] == BLACK
+        win.append(np.where(black, evaluation.win, 1 - evaluation.win))
+        lead.append(np.where(black, evaluation.lead, -evaluation.lead))
+    win, lead, game, move = np.concatenate(win), np.concatenate(lead), positions.game[indices], moves[indices]
+    black_wins = np.array([outcomes[g].winner == BLACK for g in game])
+    true_lead = targets.lead[game] - targets.komi[game]
+    on_board = targets.usable[game]
+    rows = {"all": move >= 0, "to 50": move < 50, "51 to 100": (move >= 50) & (move < 100),
+            "101 to 150": (move >= 100) & (move < 150), "after 150": move >= 150, "after 200": move >= 200}  # fmt: skip
+    for label, games_chosen in (("every result", np.ones(len(game), bool)), ("without losses on time", on_board)):
+        print(label)
+        for name, chosen in rows.items():
+            rows_chosen = chosen & games_chosen
+            print(f"  {name:<12} {report(win[rows_chosen], black_wins[rows_chosen])}")
+        print("  calibration", curve(win[games_chosen], black_wins[games_chosen]))
+    late = (move >= 200) & np.isfinite(true_lead)
+    say(f"lead after move 200: median error {np.median(np.abs(lead - true_lead)[late]):.2f} points ({late.sum()})")
+
+
+def area_komi_of(games, index: int) -> float:
+    game = games[index]
+    komi = record_komi(game)
+    return float("nan") if komi is None else area_komi(komi, handicap(game))
+
+
+def report(win, black_wins) -> str:
+    """Accuracy, Brier score and expected calibration error (10 equal bins)."""
+    accuracy, brier = ((win > 0.5) == black_wins).mean(), np.square(win - black_wins).mean()
+    bins = np.minimum((win * 10).astype(int), 9)
+    error = sum(abs(win[bins == b].mean() - black_wins[bins == b].mean()) * (bins == b).mean() for b in np.unique(bins))
+    return f"accuracy {accuracy:.1%}, Brier {brier:.4f}, calibration error {error:.1%}, {len(win):,} positions"
+
+
+def curve(win, black_wins) -> str:
+    """Predicted and true shares of Black's wins in ten bins."""
+    bins = np.minimum((win * 10).astype(int), 9)
+    return ", ".join(f"{win[bins == b].mean():.2f}→{black_wins[bins == b].mean():.2f}" for b in np.unique(bins))
+
+
+def pack(arguments) -> None:
+    card = value.read_card(arguments.out / value.FILE)
+    shutil.copyfile(arguments.out / value.FILE, PACKAGED)
+    print(f"{PACKAGED}: {PACKAGED.stat().st_size / 1e6:.2f} MB, {replace(card, trunk='…')}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("step", choices=("features", "train", "test", "pack"))
+    parser.add_argument("games", nargs="?", default="")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--seconds", type=float, default=600)
+    parser.add_argument("--steps", type=int, default=1200)
+    parser.add_argument("--width", type=int, default=48)
+    parser.add_argument("--blocks", type=int, default=2)
+    parser.add_argument("--symmetries", type=int, default=1)
+    parser.add_argument("--every", type=int, default=10)
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    {"features": features, "train": train, "test": test, "pack": pack}[arguments.step](arguments)
+
+
+if __name__ == "__main__":
+    main()
