@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import codecs
 import os
+import signal
 import sys
 from contextlib import suppress
+from types import FrameType
+
+from .problem import INTERRUPTED
+
+IMPORT_SYSTEM = "<frozen importlib._bootstrap>"  # the file name of the frames that import
 
 
 def prepare() -> None:
-    """Makes text UTF-8 and opens standard streams that are closed, before anything else runs."""
+    """Makes text UTF-8, interrupts certain, and opens standard streams that are closed, before anything else runs."""
     use_utf8()
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, interrupt)
     for descriptor in (0, 1, 2):
         try:
             os.fstat(descriptor)
@@ -20,6 +28,19 @@ def prepare() -> None:
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  as long as the process
     if sys.stderr is None:
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+
+
+def interrupt(number: int, frame: FrameType | None) -> None:
+    """Raises KeyboardInterrupt; during an import it ends the process, since libraries catch everything there.
+
+    Nothing is written while modules are imported that a next start would not remove.
+    """
+    while frame is not None:
+        if frame.f_code.co_filename == IMPORT_SYSTEM:
+            os.write(2, b"interrupted\n")
+            os._exit(INTERRUPTED)
+        frame = frame.f_back
+    raise KeyboardInterrupt
 
 
 def use_utf8() -> None:

@@ -230,6 +230,23 @@ def test_an_interrupt_at_any_moment_is_no_traceback(seconds, photos, tmp_path):
     assert "Traceback" not in err
 
 
+def test_an_interrupt_that_a_library_would_catch_while_it_is_imported_ends_the_process(tmp_path):
+    """As torch and others do on import: `try: import x except BaseException: pass`."""
+    (tmp_path / "stubborn.py").write_text(
+        "import time\nprint('importing', flush=True)\ntry:\n    time.sleep(60)\nexcept BaseException:\n    pass\n"
+    )
+    code = "from neocog.core.process import prepare; prepare(); import stubborn; print('imported')"
+    root = str(Path(__file__).parents[2])
+    running = subprocess.Popen(
+        [sys.executable, "-c", code], cwd=tmp_path, env={**os.environ, "PYTHONPATH": f"{root}:{tmp_path}"},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert running.stdout.readline() == "importing\n"
+    running.send_signal(signal.SIGINT)
+    out, err = running.communicate(timeout=30)
+    assert (running.returncode, out, err) == (INTERRUPTED, "", "interrupted\n")
+
+
 def test_a_run_that_ignores_hangups_goes_on(photos, tmp_path):
     """As `nohup neocog train …`."""
     previous = signal.signal(signal.SIGHUP, signal.SIG_IGN)
