@@ -1,6 +1,7 @@
 """Test accuracy and CPU seconds of recipes on sets of texts, over several seeds.
 
-    python benchmarks/text_accuracy.py DATA... [--recipes swift kim] [--seeds 3] [--valid-share 0] [--set NAME=VALUE]...
+    python benchmarks/text_accuracy.py DATA... [--recipes swift kim] [--vectors glove-50d] [--seeds 3]
+        [--valid-share 0] [--set NAME=VALUE]...
 
 Each run equals `neocog train text DATA --recipe RECIPE --seed SEED --test-share 0.1 --split SEED`, in this process; its
 seconds are those of loading, training and evaluation, without the start of a command and the report. Data with an
@@ -24,10 +25,18 @@ from neocog.core.plan import Plan
 from neocog.core.run import RunFolder, train
 
 
-def run(data: str, recipe: str, seed: int, valid_share: float | None, changes: dict[str, Any]) -> tuple[float, ...]:
+def run(
+    data: str,
+    recipe: str,
+    seed: int,
+    valid_share: float | None,
+    changes: dict[str, Any],
+    vectors: str | None = None,
+) -> tuple[float, ...]:
     """Returns accuracy, log loss and CPU seconds."""
     begin = time.process_time()
-    source = DataSpec(data, test_share=0.1, split=seed, valid_share=valid_share)
+    options = {"vectors": vectors} if vectors else {}
+    source = DataSpec(data, test_share=0.1, split=seed, valid_share=valid_share, options=options)
     plan = Plan.of(domain("text"), source, recipe, changes={**changes, "seed": seed})
     with tempfile.TemporaryDirectory() as folder:
         run_folder = RunFolder(f"{folder}/run")
@@ -46,6 +55,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", nargs="+")
     parser.add_argument("--recipes", nargs="+", default=["swift", "kim"])
+    parser.add_argument("--vectors", help="word vectors: a file, or glove-50d")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--valid-share", type=float)
     parser.add_argument(
@@ -54,7 +64,10 @@ def main() -> None:
     options = parser.parse_args()
     for data in options.data:
         for recipe in options.recipes:
-            results = [run(data, recipe, seed, options.valid_share, dict(options.set)) for seed in range(options.seeds)]
+            results = [
+                run(data, recipe, seed, options.valid_share, dict(options.set), options.vectors)
+                for seed in range(options.seeds)
+            ]
             accuracies, losses, cpu = zip(*results, strict=True)
             spread = statistics.stdev(accuracies) if len(results) > 1 else 0.0
             listed = ", ".join(f"{100 * accuracy:.1f}" for accuracy in accuracies)

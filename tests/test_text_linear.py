@@ -7,12 +7,16 @@ import pytest
 import torch
 from neocog.core.modules import Bag, NGrams
 from neocog.text import initialize, linear, ngrams
+from neocog.text import neighbours as neighbours_module
 from neocog.text.linear import Features, Regression, Softmax, TextMatrix, solve
+from neocog.text.neighbours import neighbours
 from neocog.text.spelling import Spelling
+from neocog.text.vectors import Vectors
+from neocog.text.word_features import WordFeatures
 from torch.nn import functional as F
 
 WORDS = ["good", "goods", "goodly", "bad", "badly", "the", "of"]
-SPELLING = Spelling(WORDS)
+SPELLING = Spelling(WORDS).features
 
 
 def texts(count: int = 60) -> tuple[torch.Tensor, torch.Tensor]:
@@ -52,7 +56,7 @@ def test_every_occurrence_of_a_known_ngram_is_counted(known):
 
 
 def test_rows_have_length_one(known):
-    """Σ counts · weights² of a text is its length squared, character n-grams included."""
+    """Σ counts · weights² of a text is its length squared, shared features included."""
     *_, features, matrix = known
     rows = matrix.counts.rows()
     squares = torch.zeros(matrix.texts).index_add_(
@@ -81,9 +85,38 @@ def test_naive_bayes_leaves_each_text_out_of_its_counts(known):
 def test_words_that_share_character_ngrams_share_log_ratios():
     features = Features.of(18, torch.ones(7), SPELLING, torch.arange(7))
     frequency = torch.tensor([[0.0, 9], [0, 0], [0, 0], [9, 0], [0, 0], [0, 0], [0, 0]])
-    ratios = features.character_log_ratios(frequency)
+    ratios = features.shared_log_ratios(frequency)
     assert ratios[2, 1] > 0.2 > -0.2 > ratios[4, 1] and ratios[5:].abs().sum() == 0
     torch.testing.assert_close(ratios[:, 0], -ratios[:, 1])
+
+
+def test_neighbours_share_log_ratios(monkeypatch):
+    """What is known of the labels of a word counts for the words of similar vectors, and for no other."""
+    monkeypatch.setattr(neighbours_module, "NEIGHBOURS", 2)
+    vectors = {2: [1.0, 0.1], 4: [1.0, 0.0], 5: [-1.0, 0.2], 7: [-1.0, -0.1]}
+    shared = neighbours(Vectors({token_id: np.float32(vector) for token_id, vector in vectors.items()}, 2, []))
+    features = Features.of(18, torch.ones(7), shared, torch.arange(7))
+    frequency = torch.tensor([[0.0, 9], [0, 0], [0, 0], [9, 0], [0, 0], [0, 0], [0, 0]])
+    ratios = features.shared_log_ratios(frequency)
+    assert ratios[2, 1] > 0.2 > -0.2 > ratios[5, 1] and ratios[[1, 4, 6]].abs().sum() == 0
+
+
+def test_the_nearest_neighbours_are_those_of_a_slow_search(monkeypatch):
+    monkeypatch.setattr(neighbours_module, "NEIGHBOURS", 3)
+    monkeypatch.setattr(neighbours_module, "MAX_CELLS", 100)  # several pieces
+    monkeypatch.setattr(neighbours_module, "MAX_WORDS", 40)
+    rows = np.random.default_rng(0).normal(size=(50, 4)).astype(np.float32)
+    shared = neighbours(Vectors(dict(zip(range(2, 52), rows, strict=True)), 4, []))
+    unit = rows[:40] / np.linalg.norm(rows[:40], axis=1, keepdims=True)
+    for word in range(40):
+        expected = set(np.argsort(-(unit @ unit[word]))[:3].tolist())
+        assert set(shared.feature_index[shared.word_index == word].tolist()) == expected and word in expected
+
+
+def test_features_are_joined_side_by_side():
+    joined = SPELLING.joined(WordFeatures(torch.tensor([6, 5]), torch.tensor([0, 1]), 2))
+    assert joined.size == SPELLING.size + 2
+    assert joined.feature_index[-2:].tolist() == [SPELLING.size, SPELLING.size + 1]
 
 
 def test_the_regression_ends_where_the_gradient_is_zero(known, monkeypatch):
@@ -93,13 +126,13 @@ def test_the_regression_ends_where_the_gradient_is_zero(known, monkeypatch):
     offset, penalty = torch.randn(matrix.texts, 2, generator=torch.Generator().manual_seed(0)), 0.5
     regression = Regression(features, Softmax(targets, 2), offset)
     parameters = regression.minimise(matrix, torch.arange(matrix.texts), penalty, regression.zeros())
-    words, characters, bias = (parameter.clone().requires_grad_() for parameter in parameters)
-    from_characters = features.contains.to_dense() @ (features.character_idf[:, None] * characters)
-    coefficients = features.ngram_idf[:, None] * words + from_characters
+    words, shared, bias = (parameter.clone().requires_grad_() for parameter in parameters)
+    from_shared = features.contains.to_dense() @ (features.shared_idf[:, None] * shared)
+    coefficients = features.ngram_idf[:, None] * words + from_shared
     logits = matrix.matrix.to_dense() @ coefficients + bias + offset
-    cost = penalty / 2 / matrix.texts * (words.square().sum() + characters.square().sum())
+    cost = penalty / 2 / matrix.texts * (words.square().sum() + shared.square().sum())
     (F.cross_entropy(logits, targets) + cost).backward()
-    assert all(float(parameter.grad.abs().max()) < 2e-3 for parameter in (words, characters, bias))
+    assert all(float(parameter.grad.abs().max()) < 2e-3 for parameter in (words, shared, bias))
     assert float(words.detach().abs().max()) > 0.01
 
 

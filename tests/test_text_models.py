@@ -8,17 +8,22 @@ import torch
 import toy
 from hypothesis import given
 from hypothesis import strategies as st
+from neocog import load
 from neocog.core.data import DataSpec
+from neocog.core.device import World
+from neocog.core.export import export
 from neocog.core.fit import State, fit
 from neocog.core.initialize import initialize as initialize_randomly
 from neocog.core.modules import Bag, Embed, NGrams
 from neocog.core.network import Network
 from neocog.core.plan import Plan
 from neocog.core.problem import Problem
+from neocog.core.run import RunFolder, train
 from neocog.core.tasks import Classify
 from neocog.text import DOMAIN, initialize, models, ngrams
 from neocog.text.data import numbers as constants
 from neocog.text.spelling import MAX_CHARACTERS, Spelling, character_ngrams
+from torch.nn.functional import cross_entropy
 
 TOKENS = 1000
 
@@ -181,7 +186,7 @@ def test_swift_is_accurate_before_training(data):
     described = Network((1, 1, data.preprocessing["length"]), models.swift(2, **numbers))
     module = described.module()
     initialize_randomly(module, 0)
-    initialize.initialize(module, data, DataSpec(""))
+    initialize.initialize(module, data, DataSpec(""), cross_entropy)
     module.eval()
     inputs = DOMAIN.frontend(data.preprocessing)(data.test.inputs)
     correct = module(inputs).argmax(1) == data.test.targets
@@ -198,7 +203,7 @@ def test_initialisation_is_deterministic(data):
     for _ in range(2):
         module = described.module()
         initialize_randomly(module, 0)
-        initialize.initialize(module, data, DataSpec(""))
+        initialize.initialize(module, data, DataSpec(""), cross_entropy)
         states.append(module.state_dict())
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
 
@@ -207,7 +212,7 @@ def test_vectors_need_a_network_with_embed(data, tmp_path):
     (tmp_path / "v.txt").write_text("good 1 2 3\n")
     module = Network((1, 1, 64), models.mlp(2, 50)).module()
     with pytest.raises(Problem, match=r"--vectors needs a network with embed in it, such as --recipe kim"):
-        initialize.initialize(module, data, DataSpec("", options={"vectors": str(tmp_path / "v.txt")}))
+        initialize.initialize(module, data, DataSpec("", options={"vectors": str(tmp_path / "v.txt")}), cross_entropy)
 
 
 def test_vectors_go_into_every_table(data, tmp_path):
@@ -215,7 +220,9 @@ def test_vectors_go_into_every_table(data, tmp_path):
     module = Network(
         (1, 1, 64), models.kim(2, data.preprocessing["tokens_known"], variant="multichannel", dim=3)
     ).module()
-    remarks = initialize.initialize(module, data, DataSpec("", options={"vectors": str(tmp_path / "v.txt")}))
+    remarks = initialize.initialize(
+        module, data, DataSpec("", options={"vectors": str(tmp_path / "v.txt")}), cross_entropy
+    )
     row = data.preprocessing["vocabulary"].index("good") + 2
     tables = [p for name, p in module.named_parameters() if "table" in name]
     assert len(tables) == 2 and all(table[row].tolist() == [1.5, 2.5, 3.5] for table in tables)
@@ -227,7 +234,7 @@ def test_vectors_of_another_size_than_every_table_are_refused(data, tmp_path):
     module = network("kim", dim=5).module()
     message = r"the vectors have 3 numbers, the network's embed has 5; write --network with embed\(tokens, vectors\)"
     with pytest.raises(Problem, match=message):
-        initialize.initialize(module, data, DataSpec("", options={"vectors": str(tmp_path / "v.txt")}))
+        initialize.initialize(module, data, DataSpec("", options={"vectors": str(tmp_path / "v.txt")}), cross_entropy)
 
 
 def test_vectors_are_frozen_in_swift_and_the_trained_table_begins_as_without_them(data, tmp_path):
@@ -238,7 +245,7 @@ def test_vectors_are_frozen_in_swift_and_the_trained_table_begins_as_without_the
         layers = models.swift(2, **{**constants(data.preprocessing), "vectors": vectors})
         module = Network((1, 1, data.preprocessing["length"]), layers).module()
         initialize_randomly(module, 0)
-        initialize.initialize(module, data, DataSpec("", options=options))
+        initialize.initialize(module, data, DataSpec("", options=options), cross_entropy)
         tables.append([child.table.weight for child in module.modules() if isinstance(child, Embed)])
     (alone,), (frozen, trained) = tables
     assert frozen[data.preprocessing["vocabulary"].index("good") + 2].tolist() == [1.5, 2.5, 3.5]
@@ -246,13 +253,55 @@ def test_vectors_are_frozen_in_swift_and_the_trained_table_begins_as_without_the
     assert torch.equal(alone[2:], trained[2:])
 
 
-def test_an_interrupted_training_of_swift_ends_with_the_same_weights(data):
+@pytest.fixture
+def vectors_file(tmp_path):
+    rows = np.random.default_rng(1).normal(size=(5, 6)).round(3)
+    words = ["good", "bad", "not", "so", "the"]
+    lines = [" ".join([word, *map(str, row)]) for word, row in zip(words, rows, strict=True)]
+    (tmp_path / "v.txt").write_text("\n".join(lines) + "\n")
+    return str(tmp_path / "v.txt")
+
+
+def trained_with_vectors(vectors_file, tmp_path):
+    """The files of a run of swift with vectors of 6 numbers."""
+    source = DataSpec(str(tmp_path / "t.csv"), options={"vectors": vectors_file})
+    plan = Plan.of(DOMAIN, source, changes={"epochs": 2, "device": "cpu"})
+    run_folder = RunFolder(str(tmp_path / "run"))
+    train(plan, run_folder, [], World(), torch.device("cpu"))
+    return run_folder
+
+
+def test_frozen_vectors_do_not_move_and_the_model_says_where_they_are_from(data, vectors_file, tmp_path):
+    run_folder = trained_with_vectors(vectors_file, tmp_path)
+    model = load(str(tmp_path / "run"), "cpu")
+    frozen, _ = (child.table.weight for child in model.module.modules() if isinstance(child, Embed))
+    row = model.card.preprocessing["vocabulary"].index("good") + 2
+    assert frozen[row].tolist() == pytest.approx(np.random.default_rng(1).normal(size=(5, 6)).round(3)[0].tolist())
+    assert model.card.preprocessing["vectors"] == {"name": None, "size": 6}
+    assert run_folder.training.data.preprocessing["vectors"]["size"] == 6
+
+
+def test_a_model_with_vectors_is_exported_and_predicts_without_their_file(data, vectors_file, tmp_path):
+    trained_with_vectors(vectors_file, tmp_path)
+    (tmp_path / "v.txt").unlink()
+    model = load(str(tmp_path / "run"), "cpu")
+    assert model.evaluate(str(tmp_path / "t.csv"))["accuracy"] > 0.9
+    program = export(model, data.test.inputs[:1]).module()
+    with torch.inference_mode():
+        for count in (1, 2, 5):
+            x = data.test.inputs[:count]
+            torch.testing.assert_close(program(x), model.task.link(model.module(x)), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("has_vectors", [False, True])
+def test_an_interrupted_training_of_swift_ends_with_the_same_weights(data, vectors_file, has_vectors):
     """The state includes known n-grams and their weights, and the vote is seeded by the number of the step."""
-    from neocog.core.device import World
     from neocog.core.settings import Settings
     from neocog.core.train import Trainer
 
-    described = Network((1, 1, data.preprocessing["length"]), models.swift(2, **constants(data.preprocessing)))
+    source = DataSpec("", options={"vectors": vectors_file} if has_vectors else {})
+    numbers = {**constants(data.preprocessing), "vectors": 6 if has_vectors else 0}
+    described = Network((1, 1, data.preprocessing["length"]), models.swift(2, **numbers))
     settings = Settings().changed(models.SWIFT, {"epochs": 2, "batch": 16, "device": "cpu"})
     identity = DOMAIN.augment("none", {})
 
@@ -265,8 +314,8 @@ def test_an_interrupted_training_of_swift_ends_with_the_same_weights(data):
         )
 
     complete, stopped, resumed = trainer(), trainer(), trainer()
-    initialize.initialize(complete.network, data, DataSpec(""))
-    initialize.initialize(stopped.network, data, DataSpec(""))
+    initialize.initialize(complete.network, data, source, cross_entropy)
+    initialize.initialize(stopped.network, data, source, cross_entropy)
     list(toy.train(complete, data.train, data.valid, identity))
     list(toy.train(stopped, data.train, data.valid, identity, lambda trainer: trainer.number == 13))
     resumed.restore(*stopped.copy())

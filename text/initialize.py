@@ -14,9 +14,11 @@ from ..core.problem import DATA, USAGE, Problem
 from . import ngrams, vectors
 from .build import KNOWN
 from .linear import LinearModel, Objective, Softmax, solve
+from .neighbours import neighbours
 from .spelling import Spelling
 from .vectors import Vectors
 from .vocabulary import FIRST
+from .word_features import WordFeatures
 
 STD = 0.05  # standard deviation of the components of a word vector
 
@@ -29,30 +31,27 @@ def initialize(network: nn.Module, data: Data, source: DataSpec, loss: Loss) -> 
 
     Raises Problem if --vectors does not fit the network.
     """
-    remarks = []
-    modules = list(network.modules())
-    needs_spelling = any(isinstance(module, Embed | NGrams) for module in modules)
-    is_words = data.preprocessing["tokens"] == "words"
-    spelling = Spelling(data.preprocessing["vocabulary"]) if is_words and needs_spelling else None
+    modules, vocabulary = list(network.modules()), data.preprocessing["vocabulary"]
     tables = [module.table.weight for module in modules if isinstance(module, Embed)]
-    if vectors_source := source.options.get("vectors"):
-        loaded = vectors.load(str(vectors_source), data.preprocessing["vocabulary"])
-        matching = tables_for(loaded, tables)
-        rng = torch.Generator().manual_seed(0)
-        for table in matching:
-            vectors.fill(table, loaded, rng)
-        remarks += loaded.remarks
-        tables = [table for table in tables if not any(table is other for other in matching)]
+    layers = [(module, successor) for module, successor in pairwise(modules) if isinstance(module, NGrams)]
+    is_words = data.preprocessing["tokens"] == "words"
+    spelling = Spelling(vocabulary) if is_words and (tables or layers) else None
+    vectors_source = source.options.get("vectors")
+    loaded = None if vectors_source is None else vectors.load(str(vectors_source), vocabulary)
+    filled = [] if loaded is None else fill_tables(loaded, tables)
     if spelling is not None:
-        initialize_embeddings(tables, spelling)
-    for module, successor in pairwise(modules):
-        if isinstance(module, NGrams):
-            initialize_ngrams(module, successor if isinstance(successor, Bag) else None, data, spelling, loss)
-    return remarks
+        initialize_embeddings([table for table in tables if not any(table is other for other in filled)], spelling)
+    for layer, successor in layers:
+        bag = successor if isinstance(successor, Bag) else None
+        initialize_ngrams(layer, bag, data, shared_features(spelling, loaded), loss)
+    return [] if loaded is None else loaded.remarks
 
 
-def tables_for(loaded: Vectors, tables: Sequence[Tensor]) -> list[Tensor]:
-    """Returns the tables whose vectors have as many numbers as the loaded ones. Raises Problem if there are none."""
+def fill_tables(loaded: Vectors, tables: Sequence[Tensor]) -> list[Tensor]:
+    """Fills the tables whose vectors have as many numbers as the loaded ones, and returns them.
+
+    Raises Problem if there are none.
+    """
     if not tables:
         raise Problem("--vectors needs a network with embed in it, such as --recipe kim", USAGE)
     matching = [table for table in tables if table.shape[1] == loaded.dim]
@@ -63,7 +62,17 @@ def tables_for(loaded: Vectors, tables: Sequence[Tensor]) -> list[Tensor]:
             "write --network with embed(tokens, vectors), or leave dim out of the recipe",
             DATA,
         )
+    rng = torch.Generator().manual_seed(0)
+    for table in matching:
+        vectors.fill(table, loaded, rng)
     return matching
+
+
+def shared_features(spelling: Spelling | None, loaded: Vectors | None) -> WordFeatures | None:
+    """Returns what words share for the linear model: character n-grams, and neighbours among pretrained vectors."""
+    if spelling is None or loaded is None:
+        return None if spelling is None else spelling.features
+    return spelling.features.joined(neighbours(loaded))
 
 
 def initialize_embeddings(tables: list[Tensor], spelling: Spelling) -> None:
@@ -75,7 +84,7 @@ def initialize_embeddings(tables: list[Tensor], spelling: Spelling) -> None:
                 table[FIRST:] = spelling.vectors(table.shape[1], rng) * STD
 
 
-def initialize_ngrams(layer: NGrams, bag: Bag | None, data: Data, spelling: Spelling | None, loss: Loss) -> None:
+def initialize_ngrams(layer: NGrams, bag: Bag | None, data: Data, shared: WordFeatures | None, loss: Loss) -> None:
     """Sets the known n-grams; a bag after them with a column for each output becomes a linear model."""
     assert isinstance(data.train.inputs, Tensor), "texts are arrays"
     inputs, labels = data.train.inputs[:, 0, 0], len(data.labels)
@@ -91,7 +100,7 @@ def initialize_ngrams(layer: NGrams, bag: Bag | None, data: Data, spelling: Spel
         unigrams = ngrams.unigram_index(keys, data.preprocessing["tokens_known"])[FIRST:]
         targets = data.train.targets
         objective = Objective(targets, labels, loss) if targets.is_floating_point() else Softmax(targets, labels)
-        set_linear_model(bag, solve(inputs, objective, keys, layer.longest, spelling, unigrams))
+        set_linear_model(bag, solve(inputs, objective, keys, layer.longest, shared, unigrams))
 
 
 @torch.no_grad()

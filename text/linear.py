@@ -2,7 +2,8 @@
 
 A text is a TF-IDF row over its known n-grams, of length 1. For labels of which each text has one, the model adds two
 parts. Naive Bayes gives each n-gram the
-log-ratios of its labels (Wang and Manning 2012), and a word those of its character n-grams too; their common scale is
+log-ratios of its labels (Wang and Manning 2012), and a word those of the features that it shares with others too: its
+character n-grams, and its neighbours among word vectors (text/neighbours.py). Their common scale is
 chosen by texts that are left out of the counts. Softmax regression then corrects what naive Bayes gets wrong, with an
 L2 penalty chosen by held-out texts. Naive Bayes alone is best for few texts and two labels, regression for many labels;
 the sum is no worse than either. For other targets there is no naive Bayes: the model minimises their loss alone, with
@@ -23,10 +24,10 @@ from torch.nn import functional as F
 
 from ..core.optimise import Lbfgs
 from .ngrams import Keys, NGramCounts, count_in_texts, document_frequency, log_ratios
-from .spelling import Spelling
+from .word_features import WordFeatures
 
 SCALES = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 11.0, 16.0)  # candidates for naive Bayes, for rows of length 1
-CHARACTER_SHARE = 0.2  # weight of a word's character n-grams beside its own log-ratio
+SHARED_WEIGHT = 0.2  # of a word's shared features, beside its own log-ratio
 PENALTIES = (10.0, 3.0, 1.0, 0.3, 0.1, 0.03)  # candidates for the L2 penalty, relative to the loss of one text
 HELD_OUT = 0.2  # share of the texts by which these are chosen
 ITERATIONS, HISTORY = 20, 8  # of L-BFGS
@@ -44,46 +45,46 @@ class LinearModel(NamedTuple):
 
 @dataclass(frozen=True)
 class Features:
-    """IDF weights of word n-grams (R) and character n-grams (P), and which word n-gram contains which characters."""
+    """IDF weights of word n-grams (R) and of features that words share (P), and which word n-gram has which."""
 
     ngram_idf: Tensor  # (R,)
-    character_idf: Tensor  # (P,)
+    shared_idf: Tensor  # (P,)
     contains: Tensor  # (R, P) sparse
     contained_in: Tensor  # (P, R) sparse
 
     @classmethod
-    def of(cls, texts: int, frequency: Tensor, spelling: Spelling | None, unigrams: Tensor) -> Features:
+    def of(cls, texts: int, frequency: Tensor, shared: WordFeatures | None, unigrams: Tensor) -> Features:
         """Computes weights from the (R,) document frequencies in `texts` texts.
 
-        `unigrams` (words,) has the n-gram that each word of `spelling` is, −1 for none.
+        `unigrams` (words,) has the n-gram that each word of `shared` is, −1 for none.
         """
         rows, columns, count = torch.zeros(0, dtype=torch.int64), torch.zeros(0, dtype=torch.int64), 0
-        if spelling is not None:
-            is_known = unigrams[spelling.word_index] >= 0
-            rows, columns = unigrams[spelling.word_index[is_known]], spelling.ngram_index[is_known]
-            count = spelling.ngram_count
+        if shared is not None:
+            is_known = unigrams[shared.word_index] >= 0
+            rows, columns = unigrams[shared.word_index[is_known]], shared.feature_index[is_known]
+            count = shared.size
         ones = torch.ones(len(rows))
         contains = sparse(rows, columns, ones, (len(frequency), count))
         contained_in = sparse(columns, rows, ones, (count, len(frequency)))
-        character_idf = idf((contained_in @ frequency).clamp_max(texts), texts)
-        return cls(idf(frequency, texts), character_idf, contains, contained_in)
+        shared_idf = idf((contained_in @ frequency).clamp_max(texts), texts)
+        return cls(idf(frequency, texts), shared_idf, contains, contained_in)
 
     def weights(self) -> Tensor:
-        """The contribution of each n-gram to a row's length, its characters included: (R,)."""
-        return (self.ngram_idf**2 + self.contains @ self.character_idf**2).sqrt()
+        """The contribution of each n-gram to a row's length, its shared features included: (R,)."""
+        return (self.ngram_idf**2 + self.contains @ self.shared_idf**2).sqrt()
 
     def log_ratios(self, frequency: Tensor) -> Tensor:
         """Naive Bayes' log-ratios from document frequencies by label: (R, K) -> (R, K)."""
-        return log_ratios(frequency) + self.character_log_ratios(frequency)
+        return log_ratios(frequency) + self.shared_log_ratios(frequency)
 
-    def character_log_ratios(self, frequency: Tensor) -> Tensor:
-        """The part of the log-ratios that comes from character n-grams: (R, K) -> (R, K)."""
-        return CHARACTER_SHARE * (self.contains @ log_ratios(self.contained_in @ frequency))
+    def shared_log_ratios(self, frequency: Tensor) -> Tensor:
+        """The part of the log-ratios that comes from shared features: (R, K) -> (R, K)."""
+        return SHARED_WEIGHT * (self.contains @ log_ratios(self.contained_in @ frequency))
 
-    def combine(self, ngram_coefficients: Tensor, character_coefficients: Tensor) -> Tensor:
-        """Coefficients of word n-grams (R, K) and of character n-grams (P, K) as coefficients of word n-grams."""
-        from_characters = self.contains @ (self.character_idf[:, None] * character_coefficients)
-        return self.ngram_idf[:, None] * ngram_coefficients + from_characters
+    def combine(self, ngram_coefficients: Tensor, shared_coefficients: Tensor) -> Tensor:
+        """Coefficients of word n-grams (R, K) and of shared features (P, K) as coefficients of word n-grams."""
+        from_shared = self.contains @ (self.shared_idf[:, None] * shared_coefficients)
+        return self.ngram_idf[:, None] * ngram_coefficients + from_shared
 
 
 def idf(frequency: Tensor, texts: int) -> Tensor:
@@ -156,7 +157,7 @@ class NaiveBayes(NamedTuple):
 
 
 def solve(
-    inputs: Tensor, objective: Objective, keys: Keys, max_n: int, spelling: Spelling | None, unigrams: Tensor
+    inputs: Tensor, objective: Objective, keys: Keys, max_n: int, shared: WordFeatures | None, unigrams: Tensor
 ) -> LinearModel:
     """Fits the linear model to (N, L) ids over the n-grams `keys`; `unigrams` as in Features.of."""
     outputs = objective.outputs
@@ -169,7 +170,7 @@ def solve(
         frequency = sample_frequency
     else:
         frequency = document_frequency(inputs, targets, keys, labels, max_n)
-    features = Features.of(len(inputs), frequency.sum(1), spelling, unigrams)
+    features = Features.of(len(inputs), frequency.sum(1), shared, unigrams)
     matrix = TextMatrix(counts, features.weights())
     order = torch.randperm(len(sample), generator=torch.Generator().manual_seed(0))
     held_out_count = max(1, round(HELD_OUT * len(sample)))
@@ -197,8 +198,8 @@ def naive_bayes(
     held_out_frequency = held_out_matrix.counts.document_frequency(targets[held_out], matrix.ngrams, labels)
     held_out_logits = held_out_matrix.logits(features.log_ratios(sample_frequency - held_out_frequency))
     scale = best_scale(held_out_logits, targets[held_out])
-    from_characters = matrix.logits(features.character_log_ratios(frequency))
-    offset = scale * (matrix.leave_one_out(frequency, targets) + from_characters)
+    from_shared = matrix.logits(features.shared_log_ratios(frequency))
+    offset = scale * (matrix.leave_one_out(frequency, targets) + from_shared)
     offset[held_out] = scale * held_out_logits
     return NaiveBayes(offset, scale * features.log_ratios(frequency))
 
@@ -265,7 +266,7 @@ class TextMatrix:
         return logits.scatter_(1, targets[:, None], target_logits[:, None])
 
 
-Parameters = tuple[Tensor, Tensor, Tensor]  # coefficients of n-grams (R, K), of characters (P, K), and the bias (K,)
+Parameters = tuple[Tensor, Tensor, Tensor]  # coefficients of n-grams (R, K), of shared features (P, K); bias (K,)
 
 
 class Regression:
@@ -294,9 +295,9 @@ class Regression:
         """Returns parameters of zero."""
         features = self.features
         outputs = self.outputs
-        shapes = (len(features.ngram_idf), outputs), (len(features.character_idf), outputs), (outputs,)
-        ngrams, characters, bias = (torch.zeros(shape) for shape in shapes)
-        return ngrams, characters, bias
+        shapes = (len(features.ngram_idf), outputs), (len(features.shared_idf), outputs), (outputs,)
+        ngrams, shared, bias = (torch.zeros(shape) for shape in shapes)
+        return ngrams, shared, bias
 
     def logits(self, matrix: TextMatrix, indices: Tensor, parameters: Parameters) -> Tensor:
         """The logits of the texts at `indices`, whose rows are `matrix`: (N, K)."""
@@ -304,7 +305,7 @@ class Regression:
 
     def minimise(self, matrix: TextMatrix, indices: Tensor, penalty: float, start: Parameters) -> Parameters:
         """Minimises the penalised loss on the texts at `indices`, from `start`, by L-BFGS (Nocedal 1980)."""
-        ngrams, characters, bias = parameters = [parameter.clone() for parameter in start]
+        ngrams, shared, bias = parameters = [parameter.clone() for parameter in start]
         objective = self.objective.subset(indices)
         transposed, decay = matrix.transposed(), penalty / len(indices)
         solver = Lbfgs(
@@ -312,14 +313,14 @@ class Regression:
         )
 
         def loss() -> float:
-            value, gradient = objective.loss_and_gradient(self.logits(matrix, indices, (ngrams, characters, bias)))
+            value, gradient = objective.loss_and_gradient(self.logits(matrix, indices, (ngrams, shared, bias)))
             by_ngram = transposed @ gradient
-            by_character = self.features.contained_in @ by_ngram
+            by_shared = self.features.contained_in @ by_ngram
             ngrams.grad = self.features.ngram_idf[:, None] * by_ngram + decay * ngrams
-            characters.grad = self.features.character_idf[:, None] * by_character + decay * characters
+            shared.grad = self.features.shared_idf[:, None] * by_shared + decay * shared
             bias.grad = gradient.sum(0)
-            squares = sum(float((parameter**2).sum()) for parameter in (ngrams, characters))
+            squares = sum(float((parameter**2).sum()) for parameter in (ngrams, shared))
             return value + decay / 2 * squares
 
         solver.step(loss)
-        return ngrams, characters, bias
+        return ngrams, shared, bias

@@ -63,12 +63,13 @@ def swift(classes: int, tokens: int, runs: int, vectors: int = 0, dim: int = 128
     """Our own network: the mean of a small convolutional network and a linear model over 1- to 3-grams of words.
 
     The linear model over `runs` n-grams is solved before training (text/linear.py) and frozen. With --vectors, the
-    convolutions see the `vectors` numbers of a word, frozen, beside the `dim` that are trained.
+    convolutions see the `vectors` numbers of a word, frozen, beside the `dim` that are trained, with dropout; and the
+    linear model shares what it learns between words of similar vectors (text/neighbours.py).
     """
-    table: Layer = embed(tokens, dim)
+    table: Layers = (embed(tokens, dim),)
     if vectors:
-        table = parallel((embed(tokens, vectors, static=True),), (table,))
-    network = (table, _windows((2, 3, 4), filters), dropout, dense(classes))
+        table = (parallel((embed(tokens, vectors, static=True),), table), dropout(0.25))
+    network = (*table, _windows((2, 3, 4), filters), dropout, dense(classes))
     return (vote(network, (ngrams(3, runs), bag(runs, classes, static=True, unit=True))),)
 
 

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from .word_features import WordFeatures
+
 MIN_N, MAX_N = 3, 5  # characters of an n-gram, the word's boundaries included
 MIN_WORDS = 2  # an n-gram of fewer words tells nothing about other words
 MAX_CHARACTERS = 40  # of a word that are used
@@ -30,16 +32,20 @@ class Spelling:
         word_index, ngram_index = character_ngrams(words)
         shared = np.bincount(ngram_index) >= MIN_WORDS
         selected = shared[ngram_index]
-        self.word_count, self.ngram_count = len(words), int(shared.sum())
-        self.word_index = torch.from_numpy(word_index[selected])  # (pairs,), ascending
-        self.ngram_index = torch.from_numpy((np.cumsum(shared) - 1)[ngram_index[selected]])  # (pairs,)
+        self.word_count = len(words)
+        self.features = WordFeatures(  # words ascending
+            torch.from_numpy(word_index[selected]),
+            torch.from_numpy((np.cumsum(shared) - 1)[ngram_index[selected]]),
+            int(shared.sum()),
+        )
 
     def vectors(self, dim: int, rng: torch.Generator) -> Tensor:
         """Returns random vectors that are similar for similar words: (words, dim), of variance 1 or so."""
-        ngram_vectors = torch.randn(self.ngram_count, dim, generator=rng)
-        sizes = torch.bincount(self.word_index, minlength=self.word_count)
+        word_index, ngram_index, ngram_count = self.features
+        ngram_vectors = torch.randn(ngram_count, dim, generator=rng)
+        sizes = torch.bincount(word_index, minlength=self.word_count)
         starts = F.pad(sizes.cumsum(0), (1, 0))
-        sums = F.embedding_bag(self.ngram_index, ngram_vectors, starts, mode="sum", include_last_offset=True)
+        sums = F.embedding_bag(ngram_index, ngram_vectors, starts, mode="sum", include_last_offset=True)
         word_vectors = torch.randn(self.word_count, dim, generator=rng)
         return (sums / sizes.clamp_min(1)[:, None].sqrt() + word_vectors) / 2**0.5
 
