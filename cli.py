@@ -47,6 +47,9 @@ COMMANDS = (
     Command("export", "export", "Export a model as one file for other programs: ONNX, or PyTorch's .pt2."),
     Command("runs", "runs", "List the runs below a folder: what was trained, how well, and in what time."),
     Command("compare", "runs", "Compare runs: results, settings that differ, and whether a difference is one."),
+    Command(
+        "clean", "clean", "Find wrong labels, near-duplicates and outliers in a data set; nothing is changed.", "Search"
+    ),
     Command("describe", "inspect", "Measure a network: output shapes, parameters, costs, receptive fields."),
     Command("recipes", "inspect", "List the networks that have a name."),
     Command("check", "inspect", "Check data before training: counts, unusable files, duplicates."),

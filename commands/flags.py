@@ -126,6 +126,10 @@ VALID_SHARE = Annotated[
 ]
 SPLIT = Annotated[int | None, flag("Seed of the train/validation/test split.", "Data", default="0")]
 UNKNOWN = Annotated[str | None, flag("stop at examples with an unknown label, or skip them.", "Data", default="stop")]
+EXCLUDE = Annotated[
+    Path | None,
+    flag("Leave out the examples that a table names, as neocog clean writes it: FILE.csv.", "Data", default="none"),
+]
 MAX_BAD = Annotated[
     float | None, flag("Share of unusable files above which the command stops.", "Data", default="0.05")
 ]

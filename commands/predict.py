@@ -17,6 +17,7 @@ from .flags import (
     ABSTAIN,
     CACHE,
     DEVICE,
+    EXCLUDE,
     FILE_PATH,
     JSON,
     LABEL_COLUMN,
@@ -49,6 +50,7 @@ def evaluate(
     test: TEST = None,
     unknown: UNKNOWN = None,
     max_bad: MAX_BAD = None,
+    exclude: EXCLUDE = None,
     pattern: PATTERN = None,
     test_where: TEST_WHERE = None,
     text_column: TEXT_COLUMN = None,
@@ -92,7 +94,8 @@ def evaluate(
     options = {"cache": cache, "pattern": pattern, "test_where": test_where}
     options |= {"text_column": text_column, "label_level": label_level}
     columns = parsing.targets(None, label_column, split_column, file_path)
-    split = {"test": test, "unknown": unknown, "max_bad": max_bad, **loaded_model.split_options}
+    split = {"test": test, "unknown": unknown, "max_bad": max_bad, "exclude": str(exclude) if exclude else None}
+    split |= loaded_model.split_options
     source = parsing.source(data, options, targets=columns, **split)
     with progress("reading", "files", quiet) as bar:
         loaded = loaded_model.load(replace(source, progress=bar))

@@ -104,7 +104,7 @@ def similar(
         with progress("computing features", "inputs", quiet) as bar:
             built = indices.build(extractor, rows, source, "all", bar)
         bad = rows.bad if isinstance(rows, Files) else []
-        gallery = sheet.Gallery(loaded, lambda: rows)
+        gallery = sheet.Gallery(loaded.domain, loaded.card.preprocessing, lambda: rows)
         if index is not None:
             indices.save(index, built)
             say(f"wrote {index}: {len(built):,} vectors of {extractor.size:,} numbers")
@@ -112,7 +112,7 @@ def similar(
         assert index is not None
         built = indices.read(index)
         indices.require_same_features(built, extractor, index)
-        gallery = sheet.Gallery(loaded, lambda: collection_of_source(loaded, built))
+        gallery = sheet.Gallery(loaded.domain, loaded.card.preprocessing, lambda: collection_of_source(loaded, built))
     problems: list[Problem] = []
     results = search(built, extractor, sources, top, problems) if sources else []
     if out and results:

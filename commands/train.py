@@ -30,6 +30,7 @@ from .flags import (
     COLOUR,
     DEVICE,
     EPOCHS,
+    EXCLUDE,
     FILE_PATH,
     FIT,
     FREEZE,
@@ -117,6 +118,7 @@ def train(
     valid_share: VALID_SHARE = None,
     split: SPLIT = None,
     max_bad: MAX_BAD = None,
+    exclude: EXCLUDE = None,
     unknown: UNKNOWN = None,
     cache: CACHE = None,
     size: SIZE = None,
@@ -166,6 +168,7 @@ def train(
         "split": split,
     }
     split_fields |= {"valid_share": valid_share, "unknown": unknown, "max_bad": max_bad}
+    split_fields |= {"exclude": str(exclude) if exclude else None}
     split_fields |= {"targets": parsing.targets(task, label_column, split_column, file_path)}
     initial = {"weights": weights, "keep": keep, "freeze": freeze or None}
     plan = parsing.plan(settings, domain, data, recipe, network, initial, changes, set_ or [], options, split_fields)

@@ -32,6 +32,7 @@ class Examples:
     lengths: Tensor | None = None  # (N,) int64, on the CPU: the length of each input; padding follows
     right_context: int | None = None  # columns of padding kept behind the longest input of a batch; None keeps all
     originals: Sequence[str] | None = None  # the texts that the inputs encode, as their authors wrote them
+    keys: Sequence[str] | None = None  # the group of each input, or a digest of its content: equal keys stay together
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -51,7 +52,8 @@ class Examples:
         inputs, targets = self.with_right_context(None)[indices]  # of full length
         names = [self.names[i] for i in indices.tolist()]
         originals = None if self.originals is None else [self.originals[i] for i in indices.tolist()]
-        return Examples(inputs, targets, names, lengths, self.right_context, originals)
+        keys = None if self.keys is None else [self.keys[i] for i in indices.tolist()]
+        return Examples(inputs, targets, names, lengths, self.right_context, originals, keys)
 
     def subsample(self, most: int) -> Examples:
         """At most `most` examples, evenly spaced; 0 returns all."""
@@ -76,6 +78,7 @@ def concatenate(sets: Sequence[Examples]) -> Examples:
         return sets[0]
     lengths = [examples.lengths for examples in sets if examples.lengths is not None]
     originals = [examples.originals for examples in sets if examples.originals is not None]
+    keys = [examples.keys for examples in sets if examples.keys is not None]
     batches = [examples.with_right_context(None)[torch.arange(len(examples))] for examples in sets]  # of full length
     return Examples(
         torch.cat([inputs for inputs, _ in batches]),
@@ -83,6 +86,7 @@ def concatenate(sets: Sequence[Examples]) -> Examples:
         [examples.names[i] for examples in sets for i in range(len(examples))],
         torch.cat(lengths) if lengths else None,
         originals=list(chain.from_iterable(originals)) if len(originals) == len(sets) else None,
+        keys=list(chain.from_iterable(keys)) if len(keys) == len(sets) else None,
     )
 
 
@@ -148,6 +152,7 @@ class DataSpec:
     test_share: float = 0.15  # of all examples, if no test split is given: 150 of 1,000 distinguish 90% from 95%
     valid_share: float | None = None  # of the remaining ones; None is a tenth, at most 2,500 examples; 0 none
     split: int = 0  # seed of the division into splits
+    exclude: str | None = None  # a table of names of examples to leave out
     max_bad: float = 0.05  # share of unusable files above which loading stops
     targets: TargetSpec = field(default_factory=TargetSpec)  # the columns of the targets, and their task
     options: Mapping[str, Any] = field(default_factory=dict)  # options of the domain
@@ -161,6 +166,6 @@ class DataSpec:
             object.__setattr__(self, "options", options)
             if not self.targets.columns:
                 object.__setattr__(self, "targets", replace(self.targets, columns=(str(column),)))
-        for name in ("data", "test", "valid"):  # existing paths become absolute; names of data sets stay
+        for name in ("data", "test", "valid", "exclude"):  # existing paths become absolute; names of data sets stay
             if (path := getattr(self, name)) and os.path.exists(path):
                 object.__setattr__(self, name, os.path.abspath(path))

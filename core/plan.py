@@ -44,6 +44,7 @@ class SourceTable(TypedDict):
     test: NotRequired[str]
     valid: NotRequired[str]
     group_by: NotRequired[str]
+    exclude: NotRequired[str]
     unknown: NotRequired[Literal["stop", "skip"]]
     test_share: NotRequired[Annotated[float, Between(0, 0.9)]]
     valid_share: NotRequired[Annotated[float, Between(0, 0.9)]]

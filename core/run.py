@@ -121,28 +121,7 @@ class RunFolder:
             files.write_text(self.folder / "bad_files.txt", "".join(lines))
 
     def card(self, metrics: dict[str, Any]) -> Card:
-        training, plan = self.training, self.training.plan
-        network, task = training.network, training.task
-        split = {name: getattr(plan.source, name) for name in SPLIT_FIELDS}
-        return Card(
-            domain=plan.domain.name,
-            network=str(network),
-            input=(network.input[0], network.input[1], network.input[2]),
-            labels=task.labels,
-            preprocessing=training.data.preprocessing,
-            task=task.name,
-            task_state=task.state(),
-            recipe=plan.recipe,
-            settings=asdict(plan.settings),
-            data={
-                **training.data.counts,
-                **split,
-                "targets": plan.source.targets.to_dict(),
-                "fingerprint": self.fingerprint,
-            },
-            metrics=metrics,
-            versions=versions.versions(),
-        )
+        return card_of(self.training, metrics, self.fingerprint)
 
     def save_model(self, metrics: dict[str, Any]) -> None:
         checkpoint.save(self.folder / "model.safetensors", self.training.selection.weights, self.card(metrics))
@@ -166,6 +145,31 @@ class RunFolder:
             f"neocog predict {self.folder} FILE...",
             f"neocog evaluate {self.folder} {self.training.plan.source.data}",
         ]
+
+
+def card_of(training: Training, metrics: dict[str, Any], fingerprint: str) -> Card:
+    """The card of a training's network; `fingerprint` is that of its data."""
+    plan, network, task = training.plan, training.network, training.task
+    split = {name: getattr(plan.source, name) for name in SPLIT_FIELDS}
+    return Card(
+        domain=plan.domain.name,
+        network=str(network),
+        input=(network.input[0], network.input[1], network.input[2]),
+        labels=task.labels,
+        preprocessing=training.data.preprocessing,
+        task=task.name,
+        task_state=task.state(),
+        recipe=plan.recipe,
+        settings=asdict(plan.settings),
+        data={
+            **training.data.counts,
+            **split,
+            "targets": plan.source.targets.to_dict(),
+            "fingerprint": fingerprint,
+        },
+        metrics=metrics,
+        versions=versions.versions(),
+    )
 
 
 def default_folder(plan: Plan) -> Path:

@@ -80,6 +80,8 @@ def load(source: DataSpec, labels: list[str] | None, preprocessing: Preprocessin
     if source.group_by:
         raise Problem("the positions of a game are always in one split; leave --group-by out", USAGE)
     require_no_columns(source)
+    if source.exclude:
+        raise Problem("the moves of games cannot be left out one by one; leave --exclude out", USAGE)
     labels = labels or LABELS
     if set(labels) != set(LABELS):
         raise Problem(f"the model has {len(labels)} labels; expected the {len(LABELS)} points of a board", DATA)

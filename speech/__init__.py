@@ -1,5 +1,6 @@
 """Speech and other sound."""
 
+from ..core.cleaning.capability import Comparable
 from ..core.constants import NetworkConstants
 from ..core.domain import Domain
 from ..core.explain.capability import Explainable, FilterImages
@@ -9,7 +10,7 @@ from ..core.robust.capability import Attackable, Corruptible
 from ..core.schema import PreprocessingSchema
 from ..core.transfer import Transferable
 from ..core.windows import Windowed
-from . import augment, check, corruptions, data, frontend, imagine, listen, models, options, show, timeline
+from . import augment, check, compare, corruptions, data, frontend, imagine, listen, models, options, show, timeline
 
 DOMAIN = Domain(
     name="speech",
@@ -34,5 +35,6 @@ DOMAIN = Domain(
         Imaginable(imagine.parameterize, imagine.write),
         Attackable(corruptions.SPACES, graph=show.graph),
         Corruptible(corruptions.corruptions),
+        Comparable(compare.descriptors, compare.agreement, 0.5, 0.8),
     ),
 )

@@ -1,5 +1,6 @@
 """Texts."""
 
+from ..core.cleaning.capability import Comparable
 from ..core.constants import NetworkConstants
 from ..core.domain import Domain
 from ..core.explain.capability import Explainable, FilterImages
@@ -13,7 +14,7 @@ from ..core.schema import PreprocessingSchema
 from ..core.stream import Tabular
 from ..core.transfer import Transferable
 from ..core.windows import Windowed
-from . import augment, check, corruptions, data, frontend, imagine, initialize, models, options, show
+from . import augment, check, compare, corruptions, data, frontend, imagine, initialize, models, options, show
 
 DOMAIN = Domain(
     name="text",
@@ -41,5 +42,6 @@ DOMAIN = Domain(
         FilterImages(patch=show.patch),
         Imaginable(imagine.parameterize),
         Corruptible(corruptions.corruptions),
+        Comparable(compare.descriptors, compare.agreement, 0.4, 0.9),
     ),
 )

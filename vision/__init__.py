@@ -1,5 +1,6 @@
 """Pictures."""
 
+from ..core.cleaning.capability import Comparable
 from ..core.domain import Domain
 from ..core.explain.capability import Explainable, FilterImages
 from ..core.export.capability import Exportable
@@ -9,7 +10,7 @@ from ..core.robust.capability import Attackable, Corruptible
 from ..core.schema import PreprocessingSchema
 from ..core.transfer import Transferable
 from ..core.tta import TestTimeAugmentation
-from . import augment, check, corruptions, data, frontend, imagine, models, options, pretrained, show, weights
+from . import augment, check, compare, corruptions, data, frontend, imagine, models, options, pretrained, show, weights
 
 DOMAIN = Domain(
     name="vision",
@@ -34,5 +35,6 @@ DOMAIN = Domain(
         Imaginable(imagine.parameterize),
         Attackable(corruptions.SPACES),
         Corruptible(corruptions.corruptions),
+        Comparable(compare.descriptors, compare.agreement, 0.7, 0.8),
     ),
 )

@@ -15,17 +15,18 @@ import torch
 from PIL import Image
 
 from .. import files
+from ..data import Preprocessing
+from ..domain import Domain
 from ..explain import sheet
 from ..explain.sheet import Panel, Sheet
 from ..format import data_uri, visible, without_controls
 from ..inputs import FileInput, Input, TextInput
-from ..model import Model
 from ..presentation import Readable
 from ..problem import DATA, Problem
 from .collection import Collection, Files
 from .index import Result
 
-PICTURES = (".png", ".svg", ".html")
+TITLE = "Nearest neighbours by the features of a network"
 WIDTH = 200  # pixels of a panel; a wider picture is scaled down
 CAPTION, EXCERPT = 24, 300  # characters of a caption, and of a text
 
@@ -41,10 +42,10 @@ class Shown:
 class Gallery:
     """Shows the rows of a collection by their position, and queries."""
 
-    def __init__(self, model: Model, collection: Callable[[], Collection]) -> None:
-        self.model, self._open = model, collection
+    def __init__(self, domain: Domain, preprocessing: Preprocessing, collection: Callable[[], Collection]) -> None:
+        self.domain, self.preprocessing, self._open = domain, preprocessing, collection
         self._collection: Collection | None = None
-        self.readable = model.domain.capability(Readable)
+        self.readable = domain.capability(Readable)
 
     @property
     def collection(self) -> Collection:
@@ -56,7 +57,7 @@ class Gallery:
     def query(self, value: Input) -> Shown:
         if self.readable:
             return Shown(text=self.readable.content(value))
-        return self._picture(self.model.domain.read(value, self.model.card.preprocessing))
+        return self._picture(self.domain.read(value, self.preprocessing))
 
     def row(self, position: int, name: str) -> Shown:
         """The row at a position. Raises Problem if it has another name: the data are no longer those of the index."""
@@ -78,7 +79,7 @@ class Gallery:
         raise changed(name)
 
     def _picture(self, inputs: Any) -> Shown:
-        picture = self.model.domain.show(inputs, None, self.model.card.preprocessing)
+        picture = self.domain.show(inputs, None, self.preprocessing)
         if picture.width > WIDTH:
             height = max(1, round(picture.height * WIDTH / picture.width))
             picture = picture.resize((WIDTH, height), Image.Resampling.LANCZOS)
@@ -122,10 +123,6 @@ def write(path: Path, results: Sequence[Result], gallery: Gallery, force: bool) 
         sheet.write(sheet_of(results, gallery), path, force)
 
 
-def title(gallery: Gallery) -> str:
-    return f"Nearest neighbours by the features of {gallery.model.card.recipe or 'the network'}"
-
-
 def sheet_of(results: Sequence[Result], gallery: Gallery) -> Sheet:
     """A row for each query: the query and its neighbours, the most similar first; a text in a line of its own."""
     longest = max(len(result.matches) for result in results)
@@ -142,7 +139,7 @@ def sheet_of(results: Sequence[Result], gallery: Gallery) -> Sheet:
         panels += [Panel(None)] * (longest - len(result.matches))
     columns = 1 if gallery.readable else longest + 1
     note = "Under each neighbour: the cosine of its features with those of the query, its label, its name."
-    return Sheet(title(gallery), panels, columns, None, note)
+    return Sheet(TITLE, panels, columns, None, note)
 
 
 def _panel(shown: Shown, caption: str, gallery: Gallery) -> Panel:
@@ -181,7 +178,7 @@ def page(results: Sequence[Result], gallery: Gallery) -> str:
         }
         for result in results
     ]
-    return environment.from_string(source).render(title=title(gallery), queries=queries)
+    return environment.from_string(source).render(title=TITLE, queries=queries)
 
 
 def as_html(shown: Shown) -> dict[str, str | None]:

@@ -23,10 +23,11 @@ from ..data import DataSpec
 from ..problem import FAILED, USAGE, Problem
 from ..split import SPLITS
 from ..targets import TargetSpec
+from . import exclude
 from .content import Array, Kind
 from .manifest import AssignedSource, split_settings
 
-VERSION = 5  # of the cache format; a change makes all caches stale
+VERSION = 6  # of the cache format; a change makes all caches stale
 Arrays = dict[str, Array]
 BUILDING = ".building-"
 ABANDONED = 24 * 3600  # seconds after which an unfinished cache is removed: its process was killed
@@ -48,13 +49,14 @@ class Index:
     target_spec: dict[str, Any] = field(default_factory=dict)  # TargetSpec.to_dict(): with the task and the columns
     preprocessing: dict[str, Any] = field(default_factory=dict)  # of the domain: forms, measurements; JSON
     shapes: dict[str, list[int]] = field(default_factory=dict)  # of the arrays, by name
+    groups: list[str] = field(default_factory=list)  # of --group-by; "" for an example without one
 
     @property
     def consistent(self) -> bool:
         """Whether lists of rows have one length, and indices are in their ranges."""
         count = len(self.names)
         return (
-            all(len(rows) == count for rows in (self.sources, self.targets, self.digests))
+            all(len(rows) == count for rows in (self.sources, self.targets, self.digests, self.groups))
             and sum(self.splits.values()) == count
             and self.splits.keys() >= set(SPLITS)
             and all(0 <= target < len(self.labels) for target in self.targets)
@@ -81,8 +83,10 @@ def cached(
     fingerprints = [(split, list(source.fingerprint())) for source, split in sources]
     unknown = sorted(labels) if labels is not None and spec.unknown == "skip" else spec.unknown
 
+    left_out = exclude.fingerprint(spec.exclude)
+
     def key(settings: Any, targets: TargetSpec) -> str:
-        return key_of(settings, targets.to_dict(), split_settings(spec), unknown, fingerprints)
+        return key_of(settings, targets.to_dict(), (*split_settings(spec), left_out), unknown, fingerprints)
 
     first = key(settings, spec.targets)
     if entry := cache.find(first):

@@ -15,6 +15,7 @@ from ..targets import TargetSpec
 from ..tasks import Classify, task_class
 from .cache import Entry, Index
 from .content import Kind, counted
+from .exclude import leave_out
 from .label_spelling import label_remarks
 from .manifest import (
     NAMED,
@@ -36,6 +37,8 @@ def scan_usable(
 ) -> Manifest:
     """The manifest of the examples to decode; everything that can be refused before decoding is refused here."""
     manifest = scan(sources, spec, kind)
+    if spec.exclude is not None:
+        leave_out(manifest, spec.exclude)
     judge_targets(manifest, labels is None)
     bad = display_bad(sources, manifest.bad)
     if not manifest.samples:
@@ -75,6 +78,10 @@ def to_data(
     names = [sources[number].source.display_name(name) for number, name in zip(index.sources, index.names, strict=True)]
     lengths = torch.from_numpy(arrays["lengths"]) if "lengths" in arrays else None
     train, valid, test = slice_splits(torch.from_numpy(arrays["inputs"]), targets, names, index.splits, lengths)
+    keys, start = [group or digest for group, digest in zip(index.groups, index.digests, strict=True)], 0
+    for examples in (train, valid, test):
+        examples.keys = keys[start : start + len(examples)]
+        start += len(examples)
     remarks = [*remarks, *index.remarks]
     given_splits = frozenset(index.given_splits)
     return Data(

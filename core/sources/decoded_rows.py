@@ -125,6 +125,7 @@ def build_index(manifest: Manifest, decoded: DecodedSamples) -> tuple[Index, lis
         labels=labels,
         targets=[targets[samples[row].label] for row in order],
         digests=[decoded.digests[row].hex() for row in order],
+        groups=[samples[row].group or "" for row in order],
         splits={split: splits.count(split) for split in SPLITS},
         given_splits=manifest.given_splits,
         target_spec=manifest.targets.to_dict(),

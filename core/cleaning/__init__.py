@@ -1,0 +1,1 @@
+"""Faults of data sets: wrong labels, near-duplicates and outliers, ranked for a person to decide."""
