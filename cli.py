@@ -87,7 +87,7 @@ COMMANDS = (
         "Understand",
     ),
 )
-GO = Command("go", "analysis", "Boards, game records, a GTP engine, matches.", "Go")  # a group of commands
+GO = Command("go", "review", "Boards, game records, a GTP engine, matches.", "Go")  # a group of commands
 
 
 def application(arguments: Sequence[str] | None = None) -> typer.Typer:

@@ -4,30 +4,19 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from ..core.files import check_output
 from ..core.progress import say
 from .flags import DEVICE, FORCE, flag
-from .play import MODEL_ARGUMENT, app
-
-if TYPE_CHECKING:
-    from ..go.evaluation import NetworkEvaluator, PlayoutEvaluator
+from .play import MODEL_ARGUMENT, app, evaluator_of
 
 VISITS = Annotated[int, typer.Option(help="Positions to search for a query that does not say how many.", min=1)]
 ONE_SYMMETRY = Annotated[
     int, typer.Option("--symmetries", help="Test-time augmentation: mean over this many symmetries.", min=1, max=8)
 ]
-
-
-def evaluator_of(model: str, symmetries: int | None, device: str | None) -> NetworkEvaluator | PlayoutEvaluator:
-    """The evaluator of a model. Raises Problem if the model cannot be loaded or is of another domain."""
-    from .. import find, load
-    from ..go import evaluation
-
-    return evaluation.evaluator_of(load(model, device or "auto", symmetries), find(model).path)
 
 
 @app.command()

@@ -17,6 +17,7 @@ from .go import app as app  # extended here
 from .go import read_record
 
 if TYPE_CHECKING:
+    from ..go.evaluation import NetworkEvaluator, PlayoutEvaluator
     from ..go.play.policy import Policy
 
 MODEL_HELP = "A model file, a run's folder, or go: the network included in the package."
@@ -25,6 +26,12 @@ MODEL_ARGUMENT = Annotated[str, typer.Argument(help=MODEL_HELP)]
 TEMPERATURE = Annotated[float, typer.Option(help="0 plays the likeliest move, 1 draws moves by their probability.")]
 RESIGN = Annotated[
     float | None, typer.Option(help="Resign below this share of playouts won, such as 0.05.", show_default="never")
+]
+SEARCH_VISITS = Annotated[
+    int | None, typer.Option(help="Search this many positions for a move.", min=1, show_default="no search")
+]
+SEARCH_SECONDS = Annotated[
+    float | None, typer.Option(help="Search for at most this time for a move.", min=0.01, show_default="no limit")
 ]
 
 
@@ -40,8 +47,12 @@ def policy_of(model: str, symmetries: int | None, device: str | None) -> Policy:
 def gtp(
     model: MODEL_ARGUMENT = "go",
     temperature: TEMPERATURE = 0,
-    symmetries: SYMMETRIES = 8,
+    symmetries: Annotated[
+        int | None, flag("Test-time augmentation: average over this many symmetries.", default="8, 1 with a search")
+    ] = None,
     resign: RESIGN = None,
+    visits: SEARCH_VISITS = None,
+    seconds: SEARCH_SECONDS = None,
     seed: SEED = None,
     device: DEVICE = None,
 ) -> None:
@@ -49,6 +60,7 @@ def gtp(
 
     [bold]neocog go gtp[/bold]                           the engine command to enter in the program
     [bold]neocog go gtp runs/go-… --temperature 0.5 --symmetries 1[/bold]
+    [bold]neocog go gtp --visits 200[/bold]              with a search
 
     It passes after your pass if it leads by area or the game is finished, and resigns only with --resign. Dead stones
     in final_score and final_status_list are estimated by playouts (random games).
@@ -57,7 +69,23 @@ def gtp(
     from ..go.play.gtp import serve_standard_streams
     from ..go.play.player import Player
 
-    serve_standard_streams(Engine(Player(policy_of(model, symmetries, device), temperature, resign, seed)))
+    player: Player
+    if visits is None and seconds is None:
+        player = Player(policy_of(model, 8 if symmetries is None else symmetries, device), temperature, resign, seed)
+    else:
+        from ..go.play.search_player import SearchPlayer
+
+        evaluator = evaluator_of(model, symmetries or 1, device)
+        player = SearchPlayer(evaluator.policy, evaluator, visits, seconds, temperature, resign, seed)
+    serve_standard_streams(Engine(player))
+
+
+def evaluator_of(model: str, symmetries: int | None, device: str | None) -> NetworkEvaluator | PlayoutEvaluator:
+    """The evaluator of a model. Raises Problem if the model cannot be loaded or is of another domain."""
+    from .. import find, load
+    from ..go import evaluation
+
+    return evaluation.evaluator_of(load(model, device or "auto", symmetries), find(model).path)
 
 
 @app.command()

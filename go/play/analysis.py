@@ -1,8 +1,9 @@
 """The output of `lz-analyze` and `kata-analyze` in the format of Leela Zero and KataGo, so that Sabaki shows it.
 
-There is no search, so the fields mean: `prior` is the policy's probability; `visits` is the same in thousandths, since
+Without a search, the fields mean: `prior` is the policy's probability; `visits` is the same in thousandths, since
 programs scale their heat maps by it; `winrate`, `scoreLead` and `ownership` come from playouts of the position and are
-the same for every move; `pv` is the move alone.
+the same for every move; `pv` is the move alone. With a search they have their usual meaning, from the side of the
+player to move.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import dataclass, field
 
 from ..coords import place, vertex
 from ..position import BLACK
+from ..search import MoveStats, Restriction, SearchResult
 from .gtp import Failure
 from .player import Move
 from .playouts import PlayoutResult
@@ -72,6 +74,13 @@ class AnalysisRequest:
         else:
             raise ValueError(key)
 
+    @property
+    def restriction(self) -> Restriction | None:
+        """The moves that a search may try first; None if all."""
+        if self.allowed is None and not self.avoided:
+            return None
+        return Restriction(frozenset(self.avoided), None if self.allowed is None else frozenset(self.allowed))
+
     def select(self, moves: Sequence[Move]) -> list[Move]:
         """The moves to list, the likeliest first."""
         permitted = [
@@ -104,4 +113,33 @@ def info(move: Move, order: int, size: int, win_rate: float, lead: float | None)
         f"info move {name} visits {visits} utility {2 * win_rate - 1:.6f} winrate {win_rate:.6f} scoreMean {lead:.3f} "
         f"scoreStdev 0 scoreLead {lead:.3f} scoreSelfplay {lead:.3f} prior {move.probability:.6f} lcb {win_rate:.6f} "
         f"utilityLcb {2 * win_rate - 1:.6f} order {order} pv {name}"
+    )
+
+
+# --- of a search -----------------------------------------------------------------------------------------------------
+
+
+def search_line(result: SearchResult, request: AnalysisRequest, size: int, floats: bool) -> str:
+    """A line about the moves that a search has visited."""
+    sign = 1 if result.turn == BLACK else -1
+    moves = result.moves[: max(request.max_moves, 1)]
+    parts = [search_info(move, order, size, sign, floats) for order, move in enumerate(moves)]
+    if request.ownership and floats:
+        parts.append("ownership " + " ".join(f"{value:.3f}" for value in result.ownership * sign))
+    return " ".join(parts)
+
+
+def search_info(move: MoveStats, order: int, size: int, sign: int, floats: bool) -> str:
+    """The part of a line about one move, from the side of the player."""
+    win, lead = (move.win if sign > 0 else 1 - move.win), sign * move.lead
+    visits, pv = max(move.visits, 1), " ".join(vertex(place, size) for place in move.pv)
+    low = win - 1.96 * (max(win * (1 - win), 0) / visits) ** 0.5
+    start = f"info move {vertex(move.place, size)} visits {visits}"
+    if not floats:
+        numbers = [round(10_000 * number) for number in (win, move.prior, max(low, 0))]
+        return f"{start} winrate {numbers[0]} prior {numbers[1]} lcb {numbers[2]} order {order} pv {pv}"
+    return (
+        f"{start} utility {2 * win - 1:.6f} winrate {win:.6f} scoreMean {lead:.3f} scoreStdev 0 scoreLead {lead:.3f} "
+        f"scoreSelfplay {lead:.3f} prior {move.prior:.6f} lcb {low:.6f} utilityLcb {2 * low - 1:.6f} order {order} "
+        f"pv {pv}"
     )

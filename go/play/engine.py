@@ -1,13 +1,14 @@
 """A player behind the Go Text Protocol: its board, the commands, and the error messages of the protocol.
 
 Scores are area scores of the engine's board; dead stones are estimated by playouts, and no stone is reported as in
-seki. Moves set with `play` follow simple ko; generated moves never repeat a position. Time settings are accepted and
-ignored, since a move always takes the same short time.
+seki. Moves set with `play` follow simple ko; generated moves never repeat a position. Time settings limit a player that
+searches; without a search a move always takes the same short time.
 """
 
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -21,16 +22,20 @@ from ..game import Game
 from ..komi import UnusableKomi, komi_in_points
 from ..position import BLACK, WHITE
 from ..record_files import LARGEST_FILE
+from ..search import run
 from ..terminal import text
 from . import analysis
 from .analysis import COLOURS, AnalysisRequest
+from .clock import Clock
 from .gtp import Analysis, Failure
 from .player import RESIGN, Move, Player
 from .playouts import run_playouts
+from .search_player import SearchPlayer
 
 # The protocol's fixed places in its order; with 5, 7 or 9 stones, the last one is at the last place.
 HANDICAP = ["D4", "Q16", "D16", "Q4", "D10", "Q10", "K4", "K16", "K10"]
 MAX_HANDICAP = 9
+ANALYSIS_VISITS = 10**9  # an analysis ends with the next command, or when the tree is full
 KOMI = 7.5  # unless a command or a record sets another
 
 
@@ -40,6 +45,7 @@ class Engine:
     def __init__(self, player: Player) -> None:
         self.player = player
         self.board, self.komi, self.ended = Board(SIZE), KOMI, False
+        self.clock = Clock()
 
     def execute(self, name: str, arguments: list[str]) -> str | Analysis:
         """Returns the response to a command. Raises Failure."""
@@ -184,15 +190,30 @@ class Engine:
 
     def genmove(self, arguments: list[str]) -> str:
         colour = parse_colour(arguments)
-        move = self.player.choose(self.board, colour, self.komi)
+        move = self.choose(colour)
         if move == RESIGN:
             return "resign"
         self.board.play(move, colour)
         return vertex(move, SIZE)
 
     def reg_genmove(self, arguments: list[str]) -> str:
-        move = self.player.choose(self.board, parse_colour(arguments), self.komi)
+        move = self.choose(parse_colour(arguments))
         return "resign" if move == RESIGN else vertex(move, SIZE)
+
+    def choose(self, colour: int) -> int:
+        """The player's move, within the time that the clock leaves."""
+        start = time.monotonic()
+        budget = self.clock.budget(colour, self.board.colours.count(colour))
+        move = self.player.choose(self.board, colour, self.komi, budget)
+        self.clock.use(colour, time.monotonic() - start)
+        return move
+
+    def genmove_cleanup(self, arguments: list[str]) -> str:
+        """`kgs-genmove_cleanup`: a move that captures dead stones of the opponent; pass if there are none left."""
+        colour = parse_colour(arguments)
+        move = self.player.choose_cleanup(self.board, colour)
+        self.board.play(move, colour)
+        return vertex(move, SIZE)
 
     def lz_analyze(self, arguments: list[str]) -> Analysis:
         return self.analyse(arguments, floats=False)
@@ -209,13 +230,37 @@ class Engine:
     def analyse(self, arguments: list[str], floats: bool) -> Analysis:
         request = AnalysisRequest.parse(arguments, self.board.turn, SIZE)
         board = self.board.with_turn(request.colour)
+        if isinstance(self.player, SearchPlayer):
+            return self.continue_search(self.player, board, request, floats)
         moves = request.select(self.player.candidates(board)) or [Move(PASS, 1.0)]
         return Analysis(analysis.line(moves, run_playouts(board), request, self.komi, floats), request.interval)
 
+    def continue_search(self, player: SearchPlayer, board: Board, request: AnalysisRequest, floats: bool) -> Analysis:
+        """An analysis that goes on until the next command, a line for each interval."""
+        search = player.search_of(board, self.komi, request.restriction)
+
+        def following(stopped: Callable[[], bool]) -> str | None:
+            if search.is_full:
+                return None
+            run(search, player.evaluator, search.visits + ANALYSIS_VISITS, request.interval, stopped)
+            return analysis.search_line(search.result(), request, SIZE, floats)
+
+        run(search, player.evaluator, ANALYSIS_VISITS, request.interval)
+        return Analysis(analysis.search_line(search.result(), request, SIZE, floats), request.interval, following)
+
     def play_and_analyse(self, arguments: list[str], floats: bool) -> str:
         request = AnalysisRequest.parse(arguments, self.board.turn, SIZE)
+        if isinstance(self.player, SearchPlayer):
+            move = self.genmove(["bw"[request.colour - 1]])
+            return f"\n{self.last_search_line(self.player, request, floats)}play {move}"
         line = self.analyse(arguments, floats).line
         return f"\n{line}\nplay {self.genmove(['bw'[request.colour - 1]])}"
+
+    def last_search_line(self, player: SearchPlayer, request: AnalysisRequest, floats: bool) -> str:
+        """The line of the search for the last move, if there was one."""
+        if player.search is None or not player.search.visits or player.search.board.turn != request.colour:
+            return ""
+        return analysis.search_line(player.search.result(), request, SIZE, floats) + "\n"
 
     # --- scoring ---
 
@@ -242,13 +287,27 @@ class Engine:
     # --- time ---
 
     def time_settings(self, arguments: list[str]) -> str:
-        for argument in [*arguments, "", "", ""][:3]:
-            integer([argument])
+        main, byo_time, byo_stones = (integer([argument]) for argument in [*arguments, "", "", ""][:3])
+        self.clock = Clock.of(main, byo_time, byo_stones)
+        return ""
+
+    def kgs_time_settings(self, arguments: list[str]) -> str:
+        """`none`, `absolute MAIN`, `byoyomi MAIN PERIOD PERIODS` or `canadian MAIN PERIOD STONES`."""
+        kind, numbers = (arguments[0].lower() if arguments else ""), [integer([word]) for word in arguments[1:]]
+        counts = {"none": 0, "absolute": 1, "byoyomi": 3, "canadian": 3}
+        if kind not in counts or len(numbers) != counts[kind]:
+            raise Failure("syntax error: expected none, absolute, byoyomi or canadian with their times")
+        if kind == "none":
+            self.clock = Clock()
+        elif kind == "absolute":
+            self.clock = Clock(numbers[0])
+        else:  # a period of byo-yomi is for one stone
+            self.clock = Clock(numbers[0], numbers[1], 1 if kind == "byoyomi" else numbers[2])
         return ""
 
     def time_left(self, arguments: list[str]) -> str:
-        parse_colour(arguments)
-        integer(arguments[1:])
+        colour = parse_colour(arguments)
+        self.clock.set_left(colour, integer(arguments[1:]), integer([*arguments[2:3], "0"]))
         return ""
 
     def ignored(self, arguments: list[str]) -> str:
@@ -300,6 +359,8 @@ COMMANDS: dict[str, Callable[[Engine, list[str]], str | Analysis]] = {
     "undo": Engine.undo,
     "time_settings": Engine.time_settings,
     "time_left": Engine.time_left,
+    "kgs-time_settings": Engine.kgs_time_settings,
+    "kgs-genmove_cleanup": Engine.genmove_cleanup,
     "final_score": Engine.final_score,
     "final_status_list": Engine.final_status_list,
     "showboard": Engine.showboard,

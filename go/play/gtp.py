@@ -27,10 +27,15 @@ class Failure(Exception):
 
 
 class Analysis(NamedTuple):
-    """A line that is repeated until the next input."""
+    """A line that is repeated until the next input, or followed by others if the analysis goes on.
+
+    `following` searches for the interval, or until its argument returns True, and returns the next line; None if
+    nothing is left to search.
+    """
 
     line: str
     interval: float  # seconds
+    following: Callable[[Callable[[], bool]], str | None] | None = None
 
 
 class Request(NamedTuple):
@@ -81,10 +86,17 @@ def serve(engine: Engine, lines: Lines, write: Callable[[str], object]) -> None:
 
 
 def write_analysis(analysis: Analysis, request_id: str, lines: Lines, write: Callable[[str], object]) -> None:
-    """Repeats an analysis until the next input."""
-    write(f"={request_id}\n{analysis.line}\n")
+    """Repeats or continues an analysis until the next input."""
+    line: str | None = analysis.line
+    write(f"={request_id}\n{line}\n")
+    while analysis.following and not lines.wait(0):
+        following = analysis.following(lambda: lines.wait(0))
+        if following is None:
+            break
+        line = following
+        write(f"{line}\n")
     while not lines.wait(analysis.interval):
-        write(f"{analysis.line}\n")
+        write(f"{line}\n")
     write("\n")
 
 

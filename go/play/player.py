@@ -16,7 +16,7 @@ from ...core.problem import USAGE, Problem
 from ..board import Board
 from ..coords import PASS
 from ..planes import packed, sensible_places
-from ..position import BLACK, EMPTY
+from ..position import BLACK, EMPTY, WHITE
 from .playouts import run_playouts
 from .policy import PolicyFunction
 
@@ -48,8 +48,8 @@ class Player:
         self.policy, self.temperature, self.resign = policy, temperature, resign
         self.rng = np.random.default_rng(seed)
 
-    def choose(self, board: Board, colour: int, komi: float) -> int:
-        """A place, PASS or RESIGN for a colour."""
+    def choose(self, board: Board, colour: int, komi: float, seconds: float | None = None) -> int:
+        """A place, PASS or RESIGN for a colour. A move always takes the same short time, whatever the clock leaves."""
         board = board.with_turn(colour)
         if self.should_pass(board, komi):
             return PASS
@@ -58,6 +58,18 @@ class Player:
         return next(
             (move.place for move in self.shuffle(self.candidates(board)) if not board.repeats(move.place)), PASS
         )
+
+    def choose_cleanup(self, board: Board, colour: int) -> int:
+        """A move that helps to capture dead stones of the opponent, or PASS if none are left (KGS's clean-up phase).
+
+        It is the likeliest sensible move beside a dead chain, or on one of its liberties.
+        """
+        board = board.with_turn(colour)
+        stones = board.board().ravel()
+        dead = {place for place in run_playouts(board).dead() if stones[place] == WHITE + BLACK - colour}
+        beside = {place for place in range(stones.size) if dead & set(neighbours(place, board.size))}
+        moves = (move.place for move in self.candidates(board) if move.place in beside)
+        return next((place for place in moves if not board.repeats(place)), PASS)
 
     def candidates(self, board: Board) -> list[Move]:
         """The sensible moves of the colour to move, the likeliest first."""
@@ -95,3 +107,10 @@ def is_finished(counted: Board) -> bool:
     """Returns True if both colours have stones and no empty point is reached by both."""
     stones = counted.board()
     return {1, 2} <= set(stones.flat) and bool((counted.owners()[stones == EMPTY] > 0).all())
+
+
+def neighbours(place: int, size: int) -> list[int]:
+    """The places beside a place."""
+    row, column = divmod(place, size)
+    around = ((row - 1, column), (row, column - 1), (row, column + 1), (row + 1, column))
+    return [r * size + c for r, c in around if 0 <= r < size and 0 <= c < size]
