@@ -119,6 +119,25 @@ def conclusion(run: RunFolder, summary: dict[str, Any]) -> None:
         line(f"  {command}")
 
 
+def cross_validation(root: Path, summary: dict[str, Any], task: Task) -> None:
+    """The folds of a cross-validation, their mean and spread, and the metrics of all out-of-fold predictions."""
+    name = summary["metric"].replace("_", " ")
+    rows = [
+        [str(number), _number(fold["value"]), f"{fold['examples']:,}", str(fold["epochs"]), duration(fold["seconds"])]
+        for number, fold in enumerate(summary["folds"], 1)
+    ]
+    table(["fold", name, "examples", "epochs", "time"], rows)
+    line(f"\n{name} {_number(summary['mean'])} ± {_number(summary['std'])} over {len(rows)} folds")
+    line(f"all out-of-fold predictions: {task.headline(summary)}")
+    line(f"\n{root}/")
+    line("  predictions.csv  each example, with the prediction of the network that was not trained on it")
+    line("  fold-1/ …        a run folder for each fold")
+
+
+def _number(value: float) -> str:
+    return f"{value:.2%}" if 0 <= value <= 1 else f"{value:.4g}"
+
+
 def card(card: Card) -> None:
     """Where a model comes from: its training data, time and metrics."""
     from ..core.tasks import task_of

@@ -16,6 +16,7 @@ from ..core.progress import Progress, TrainingProgress, progress, say
 from . import output, parsing
 
 if TYPE_CHECKING:
+    from ..core.domain import Domain
     from ..core.fit import Event
     from ..core.plan import Plan
     from ..core.run import RunFolder
@@ -72,6 +73,8 @@ from .flags import (
     flag,
 )
 
+MOST_FOLDS = 1000
+
 
 def train(
     domain: Annotated[str | None, typer.Argument(help="vision, speech, text or go", show_default=False)] = None,
@@ -117,6 +120,13 @@ def train(
     test_share: TEST_SHARE = None,
     valid_share: VALID_SHARE = None,
     split: SPLIT = None,
+    folds: Annotated[
+        int | None,
+        flag("Cross-validation: a training for each of so many folds, below --out.", "Data", default="one training"),
+    ] = None,
+    fold: Annotated[
+        str | None, flag("Train one fold of a cross-validation, 2/5: it is the test split.", "Data", default="none")
+    ] = None,
     max_bad: MAX_BAD = None,
     exclude: EXCLUDE = None,
     unknown: UNKNOWN = None,
@@ -167,13 +177,15 @@ def train(
         "test_share": test_share,
         "split": split,
     }
-    split_fields |= {"valid_share": valid_share, "unknown": unknown, "max_bad": max_bad}
+    split_fields |= {"fold": fold, "valid_share": valid_share, "unknown": unknown, "max_bad": max_bad}
     split_fields |= {"exclude": str(exclude) if exclude else None}
     split_fields |= {"targets": parsing.targets(task, label_column, split_column, file_path)}
     initial = {"weights": weights, "keep": keep, "freeze": freeze or None}
     plan = parsing.plan(settings, domain, data, recipe, network, initial, changes, set_ or [], options, split_fields)
     if find_lr:
         _find_lr(plan, find_lr, force, quiet, json)
+    elif folds is not None:
+        _cross_validate(plan, checked_folds(plan, folds), out, force, tensorboard, quiet, json)
     else:
         _train(plan, out, force, tensorboard, quiet, json)
 
@@ -204,7 +216,24 @@ def _find_lr(plan: Plan, path: Path, force: bool, quiet: bool, json: bool) -> No
     output.line(f"the recipe's is {training.plan.settings.lr:g}; {path} shows the curve; train with --lr {steepest}")
 
 
-def _train(plan: Plan, out: str | None, force: bool, tensorboard: bool, quiet: bool, json: bool) -> None:
+def checked_folds(plan: Plan, folds: int) -> int:
+    """The number of folds. Raises Problem for one that makes no cross-validation."""
+    if not 2 <= folds <= MOST_FOLDS:
+        raise Problem(f"--folds is from 2 to {MOST_FOLDS:,}; got {folds}", USAGE)
+    if plan.source.fold is not None:
+        raise Problem("give --folds for all folds, or --fold for one of them, not both", USAGE)
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise Problem(f"--folds trains in one process; give each fold its own command, as in --fold 1/{folds}", USAGE)
+    return folds
+
+
+def _train(plan: Plan, out: str | Path | None, force: bool, tensorboard: bool, quiet: bool, json: bool) -> None:
+    folder = _fit(plan, out, force, tensorboard, quiet)
+    _conclude(folder, quiet, json)
+
+
+def _fit(plan: Plan, out: str | Path | None, force: bool, tensorboard: bool, quiet: bool) -> RunFolder:
+    """Trains in a run folder."""
     from ..core import device as devices
     from ..core.run import RunFolder, train
 
@@ -213,7 +242,54 @@ def _train(plan: Plan, out: str | None, force: bool, tensorboard: bool, quiet: b
     with devices.world(device) as world, progress("reading", "files", quiet or world.rank > 0) as reading:
         with _listeners(folder, reading, tensorboard, quiet) as listeners:
             train(plan, folder, listeners, world, device, reading)
-        _conclude(folder, quiet, json)
+        return folder
+
+
+def _cross_validate(
+    plan: Plan,
+    count: int,
+    out: str | Path | None,
+    force: bool,
+    tensorboard: bool,
+    quiet: bool,
+    json: bool,
+    resumed: bool = False,
+) -> None:
+    """A training for each fold in a folder below `out`, and the metrics and rows of all out-of-fold predictions."""
+    from .. import load
+    from ..core import cross_validation
+    from ..core.finalize import finalize
+    from ..core.folded import Fold
+    from ..core.run import check_new, default_folder
+    from . import row_files
+
+    root = Path(out) if out else default_folder(plan)
+    if not resumed:
+        check_new(root, force)
+    folds = [Fold(number, count) for number in range(1, count + 1)]
+    for fold in folds:
+        folder = cross_validation.folder_of(root, fold)
+        if resumed and (folder / "summary.json").exists():
+            continue
+        if not quiet:
+            say(f"fold {fold}")
+        if resumed and (folder / "state.safetensors").exists():
+            run = _go_on(folder, plan.domain, {}, tensorboard, quiet)
+        else:
+            run = _fit(cross_validation.plan_of_fold(plan, fold), folder, True, tensorboard, quiet)
+        if run.training.stop_requested:
+            raise Problem(f"stopped in fold {fold}; resume with: neocog resume {root}", INTERRUPTED)
+        finalize(run)
+    models = [load(str(cross_validation.folder_of(root, fold)), plan.settings.device) for fold in folds]
+    parts = cross_validation.out_of_fold(plan, models)
+    summary = cross_validation.summarise(root, plan, models, parts)
+    rows = (
+        {"fold": fold.number, **row}
+        for fold, part in zip(folds, parts, strict=True)
+        for row in row_files.labelled_rows(models[0].task, part.predictions, part.examples, 1)
+    )
+    row_files.write_rows(root / "predictions.csv", rows, models[0].task, ("label", "correct", "fold"))
+    output.document(summary) if json else output.cross_validation(root, summary, models[0].task)
 
 
 @contextmanager
@@ -278,12 +354,18 @@ def resume(
     --epochs (the learning rate follows the new total) and --device may change.
     """
     from .. import domain as domain_of
-    from ..core import device as devices
     from ..core import run as runs
-    from ..core.plan import read_settings
+    from ..core.cross_validation import begun
+    from ..core.folded import Fold
+    from ..core.plan import plan_from, read_settings
 
     if os.path.exists(run) and not os.path.isdir(run):
         raise Problem(f"{run} is a file; resume takes a run folder, as neocog train writes it", USAGE)
+    if not (run / "settings.toml").exists() and (first := begun(run)) is not None:
+        plan = plan_from(first, domain_of(first["domain"]))
+        count = Fold.parse(str(plan.source.fold)).count
+        _cross_validate(plan, count, run, True, tensorboard, quiet, json, resumed=True)
+        return
     tables = read_settings(run / "settings.toml")
     settings = tables.get("train", {})
     trained, planned = runs.epochs_trained(run), epochs or settings.get("epochs", 0)
@@ -293,10 +375,21 @@ def resume(
         if json:
             output.document(json_format.loads((run / "summary.json").read_text(encoding="utf-8")))
         return
-    where = devices.choose(device or settings.get("device", "auto"))
+    domain = domain_of(tables["domain"])
+    changes = {"epochs": epochs, "device": device, "patience": 0 if epochs and ended_early else None}
+    _conclude(_go_on(run, domain, changes, tensorboard, quiet), quiet, json)
+
+
+def _go_on(run: Path, domain: Domain, changes: dict[str, Any], tensorboard: bool, quiet: bool) -> RunFolder:
+    """Continues the run in a folder from its state."""
+    from ..core import device as devices
+    from ..core import run as runs
+    from ..core.plan import read_settings
+
+    settings = read_settings(run / "settings.toml").get("train", {})
+    where = devices.choose(changes.get("device") or settings.get("device", "auto"))
     with devices.world(where) as world, progress("reading", "files", quiet or world.rank > 0) as reading:
         folder = runs.RunFolder(run, resumed=True)
         with _listeners(folder, reading, tensorboard, quiet) as listeners:
-            changes = {"epochs": epochs, "device": device, "patience": 0 if epochs and ended_early else None}
-            runs.resume(folder, domain_of(tables["domain"]), changes, listeners, world, reading)
-        _conclude(folder, quiet, json)
+            runs.resume(folder, domain, changes, listeners, world, reading)
+        return folder

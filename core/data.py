@@ -152,6 +152,7 @@ class DataSpec:
     test_share: float = 0.15  # of all examples, if no test split is given: 150 of 1,000 distinguish 90% from 95%
     valid_share: float | None = None  # of the remaining ones; None is a tenth, at most 2,500 examples; 0 none
     split: int = 0  # seed of the division into splits
+    fold: str | None = None  # "2/5": the second of five folds is the test split (core/folded.py)
     exclude: str | None = None  # a table of names of examples to leave out
     max_bad: float = 0.05  # share of unusable files above which loading stops
     targets: TargetSpec = field(default_factory=TargetSpec)  # the columns of the targets, and their task

@@ -23,6 +23,7 @@ from .checkpoint import Card
 from .data import SPLIT_FIELDS, Data, DataSpec, Examples, concatenate
 from .domain import Domain
 from .file_formats import looks_like_a_file
+from .folded import Fold, with_fold
 from .inputs import BytesInput, FileInput, Input, LineInputs, TextInput
 from .metrics import Floats
 from .network import Network, parse
@@ -267,9 +268,14 @@ class Model:
     # --- evaluate
 
     def load(self, source: DataSpec) -> Data:
-        """Data prepared as in training, with targets as the task takes them."""
+        """Data prepared as in training, with targets as the task takes them; its own data with its own fold."""
         source = replace(source, targets=replace(source.targets.over(self.targets), task=self.task.name))
-        return self.task.encode(self.domain.load(source, self.task.known_labels, self.card.preprocessing))
+        data = self.domain.load(source, self.task.known_labels, self.card.preprocessing)
+        if fold := self.card.data.get("fold"):
+            of_fold = self.task.encode(with_fold(data, Fold.parse(str(fold)), source))
+            if of_fold.fingerprint() == self.card.data.get("fingerprint"):
+                return of_fold
+        return self.task.encode(data)
 
     def evaluate(self, data: str | Data, part: str | None = None) -> dict[str, Any]:
         """All metrics of the task on `data`: on its test split if it has one, else on all of it (or on `part`)."""

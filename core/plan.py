@@ -49,6 +49,7 @@ class SourceTable(TypedDict):
     test_share: NotRequired[Annotated[float, Between(0, 0.9)]]
     valid_share: NotRequired[Annotated[float, Between(0, 0.9)]]
     split: NotRequired[Annotated[int, Between(0, 2**62)]]
+    fold: NotRequired[str]
     max_bad: NotRequired[Annotated[float, Between(0, 1)]]
     targets: NotRequired[TargetSpec]
 

@@ -21,7 +21,7 @@ from typing import Annotated, Any, TypedDict
 
 import torch
 
-from . import checkpoint, files, schema, versions
+from . import checkpoint, files, folded, schema, versions
 from . import device as devices
 from .checkpoint import Card
 from .data import SPLIT_FIELDS, Data, Progress
@@ -151,6 +151,7 @@ def card_of(training: Training, metrics: dict[str, Any], fingerprint: str) -> Ca
     """The card of a training's network; `fingerprint` is that of its data."""
     plan, network, task = training.plan, training.network, training.task
     split = {name: getattr(plan.source, name) for name in SPLIT_FIELDS}
+    fold = {} if plan.source.fold is None else {"fold": plan.source.fold}
     return Card(
         domain=plan.domain.name,
         network=str(network),
@@ -164,6 +165,7 @@ def card_of(training: Training, metrics: dict[str, Any], fingerprint: str) -> Ca
         data={
             **training.data.counts,
             **split,
+            **fold,
             "targets": plan.source.targets.to_dict(),
             "fingerprint": fingerprint,
         },
@@ -208,7 +210,7 @@ def check_room(training: Training, folder: Path) -> None:
 def load_data(plan: Plan, world: devices.World, progress: Progress | None) -> Data:
     """The plan's data. With several processes, one decodes the files and the others read its cache."""
     with world.first():
-        return plan.domain.load(replace(plan.source, progress=progress), None, None)
+        return folded.load(plan.domain, replace(plan.source, progress=progress), None, None)
 
 
 def train(
