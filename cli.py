@@ -45,6 +45,7 @@ COMMANDS = (
         "Search",
     ),
     Command("export", "export", "Export a model as one file for other programs: ONNX, or PyTorch's .pt2."),
+    Command("serve", "serve", "Serve models over HTTP: predictions, explanations, metrics."),
     Command("runs", "runs", "List the runs below a folder: what was trained, how well, and in what time."),
     Command("compare", "runs", "Compare runs: results, settings that differ, and whether a difference is one."),
     Command(

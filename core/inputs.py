@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from .capability import Capability
+from .problem import DATA, Problem
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,3 +65,17 @@ class InputOptions(Capability):
 @dataclass(frozen=True)
 class LineInputs(Capability):
     """Inputs that are lines of text: standard input holds one per line, predicted as they arrive."""
+
+
+class TooLarge(Problem):
+    """An input that would take too much memory or time when it is decoded."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, DATA)
+
+
+@dataclass(frozen=True)
+class BoundedInputs(Capability):
+    """Inputs of strangers: how much memory one takes is found before it is decoded."""
+
+    check: Callable[[Input], None]  # raises TooLarge

@@ -171,7 +171,7 @@ class Model:
                 else:
                     waiting.append((row, windows))
             if waiting:
-                self._fill(waiting, top)
+                self.fill(waiting, top)
         return rows
 
     def batches(self, inputs: Iterable[Input]) -> Iterator[list[tuple[Input, Windows | Problem]]]:
@@ -196,7 +196,7 @@ class Model:
         if batch:
             yield batch
 
-    def _fill(self, waiting: Sequence[tuple[dict[str, Any], Windows]], top: int) -> None:
+    def fill(self, waiting: Sequence[tuple[dict[str, Any], Windows]], top: int) -> None:
         """Predicts the windows of several inputs at once and adds the predictions to their rows."""
         inputs = [windows for _, windows in waiting]
         examples = merged(inputs).examples()

@@ -51,6 +51,13 @@ def native_stderr() -> Iterator[NativeOutput]:
 
 
 @contextmanager
+def uncollected() -> Iterator[None]:
+    """Within this context nothing is collected: threads that decode at the same time share file descriptor 2."""
+    with LOCK:
+        yield
+
+
+@contextmanager
 def redirected() -> Iterator[NativeOutput]:
     try:
         terminal = os.dup(2)

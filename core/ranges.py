@@ -19,6 +19,8 @@ RANGES: dict[str, tuple[float, float]] = {
     "octaves": (1, 100), "strength": (0, 1e9),
     # export: the operator sets of torch's exporter
     "opset": (18, 23),
+    # the web server: megabytes, requests
+    "port": (0, 65_535), "max_body": (0.001, 2000), "queue": (1, 1e6),
     # Go
     "komi": (-1000, 1000), "timeout": (0.01, 1e6),
 }  # fmt: skip

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ..core.data import Data, DataSpec, Examples, Preprocessing
-from ..core.inputs import Input
+from ..core.inputs import Input, TooLarge
 from ..core.lazy import LazyInputs
 from ..core.options import cache_folder
 from ..core.problem import DATA, USAGE, Bad, Problem
@@ -36,6 +36,7 @@ from .record_files import LARGEST_FILE, RECORDS
 LABELS = [vertex(place, SIZE) for place in range(SIZE * SIZE)]
 TEST_GAMES, VALID_GAMES = 1000, 250  # enough: 200,000 positions distinguish 40.0% from 40.3%
 VALID_SHARE = 0.05
+MAX_BYTES = 1_000_000  # of a record of a stranger
 
 
 class PositionNames:
@@ -211,6 +212,13 @@ def read(value: Input, preprocessing: Preprocessing) -> Tensor:
     if not LegalMask()(row[None]).any():
         raise Problem(f"{name}: no move is legal in that position", DATA)
     return row
+
+
+def check_length(value: Input) -> None:
+    """Raises TooLarge for a record of more than MAX_BYTES."""
+    content = source_of(value, "record")
+    if isinstance(content, bytes) and len(content) > MAX_BYTES:
+        raise TooLarge(f"the record has {len(content):,} bytes; send at most {MAX_BYTES:,}")
 
 
 def moves_before(game: Game, value: Input) -> int:

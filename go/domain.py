@@ -6,7 +6,7 @@ from ..core.domain import Domain
 from ..core.explain.capability import Explainable, FilterImages
 from ..core.export.capability import Exportable
 from ..core.imagine.capability import Imaginable
-from ..core.inputs import InputOptions
+from ..core.inputs import BoundedInputs, InputOptions
 from ..core.presentation import Drawable
 from ..core.schema import PreprocessingSchema
 from ..core.tasks.capability import DomainMetrics, LegalLabels
@@ -42,6 +42,7 @@ DOMAIN = Domain(
         Drawable(drawing),
         Transferable(data.form),
         Exportable("planes", lambda _: (bytes_of(SIZE),), random_planes),
+        BoundedInputs(data.check_length),
         Explainable(describe_position=show.place),
         FilterImages(show.filter, patch=show.patch),
         Imaginable(imagine.moves),

@@ -6,6 +6,7 @@ from ..core.domain import Domain
 from ..core.explain.capability import Explainable, FilterImages
 from ..core.export.capability import Exportable
 from ..core.imagine.capability import Imaginable
+from ..core.inputs import BoundedInputs
 from ..core.robust.capability import Attackable, Corruptible
 from ..core.schema import PreprocessingSchema
 from ..core.transfer import Transferable
@@ -30,6 +31,7 @@ DOMAIN = Domain(
         NetworkConstants(models.numbers),
         Transferable(options.form),
         Exportable("samples", lambda entries: (int(entries["samples"]),), frontend.random_samples, {1: "samples"}),
+        BoundedInputs(data.check_length),
         Explainable(baseline=frontend.silence, describe_position=show.describe_position, sonify=listen.listen),
         FilterImages(show.filter, flip_rows=True, patch=show.patch),
         Imaginable(imagine.parameterize, imagine.write),

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ..core.data import Data, DataSpec, Preprocessing
-from ..core.inputs import Input
+from ..core.inputs import Input, TooLarge
 from ..core.lazy import LazyInputs
 from ..core.sources import expand
 from ..core.sources.cache import Cache, Index, cached
@@ -23,13 +23,14 @@ from ..core.sources.manifest import AssignedSource
 from ..core.sources.read import named_problems, source_of
 from ..core.sources.source import SampleInfo
 from ..core.windows import Windows
-from .audio import RECORDINGS, Samples, fit, sound, starts
+from .audio import RECORDINGS, Samples, fit, open_recording, read_header, sound, starts
 from .build import COVERED, LONGEST, RATE, Form, bring_to_form, build, build_noise, decode_set, form_of
 from .options import FORM, NAMED, Options, options_of
 from .sources import noise_in, open_sources, unify_case
 from .spectrogram import middles
 
 VERSION = 2  # of decoding; a change makes all caches stale
+MAX_SECONDS = 600  # of a recording of a stranger: a minute of silence may have some hundred bytes
 STATISTICS = ("mean", "std")  # preprocessing that only normalisation over the set has
 
 
@@ -137,6 +138,14 @@ def samples_of(value: Input, preprocessing: Preprocessing) -> Samples:
     """The samples of one recording at the rate of the model. Raises Problem if it cannot be read."""
     with named_problems(value, "recording"):
         return sound(source_of(value, "recording"), int(preprocessing["rate"]))[1]
+
+
+def check_length(value: Input) -> None:
+    """Raises TooLarge for a recording that lasts longer than MAX_SECONDS, by its header."""
+    with named_problems(value, "recording"), open_recording(source_of(value, "recording")) as file:
+        header = read_header(file)
+    if header.seconds > MAX_SECONDS:
+        raise TooLarge(f"the recording lasts {header.seconds:,.0f} s; send at most {MAX_SECONDS} s")
 
 
 def expand_paths(arguments: Sequence[str]) -> list[Input]:

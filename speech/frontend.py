@@ -61,9 +61,13 @@ class Frontend(nn.Module):
 
     def power(self, x: Tensor) -> Tensor:
         """Returns the power in each band of each frame: (B, N) -> (B, bands, frames)."""
-        frames = x.float().unfold(1, self.frame, self.hop)  # (B, frames, frame)
-        parts = torch.view_as_real(torch.fft.rfft(frames * self.window, self.n_fft))  # (B, frames, n_fft/2 + 1, 2)
-        return (parts.square_().flatten(2) @ self.mel).transpose(1, 2)
+        frames = x.float().unfold(1, self.frame, self.hop) * self.window  # (B, frames, frame)
+        if torch.compiler.is_exporting():
+            # In float32, onnxruntime's transform of a length that is no power of two is off by 1e-4 of the loudest
+            # frequency, torch's by 1e-6.
+            frames = frames.double()
+        parts = torch.view_as_real(torch.fft.rfft(frames, self.n_fft))  # (B, frames, n_fft/2 + 1, 2)
+        return (parts.square_().flatten(2).float() @ self.mel).transpose(1, 2)
 
     def decibels(self, x: Tensor) -> Tensor:
         """Returns it in dB, at most DEPTH below the loudest of its clip, so that all silence has the same level."""

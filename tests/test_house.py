@@ -13,13 +13,12 @@ import pytest
 from fresh import loaded_by
 
 ROOT = Path(neocog.__file__).parent
-NOT_DOMAINS = {"core", "commands", "tests", "benchmarks", "build", "dist"}
+NOT_DOMAINS = {"core", "commands", "web", "tests", "benchmarks", "build", "dist"}
 DOMAINS = sorted(
     folder.name for folder in ROOT.iterdir() if (folder / "__init__.py").exists() and folder.name not in NOT_DOMAINS
 )
-FILES = sorted(
-    [*ROOT.glob("*.py"), *(path for name in ("commands", "core", *DOMAINS) for path in (ROOT / name).rglob("*.py"))]
-)
+FOLDERS = ("commands", "core", "web", *DOMAINS)
+FILES = sorted([*ROOT.glob("*.py"), *(path for name in FOLDERS for path in (ROOT / name).rglob("*.py"))])
 HEAVY = {
     *("torch", "torchvision", "torchaudio", "numpy", "scipy", "sklearn", "matplotlib", "rich", "PIL", "jinja2"),
     *("safetensors", "tomlkit", "numba", "soundfile", "captum", "torchmetrics", "onnx", "onnxruntime"),

@@ -7,7 +7,7 @@ from ..core.explain.capability import Explainable, FilterImages
 from ..core.export.capability import Exportable
 from ..core.imagine.capability import Imaginable
 from ..core.initialize import DataInitialization
-from ..core.inputs import LineInputs
+from ..core.inputs import BoundedInputs, LineInputs
 from ..core.presentation import Readable
 from ..core.robust.capability import Corruptible
 from ..core.schema import PreprocessingSchema
@@ -38,6 +38,7 @@ DOMAIN = Domain(
         DataInitialization(initialize.initialize),
         Transferable(options.form, tokens=data.tokens_by_id),
         Exportable("ids", lambda entries: (1, 1, int(entries["length"])), frontend.random_ids, {3: "tokens"}),
+        BoundedInputs(data.check_length),
         Explainable(describe_position=show.describe_position, highlight=show.highlight),
         FilterImages(patch=show.patch),
         Imaginable(imagine.parameterize),

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ..core.data import Data, DataSpec, Preprocessing
 from ..core.file_formats import binary_format, is_binary, looks_like_a_file
-from ..core.inputs import Input, TextInput
+from ..core.inputs import Input, TextInput, TooLarge
 from ..core.options import set_options
 from ..core.problem import DATA, Problem
 from ..core.sources import expand
@@ -38,6 +38,7 @@ from .sources import TEXTS, open_sources
 from .tokens import tokenize
 from .vocabulary import FIRST, Ids, Vocabulary
 
+MAX_BYTES = 1_000_000  # of a text of a stranger: some seconds of work
 OVERLAP = 4  # a window shares one part in four with the one before it
 VERSION = 6  # of tokenisation, run counts and excerpts; a change makes all caches stale
 
@@ -137,6 +138,13 @@ def text_of(value: Input) -> str:
     if is_binary(text):
         raise Problem(f"{title} is not a text: it holds many control characters; expected a text", DATA)
     return text
+
+
+def check_length(value: Input) -> None:
+    """Raises TooLarge for a text of more than MAX_BYTES."""
+    content = value.text.encode("utf-8", "replace") if isinstance(value, TextInput) else source_of(value, "text")
+    if isinstance(content, bytes) and len(content) > MAX_BYTES:
+        raise TooLarge(f"the text has {len(content):,} bytes; send at most {MAX_BYTES:,}")
 
 
 def exists(text: str) -> bool:

@@ -5,6 +5,7 @@ from ..core.domain import Domain
 from ..core.explain.capability import Explainable, FilterImages
 from ..core.export.capability import Exportable
 from ..core.imagine.capability import Imaginable
+from ..core.inputs import BoundedInputs
 from ..core.plan import AugmentationLimits
 from ..core.robust.capability import Attackable, Corruptible
 from ..core.schema import PreprocessingSchema
@@ -31,6 +32,7 @@ DOMAIN = Domain(
         Transferable(options.form, weights.load_weights, pretrained.MODELS),
         Explainable(locate=data.position_in_file),
         Exportable("pixels", frontend.shape, frontend.random_pixels, {2: "height", 3: "width"}),
+        BoundedInputs(data.check_size),
         FilterImages(),
         Imaginable(imagine.parameterize),
         Attackable(corruptions.SPACES),

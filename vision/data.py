@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..core.data import Data, DataSpec, Preprocessing
-from ..core.inputs import Input
+from ..core.inputs import Input, TooLarge
 from ..core.sources import expand
 from ..core.sources.cache import Cache, Index, cached
 from ..core.sources.content import fetched
@@ -25,6 +25,7 @@ from .picture import PICTURES, Form, header, original_position, pixels
 from .sources import open_sources
 
 VERSION = 2  # of decoding; a change makes all caches stale
+MAX_PIXELS = 50_000_000  # of a picture of a stranger: 150 MB decoded
 PREPROCESSING = ("size", "colour", "fit", "mean", "std")  # the part of the index that a model keeps
 
 
@@ -98,6 +99,15 @@ def position_in_file(value: Input, row: int, column: int, preprocessing: Preproc
         return f"row {row}, column {column}"
     y, x = original_position((height, width), form, row, column)
     return f"row {y}, column {x} of {height}×{width}"
+
+
+def check_size(value: Input) -> None:
+    """Raises TooLarge for a picture of more than MAX_PIXELS, which are not decoded."""
+    with named_problems(value, "picture"):
+        height, width = header(fetched(source_of(value, "picture"))).size
+    if height * width > MAX_PIXELS:
+        limit = f"at most {MAX_PIXELS / 1e6:.0f} megapixels"
+        raise TooLarge(f"the picture has {width:,}×{height:,} pixels; send one of {limit}")
 
 
 def expand_paths(arguments: Sequence[str]) -> list[Input]:

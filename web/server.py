@@ -1,0 +1,105 @@
+"""Running the server: the socket, uvicorn, and the end after a signal."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import resource
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+import uvicorn
+from starlette.applications import Starlette
+
+from ..core.problem import FAILED, USAGE, Problem
+
+BACKLOG = 2048  # connections that wait to be accepted
+CONNECTIONS = 1000  # open at once; further ones are answered with 503
+
+
+def listening(host: str, port: int) -> socket.socket:
+    """A socket that listens. Raises Problem for a port that is in use, or an address that is not this machine's."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise bind_problem(error, host, port) from None
+    return listener
+
+
+def bind_problem(error: OSError, host: str, port: int) -> Problem:
+    if error.errno == errno.EADDRINUSE:
+        return Problem(f"port {port} of {host} is in use; choose another with --port, or 0 for a free one", FAILED)
+    if error.errno == errno.EACCES:
+        return Problem(f"port {port} needs the rights of an administrator; choose one from 1024 on with --port", FAILED)
+    return Problem(f"{host} is not an address of this machine ({os.strerror(error.errno or 0).lower()})", USAGE)
+
+
+def allow_files() -> None:
+    """Raises the number of open files to what the system allows: each connection is one."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+class Uvicorn(uvicorn.Server):
+    """uvicorn's server, which after a signal finishes what it has and then returns the signal."""
+
+    signal_number = 0
+
+    def __init__(self, config: uvicorn.Config, started: Callable[[], object]) -> None:
+        super().__init__(config)
+        self.when_started = started
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started and not self.should_exit:
+            self.when_started()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        numbers = (signal.SIGINT, signal.SIGTERM)
+        for number in numbers:
+            loop.add_signal_handler(number, self.stop, number)
+        try:
+            yield
+        finally:
+            for number in numbers:
+                loop.remove_signal_handler(number)
+
+    def stop(self, number: int) -> None:
+        """The first signal stops after the requests that are there, the second at once."""
+        self.force_exit = self.should_exit
+        self.should_exit = True
+        self.signal_number = self.signal_number or number
+
+
+def run(app: Starlette, listener: socket.socket, seconds: float, started: Callable[[], object]) -> int:
+    """Serves until a signal, which it returns. A request gets `seconds` to finish, and two more.
+
+    `started` is called when the first request can come.
+    """
+    allow_files()
+    config = uvicorn.Config(
+        app,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        lifespan="on",
+        limit_concurrency=CONNECTIONS,
+        timeout_graceful_shutdown=int(seconds) + 2,
+        timeout_keep_alive=5,
+        h11_max_incomplete_event_size=16_384,
+        ws="none",
+    )
+    server = Uvicorn(config, started)
+    server.run(sockets=[listener])
+    return server.signal_number
