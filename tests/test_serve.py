@@ -460,12 +460,13 @@ def test_a_server_lives_without_its_file_and_with_slow_and_broken_clients(proces
     running, port = process
     status, rows = ask(port, picture())
     assert status == 200 and rows[0]["predictions"]
-    with connected(port, HEAD % 100 + b"abc") as slow:
+    with connected(port, HEAD % 100 + b"abc") as slow, connected(port, b"POST /predict HT") as endless:
         with connected(port, b"\x16\x03\x01 no HTTP at all\r\n\r\n") as broken:
             assert b"400" in broken.recv(1000)
         with connected(port, HEAD % 100 + b"abc"):  # closed before its body has arrived
             pass
         answer = slow.recv(4000)
+        assert endless.recv(100) == b""  # the connection is closed
     assert answer.startswith(b"HTTP/1.1 408") and b"the body took too long to arrive" in answer
     assert ask(port, picture())[0] == 200
     running.send_signal(signal.SIGTERM)

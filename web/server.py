@@ -13,10 +13,12 @@ from contextlib import contextmanager, suppress
 
 import uvicorn
 from starlette.applications import Starlette
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from ..core.problem import FAILED, USAGE, Problem
 
 BACKLOG = 2048  # connections that wait to be accepted
+HEAD_SECONDS = 5  # that the head of a request may take to arrive
 CONNECTIONS = 1000  # open at once; further ones are answered with 503
 
 
@@ -47,6 +49,38 @@ def allow_files() -> None:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     with suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+class Protocol(HttpToolsProtocol):
+    """uvicorn's connection, closed when the head of a request takes longer than HEAD_SECONDS to arrive.
+
+    uvicorn waits for it without an end, so that a thousand clients that send a byte now and then would be all it has.
+    """
+
+    head: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.head = self.loop.call_later(HEAD_SECONDS, transport.close)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        between = self.cycle is None or self.cycle.response_complete
+        if self.head is None and between and not self.transport.is_closing():
+            self.head = self.loop.call_later(HEAD_SECONDS, self.transport.close)
+
+    def on_headers_complete(self) -> None:
+        self.stop_waiting()
+        super().on_headers_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.stop_waiting()
+        super().connection_lost(exc)
+
+    def stop_waiting(self) -> None:
+        if self.head is not None:
+            self.head.cancel()
+            self.head = None
 
 
 class Uvicorn(uvicorn.Server):
@@ -97,7 +131,7 @@ def run(app: Starlette, listener: socket.socket, seconds: float, started: Callab
         limit_concurrency=CONNECTIONS,
         timeout_graceful_shutdown=int(seconds) + 2,
         timeout_keep_alive=5,
-        h11_max_incomplete_event_size=16_384,
+        http=Protocol,
         ws="none",
     )
     server = Uvicorn(config, started)
