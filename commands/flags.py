@@ -44,6 +44,9 @@ DEVICE = Annotated[str | None, flag("auto, cpu, cuda, cuda:1 or mps.", default="
 # Training
 RECIPE = "by the recipe"
 EPOCHS = Annotated[int | None, flag("Passes over the training data.", "Training", default=RECIPE)]
+MINUTES = Annotated[
+    float | None, flag("Train for about this long: epochs and schedule follow.", "Training", default="by the epochs")
+]
 BATCH = Annotated[int | None, flag("Batch size.", "Training", default=RECIPE)]
 LR = Annotated[float | None, flag("The maximum learning rate.", "Training", default=RECIPE)]
 OPTIMISER = Annotated[str | None, flag("adamw, sgd or muon.", "Training", default=RECIPE)]

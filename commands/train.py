@@ -6,6 +6,7 @@ import json as json_format
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,6 +14,7 @@ import typer
 
 from ..core.problem import INTERRUPTED, USAGE, Problem
 from ..core.progress import Progress, TrainingProgress, progress, say
+from ..core.ranges import check_range
 from . import output, parsing
 
 if TYPE_CHECKING:
@@ -44,6 +46,7 @@ from .flags import (
     LR,
     MAX_BAD,
     MAX_LENGTH,
+    MINUTES,
     OPTIMISER,
     PATIENCE,
     PATTERN,
@@ -100,6 +103,7 @@ def train(
     ] = None,
     force: Annotated[bool, flag("Replace the run in --out, or the file of --find-lr.", None, "--force")] = False,
     epochs: EPOCHS = None,
+    minutes: MINUTES = None,
     batch: BATCH = None,
     lr: LR = None,
     optimiser: OPTIMISER = None,
@@ -180,8 +184,13 @@ def train(
     split_fields |= {"fold": fold, "valid_share": valid_share, "unknown": unknown, "max_bad": max_bad}
     split_fields |= {"exclude": str(exclude) if exclude else None}
     split_fields |= {"targets": parsing.targets(task, label_column, split_column, file_path)}
+    if minutes is not None:
+        if epochs is not None:
+            raise Problem("give --epochs or --minutes, not both: the minutes decide the epochs", USAGE)
+        check_range("minutes", minutes, "--minutes")
     initial = {"weights": weights, "keep": keep, "freeze": freeze or None}
     plan = parsing.plan(settings, domain, data, recipe, network, initial, changes, set_ or [], options, split_fields)
+    plan = replace(plan, minutes=minutes)
     if find_lr:
         _find_lr(plan, find_lr, force, quiet, json)
     elif folds is not None:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .find_lr import RangeTest
     from .score_curves import ScoreCurve
     from .tasks.task import Chart
+    from .transfer_curve import Point
 
 INK, GREY, FAINT, BLUE = "#1f2933", "#6b7785", "#e3e8ed", "#2f6db3"
 FONTS = (  # fonts of each system with the scripts that DejaVu Sans lacks
@@ -225,6 +226,33 @@ def png(draw: Callable[[type[Figure]], Figure]) -> bytes:
     """The figure that `draw` makes of the class, transparent, as the bytes of a PNG."""
     with style() as figure_class:
         return _png(draw(figure_class))
+
+
+def save_transfer_curve(points: Sequence[Point], title: str, path: Path) -> None:
+    """Draws the accuracy over the number of kept layers with its interval, a line for each number of examples."""
+    from matplotlib import colormaps
+    from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+    with style() as figure_class:
+        figure: Figure = figure_class(figsize=(6.4, 3.8), layout="constrained")
+        axes = figure.subplots()
+        series = list(dict.fromkeys(point.examples for point in points))
+        for number, examples in enumerate(series):
+            chosen = [point for point in points if point.examples == examples]
+            kept, shares = [point.kept for point in chosen], [point.accuracy for point in chosen]
+            colour = BLUE if len(series) == 1 else colormaps["viridis"](0.85 * number / (len(series) - 1))
+            name = "all training examples" if examples is None else f"{examples} examples of each label"
+            axes.plot(kept, shares, color=colour, linewidth=1.6, marker="o", markersize=4, label=name)
+            low, high = zip(*(point.interval for point in chosen), strict=True)
+            axes.fill_between(kept, low, high, color=colour, alpha=0.15, linewidth=0)
+        axes.set_title(visible(title), loc="left")
+        axes.set_xlabel("kept layers, frozen, in front of a new head")
+        axes.set_ylabel("accuracy on the test split")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=None))
+        axes.grid(axis="y", color=FAINT, linewidth=0.8)
+        axes.legend(frameon=False)
+        _save(figure, path)
 
 
 def save_confusion(table: Sequence[Sequence[int]], labels: Sequence[str], path: Path) -> None:

@@ -17,9 +17,10 @@ from torch import Tensor, nn
 
 from . import device as devices
 from . import keep, transfer
+from .budget import fit_epochs
 from .constants import network_constants
 from .data import Data
-from .frozen import features
+from .frozen import features, finite_views
 from .head import solve_head
 from .initialize import DataInitialization, freeze_whitening, initialize, whiten
 from .network import Network
@@ -147,11 +148,10 @@ def fit(
     train. Raises Problem if the plan does not fit the data, before the first event.
     """
     training = build(plan, data, world or devices.World(), device or devices.choose(plan.settings.device), state)
+    if training.plan.minutes is not None and state is None:
+        training.remarks.append(fit_epochs(training, training.plan.minutes))
     yield Begun(training)
     yield from (Remark(text) for text in training.remarks)
-    if state is None and training.plan.settings.head_first:
-        training.trainer.remarks.append(solve_head(training.trainer, training.data.train))
-        yield from _new_remarks(training)
     yield from _steps(training)
 
 
@@ -250,9 +250,13 @@ def _steps(training: Training) -> Iterator[Event]:
     extras = {name: value.to(trainer.device) for name, value in data.extras.items()}
     augment = plan.domain.augment(plan.settings.augment, extras)
     train, valid = data.train, data.valid.subsample(plan.settings.checked)
-    if trainer.frozen is not None and plan.settings.augment.strip() in ("", "none") and not trainer.adversary:
-        train, valid = features(trainer, train), features(trainer, valid)
+    views = finite_views(plan.domain, plan.settings.augment)
+    if trainer.frozen is not None and views is not None and not trainer.adversary:
+        train, valid = features(trainer, train, views), features(trainer, valid)
         trainer.has_features = True
+    if plan.settings.head_first and not trainer.number:
+        trainer.remarks.append(solve_head(trainer, train))
+        yield from _new_remarks(training)
     sitting = time.perf_counter() - training.seconds
     for step in () if training.out_of_patience else steps(trainer, train, valid, augment):
         training.seconds = time.perf_counter() - sitting

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import replace
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,10 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from .data import Examples
+from .domain import Domain
 from .feed import map_batches
 from .problem import USAGE, Problem
 from .sequential import Sequential
 from .sources.cache import default_cache
+from .tta import TestTimeAugmentation, View
 
 if TYPE_CHECKING:
     from .train import Trainer
@@ -41,28 +43,47 @@ def split(network: nn.Module, count: int) -> tuple[nn.Module | None, nn.Module]:
     return frozen.requires_grad_(False).eval(), rest.with_plan([None] * len(rest))
 
 
-def features(trainer: Trainer, examples: Examples) -> Examples:
-    """Returns the examples with what the frozen layers give as their inputs: (N, C, H, W) or (N, K), float32.
+def finite_views(domain: Domain, augment: str) -> Sequence[View] | None:
+    """The views of an example that its augmentation chooses from; None if they are too many to compute."""
+    if augment.strip() in ("", "none"):
+        return [View()]
+    capability = domain.capability(TestTimeAugmentation)
+    if capability is None or not capability.are_all(augment):
+        return None
+    return [view for view in capability.views(augment) if view.default]
 
-    They are computed in parts, so that only those of a part are in memory beside the array.
+
+def features(trainer: Trainer, examples: Examples, views: Sequence[View] = (View(),)) -> Examples:
+    """Returns the examples with what the frozen layers give as their inputs: (N·V, C, H, W) or (N·V, K), float32.
+
+    All examples follow each other in one view, then in the next. They are computed in parts, so that only those of a
+    part are in memory beside the array.
     """
-    if not len(examples):
+    count = len(examples)
+    if not count:
         return examples
     array: Tensor | None = None
-    for start in range(0, len(examples), CHUNK):
-        part = examples.subset(torch.arange(start, min(start + CHUNK, len(examples))))
-        rows = features_of(trainer, part)
-        if array is None:
-            array = _room((len(examples), *rows.shape[1:]))
-        array[start : start + len(rows)] = rows
-    assert array is not None, "there are examples"
-    return replace(examples, inputs=array, lengths=None, right_context=None)
+    for index, view in enumerate(views):
+        for start in range(0, count, CHUNK):
+            part = examples.subset(torch.arange(start, min(start + CHUNK, count)))
+            rows = features_of(trainer, part, view)
+            if array is None:
+                array = _room((len(views) * count, *rows.shape[1:]))
+            array[index * count + start : index * count + start + len(rows)] = rows
+    assert array is not None, "there are examples and views"
+    names = [examples.names[row] for row in range(count)] * len(views)
+    return Examples(array, examples.targets.repeat(len(views), *[1] * (examples.targets.dim() - 1)), names)
 
 
-def features_of(trainer: Trainer, examples: Examples) -> Tensor:
-    """What the frozen layers give for some examples, on the CPU."""
+def features_of(trainer: Trainer, examples: Examples, view: View) -> Tensor:
+    """What the frozen layers give for some examples in a view, on the CPU."""
+
+    def frozen(inputs: Tensor, targets: Tensor) -> Tensor:
+        maps: Tensor = trainer.frozen_maps(view.transform(trainer.frontend(inputs)))
+        return maps.float()
+
     with trainer.inference():
-        return map_batches(trainer, examples, lambda inputs, _: trainer.frozen_maps(inputs).float(), 100)
+        return map_batches(trainer, examples, frozen, 100)
 
 
 def _room(shape: tuple[int, ...]) -> Tensor:

@@ -19,8 +19,8 @@ from .problem import USAGE, Problem
 from .train import Trainer
 
 PENALTIES = (1e-1, 1e-2, 1e-3, 1e-4)  # of the mean square of the weights of standardised features
-FOLDS = 4
-STEPS = 60  # of L-BFGS
+FOLDS = 3
+STEPS, TRIAL_STEPS = 60, 25  # of L-BFGS: for the head, and to compare penalties
 MOST = 20_000  # training examples that the head is solved on
 
 
@@ -50,7 +50,7 @@ def solve_head(trainer: Trainer, examples: Examples) -> str:
     The features are those of the training examples without augmentation. The penalty of the weights is the one with the
     lowest loss on held-out folds.
     """
-    head = head_of(trainer.network)
+    head = head_of(trainer.trained)
     examples = examples.subsample(MOST)
     features, targets = _features(trainer, head, examples), examples.targets.to(trainer.device)
     mean, scale = features.mean(0), features.std().clamp_min(1e-6)
@@ -62,9 +62,10 @@ def solve_head(trainer: Trainer, examples: Examples) -> str:
             logits = layer(logits)
         return trainer.task.loss(logits, targets[rows], trainer.settings.smoothing)
 
-    order = torch.randperm(len(features), generator=torch.Generator().manual_seed(trainer.settings.seed))
-    penalty = _best_penalty(loss, head.dense, order.to(trainer.device)) if len(order) >= 2 * FOLDS else PENALTIES[1]
-    weight, bias = _minimum(loss, head.dense, order.to(trainer.device), penalty)
+    rng = torch.Generator().manual_seed(trainer.settings.seed)
+    order = torch.randperm(len(features), generator=rng).to(trainer.device)
+    shape, has_bias = (head.dense.out_features, head.dense.in_features), head.dense.bias is not None
+    weight, bias = minimum(loss, shape, has_bias, order, best_penalty(loss, shape, has_bias, order))
     with torch.no_grad():
         head.dense.weight.copy_(weight / scale)
         if head.dense.bias is not None:
@@ -78,7 +79,7 @@ def _features(trainer: Trainer, head: Head, examples: Examples) -> Tensor:
     """(N, K) what the head receives, in evaluation mode."""
 
     def before_head(inputs: Tensor, targets: Tensor) -> Tensor:
-        maps = trainer.frontend(inputs).contiguous(memory_format=trainer.layout)
+        maps = inputs if trainer.has_features else trainer.maps_to_train_on(inputs)
         for layer in head.before:
             maps = layer(maps)
         features: Tensor = maps.float()
@@ -89,27 +90,38 @@ def _features(trainer: Trainer, head: Head, examples: Examples) -> Tensor:
     return rows.clone().to(trainer.device)  # a tensor of inference mode has no gradients
 
 
-Loss = Callable[[Tensor, Tensor, Tensor], Tensor]  # of a weight, a bias and the rows of some examples
+Loss = Callable[[Tensor, Tensor, Tensor], Tensor]  # of a weight (K, D), a bias (K,) and the rows of some examples
 
 
-def _best_penalty(loss: Loss, dense: nn.Linear, order: Tensor) -> float:
-    """The penalty with the lowest mean loss on folds that the weights have not seen."""
+def best_penalty(loss: Loss, shape: tuple[int, int], has_bias: bool, order: Tensor) -> float:
+    """The penalty with the lowest mean loss on folds that the weights have not seen; `order` is a random one."""
+    if len(order) < 2 * FOLDS:
+        return PENALTIES[1]
     held_out = dict.fromkeys(PENALTIES, 0.0)
     folds = order.tensor_split(FOLDS)
     for index, fold in enumerate(folds):
         rest = torch.cat([other for number, other in enumerate(folds) if number != index])
-        for penalty in PENALTIES:
-            weight, bias = _minimum(loss, dense, rest, penalty)
-            held_out[penalty] += float(loss(weight, bias, fold)) * len(fold)
+        start: tuple[Tensor, Tensor] | None = None
+        for penalty in PENALTIES:  # from the strongest, each from the minimum of the one before
+            start = minimum(loss, shape, has_bias, rest, penalty, TRIAL_STEPS, start)
+            with torch.no_grad():
+                held_out[penalty] += float(loss(*start, fold)) * len(fold)
     return min(held_out, key=held_out.__getitem__)
 
 
-def _minimum(loss: Loss, dense: nn.Linear, rows: Tensor, penalty: float) -> tuple[Tensor, Tensor]:
-    """The weight and the bias with the lowest penalised loss on some rows."""
-    weight = torch.zeros_like(dense.weight).requires_grad_()
-    bias = torch.zeros(len(weight), device=weight.device).requires_grad_(dense.bias is not None)
-    parameters = [weight, bias] if dense.bias is not None else [weight]
-    optimiser = Lbfgs(parameters, max_iter=STEPS, line_search_fn="strong_wolfe")
+def minimum(
+    loss: Loss,
+    shape: tuple[int, int],
+    has_bias: bool,
+    rows: Tensor,
+    penalty: float,
+    steps: int = STEPS,
+    start: tuple[Tensor, Tensor] | None = None,
+) -> tuple[Tensor, Tensor]:
+    """The weight and the bias with the lowest penalised loss on some rows, from `start` or from 0."""
+    weight, bias = start or (torch.zeros(shape, device=rows.device), torch.zeros(shape[0], device=rows.device))
+    weight, bias = weight.clone().requires_grad_(), bias.clone().requires_grad_(has_bias)
+    optimiser = Lbfgs([weight, bias] if has_bias else [weight], max_iter=steps, line_search_fn="strong_wolfe")
 
     def closure() -> Tensor:
         optimiser.zero_grad()

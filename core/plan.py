@@ -25,15 +25,6 @@ from .versions import neocog_version
 
 MIN_STEPS = 25  # of an epoch
 LARGE, MAX_EPOCHS = 20_000, 60  # examples from which a recipe's epochs are enough; epochs of a small set at most
-# Of the layers of a pretrained model in front of a new head: LP-FT, and a head on frozen layers (docs/tried.md).
-FINE_TUNING: dict[str, Any] = {
-    "optimiser": "adamw", "lr": 3e-4, "weight_decay": 0.05, "schedule": "cosine", "warmup": 0.1, "smoothing": 0.1,
-    "batch": 16, "epochs": 10, "head_first": True, "lr_first": 0.1,
-}  # fmt: skip
-FROZEN: dict[str, Any] = {
-    "optimiser": "adamw", "lr": 1e-4, "schedule": "cosine", "warmup": 0.0, "batch": 64, "epochs": 10, "augment": "none",
-    "head_first": True,
-}  # fmt: skip
 PRETRAINED_LR = 0.2  # multiplies a recipe's learning rates for pretrained weights
 
 
@@ -87,6 +78,9 @@ class Plan:
     weights: ModelSource | None = None  # what the initial weights are copied from
     keep: str | None = None  # how many first layers, or up to which one; the others give way to a new head
     freeze: bool = False  # whether the kept layers are frozen
+    minutes: float | None = None  # of training, which decide the epochs
+    # The data and the settings that the user gave, where they named no network: see core/few.py.
+    choices: tuple[DataSpec, dict[str, Any]] | None = None
     free: frozenset[str] = frozenset()  # of batch, epochs and augment, those that the user did not set: see `fitted`
 
     @classmethod
@@ -120,7 +114,8 @@ class Plan:
         if network is not None and recipe is not None:
             raise Problem("give --recipe or --network, not both", USAGE)
         pretrained = transfer.pretrained(weights, domain) if weights is not None else transfer.Pretrained()
-        named_by_user = recipe is not None
+        named_by_user, given_source = recipe is not None, source
+        is_open = recipe is None and network is None and weights is None
         if keep is not None and weights is not None and weights.is_model and recipe is None and network is None:
             kept_layers(card_network(weights.card), keep, 2)  # raises Problem before the data are read
         # A published model has no settings of its own that its training could go on with.
@@ -128,23 +123,26 @@ class Plan:
         if network is None and recipe is None:
             recipe, network = pretrained.recipe, pretrained.network
         set_by_user = {name: value for name, value in source.options.items() if value is not None}
+        tuning = transfer.tuning(domain, weights, keep, freeze) if tuned and weights else {}
         if network is not None:
             source = replace(source, options={**pretrained.options, **set_by_user})
-            settings = Settings().changed(_tuning(freeze) if tuned else {}, changes)
+            defaults = {"augment": domain.recipes[domain.default].settings.get("augment")} | tuning
+            settings = Settings().changed(defaults if tuned else {}, changes)
             return cls(domain, source, settings, None, network, weights, keep, freeze)
         recipe = recipe or domain.default
         entry, _, _ = find_recipe(domain, recipe)
         defaults = {**pretrained.options, **entry.options} if named_by_user else {**entry.options, **pretrained.options}
         settings = Settings().changed(entry.settings)
         if tuned:
-            settings = Settings(augment=settings.augment).changed(_tuning(freeze))
+            settings = Settings(augment=settings.augment).changed(tuning)
         elif weights is not None:  # a high rate would destroy what is learned already
             lr, adam_lr = settings.lr * PRETRAINED_LR, settings.adam_lr * PRETRAINED_LR
             settings = replace(settings, lr=lr, adam_lr=adam_lr)
         settings = settings.changed(changes)
         source = replace(source, options={**defaults, **set_by_user})
         free = frozenset(({"augment"} if tuned else {"batch", "epochs", "augment"}) - changes.keys())
-        return cls(domain, source, settings, recipe, None, weights, keep, freeze, free)
+        choices = (given_source, changes) if is_open else None
+        return cls(domain, source, settings, recipe, None, weights, keep, freeze, choices=choices, free=free)
 
     def fitted(self, examples: int, labels: list[str]) -> Plan:
         """The plan with the settings in `free` adapted to so many training examples of these labels.
@@ -194,10 +192,6 @@ class Plan:
             document.add(tomlkit.nl())
             document.add(name, tomlkit.item(table))
         return tomlkit.dumps(document)
-
-
-def _tuning(freeze: bool) -> dict[str, Any]:
-    return FROZEN if freeze else FINE_TUNING
 
 
 def find_recipe(domain: Domain, text: str) -> tuple[Recipe, list[Any], dict[str, Any]]:

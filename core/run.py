@@ -21,7 +21,7 @@ from typing import Annotated, Any, TypedDict
 
 import torch
 
-from . import checkpoint, files, folded, schema, versions
+from . import checkpoint, few, files, folded, schema, versions
 from . import device as devices
 from .checkpoint import Card
 from .data import SPLIT_FIELDS, Data, Progress
@@ -225,6 +225,10 @@ def train(
     if world.rank == 0:
         check_new(folder.path or default_folder(plan), folder.force)
     data = load_data(plan, world, progress)
+    if (chosen := few.plan_for(plan, data)) is not plan:
+        remark = few.remark(chosen, data)
+        plan, data = chosen, load_data(chosen, world, progress)
+        data.remarks.insert(0, remark)
     deliver(fit(plan, data, world, device), [folder, *listeners])
     return folder
 

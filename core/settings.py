@@ -38,6 +38,7 @@ class Settings:
     frozen: int = 0  # layers, from the first, whose weights and statistics do not move
     head_first: bool = False  # the last layer is solved on the features of the others before the first step
     lr_first: float = 1.0  # share of the learning rate that the first layer gets; geometric from there to the last
+    fixed_norms: bool = False  # batch normalisation keeps the statistics of the initial weights, in training too
     clip: float = 0.0  # the largest norm of the gradient; 0 does not clip
     max_norm: float = 0.0  # the largest norm of a row of a dense layer's weights; 0 sets no limit
     patience: int = 0  # epochs without a better one after which training stops; 0 never stops early

@@ -199,16 +199,21 @@ class Trainer:
             return self.runs(self._laid(inputs))  # type: ignore[no-any-return]
         return self._through(self.frontend(inputs))
 
-    def frozen_maps(self, inputs: Tensor) -> Tensor:
-        """(B, …) inputs on the device -> what the frozen layers give."""
+    def frozen_maps(self, maps: Tensor) -> Tensor:
+        """Maps of the frontend (B, C, H, W) -> what the frozen layers give."""
         assert self.frozen is not None, "layers are frozen"
-        return self.frozen(self._laid(self.frontend(inputs)))  # type: ignore[no-any-return]
+        return self.frozen(self._laid(maps))  # type: ignore[no-any-return]
+
+    def maps_to_train_on(self, inputs: Tensor) -> Tensor:
+        """(B, …) inputs on the device -> what the layers that are trained receive."""
+        maps: Tensor = self.frontend(inputs)
+        return self._laid(maps) if self.frozen is None else self.frozen_maps(maps)
 
     def _through(self, maps: Tensor) -> Tensor:
-        maps = self._laid(maps)
-        if self.frozen is not None:
-            with torch.no_grad():
-                maps = self.frozen(maps)
+        if self.frozen is None:
+            return self.runs(self._laid(maps))  # type: ignore[no-any-return]
+        with torch.no_grad():
+            maps = self.frozen_maps(maps)
         return self.runs(maps)  # type: ignore[no-any-return]
 
     def restart_average(self) -> None:
@@ -221,7 +226,15 @@ class Trainer:
         self.network.eval()
         with self.ema.in_place(), torch.inference_mode(), self.precision():
             yield
+        self.training_mode()
+
+    def training_mode(self) -> None:
+        """Sets the layers that are trained to training mode; norms whose statistics are fixed stay in evaluation."""
         self.trained.train()
+        if self.settings.fixed_norms:
+            for module in self.trained.modules():
+                if isinstance(module, nn.BatchNorm2d):
+                    module.eval()
 
     def _seeded(self) -> torch.Generator:
         """Seeds this step: torch's default generator for dropout, and the returned one for augmentation."""
@@ -343,7 +356,7 @@ def steps(trainer: Trainer, examples: Examples, valid: Examples, augment: Augmen
     total = epoch_steps * settings.epochs
     trainer.prefetcher = prefetcher(examples, device)
     good, start = trainer.copy(), time.perf_counter() - trainer.seconds
-    trainer.trained.train()
+    trainer.training_mode()
     try:
         balanced = examples.targets.cpu() if settings.balance == "sample" else None
         while trainer.number < total:

@@ -28,6 +28,15 @@ from .modules import Combinator as CombinatorModule
 from .network import Network
 from .problem import USAGE, Problem
 
+# Of the layers of a pretrained model in front of a new head: LP-FT, and a head on frozen layers (docs/tried.md).
+FINE_TUNING: dict[str, Any] = {
+    "optimiser": "adamw", "lr": 3e-4, "weight_decay": 0.05, "schedule": "cosine", "warmup": 0.1, "smoothing": 0.1,
+    "batch": 16, "epochs": 10, "head_first": True, "lr_first": 0.1, "fixed_norms": True,
+}  # fmt: skip
+FROZEN: dict[str, Any] = {
+    "optimiser": "adamw", "lr": 1e-4, "schedule": "cosine", "warmup": 0.0, "batch": 64, "epochs": 10, "augment": "none",
+    "head_first": True,
+}  # fmt: skip
 VOCABULARY_MODULES = Embed | Bag | NGrams  # their weights belong to a vocabulary
 
 
@@ -39,6 +48,7 @@ class Transferable(Capability):
     load_weights: Callable[[nn.Module, Path], list[str]] | None = None  # weights files of other libraries; remarks
     # Models by name whose weights others have trained: their card and weights.
     pretrained: Mapping[str, Callable[[], tuple[Card, dict[str, Tensor]]]] = field(default_factory=dict)
+    tuning: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # settings of training, by name of the model
     tokens: Callable[[Preprocessing], Sequence[str]] = lambda preprocessing: ()  # a token per row of an embed, or ""
 
 
@@ -110,6 +120,15 @@ def pretrained(source: ModelSource, domain: Domain) -> Pretrained:
     return Pretrained(network=with_constants(network, constants), options=options)
 
 
+def tuning(domain: Domain, source: ModelSource, keep: str | None, freeze: bool) -> dict[str, Any]:
+    """Settings of training for a new head on a pretrained model: of frozen layers, or of all, with the model's own."""
+    if freeze:
+        return FROZEN
+    capability = domain.capability(Transferable)
+    is_whole = keep in (None, "all") and source.is_model and source.card.domain == domain.name
+    return FINE_TUNING | dict(capability.tuning.get(source.name, {}) if capability and is_whole else {})
+
+
 def with_constants(network: str, constants: Mapping[str, int]) -> str:
     """A network's text with the names of the domain's constants in the layers that take a vocabulary's size."""
     names = {str(number): name for name, number in constants.items()}
@@ -140,6 +159,9 @@ def load_pretrained(
         raise Problem("the model after --weights shares no layer that has weights with this network", USAGE)
     for index in copied:
         targets[index].module.load_state_dict(sources[matches[index]].module.state_dict())
+    if adapted := _adapt_channels(targets, sources, matches):
+        copied = [adapted[0], *copied]
+        matches |= {adapted[0]: adapted[0]}
     new = [part for index, part in enumerate(targets) if index not in matches and part.has_weights]
     for part in new:
         _start_as_identity(part.module)
@@ -148,7 +170,32 @@ def load_pretrained(
     vectors = _copy_vectors(new, unused, tokens(data.preprocessing), tokens(card.preprocessing))
     rows = _copy_rows(new, unused, data.labels, card.labels)
     remarks = [_remark(card, len(copied), new, vectors, rows)] if new else []
+    if adapted:
+        remarks.append(_channels_remark(source.input[0], network.input[0]))
     return Loaded(remarks, [targets[index].module for index in copied], rows)
+
+
+def _adapt_channels(targets: Sequence[Part], sources: Sequence[Part], matches: Mapping[int, int]) -> tuple[int, ...]:
+    """Copies the first convolution to inputs with another number of channels; returns its index, or nothing.
+
+    A single channel gets the sum of the weights over the channels, which gives what the model gives for channels that
+    are equal; of more, the channels share that sum.
+    """
+    first = next((index for index, part in enumerate(targets) if part.has_weights), None)
+    if first is None or first in matches or first >= len(sources):
+        return ()
+    part, source = targets[first], sources[first]
+    if not isinstance(part.module, nn.Conv2d) or not isinstance(source.module, nn.Conv2d):
+        return ()
+    if str(part.layer) != str(source.layer) or part.module.groups != 1:
+        return ()
+    weight, summed = part.module.weight, source.module.weight.sum(1, keepdim=True)
+    if weight.shape[2:] != summed.shape[2:]:
+        return ()
+    weight.copy_(summed.expand_as(weight) / weight.shape[1])
+    if part.module.bias is not None and source.module.bias is not None:
+        part.module.bias.copy_(source.module.bias)
+    return (first,)
 
 
 def parts(layers: Sequence[Layer], module: nn.Module, is_end: bool = True) -> list[Part]:
@@ -207,6 +254,13 @@ def _copy_vectors(
     return len(common) if pairs else 0
 
 
+def _channels_remark(channels: int, new_channels: int) -> str:
+    return (
+        f"the model after --weights takes {channels} channel{'s' * (channels > 1)}, these inputs have {new_channels}: "
+        "the weights of its first convolution were summed over the channels"
+    )
+
+
 def _copy_rows(
     new: Sequence[Part], unused: Sequence[Part], labels: Sequence[str], source_labels: Sequence[str]
 ) -> list[str]:
@@ -214,7 +268,12 @@ def _copy_rows(
     index_of = {label: index for index, label in enumerate(source_labels)}
     common = [(index, index_of[label]) for index, label in enumerate(labels) if label in index_of]
     heads, sources = (_dense_heads(group) for group in (new, unused))
-    pairs = [pair for pair in zip(heads, sources, strict=False) if pair[0].in_features == pair[1].in_features]
+    sizes = (len(labels), len(source_labels))  # labels of which not each has an output, such as numbers, match nothing
+    pairs = [
+        (head, source)
+        for head, source in zip(heads, sources, strict=False)
+        if head.in_features == source.in_features and (head.out_features, source.out_features) == sizes
+    ]
     for head, source in pairs if common else ():
         rows, source_rows = torch.tensor(common).T
         head.weight[rows] = source.weight[source_rows]

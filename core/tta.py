@@ -28,3 +28,4 @@ class TestTimeAugmentation(Capability):
     """Views of an input that were equally likely in training."""
 
     views: Callable[[str], Sequence[View]]  # from the text of the training's augmentation; the first is the identity
+    are_all: Callable[[str], bool] = lambda text: False  # whether training shows nothing but the default views

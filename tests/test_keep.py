@@ -74,11 +74,12 @@ def test_frozen_layers_keep_every_parameter_and_every_statistic(keep, count, aug
 
 
 def test_kept_layers_that_are_not_frozen_move(tmp_path):
+    """All parameters, and all statistics of batch normalisation unless they are fixed, as they are by default."""
     weights = source(tmp_path)
-    training = trained(plan(weights, "5"))
-    after = training.trainer.network.state_dict()
-    moved = [name for name, value in tensors(weights, 5).items() if not torch.equal(after[name], value)]
-    assert moved == list(tensors(weights, 5))
+    parameters = {name for name in tensors(weights, 5) if name.rpartition(".")[2] in ("weight", "bias")}
+    for fixed, expected in ((True, parameters), (False, set(tensors(weights, 5)))):
+        after = trained(plan(weights, "5", fixed_norms=fixed)).trainer.network.state_dict()
+        assert {name for name, value in tensors(weights, 5).items() if not torch.equal(after[name], value)} == expected
 
 
 def test_features_are_computed_once(tmp_path, monkeypatch):
@@ -94,7 +95,7 @@ def test_a_frozen_network_gives_the_same_logits_from_features_and_from_inputs(tm
     training = trained(plan(source(tmp_path), "5", freeze=True))
     trainer, examples = training.trainer, toy.data().test
     with trainer.inference():
-        from_features = trainer.logits(trainer.frozen_maps(examples.inputs))
+        from_features = trainer.logits(trainer.frozen_maps(trainer.frontend(examples.inputs)))
         torch.testing.assert_close(from_features, trainer.network(trainer.frontend(examples.inputs)))
 
 

@@ -4,6 +4,7 @@ from ..core.cleaning.capability import Comparable
 from ..core.domain import Domain
 from ..core.explain.capability import Explainable, FilterImages
 from ..core.export.capability import Exportable
+from ..core.few import FewExamples
 from ..core.imagine.capability import Imaginable
 from ..core.inputs import BoundedInputs
 from ..core.plan import AugmentationLimits
@@ -12,6 +13,8 @@ from ..core.schema import PreprocessingSchema
 from ..core.transfer import Transferable
 from ..core.tta import TestTimeAugmentation
 from . import augment, check, compare, corruptions, data, frontend, imagine, models, options, pretrained, show, weights
+
+FEW = 2000  # training pictures up to which the ImageNet model gives more in less time (docs/tried.md)
 
 DOMAIN = Domain(
     name="vision",
@@ -28,8 +31,9 @@ DOMAIN = Domain(
     capabilities=(
         PreprocessingSchema(options.VisionPreprocessing),
         AugmentationLimits(augment.restrict),
-        TestTimeAugmentation(augment.views),
-        Transferable(options.form, weights.load_weights, pretrained.MODELS),
+        TestTimeAugmentation(augment.views, augment.shows_only_views),
+        Transferable(options.form, weights.load_weights, pretrained.MODELS, pretrained.TUNING),
+        FewExamples("efficientnet-lite0", FEW, pretrained.are_photos),
         Explainable(locate=data.position_in_file),
         Exportable("pixels", frontend.shape, frontend.random_pixels, {2: "height", 3: "width"}),
         BoundedInputs(data.check_size),

@@ -189,6 +189,11 @@ def views(text: str) -> Sequence[View]:
     return [View(transform) for transform in transforms] + [View(transform, default=False) for transform in shifted]
 
 
+def shows_only_views(text: str) -> bool:
+    """Returns whether pictures are trained on as they are or mirrored, and in no other way."""
+    return set(TRANSFORMS.parse(text)) <= {"flip"}
+
+
 def mirror(images: Tensor) -> Tensor:
     """Mirrors left and right."""
     return images.flip(-1)
