@@ -19,6 +19,7 @@ from .sources.parallel import processors
 from .tasks import Task
 
 MIN_BATCH, MAX_BATCHES = 25, 100  # of inputs of unequal length
+NUMBERS = 10_000_000  # in a batch: 66 photos of 224×224, whose maps in a network of photos take half a gigabyte
 COPY_THREADS = 4  # that copy batches out of an array in memory for a device that cannot hold it
 COLUMNS = 5000  # in a batch of inputs of unequal length: 100 short sentences cost little more than 25
 
@@ -81,6 +82,8 @@ def map_batches(
     A batch that does not fit into memory is halved. Inputs of unequal length are batched by length, the longest first.
     """
     examples = examples.with_right_context(model.right_context)
+    if isinstance(examples.inputs, Tensor) and len(examples):
+        size = min(size, max(MIN_BATCH, NUMBERS // max(1, examples.inputs[0].numel())))
     order = torch.arange(len(examples))
     if examples.lengths is not None:
         order = examples.lengths.argsort(descending=True, stable=True)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .train import Trainer
 
 RESIDENT = 1 << 28  # bytes of features that stay in memory; more are memory-mapped
+BATCH = 32  # of examples: more would need more memory and take no less time
 CHUNK = 2000  # examples whose features are computed and written at a time
 
 
@@ -83,7 +84,7 @@ def features_of(trainer: Trainer, examples: Examples, view: View) -> Tensor:
         return maps.float()
 
     with trainer.inference():
-        return map_batches(trainer, examples, frozen, 100)
+        return map_batches(trainer, examples, frozen, BATCH)
 
 
 def _room(shape: tuple[int, ...]) -> Tensor:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from .data import Examples
 from .feed import map_batches
+from .frozen import BATCH
 from .optimise import Lbfgs
 from .problem import USAGE, Problem
 from .train import Trainer
@@ -86,7 +87,7 @@ def _features(trainer: Trainer, head: Head, examples: Examples) -> Tensor:
         return features
 
     with trainer.inference():
-        rows = map_batches(trainer, examples, before_head, 100)
+        rows = map_batches(trainer, examples, before_head, BATCH)
     return rows.clone().to(trainer.device)  # a tensor of inference mode has no gradients
 
 

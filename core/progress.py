@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .train import Epoch
 
 LINE_EVERY = 30  # seconds, where there is no terminal
+ESTIMATED_STEPS, ESTIMATED_SECONDS = 3, 2.0  # after which the time of a training is estimated
 
 
 def say(text: str = "") -> None:
@@ -108,6 +109,7 @@ class TrainingProgress:
         self.task: Task | None = None
         self.epochs = 0
         self.started = False
+        self.first_step: tuple[int, float] | None = None  # its number and time; None once the time left was estimated
 
     def __call__(self, event: Event) -> None:
         from . import fit
@@ -129,9 +131,25 @@ class TrainingProgress:
     def _step(self, number: int, epoch_steps: int) -> None:
         if not self.started:
             self.started, self.bar.first = True, (number - 1) * self.examples // epoch_steps
+            self.first_step = number, time.monotonic()
+        self._estimate(number, epoch_steps)
         epoch = min((number - 1) // epoch_steps + 1, self.epochs)
         self.bar.title = f"epoch {epoch}/{self.epochs}"
         self.bar(number * self.examples // epoch_steps, self.epochs * self.examples)
+
+    def _estimate(self, number: int, epoch_steps: int) -> None:
+        """Says once how long a training of more than half a minute will take; a terminal's bar says so all the time."""
+        if self.first_step is None or on_terminal():
+            return
+        first, start = self.first_step
+        elapsed = time.monotonic() - start
+        if number - first >= ESTIMATED_STEPS and elapsed > ESTIMATED_SECONDS:
+            self.first_step = None
+            if elapsed >= LINE_EVERY:  # a line with the time left has been printed
+                return
+            left = elapsed / (number - first) * (self.epochs * epoch_steps - number)
+            if left > LINE_EVERY:
+                self._line(f"about {duration(left)} for {self.epochs} epochs")
 
     def _epoch(self, epoch: Epoch) -> None:
         assert self.task is not None, "a training begins before its epochs"

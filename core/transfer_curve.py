@@ -18,6 +18,7 @@ from torch import Tensor
 from .data import Examples
 from .feed import map_batches
 from .fit import Training
+from .frozen import BATCH
 from .head import best_penalty, minimum
 from .keep import kept_layers
 from .metrics import interval
@@ -114,7 +115,7 @@ def _features(training: Training, examples: Examples, counts: Sequence[int]) -> 
         return torch.cat(rows, 1)
 
     with trainer.inference():
-        rows = map_batches(trainer, examples, pooled, 100).clone()
+        rows = map_batches(trainer, examples, pooled, BATCH).clone()
     return list(rows.split(sizes, 1))
 
 

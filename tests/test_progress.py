@@ -200,3 +200,15 @@ def test_a_remark_is_a_line(clock, capsys):
     progress = begun(3, 6000)
     progress(Remark("out of memory: halved"))
     assert capsys.readouterr().err == "out of memory: halved\n"
+
+
+def test_the_time_of_a_long_training_is_estimated_once_in_its_first_lines(clock, capsys):
+    """100 steps of 2 seconds; the fourth is the first from which three are measured."""
+    shown = TrainingProgress()
+    shown.examples, shown.epochs = 10, 10
+    for number in range(1, 9):
+        shown._step(number, 10)
+        clock.now += 2
+    assert [line for line in capsys.readouterr().err.splitlines() if line.startswith("about")] == [
+        "about 3 min 12 s for 10 epochs"
+    ]
