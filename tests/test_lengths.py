@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+import toy
 from hypothesis import given
 from hypothesis import strategies as st
 from neocog.core import feed, modules
@@ -202,3 +203,11 @@ def test_a_unit_bag_normalises_the_weights_of_an_input():
     answer = module(ids)
     torch.testing.assert_close(answer[0], 0.6 * table[2] + 0.8 * table[3])
     assert answer[1].abs().sum() == 0  # of an input with nothing known in it
+
+
+def test_large_inputs_go_through_in_smaller_batches(monkeypatch):
+    """Bounded by their numbers, so that photos need no more memory than small pictures; 25 at least."""
+    monkeypatch.setattr(feed, "NUMBERS", 64 * 30)
+    data, counts, model = toy.examples(70), [], toy.trainer()
+    feed.map_batches(model, data, lambda inputs, _: counts.append(len(inputs)) or inputs[:, 0, 0, :1].float(), size=60)
+    assert counts == [30, 30, 10]
