@@ -50,6 +50,8 @@ COMMANDS = (
     Command("compare", "runs", "Compare runs: results, settings that differ, and whether a difference is one."),
     Command(
         "clean", "clean", "Find wrong labels, near-duplicates and outliers in a data set; nothing is changed.", "Search"
+    ),
+    Command(
         "curve",
         "curve",
         "Plot the accuracy of a new head by the number of layers that are kept of a trained model, frozen.",
