@@ -138,6 +138,15 @@ MAX_BAD = Annotated[
 ]
 CACHE = Annotated[Path | None, flag("Folder for decoded data.", "Data", default="the user's cache folder")]
 
+LABEL_SEPARATOR = Annotated[
+    str | None,
+    flag(
+        "What stands between several labels in a cell: a character, or comma, blank.", "Targets", default="by the data"
+    ),
+]
+LABEL_NAMES = Annotated[
+    Path | None, flag("A file with a name in each line, for labels that are numbers from 0.", "Targets", default="none")
+]
 SPLIT_COLUMN = Annotated[
     str | None,
     flag("The column of a table that says train, validation or test.", "Targets", default="split, part or fold"),
@@ -186,7 +195,7 @@ TEXT_COLUMN = Annotated[
 ]
 TASK = Annotated[
     str | None,
-    flag("classify (labels) or regress (numbers).", "Targets", default="by the data"),
+    flag("classify (a label), multilabel (several labels) or regress (numbers).", "Targets", default="by the data"),
 ]
 LABEL_COLUMN = Annotated[
     list[str] | None,

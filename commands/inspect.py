@@ -18,6 +18,8 @@ from .flags import (
     JSON,
     LABEL_COLUMN,
     LABEL_LEVEL,
+    LABEL_NAMES,
+    LABEL_SEPARATOR,
     PATTERN,
     QUIET,
     SPLIT,
@@ -114,6 +116,8 @@ def check(
     text_column: TEXT_COLUMN = None,
     task: TASK = None,
     label_column: LABEL_COLUMN = None,
+    label_separator: LABEL_SEPARATOR = None,
+    label_names: LABEL_NAMES = None,
     split_column: SPLIT_COLUMN = None,
     file_path: FILE_PATH = None,
     label_level: LABEL_LEVEL = None,
@@ -130,7 +134,7 @@ def check(
 
     options = {"pattern": pattern, "test_where": test_where}
     options |= {"text_column": text_column, "label_level": label_level}
-    targets = parsing.targets(task, label_column, split_column, file_path)
+    targets = parsing.targets(task, label_column, split_column, file_path, label_separator, label_names)
     shares = {"test_share": test_share, "valid_share": valid_share, "targets": targets}
     source = parsing.source(data, options, test=test, group_by=group_by, split=split, **shares)
     with progress("checking", "files", quiet) as bar:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import find
-from ..core.problem import USAGE, Problem, did_you_mean
+from ..core.problem import DATA, USAGE, Problem, did_you_mean
 from ..core.stdin import read_standard_input
 
 if TYPE_CHECKING:
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from ..core.plan import Plan
     from ..core.shard import Shard
     from ..core.targets import TargetSpec
+
+
+SEPARATORS = {"comma": ",", "blank": " ", "space": " ", "semicolon": ";", "bar": "|"}  # names for --label-separator
 
 
 def plan(
@@ -47,7 +50,7 @@ def plan(
     if settings is not None:
         fixed = {"DOMAIN": domain, "DATA": data, "--recipe": recipe, "--network": network}
         fixed |= {f"--{name.replace('_', '-')}": value for name, value in (initial | options | split).items()}
-        fixed["--task, --label-column, --split-column and --image-path"] = fixed.pop("--targets", None)
+        fixed["--task, --label-column and other options of targets"] = fixed.pop("--targets", None)
         if names := ", ".join(without_none(fixed)):
             raise Problem(f"--settings fixes the data and the network: leave out {names}", USAGE)
         tables = read_settings(settings)
@@ -82,6 +85,8 @@ def targets(
     columns: Sequence[str] | None = None,
     split_column: str | None = None,
     file_path: str | None = None,
+    separator: str | None = None,
+    label_names: Path | None = None,
 ) -> TargetSpec | None:
     """The targets as --task, --label-column and so on describe them; None if none was given. Raises Problem."""
     from ..core.targets import TargetSpec
@@ -89,8 +94,22 @@ def targets(
 
     if task is not None:
         task_class(task)
-    spec = TargetSpec(task, tuple(columns or ()), split_column, file_path)
+    names = names_in(label_names) if label_names is not None else ()
+    separator = SEPARATORS.get(separator, separator) if separator is not None else None
+    spec = TargetSpec(task, tuple(columns or ()), separator, names, split_column, file_path)
     return spec if spec.to_dict() else None
+
+
+def names_in(path: Path) -> tuple[str, ...]:
+    """The names in a file, one in each line. Raises Problem for a file without any."""
+    from ..core import files
+
+    names = [line.strip() for line in files.read_text(path, "a name in each line").splitlines()]
+    while names and not names[-1]:
+        names.pop()
+    if not names or not all(names) or len(set(names)) < len(names):
+        raise Problem(f"{path} holds {len(names)} lines, some empty or alike; expected a different name in each", DATA)
+    return tuple(names)
 
 
 def without_none(values: dict[str, Any]) -> dict[str, Any]:

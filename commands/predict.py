@@ -22,6 +22,8 @@ from .flags import (
     JSON,
     LABEL_COLUMN,
     LABEL_LEVEL,
+    LABEL_NAMES,
+    LABEL_SEPARATOR,
     LABEL_SETS,
     LABELS,
     MAX_BAD,
@@ -55,6 +57,8 @@ def evaluate(
     test_where: TEST_WHERE = None,
     text_column: TEXT_COLUMN = None,
     label_column: LABEL_COLUMN = None,
+    label_separator: LABEL_SEPARATOR = None,
+    label_names: LABEL_NAMES = None,
     split_column: SPLIT_COLUMN = None,
     file_path: FILE_PATH = None,
     label_level: LABEL_LEVEL = None,
@@ -93,7 +97,7 @@ def evaluate(
     loaded_model.task = loaded_model.task.deciding(abstain, label_sets)
     options = {"cache": cache, "pattern": pattern, "test_where": test_where}
     options |= {"text_column": text_column, "label_level": label_level}
-    columns = parsing.targets(None, label_column, split_column, file_path)
+    columns = parsing.targets(None, label_column, split_column, file_path, label_separator, label_names)
     split = {"test": test, "unknown": unknown, "max_bad": max_bad, "exclude": str(exclude) if exclude else None}
     split |= loaded_model.split_options
     source = parsing.source(data, options, targets=columns, **split)

@@ -43,6 +43,8 @@ from .flags import (
     KEEP,
     LABEL_COLUMN,
     LABEL_LEVEL,
+    LABEL_NAMES,
+    LABEL_SEPARATOR,
     LR,
     MAX_BAD,
     MAX_LENGTH,
@@ -146,6 +148,8 @@ def train(
     text_column: TEXT_COLUMN = None,
     task: TASK = None,
     label_column: LABEL_COLUMN = None,
+    label_separator: LABEL_SEPARATOR = None,
+    label_names: LABEL_NAMES = None,
     split_column: SPLIT_COLUMN = None,
     file_path: FILE_PATH = None,
     label_level: LABEL_LEVEL = None,
@@ -183,7 +187,8 @@ def train(
     }
     split_fields |= {"fold": fold, "valid_share": valid_share, "unknown": unknown, "max_bad": max_bad}
     split_fields |= {"exclude": str(exclude) if exclude else None}
-    split_fields |= {"targets": parsing.targets(task, label_column, split_column, file_path)}
+    targets = parsing.targets(task, label_column, split_column, file_path, label_separator, label_names)
+    split_fields |= {"targets": targets}
     if minutes is not None:
         if epochs is not None:
             raise Problem("give --epochs or --minutes, not both: the minutes decide the epochs", USAGE)

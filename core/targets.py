@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from .problem import USAGE, Problem
 
+BAR = "|"  # between the labels in a cell
 BRACES = re.compile(r"\{([^{}]+)\}")
 
 
@@ -33,11 +34,14 @@ class TargetSpec:
 
     task: str | None = None  # its name; None leaves it to the data
     columns: tuple[str, ...] = ()  # of a table, "NAME" or "NAME:TASK"; empty leaves them to the table
+    separator: str | None = None  # between the labels in a cell; None leaves it to the cells
+    label_names: tuple[str, ...] = ()  # of labels that are numbers in the table, 0 first
     split_column: str | None = None  # of a table, with the split of each row; None leaves it to the table
     file_path: str | None = None  # of the file that a row is about, with columns in braces: "images/{id}.jpg"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "columns", tuple(self.columns))
+        object.__setattr__(self, "label_names", tuple(self.label_names))
         if self.file_path is not None and not self.path_columns:
             raise Problem(
                 f"--image-path {self.file_path} names no column; expected such as 'images/{{id}}.jpg', where id is a "
@@ -55,7 +59,7 @@ class TargetSpec:
         return [column_of(text) for text in self.columns]
 
     @property
-    def names(self) -> tuple[str, ...]:
+    def column_names(self) -> tuple[str, ...]:
         """The names of the columns."""
         return tuple(column.name for column in self.parsed)
 

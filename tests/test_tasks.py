@@ -122,6 +122,13 @@ def numbered(folder: Path) -> Path:
     return folder
 
 
+def listed(folder: Path) -> Path:
+    """Renames the folders of the classes to lists of labels, of which two share one."""
+    for name, path in zip(("a|b", "b", "c"), sorted(folder.iterdir()), strict=True):
+        path.rename(folder / name)
+    return folder
+
+
 @dataclass(frozen=True)
 class Case:
     """A task in the contract: how the files of a domain get its targets, and what the run and its rows hold."""
@@ -137,6 +144,9 @@ class Case:
 CASES = {
     "ordinal": Case(unchanged, tuple(neocog.DOMAINS), ("values",), "absolute error", "Squared error", ["index"]),
     "regress": Case(numbered, ("vision", "speech", "text"), ("values",), "mae", "Huber loss", ["value"]),
+    "multilabel": Case(
+        listed, ("vision", "speech", "text"), ("labels", "predictions"), "macro_f1", "F1 of an example", ["a", "b", "c"]
+    ),
 }
 
 
@@ -183,7 +193,7 @@ def test_a_task_works_in_every_domain_that_it_is_for(files, tmp_path):
     (explanation, *_) = explain(model, [input_of(example)])
     assert explanation.label in case.outputs and float(explanation.relevance.abs().sum()) > 0
     assert case.chart in (tmp_path / "run" / "report.html").read_text()
-    assert not (tmp_path / "run" / "confusion.png").exists()
+    assert (tmp_path / "run" / "confusion.png").exists() == (task == "multilabel")
 
 
 def test_a_resumed_run_of_a_task_has_the_same_weights(files, tmp_path):

@@ -124,6 +124,7 @@ def report(
             *refusals,
             *data_warnings(labels, copies, checked.rare, kind),
             *label_remarks(labels, kind),
+            *manifest.task.remarks(texts, manifest.targets),
             *warnings,
         ],
         "remarks": manifest.remarks,

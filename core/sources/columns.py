@@ -68,7 +68,7 @@ def table_options(spec: DataSpec, value: str) -> TableOptions:
     columns = spec.targets.path_columns or columns
     return TableOptions(
         tuple(map(str, columns)) if columns else None,
-        spec.targets.names,
+        spec.targets.column_names,
         known_encoding(options.get("encoding")),
         spec.targets.split_column,
         spec.targets.file_path,
@@ -293,7 +293,9 @@ def find_columns(
     if not labels and (known_label := first_of(LABEL_NAMES, names)) is not None:
         labels = [known_label]
     if not labels and need_label:
-        refuse_indicators(body, [index for index in range(width) if index not in {split, group}], titles, name, cells)
+        labels = label_indicators(
+            body, [index for index in range(width) if index not in {split, group}], titles, name, cells
+        )
     known = [index for index, column in enumerate(names) if column in cells.names and index not in labels]
     if options.value:
         known = [named_column(column, header, width, cells.option, name) for column in options.value]
@@ -327,21 +329,23 @@ def find_columns(
     return Columns(tuple(value), tuple(labels), split, group, span, titles, header is not None, guessed, spelled)
 
 
-def refuse_indicators(
+def label_indicators(
     rows: Sequence[Sequence[str]], candidates: Sequence[int], titles: Sequence[str], name: str, cells: CellKind
-) -> None:
-    """Raises Problem if several columns of 0 and 1 stand for labels, and none is known as the label."""
+) -> list[int]:
+    """The columns of 0 and 1 that stand for labels, of which a row may have several; [] if there are none.
+
+    Raises Problem if each row has one, as then the labels exclude one another.
+    """
     indicators = indicator_columns(rows, candidates)
-    if not indicators:
-        return
     counts = {sum(float(row[index].strip() in ("1", "1.0", "True")) for index in indicators) for row in rows}
-    extent = "one 1 in each row" if counts == {1} else f"{min(counts):.0f} to {max(counts):.0f} of them 1 in a row"
+    if counts != {1}:
+        return indicators
     columns = ", ".join(titles[index] for index in indicators)
     first = titles[indicators[0]].removeprefix("column ")
     raise Problem(
-        f"{name}: the columns {columns} hold only 0 and 1, {extent}: a column for each label; expected one column of "
-        "labels: write the names of the columns that hold 1 into one, or name the only column that is meant, as in "
-        f"--label-column {first}",
+        f"{name}: the columns {columns} hold only 0 and 1, one 1 in each row: a column for each label; expected one "
+        "column of labels: write the name of the column that holds 1 into one, or name the columns that are meant, as "
+        f"in --label-column {first}",
         DATA,
     )
 

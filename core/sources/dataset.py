@@ -47,6 +47,7 @@ def scan_usable(
     if labels is None:
         texts = Counter(sample.label for sample in manifest.samples)
         manifest.remarks += label_remarks(label_counts(texts, manifest.targets), kind)
+        manifest.remarks += manifest.task.remarks(texts, manifest.targets)
     select_known_labels(manifest, labels)
     if labels is None:
         training = [sample.label for sample in manifest.samples if sample.split in (None, "train")]
@@ -74,7 +75,8 @@ def to_data(
     targets = torch.tensor(match_targets(index, known, kind))
     if labels is None:
         require_trainable(labels_in_training(index), target_spec, spec.data, kind, index.names)
-        require_trained_labels(index, target_spec, kind)
+        if spec.unknown != "skip" or task_class(target_spec.task or Classify.name).has_label_texts:
+            require_trained_labels(index, target_spec, kind)
     names = [sources[number].source.display_name(name) for number, name in zip(index.sources, index.names, strict=True)]
     lengths = torch.from_numpy(arrays["lengths"]) if "lengths" in arrays else None
     train, valid, test = slice_splits(torch.from_numpy(arrays["inputs"]), targets, names, index.splits, lengths)

@@ -21,6 +21,8 @@ from .table import SEVERAL
 
 NAMED = 3  # labels or columns that a message names
 FEW_VALUES = 20  # numbers: more different ones are quantities, unless they count classes from 0 or 1
+INDICATORS = frozenset({"0", "1", "0.0", "1.0", "True", "False"})  # in a column for each label
+SEPARATORS = (SEVERAL, ";", ",", " ")  # of labels in a cell, the most certain one first
 NEARLY = 0.95  # share of the cells of a column that are numbers, from which the others are mistakes
 ENOUGH = 20  # examples from which labels that hardly recur are no labels
 RECURRING = 8  # rows from which the labels of a column must recur
@@ -108,6 +110,8 @@ def judged(
     Raises Problem if the texts show none.
     """
     names = column.names if column is not None else ()
+    if targets.task == "multilabel" and len(names) < 2:
+        targets = replace(targets, separator=targets.separator or separator_of(texts))
     if targets.task is not None:
         return targets.resolved(targets.task, names), ""
     if column is None:
@@ -117,22 +121,38 @@ def judged(
     for index, task in enumerate(given):
         part = replace(column, title=f"column {names[index]}") if len(names) > 1 else column
         cells = texts if len(given) == 1 else cells_of(texts, index)
-        if task is None and is_quantity(cells, part, location):
-            task = "regress"
-            remarks.append(
-                f"{part.title}: {len(cells):,} different numbers, taken as regress; --task classify says they are "
-                "classes"
-            )
-        tasks.append(task or "classify")
+        task, remark = (task, "") if task is not None else task_of_cells(cells, part, location)
+        remarks += [remark] * bool(remark)
+        tasks.append(task)
     if len(tasks) == 1:
+        if tasks == ["multilabel"]:
+            targets = replace(targets, separator=targets.separator or separator_of(texts))
         return targets.resolved(tasks[0], targets.columns if tasks == ["classify"] else names), "; ".join(remarks)
     if set(tasks) == {"regress"}:
         return targets.resolved("regress", names), "; ".join(remarks)
+    if set(tasks) == {"classify"} and all(set(cells_of(texts, index)) <= INDICATORS for index in range(len(names))):
+        text = f"{column.title}: only 0 and 1, taken as multilabel; --task says something else"
+        return targets.resolved("multilabel", names), text
     raise Problem(
         f"{location}: the label columns {', '.join(names)} are for {', '.join(tasks)}; expected one column, or several "
         "columns of numbers",
         DATA,
     )
+
+
+def task_of_cells(cells: Counter[str], column: LabelColumn, location: str) -> tuple[str, str]:
+    """The task that the cells of a column show, and a remark on one that is not classification. Raises Problem."""
+    if several := lists_of_labels(cells):
+        count = sum(cells[cell] for cell in several)
+        return "multilabel", (
+            f"{column.title}: several labels in {count:,} of {cells.total():,} rows, such as {several[0]!r}, taken as "
+            "multilabel; --task classify says each is one class"
+        )
+    if is_quantity(cells, column, location):
+        return "regress", (
+            f"{column.title}: {len(cells):,} different numbers, taken as regress; --task classify says they are classes"
+        )
+    return "classify", ""
 
 
 def cells_of(texts: Mapping[str, int], index: int) -> Counter[str]:
@@ -197,7 +217,8 @@ def refuse_implausible(labels: Counter[str], column: LabelColumn | None, locatio
         count = sum(labels[label] for label in several)
         raise Problem(
             f"{location}: {kind.counted(count)} of {labels.total():,} have several labels, such as {several[0]!r} in "
-            f"{place}; expected one label for each {kind.noun}: keep one of them{confirm}",
+            f"{place}; expected one label for each {kind.noun}: keep one of them, or take all with --task multilabel"
+            f"{confirm}",
             DATA,
         )
     if column is None:  # folders may be called anything
@@ -227,13 +248,20 @@ def refuse_implausible(labels: Counter[str], column: LabelColumn | None, locatio
 
 def lists_of_labels(labels: Mapping[str, int]) -> list[str]:
     """The labels that list several others: `a|b`, or divided otherwise where most parts are labels by themselves."""
-    for separator in (SEVERAL, ";", ",", " "):
+    separator = separator_of(labels)
+    several = [label for label in labels if separator and len(parts_of(label, separator)) > 1]
+    return sorted(several, key=natural)
+
+
+def separator_of(labels: Mapping[str, int]) -> str | None:
+    """What stands between the labels in cells with several; None if no cell holds several."""
+    for separator in SEPARATORS:
         several = [label for label in labels if len(parts_of(label, separator)) > 1]
         parts = {part for label in several for part in parts_of(label, separator)}
         single = sum(part in labels for part in parts)
         if several and (separator == SEVERAL or (len(several) > 2 and single >= len(parts) / 2)):
-            return sorted(several, key=natural)
-    return []
+            return separator
+    return None
 
 
 def parts_of(label: str, separator: str) -> list[str]:

@@ -182,9 +182,21 @@ def judge_targets(manifest: Manifest, is_training: bool = True) -> None:
         manifest.remarks += [remark] * bool(remark)
     else:
         manifest.targets = spec.resolved(spec.task or Classify.name, spec.columns)
+    if manifest.targets.label_names and manifest.task is Classify:
+        name_labels(manifest)
     leave_out_refused(manifest)
     if is_training and spec.task is None and manifest.task is Classify:
         refuse_implausible(labels, column, manifest.spec.data, manifest.kind)
+
+
+def name_labels(manifest: Manifest) -> None:
+    """Replaces labels that are numbers by their names."""
+    names = dict(enumerate(manifest.targets.label_names))
+    manifest.samples = [
+        sample._replace(label=names.get(int(sample.label), sample.label)) if sample.label.isdecimal() else sample
+        for sample in manifest.samples
+    ]
+    manifest.label_order = list(names.values())
 
 
 def leave_out_refused(manifest: Manifest) -> None:
@@ -227,14 +239,20 @@ def select_known_labels(manifest: Manifest, labels: Sequence[str] | None) -> lis
     )
     if not unknown or not known:
         return known
-    kept = [index for index, sample in enumerate(manifest.samples) if not unknown.keys() & set(names_of[sample.label])]
+    kept = [
+        index
+        for index, sample in enumerate(manifest.samples)
+        if not names_of[sample.label] or known_set & set(names_of[sample.label])
+    ]
     if manifest.spec.unknown != "skip" or not kept:
         raise unknown_labels(unknown, known, "the model" if labels is not None else "training", manifest.kind)
+    left_out = len(manifest.samples) - len(kept)
     keep(manifest, kept)
     names = ", ".join(sorted(unknown, key=natural)[:NAMED])
-    manifest.remarks.append(
-        f"left out {manifest.kind.counted(unknown.total())} with a label that is not known: {names}"
-    )
+    if left_out:
+        manifest.remarks.append(f"left out {manifest.kind.counted(left_out)} with a label that is not known: {names}")
+    else:
+        manifest.remarks.append(f"left labels that are not known out of {manifest.kind.noun}s with others: {names}")
     return known
 
 

@@ -305,7 +305,7 @@ class Regress(Task):
 
 def names_of(spec: TargetSpec) -> list[str]:
     """The names of the numbers: those of their columns; "value" for a number that is the name of a folder."""
-    return [f"column {name}" if name.isdecimal() else name for name in spec.names] or ["value"]
+    return [f"column {name}" if name.isdecimal() else name for name in spec.column_names] or ["value"]
 
 
 def numbers_of(texts: Sequence[str], spec: TargetSpec) -> Floats:

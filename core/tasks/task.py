@@ -85,6 +85,11 @@ class Task(ABC):
         """What `check` reports of the targets, each with its count, beside the counts of labels."""
         return {}
 
+    @classmethod
+    def remarks(cls, texts: Mapping[str, int], spec: TargetSpec) -> list[str]:
+        """What the user should know of the targets, each with its count, before a training."""
+        return []
+
     # --- targets and state
 
     @classmethod
