@@ -245,13 +245,15 @@ def test_a_file_called_train_is_no_class(tmp_path: Path) -> None:
     assert "holds train.txt, which is a split by its name, beside other.txt, which is none; name the data" in message
 
 
-def test_several_fasttext_labels_are_refused(tmp_path: Path) -> None:
+def test_several_fasttext_labels_are_taken_as_several_labels(tmp_path: Path) -> None:
     lines = [
         f"__label__{label} __label__{'long' if label == 'bad' else 'good'} {text}"
         for k, (text, label) in enumerate(PAIRS)
     ]
-    message = refusal(saved(tmp_path / "train.txt", "\n".join(lines)))
-    assert "30 texts of 60 have several labels, such as 'bad|long' in the first word of each line" in message
+    data = load(saved(tmp_path / "train.txt", "\n".join(lines)))
+    assert data.target_spec == TargetSpec("multilabel", separator="|")
+    remark = "the first word of each line: several labels in 30 of 60 rows, such as 'bad|long', taken as multilabel"
+    assert any(text.startswith(remark) for text in data.remarks)
 
 
 @pytest.mark.parametrize("indent", [None, 2])
@@ -427,29 +429,41 @@ def test_one_hot_columns_are_refused(tmp_path: Path) -> None:
     assert load(path, VISION, label_column="healthy").labels == ["0", "1"]
 
 
-def test_multi_hot_columns_of_texts_are_refused(tmp_path: Path) -> None:
+def test_multi_hot_columns_of_texts_are_several_labels(tmp_path: Path) -> None:
     rows = [(str(k), text, str(k % 2), str(int(k % 3 == 0))) for k, (text, _) in enumerate(PAIRS)]
     path = saved(tmp_path / "t.csv", table([("id", "comment_text", "toxic", "insult"), *rows]))
-    assert "the columns toxic, insult hold only 0 and 1, 0 to 2 of them 1 in a row" in refusal(path)
+    assert load(path).target_spec == TargetSpec("multilabel", ("toxic", "insult"))
 
 
 @pytest.mark.parametrize("cell", ["{}|long", "['{}', 'long']", "{}, long", "{};long"])
-def test_lists_of_labels_are_refused(tmp_path: Path, cell: str) -> None:
+def test_lists_of_labels_are_taken_as_several_labels(tmp_path: Path, cell: str) -> None:
     labels = [cell.format(label) if k % 5 == 0 else label for k, (_, label) in enumerate(PAIRS)]
     labels[3:6] = "long", "short", cell.format("short")
     rows = [json.dumps({"text": text, "label": label}) for (text, _), label in zip(PAIRS, labels, strict=True)]
     path = saved(tmp_path / "t.jsonl", "\n".join(rows))
-    message = refusal(path)
-    assert "of 60 have several labels, such as 'bad" in message and "in column label; expected one label for" in message
-    assert "or say with --task classify that its cells are classes as they are" in message
-    assert len(load(path, label_column="label").labels) == 7
+    data = load(path)
+    assert data.target_spec.task == "multilabel" and data.target_spec.columns == ("label",)
+    assert any(
+        "rows, such as 'bad" in remark and "taken as multilabel; --task classify" in remark for remark in data.remarks
+    )
+    spec = DataSpec(str(path), options={"cache": tmp_path / ".cache"}, targets=TargetSpec("classify", ("label",)))
+    assert len(TEXT.load(spec, None, None).labels) == 7
 
 
-def test_doccano_exports_of_several_labels_are_refused(tmp_path: Path) -> None:
+def test_folders_that_are_called_lists_of_labels_are_refused(tmp_path: Path) -> None:
+    for label in ("good", "bad", "good|bad"):
+        for k, text in enumerate(GOOD[:5]):
+            saved(tmp_path / "data" / label / f"{k}.txt", f"{text} {label}")
+    message = refusal(tmp_path / "data")
+    assert "5 texts of 15 have several labels, such as 'good|bad' in the folders; expected one label for" in message
+    assert "or take all with --task multilabel" in message
+
+
+def test_doccano_exports_of_several_labels_are_taken_as_several_labels(tmp_path: Path) -> None:
     labels = [[label, "long"] if k % 5 == 0 else [label] for k, (_, label) in enumerate(PAIRS)]
     rows = [json.dumps({"text": text, "label": label}) for (text, _), label in zip(PAIRS, labels, strict=True)]
-    message = refusal(saved(tmp_path / "multi.jsonl", "\n".join(rows)))
-    assert "12 texts of 60 have several labels, such as 'bad|long' in column label" in message
+    data = load(saved(tmp_path / "multi.jsonl", "\n".join(rows)))
+    assert data.target_spec == TargetSpec("multilabel", ("label",), "|")
 
 
 def test_a_column_of_many_numbers_is_taken_as_numbers_to_predict(tmp_path: Path) -> None:
