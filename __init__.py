@@ -121,7 +121,7 @@ def train(
 
     with devices.world(device) as world:
         runs.train(plan, run, [*listeners, call], world, device)
-        if not run.training.selection.epoch:
+        if not run.training.selection.weights:
             raise Problem(f"stopped before the first epoch ended; resume with: neocog resume {run.folder}", INTERRUPTED)
         finalize(run)
     return load(str(run.folder))

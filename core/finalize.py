@@ -113,6 +113,9 @@ def page_of(
 def kept_epoch(summary: Mapping[str, Any]) -> str:
     """Which epoch's weights were kept, and why."""
     kept = summary["kept_epoch"]
+    if not kept["epoch"]:
+        epochs = f"{summary['epochs']} epoch{'s' * (summary['epochs'] > 1)}"
+        return f"kept the solved head, better than {epochs} of further layers: {kept['reason']}"
     return f"kept epoch {kept['epoch']} of {summary['epochs']}: {kept['reason']}"
 
 

@@ -19,7 +19,8 @@ from . import device as devices
 from . import keep, transfer
 from .budget import fit_epochs
 from .constants import network_constants
-from .data import Data
+from .data import Data, Examples
+from .feed import predict_proba
 from .frozen import features, finite_views
 from .head import solve_head
 from .initialize import DataInitialization, freeze_whitening, initialize, whiten
@@ -76,6 +77,13 @@ class Step:
 
 
 @dataclass(frozen=True)
+class HeadSolved:
+    """The head is solved on the features of the other layers, before the first step."""
+
+    kept: bool  # whether its weights are now the kept ones
+
+
+@dataclass(frozen=True)
 class EpochEnded:
     """One pass over the training examples is done and validated."""
 
@@ -105,7 +113,7 @@ class Finished:
     complete: bool
 
 
-Event = Begun | Step | EpochEnded | Remark | Saved | Finished
+Event = Begun | HeadSolved | Step | EpochEnded | Remark | Saved | Finished
 Listener = Callable[[Event], Iterable[Event] | None]
 
 
@@ -163,6 +171,8 @@ def build(plan: Plan, data: Data, world: devices.World, device: torch.device, st
     task = task_of_data(plan, data)
     plan = plan.with_targets(data.target_spec.resolved(task.name, ()))
     data = task.encode(data)
+    if plan.weights and not len(data.valid) and not plan.patience_given:
+        plan = replace(plan, settings=replace(plan.settings, patience=0))
     plan = plan.fitted(len(data.train), data.labels)
     task = task.balanced(plan.settings.balance)
     plan.domain.augment(plan.settings.augment, data.extras)  # raises Problem for an unknown augmentation
@@ -256,7 +266,10 @@ def _steps(training: Training) -> Iterator[Event]:
         trainer.has_features = True
     if plan.settings.head_first and not trainer.number:
         trainer.remarks.append(solve_head(trainer, train))
+        if len(valid):
+            _select_head(training, valid)
         yield from _new_remarks(training)
+        yield HeadSolved(len(valid) > 0)
     sitting = time.perf_counter() - training.seconds
     for step in () if training.out_of_patience else steps(trainer, train, valid, augment):
         training.seconds = time.perf_counter() - sitting
@@ -279,6 +292,18 @@ def _steps(training: Training) -> Iterator[Event]:
             yield Finished(training, complete=False)
             return
     yield Finished(training, complete=True)
+
+
+def _select_head(training: Training, valid: Examples) -> None:
+    """Makes the solved head, as epoch 0, the one that later epochs have to be better than."""
+    trainer, task = training.trainer, training.task
+    predictions = predict_proba(trainer, valid)
+    metrics = task.epoch_metrics(predictions, valid.targets.numpy())
+    epoch = Epoch(0, {}, metrics, 0.0, 0.0)
+    settings = training.plan.settings
+    training.selection.update(task, epoch, predictions, valid.targets, trainer.weights(), settings)
+    values = ", ".join(f"val_{name} {value:.4g}" for name, value in metrics.items())
+    trainer.remarks.append(f"the head alone, as epoch 0: {values}")
 
 
 def _new_remarks(training: Training) -> Iterator[Event]:

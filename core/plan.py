@@ -78,6 +78,7 @@ class Plan:
     weights: ModelSource | None = None  # what the initial weights are copied from
     keep: str | None = None  # how many first layers, or up to which one; the others give way to a new head
     freeze: bool = False  # whether the kept layers are frozen
+    patience_given: bool = True  # whether the user set it; the default of a model gives way where nothing is validated
     minutes: float | None = None  # of training, which decide the epochs
     # The data and the settings that the user gave, where they named no network: see core/few.py.
     choices: tuple[DataSpec, dict[str, Any]] | None = None
@@ -128,7 +129,7 @@ class Plan:
             source = replace(source, options={**pretrained.options, **set_by_user})
             defaults = {"augment": domain.recipes[domain.default].settings.get("augment")} | tuning
             settings = Settings().changed(defaults if tuned else {}, changes)
-            return cls(domain, source, settings, None, network, weights, keep, freeze)
+            return cls(domain, source, settings, None, network, weights, keep, freeze, "patience" in changes)
         recipe = recipe or domain.default
         entry, _, _ = find_recipe(domain, recipe)
         defaults = {**pretrained.options, **entry.options} if named_by_user else {**entry.options, **pretrained.options}
@@ -142,7 +143,19 @@ class Plan:
         source = replace(source, options={**defaults, **set_by_user})
         free = frozenset(({"augment"} if tuned else {"batch", "epochs", "augment"}) - changes.keys())
         choices = (given_source, changes) if is_open else None
-        return cls(domain, source, settings, recipe, None, weights, keep, freeze, choices=choices, free=free)
+        return cls(
+            domain,
+            source,
+            settings,
+            recipe,
+            None,
+            weights,
+            keep,
+            freeze,
+            "patience" in changes,
+            choices=choices,
+            free=free,
+        )
 
     def fitted(self, examples: int, labels: list[str]) -> Plan:
         """The plan with the settings in `free` adapted to so many training examples of these labels.

@@ -31,6 +31,7 @@ from .fit import (
     EpochEnded,
     Event,
     Finished,
+    HeadSolved,
     Listener,
     Saved,
     State,
@@ -91,6 +92,8 @@ class RunFolder:
         match event:
             case Begun(training):
                 self._begin(training)
+            case HeadSolved(kept=True) if self.leads:
+                self.save_model(self.training.selection.to_dict())
             case EpochEnded(kept=kept) if self.leads:
                 if kept:
                     self.save_model(self.training.selection.to_dict())

@@ -65,7 +65,7 @@ class Selection:
         if better:
             return self._keep(epoch.epoch, value, losses, weights, f"{name} ({value:.4g}{smoothed})")
         last = epoch.epoch >= settings.epochs and settings.schedule != "constant"
-        if last and self._within_noise(losses):
+        if last and self.epoch and self._within_noise(losses):  # a solved head, epoch 0, gives way to a better one only
             reason = (
                 f"the last epoch; its validation {criterion.title} ({value:.4g}{smoothed}) is within one standard "
                 f"error of the {name.partition(' ')[0]} ({self.value:.4g}, epoch {self.epoch})"

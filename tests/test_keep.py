@@ -1,6 +1,7 @@
 """Keeping and freezing layers of a trained model, and solving its head first."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,8 @@ import toy
 from neocog.core import checkpoint
 from neocog.core.checkpoint import Card
 from neocog.core.data import DataSpec
-from neocog.core.fit import Begun, Finished, Remark, fit
+from neocog.core.finalize import finalize, kept_epoch
+from neocog.core.fit import Begun, Finished, HeadSolved, Remark, fit
 from neocog.core.head import solve_head
 from neocog.core.initialize import initialize
 from neocog.core.keep import kept_layers
@@ -239,3 +241,33 @@ def test_the_average_of_the_weights_begins_with_the_solved_head():
     trainer = Trainer(Classify(toy.LABELS), toy.Frontend(), module, settings, torch.device("cpu"), toy.World())
     solve_head(trainer, data.train)
     assert torch.equal(trainer.ema.weights["1.weight"], module[1].weight)
+
+
+def test_the_solved_head_is_kept_unless_an_epoch_is_better(tmp_path):
+    """Epochs that make the validation loss worse, at a far too high rate, lose to the head, also within the noise."""
+    events = list(fit(plan(source(tmp_path), "all", head_first=True, lr=30.0, patience=2, epochs=6), toy.data()))
+    selection = events[-1].training.selection
+    solved = next(event for event in events if isinstance(event, HeadSolved))
+    assert solved.kept and selection.epoch == 0 and len(events[-1].training.trainer.history) == 2
+    remarks = [event.text for event in events if isinstance(event, Remark)]
+    assert any(text.startswith("the head alone, as epoch 0: val_loss ") for text in remarks)
+    assert "stopped early: no epoch after epoch 0 was better, for --patience 2" in remarks
+
+
+def test_a_run_that_keeps_the_solved_head_is_finished_and_says_so(tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    chosen = plan(source(tmp_path), "all", head_first=True, lr=30.0, patience=1, epochs=2)
+    train(chosen, folder, [], toy.World(), torch.device("cpu"))
+    kept = finalize(folder)["kept_epoch"]
+    assert kept["epoch"] == 0 and kept_epoch(finalize(folder)).startswith("kept the solved head, better than 1 epoch")
+    saved = checkpoint.read_tensors(tmp_path / "run/model.safetensors")
+    assert all(torch.equal(value, saved[name]) for name, value in folder.training.selection.weights.items())
+
+
+def test_the_patience_of_a_model_gives_way_without_a_validation_split(tmp_path):
+    data = toy.data(valid=0)
+    chosen = plan(source(tmp_path), "all", head_first=True)
+    begun = next(iter(fit(replace(chosen, settings=replace(chosen.settings, patience=4)), data)))
+    assert begun.training.plan.settings.patience == 0
+    with pytest.raises(Problem, match="--patience compares epochs by the validation split"):
+        next(iter(fit(plan(source(tmp_path), "all", head_first=True, patience=4), data)))
