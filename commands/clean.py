@@ -20,6 +20,7 @@ from .flags import (
     CACHE,
     DEVICE,
     EXCLUDE,
+    FILE_PATH,
     GROUP_BY,
     JSON,
     LABEL_COLUMN,
@@ -29,6 +30,7 @@ from .flags import (
     QUIET,
     SET,
     SIZE,
+    SPLIT_COLUMN,
     TEST,
     TEXT_COLUMN,
     UNKNOWN,
@@ -74,6 +76,8 @@ def clean(
     text_column: TEXT_COLUMN = None,
     label_column: LABEL_COLUMN = None,
     label_level: LABEL_LEVEL = None,
+    split_column: SPLIT_COLUMN = None,
+    file_path: FILE_PATH = None,
     cache: CACHE = None,
     device: DEVICE = None,
     json: JSON = False,
@@ -99,7 +103,6 @@ def clean(
     options: dict[str, Any] = {
         "pattern": pattern,
         "text_column": text_column,
-        "label_column": label_column,
         "size": size,
     }
     options |= {"label_level": label_level, "cache": cache}
@@ -110,6 +113,8 @@ def clean(
         "max_bad": max_bad,
         "unknown": unknown,
     }
+    task = None if label_column is None else "classify"  # of numbers too, such as 1 to 5 stars
+    fields |= {"targets": parsing.targets(task, label_column, split_column, file_path)}
     fields |= {"exclude": str(exclude) if exclude else None}
     resolved = resolve(model, data, domain)
     source = parsing.source(data, options, **fields)

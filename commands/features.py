@@ -14,6 +14,7 @@ from . import output, parsing
 from .flags import (
     CACHE,
     DEVICE,
+    FILE_PATH,
     FORCE,
     JSON,
     LABEL_COLUMN,
@@ -22,6 +23,7 @@ from .flags import (
     MODEL,
     PATTERN,
     QUIET,
+    SPLIT_COLUMN,
     TEST,
     TEXT_COLUMN,
     flag,
@@ -66,6 +68,8 @@ def features(
     text_column: TEXT_COLUMN = None,
     label_column: LABEL_COLUMN = None,
     label_level: LABEL_LEVEL = None,
+    split_column: SPLIT_COLUMN = None,
+    file_path: FILE_PATH = None,
     cache: CACHE = None,
     device: DEVICE = None,
     json: JSON = False,
@@ -91,7 +95,7 @@ def features(
     loaded = load(model, device or "auto")
     extractor = FeatureExtractor(loaded, layer, symmetries, pool)
     options = {"cache": cache, "pattern": pattern, "text_column": text_column, "label_level": label_level}
-    targets = parsing.targets(None, label_column)
+    targets = parsing.targets(None, label_column, split_column, file_path)
     rows = collection_of(loaded, data, options, quiet, test=test, max_bad=max_bad, targets=targets)
     collection.require_rows(rows, part)
     with progress("computing features", "inputs", quiet) as bar:

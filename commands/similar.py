@@ -16,6 +16,7 @@ from .features import LAYER, POOL, VIEWS, collection_of, report_bad
 from .flags import (
     CACHE,
     DEVICE,
+    FILE_PATH,
     FORCE,
     JSON,
     LABEL_COLUMN,
@@ -25,6 +26,7 @@ from .flags import (
     MOVE,
     PATTERN,
     QUIET,
+    SPLIT_COLUMN,
     TEXT,
     TEXT_COLUMN,
     flag,
@@ -63,6 +65,8 @@ def similar(
     text_column: TEXT_COLUMN = None,
     label_column: LABEL_COLUMN = None,
     label_level: LABEL_LEVEL = None,
+    split_column: SPLIT_COLUMN = None,
+    file_path: FILE_PATH = None,
     cache: CACHE = None,
     device: DEVICE = None,
     json: JSON = False,
@@ -95,7 +99,7 @@ def similar(
         raise Problem("similar takes inputs to search for, as in: neocog similar MODEL cat.jpg --in photos/", USAGE)
     extractor = FeatureExtractor(loaded, layer, symmetries, pool)
     options = {"cache": cache, "pattern": pattern, "text_column": text_column, "label_level": label_level}
-    targets = parsing.targets(None, label_column)
+    targets = parsing.targets(None, label_column, split_column, file_path)
     bad: list[Any] = []
     if in_ is not None:
         rows = collection_of(loaded, in_, options, quiet, max_bad=max_bad, targets=targets)

@@ -286,3 +286,36 @@ def test_wrong_uses_are_refused(photos, tmp_path, command, arguments, message):
     texts = [{"DATA": str(photos), "FILE": str(file)}.get(argument, argument) for argument in arguments]
     code, out, err = command("clean", *texts, "--out", tmp_path / "out")
     assert code == 2 and message in err and out == "" and not (tmp_path / "out").exists()
+
+
+def test_columns_of_tables_are_named_as_for_train(photos, tmp_path, command):
+    """A column of numbers is a column of labels if it is named; without a name, numbers are not for classification."""
+    table = photos / "rooms.csv"
+    names = sorted(path.relative_to(photos) for path in photos.rglob("*.png"))
+    lines = [f"{name.name},{name.parent},{1 + index % 3},{1000.5 + 37.25 * index}" for index, name in enumerate(names)]
+    table.write_text("\n".join(["picture,folder,rooms,price", *lines]) + "\n", encoding="utf-8")
+    common = (
+        "mlp(units=4, depth=1)",
+        table,
+        "--domain",
+        "vision",
+        "--image-path",
+        "{folder}/{picture}",
+        "--size",
+        "16",
+    )
+    settings = ("--set", "epochs=1", "--folds", "2", "--json", "--quiet")
+    code, out, err = command("clean", *common, *settings, "--label-column", "rooms", "--out", tmp_path / "rooms")
+    assert code == 0, err
+    assert json.loads(out)["examples"] == 43
+    code, _, err = command("clean", *common, *settings, "--label-column", "rent", "--out", tmp_path / "rent")
+    assert code in (2, 3) and "rent" in err
+
+
+def test_targets_that_are_no_labels_are_refused(photos, tmp_path, command):
+    table = photos / "prices.csv"
+    names = sorted(path.relative_to(photos) for path in photos.rglob("*.png"))
+    lines = [f"{name},{1000.5 + 37.25 * index}" for index, name in enumerate(names)]
+    table.write_text("\n".join(["path,price", *lines]) + "\n", encoding="utf-8")
+    code, _, err = command("clean", "mlp", table, "--domain", "vision", "--out", tmp_path / "out", "--quiet")
+    assert code in (2, 3) and "--label-column" in err
