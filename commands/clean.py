@@ -133,7 +133,7 @@ def clean(
         with progress("predicting", "steps" if resolved.frozen is None else "inputs", quiet) as bar:
             comparable = resolved.domain.capability(Comparable)
             result = cleaning.clean(loaded, comparable, predictor(bar), method, folds, seed)
-    document = page.write(folder, result, resolved.domain, Path(data).name or data)
+    document = page.write(folder, result, resolved.domain, data)
     output.document(document | {"out": str(folder)}) if json else report(result, resolved.domain, folder, data)
 
 
@@ -251,7 +251,11 @@ def report(result: Cleaning, domain: Domain, folder: Path, data: str) -> None:
             cells = [
                 [
                     *(f"{row['score']:.3f}", row["label"], row["suggested"]),
-                    *(short_name(row["file"], data), short_name(row["partner"], data), texts.get(row["file"], "")),
+                    *(
+                        page.short_name(row["file"], data),
+                        page.short_name(row["partner"], data),
+                        texts.get(row["file"], ""),
+                    ),
                 ]
                 for row in listed[:MOST_LISTED]
             ]
@@ -261,8 +265,3 @@ def report(result: Cleaning, domain: Domain, folder: Path, data: str) -> None:
     output.line(f"\n{folder}/")
     output.line("  report.html  all findings with their pictures, sounds or texts")
     output.line("  clean.csv    a row for each; edit its column exclude, then: neocog train … --exclude clean.csv")
-
-
-def short_name(name: str, data: str) -> str:
-    """The name of an example without the path of its data."""
-    return name.removeprefix(os.path.join(os.path.abspath(data), ""))

@@ -19,6 +19,7 @@ from .targets import TargetSpec
 Progress = Callable[[int, int | None], object]  # gets the number of files read, and of all files if it is known
 ROUND = 8  # columns: the width of a batch is a multiple of it, so that few different widths occur
 SPLIT_FIELDS = ("group_by", "test_share", "valid_share", "split")  # the fields of DataSpec that decide the splits
+GROUP_KEY = "group "  # begins the keys of examples that have a group
 Preprocessing = dict[str, Any]  # what the frontend and `read` depend on; JSON, stored in the model file
 
 
@@ -32,7 +33,8 @@ class Examples:
     lengths: Tensor | None = None  # (N,) int64, on the CPU: the length of each input; padding follows
     right_context: int | None = None  # columns of padding kept behind the longest input of a batch; None keeps all
     originals: Sequence[str] | None = None  # the texts that the inputs encode, as their authors wrote them
-    keys: Sequence[str] | None = None  # the group of each input, or a digest of its content: equal keys stay together
+    # Equal keys stay together: GROUP_KEY and the group of each input, or a digest of its content if it has none.
+    keys: Sequence[str] | None = None
 
     def __len__(self) -> int:
         return len(self.targets)

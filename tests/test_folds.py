@@ -76,7 +76,7 @@ def test_examples_of_a_group_share_a_key(tmp_path):
     folder = photo_files(tmp_path / "photos", "cat", "dog", count=8)
     data = domain_of("vision").load(DataSpec(str(folder), group_by=r"(\d)\.png"), None, None)
     examples = pooled(data)
-    assert sorted(set(keys_of(examples))) == [str(number) for number in range(8)]
+    assert sorted(set(keys_of(examples))) == [f"group {number}" for number in range(8)]
     assigned = folds(keys_of(examples), examples.targets.tolist(), 4)
     assert Counter(np.bincount(assigned).tolist()) == Counter([4] * 4)
 

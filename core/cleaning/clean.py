@@ -14,7 +14,7 @@ from torch import Tensor
 
 from .. import device as devices
 from .. import feed
-from ..data import Data, Examples
+from ..data import GROUP_KEY, Data, Examples
 from ..fit import Begun, Event, Finished, Step, Training, fit
 from ..folds import Folds, fold_data, folds, keys_of, pooled
 from ..model import Model
@@ -92,9 +92,9 @@ class Cleaning:
         return sorted(indices, key=lambda index: (-self.distances[index], index))
 
     def same_group(self, pair: neighbours.Duplicate) -> bool:
-        """Whether both examples belong together anyway: equal files, or one group, such as the frames of a video."""
+        """Whether both examples are of one group, such as the frames of a video."""
         keys = keys_of(self.examples)
-        return keys[pair.first] == keys[pair.second]
+        return keys[pair.first] == keys[pair.second] and keys[pair.first].startswith(GROUP_KEY)
 
     def across_splits(self, pair: neighbours.Duplicate) -> bool:
         return self.splits[pair.first] != self.splits[pair.second]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 from collections.abc import Sequence
 from importlib.resources import files as package_files
 from io import StringIO
@@ -24,7 +25,7 @@ MOST = 120  # findings of a kind on the page
 SHOWN_TEXT = 400  # characters
 
 
-def write(folder: Path, cleaning: Cleaning, domain: Domain, name: str) -> dict[str, Any]:
+def write(folder: Path, cleaning: Cleaning, domain: Domain, data: str) -> dict[str, Any]:
     """Writes report.html, clean.csv, clean.json and probabilities.npz; returns what clean.json holds."""
     findings = rows(cleaning)
     document = summary(cleaning)
@@ -41,7 +42,7 @@ def write(folder: Path, cleaning: Cleaning, domain: Domain, name: str) -> dict[s
             "folds": cleaning.fold_of,
         }
         files.write(folder / "probabilities.npz", lambda temporary: _save(temporary, arrays))
-        html = page(cleaning, domain, name).encode("utf-8", "replace").decode()
+        html = page(cleaning, domain, data).encode("utf-8", "replace").decode()
         files.write_text(folder / "report.html", without_controls(html))
     return document
 
@@ -85,19 +86,25 @@ def texts_of(cleaning: Cleaning, domain: Domain) -> dict[str, str]:
     return {name: excerpt(gallery.row(index, name).text or "", 60) for index, name in names.items()}
 
 
-def page(cleaning: Cleaning, domain: Domain, name: str) -> str:
+def short_name(name: str, data: str) -> str:
+    """The name of an example without the folder of its data."""
+    folder = os.path.abspath(data)
+    return name.removeprefix(os.path.join(folder if os.path.isdir(folder) else os.path.dirname(folder), ""))
+
+
+def page(cleaning: Cleaning, domain: Domain, data: str) -> str:
     """A self-contained HTML page with the first MOST findings of each kind."""
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     source = package_files(files.__package__).joinpath("clean.html").read_text(encoding="utf-8")
-    sections = [section for section in _sections(cleaning, domain) if section["findings"]]
+    sections = [section for section in _sections(cleaning, domain, data) if section["findings"]]
     return environment.from_string(source).render(
-        title=f"Possible faults in {name}", sentences=sentences(cleaning), sections=sections
+        title=f"Possible faults in {Path(data).name or data}", sentences=sentences(cleaning), sections=sections
     )
 
 
-def _sections(cleaning: Cleaning, domain: Domain) -> list[dict[str, Any]]:
+def _sections(cleaning: Cleaning, domain: Domain, data: str) -> list[dict[str, Any]]:
     gallery = Gallery(domain, cleaning.data.preprocessing, lambda: cleaning.data)
     layout = "texts" if gallery.readable else ""
     names, labels = cleaning.data.labels, cleaning.labels
@@ -107,7 +114,8 @@ def _sections(cleaning: Cleaning, domain: Domain) -> list[dict[str, Any]]:
         return [entry | {"text": entry["text"] and entry["text"][:SHOWN_TEXT]} for entry in entries]
 
     def finding(caption: str, *indices: int) -> dict[str, Any]:
-        lines = [f"{cleaning.splits[index]}: {cleaning.examples.names[index]}" for index in indices]
+        names = [short_name(cleaning.examples.names[index], data) for index in indices]
+        lines = [f"{cleaning.splits[index]}: {name}" for index, name in zip(indices, names, strict=True)]
         return {"caption": caption, "lines": lines, "shown": shown(*indices)}
 
     wrong = [

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from ..data import Data, DataSpec, Examples, Preprocessing
+from ..data import GROUP_KEY, Data, DataSpec, Examples, Preprocessing
 from ..problem import DATA, Bad, Problem
 from ..split import SPLITS
 from ..targets import TargetSpec
@@ -80,7 +80,8 @@ def to_data(
     names = [sources[number].source.display_name(name) for number, name in zip(index.sources, index.names, strict=True)]
     lengths = torch.from_numpy(arrays["lengths"]) if "lengths" in arrays else None
     train, valid, test = slice_splits(torch.from_numpy(arrays["inputs"]), targets, names, index.splits, lengths)
-    keys, start = [group or digest for group, digest in zip(index.groups, index.digests, strict=True)], 0
+    groups = [f"{GROUP_KEY}{group}" if group else "" for group in index.groups]
+    keys, start = [group or digest for group, digest in zip(groups, index.digests, strict=True)], 0
     for examples in (train, valid, test):
         examples.keys = keys[start : start + len(examples)]
         start += len(examples)
