@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import find
-from ..core.problem import DATA, USAGE, Problem, did_you_mean
+from ..core.problem import DATA, USAGE, Problem, did_you_mean, unusable
 from ..core.stdin import read_standard_input
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ def plan(
     Problem if they do not go together.
     """
     from .. import domain as domain_of
+    from ..core import device as devices
     from ..core.plan import Plan, plan_from, read_settings
 
     assigned = parse_assignments(assignments)
@@ -54,7 +55,11 @@ def plan(
         if names := ", ".join(without_none(fixed)):
             raise Problem(f"--settings fixes the data and the network: leave out {names}", USAGE)
         tables = read_settings(settings)
-        return plan_from(tables, domain_of(tables["domain"]), changes | assigned, find)
+        with unusable(settings):
+            settings_domain = domain_of(tables["domain"])
+        if changes.get("device"):  # wrong use, not a fault of the file
+            devices.choose(changes["device"])
+        return plan_from(tables, settings_domain, changes | assigned, find, settings)
     if domain is None or data is None:
         raise Problem("train takes a domain and data, as in: neocog train vision photos/", USAGE)
     value = domain_of(domain)

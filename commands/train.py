@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..core.problem import INTERRUPTED, USAGE, Problem
+from ..core import files
+from ..core.problem import DATA, INTERRUPTED, USAGE, Problem, unusable
 from ..core.progress import Progress, TrainingProgress, progress, say
 from ..core.ranges import check_range
 from . import output, parsing
@@ -251,7 +252,8 @@ def _fit(plan: Plan, out: str | Path | None, force: bool, tensorboard: bool, qui
     from ..core import device as devices
     from ..core.run import RunFolder, train
 
-    device = devices.choose(plan.settings.device)
+    with unusable(plan.file):
+        device = devices.choose(plan.settings.device)
     folder = RunFolder(out, force)
     with devices.world(device) as world, progress("reading", "files", quiet or world.rank > 0) as reading:
         with _listeners(folder, reading, tensorboard, quiet) as listeners:
@@ -380,16 +382,18 @@ def resume(
         count = Fold.parse(str(plan.source.fold)).count
         _cross_validate(plan, count, run, True, tensorboard, quiet, json, resumed=True)
         return
-    tables = read_settings(run / "settings.toml")
-    settings = tables.get("train", {})
-    trained, planned = runs.epochs_trained(run), epochs or settings.get("epochs", 0)
-    ended_early = runs.out_of_patience(run, settings.get("patience", 0))
+    file = run / "settings.toml"
+    tables = read_settings(file)
+    with unusable(file):
+        domain = domain_of(tables["domain"])
+    settings = plan_from(tables, domain, file=file).settings
+    trained, planned = runs.epochs_trained(run), epochs or settings.epochs
+    ended_early = runs.out_of_patience(run, settings.patience)
     if (run / "summary.json").exists() and (trained >= planned or (ended_early and epochs is None)):
         say(f"{run} is finished: {trained} of {planned} epochs; train further with --epochs {planned * 2}")
         if json:
-            output.document(json_format.loads((run / "summary.json").read_text(encoding="utf-8")))
+            output.document(_summary(run / "summary.json"))
         return
-    domain = domain_of(tables["domain"])
     changes = {"epochs": epochs, "device": device, "patience": 0 if epochs and ended_early else None}
     _conclude(_go_on(run, domain, changes, tensorboard, quiet), quiet, json)
 
@@ -398,12 +402,22 @@ def _go_on(run: Path, domain: Domain, changes: dict[str, Any], tensorboard: bool
     """Continues the run in a folder from its state."""
     from ..core import device as devices
     from ..core import run as runs
-    from ..core.plan import read_settings
+    from ..core.plan import plan_from, read_settings
 
-    settings = read_settings(run / "settings.toml").get("train", {})
-    where = devices.choose(changes.get("device") or settings.get("device", "auto"))
+    file = run / "settings.toml"
+    settings = plan_from(read_settings(file), domain, file=file).settings
+    with unusable(None if changes.get("device") else file):
+        where = devices.choose(changes.get("device") or settings.device)
     with devices.world(where) as world, progress("reading", "files", quiet or world.rank > 0) as reading:
         folder = runs.RunFolder(run, resumed=True)
         with _listeners(folder, reading, tensorboard, quiet) as listeners:
             runs.resume(folder, domain, changes, listeners, world, reading)
         return folder
+
+
+def _summary(path: Path) -> Any:
+    """The metrics of a finished run. Raises Problem if the file is damaged."""
+    try:
+        return json_format.loads(files.read_text(path, "the summary.json of a run"))
+    except (ValueError, RecursionError):
+        raise Problem(f"{path} is damaged: it is no JSON; measure the model with neocog evaluate", DATA) from None

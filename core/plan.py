@@ -17,7 +17,7 @@ from .layer import Layers
 from .model import card_network
 from .model_source import ModelSource
 from .network import call, parse
-from .problem import DATA, USAGE, Problem, shortened
+from .problem import DATA, USAGE, Problem, shortened, unusable
 from .schema import Between
 from .settings import Settings
 from .targets import TargetSpec
@@ -83,6 +83,7 @@ class Plan:
     # The data and the settings that the user gave, where they named no network: see core/few.py.
     choices: tuple[DataSpec, dict[str, Any]] | None = None
     free: frozenset[str] = frozenset()  # of batch, epochs and augment, those that the user did not set: see `fitted`
+    file: Path | None = None  # the settings.toml in which it stands
 
     @classmethod
     def of(
@@ -234,13 +235,19 @@ def plan_from(
     domain: Domain,
     changes: dict[str, Any] | None = None,
     find: Callable[[str], ModelSource] = ModelSource,
+    file: Path | None = None,
 ) -> Plan:
     """The plan in the tables of a settings.toml, with `changes` to its training settings.
 
-    `find` gives the model that its weights name; a run that is resumed has no need of it.
+    `find` gives the model that its weights name; a run that is resumed has no need of it. Raises Problem: wrong use for
+    a change, an unusable file for what stands in `file`.
     """
     targets = {"task": tables["task"]} if "task" in tables else {}  # where older versions kept it
-    source = DataSpec(**({"targets": targets} | tables["source"]), options=tables.get("options", {}))
-    settings = Settings().changed(tables.get("train", {}), changes or {})
-    weights = find(tables["weights"]) if "weights" in tables else None
-    return Plan(domain, source, settings, tables.get("recipe"), tables["network"], weights)
+    with unusable(file):
+        source = DataSpec(**({"targets": targets} | tables["source"]), options=tables.get("options", {}))
+        settings = Settings().changed(tables.get("train", {}))
+        weights = find(tables["weights"]) if "weights" in tables else None
+    settings = settings.changed(changes or {})
+    if changes and changes.get("augment") is not None:
+        domain.augment(settings.augment, {})  # raises Problem for an unknown augmentation
+    return Plan(domain, source, settings, tables.get("recipe"), tables["network"], weights, file=file)

@@ -1,7 +1,10 @@
 """Problem: an error of the user, shown without a traceback; Bad: an unusable file; exit codes."""
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
+from pathlib import Path
 from typing import NamedTuple
 
 FAILED, USAGE, DATA, INTERRUPTED = 1, 2, 3, 130  # exit codes of every command
@@ -11,11 +14,26 @@ class Problem(Exception):
     """An error of the user. The message says what was found, what was expected and what to do next.
 
     `code` is the exit code: FAILED, USAGE (wrong command line), DATA (an unusable file: data or model) or INTERRUPTED.
+    A word that no terminal has room for, such as an argument of 5,000 characters, is shortened.
     """
 
     def __init__(self, message: str, code: int = FAILED) -> None:
-        super().__init__(message)
+        super().__init__(_LONG_WORD.sub(lambda word: f"{word[0][:200]}…{word[0][-50:]}", message))
         self.code = code
+
+
+_LONG_WORD = re.compile(r"\S{400,}")
+
+
+@contextmanager
+def unusable(file: Path | None) -> Iterator[None]:
+    """Turns wrong use inside the context into a file that cannot be used: what is wrong stands in that file, if any."""
+    try:
+        yield
+    except Problem as problem:
+        if file is None or problem.code != USAGE:
+            raise
+        raise Problem(f"{file} cannot be used: {problem}", DATA) from None
 
 
 class Bad(NamedTuple):
