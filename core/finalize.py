@@ -42,13 +42,14 @@ def finalize(run: RunFolder) -> dict[str, Any]:
     card = replace(model.card, metrics=brief, training=provenance, task_state=model.task.state())
     checkpoint.save(path, weights, card)
     history = [epoch.to_dict() for epoch in training.trainer.history]
-    files.write_text(run.folder / "summary.json", json.dumps(summary, indent=1, ensure_ascii=False) + "\n")
     charts.save_curves(history, model.task.charts, run.folder / "curves.png")
     for name, save in model.task.files(metrics).items():
         save(run.folder / name)
     page = page_of(run, summary, history, mistakes(run, model, predictions, examples))
     looks = report_examples(model, examples, predictions)
     report.write(run.folder / "report.html", page | {"looks": looks}, model.task)
+    # The last file: `resume` takes a run that has it for finished, and a kill may come at any moment.
+    files.write_text(run.folder / "summary.json", json.dumps(summary, indent=1, ensure_ascii=False) + "\n")
     return summary
 
 

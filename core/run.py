@@ -43,7 +43,7 @@ from .fit import (
 )
 from .fit import run as deliver
 from .plan import Plan, plan_from, read_settings
-from .problem import DATA, USAGE, Problem, shortened
+from .problem import DATA, USAGE, Problem, shortened, unusable
 from .schema import Between
 from .selection import Selection
 
@@ -115,6 +115,7 @@ class RunFolder:
             return
         settings = training.plan.toml(str(training.network))
         if self.resumed:
+            (self.folder / "summary.json").unlink(missing_ok=True)  # until it is finished again
             files.write_text(self.folder / "settings.toml", settings)
             return
         check_room(training, self.folder)
@@ -227,12 +228,13 @@ def train(
     """Trains a plan in a folder, from its data to its last event."""
     if world.rank == 0:
         check_new(folder.path or default_folder(plan), folder.force)
-    data = load_data(plan, world, progress)
-    if (chosen := few.plan_for(plan, data)) is not plan:
-        remark = few.remark(chosen, data)
-        plan, data = chosen, load_data(chosen, world, progress)
-        data.remarks.insert(0, remark)
-    deliver(fit(plan, data, world, device), [folder, *listeners])
+    with unusable(plan.file):
+        data = load_data(plan, world, progress)
+        if (chosen := few.plan_for(plan, data)) is not plan:
+            remark = few.remark(chosen, data)
+            plan, data = chosen, load_data(chosen, world, progress)
+            data.remarks.insert(0, remark)
+        deliver(fit(plan, data, world, device), [folder, *listeners])
     return folder
 
 
@@ -248,12 +250,14 @@ def resume(
 
     Raises Problem if the data are no longer those that the run began with.
     """
-    plan = plan_from(read_settings(run.folder / "settings.toml"), domain, changes)
-    data = load_data(plan, world, progress)
+    file = run.folder / "settings.toml"
+    plan = plan_from(read_settings(file), domain, changes, file)
     device = devices.choose(plan.settings.device)
     try:
-        events = fit(plan, data, world, device, load_state(run.folder, plan, data))
-        deliver(events, [run, *listeners])
+        with unusable(file):
+            data = load_data(plan, world, progress)
+            events = fit(plan, data, world, device, load_state(run.folder, plan, data))
+            deliver(events, [run, *listeners])
     except StateMismatch as error:
         raise damaged_state(run.folder / "state.safetensors", error) from None
     return run
