@@ -140,18 +140,28 @@ def save(path: Path, weights: dict[str, Tensor], card: Card) -> None:
 
 
 def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
+    from safetensors.torch import save as to_bytes
     from safetensors.torch import save_file
 
     arrays = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    files.write(path, lambda temporary: save_file(arrays, temporary, metadata))
+    if is_utf8(path):
+        files.write(path, lambda temporary: save_file(arrays, temporary, metadata))
+    else:
+        files.write(path, lambda temporary: temporary.write_bytes(to_bytes(arrays, metadata)))
+
+
+def is_utf8(path: Path) -> bool:
+    """Whether safetensors can open a path; the bytes of one that is not UTF-8 are read and written here."""
+    return str(path).isascii() or os.fsencode(path).decode("utf-8", "ignore") == str(path)
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
     """All tensors of a safetensors file. Raises Problem where it is damaged."""
     from safetensors import SafetensorError
+    from safetensors.torch import load as of_bytes
     from safetensors.torch import load_file
 
     try:
-        return load_file(path)
+        return load_file(path) if is_utf8(path) else of_bytes(path.read_bytes())
     except SafetensorError as error:
         raise Problem(f"{path} is damaged: {error}; copy or download it again", DATA) from None

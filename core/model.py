@@ -27,7 +27,7 @@ from .folded import Fold, with_fold
 from .inputs import BytesInput, FileInput, Input, LineInputs, TextInput
 from .metrics import Floats
 from .network import Network, parse
-from .problem import DATA, USAGE, Problem
+from .problem import DATA, USAGE, Problem, shortened
 from .targets import TargetSpec
 from .tasks import task_of
 from .tasks.capability import DomainMetrics, LegalLabels
@@ -329,17 +329,19 @@ def views(domain: Domain, card: Card, symmetries: int | None) -> Sequence[View]:
     return known[:symmetries] if symmetries else [view for view in known if view.default]
 
 
-def check_weights(module: nn.Module) -> None:
+def check_weights(module: nn.Module, advice: str = "train it again") -> None:
     """Raises Problem if weights are not finite: no prediction and no map of such a network means anything."""
     for name, weight in module.state_dict().items():
         if weight.is_floating_point() and not bool(torch.isfinite(weight).all()):
-            *path, kind = name.split(".")
-            number = ".".join(part for part in path if part.isdecimal())  # as `describe` numbers layers
-            raise Problem(
-                f"the network's weights are damaged: the {kind} of layer {number} holds numbers that are not finite; "
-                "train it again",
-                DATA,
-            )
+            message = f"the network's weights are damaged: {weight_title(name)} holds numbers that are not finite"
+            raise Problem(f"{message}; {advice}", DATA)
+
+
+def weight_title(name: str) -> str:
+    """A name of torch as a reader of `describe` knows it: `3.weight` as the weight of layer 3."""
+    *path, kind = name.split(".")
+    number = ".".join(part for part in path if part.isdecimal())
+    return f"the {shortened(kind)} of layer {number}" if number else f"the entry {shortened(name)}"
 
 
 def card_network(card: Card) -> Network:
@@ -353,13 +355,20 @@ def card_network(card: Card) -> Network:
 
 
 def check_preprocessing(domain: Domain, card: Card) -> None:
-    """Raises Problem if the card lacks what the domain's frontend and `read` need."""
+    """Raises Problem if the card lacks what the frontend and `read` need, or has another input than they give."""
     capability = domain.capability(schema.PreprocessingSchema)
+    if capability is None:
+        return
     try:
-        if capability is not None:
-            schema.check(capability.entries, card.preprocessing)
+        schema.check(capability.entries, card.preprocessing)
     except schema.Mismatch as error:
         raise Problem(f"the preprocessing on the model's card cannot be used: {error}", DATA) from None
+    if (maps := capability.maps(card.preprocessing)) != card.input:
+        raise Problem(
+            f"the input on the model's card is {sides(card.input)}, but its preprocessing gives {sides(maps)}; "
+            "the file was not written by neocog or is damaged",
+            DATA,
+        )
 
 
 def require_numbers(network: Network, weights: dict[str, torch.Tensor]) -> None:
@@ -374,11 +383,26 @@ def require_numbers(network: Network, weights: dict[str, torch.Tensor]) -> None:
 
 
 def put(network: nn.Module, weights: dict[str, torch.Tensor]) -> None:
-    try:
-        network.load_state_dict(weights)
-    except RuntimeError as error:
-        first = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
-        raise Problem(f"the weights do not belong to the network on the card: {first}", DATA) from None
+    """Copies weights into a network. Raises Problem, naming one that is missing, left over or of another shape."""
+    expected = network.state_dict()
+    for name, tensor in expected.items():
+        if name not in weights:
+            raise _misfit(f"{weight_title(name)} is missing")
+        if (shape := weights[name].shape) != tensor.shape:
+            raise _misfit(f"{weight_title(name)} is {sides(tensor.shape)} numbers, the file has {sides(shape)}")
+    for name in weights:
+        if name not in expected:
+            raise _misfit(f"the file has {weight_title(name)}, which the network does not have")
+    network.load_state_dict(weights)
+
+
+def _misfit(reason: str) -> Problem:
+    return Problem(f"the weights do not belong to the network on the card: {reason}", DATA)
+
+
+def sides(shape: Sequence[int]) -> str:
+    """(3, 32, 32) as 3×32×32."""
+    return "×".join(map(str, shape)) or "1"
 
 
 def load(path: Path, domain: Domain, device: str = "auto", symmetries: int | None = None) -> Model:

@@ -6,7 +6,7 @@ A schema is a dataclass or a TypedDict; `Annotated[int, Between(1, 4096)]` bound
 from __future__ import annotations
 
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from math import isfinite
 from types import NoneType, UnionType
@@ -20,9 +20,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class PreprocessingSchema(Capability):
-    """What a domain keeps in a model file: a TypedDict of the entries of its preprocessing."""
+    """What a domain keeps in a model file: the entries of its preprocessing, a TypedDict, and their consequences."""
 
     entries: type
+    maps: Callable[[dict[str, Any]], tuple[int, ...]]  # (C, H, W) of the maps that the frontend gives
 
 
 LARGEST = 2**62  # of a whole number without bounds of its own

@@ -21,7 +21,7 @@ from .constants import network_constants
 from .data import Data, Preprocessing
 from .domain import Domain
 from .layer import Layer
-from .model import card_network, put, require_numbers
+from .model import card_network, check_weights, put, require_numbers
 from .model_source import ModelSource
 from .modules import Bag, Embed, NGrams, Residual
 from .modules import Combinator as CombinatorModule
@@ -91,14 +91,17 @@ def begin(network: Network, module: nn.Module, domain: Domain, data: Data, sourc
     Raises Problem if the file cannot be read or no layer matches.
     """
     if source.is_model:
-        return load_pretrained(network, module, source.card, source.weights(), domain, data)
-    capability = domain.require(Transferable, "--weights")
-    if capability.load_weights is None:
-        checkpoint.card(source.path)  # raises the Problem that says what is wrong with the file
-    assert capability.load_weights is not None
-    remarks = capability.load_weights(module, source.path)
-    weighted = [part.module for part in parts(network.layers, module) if part.has_weights]
-    return Loaded(remarks, weighted[:-1] if remarks else weighted)
+        loaded = load_pretrained(network, module, source.card, source.weights(), domain, data)
+    else:
+        capability = domain.require(Transferable, "--weights")
+        if capability.load_weights is None:
+            checkpoint.card(source.path)  # raises the Problem that says what is wrong with the file
+        assert capability.load_weights is not None
+        remarks = capability.load_weights(module, source.path)
+        weighted = [part.module for part in parts(network.layers, module) if part.has_weights]
+        loaded = Loaded(remarks, weighted[:-1] if remarks else weighted)
+    check_weights(module, f"they come from {source.path}; name another file after --weights")
+    return loaded
 
 
 def pretrained(source: ModelSource, domain: Domain) -> Pretrained:

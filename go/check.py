@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.problem import DATA, Problem
+from ..core.problem import USAGE, Problem
 from ..core.sources.parallel import processors
 from .collection import Collection, Progress, read_collection
 from .coords import SIZE, vertex
@@ -144,6 +144,6 @@ def unusable_komi(games: Games) -> list[tuple[str, str]]:
 def check(source: Any) -> dict[str, Any]:
     """The report of `neocog check go` for a DataSpec."""
     if source.group_by:
-        raise Problem("the positions of a game are always in one split; leave --group-by out", DATA)
+        raise Problem("the positions of a game are always in one split; leave --group-by out", USAGE)
     require_no_columns(source)
     return report([source.data, *filter(None, (source.test,))], source.max_bad, source.progress)

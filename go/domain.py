@@ -16,7 +16,7 @@ from . import augment, data, imagine, show
 from .check import check
 from .coords import SIZE
 from .drawing import drawing
-from .frontend import GoPreprocessing, frontend, legal_mask, random_planes
+from .frontend import GoPreprocessing, frontend, legal_mask, maps, random_planes
 from .metrics import metrics
 from .models import RECIPES
 from .planes import bytes_of
@@ -34,7 +34,7 @@ DOMAIN = Domain(
     default="swift",
     options=("planes", "cache"),
     capabilities=(
-        PreprocessingSchema(GoPreprocessing),
+        PreprocessingSchema(GoPreprocessing, maps),
         InputOptions(("move",)),
         LegalLabels(legal_mask),
         DomainMetrics(metrics),

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import embedding
 
 from ..core.data import Preprocessing
-from ..core.problem import USAGE, Problem, did_you_mean
+from ..core.problem import DATA, USAGE, Problem, did_you_mean
 from .coords import SIZE, place
 from .planes import COUNT, SLICES
 
@@ -82,7 +82,7 @@ def legal_mask(labels: Sequence[str]) -> LegalMask:
     try:
         return LegalMask([place(label, SIZE) for label in labels])
     except ValueError as error:
-        raise Problem(f"the model's labels are not the points of a board: {error}; train it again") from None
+        raise Problem(f"the model's labels are not the points of a board: {error}; train it again", DATA) from None
 
 
 class GoPreprocessing(TypedDict):
@@ -94,6 +94,11 @@ class GoPreprocessing(TypedDict):
 def random_planes(preprocessing: Preprocessing, shape: Sequence[int], rng: torch.Generator) -> Tensor:
     """Returns planes of random bits, packed: uint8 (B, 2166)."""
     return torch.randint(0, 256, tuple(shape), generator=rng).byte()
+
+
+def maps(preprocessing: Preprocessing) -> tuple[int, int, int]:
+    """The shape of the frontend's maps."""
+    return CHANNELS[planes_option(preprocessing)], SIZE, SIZE
 
 
 def frontend(preprocessing: Preprocessing) -> Frontend:

@@ -26,7 +26,7 @@ DOMAIN = Domain(
     default="swift",
     options=options.NAMES,
     capabilities=(
-        PreprocessingSchema(options.SpeechPreprocessing),
+        PreprocessingSchema(options.SpeechPreprocessing, frontend.maps),
         Windowed(data.windows, timeline.timeline),
         NetworkConstants(models.numbers),
         Transferable(options.form),

@@ -129,6 +129,11 @@ def frontend(preprocessing: Preprocessing) -> Frontend:
     return Frontend(preprocessing)
 
 
+def maps(preprocessing: Preprocessing) -> tuple[int, int, int]:
+    """Returns the shape of the frontend's maps."""
+    return 3 if preprocessing["deltas"] else 1, int(preprocessing["bands"]), frames_of(preprocessing)
+
+
 def frames_of(preprocessing: Preprocessing) -> int:
     """Returns the number of frames of an example."""
     rate = int(preprocessing["rate"])

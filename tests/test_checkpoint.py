@@ -101,6 +101,14 @@ def test_a_label_from_a_folder_whose_name_is_not_utf_8_comes_back(tmp_path):
     assert card(tmp_path / "a.safetensors").labels == labels
 
 
+def test_a_folder_whose_name_is_not_utf_8_holds_a_model(tmp_path):
+    for name in (b"caf\xe9", "größe".encode()):
+        path = tmp_path / os.fsdecode(name) / "a.safetensors"
+        path.parent.mkdir()
+        save(path, WEIGHTS, CARD)
+        assert card(path) == CARD and torch.equal(read_tensors(path)["0.weight"], WEIGHTS["0.weight"])
+
+
 @pytest.mark.parametrize("length", range(0, 260, 8))
 def test_a_header_of_any_length_is_read(length, tmp_path):
     """A length of 128 plus a multiple of 256 starts with the first byte of a pickle."""

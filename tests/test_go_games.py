@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from neocog.core.data import DataSpec
 from neocog.core.inputs import BytesInput, FileInput
-from neocog.core.problem import Problem
+from neocog.core.problem import USAGE, Problem
 from neocog.go import export, pack, sgf
 from neocog.go.check import report, result_of, year_of
 from neocog.go.collection import read_collection
@@ -341,8 +341,9 @@ def test_check_names_a_komi_that_cannot_be_used(tmp_path):
 def test_the_domain_uses_check(collection):
     checked = neocog.domain("go").check(DataSpec(str(collection)))
     assert checked == report([str(collection)])
-    with pytest.raises(Problem, match="the positions of a game are always in one split; leave --group-by out"):
+    with pytest.raises(Problem, match="the positions of a game are always in one split; leave --group-by out") as error:
         neocog.domain("go").check(DataSpec(str(collection), group_by="x"))
+    assert error.value.code == USAGE
 
 
 def test_moves_out_of_turn_are_counted_within_games_only(tmp_path):

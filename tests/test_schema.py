@@ -10,7 +10,7 @@ import neocog
 import pytest
 import torch
 from neocog.core import checkpoint, schema
-from neocog.core.model import Model
+from neocog.core.model import Model, card_network, put
 from neocog.core.plan import read_settings
 from neocog.core.problem import DATA, Problem
 from neocog.core.run import read_state
@@ -115,8 +115,16 @@ WEIGHTS = {"1.weight": torch.zeros(2, 4), "1.bias": torch.zeros(2)}
         ({"preprocessing": VISION | {"mean": [0.1, 0.2]}}, "the mean and the std of grey pictures are 1 numbers each"),
         ({"network": "flatten, dense(3)"}, "cannot be built: the network gives (3,), but there are 2 labels"),
         ({"network": "cnov(3, 3)"}, "the network on the model's card cannot be built: column 1"),
+        (
+            {"input": (1, 4, 1)},
+            "the input on the model's card is 1×4×1, but its preprocessing gives 1×2×2; the file was not written by",
+        ),
+        ({"preprocessing": VISION | {"size": [3, 2]}}, "is 1×2×2, but its preprocessing gives 1×3×2"),
         ({"network": "flatten, dense(999999), dense(2)"}, "the weights do not belong to the network on the card"),
-        ({"network": "flatten, relu, dense(2)"}, "the weights do not belong to the network on the card"),
+        (
+            {"network": "flatten, relu, dense(2)"},
+            "do not belong to the network on the card: the weight of layer 2 is miss",
+        ),
         ({"task": "paint"}, "the model is of the task paint, which this version does not have: classify"),
         ({"task_state": {"thresholds": 1}}, "the state of the task classify cannot be read"),
         ({"domain": "smell"}, "is of the domain smell, which this version does not have"),
@@ -129,6 +137,23 @@ def test_a_model_file_that_cannot_be_used_has_one_exit_code(changes, message, tm
     with pytest.raises(Problem) as caught:
         neocog.load(str(path), "cpu")
     assert message in str(caught.value)
+    assert caught.value.code == DATA
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        ({"1.weight": torch.zeros(4, 2)}, "the weight of layer 1 is 2×4 numbers, the file has 4×2"),
+        ({"1.bias": torch.zeros(())}, "the bias of layer 1 is 2 numbers, the file has 1"),
+        ({"7.body.0.scale": torch.zeros(2)}, "the file has the scale of layer 7.0, which the network does not have"),
+        ({"extra": torch.zeros(2)}, "the file has the entry extra, which the network does not have"),
+    ],
+)
+def test_weights_of_another_network_are_named_by_layer(weights, message):
+    """Not by torch's names, which no user of the command line knows."""
+    with pytest.raises(Problem) as caught:
+        put(card_network(CARD).module(), WEIGHTS | weights)
+    assert str(caught.value) == f"the weights do not belong to the network on the card: {message}"
     assert caught.value.code == DATA
 
 

@@ -29,7 +29,7 @@ DOMAIN = Domain(
     default="swift",
     options=options.NAMES,
     capabilities=(
-        PreprocessingSchema(options.TextPreprocessing),
+        PreprocessingSchema(options.TextPreprocessing, options.maps),
         LineInputs(),
         Tabular(data.table_in),
         Windowed(data.windows),

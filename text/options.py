@@ -92,6 +92,11 @@ def form(preprocessing: Preprocessing) -> dict[str, Any]:
     return options if vectors is None else options | {"vectors": vectors}
 
 
+def maps(preprocessing: Preprocessing) -> tuple[int, int, int]:
+    """The shape of a model's input: a row of ids."""
+    return 1, 1, preprocessing["length"]
+
+
 def reading_of(spec: DataSpec) -> Reading:
     table = table_options(spec, "text_column")
     level = spec.options.get("label_level")

@@ -29,7 +29,7 @@ DOMAIN = Domain(
     default="swift",
     options=options.NAMES,
     capabilities=(
-        PreprocessingSchema(options.VisionPreprocessing),
+        PreprocessingSchema(options.VisionPreprocessing, frontend.shape),
         AugmentationLimits(augment.restrict),
         TestTimeAugmentation(augment.views, augment.shows_only_views),
         Transferable(options.form, weights.load_weights, pretrained.MODELS, pretrained.TUNING),
