@@ -15,6 +15,7 @@ from .core import diagram
 from .core.data import DataSpec
 from .core.finalize import finalize
 from .core.fit import Begun, EpochEnded, Event
+from .core.format import visible
 from .core.inputs import FileInput
 from .core.plan import Plan
 from .core.presentation import Drawable
@@ -74,7 +75,7 @@ def long_training(seconds: float) -> str:
 def next_steps(console: Any, *commands: str) -> None:
     console.print("\nNext:\n")
     for command in commands:
-        console.print(f"  {command}", markup=False)
+        console.print(f"  {visible(command)}", markup=False)
 
 
 # --- images -------------------------------------------------------------------------------------------------------
@@ -88,7 +89,7 @@ def vision_part(quick: bool, out: str, console: Any) -> None:
     console.print(score.format(what="test digits are classified correctly"))
     console.print("Three test digits with their predictions:\n")
     _gallery(run, console)
-    console.print(f"\nAll files are in {run.folder}/; open report.html.", end=" ")
+    console.print(visible(f"\nAll files are in {run.folder}/; open report.html."), end=" ", markup=False)
     next_steps(console, *run.next_commands(), "neocog train vision YOUR-FOLDER-OF-PHOTOS/")
 
 

@@ -6,6 +6,7 @@ import codecs
 import os
 import signal
 import sys
+import warnings
 from contextlib import suppress
 from types import FrameType
 
@@ -15,10 +16,12 @@ IMPORT_SYSTEM = "<frozen importlib._bootstrap>"  # the file name of the frames t
 
 
 def prepare() -> None:
-    """Makes text UTF-8, interrupts certain, and opens standard streams that are closed, before anything else runs."""
+    """Makes text UTF-8 and interrupts certain, hides libraries' warnings, opens closed standard streams, before all else."""
     use_utf8()
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, interrupt)
+    if not sys.warnoptions:  # they are for developers: PYTHONWARNINGS=default shows them
+        warnings.simplefilter("ignore")
     for descriptor in (0, 1, 2):
         try:
             os.fstat(descriptor)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, TextIO
 
 from .capability import Capability
 from .data import Preprocessing
+from .format import visible
 from .inputs import BytesInput, Input
 from .sources.formula import escape
 
@@ -72,7 +73,7 @@ def write_csv(model: Model, table: Table, file: TextIO | None = None, delimiter:
     `delimiter` is that of the table by default.
     """
     columns = model.task.csv_columns()
-    out = csv.writer(file or sys.stdout, delimiter=delimiter or table.delimiter, lineterminator="\n")
+    out = csv.writer(file or _standard_output(), delimiter=delimiter or table.delimiter, lineterminator="\n")
     if table.header:
         out.writerow([*map(escape, table.header), *columns])
     failed = 0
@@ -81,3 +82,18 @@ def write_csv(model: Model, table: Table, file: TextIO | None = None, delimiter:
         predicted = [""] * len(columns) if "problem" in row else model.task.csv_cells(row)
         out.writerow(map(escape, [*cells, *predicted]))
     return failed
+
+
+class Shown:
+    """A terminal that is written to; escape sequences in what others wrote are shown and do nothing."""
+
+    def __init__(self, terminal: TextIO) -> None:
+        self.terminal = terminal
+
+    def write(self, text: str) -> int:
+        return self.terminal.write(visible(text))
+
+
+def _standard_output() -> TextIO | Shown:
+    """A program gets the cells of a table as they are."""
+    return Shown(sys.stdout) if sys.stdout.isatty() else sys.stdout

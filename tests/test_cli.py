@@ -291,6 +291,18 @@ def run_shell(tmp_path: Path, line: str, **variables: str) -> subprocess.Complet
     return subprocess.run(["sh", "-c", line], capture_output=True, env=environ, cwd=tmp_path)
 
 
+def test_warnings_of_libraries_are_for_developers(tmp_path):
+    """Pillow warns of a damaged EXIF block, with the path of its source file."""
+    program = (
+        "import sys, warnings\nfrom neocog import cli\nfrom neocog.__main__ import main\n"
+        "cli.main = lambda: warnings.warn('for developers')\nmain()\n"
+    )
+    for variables, shown in (({}, False), ({"PYTHONWARNINGS": "default"}, True)):
+        env = environment(tmp_path) | variables
+        process = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=env)
+        assert process.returncode == 0 and ("for developers" in process.stderr) == shown
+
+
 def test_a_full_or_closed_output_is_a_sentence(tmp_path):
     full = run_shell(tmp_path, "$neocog recipes vision --json > /dev/full")
     assert full.returncode == 1
@@ -332,6 +344,78 @@ def test_a_finished_run_is_reported_and_trained_further_with_more_epochs(neocog,
     assert Path("run/model.safetensors").read_bytes() == before
     assert_success(neocog("resume", "run", "--epochs", "4"))
     assert len(Path("run/metrics.jsonl").read_text().splitlines()) == 4
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('domain = "vision"', 'domain = "smell"', "smell is not a domain"),
+        ("relu", "relo", "relo is not a layer (did you mean relu?)"),
+        ("dense(3)", "dense(4)", "the network gives (4,), but there are 3 labels"),
+        ("epochs = 1", 'epochs = "x"', "epochs is a whole number; got 'x'"),
+        ("lr = ", "lr = -1 #", "lr is from 1e-12 to 1e+06; got -1"),
+        ('augment = "none"', 'augment = "flop"', "flop"),
+        ('device = "auto"', 'device = "gpu"', "gpu is not a device"),
+        ("[options]", '[options]\ncolour = "red"', "colour red is not known; it can be auto, grey, rgb"),
+    ],
+)
+def test_what_is_wrong_in_a_settings_file_is_the_fault_of_the_file(
+    old, new, message, neocog, photos, trained, tmp_path
+):
+    """Exit code 3, not 2: the command line is right."""
+    assert_success(neocog("train", "vision", photos, "--network", TINY, "--epochs", "1", "--out", "run"))
+    text = Path("run/settings.toml").read_text(encoding="utf-8")
+    assert old in text
+    Path("run/settings.toml").write_text(text.replace(old, new, 1), encoding="utf-8")
+    for arguments in (
+        ("train", "--settings", "run/settings.toml", "--out", "other"),
+        ("resume", "run", "--epochs", "2"),
+    ):
+        code, _, err = neocog(*arguments)
+        assert code == DATA and err.splitlines()[-1].startswith("neocog: run/settings.toml cannot be used: "), err
+        assert message in err
+    for option in ("--augment", "--device"):
+        code, _, err = neocog("train", "--settings", trained / "settings.toml", option, "flop", "--out", "third")
+        assert code == USAGE and "flop" in err and "settings.toml" not in err
+
+
+@pytest.mark.parametrize("before", [0, 1])
+def test_a_run_that_is_killed_while_its_report_is_written_is_not_finished(before, neocog, photos, monkeypatch):
+    """Also one that was finished before and is trained further."""
+    arguments = ("train", "vision", photos, "--network", TINY, "--epochs", "1", "--out", "run")
+    if before:
+        assert_success(neocog(*arguments))
+        arguments = ("resume", "run", "--epochs", "2")
+    with monkeypatch.context() as patch:
+        patch.setattr("neocog.core.report.write", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        assert neocog(*arguments)[0] == INTERRUPTED
+    Path("run/report.html").unlink(missing_ok=True)
+    assert_success(neocog("resume", "run"))
+    assert Path("run/report.html").exists() and json.loads(Path("run/summary.json").read_text())["epochs"] == 1 + before
+
+
+def test_a_finished_run_with_a_damaged_summary(neocog, photos):
+    assert_success(neocog("train", "vision", photos, "--network", TINY, "--epochs", "1", "--out", "run"))
+    Path("run/summary.json").write_text("{")
+    code, out, err = neocog("resume", "run", "--json")
+    assert (code, out) == (DATA, "") and "run/summary.json is damaged: it is no JSON; measure the model with" in err
+
+
+def test_weights_that_are_not_finite_are_not_trained_on(neocog, photos, trained, tmp_path):
+    from neocog.core.checkpoint import card, read_tensors, save
+
+    path = trained / "model.safetensors"
+    weights = read_tensors(path)
+    weights["0.bias"][1] = float("nan")
+    save(tmp_path / "nan.safetensors", weights, card(path))
+    code, _, err = neocog("train", "vision", photos, "--weights", "nan.safetensors", "--out", "run")
+    assert code == DATA and "the bias of layer 0 holds numbers that are not finite; they come from " in err
+    assert "nan.safetensors; name another file after --weights" in err
+
+
+def test_a_long_argument_is_shortened_in_a_message(neocog, photos):
+    code, _, err = neocog("check", "text", photos, "--label-level", "x" * 5000)
+    assert code == USAGE and "x" * 200 + "…" in err and len(err) < 1000
 
 
 def test_a_run_whose_data_changed_is_not_resumed(neocog, tmp_path):

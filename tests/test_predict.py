@@ -247,3 +247,10 @@ def test_a_suggested_run_keeps_its_folder(neocog, tmp_path, monkeypatch):
     assert code == USAGE and "(did you mean runs/vision-swift-1?)" in err
     with pytest.raises(Problem, match=r"did you mean runs\?\)"):
         load("rusn")
+
+
+def test_the_cells_of_a_table_are_escaped_for_a_terminal_only(neocog, runs, tmp_path, monkeypatch):
+    (tmp_path / "a.csv").write_text("text\npurr \x1b[2J\n")
+    assert neocog("predict", "text", tmp_path / "a.csv")[1].splitlines()[1].startswith("purr \x1b[2J,")
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    assert neocog("predict", "text", tmp_path / "a.csv")[1].splitlines()[1].startswith(r"purr \x1b[2J,")
