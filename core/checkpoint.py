@@ -86,7 +86,10 @@ def header(path: Path) -> dict[str, str]:
             ends = [entry["data_offsets"][1] for name, entry in entries.items() if name != "__metadata__"]
             if path.stat().st_size < 8 + size + max(ends, default=0):
                 raise _cut_short(path)
-            return dict(entries.get("__metadata__", {}))
+            metadata = dict(entries.get("__metadata__", {}))
+            if not all(isinstance(value, str) for value in metadata.values()):
+                raise _not_a_model(path)
+            return metadata
     except OSError as error:
         raise Problem(f"{path} cannot be read: {error.strerror}", DATA) from None
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):

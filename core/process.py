@@ -16,7 +16,7 @@ IMPORT_SYSTEM = "<frozen importlib._bootstrap>"  # the file name of the frames t
 
 
 def prepare() -> None:
-    """Makes text UTF-8 and interrupts certain, hides libraries' warnings, opens closed standard streams, before all else."""
+    """Makes text UTF-8 and interrupts certain, hides warnings of libraries, opens standard streams that are closed."""
     use_utf8()
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, interrupt)

@@ -251,7 +251,7 @@ def resume(
     Raises Problem if the data are no longer those that the run began with.
     """
     file = run.folder / "settings.toml"
-    plan = plan_from(read_settings(file), domain, changes, file)
+    plan = plan_from(read_settings(file), domain, changes, file=file)
     device = devices.choose(plan.settings.device)
     try:
         with unusable(file):

@@ -268,6 +268,7 @@ def test_a_header_length_beyond_the_file_is_cut_short(model):
         {"__metadata__": 5},
         {"__metadata__": ["a"]},
         {"__metadata__": None},
+        {"__metadata__": {"neocog": ["a"]}},
     ],
     ids=lambda header: str(header)[:40],
 )

@@ -126,7 +126,7 @@ WEIGHTS = {"1.weight": torch.zeros(2, 4), "1.bias": torch.zeros(2)}
             "do not belong to the network on the card: the weight of layer 2 is miss",
         ),
         ({"task": "paint"}, "the model is of the task paint, which this version does not have: classify"),
-        ({"task_state": {"thresholds": 1}}, "the state of the task classify cannot be read"),
+        ({"task_state": {"temperature": []}}, "the state of the task classify cannot be read: temperature"),
         ({"domain": "smell"}, "is of the domain smell, which this version does not have"),
         ({"format": 99}, "has format 99, this neocog reads up to 2"),
     ],

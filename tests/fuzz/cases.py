@@ -102,6 +102,9 @@ ENVIRONMENTS: tuple[dict[str, str | None], ...] = (
 )
 
 
+UNKNOWN = "--nothing"  # an option that no command has
+
+
 # --- valid command lines, to which a case does something --------------------------------------------------------------
 
 
@@ -165,7 +168,21 @@ def valid(rng: random.Random, world: World, command: tuple[str, ...], domain: st
             return ["go", "match", program, program, *small]
         case ("go", "annotate"):
             return ["go", "annotate", str(world.input("go")), "--model", str(world.run("go"))]
-    raise AssertionError(f"no valid command line of {' '.join(command)}")
+        case ("features",):
+            return ["features", run, data, "--out", f"{out}.npz"]
+        case ("similar",):
+            return ["similar", run, file, "--in", data]
+        case ("export",):
+            return ["export", run, "--out", f"{out}.txt"]  # an ending that has no format: exporting takes long
+        case ("runs",):
+            return ["runs", str(world.folder / "runs")]
+        case ("compare",):
+            return ["compare", run, run]
+        case ("clean",):
+            return ["clean", run, data, "--folds", "2", "--set", "epochs=1", "--out", f"{out}.csv"]
+        case ("go", "analysis"):
+            return ["go", "analysis", str(world.run("go")), "--visits", "1"]
+    return [*command, UNKNOWN]  # a command without cases of its own
 
 
 def _small(domain: str) -> str:
@@ -334,6 +351,12 @@ INPUT_FILES = {
     "--guide",
     "--maps",
     "--top",
+    "--in",
+    "--index",
+    "--data",
+    "--parity",
+    "--calibrate",
+    "--exclude",
 }
 # options whose values may also name an unusable file, and arguments
 
@@ -360,6 +383,8 @@ def options(rng: random.Random, world: World, folder: Path) -> Case:
             if text.startswith("-") or rng.random() < 0.3
             else [*arguments, option.name, text]
         )
+    if UNKNOWN in arguments:
+        codes = {USAGE}
     if rng.random() < 0.15:
         arguments.append("--force")
     if "--force" in arguments and not any(option.name == "--force" for option in commands()[command]):
@@ -787,13 +812,13 @@ def words(rng: random.Random, world: World, folder: Path) -> Case:
     for _ in range(rng.choice((1, 1, 2))):
         position = rng.randrange(len(command), len(arguments) + 1)
         extra = rng.choice(
-            (*TEXTS, "--nothing", "-x", "--", "--help", str(world.data(domain)), str(world.input(rng.choice(DOMAINS))))
+            (*TEXTS, UNKNOWN, "-x", "--", "--help", str(world.data(domain)), str(world.input(rng.choice(DOMAINS))))
         )
         arguments = (
             arguments[:position] + rng.choice(([], [extra], [extra])) + arguments[position + rng.choice((0, 1)) :]
         )
     if command == ("demo",) or (command == ("train",) and "--network" not in arguments):
-        arguments = [*arguments[: len(command)], "--nothing"]  # they would take a minute
+        arguments = [*arguments[: len(command)], UNKNOWN]  # they would take a minute
     return Case(
         "words",
         arguments,
