@@ -8,9 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from ..core.files import check_output
 from ..core.progress import say
-from .flags import DEVICE, FORCE, flag
+from .flags import DEVICE, flag
 from .play import MODEL_ARGUMENT, app, evaluator_of
 
 VISITS = Annotated[int, typer.Option(help="Positions to search for a query that does not say how many.", min=1)]
@@ -25,9 +24,8 @@ def analysis(
     visits: VISITS = 50,
     symmetries: ONE_SYMMETRY = 1,
     write_katrain_config: Annotated[
-        Path | None, flag("Write KaTrain's config.json for this engine, such as ~/.katrain/config.json, and end.")
+        Path | None, flag("Enter this engine in KaTrain's settings, such as ~/.katrain/config.json, and end.")
     ] = None,
-    force: FORCE = False,
     device: DEVICE = None,
 ) -> None:
     """Run an analysis engine for KaTrain and other programs: KataGo's JSON protocol on stdin and stdout, on 19×19.
@@ -42,9 +40,8 @@ def analysis(
         from ..go.analysis import katrain
 
         path = write_katrain_config.expanduser()
-        check_output(path, force)
-        katrain.write_config(path, command_line(model, symmetries))
-        say(f"wrote {path}; start KaTrain, and it analyses with this engine")
+        copy = katrain.write_config(path, command_line(model, symmetries))
+        say(f"changed the engine in {path} (before: {copy.name}); start KaTrain, and it analyses with this engine")
         return
     from ..go.analysis.engine import serve_standard_streams
 

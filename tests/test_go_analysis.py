@@ -393,25 +393,39 @@ def test_a_pipe_that_closes_in_mid_search_ends_the_command(tmp_path):
     engine.stderr.close()
 
 
-def test_the_configuration_of_katrain_is_written_and_keeps_the_rest(command, tmp_path):
+def test_the_engine_is_entered_in_katrains_settings_and_the_rest_stays(command, tmp_path):
     path = tmp_path / "config.json"
-    code, out, err = command("go", "analysis", "--write-katrain-config", path)
+    before = {"general": {"version": "1.20.0", "lang": "ko"}, "engine": {"model": "b18", "max_visits": 500}}
+    path.write_text(json.dumps(before))
+    code, out, err = command("go", "analysis", "my.safetensors", "--write-katrain-config", path)
     assert code == 0 and not out and "start KaTrain" in err
-    engine = json.loads(path.read_text())["engine"]
-    assert engine["backend"] == "custom" and engine["altcommand"].endswith("-m neocog go analysis")
-    path.write_text(json.dumps({"general": {"lang": "ko"}, "engine": {"model": "b18", "max_visits": 500}}))
-    code, _, err = command("go", "analysis", "--write-katrain-config", path)
-    assert code == 2 and "exists; name another file, or replace it with --force" in err
-    assert command("go", "analysis", "my.safetensors", "--write-katrain-config", path, "--force")[0] == 0
     values = json.loads(path.read_text())
-    assert values["general"] == {"lang": "ko"} and values["engine"]["model"] == "b18"
+    assert values["general"] == before["general"] and values["engine"]["model"] == "b18"
+    engine = values["engine"]
+    assert engine["backend"] == "custom" and engine["max_visits"] == 20
     assert (
-        values["engine"]["max_visits"] == 20
-        and str(Path("my.safetensors").absolute()) in values["engine"]["altcommand"]
+        str(Path("my.safetensors").absolute()) in engine["altcommand"]
+        and "-m neocog go analysis" in engine["altcommand"]
     )
-    path.write_text("[]")
-    code, _, err = command("go", "analysis", "--write-katrain-config", path, "--force")
-    assert code == 3 and "is not KaTrain's config.json" in err
+    assert json.loads((tmp_path / "config.json.before-neocog").read_text()) == before
+
+
+@pytest.mark.parametrize(
+    ("content", "code", "message"),
+    [
+        (None, 2, "does not exist; start KaTrain once, which writes it, and run this again"),
+        ("[]", 3, "is not KaTrain's config.json"),
+        ("{", 3, "is not KaTrain's config.json"),
+        ('{"engine": {}}', 3, "is not KaTrain's config.json ('general'); expected what KaTrain wrote"),
+        ('{"general": {"version": 2}, "engine": {}}', 3, "its version is no text"),
+    ],
+)
+def test_other_files_are_not_taken_for_katrains_settings(command, tmp_path, content, code, message):
+    path = tmp_path / "config.json"
+    if content is not None:
+        path.write_text(content)
+    result = command("go", "analysis", "--write-katrain-config", path)
+    assert result[0] == code and message in result[2] and [*tmp_path.iterdir()] == ([path] if content else [])
 
 
 def test_zero_visits_is_wrong_use(command, tmp_path):
