@@ -26,7 +26,7 @@ from ..core.sources.dataset import scan_usable, to_data
 from ..core.sources.encodings import decode_text
 from ..core.sources.manifest import AssignedSource
 from ..core.sources.read import named_problems, source_of, title_of
-from ..core.sources.table import EXAMINED, TABLES, Row, read_table
+from ..core.sources.table import EXAMINED, Row, is_table, read_table
 from ..core.stream import Table
 from ..core.windows import Windows
 from . import vectors
@@ -215,7 +215,7 @@ def tokens_by_id(preprocessing: Preprocessing) -> list[str]:
 
 def table_in(file: str, preprocessing: Preprocessing, options: Mapping[str, Any]) -> Table | None:
     """The rows of a table with the texts in them; a row that cannot be read has an empty text."""
-    if Path(file).suffix.lower() not in TABLES or not os.path.isfile(file):
+    if not is_table(file) or not os.path.isfile(file):
         return None
     trained = {name: value for name, value in preprocessing.get("reading", {}).items() if name != "label_column"}
     reading = reading_of(DataSpec(file, options={**trained, **set_options(options, NAMES, "text")}))

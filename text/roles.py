@@ -8,9 +8,10 @@ from pathlib import PurePath
 from typing import NamedTuple
 
 from ..core.problem import DATA, Problem
+from ..core.sources.gzipped import without_ending
 from ..core.sources.source import natural, normalize_label
 from ..core.sources.split_names import split_in
-from ..core.sources.table import TABLES
+from ..core.sources.table import is_table
 
 NOTES = ("readme", "license", "licence", "notice", "citation", "changelog")  # documentation, not data
 CLASSES = "classes.txt"  # beside a table of label numbers: the names of the labels, one per line
@@ -33,7 +34,7 @@ def is_documentation(name: str) -> bool:
 def roles(location: str, names: Sequence[str]) -> list[Role]:
     """The files of the one set in a folder. Raises Problem if there are several sets."""
     files = sorted((name for name in names if not is_documentation(name)), key=natural)
-    tables = [name for name in files if PurePath(name).suffix.lower() in TABLES]
+    tables = [name for name in files if is_table(name)]
     files = tables or files
     if len(files) < 2:
         return [Role(name) for name in files]
@@ -71,7 +72,7 @@ def refuse_split_among_classes(location: str, roles: Sequence[Role]) -> None:
 
 def labels_in(names: Sequence[str]) -> list[str]:
     """The labels that files stand for: the part of their names that differs, `rt-polarity.pos`, `pos.txt`."""
-    bases = [PurePath(name).name for name in names]
+    bases = [PurePath(without_ending(name)).name for name in names]
     suffixes = [base.rpartition(".")[2] for base in bases]
     if len(set(suffixes)) == len(bases):
         return [normalize_label(suffix) for suffix in suffixes]

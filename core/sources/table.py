@@ -1,4 +1,4 @@
-"""Tables as rows of cells, whatever their format: CSV, TSV, JSON Lines, Parquet."""
+"""Tables as rows of cells, whatever their format: CSV, TSV, JSON Lines, Parquet, Excel; also compressed with gzip."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..problem import DATA, Bad, Problem
+from .gzipped import unpacked, without_ending
 
 if TYPE_CHECKING:
     from .judge import LabelColumn
 
 DELIMITED, JSON_LINES, PARQUET = (".csv", ".tsv", ".tab"), (".jsonl", ".ndjson", ".json"), (".parquet",)
-TABLES = (*DELIMITED, *JSON_LINES, *PARQUET)  # suffixes
+SPREADSHEETS = (".xlsx", ".xlsm", ".xls", ".xlsb", ".ods")  # the last three are refused with how to export them
+TABLES = (*DELIMITED, *JSON_LINES, *PARQUET, *SPREADSHEETS)  # suffixes
 SEVERAL = "|"  # between the values of a list in a cell
 EXCERPT = 60  # characters of a row in a message
 EXAMINED = 200  # rows that decide what the columns mean
@@ -47,27 +49,46 @@ class Table:
     remarks: list[str] = field(default_factory=list)  # about the encoding and the columns
     embedded: str | None = None  # the column whose cells are encoded files, such as pictures
     classes: dict[str, list[str]] = field(default_factory=dict)  # the names of classes in their order, by column
+    questions: list[str] = field(default_factory=list)  # columns of choices, as annotation programs export them
     use: ColumnUse | None = None  # what the columns were taken for, once they are known
 
 
 def read_table(name: str, content: bytes | Path, encoding: str | None = None) -> Table:
     """Reads a table in the format that its suffix names; any other suffix is read as delimited text."""
-    from . import parquet
+    from . import parquet, spreadsheet
     from .encodings import decode_text
 
-    if PurePath(name).suffix.lower() in PARQUET:
+    content = unpacked(name, content)
+    if suffix_of_table(name) in PARQUET:
         return parquet.read(name, content)
+    if suffix_of_table(name) in SPREADSHEETS:
+        return spreadsheet.read(name, content)
     text, issues = decode_text(content.read_bytes() if isinstance(content, Path) else content, encoding)
     table = parse_table(name, text)
     table.remarks += issues.sentences(name)
     return table
 
 
+def suffix_of_table(name: str) -> str:
+    """The suffix of a name in lower case, without that of gzip: `.csv` of reviews.csv.gz."""
+    return PurePath(without_ending(name)).suffix.lower()
+
+
+def is_table(name: str) -> bool:
+    """Returns True for the name of a table, which may be compressed."""
+    return suffix_of_table(name) in TABLES
+
+
+def holds_text(name: str) -> bool:
+    """Returns True for the name of a table in a text format."""
+    return suffix_of_table(name) in (*DELIMITED, *JSON_LINES)
+
+
 def parse_table(name: str, text: str) -> Table:
     """The table in a decoded text."""
     from . import delimited, jsonl
 
-    return jsonl.read(name, text) if PurePath(name).suffix.lower() in JSON_LINES else delimited.read(name, text)
+    return jsonl.read(name, text) if suffix_of_table(name) in JSON_LINES else delimited.read(name, text)
 
 
 def cell_text(value: Any) -> str:
