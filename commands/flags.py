@@ -163,9 +163,7 @@ FILE_PATH = Annotated[
 ]
 
 # Recordings
-PATTERN = Annotated[
-    str | None, flag("How files are named: '{label}_{speaker}_{take}'.", "Recordings", default="by folder")
-]
+PATTERN = Annotated[str | None, flag("How files are named: '{label}_{speaker}_{take}'.", "Data", default="by folder")]
 TEST_WHERE = Annotated[
     str | None, flag("Condition for test data: speaker=theo, or 'take<5'.", "Recordings", default="a random split")
 ]

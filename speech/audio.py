@@ -29,7 +29,7 @@ RECORDINGS = Kind(
     "recording",
     SUFFIXES,
     "a folder with one folder per word, a folder whose file names follow a --pattern, a .zip or .tar of either, "
-    "or a .csv of path, label",
+    "a .csv of path, label, or Parquet files with the recordings in them",
     patterns=True,
     foreign=FOREIGN,
 )

@@ -11,7 +11,7 @@ from ..core.data import DataSpec, Preprocessing, Progress
 from ..core.options import boolean, cache_folder, choice, integer, number, set_options
 from ..core.schema import Between
 from ..core.sources.columns import TableOptions, table_options
-from ..core.sources.fields import Condition, Pattern
+from ..core.sources.fields import Condition, Naming, Pattern
 from .frontend import NORMALISE
 
 NAMES = (
@@ -62,6 +62,10 @@ class Options:
     table: TableOptions
     cache: Path
     progress: Progress | None = None
+
+    @property
+    def file_naming(self) -> Naming | None:
+        return Naming(self.pattern, self.lenient) if self.pattern else None
 
     @property
     def naming(self) -> list[str | None]:

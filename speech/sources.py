@@ -8,15 +8,15 @@ from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 
 from ..core.data import DataSpec
-from ..core.problem import DATA, Bad, Problem
+from ..core.problem import DATA, Problem
 from ..core.sources.archive import ENDINGS as ARCHIVES
 from ..core.sources.expand import missing
-from ..core.sources.fields import Condition, Pattern, assign_split
+from ..core.sources.fields import Condition, assign_split
 from ..core.sources.file_source import FileSource, open_files
-from ..core.sources.layout import class_folders, visible
+from ..core.sources.layout import visible
 from ..core.sources.manifest import AssignedSource, Manifest, assigned_sources
-from ..core.sources.source import SampleInfo, SourceManifest, natural, normalize_label
-from ..core.sources.table import TABLES
+from ..core.sources.source import SampleInfo, SourceManifest
+from ..core.sources.table import is_table
 from .audio import RECORDINGS
 from .options import Options
 
@@ -32,7 +32,7 @@ class Recordings(FileSource):
 
     def __init__(self, path: str, options: Options, divides: bool) -> None:
         files, table = open_files(path)
-        super().__init__(files, RECORDINGS, options.table, table, spans=True)
+        super().__init__(files, RECORDINGS, options.table, table, spans=True, naming=options.file_naming)
         self.settings, self.divides = options, divides
 
     def relevant_names(self) -> Iterator[str]:
@@ -55,28 +55,8 @@ class Recordings(FileSource):
                 manifest.grouped = True
         return manifest
 
-    def scan_names(self, group_by: str | None) -> SourceManifest:
-        """The recordings whose names match the pattern if there is one, else those in class folders."""
-        if pattern := self.settings.pattern:
-            manifest = self.match_names(pattern, group_by)
-            if manifest.samples or not self.settings.lenient:
-                return manifest
-        return class_folders(self.files, self.kind)
-
-    def match_names(self, pattern: Pattern, group_by: str | None) -> SourceManifest:
-        """The recordings whose names match the pattern; those whose names do not are bad."""
-        names = [name for name in visible(self.files.names) if RECORDINGS.named(name) and not is_noise(name)]
-        manifest = SourceManifest([])
-        for name in sorted(names, key=natural):
-            if (fields := pattern.fields(name)) is None:
-                manifest.bad.append(Bad(name, f"does not match --pattern {pattern.text}"))
-                continue
-            group = fields.get(group_by) if group_by else None
-            manifest.samples.append(SampleInfo(name, normalize_label(fields["label"]), None, group, None, fields))
-        manifest.grouped = any(sample.group for sample in manifest.samples)
-        if names and not manifest.samples and not self.settings.lenient:
-            raise Problem(f"no recording in {self.location} matches --pattern {pattern.text}: {names[0]}", DATA)
-        return manifest
+    def is_example(self, name: str) -> bool:
+        return super().is_example(name) and not is_noise(name)
 
     def listed_splits(self) -> dict[str, str]:
         """The split of each recording that a list names, by its path."""
@@ -141,7 +121,7 @@ def open_source(path: str, options: Options, divides: bool) -> Recordings:
         raise missing(path)
     if not os.access(path, os.R_OK):
         raise Problem(f"{path} may not be read (permission denied)", DATA)
-    if not os.path.isdir(path) and not path.lower().endswith((*ARCHIVES, *TABLES)):
+    if not os.path.isdir(path) and not (path.lower().endswith(ARCHIVES) or is_table(path)):
         described = "one recording" if RECORDINGS.named(path) else "not a kind of data that speech knows"
         raise Problem(f"{path} is {described}; expected {RECORDINGS.expected}", DATA)
     return Recordings(path, options, divides)

@@ -162,6 +162,51 @@ def test_a_folder_name_in_latin_1_trains_and_reports(tmp_path: Path, command) ->
     assert "the name of the folder b'caf\\xe9' is not UTF-8; read as Windows-1252: café" in report["remarks"]
 
 
+def listing(root: Path, name: str, rows: list[tuple[str, ...]]) -> None:
+    saved(root / name, table([("file", "mood"), *rows]))
+
+
+def test_folders_that_name_what_lies_in_them_are_no_classes(tmp_path: Path) -> None:
+    message = refused(files(tmp_path / "set", "train/images", "train/masks", "test/images", "test/masks"), tmp_path)
+    assert "the folders would give the labels images, masks; folders such as images name what lies in them" in message
+    root = files(tmp_path / "shop", "images/train", "images/test", "icons")
+    assert (
+        "label: the names of the folders, 2 values (those of the 2 folders within them are not)"
+        in loaded(root, tmp_path).remarks
+    )
+    listing(root, "test.csv", [(f"images/test/{k}.png", "xy"[k % 2]) for k in range(6)])
+    listing(root, "train.csv", [(f"images/train/{k}.png", "xy"[k % 2]) for k in range(6)])
+    listing(root, "notes.csv", [(f"nothing {k}", "here") for k in range(6)])
+    (root / "icons" / "6.png").write_bytes(png(77))  # the set has changed: its cache is not used
+    assert f"train.csv lists these pictures: name it as the data, {root}/train.csv" in refused(root, tmp_path)
+
+
+def test_one_folder_of_pictures_names_the_table_beside_it(tmp_path: Path) -> None:
+    root = files(tmp_path / "set", "photos", count=20)
+    listing(root, "moods.csv", [(f"{k}", "xy"[k % 2]) for k in range(20)])
+    message = refused(root, tmp_path)
+    assert "holds one class, photos (20 pictures)" in message
+    assert f"; moods.csv lists these pictures: name it as the data, {root}/moods.csv" in message
+
+
+@pytest.mark.parametrize("cell", ["{}.png", "{}", "elsewhere/{}.png"])
+def test_a_table_may_name_files_without_their_folder_or_their_suffix(tmp_path: Path, cell: str) -> None:
+    root = files(tmp_path / "set", "photos", count=20)
+    saved(root / "t.csv", table([("id", "label"), *((cell.format(k), "xy"[k % 2]) for k in range(20))]))
+    data = load(root / "t.csv", VISION)
+    assert data.labels == ["x", "y"] and sum(data.counts.values()) == 20 and not data.bad
+    assert "t.csv: 20 pictures found by name in folders beside it, not where the table says" in data.remarks
+    files(root, "more", count=1)  # 0.png is there twice
+    (bad,) = load(root / "t.csv", VISION).bad
+    assert bad.reason == f"names {cell.format(0)}, which does not exist"
+
+
+def test_tables_beside_class_folders_change_nothing(tmp_path: Path) -> None:
+    root = files(tmp_path / "set", "a", "b")
+    listing(root, "notes.csv", [(f"a/{k}.png", "xy"[k % 2]) for k in range(6)])
+    assert loaded(root, tmp_path).labels == ["a", "b"]
+
+
 # --- names of files ---------------------------------------------------------------------------------------------------
 
 
@@ -176,6 +221,54 @@ def test_one_folder_of_recordings_offers_the_pattern_that_parts_them(tmp_path: P
     assert "--pattern '{label}_{}_{}' gives 0, 1" in message
     report = SPEECH.check(DataSpec(str(tmp_path / "set"))) if folder != "." else {"problems": [message]}
     assert any("--pattern '{label}_{}_{}'" in problem for problem in report["problems"])
+
+
+def pets(root: Path, test_names: str = "{}.png") -> Path:
+    """Pictures whose names hold their labels, beside a folder for testing."""
+    for k in range(12):
+        for number, (folder, name) in enumerate(
+            (("train", f"cat.{k}.png"), ("train", f"dog.{k}.png"), ("test", test_names))
+        ):
+            path = root / folder / name.format(k)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(png(100 * number + k))
+    return root
+
+
+def test_one_folder_of_pictures_offers_the_pattern_that_parts_them(tmp_path: Path) -> None:
+    root = pets(tmp_path / "set")
+    offer = "if their names hold the label: --pattern '{label}.{}' gives cat, dog"
+    assert "holds 24 pictures but no folder per class" in refusal(root / "train", VISION)
+    assert offer in refusal(root / "train", VISION)
+    message = refusal(root, VISION)
+    assert "the folders would give the labels test, train, which are names of splits" in message and offer in message
+
+
+def test_pictures_are_labelled_by_their_names(tmp_path: Path) -> None:
+    root = pets(tmp_path / "set")
+    data = load(root, VISION, pattern="{label}.{}")
+    assert data.labels == ["cat", "dog"] and sum(data.counts.values()) == 24 and not data.bad
+    unused = "left out 12 pictures for testing, whose names do not match --pattern {label}.{}: they have no label"
+    assert unused in data.remarks and "label: the part {label} of file names, 2 values" in data.remarks
+    again = VISION.load(DataSpec(str(root / "train"), options={"cache": tmp_path}), data.labels, data.preprocessing)
+    assert again.labels == data.labels  # a model keeps the pattern, and does without it where no name matches
+    folders = files(tmp_path / "folders", "cat", "dog")
+    spec = DataSpec(str(folders), options={"cache": tmp_path})
+    assert sum(VISION.load(spec, data.labels, data.preprocessing).counts.values()) == 12
+
+
+def test_a_pattern_keeps_the_splits_of_folders(tmp_path: Path) -> None:
+    data = load(pets(tmp_path / "set", "dog.{}.png"), VISION, pattern="{label}.{}")
+    assert data.given_splits == {"test"} and data.counts["test"] == 12
+
+
+def test_a_line_says_that_folders_are_labels(tmp_path: Path) -> None:
+    root = files(tmp_path / "set", *(f"{split}/{label}" for split in ("train", "test_set") for label in ("a", "b")))
+    assert (
+        "label: the names of the folders, 2 values; split: test_set/ for testing, train/ for training"
+        in loaded(root, tmp_path).remarks
+    )
+    assert "label: the names of the folders, 3 values" in loaded(files(tmp_path / "three", *"abc"), tmp_path).remarks
 
 
 # --- tables: what is read ---------------------------------------------------------------------------------------------
@@ -217,6 +310,17 @@ def test_few_lines_of_four_labels_behind_a_semicolon(tmp_path: Path) -> None:
     labels = ["joy", "fear", "anger", "sadness"]
     path = saved(tmp_path / "val.txt", table([(f"i {text}", labels[k % 4]) for k, text in enumerate(GOOD[:15])], ";"))
     assert {sample.label for sample in open_source(str(path), Reading()).scan(None).samples} == {*labels}
+
+
+@pytest.mark.parametrize("line", ["{0};{1}", "__label__{1} {0}", "{1} {0}"])
+def test_a_split_of_few_lines_is_judged_with_its_siblings(tmp_path: Path, line: str) -> None:
+    labels = ["joy", "fear", "anger", "sadness"]
+    pairs = [(f"i {text}", labels[k % 4]) for k, text in enumerate(GOOD)]
+    for split, part in (("train", pairs[:24]), ("val", pairs[24:27]), ("test", pairs[27:])):
+        saved(tmp_path / f"{split}.txt", "".join(line.format(*pair) + "\n" for pair in part))
+    manifest = open_source(str(tmp_path), Reading()).scan(None)
+    assert {sample.label for sample in manifest.samples} == {*labels} and not manifest.bad
+    assert Counter(sample.split for sample in manifest.samples) == {"train": 24, "valid": 3, "test": 3}
 
 
 def test_semicolons_within_a_text_stay_in_it(tmp_path: Path) -> None:
@@ -291,6 +395,33 @@ def test_label_studio_choices_are_labels(tmp_path: Path) -> None:
     assert read_labels(saved(tmp_path / "short.json", json.dumps(short))) == EACH
 
 
+def test_the_only_question_of_label_studio_is_the_label_whatever_its_name(tmp_path: Path) -> None:
+    def task(text: str, label: str) -> dict:
+        result = [{"from_name": "wie fandest du es", "type": "choices", "value": {"choices": [label]}}]
+        return {"id": 1, "data": {"text": text, "page": len(text)}, "annotations": [{"result": result}]}
+
+    path = saved(tmp_path / "export.json", json.dumps([task(*pair) for pair in PAIRS]))
+    assert read_labels(path) == EACH
+    assert remarks(path) == ["export.json: text: column text; label: column wie fandest du es, 2 values"]
+    rows = [
+        {"annotation_id": k, "annotator": k % 2 + 1, "created_at": f"{k}", "id": k, "lead_time": k / 7, "mood": label,
+         "text": text, "updated_at": f"{k}"}
+        for k, (text, label) in enumerate(sorted(PAIRS))
+    ]  # fmt: skip
+    assert read_labels(saved(tmp_path / "short.json", json.dumps(rows))) == EACH
+    cells = [tuple(rows[0]), *(tuple(map(str, row.values())) for row in rows)]
+    assert read_labels(saved(tmp_path / "export.csv", table(cells))) == EACH
+
+
+def test_several_questions_of_label_studio_are_named(tmp_path: Path) -> None:
+    def task(text: str, label: str) -> dict:
+        results = [{"from_name": name, "value": {"choices": [label]}} for name in ("one", "two")]
+        return {"data": {"text": text}, "annotations": [{"result": results}]}
+
+    message = refusal(saved(tmp_path / "export.json", json.dumps([task(*pair) for pair in PAIRS])))
+    assert "has the columns text, one, two; none of them is known as a label: name it with --label-column" in message
+
+
 def test_the_header_of_a_pandas_index(tmp_path: Path) -> None:
     rows = [("", "text", "label"), *((str(k), *pair) for k, pair in enumerate(PAIRS))]
     path = saved(tmp_path / "t.csv", table(rows))
@@ -352,7 +483,7 @@ def test_joined_files_keep_a_byte_order_mark_and_a_header_that_are_left_out(tmp_
 # --- Parquet with the examples in it ----------------------------------------------------------------------------------
 
 
-def packed(path: Path, encoded: list[bytes], column: str, names: list[str]) -> None:
+def packed(path: Path, encoded: list[bytes], column: str, names: list[str], unlabelled: bool = False) -> None:
     """A Parquet file as Hugging Face datasets writes it."""
     pyarrow = pytest.importorskip("pyarrow")
     from pyarrow import parquet
@@ -361,7 +492,7 @@ def packed(path: Path, encoded: list[bytes], column: str, names: list[str]) -> N
     values = pyarrow.array([{"bytes": item, "path": None} for item in encoded], kind)
     features = {column: {"_type": column.title()}, "label": {"names": names, "_type": "ClassLabel"}}
     metadata = {"huggingface": json.dumps({"info": {"features": features}})}
-    labels = [k % len(names) for k in range(len(encoded))]
+    labels = [-1 if unlabelled else k % len(names) for k in range(len(encoded))]
     path.parent.mkdir(parents=True, exist_ok=True)
     parquet.write_table(pyarrow.table({column: values, "label": labels}).replace_schema_metadata(metadata), path)
 
@@ -378,6 +509,18 @@ def test_parquet_with_pictures_in_it(tmp_path: Path) -> None:
     assert any("path: column image; label: column label, 2 values" in remark for remark in data.remarks)
     single = load(tmp_path / "set" / "data" / "train-00000-of-00002.parquet", VISION)
     assert sum(single.counts.values()) == 20
+
+
+def test_a_parquet_test_split_without_labels_is_left_out(tmp_path: Path) -> None:
+    packed(tmp_path / "set" / "train.parquet", [png(k) for k in range(30)], "image", ["ant", "bee"])
+    packed(
+        tmp_path / "set" / "test.parquet", [png(100 + k) for k in range(9)], "image", ["ant", "bee"], unlabelled=True
+    )
+    data = load(tmp_path / "set", VISION)
+    assert sum(data.counts.values()) == 30 and not data.bad and not data.given_splits
+    assert "test.parquet: left out, with 9 rows for testing: none of them has a label" in data.remarks
+    message = refusal(tmp_path / "set" / "test.parquet", VISION)
+    assert "not one of 9 files in" in message and "has no label" in message
 
 
 def test_parquet_with_recordings_in_it(tmp_path: Path) -> None:

@@ -1,15 +1,20 @@
 """One reader of tables: pictures, recordings and texts are read from the same formats, encodings and headers."""
 
 import csv
+import gzip
 import io
 import json
+import sys
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 
+import numpy as np
 import pytest
 from neocog.core.data import Data, DataSpec
-from neocog.core.problem import Bad, Problem
+from neocog.core.problem import DATA, USAGE, Bad, Problem
 from neocog.core.sources.columns import TableOptions, paths_to, read_records
+from neocog.core.sources.gzipped import unpacked
 from neocog.core.sources.jsonl import TOO_DEEP, row_of
 from neocog.core.sources.table import read_table
 from neocog.core.targets import TargetSpec
@@ -70,6 +75,15 @@ FORMATS = [
 ]
 
 
+def workbook(rows: list[list[str]]) -> bytes:
+    openpyxl = pytest.importorskip("openpyxl")
+    book, file = openpyxl.Workbook(), io.BytesIO()
+    for row in rows:
+        book.active.append(row)
+    book.save(file)
+    return file.getvalue()
+
+
 def load(domain: object, path: Path, **options: object) -> Data:
     spec = DataSpec(str(path), options={"cache": path.parent / "cache", **options}, max_bad=0.5)
     return domain.load(spec, None, None)  # type: ignore[attr-defined]
@@ -103,6 +117,96 @@ def test_every_domain_reads_parquet(tmp_path: Path, domain, make, column) -> Non
     parquet.write_table(table, tmp_path / "t.parquet")
     data = load(domain, tmp_path / "t.parquet")
     assert data.labels == list(LABELS) and sum(data.counts.values()) == COUNT
+
+
+@pytest.mark.parametrize(("domain", "make", "column"), DOMAINS, ids=lambda value: getattr(value, "name", None))
+@pytest.mark.parametrize("name", ["t.csv.gz", "t.tsv.gz", "t.jsonl.gz", "t.xlsx"])
+def test_every_domain_reads_compressed_tables_and_spreadsheets(tmp_path: Path, domain, make, column, name) -> None:
+    rows = [[column, "label"], *([value, LABELS[k % 2]] for k, value in enumerate(make(tmp_path)))]
+    make_text = {".csv": delimited(","), ".tsv": delimited("\t"), ".jsonl": json_lines}
+    if name.endswith(".gz"):
+        content = gzip.compress(make_text[Path(name[:-3]).suffix](rows).encode())
+    else:
+        content = workbook(rows)
+    (tmp_path / name).write_bytes(content)
+    data = load(domain, tmp_path / name)
+    assert data.labels == list(LABELS) and sum(data.counts.values()) == COUNT and not data.bad
+
+
+def test_compressed_splits_and_lines_are_read_as_their_content(tmp_path: Path) -> None:
+    for name in ("train", "test"):
+        lines = "".join(f"{LABELS[k % 2]} number {k} in words of {name}\n" for k in range(COUNT))
+        (tmp_path / f"set.{name}.gz").write_bytes(gzip.compress(lines.encode()))
+    data = load(TEXT, tmp_path)
+    assert data.labels == list(LABELS) and data.counts["test"] == COUNT
+    for name in ("pos", "neg"):
+        (tmp_path / "classes").mkdir(exist_ok=True)
+        lines = "".join(f"number {k} in words of {name}\n" for k in range(COUNT))
+        (tmp_path / "classes" / f"{name}.txt.gz").write_bytes(gzip.compress(lines.encode()))
+    assert load(TEXT, tmp_path / "classes").labels == ["neg", "pos"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (gzip.compress(b"\0" * (1 << 25)), "unpacks to more than 200 times its size, as a decompression bomb does"),
+        (gzip.compress(b"text,label\n" * 999)[:-20], "is damaged or breaks off (Compressed file ended before the"),
+        (
+            b"text,label\na,b\n",
+            "is damaged or breaks off (Not a gzipped file (b'te')): copy, download or pack it again",
+        ),
+    ],
+    ids=["bomb", "truncated", "not compressed"],
+)
+def test_damaged_compressed_tables_are_named(tmp_path: Path, content: bytes, message: str) -> None:
+    (tmp_path / "t.csv.gz").write_bytes(content)
+    with pytest.raises(Problem) as caught:
+        load(TEXT, tmp_path / "t.csv.gz")
+    assert f"t.csv.gz {message}" in str(caught.value) and caught.value.code == DATA
+
+
+def test_a_file_of_many_unpacked_bytes_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("neocog.core.sources.gzipped.LARGEST_FILE", 1 << 21)
+    content = gzip.compress(np.random.default_rng(0).integers(97, 123, 1 << 22, np.uint8).tobytes(), 1)
+    with pytest.raises(Problem, match=r"t.csv.gz has 0.0 GB; a file may have"):
+        unpacked("t.csv.gz", content)
+
+
+def test_the_cells_of_a_spreadsheet_are_those_of_its_csv_file(tmp_path: Path) -> None:
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    book.active.title = "empty"
+    sheet = book.create_sheet("texts")
+    for row in (["text", "count", "when", None], [], ["two\nlines", 3.0, datetime(2024, 5, 6), None], ["é", 0.5, None]):
+        sheet.append(row)
+    book.create_sheet("notes").append(["about"])
+    book.save(tmp_path / "t.xlsx")
+    table = read_table("t.xlsx", tmp_path / "t.xlsx")
+    rows = [(row.line, row.cells) for row in table.rows if not isinstance(row, Bad)]
+    assert rows == [
+        (1, ["text", "count", "when"]), (3, ["two\nlines", "3", "2024-05-06T00:00:00"]), (4, ["é", "0.5", ""])
+    ]  # fmt: skip
+    assert table.remarks == ["t.xlsx: sheet texts is read; left out 1 sheet: notes"]
+
+
+def test_spreadsheets_that_are_not_read_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for suffix, kind in ((".ods", "an OpenDocument spreadsheet"), (".xls", "a spreadsheet of Excel 97")):
+        (tmp_path / f"t{suffix}").write_bytes(b"PK")
+        with pytest.raises(Problem, match=rf"t{suffix} is {kind}, which is not read; save it as CSV .*, or as .xlsx"):
+            load(TEXT, tmp_path / f"t{suffix}")
+    (tmp_path / "t.xlsx").write_bytes(b"no zip")
+    with pytest.raises(Problem, match=r"t.xlsx is not a spreadsheet that can be read \(File is not a zip"):
+        load(TEXT, tmp_path / "t.xlsx")
+    (tmp_path / "t.xlsx").write_bytes(workbook([["text", "label"]]))
+    monkeypatch.setattr("neocog.core.sources.spreadsheet.LARGEST_FILE", 1000)
+    with pytest.raises(Problem, match=r"t.xlsx has 0.0 GB; a file may have"):
+        load(TEXT, tmp_path / "t.xlsx")
+    monkeypatch.setitem(sys.modules, "openpyxl", None)
+    with pytest.raises(
+        Problem, match=r"t.xlsx needs openpyxl: pip install 'neocog\[excel\]'; or save it as CSV"
+    ) as caught:
+        load(TEXT, tmp_path / "t.xlsx")
+    assert caught.value.code == USAGE
 
 
 @pytest.mark.parametrize(("domain", "make", "column"), DOMAINS, ids=lambda value: getattr(value, "name", None))

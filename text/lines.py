@@ -30,12 +30,15 @@ def plain(text: str, label: str, split: str | None) -> Iterator[Record]:
             yield Record(number, line.strip(), label, split)
 
 
-def labelled(name: str, text: str, reading: Reading, split: str | None, remarks: list[str]) -> Iterator[Record | Bad]:
+def labelled(
+    name: str, text: str, examined: Sequence[str], reading: Reading, split: str | None, remarks: list[str]
+) -> Iterator[Record | Bad]:
     """`label text` lines: `4 a stirring film`, `DESC:manner How did …`, `__label__ham Ok`.
 
-    Raises Problem if the lines do not begin with labels. Of labels with two levels, the coarse one is used.
+    `examined` are the first lines of the file, or of all splits of its set, and decide what the lines hold. Raises
+    Problem if they do not begin with labels. Of labels with two levels, the coarse one is used.
     """
-    if not looks_labelled(text):
+    if not looks_labelled(examined):
         number, line = next(
             ((number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()), (1, "")
         )
@@ -44,7 +47,7 @@ def labelled(name: str, text: str, reading: Reading, split: str | None, remarks:
             "table with a column of labels, or a file of lines per class",
             DATA,
         )
-    words = first_words(text)
+    words = first_words(examined)
     if has_levels(words) and reading.label_level is None:
         reading = replace(reading, label_level="coarse")
         label = next(iter(words)).removeprefix(FASTTEXT)
@@ -52,7 +55,7 @@ def labelled(name: str, text: str, reading: Reading, split: str | None, remarks:
             f"{name}: labels have two levels, such as {label}; the coarse one, {label.partition(':')[0]}, is used "
             "(or --label-level fine)"
         )
-    fasttext = is_fasttext(first_lines(text))
+    fasttext = is_fasttext(examined)
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
@@ -91,15 +94,15 @@ def first_lines(text: str) -> list[str]:
     return [line for line in text[: 1 << 20].split("\n", EXAMINED)[:EXAMINED] if line.strip()]
 
 
-def first_words(text: str) -> Counter[str]:
-    """The first words of the first lines, with their counts."""
-    return Counter(line.split(maxsplit=1)[0] for line in first_lines(text))
+def first_words(lines: Sequence[str]) -> Counter[str]:
+    """The first words of lines, with their counts."""
+    return Counter(line.split(maxsplit=1)[0] for line in lines)
 
 
-def looks_labelled(text: str) -> bool:
+def looks_labelled(lines: Sequence[str]) -> bool:
     """Returns True if lines begin with a label: few different first words, most of which recur."""
-    words = first_words(text)
-    return is_fasttext(first_lines(text)) or len(words) <= max(2, min(200, words.total() // 5))
+    words = first_words(lines)
+    return is_fasttext(lines) or len(words) <= max(2, min(200, words.total() // 5))
 
 
 def is_fasttext(lines: Sequence[str]) -> bool:
@@ -112,12 +115,12 @@ def holds(lines: Sequence[str], test: Callable[[str], bool]) -> bool:
     return bool(lines) and sum(map(test, lines)) >= NEARLY * len(lines)
 
 
-def table(name: str, text: str) -> Table | None:
+def table(name: str, text: str, lines: Sequence[str]) -> Table | None:
     """The table in lines that are cut by tabs, or into a text and a label by another delimiter; None if they are not.
 
     A label stands behind the last delimiter of its line, or in front of the first, so that the text may hold more.
+    `lines` decide: the first ones of the text, or of all splits of its set, as one split may be too short to tell.
     """
-    lines = first_lines(text)
     if is_fasttext(lines):
         return None
     if holds(lines, lambda line: "\t" in line):

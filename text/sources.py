@@ -16,20 +16,21 @@ from ..core.sources.encodings import decode_text
 from ..core.sources.expand import missing
 from ..core.sources.file_source import FileSource
 from ..core.sources.folder import FolderFiles
+from ..core.sources.gzipped import unpacked
 from ..core.sources.layout import split_path, visible
 from ..core.sources.manifest import AssignedSource, assigned_sources
 from ..core.sources.read import content_bytes
 from ..core.sources.source import DataSource, Files, SampleInfo, SourceManifest
 from ..core.sources.split_names import split_in
-from ..core.sources.table import PARQUET, TABLES, Table, parse_table, read_table
+from ..core.sources.table import Table, holds_text, is_table, parse_table, read_table
 from . import lines
 from .columns import TEXT_CELLS
 from .options import Reading
 from .roles import CLASSES, Role, refuse_split_among_classes, roles
 
 EXPECTED = (
-    "a CSV, TSV, JSON Lines or Parquet file with a column of texts and one of labels, a folder with one folder of "
-    ".txt files (or one file of lines) per class, a file of `label text` lines, or a zip or tar of any of them"
+    "a CSV, TSV, JSON Lines, Parquet or Excel file with a column of texts and one of labels, a folder with one folder "
+    "of .txt files (or one file of lines) per class, a file of `label text` lines, or a zip or tar of any of them"
 )
 TEXTS = Kind("text", "text", frozenset({".txt", ".text", ".md", ""}), EXPECTED)
 
@@ -40,6 +41,7 @@ class TextRows:
     def __init__(self, files: Files, roles: Sequence[Role], reading: Reading, class_names: str | None = None) -> None:
         self.files, self.roles, self.reading, self.class_names = files, roles, reading, class_names
         self.texts: dict[str, str] = {}
+        self.examined: list[str] = []  # the first lines of all splits, if they are files of lines
 
     @property
     def location(self) -> str:
@@ -57,6 +59,7 @@ class TextRows:
         role_of = {role.name: role for role in self.roles}
         names: list[str] = []
         tables: list[Table] = []
+        self.examined = self.lines_of_splits()
         for name, content in self.files.read(self.names):
             if role := role_of.get(name):
                 for record in self.records(role, content_bytes(content, name), group_by, manifest, tables):
@@ -74,6 +77,15 @@ class TextRows:
         manifest.remarks += self.taken(manifest)
         manifest.label_order = next((names for table in tables for names in table.classes.values()), None)
         return manifest
+
+    def lines_of_splits(self) -> list[str]:
+        """The first lines of all files of a set that are its splits, in lines: they are judged together."""
+        names = [role.name for role in self.roles if role.label is None and not is_table(role.name)]
+        if len(names) < 2:
+            return []
+        contents = (bytes_of(name, content_bytes(content, name)) for name, content in self.files.read(names))
+        texts = (decode_text(content, self.reading.encoding)[0] for content in contents)
+        return [line for text in texts for line in lines.first_lines(text)]
 
     def taken(self, manifest: SourceManifest) -> list[str]:
         """What was taken as the label of lines that are no table."""
@@ -94,19 +106,19 @@ class TextRows:
         self, role: Role, content: bytes, group_by: str | None, manifest: SourceManifest, tables: list[Table]
     ) -> Iterator[Record | Bad]:
         """The texts of one file, in the format that its name and its first lines show; adds its table to `tables`."""
-        suffix = PurePath(role.name).suffix.lower()
         table: Table | None = None
-        if suffix in PARQUET:
+        if is_table(role.name) and not holds_text(role.name):
             table = read_table(role.name, content)
         else:
-            text, issues = decode_text(content, self.reading.encoding)
+            text, issues = decode_text(bytes_of(role.name, content), self.reading.encoding)
             manifest.remarks += issues.sentences(role.name)
-            if role.label is not None and lines.is_fasttext(lines.first_lines(text)):
+            examined = self.examined or lines.first_lines(text)
+            if role.label is not None and lines.is_fasttext(examined):
                 role = role._replace(label=None)  # its lines say more than its name
-            if suffix in TABLES:
+            if is_table(role.name):
                 table = parse_table(role.name, text)
             elif role.label is None:
-                table = lines.table(role.name, text)
+                table = lines.table(role.name, text, examined)
         if table is not None:
             tables.append(table)
             yield from read_records(table, TEXT_CELLS, self.reading.table, group_by, role.split)
@@ -114,7 +126,7 @@ class TextRows:
             yield from lines.plain(text, role.label, role.split)
         else:
             manifest.label_column = lines.LABELS
-            yield from lines.labelled(role.name, text, self.reading, role.split, manifest.remarks)
+            yield from lines.labelled(role.name, text, examined, self.reading, role.split, manifest.remarks)
 
     def contents(self, samples: Sequence[SampleInfo]) -> Iterator[tuple[int, Content]]:
         for index, sample in enumerate(samples):
@@ -122,6 +134,13 @@ class TextRows:
 
     def display_name(self, name: str) -> str:
         return self.files.display_name(name)
+
+
+def bytes_of(name: str, content: bytes) -> bytes:
+    """The content of a file, unpacked if it is compressed with gzip."""
+    result = unpacked(name, content)
+    assert isinstance(result, bytes)
+    return result
 
 
 def name_labels(samples: list[SampleInfo], names: Sequence[str]) -> list[SampleInfo]:

@@ -51,13 +51,15 @@ def load(spec: DataSpec, labels: list[str] | None = None, preprocessing: Preproc
         preprocessing = {name: entry[0].preprocessing[name] for name in PREPROCESSING}
         if len(options.scale.get("mean", ())) == len(preprocessing["mean"]):  # not if --colour differs from the model's
             preprocessing |= options.scale
+        preprocessing |= {"pattern": options.naming.pattern.text} if options.naming else {}
     return to_data(spec, labels, sources, entry, preprocessing, PICTURES, cache.remarks)
 
 
 def settings(size: Sequence[int] | None, colour: str, options: Options) -> tuple[object, ...]:
     """Everything besides the files that the arrays depend on."""
     table = (options.table.value, options.table.encoding)
-    return VERSION, PIL.__version__, *decoders(), size, colour, options.fit, table
+    pattern = (options.naming.pattern.text,) if options.naming else ()
+    return VERSION, PIL.__version__, *decoders(), size, colour, options.fit, table, *pattern
 
 
 def build_cache(

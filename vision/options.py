@@ -5,31 +5,35 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypedDict, TypeGuard
+from typing import Annotated, Any, Literal, NotRequired, TypedDict, TypeGuard
 
 from ..core.data import DataSpec, Preprocessing, Progress
 from ..core.options import cache_folder, choice, set_options
 from ..core.problem import USAGE, Problem, shortened
 from ..core.schema import Between, Length
 from ..core.sources.columns import TableOptions, table_options
+from ..core.sources.fields import Naming, Pattern
 
 FITS = ("crop", "stretch", "pad")
 COLOURS = ("auto", "grey", "rgb")
-NAMES = ("size", "colour", "fit", "mean", "std", "path_column", "encoding", "cache")
+NAMES = ("size", "colour", "fit", "mean", "std", "pattern", "path_column", "encoding", "cache")
 SIDES = range(1, 4097)  # pixels; a larger picture takes more than 50 MB
-
 
 Side = Annotated[int, Between(1, 4096)]
 
 
 class VisionPreprocessing(TypedDict):
-    """What a model of vision keeps: the form of its pictures, and the statistics of their channels where white is 1."""
+    """What a model of vision keeps: the form and the naming of its pictures, and the statistics of their channels.
+
+    White is 1.
+    """
 
     size: Annotated[list[Side], Length(2, 2)]
     colour: Literal["grey", "rgb"]
     fit: Literal["crop", "stretch", "pad"]
     mean: Annotated[list[float], Length(1, 3)]
     std: Annotated[list[float], Length(1, 3)]
+    pattern: NotRequired[str | None]
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,7 @@ class Options:
     fit: str
     table: TableOptions
     cache: Path
+    naming: Naming | None = None
     progress: Progress | None = None
     scale: Mapping[str, list[float]] = field(default_factory=dict)
 
@@ -52,16 +57,19 @@ def options_of(spec: DataSpec, preprocessing: Preprocessing | None) -> Options:
     """The options of a DataSpec; the `preprocessing` of a model overrides those of the form."""
     options = set_options(spec.options, NAMES, "vision")
     table, cache = table_options(spec, "path_column"), cache_folder(options)
+    pattern = options.get("pattern") or (preprocessing or {}).get("pattern")
+    naming = Naming(Pattern(str(pattern)), lenient="pattern" not in options) if pattern else None
     if preprocessing is not None:
         size = (int(preprocessing["size"][0]), int(preprocessing["size"][1]))
         colour, fit = str(preprocessing["colour"]), str(preprocessing["fit"])
-        return Options(size, colour, fit, table, cache, spec.progress)
+        return Options(size, colour, fit, table, cache, naming, spec.progress)
     return Options(
         side(options.get("size")),
         choice("colour", options.get("colour") or "auto", COLOURS),
         choice("fit", options.get("fit") or "crop", FITS),
         table,
         cache,
+        naming,
         spec.progress,
         channel_scale(options),
     )

@@ -27,7 +27,9 @@ PICTURES = Kind(
     "vision",
     "picture",
     SUFFIXES,
-    "a folder with one folder per class, a .zip or .tar of it, IDX files, CIFAR-10 batches or a .csv of path, label",
+    "a folder with one folder per class, a folder whose file names follow a --pattern, a .zip or .tar of either, "
+    "IDX files, CIFAR-10 batches, a .csv of path, label, or Parquet files with the pictures in them",
+    patterns=True,
     foreign=heif.SUFFIXES,  # not read everywhere
 )
 GREY = frozenset({"1", "L", "LA", "La", "I", "F", "I;16", "I;16L", "I;16B", "I;16N"})

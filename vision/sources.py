@@ -15,7 +15,7 @@ from ..core.sources.file_source import FileSource, open_files
 from ..core.sources.folder import FolderFiles
 from ..core.sources.manifest import AssignedSource, assigned_sources
 from ..core.sources.source import DataSource
-from ..core.sources.table import TABLES
+from ..core.sources.table import is_table
 from .batches import batches_among
 from .datasets import KNOWN, NAMES, Digits, data_set
 from .idx import IMAGES, idx_at
@@ -55,7 +55,7 @@ def open_folder(path: str, options: Options) -> DataSource:
     if any(IMAGES.fullmatch(name) for name in names) and (idx := idx_at(Path(path))):
         return idx
     files = FolderFiles(path)
-    return batches_among(files, names) or FileSource(files, PICTURES, options.table)
+    return batches_among(files, names) or FileSource(files, PICTURES, options.table, naming=options.naming)
 
 
 def open_file(path: str, options: Options) -> DataSource:
@@ -63,7 +63,7 @@ def open_file(path: str, options: Options) -> DataSource:
         raise Problem(f"{path} may not be read (permission denied)", DATA)
     if path.lower().endswith(ARCHIVES):
         return ArchiveSource(path, lambda files: open_archive(files, options))
-    if path.lower().endswith(TABLES):
+    if is_table(path):
         files, table = open_files(path)
         return FileSource(files, PICTURES, options.table, table)
     if idx := idx_at(Path(path)):
@@ -73,4 +73,4 @@ def open_file(path: str, options: Options) -> DataSource:
 
 
 def open_archive(files: ArchiveFiles, options: Options) -> DataSource:
-    return batches_among(files, files.names) or FileSource(files, PICTURES, options.table)
+    return batches_among(files, files.names) or FileSource(files, PICTURES, options.table, naming=options.naming)

@@ -22,6 +22,7 @@ from .manifest import (
     judge_targets,
     order_labels,
     select_known_labels,
+    table_hint,
 )
 from .parallel import Watched, in_parallel
 from .source import SampleInfo
@@ -108,7 +109,8 @@ def report(
     refusals = [*refusals, *refusal(lambda: require_few_bad(checked.bad, len(samples), spec.max_bad))]
     names = [checked_sample.sample.name for checked_sample in samples]
     if samples:
-        refusals += refusal(lambda: require_trainable(trained, manifest.targets, spec.data, kind, names))
+        hint = table_hint(manifest)
+        refusals += refusal(lambda: require_trainable(trained, manifest.targets, spec.data, kind, names, hint))
     return {
         "examples": len(samples),
         "task": manifest.task.name,

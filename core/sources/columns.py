@@ -18,7 +18,7 @@ from .content import SURROGATES, Kind, counted, holds_surrogates
 from .judge import LabelColumn, could_be_labels, indicator_columns, is_header, one_label
 from .label_spelling import merged_remarks
 from .source import normalize_label
-from .split_names import split_name
+from .split_names import SPLIT_PURPOSES, split_name
 from .table import EXAMINED, ColumnUse, Row, Table, empty, excerpt, excerpt_of
 
 LABEL_NAMES = (
@@ -29,6 +29,9 @@ PATH_NAMES = ("path", "file", "filename", "file_name", "filepath", "image", "aud
 SPLIT_COLUMNS = ("split", "part", "fold")
 START_NAMES = ("start", "begin", "onset", "from")  # seconds into the file if a row names a part of it
 END_NAMES = ("end", "stop", "offset", "to")
+BOOKKEEPING = frozenset(  # columns that Label Studio writes beside the data and the answers
+    {"id", "annotator", "annotation_id", "created_at", "updated_at", "lead_time", "agreement", "inner_id", "history"}
+)
 COMPARED = 2000  # rows, from all over a table, in which the labels of hundreds of classes recur
 LONGEST_NAME = 40  # characters: a longer cell is not the name of a column
 
@@ -115,13 +118,16 @@ class Record(NamedTuple):
     fields: Mapping[str, str] | None = None
 
 
-def paths_to(kind: Kind, spans: bool = False) -> CellKind:
-    """Cells that hold the paths of files of a kind, relative to the table."""
+def paths_to(kind: Kind, spans: bool = False, names_file: Callable[[str], bool] | None = None) -> CellKind:
+    """Cells that hold the paths of files of a kind, relative to the table, or what `names_file` knows as one's name."""
 
     def recognise(rows: Sequence[Sequence[str]], free: Sequence[int]) -> list[int]:
-        counts = {index: sum(kind.named(row[index].strip()) for row in rows) for index in free}
-        best = max(free, key=lambda index: (counts[index], -index))
-        return [best] if 2 * counts[best] >= len(rows) else []
+        for test in filter(None, (kind.named, names_file)):
+            counts = {index: sum(test(row[index].strip()) for row in rows) for index in free}
+            best = max(free, key=lambda index: (counts[index], -index))
+            if 2 * counts[best] >= len(rows):
+                return [best]
+        return []
 
     return CellKind("path", "--set path_column", PATH_NAMES, recognise, kind.named, has_fields=True, has_spans=spans)
 
@@ -136,7 +142,7 @@ def read_records(
     """The examples of a table; `split` is that of the file, if its name says so.
 
     Raises Problem if the columns cannot be found. Table.use says which columns were taken; further remarks are those of
-    the table.
+    the table. A test or validation split without any label, as benchmarks publish them, is left out with a remark.
     """
     head = list(islice(table.rows, EXAMINED))
     good = [row for row in head if isinstance(row, Row)]
@@ -149,13 +155,15 @@ def read_records(
         head += table.rows  # a table is often sorted by its labels: the first rows may hold one of them only
         good = spaced([row for row in head if isinstance(row, Row)])
     named = bool(options.labels)
-    if not named and len(table.classes) == 1 and first_of(LABEL_NAMES, lower(table.header or ())) is None:
-        options = replace(options, labels=(next(iter(table.classes)),))
+    if not named and first_of(LABEL_NAMES, lower(table.header or ())) is None and (label := only_label(table)):
+        options = replace(options, labels=(label,))
     columns = find_columns(good, table.header, cells, options, group_by, table.name)
     table.use = use_of(columns, cells, named)
     header = good[0] if table.header is None and columns.has_header else None
     spellings: dict[str, set[str]] = defaultdict(set)
     repeated = []
+    unlabelled: list[Bad] = []  # rows of a split until one with a label comes
+    is_labelled = False
     for row in chain(head, table.rows):
         if isinstance(row, Bad):
             yield row
@@ -165,15 +173,36 @@ def read_records(
             repeated.append(row.line)
         else:
             record = record_of(row, columns, cells, table.name, split, options.file_path)
-            if isinstance(record, Record) and len(columns.labels) == 1:
-                spellings[record.label].add(row.cells[columns.labels[0]])
+            if isinstance(record, Record):
+                if len(columns.labels) == 1:
+                    spellings[record.label].add(row.cells[columns.labels[0]])
+                is_labelled = True
+                yield from unlabelled
+                unlabelled = []
+            elif split in ("test", "valid") and not is_labelled and is_unlabelled(row, columns):
+                unlabelled.append(record)
+                continue
             yield record
     table.use.labels.update(spellings)
+    if unlabelled:
+        count, purpose = counted(len(unlabelled), "row"), SPLIT_PURPOSES[split or "test"]
+        table.remarks.append(f"{table.name}: left out, with {count} for {purpose}: none of them has a label")
     table.remarks += merged_remarks(spellings, table.name)
     if repeated:
         table.remarks.append(
             f"{table.name}: left out {len(repeated)} repeated header(s), the first in line {repeated[0]}"
         )
+
+
+def only_label(table: Table) -> str | None:
+    """The only column that the format of a table marks as labels: of named classes, or of answers to a question."""
+    marked = [*table.classes] or table.questions
+    return marked[0] if len(marked) == 1 else None
+
+
+def is_unlabelled(row: Row, columns: Columns) -> bool:
+    """Returns True for a row that has none of its labels."""
+    return len(row.cells) == columns.width and not any(row.cells[index].strip() for index in columns.labels)
 
 
 def names_labels(first: Sequence[str], options: TableOptions) -> bool:
@@ -277,7 +306,8 @@ def find_columns(
             "comma, tab, semicolon or bar",
             DATA,
         )
-    guesses = cells.guess_label and header is None  # formats with named columns leave nothing to guess
+    # Formats with named columns leave nothing to guess but the name of a question.
+    guesses = cells.guess_label and (header is None or bool(bookkeeping(lower(header))))
     body = [row.cells for row in rows if len(row.cells) == width]
     if header is None and (header := header_in(rows, width, cells, options)) is not None:
         body = body[1:]
@@ -301,7 +331,7 @@ def find_columns(
         known = [named_column(column, header, width, cells.option, name) for column in options.value]
     guessed = not labels and need_label and guesses
     if guessed:
-        guess = column_of_labels(body, exclude={split, group, *known})
+        guess = column_of_labels(body, exclude={split, group, *known, *bookkeeping(names)})
         if guess is None:
             raise no_labels(titles, name, cells)
         labels = [guess]
@@ -310,7 +340,7 @@ def find_columns(
     elif known:
         value = known if cells.multiple else known[:1]
     else:
-        free = [index for index in range(width) if index not in {*labels, split, group}] or [0]
+        free = [index for index in range(width) if index not in {*labels, split, group, *bookkeeping(names)}] or [0]
         value = cells.recognise(body, free) if guesses or not cells.guess_label else []
         guessed = guessed or guesses
         if not value and header is not None:
@@ -327,6 +357,13 @@ def find_columns(
     span = (start, end) if cells.has_spans and start is not None and end is not None else None
     spelled = tuple(cell.strip() for cell in header or ()) or tuple(str(number) for number in range(1, width + 1))
     return Columns(tuple(value), tuple(labels), split, group, span, titles, header is not None, guessed, spelled)
+
+
+def bookkeeping(names: Sequence[str]) -> set[int]:
+    """The columns of an export of Label Studio that are about the annotation; none in other tables."""
+    if not {"annotator", "annotation_id"} <= {*names}:
+        return set()
+    return {index for index, name in enumerate(names) if name in BOOKKEEPING}
 
 
 def label_indicators(

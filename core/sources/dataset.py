@@ -28,6 +28,7 @@ from .manifest import (
     pattern_hint,
     scan,
     select_known_labels,
+    table_hint,
     unknown_labels,
 )
 
@@ -52,7 +53,7 @@ def scan_usable(
     if labels is None:
         training = [sample.label for sample in manifest.samples if sample.split in (None, "train")]
         names = [sample.name for sample in manifest.samples]
-        require_trainable(training, manifest.targets, spec.data, kind, names)
+        require_trainable(training, manifest.targets, spec.data, kind, names, table_hint(manifest))
     assign_groups(manifest)
     return manifest
 
@@ -149,11 +150,16 @@ def require_trained_labels(index: Index, targets: TargetSpec, kind: Kind) -> Non
 
 
 def require_trainable(
-    texts: Sequence[str], targets: TargetSpec, location: str, kind: Kind, names: Sequence[str] = ()
+    texts: Sequence[str],
+    targets: TargetSpec,
+    location: str,
+    kind: Kind,
+    names: Sequence[str] = (),
+    hint: str = "",
 ) -> None:
     """Refuses data whose training targets, as texts, leave nothing to learn.
 
-    `names` of files may show how to part those of a single class.
+    `names` of files may show how to part those of a single class; `hint` says where else labels may stand.
     """
     if not texts:
         raise Problem(f"{location} holds no {kind.noun}s for training; expected {kind.expected}", DATA)
@@ -163,7 +169,7 @@ def require_trainable(
     if task.has_label_texts and len(set(texts)) < 2:
         raise Problem(
             f"{location} holds one class, {texts[0]} ({kind.counted(len(texts))}); expected two or more: "
-            f"give each class a folder (or a label) of its own{pattern_hint(names, kind)}",
+            f"give each class a folder (or a label) of its own{hint or pattern_hint(names, kind)}",
             DATA,
         )
 

@@ -62,6 +62,14 @@ class Pattern:
         return match.groupdict() if match else None
 
 
+@dataclass(frozen=True)
+class Naming:
+    """How files are named; `lenient` if the pattern comes from a model: then it is ignored where no name matches."""
+
+    pattern: Pattern
+    lenient: bool = False
+
+
 def pattern_for(names: Sequence[str]) -> tuple[str, list[str]] | None:
     """A --pattern that would part files by a field of their names, `0_george_12.wav`, and the labels it would give.
 

@@ -6,24 +6,29 @@ import os
 from collections import defaultdict
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import replace
+from functools import cached_property
 from itertools import islice
 from pathlib import Path, PurePosixPath
 
-from ..problem import Bad, Problem
+from ..problem import DATA, Bad, Problem
 from .archive import ENDINGS, ArchiveFiles
 from .columns import CellKind, TableOptions, announce, find_columns, paths_to, read_records
-from .content import Content, Kind, Unreadable
+from .content import Content, Kind, Unreadable, beginning, counted
+from .fields import Naming
 from .folder import FolderFiles
-from .layout import class_folders, visible
+from .layout import class_folders, split_of_top_folder, split_path, visible
 from .parquet import read_files
 from .read import content_bytes
-from .source import Files, SampleInfo, SourceManifest, natural
-from .split_names import split_in
-from .table import EXAMINED, PARQUET, TABLES, Row, Table, read_table
+from .source import Files, SampleInfo, SourceManifest, natural, normalize_label
+from .split_names import SPLIT_PURPOSES, split_in
+from .table import EXAMINED, PARQUET, Row, Table, holds_text, is_table, read_table
+
+MOST_TABLES = 5  # beside folders that are looked at, by their beginnings
+EXCERPT_SIZE = 1 << 20  # bytes
 
 
 class FileSource:
-    """Files of a kind in a folder or an archive, labelled by their folders or by a table.
+    """Files of a kind in a folder or an archive, labelled by their folders, by their names or by a table.
 
     A table in a folder must be named itself, as it may be about something else; the only table in an archive is used
     if its header names paths and labels. Parquet files with the examples in them are used wherever they lie, unless
@@ -38,10 +43,11 @@ class FileSource:
         table: str | None = None,
         names: Sequence[str] | None = None,
         spans: bool = False,
+        naming: Naming | None = None,
     ) -> None:
-        self.files, self.kind, self.table, self.names = files, kind, table, names
+        self.files, self.kind, self.table, self.names, self.naming = files, kind, table, names, naming
         self.options = options or TableOptions()
-        self.cells: CellKind = paths_to(kind, spans)
+        self.cells: CellKind = paths_to(kind, spans, lambda cell: self.by_name(cell) is not None)
         self.embedded: dict[str, str] = {}  # the column of encoded files, by the name of the table
 
     @property
@@ -62,7 +68,68 @@ class FileSource:
 
     def scan(self, group_by: str | None) -> SourceManifest:
         tables = self.tables()
-        return self.scan_tables(tables, group_by) if tables else class_folders(self.files, self.kind, self.names)
+        return self.scan_tables(tables, group_by) if tables else self.scan_names(group_by)
+
+    def scan_names(self, group_by: str | None) -> SourceManifest:
+        """The files whose names match the pattern if there is one, else those in class folders."""
+        if self.naming:
+            manifest = self.match_names(self.naming, group_by)
+            if manifest.samples or not self.naming.lenient:
+                return manifest
+        manifest = class_folders(self.files, self.kind, self.names)
+        manifest.tables = [] if self.names is not None else list(self.tables_of(manifest))
+        return manifest
+
+    def tables_of(self, manifest: SourceManifest) -> Iterator[str]:
+        """The tables beside folders that list the files in them, by their paths or names."""
+        names = [name for name in visible(self.files.names) if len(split_path(name)) == 1 and holds_text(name)]
+        if not manifest.samples or not isinstance(self.files, FolderFiles):
+            return
+        for name in sorted(names, key=natural)[:MOST_TABLES]:
+            try:
+                table = read_table(name, beginning(self.files.root / name, EXCERPT_SIZE), self.options.encoding)
+                rows = [row.cells for row in islice(table.rows, EXAMINED) if isinstance(row, Row)][:-1]
+            except (Problem, Unreadable):
+                continue
+            width = min(map(len, rows), default=0)
+            listed = [sum(self.locate(name, row[index]) is not None for row in rows) for index in range(width)]
+            if 2 * max(listed, default=0) >= max(1, len(rows)):
+                yield name
+
+    def match_names(self, naming: Naming, group_by: str | None) -> SourceManifest:
+        """The files whose names match the pattern; those whose names do not are bad."""
+        names = sorted(filter(self.is_example, visible(self.files.names)), key=natural)
+        split_of = split_of_top_folder(names)
+        manifest = SourceManifest([])
+        unlabelled: dict[str, list[str]] = defaultdict(list)
+        for name in names:
+            if (fields := naming.pattern.fields(name)) is None:
+                unlabelled[split_of.get(name, "train")].append(name)
+                continue
+            group = fields.get(group_by) if group_by else None
+            label = normalize_label(fields["label"])
+            manifest.samples.append(SampleInfo(name, label, split_of.get(name), group, None, fields))
+        manifest.grouped = any(sample.group for sample in manifest.samples)
+        labels = counted(len({sample.label for sample in manifest.samples}), "value")
+        manifest.remarks.append(f"label: the part {{label}} of file names, {labels}")
+        mismatch = f"match --pattern {naming.pattern.text}"
+        for split, files in unlabelled.items():
+            if split == "train" or any(sample.split == split for sample in manifest.samples):
+                manifest.bad += [Bad(name, f"does not {mismatch}") for name in files]
+            else:
+                count = self.kind.counted(len(files))
+                manifest.remarks.append(
+                    f"left out {count} for {SPLIT_PURPOSES[split]}, whose names do not {mismatch}: they have no label"
+                )
+        if names and not manifest.samples and not naming.lenient:
+            raise Problem(
+                f"no {self.kind.noun} in {self.location} matches --pattern {naming.pattern.text}: {names[0]}", DATA
+            )
+        return manifest
+
+    def is_example(self, name: str) -> bool:
+        """Returns True for a file of the kind."""
+        return self.kind.named(name)
 
     def tables(self) -> list[tuple[str, str | None]]:
         """The tables that list the examples, with the splits that their names stand for."""
@@ -82,7 +149,7 @@ class FileSource:
         """The only table in an archive, if its header names paths and labels."""
         if not isinstance(self.files, ArchiveFiles):
             return None
-        tables = [name for name in visible(self.files.names) if name.lower().endswith(TABLES)]
+        tables = [name for name in visible(self.files.names) if is_table(name)]
         if len(tables) != 1:
             return None
         try:
@@ -108,11 +175,14 @@ class FileSource:
         if table.embedded:
             self.embedded[name] = table.embedded
             options = replace(options, value=options.value or (table.embedded,))
+        elsewhere = 0
         for record in read_records(table, self.cells, options, group_by, split):
             if isinstance(record, Bad):
                 manifest.bad.append(record)
                 continue
-            path = f"{name}:{record.line}" if table.embedded else self.locate(name, record.value)
+            path = f"{name}:{record.line}" if table.embedded else self.at_path(name, record.value)
+            if path is None and (path := self.by_name(record.value)):
+                elsewhere += 1
             if path is None:
                 manifest.bad.append(Bad(f"{name}:{record.line}", f"names {record.value}, which does not exist"))
                 continue
@@ -120,6 +190,10 @@ class FileSource:
                 SampleInfo(path, record.label, record.split, record.group, record.span, record.fields)
             )
         manifest.remarks += table.remarks
+        if elsewhere:
+            manifest.remarks.append(
+                f"{name}: {self.kind.counted(elsewhere)} found by name in folders beside it, not where the table says"
+            )
         classes = table.classes.get(options.labels[0] if options.labels else "label") or next(
             iter(table.classes.values()), None
         )
@@ -132,11 +206,36 @@ class FileSource:
         return table if table in self.embedded else None
 
     def locate(self, table: str, path: str) -> str | None:
-        """The name of the file that a table means by a path, which is relative to the table; None if it is missing."""
+        """The name of the file that a table means by a path; None if it is missing."""
+        return self.at_path(table, path) or self.by_name(path)
+
+    def at_path(self, table: str, path: str) -> str | None:
+        """The name of the file at a path, which is relative to the table; None if there is none."""
         folder = PurePosixPath(table).parent
         joined = str(folder / path.replace("\\", "/"))
         names = (path, joined, f"./{joined}") if str(folder) == "." else (joined, f"./{joined}")
         return next((name for name in names if self.files.exists(name)), None)
+
+    def by_name(self, path: str) -> str | None:
+        """The only file in any folder with the name in a path, with or without its suffix: `images/10.jpg` for 10.
+
+        None if the user says how columns make a path.
+        """
+        if self.options.file_path is not None:
+            return None
+        name = PurePosixPath(path.replace("\\", "/")).name
+        matches = self.files_by_name.get(name, ())
+        return matches[0] if len(matches) == 1 else None
+
+    @cached_property
+    def files_by_name(self) -> dict[str, list[str]]:
+        """The files of the kind by their names, and by their names without suffixes."""
+        paths: dict[str, list[str]] = defaultdict(list)
+        for path in filter(self.is_example, visible(self.files.names)):
+            name = PurePosixPath(path.replace("\\", "/"))
+            for key in {name.name, name.stem}:
+                paths[key].append(path)
+        return paths
 
     def content_of(self, name: str) -> bytes | Path:
         """The bytes of one file, the path of a Parquet file. Raises Problem if it cannot be read."""

@@ -21,11 +21,12 @@ TOO_DEEP = "is nested too deep to be read: expected an object of texts and label
 
 def read(name: str, text: str) -> Table:
     """The objects as rows; the first ones decide the columns."""
-    objects = objects_in(name, text)
+    questions: dict[str, None] = {}
+    objects = objects_in(name, text, questions)
     first = list(islice(objects, EXAMINED))
     header = list(dict.fromkeys(field for _, fields in first if isinstance(fields, dict) for field in fields))
     rows = (row_of(name, line, fields, header) for line, fields in chain(first, objects))
-    return Table(name, rows, header or None)
+    return Table(name, rows, header or None, questions=[*questions])
 
 
 def row_of(name: str, line: int, fields: dict[str, Any] | Bad, header: list[str]) -> Row | Bad:
@@ -37,15 +38,18 @@ def row_of(name: str, line: int, fields: dict[str, Any] | Bad, header: list[str]
         return Bad(f"{name}:{line}", TOO_DEEP)
 
 
-def objects_in(name: str, text: str) -> Iterator[Numbered]:
-    """The objects of a text: one in each line, or all in one piece. Raises Problem for a piece that is not JSON."""
+def objects_in(name: str, text: str, questions: dict[str, None]) -> Iterator[Numbered]:
+    """The objects of a text: one in each line, or all in one piece; adds the questions of Label Studio's tasks.
+
+    Raises Problem for a piece that is not JSON.
+    """
     first, _, rest = text.strip().partition("\n")
     if not first.startswith(("[", "{")) or (rest and _parse(first) is not None):
-        return read_lines(name, text)
+        return read_lines(name, text, questions)
     if (value := _parse(text)) is not None:
-        return read_array(name, _choices_as_columns(_records(value)))
+        return read_array(name, _choices_as_columns(_records(value), questions))
     if first.startswith("{"):
-        return read_lines(name, text)  # which names the lines that are not JSON
+        return read_lines(name, text, questions)  # which names the lines that are not JSON
     raise Problem(f"{name} is not JSON, or nested too deep; expected an array of objects, or one in each line", DATA)
 
 
@@ -57,7 +61,7 @@ def _parse(text: str) -> Any:
         return None
 
 
-def read_lines(name: str, text: str) -> Iterator[Numbered]:
+def read_lines(name: str, text: str, questions: dict[str, None]) -> Iterator[Numbered]:
     """The object of each line that is not blank, with its number."""
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
@@ -72,7 +76,7 @@ def read_lines(name: str, text: str) -> Iterator[Numbered]:
             yield number, Bad(where, f"is not JSON ({error}): {excerpt(line)}")
             continue
         if isinstance(value, dict):
-            yield number, next(iter(_choices_as_columns([value])))
+            yield number, next(iter(_choices_as_columns([value], questions)))
         else:
             yield number, Bad(where, f"is {type(value).__name__}, not an object of fields: {excerpt(line)}")
 
@@ -106,13 +110,15 @@ def _records(value: Any) -> list[Any]:
     return [value]
 
 
-def _choices_as_columns(values: Iterable[Any]) -> Iterator[Any]:
+def _choices_as_columns(values: Iterable[Any], questions: dict[str, None]) -> Iterator[Any]:
     """The tasks of Label Studio as rows: their data, and a column for each question that was answered by choices."""
     for value in values:
         if not isinstance(value, dict):
             yield value
         elif isinstance(value.get("data"), dict) and isinstance(value.get("annotations"), list):
-            yield value["data"] | _answers(value["annotations"])
+            answers = _answers(value["annotations"])
+            questions |= dict.fromkeys(answers)
+            yield value["data"] | answers
         else:
             yield {name: _without_choices(item) for name, item in value.items()}
 

@@ -32,6 +32,12 @@ who when where is are was were in on at of for to with from by and but or if so 
 les un une je il et el los
 """
 FUNCTION_WORDS = frozenset(SENTENCE_STARTS.split())
+CONTAINER_NAMES = """
+image images img imgs picture pictures photo photos jpegimages pngimages jpg jpeg png frame frames
+label labels mask masks annotation annotations target targets groundtruth ground_truth gt segmentation segmentations
+segmentationclass segmentationobject audio audios wav wavs clip clips recording recordings sound sounds text texts txt
+"""
+CONTAINERS = frozenset(CONTAINER_NAMES.split())  # names of folders for what lies in them
 
 
 @dataclass(frozen=True)
@@ -201,8 +207,19 @@ def one_label(cell: str) -> str:
     return SEVERAL.join(str(value).strip() for value in values)
 
 
-def refuse_implausible(labels: Counter[str], column: LabelColumn | None, location: str, kind: Kind) -> None:
-    """Raises Problem for labels that are names of splits, lists, quantities, texts or the beginnings of sentences."""
+def refuse_implausible(
+    labels: Counter[str],
+    column: LabelColumn | None,
+    location: str,
+    kind: Kind,
+    hint: str = "",
+    tabulated: bool = False,
+) -> None:
+    """Raises Problem for labels that are names of splits, lists, quantities, texts or the beginnings of sentences.
+
+    `hint` says where else the labels may stand if folders are none; `tabulated` is True if a table beside the
+    folders lists their files.
+    """
     if len(labels) < 2 or (column is not None and column.confirmed):
         return
     place = column.title if column else "the folders"
@@ -210,7 +227,14 @@ def refuse_implausible(labels: Counter[str], column: LabelColumn | None, locatio
     if all(split_name(label) for label in labels):
         raise Problem(
             f"{location}: {place} would give the labels {listed(labels)}, which are names of splits; expected "
-            f"{kind.expected}",
+            f"{kind.expected}{hint}",
+            DATA,
+        )
+    containers = [label for label in labels if label.lower() in CONTAINERS] if column is None else []
+    if containers and (tabulated or len(containers) == len(labels)):
+        raise Problem(
+            f"{location}: the folders would give the labels {listed(labels)}; folders such as {containers[0]} "
+            f"name what lies in them, and no classes; expected {kind.expected}{hint}",
             DATA,
         )
     if several := lists_of_labels(labels):

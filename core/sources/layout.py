@@ -6,7 +6,7 @@ import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-from .content import Kind
+from .content import Kind, counted
 from .encodings import decode_surrogates
 from .label_spelling import merged_remarks
 from .source import (
@@ -19,7 +19,7 @@ from .source import (
     normalize_label,
     suffix_of,
 )
-from .split_names import split_folders, split_name
+from .split_names import SPLIT_PURPOSES, split_folders, split_in_words, split_name
 
 
 def class_folders(files: Files, kind: Kind, names: Sequence[str] | None = None) -> SourceManifest:
@@ -38,11 +38,28 @@ def class_folders(files: Files, kind: Kind, names: Sequence[str] | None = None) 
         else:
             ignored[suffix_of(name)] += 1
     manifest = SourceManifest(samples, list(files.bad), ignored, outside)
-    manifest.remarks += spelling_remarks(samples)
+    manifest.remarks += taken_remarks(samples) + spelling_remarks(samples)
     if by_programs:
         places = ", ".join(f"{count:,} in {folder}" for folder, count in by_programs.most_common())
         manifest.remarks.append(f"left out {kind.counted(by_programs.total())} that other programs wrote: {places}")
     return manifest
+
+
+def taken_remarks(samples: Sequence[SampleInfo]) -> list[str]:
+    """What the folders were taken for: `label: the names of the folders, 2 values; split: test_set/ for test`."""
+    if not samples:
+        return []
+    folders: dict[str, str] = {}
+    for sample in samples:
+        if sample.split:
+            parts = split_path(sample.name)[:-1]
+            folders |= {folder: sample.split for folder in parts[:-1] if split_in_words(folder) == sample.split}
+    labels = counted(len({sample.label for sample in samples}), "value")
+    folders_of = {split_path(sample.name)[:-1]: sample.label for sample in samples}
+    inner = [parts for parts, label in folders_of.items() if normalize_label(parts[-1]) != label]
+    below = f" (those of the {counted(len(inner), 'folder')} within them are not)" if inner else ""
+    splits = ", ".join(f"{folder}/ for {SPLIT_PURPOSES[folders[folder]]}" for folder in sorted(folders, key=natural))
+    return [f"label: the names of the folders, {labels}{below}" + (f"; split: {splits}" if splits else "")]
 
 
 def spelling_remarks(samples: Sequence[SampleInfo]) -> list[str]:
@@ -100,6 +117,17 @@ def label_by_folder(paths: Iterable[tuple[str, tuple[str, ...]]]) -> tuple[list[
         if folders and (split or not splits):
             samples.append(SampleInfo(name, normalize_label(folders[0]), split))
     return samples, len(inner) - len(samples)
+
+
+def split_of_top_folder(names: Sequence[str]) -> dict[str, str]:
+    """The split of each file that lies in a top folder such as train/ or test/, with no classes below it."""
+    paths = {name: split_path(name) for name in names}
+    depth = wrapper_depth(list(paths.values()))
+    top = {name: parts[depth] for name, parts in paths.items() if len(parts) > depth + 1}
+    splits = split_folders(set(top.values()))
+    if "train" not in splits.values():
+        return {}
+    return {name: splits[folder] for name, folder in top.items() if folder in splits}
 
 
 def wrapper_depth(paths: Sequence[tuple[str, ...]]) -> int:

@@ -18,6 +18,7 @@ from .content import Content, Kind, counted
 from .fields import pattern_for
 from .judge import LabelColumn, judged, refuse_implausible
 from .source import DataSource, SampleInfo, SourceManifest, natural
+from .split_names import split_in, split_name
 
 VALID = 0.10  # the share for validation of the examples that are not for the test
 VALID_ENOUGH = 2500  # examples: they resolve half a per cent; more would be lost to training
@@ -48,6 +49,7 @@ class Manifest:
     ignored: Counter[str] = field(default_factory=Counter)
     grouped: bool = False
     label_columns: list[LabelColumn | None] = field(default_factory=list)  # of each source
+    tables: Sequence[str] = ()  # beside the class folders of DATA, which list their files
     remarks: list[str] = field(default_factory=list)
     targets: TargetSpec = field(default_factory=TargetSpec)  # with their task, once `judge_targets` has decided it
 
@@ -107,6 +109,7 @@ def scan(sources: Sequence[AssignedSource], spec: DataSpec, kind: Kind) -> Manif
         manifest.label_order = manifest.label_order or listed.label_order
         manifest.grouped |= listed.grouped
         manifest.label_columns.append(listed.label_column)
+        manifest.tables = manifest.tables or (listed.tables if split is None else ())
         manifest.remarks += listed.remarks
         if listed.outside:
             manifest.remarks.append(f"left out {kind.counted(len(listed.outside))} outside any class folder")
@@ -135,6 +138,14 @@ def pattern_hint(names: Sequence[str], kind: Kind) -> str:
     text, labels = pattern
     more = ", …" if len(labels) > NAMED else ""
     return f"; if their names hold the label: --pattern '{text}' gives {', '.join(labels[:NAMED])}{more}"
+
+
+def table_hint(manifest: Manifest) -> str:
+    """The table beside class folders that lists their files, as the end of a message."""
+    if not manifest.tables:
+        return ""
+    name = next((name for name in manifest.tables if split_in(name)[0] == "train"), manifest.tables[0])
+    return f"; {name} lists these {manifest.kind.noun}s: name it as the data, {os.path.join(manifest.spec.data, name)}"
 
 
 def describe_ignored(endings: Counter[str], kind: Kind) -> str:
@@ -186,7 +197,9 @@ def judge_targets(manifest: Manifest, is_training: bool = True) -> None:
         name_labels(manifest)
     leave_out_refused(manifest)
     if is_training and spec.task is None and manifest.task is Classify:
-        refuse_implausible(labels, column, manifest.spec.data, manifest.kind)
+        names = [sample.name for sample in manifest.samples if split_name(sample.label) == "train"]
+        hint = pattern_hint(names, manifest.kind) + table_hint(manifest)
+        refuse_implausible(labels, column, manifest.spec.data, manifest.kind, hint, bool(manifest.tables))
 
 
 def name_labels(manifest: Manifest) -> None:

@@ -44,6 +44,7 @@ class SourceManifest:
     outside: Sequence[str] = ()  # files that lie in no class folder
     label_order: list[str] | None = None  # the labels in their official order, if there is one
     grouped: bool = False  # True if the samples carry a group
+    tables: Sequence[str] = ()  # beside class folders, which list their files
     label_column: LabelColumn | None = None  # where the labels stand, if not in names of folders or files
     remarks: list[str] = field(default_factory=list)
 

@@ -18,6 +18,7 @@ SPLIT_NAMES = {  # what folders, files and cells call the splits
     "test": "test",
     "testing": "test",
 }
+SPLIT_PURPOSES = {"train": "training", "valid": "validation", "test": "testing"}
 GENERIC = frozenset({"set", "split", "data", "dataset", "images", "pictures", "audio", "files", "folder", "examples"})
 SHARD = re.compile(r"[._-]\d+-of-\d+")  # train-00000-of-00002.parquet
 
@@ -26,6 +27,11 @@ def split_name(text: str) -> str | None:
     """The split that a name stands for by itself: "valid" for `val`, `Validation Set` or `val2017`; or None."""
     split, remainder = _split_and_remainder(text)
     return None if remainder else split
+
+
+def split_in_words(text: str) -> str | None:
+    """The split that one word of a name stands for: "train" for `seg_train`; None if there is none, or several."""
+    return _split_and_remainder(text)[0]
 
 
 def split_folders(names: Iterable[str]) -> dict[str, str]:
