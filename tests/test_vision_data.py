@@ -467,6 +467,16 @@ def test_a_model_gives_other_pictures_the_scale_of_its_channels(root: Path) -> N
     assert len(grey["mean"]) == 1 and grey["mean"] != scale["mean"][:1]
 
 
+def test_grey_pictures_for_a_model_of_colours_are_converted_and_named(tmp_path: Path) -> None:
+    scale = {"mean": [0.5] * 3, "std": [0.5] * 3}
+    preprocessing = {"size": [6, 6], "colour": "rgb", "fit": "crop", **scale}
+    remark = "the pictures are grey, the model takes colours: it gets them as three equal channels"
+    grey = loaded(photos.files(tmp_path / "grey", "a", "b", grey=True), **form(preprocessing))
+    assert remark in grey.remarks and (grey.train.inputs == grey.train.inputs[:, :1]).all()
+    colour = loaded(photos.files(tmp_path / "colour", "a", "b"), **form(preprocessing))
+    assert remark not in colour.remarks
+
+
 @pytest.mark.parametrize("scale", [{"mean": [0.5]}, {"mean": 0.5, "std": [1]}, {"mean": [0, 0], "std": [1]}])
 def test_a_scale_has_a_mean_and_a_std_for_each_channel(scale: dict[str, object], root: Path) -> None:
     assert "number for each channel" in refused(root, USAGE, **scale)

@@ -26,6 +26,7 @@ from .sources import open_sources
 
 VERSION = 2  # of decoding; a change makes all caches stale
 MAX_PIXELS = 50_000_000  # of a picture of a stranger: 150 MB decoded
+GREY_SAMPLE = 50  # pictures that show whether a set is grey
 PREPROCESSING = ("size", "colour", "fit", "mean", "std")  # the part of the index that a model keeps
 
 
@@ -52,7 +53,15 @@ def load(spec: DataSpec, labels: list[str] | None = None, preprocessing: Preproc
         if len(options.scale.get("mean", ())) == len(preprocessing["mean"]):  # not if --colour differs from the model's
             preprocessing |= options.scale
         preprocessing |= {"pattern": options.naming.pattern.text} if options.naming else {}
-    return to_data(spec, labels, sources, entry, preprocessing, PICTURES, cache.remarks)
+    data = to_data(spec, labels, sources, entry, preprocessing, PICTURES, cache.remarks)
+    if options.scale and are_grey(data.train.inputs[:GREY_SAMPLE]):
+        data.remarks.append("the pictures are grey, the model takes colours: it gets them as three equal channels")
+    return data
+
+
+def are_grey(pictures: Tensor) -> bool:
+    """Whether pictures (N, C, H, W) have several channels, and all are equal."""
+    return len(pictures) > 0 and pictures.shape[1] > 1 and bool((pictures == pictures[:, :1]).all())
 
 
 def settings(size: Sequence[int] | None, colour: str, options: Options) -> tuple[object, ...]:
