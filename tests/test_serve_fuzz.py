@@ -8,6 +8,7 @@ import re
 import socket
 import subprocess
 import sys
+import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -43,12 +44,15 @@ def world(tmp_path_factory):
         contents += [path.read_bytes() for path in sorted(data.rglob("*.*"))[:3]]
     os.environ.pop("NEOCOG_CACHE") if before is None else os.environ.update(NEOCOG_CACHE=before)
     command = [sys.executable, "-m", "neocog", "serve", *map(str, runs), "--port", "0", "--max-body", "0.2"]
-    process = subprocess.Popen([*command, "--timeout", "3"], stderr=subprocess.PIPE, text=True)
-    port = int(process.stderr.readline().split("127.0.0.1:")[1].split(";")[0])
-    yield port, contents
-    process.terminate()
-    _, log = process.communicate(timeout=60)
-    assert process.returncode == 0 and "Traceback" not in log, log
+    with open(folder / "log.txt", "w+", encoding="utf-8") as log:  # a pipe that is not read would fill up
+        process = subprocess.Popen([*command, "--timeout", "3"], stderr=log, text=True)
+        while "serving" not in (text := (folder / "log.txt").read_text(encoding="utf-8")):
+            assert process.poll() is None, text
+            time.sleep(0.1)
+        yield int(text.split("127.0.0.1:")[1].split(";")[0]), contents
+        process.terminate()
+        assert process.wait(60) == 0
+        assert "Traceback" not in (folder / "log.txt").read_text(encoding="utf-8")
 
 
 def mutated(content, rng):
@@ -117,7 +121,10 @@ def fuzz(world, seeds):
 
     def run(seed):
         content = request(contents, random.Random(seed))
-        return seed, content, answer(port, content)
+        try:
+            return seed, content, answer(port, content)
+        except TimeoutError:
+            raise AssertionError(f"the server does not answer {seed}: {content[:500]!r}") from None
 
     with ThreadPoolExecutor(8) as pool:
         for seed, content, reply in pool.map(run, seeds):

@@ -124,7 +124,7 @@ def run(app: Starlette, listener: socket.socket, seconds: float, started: Callab
     allow_files()
     config = uvicorn.Config(
         app,
-        log_level="warning",
+        log_level="error",  # a client that sends no HTTP is no event for the log
         access_log=False,
         server_header=False,
         lifespan="on",
