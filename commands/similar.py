@@ -156,9 +156,7 @@ def search(built: Index, extractor: Any, sources: Sequence[Any], top: int, probl
             readable.append((value, features))
     if not readable:
         return []
-    paths = [
-        absolute(value.path) if isinstance(value, FileInput) and not value.options else "" for value, _ in readable
-    ]
+    paths = [absolute(value.path) if isinstance(value, FileInput) else "" for value, _ in readable]
     return search_index(built, readable, top, paths)
 
 

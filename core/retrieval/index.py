@@ -22,6 +22,7 @@ from .search import Neighbours, nearest, normalized
 
 KEY = "neocog.index"  # of the JSON in the metadata of the file
 FORMAT = 1
+EQUAL = 1 - 1e-6  # the least cosine of equal features
 TEXTS = ("names", "labels", "splits")
 
 
@@ -177,7 +178,8 @@ class Result:
 def search(index: Index, queries: Sequence[tuple[Input, Tensor]], count: int, paths: Iterable[str]) -> list[Result]:
     """The `count` most similar rows for each query; a query that is itself in the collection is left out.
 
-    `paths` are the files of the queries, "" for one that is not a file.
+    `paths` are the files of the queries, "" for one that is not a file. A part of a file, such as a position of a game,
+    is left out if its name begins with that of the file and its features are equal.
     """
     neighbours = index.nearest(torch.stack([features for _, features in queries]), count + 1)
     results = []
@@ -187,7 +189,7 @@ def search(index: Index, queries: Sequence[tuple[Input, Tensor]], count: int, pa
         ranked = [
             (position, similarity)
             for position, similarity in zip(positions, similarities, strict=True)
-            if not path or absolute(index.names[position]) != path
+            if not is_query(index.names[position], similarity, query, path)
         ][:count]
         matches: list[Match] = [
             {
@@ -200,6 +202,15 @@ def search(index: Index, queries: Sequence[tuple[Input, Tensor]], count: int, pa
         ]
         results.append(Result(query, [position for position, _ in ranked], matches))
     return results
+
+
+def is_query(name: str, similarity: float, query: Input, path: str) -> bool:
+    """Whether a row of a collection is the query itself."""
+    if not path:
+        return False
+    if not query.options:
+        return absolute(name) == path
+    return similarity > EQUAL and absolute(name).startswith(f"{path}, ")
 
 
 def absolute(path: str) -> str:

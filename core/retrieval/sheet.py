@@ -133,7 +133,7 @@ def sheet_of(results: Sequence[Result], gallery: Gallery) -> Sheet:
             caption = [
                 f"{match['similarity']:.3f}",
                 shortened(match["label"]),
-                shortened(os.path.basename(match["input"])),
+                ending(os.path.basename(match["input"])),
             ]
             panels.append(_panel(gallery.row(position, match["input"]), "\n".join(filter(None, caption)), gallery))
         panels += [Panel(None)] * (longest - len(result.matches))
@@ -151,11 +151,17 @@ def _panel(shown: Shown, caption: str, gallery: Gallery) -> Panel:
 
 def name_of(query: Input) -> str:
     """A short name of a query."""
-    return shortened(os.path.basename(query.path) if isinstance(query, FileInput) else query.name)
+    return ending(os.path.basename(query.path)) if isinstance(query, FileInput) else shortened(query.name)
 
 
 def shortened(text: str, length: int = CAPTION) -> str:
     return excerpt(visible(text), length)
+
+
+def ending(text: str, length: int = CAPTION) -> str:
+    """The end of a name, where files of one folder and moves of one game differ."""
+    line = " ".join(visible(text).split())
+    return line if len(line) <= length else "…" + line[1 - length :]
 
 
 # --- a page ----------------------------------------------------------------------------------------------------------
