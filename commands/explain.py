@@ -35,6 +35,7 @@ def explain(
     label: Annotated[
         list[str] | None, flag("Explain this label; may be repeated.", default="the predicted label")
     ] = None,
+    head: Annotated[str | None, flag("Explain this head of a model with several.", default="all heads")] = None,
     layer: Annotated[
         list[str] | None,
         flag(
@@ -79,7 +80,7 @@ def explain(
     if not sources:
         raise Problem("the arguments name no input to explain", DATA)
     with progress("explaining", "maps", quiet) as bar:
-        explanations = list(explained.explain(loaded, sources, method, label or [], check, layers, bar))
+        explanations = list(explained.explain(loaded, sources, method, label or [], check, layers, bar, head))
     if json:
         output.document([explanation.to_dict() for explanation in explanations])
     else:

@@ -193,7 +193,7 @@ TEXT_COLUMN = Annotated[
 ]
 TASK = Annotated[
     str | None,
-    flag("classify (a label), multilabel (several labels) or regress (numbers).", "Targets", default="by the data"),
+    flag("classify (a label), multilabel (several), regress (numbers) or heads.", "Targets", default="by the data"),
 ]
 LABEL_COLUMN = Annotated[
     list[str] | None,

@@ -156,8 +156,9 @@ def explain(
     check: bool = False,
     layers: Sequence[Place] = (),
     progress: Progress | None = None,
+    head: str | None = None,
 ) -> Iterator[Explanation]:
-    """Explains every input by every method for every label, by default the predicted one.
+    """Explains every input by every method for every label, by default the predicted one, of one `head` or of all.
 
     `methods` is `saliency,occlusion` or `all`; `check` compares with random networks; `layers` are those that gradcam
     uses; `progress` is called with the number of maps computed. A long input is explained in the window with the
@@ -177,7 +178,8 @@ def explain(
         predictions = torch.from_numpy(feed.predict_proba(model, windows.examples(), trust.BATCH_SIZE))
         mean = predictions.mean(0)
         tensors: dict[int, Tensor] = {}  # by window: labels that share one share its inputs
-        for target in targets or model.task.default_outputs(mean):
+        defaults = model.task.default_outputs(mean) if head is None else model.task.outputs_of(head, mean)
+        for target in targets or defaults:
             values = [model.task.output_value(prediction, target) for prediction in predictions]
             index = max(range(len(values)), key=values.__getitem__)
             window = Window(index + 1, len(values), *windows.spans[index], windows.unit) if len(values) > 1 else None

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from ..problem import DATA, Problem
+from ..problem import DATA, USAGE, Problem
 from ..targets import TargetSpec
 from .content import Kind
 from .source import natural
@@ -118,7 +118,7 @@ def judged(
     names = column.names if column is not None else ()
     if targets.task == "multilabel" and len(names) < 2:
         targets = replace(targets, separator=targets.separator or separator_of(texts))
-    if targets.task is not None:
+    if targets.task not in (None, "heads"):
         return targets.resolved(targets.task, names), ""
     if column is None:
         return targets.resolved("classify", targets.columns), ""
@@ -130,20 +130,23 @@ def judged(
         task, remark = (task, "") if task is not None else task_of_cells(cells, part, location)
         remarks += [remark] * bool(remark)
         tasks.append(task)
+    if targets.task == "heads" and len(tasks) < 2:
+        raise Problem(f"{location}: heads are several columns of targets; name each with --label-column", USAGE)
     if len(tasks) == 1:
         if tasks == ["multilabel"]:
             targets = replace(targets, separator=targets.separator or separator_of(texts))
         return targets.resolved(tasks[0], targets.columns if tasks == ["classify"] else names), "; ".join(remarks)
-    if set(tasks) == {"regress"}:
+    if targets.task != "heads" and set(tasks) == {"regress"}:
         return targets.resolved("regress", names), "; ".join(remarks)
-    if set(tasks) == {"classify"} and all(set(cells_of(texts, index)) <= INDICATORS for index in range(len(names))):
+    if (
+        targets.task != "heads"
+        and set(tasks) == {"classify"}
+        and all(set(cells_of(texts, index)) <= INDICATORS for index in range(len(names)))
+    ):
         text = f"{column.title}: only 0 and 1, taken as multilabel; --task says something else"
         return targets.resolved("multilabel", names), text
-    raise Problem(
-        f"{location}: the label columns {', '.join(names)} are for {', '.join(tasks)}; expected one column, or several "
-        "columns of numbers",
-        DATA,
-    )
+    heads = [f"{name}:{task}" for name, task in zip(names, tasks, strict=True)]
+    return targets.resolved("heads", heads), "; ".join(remarks)
 
 
 def task_of_cells(cells: Counter[str], column: LabelColumn, location: str) -> tuple[str, str]:

@@ -8,13 +8,14 @@ from typing import Any
 from ..problem import DATA, USAGE, Problem, did_you_mean
 from ..schema import Mismatch
 from .classify import Classify
+from .heads import Heads
 from .multilabel import Multilabel
 from .regress import Regress
 from .task import Task
 
-__all__ = ["TASKS", "Classify", "Multilabel", "Regress", "Task", "task_class", "task_of"]
+__all__ = ["TASKS", "Classify", "Heads", "Multilabel", "Regress", "Task", "task_class", "task_of"]
 
-TASKS: dict[str, type[Task]] = {kind.name: kind for kind in (Classify, Multilabel, Regress)}
+TASKS: dict[str, type[Task]] = {kind.name: kind for kind in (Classify, Multilabel, Regress, Heads)}
 
 
 def task_class(name: str) -> type[Task]:

@@ -202,6 +202,10 @@ class Task(ABC):
     def default_outputs(self, prediction: Tensor) -> list[int]:
         """The indices of the labels that a prediction is explained for if the user names none."""
 
+    def outputs_of(self, head: str, prediction: Tensor) -> list[int]:
+        """`default_outputs` of one head. Raises Problem in a task without heads."""
+        raise Problem(f"--head is for models with several heads; this model's task is {self.name}", USAGE)
+
     def output_value(self, prediction: Tensor, index: int) -> float:
         """What the prediction says of one label: a probability, or the number itself."""
         return float(prediction[index])

@@ -1,0 +1,427 @@
+"""Heads: several targets of different kinds, each with a task of its head_values, over one network."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from math import isfinite, prod
+from typing import Any, ClassVar, NamedTuple, Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .. import bootstrap
+from ..data import Data, Examples
+from ..format import percent
+from ..optimise import Lbfgs
+from ..problem import DATA, USAGE, Problem, did_you_mean
+from ..targets import TargetSpec
+from .task import Chart, Criterion, Floats, Targets, Task
+
+SEPARATOR = ": "  # between the name of a head and a label in it
+STEPS = 100  # of L-BFGS, to the loss of the best constant answer
+
+
+class Head(NamedTuple):
+    """One head: its task, its outputs of the network and its columns of the targets."""
+
+    name: str
+    task: Task
+    outputs: slice
+    targets: slice
+
+
+@dataclass(frozen=True)
+class Heads(Task):
+    """Targets (N, W) float32 hold the targets of each head side by side, NaN for a missing one.
+
+    A prediction is the predictions of all heads in one row. The loss is the mean of the losses of the heads, each
+    relative to that of the best constant answer, so that heads of different kinds count alike.
+    """
+
+    heads: list[dict[str, Any]] = field(default_factory=list)  # name, task, labels, state, width and constant loss
+
+    name: ClassVar[str] = "heads"
+    criterion: ClassVar[Criterion] = Criterion("loss", "loss relative to a constant answer")
+    charts: ClassVar[tuple[Chart, ...]] = (Chart("loss", "Loss relative to a constant answer"),)
+    template: ClassVar[str] = "heads.html"
+    has_label_texts: ClassVar[bool] = False
+
+    # --- texts of targets
+
+    @classmethod
+    def refusal(cls, text: str, spec: TargetSpec) -> str:
+        for index, (task, part) in enumerate(parts_of(spec)):
+            if (cell := spec.cells(text)[index]) and (reason := task.refusal(cell, part)):
+                return f"{reason} (in the column {spec.column_names[index]})"
+        return ""
+
+    @classmethod
+    def labels_in(cls, text: str, spec: TargetSpec) -> list[str]:
+        cells = spec.cells(text)
+        return [
+            f"{part.column_names[0]}{SEPARATOR}{label}"
+            for cell, (task, part) in zip(cells, parts_of(spec), strict=True)
+            if cell
+            for label in task.labels_in(cell, part)
+        ]
+
+    @classmethod
+    def untrainable(cls, texts: Collection[str], spec: TargetSpec) -> str:
+        for index, (task, part) in enumerate(parts_of(spec)):
+            cells = [cell for text in texts if (cell := spec.cells(text)[index])]
+            name = part.column_names[0]
+            if not cells:
+                return f"no training example has a {name}; leave its column out"
+            if task.has_label_texts and len(set(cells)) < 2:
+                return f"all training examples have the same {name}, {cells[0]}; expected two or more classes"
+            if reason := task.untrainable(cells, part):
+                return reason
+        return ""
+
+    @classmethod
+    def strata(cls, texts: Sequence[str], spec: TargetSpec) -> list[str]:
+        """The classes of the first head."""
+        task, part = parts_of(spec)[0]
+        return task.strata([spec.cells(text)[0] for text in texts], part)
+
+    @classmethod
+    def findings(cls, texts: Mapping[str, int], spec: TargetSpec) -> dict[str, Any]:
+        heads = {}
+        for index, (task, part) in enumerate(parts_of(spec)):
+            cells: Counter[str] = Counter()
+            for text, count in texts.items():
+                cells[spec.cells(text)[index]] += count
+            missing = cells.pop("", 0)
+            heads[part.column_names[0]] = {"task": task.name, "missing": missing, **task.findings(cells, part)}
+        return {"heads": heads}
+
+    # --- targets and state
+
+    @classmethod
+    def from_data(cls, data: Data) -> Self:
+        spec = data.target_spec
+        texts = [data.labels[index] for index in data.train.targets.tolist()]
+        if reason := cls.untrainable(texts, spec):
+            raise Problem(reason, DATA)
+        heads = []
+        for index, (kind, part) in enumerate(parts_of(spec)):
+            cells = [cell for text in texts if (cell := spec.cells(text)[index])]
+            head_data = data_of_cells(cells, part)
+            task = kind.from_data(head_data)
+            encoded = task.encode(head_data).train.targets
+            heads.append(
+                {
+                    **{"name": part.column_names[0], "task": task.name, "labels": task.labels, "state": task.state()},
+                    **{"width": prod(encoded.shape[1:]), "constant_loss": constant_loss(task, encoded)},
+                }
+            )
+        return cls(flat_labels(heads), heads)
+
+    def encode(self, data: Data) -> Data:
+        spec = data.target_spec
+        if list(spec.column_names) != [head.name for head in self.parts]:
+            names = ", ".join(head.name for head in self.parts)
+            raise Problem(f"the model has the heads {names}; name their columns with --label-column", DATA)
+        table = torch.full((len(data.labels), self.width), float("nan"))
+        for index, (head, (_, part)) in enumerate(zip(self.parts, parts_of(spec), strict=True)):
+            cells = [spec.cells(text)[index] for text in data.labels]
+            known = [row for row, cell in enumerate(cells) if cell]
+            if known:
+                table[known, head.targets] = packed(head.task, [cells[row] for row in known], part)
+        return data.with_targets(table, self.labels)
+
+    @property
+    def known_labels(self) -> list[str]:
+        return [f"{head.name}{SEPARATOR}{label}" for head in self.parts for label in head.task.known_labels]
+
+    def state(self) -> dict[str, Any]:
+        return {"heads": self.heads}
+
+    @classmethod
+    def from_state(cls, labels: list[str], state: Mapping[str, Any]) -> Self:
+        task = cls(labels, **state)
+        try:
+            complete = len(task.parts) > 0 and flat_labels(task.heads) == labels
+            losses = [head["constant_loss"] for head in task.heads]
+        except (KeyError, AttributeError, Problem) as error:
+            raise TypeError(f"its heads are damaged ({error})") from None
+        if not complete or not all(isinstance(loss, float) and isfinite(loss) and loss > 0 for loss in losses):
+            raise TypeError("its heads do not have these labels")
+        return task
+
+    @cached_property
+    def parts(self) -> list[Head]:
+        from . import task_of
+
+        parts, output, target = [], 0, 0
+        for head in self.heads:
+            task = task_of(head["task"], head["labels"], head["state"])
+            end, after = output + len(head["labels"]), target + head["width"]
+            parts.append(Head(head["name"], task, slice(output, end), slice(target, after)))
+            output, target = end, after
+        return parts
+
+    @property
+    def width(self) -> int:
+        return int(self.parts[-1].targets.stop)
+
+    @property
+    def constant_losses(self) -> list[float]:
+        """The loss of the best constant answer of each head."""
+        return [head["constant_loss"] for head in self.heads]
+
+    def with_tasks(self, tasks: Sequence[Task]) -> Self:
+        """The heads with tasks whose state was changed."""
+        heads = [{**head, "state": task.state()} for head, task in zip(self.heads, tasks, strict=True)]
+        return replace(self, heads=heads)
+
+    # --- training
+
+    def loss(self, logits: Tensor, targets: Tensor, smoothing: float = 0.0) -> Tensor:
+        losses = []
+        for head, constant in zip(self.parts, self.constant_losses, strict=True):
+            known = ~targets[:, head.targets.start].isnan()
+            if bool(known.any()):
+                head_targets = unpacked(head.task, targets[known, head.targets])
+                losses.append(head.task.loss(logits[known, head.outputs], head_targets, smoothing) / constant)
+        return torch.stack(losses).sum() / len(self.parts) if losses else logits.sum() * 0
+
+    # --- predictions
+
+    def link(self, logits: Tensor) -> Tensor:
+        return torch.cat([head.task.link(logits[:, head.outputs]) for head in self.parts], 1)
+
+    def relative_losses(self, predictions: Floats, targets: Targets, smoothing: float = 0.0) -> Floats:
+        """(N, H) the loss of each head relative to that of its constant answer, NaN for a missing target."""
+        losses = np.full((len(targets), len(self.parts)), np.nan)
+        for index, (head, constant) in enumerate(zip(self.parts, self.constant_losses, strict=True)):
+            known = ~np.isnan(targets[:, head.targets.start])
+            if known.any():
+                head_targets = unpacked(head.task, torch.from_numpy(targets[known, head.targets])).numpy()
+                head_values = head.task.example_losses(predictions[known, head.outputs], head_targets, smoothing)
+                losses[known, index] = head_values / constant
+        return losses
+
+    def example_losses(self, predictions: Floats, targets: Targets, smoothing: float = 0.0) -> Floats:
+        mean: Floats = np.nanmean(self.relative_losses(predictions, targets, smoothing), 1)
+        return mean
+
+    def epoch_metrics(self, predictions: Floats, targets: Targets) -> dict[str, float]:
+        losses = self.relative_losses(predictions, targets)
+        named = {f"loss of {head.name}": float(value) for head, value in zip(self.parts, _means(losses), strict=True)}
+        return {"loss": float(self.example_losses(predictions, targets).mean()), **named}
+
+    def metrics(self, predictions: Floats, targets: Targets) -> dict[str, Any]:
+        losses = self.relative_losses(predictions, targets)
+        known = ~np.isnan(losses)
+        filled = np.where(known, losses, 0.0)
+
+        def statistic(weights: Floats) -> Floats:
+            with np.errstate(invalid="ignore", divide="ignore"):
+                shares: Floats = 1 - np.mean((weights @ filled) / (weights @ known), 1)
+            return shares
+
+        heads = {}
+        for index, head in enumerate(self.parts):
+            rows = known[:, index]
+            if not rows.any():
+                continue
+            head_targets = unpacked(head.task, torch.from_numpy(targets[rows, head.targets])).numpy()
+            heads[head.name] = {
+                "task": head.task.name,
+                "improvement": 1 - float(losses[rows, index].mean()),
+                **head.task.metrics(predictions[rows, head.outputs], head_targets),
+            }
+        value = float(np.mean([row["improvement"] for row in heads.values()]))
+        interval = bootstrap.interval(statistic, len(targets))
+        extent = interval.tolist() if np.isfinite(interval).all() else None
+        return {"metric": "improvement", "value": value, "interval": extent, "examples": len(targets), "heads": heads}
+
+    def calibrated(self, predictions: Floats, targets: Targets) -> Self:
+        tasks = []
+        for head in self.parts:
+            rows = ~np.isnan(targets[:, head.targets.start])
+            head_targets = unpacked(head.task, torch.from_numpy(targets[rows, head.targets])).numpy()
+            head_values = predictions[rows, head.outputs]
+            tasks.append(head.task.calibrated(head_values, head_targets) if rows.any() else head.task)
+        return self.with_tasks(tasks)
+
+    @property
+    def calibration_remarks(self) -> list[str]:
+        return [f"{head.name}: {remark}" for head in self.parts for remark in head.task.calibration_remarks]
+
+    def rows(self, predictions: Tensor, top: int) -> list[dict[str, Any]]:
+        columns = {head.name: head.task.rows(predictions[:, head.outputs], top) for head in self.parts}
+        return [{"heads": {name: rows[index] for name, rows in columns.items()}} for index in range(len(predictions))]
+
+    def default_outputs(self, prediction: Tensor) -> list[int]:
+        return [output for head in self.parts for output in self.outputs_of(head.name, prediction)]
+
+    def outputs_of(self, name: str, prediction: Tensor) -> list[int]:
+        head = self.head(name)
+        head_values = head.task.default_outputs(prediction[head.outputs])
+        return [head.outputs.start + output for output in head_values]
+
+    def head(self, name: str) -> Head:
+        """A head by its name. Raises Problem for an unknown one."""
+        names = {head.name: head for head in self.parts}
+        if name not in names:
+            raise Problem(f"{name} is not a head{did_you_mean(name, names)}; the heads are {', '.join(names)}", USAGE)
+        return names[name]
+
+    # --- words
+
+    @property
+    def outputs_text(self) -> str:
+        return "heads " + "; ".join(f"{head.name} ({head.task.outputs_text})" for head in self.parts)
+
+    def headline(self, metrics: Mapping[str, Any]) -> str:
+        low, high = metrics["interval"] or (None, None)
+        text = (
+            f"mean improvement over a constant answer {percent(metrics['value'])} ({percent(low)} to {percent(high)})"
+        )
+        named = metrics.get("heads", {})
+        return "; ".join(
+            [
+                text,
+                *(f"{head.name}: {head.task.headline(named[head.name])}" for head in self.parts if head.name in named),
+            ]
+        )
+
+    def epoch_text(self, train: Mapping[str, float], valid: Mapping[str, float]) -> str:
+        text = f"loss {train['loss']:.4f}"
+        if valid:
+            named = "  ".join(f"{head.name} {valid[f'loss of {head.name}']:.3f}" for head in self.parts)
+            text += f"  val_loss {valid['loss']:.4f}  {named}"
+        return text
+
+    def row_text(self, row: Mapping[str, Any]) -> str:
+        return "; ".join(f"{head.name}: {head.task.row_text(row['heads'][head.name])}" for head in self.parts)
+
+    def details(self, metrics: Mapping[str, Any]) -> list[tuple[str, str]]:
+        low, high = metrics["interval"] or (None, None)
+        lines = [("improvement", f"{percent(metrics['value'])}  (95% interval {percent(low)} to {percent(high)})")]
+        for head in self.parts:
+            if named := metrics["heads"].get(head.name):
+                share = percent(named["improvement"])
+                lines.append((head.name, f"{named['examples']:,} examples, improvement {share}"))
+                lines += [(f"  {title}", text) for title, text in head.task.details(named)]
+        return lines
+
+    def csv_columns(self) -> list[str]:
+        return [f"{head.name} {column}" for head in self.parts for column in head.task.csv_columns()]
+
+    def csv_cells(self, row: Mapping[str, Any]) -> list[str]:
+        return [cell for head in self.parts for cell in head.task.csv_cells(row["heads"][head.name])]
+
+    def report(self, metrics: Mapping[str, Any]) -> dict[str, Any]:
+        return {
+            "heads": [
+                {
+                    "name": head.name,
+                    "task": head.task.name,
+                    "headline": head.task.headline(head_values),
+                    "examples": head_values["examples"],
+                    "improvement": head_values["improvement"],
+                    "details": head.task.details(head_values),
+                    "table": head.task.table(head_values),
+                }
+                for head in self.parts
+                if (head_values := metrics["heads"].get(head.name))
+            ]
+        }
+
+    def mistakes(self, predictions: Floats, targets: Targets, count: int) -> list[tuple[int, dict[str, Any]]]:
+        """The highest losses first."""
+        order = np.argsort(-self.example_losses(predictions, targets), kind="stable")[:count]
+        texts = [self.row_text(row) for row in self.rows(torch.from_numpy(predictions[order]), 1)]
+        return [
+            (index, {"label": self.target_text(torch.from_numpy(targets[index])), "predicted": text, "note": ""})
+            for index, text in zip(order.tolist(), texts, strict=True)
+        ]
+
+    def target_text(self, target: Tensor) -> str:
+        texts = []
+        for head in self.parts:
+            head_values = target[head.targets]
+            if not bool(head_values[0].isnan()):
+                texts.append(f"{head.name}: {head.task.target_text(unpacked(head.task, head_values[None])[0])}")
+        return "; ".join(texts)
+
+    def brief(self, metrics: Mapping[str, Any]) -> dict[str, Any]:
+        return super().brief(metrics) | {
+            "heads": {
+                head.name: head.task.brief(metrics["heads"][head.name])
+                for head in self.parts
+                if head.name in metrics["heads"]
+            }
+        }
+
+
+def parts_of(spec: TargetSpec) -> list[tuple[type[Task], TargetSpec]]:
+    """The task of each column, and the targets with that column alone."""
+    from . import Classify, task_class
+
+    return [
+        (task_class(column.task or Classify.name), replace(spec, task=column.task, columns=(column.name,)))
+        for column in spec.parsed
+    ]
+
+
+def flat_labels(heads: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A name for each output: `type: shirt`, and the name of the head for its only number."""
+    labels: list[str] = []
+    for head in heads:
+        names = [f"{head['name']}{SEPARATOR}{label}" for label in head["labels"]]
+        labels += [head["name"]] if head["labels"] == [head["name"]] else names
+    return labels
+
+
+def data_of_cells(cells: Sequence[str], spec: TargetSpec) -> Data:
+    """Data whose training targets are cells; their inputs are empty."""
+    from ..sources.source import natural
+
+    labels = sorted(set(cells), key=natural)
+    index_of = {label: index for index, label in enumerate(labels)}
+    targets = torch.tensor([index_of[cell] for cell in cells])
+    train = Examples(torch.zeros(len(cells), 0), targets, [""] * len(cells))
+    empty = Examples(torch.zeros(0, 0), targets[:0], [])
+    return Data(train, empty, empty, labels, {}, target_spec=spec)
+
+
+def packed(task: Task, cells: Sequence[str], spec: TargetSpec) -> Tensor:
+    """(N, W) float32: the targets of a head. A label that its task does not know is missing."""
+    if task.has_label_texts:
+        index_of = {label: float(index) for index, label in enumerate(task.labels)}
+        return torch.tensor([[index_of.get(cell, float("nan"))] for cell in cells])
+    return task.encode(data_of_cells(cells, spec)).train.targets.reshape(len(cells), -1).float()
+
+
+def unpacked(task: Task, targets: Tensor) -> Tensor:
+    """The targets of a head as its task takes them."""
+    return targets[:, 0].long() if task.has_label_texts else targets
+
+
+def constant_loss(task: Task, targets: Tensor) -> float:
+    """The mean loss of the best answer that is the same for all examples."""
+    logits = torch.zeros(1, len(task.labels), requires_grad=True)
+    solver = Lbfgs([logits], max_iter=STEPS, line_search_fn="strong_wolfe")
+
+    def loss() -> Tensor:
+        solver.zero_grad()
+        value = task.loss(logits.expand(len(targets), -1), targets)
+        value.backward()
+        return value
+
+    solver.step(loss)
+    return max(1e-6, float(task.loss(logits.detach().expand(len(targets), -1), targets)))
+
+
+def _means(losses: Floats) -> list[float]:
+    return [
+        float(column[~np.isnan(column)].mean()) if (~np.isnan(column)).any() else float("nan") for column in losses.T
+    ]
