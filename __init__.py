@@ -96,8 +96,8 @@ def train(
     `weights` is a pretrained model; without a recipe or a network, its network is trained further. `keep` ("all", "12")
     keeps its first layers and gives it a new head, `freeze` freezes them.
     `settings` are those of core/settings.py (epochs, batch, lr, …), `options` those of the domain (size, colour, …).
-    `task` is classify, multilabel, regress or heads, by default what the targets show; `label_columns` name their columns in a
-    table, "price" or "price:regress".
+    `task` is classify, multilabel, regress or heads, by default what the targets show; `label_columns` name their
+    columns in a table, "price" or "price:regress".
     `callback` is called with every event of core/fit.py; if it returns True, the training stops after the step, and
     the model is that of the kept epoch. `listeners` are called with every event as well, and may return further events.
     Raises Problem if the training is stopped before the first epoch has ended.

@@ -66,7 +66,7 @@ def test_the_loss_is_that_of_each_head_where_it_has_a_target_relative_to_a_const
 
 
 def test_a_batch_without_any_target_has_a_loss_of_zero():
-    task, targets = made()
+    task, _ = made()
     logits = torch.zeros(2, 6, requires_grad=True)
     loss = task.loss(logits, torch.full((2, 4), float("nan")))
     loss.backward()
