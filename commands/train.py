@@ -21,6 +21,7 @@ from . import output, parsing
 if TYPE_CHECKING:
     from ..core.domain import Domain
     from ..core.fit import Event
+    from ..core.model_source import ModelSource
     from ..core.plan import Plan
     from ..core.run import RunFolder
 
@@ -411,8 +412,16 @@ def _go_on(run: Path, domain: Domain, changes: dict[str, Any], tensorboard: bool
     with devices.world(where) as world, progress("reading", "files", quiet or world.rank > 0) as reading:
         folder = runs.RunFolder(run, resumed=True)
         with _listeners(folder, reading, tensorboard, quiet) as listeners:
-            runs.resume(folder, domain, changes, listeners, world, reading)
+            runs.resume(folder, domain, changes, listeners, world, reading, named_model)
         return folder
+
+
+def named_model(text: str) -> ModelSource:
+    """The model that a settings.toml names; a file need not be there any more, since a state holds its weights."""
+    from .. import PRETRAINED, find
+    from ..core.model_source import ModelSource
+
+    return find(text) if text in PRETRAINED else ModelSource(text)
 
 
 def _summary(path: Path) -> Any:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
@@ -42,6 +42,7 @@ from .fit import (
     task_of_data,
 )
 from .fit import run as deliver
+from .model_source import ModelSource
 from .plan import Plan, plan_from, read_settings
 from .problem import DATA, USAGE, Problem, shortened, unusable
 from .schema import Between
@@ -245,13 +246,15 @@ def resume(
     listeners: Sequence[Listener],
     world: devices.World,
     progress: Progress | None = None,
+    find: Callable[[str], ModelSource] = ModelSource,
 ) -> RunFolder:
     """Continues a run from its state, with `changes` (epochs, device) to its settings.
 
-    Raises Problem if the data are no longer those that the run began with.
+    `find` gives the model that its initial weights name, which a run without a state begins with again. Raises Problem
+    if the data are no longer those that the run began with.
     """
     file = run.folder / "settings.toml"
-    plan = plan_from(read_settings(file), domain, changes, file=file)
+    plan = plan_from(read_settings(file), domain, changes, find, file=file)
     device = devices.choose(plan.settings.device)
     try:
         with unusable(file):

@@ -7,6 +7,7 @@ import neocog
 import pytest
 import torch
 import toy
+from neocog.commands.train import named_model
 from neocog.core import checkpoint, transfer
 from neocog.core.checkpoint import Card
 from neocog.core.constants import NetworkConstants
@@ -236,3 +237,16 @@ def test_a_run_is_resumed_without_its_pretrained_model(tmp_path):
     listener = lambda event: epochs.append(event.epoch.epoch) if isinstance(event, EpochEnded) else None  # noqa: E731
     resume(RunFolder(tmp_path / "run", resumed=True), toy.DOMAIN, {"epochs": 2}, [listener], world)
     assert epochs == [2]
+
+
+def test_a_run_without_a_state_begins_again_from_its_named_model(tmp_path):
+    """Stopped before its first save; a file that it began from may be gone, a model by name is found."""
+    plan = Plan.of(toy.DOMAIN, DataSpec("files"), weights=ModelSource(str(saved(tmp_path / "m.safetensors"))))
+    run = RunFolder(tmp_path / "run")
+    train(replace(plan, settings=replace(plan.settings, epochs=1)), run, [], toy.World(), torch.device("cpu"))
+    (tmp_path / "run/state.safetensors").unlink()
+    asked = []
+    find = lambda text: asked.append(text) or ModelSource(text)  # noqa: E731
+    resume(RunFolder(tmp_path / "run", resumed=True), toy.DOMAIN, {}, [], toy.World(), find=find)
+    assert asked == [str(tmp_path / "m.safetensors")]
+    assert named_model("efficientnet-lite0").named is not None and named_model("gone.safetensors").named is None
