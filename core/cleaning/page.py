@@ -83,7 +83,7 @@ def texts_of(cleaning: Cleaning, domain: Domain) -> dict[str, str]:
     indices = {suspect.index for suspect in cleaning.suspects} | set(cleaning.outliers)
     indices |= {cleaning.superfluous(pair) for pair in cleaning.duplicates}
     names = {index: cleaning.examples.names[index] for index in indices}
-    return {name: excerpt(gallery.row(index, name).text or "", 60) for index, name in names.items()}
+    return {name: excerpt(gallery.row(index, name).text or "", 40) for index, name in names.items()}
 
 
 def short_name(name: str, data: str) -> str:
