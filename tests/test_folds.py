@@ -146,3 +146,8 @@ def test_unusable_tables_are_refused(tmp_path, lines, message):
         names_of(folder, table(tmp_path / "x.csv", *lines))
     with pytest.raises(Problem, match=r"y\.csv does not exist"):
         names_of(folder, str(tmp_path / "y.csv"))
+
+
+def test_moves_of_games_are_not_left_out_one_by_one(tmp_path):
+    with pytest.raises(Problem, match="moves of games cannot be left out one by one; leave --exclude out"):
+        domain_of("go").load(DataSpec(str(tmp_path), exclude=table(tmp_path / "x.csv", "file", "a.sgf")), None, None)
