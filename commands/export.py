@@ -104,9 +104,9 @@ def print_int8(results: dict[str, Any]) -> None:
     """Size, first metric and speed before and after quantisation."""
     for title in ("float32", "int8"):
         judged = results[title]
-        low, high = judged["interval"]
+        interval = judged["interval"]
+        extent = f" ({interval[0]:.4f} to {interval[1]:.4f})" if interval else ""
         output.line(
-            f"{title:<19} {judged['bytes']:,} bytes, {judged['metric']} {judged['value']:.4f} "
-            f"({low:.4f} to {high:.4f}) on {judged['examples']:,} test examples, "
-            f"{judged['examples_per_cpu_second']:,} per CPU second"
+            f"{title:<19} {judged['bytes']:,} bytes, {judged['metric']} {judged['value']:.4f}{extent} on "
+            f"{judged['examples']:,} test examples, {judged['examples_per_cpu_second']:,} per CPU second"
         )

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import neocog
@@ -15,6 +16,7 @@ from neocog.core.data import DataSpec
 from neocog.core.export import exported, parity
 from neocog.core.export.capability import Exportable
 from neocog.core.export.runtime import run_onnx, run_pt2
+from neocog.core.model import Model
 from neocog.core.problem import DATA, FAILED, USAGE, Problem
 from test_contract import MADE, SMALL
 
@@ -150,6 +152,35 @@ def test_int8_is_smaller_and_judged_on_the_test_split(world, command, tmp_path):
     with model.inference():
         expected = model.task.link(model.logits(plain))
     assert (run_onnx((tmp_path / "x.onnx").read_bytes())(plain) - expected).abs().max() < 0.1
+
+
+TASK_STATES = {
+    "classify": {"temperature": 2.5},
+    "multilabel": {"thresholds": [0.2, 0.5, 0.8]},
+    "regress": {"means": [250_000.0, 0.0, -3.0], "stds": [90_000.0, 1e-3, 2.0]},
+}
+
+
+@pytest.mark.parametrize("task", TASK_STATES)
+def test_predictions_of_every_task_are_those_of_its_link(task, world):
+    card = neocog.load(str(world("vision")[1]), "cpu").card
+    weights = neocog.load(str(world("vision")[1]), "cpu").words.state_dict()
+    labels = ["a", "b", "c"]
+    card = replace(card, task=task, labels=labels, task_state=TASK_STATES[task])
+    model = Model(neocog.domain("vision"), card, weights, "cpu")
+    result = exported.exported(model, exported.Request())
+    inputs = torch.randint(0, 256, (4, 3, 9, 9)).byte()
+    with model.inference():
+        logits = model.logits(inputs)
+    scaled = {
+        "classify": lambda: (logits / 2.5).softmax(1),
+        "multilabel": lambda: 1 / (1 + (-logits).exp()),
+        "regress": lambda: logits * torch.tensor([90_000.0, 1e-3, 2.0]) + torch.tensor([250_000.0, 0.0, -3.0]),
+    }
+    torch.testing.assert_close(run_onnx(result.content)(inputs), scaled[task](), rtol=1e-5, atol=1e-5)
+    assert result.summary["parity"]["largest_difference"] <= 1e-4
+    metadata = exported.metadata(model, result.summary)
+    assert (metadata["task"], metadata["labels"], metadata["task_state"]) == (task, labels, TASK_STATES[task])
 
 
 # --- differences -----------------------------------------------------------------------------------------------------
