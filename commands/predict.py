@@ -189,7 +189,7 @@ def predict(
     if out:
         predictions.check_out(loaded.domain, out, force)
     if labels:
-        predictions.check_labels(loaded.domain, labels, force)
+        predictions.check_labels(loaded, labels, force)
     picture, rows_out = (out, None) if predictions.is_picture(out) else (None, out)
     if not texts:
         columns = {"text_column": text_column}

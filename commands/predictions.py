@@ -118,9 +118,12 @@ def timeline_of(domain: Domain) -> Callable[[Mapping[str, Any], Path], str]:
     return windowed.timeline
 
 
-def check_labels(domain: Domain, path: Path, force: bool) -> None:
+def check_labels(model: Model, path: Path, force: bool) -> None:
     """Raises Problem if labels cannot be written, before hours of sound are predicted."""
-    timeline_of(domain)({"windows": [{"start": 0, "end": 0, "label": "", "probability": 0}]}, path)
+    timeline = timeline_of(model.domain)
+    if not model.task.windows_have_label:
+        raise Problem(f"--labels writes a label for each window; this model's task is {model.task.name}", USAGE)
+    timeline({"windows": [{"start": 0, "end": 0, "label": "", "probability": 0}]}, path)
     files.check_output(path, force)
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -10,6 +11,7 @@ import neocog
 import numpy as np
 import pytest
 import torch
+from neocog.commands.predictions import check_labels
 from neocog.core import checkpoint
 from neocog.core.checkpoint import Card
 from neocog.core.data import Data, Examples
@@ -217,6 +219,14 @@ def test_a_task_works_in_every_domain_that_it_is_for(files, tmp_path):
     assert explanation.label in card.labels and float(explanation.relevance.abs().sum()) > 0
     assert case.chart in (tmp_path / "run" / "report.html").read_text()
     assert (tmp_path / "run" / "confusion.png").exists() == (task == "multilabel")
+    if "windows" in row:
+        assert (
+            all({"label", "probability"} <= window.keys() for window in row["windows"]) == model.task.windows_have_label
+        )
+        assert all(model.task.window_text(window) for window in row["windows"])
+        refused = "--labels writes a label for each window; this model's task is"
+        with nullcontext() if model.task.windows_have_label else pytest.raises(Problem, match=refused):
+            check_labels(model, tmp_path / "labels.txt", False)
 
 
 def test_a_resumed_run_of_a_task_has_the_same_weights(files, tmp_path):

@@ -71,6 +71,7 @@ class Classify(Task):
     batch_metrics: ClassVar[tuple[str, ...]] = ("accuracy",)
     charts: ClassVar[tuple[Chart, ...]] = (Chart("loss", "Log loss"), Chart("accuracy", "Accuracy", is_share=True))
     outputs_are_probabilities: ClassVar[bool] = True
+    windows_have_label: ClassVar[bool] = True
     template: ClassVar[str] = "classify.html"
 
     @classmethod

@@ -52,6 +52,7 @@ class Multilabel(Task):
         Chart("f1", "F1 of an example, at 50%", is_share=True),
     )
     outputs_are_probabilities: ClassVar[bool] = True
+    windows_have_label: ClassVar[bool] = True
     template: ClassVar[str] = "multilabel.html"
     has_label_texts: ClassVar[bool] = False
 
@@ -241,6 +242,13 @@ class Multilabel(Task):
                 predictions, above.tolist(), best.values.tolist(), best.indices.tolist(), strict=True
             )
         ]
+
+    def window_rows(self, predictions: Tensor) -> list[dict[str, Any]]:
+        """The labels of each window, and the most probable one."""
+        return [{**row["predictions"][0], "labels": row["labels"]} for row in self.rows(predictions, 1)]
+
+    def window_text(self, window: Mapping[str, Any]) -> str:
+        return f"{', '.join(window['labels']) or 'no label'}  ({window['label']} {window['probability']:.1%})"
 
     def correct(self, predictions: Floats, targets: Targets) -> NDArray[np.bool_]:
         correct: NDArray[np.bool_] = ((predictions >= self.all_thresholds) == (targets > HALF)).all(1)

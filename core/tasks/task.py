@@ -55,6 +55,7 @@ class Task(ABC):
     batch_metrics: ClassVar[tuple[str, ...]] = ()  # the names of what `batch_sums` sums
     charts: ClassVar[tuple[Chart, ...]] = ()
     outputs_are_probabilities: ClassVar[bool] = False  # whether `output_value` is one
+    windows_have_label: ClassVar[bool] = False  # whether `window_rows` have "label" and "probability"
     template: ClassVar[str] = ""  # the file with the task's blocks of the report, beside the task
     has_label_texts: ClassVar[bool] = True  # whether the text of a target is the name of a label
 
