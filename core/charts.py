@@ -335,6 +335,21 @@ def _numbers(axes: Axes, counts: Any, shares: Any) -> None:
             axes.text(column, row, f"{count}", ha="center", va="center", fontsize=size, color=colour)
 
 
+def _shown_figure() -> type[Figure]:
+    """A figure that shows control characters in its texts, such as names of files; an SVG must not have them."""
+    from matplotlib.figure import Figure
+    from matplotlib.text import Text
+
+    class ShownFigure(Figure):
+        def savefig(self, *arguments: Any, **keywords: Any) -> None:
+            for text in self.findobj(Text):
+                assert isinstance(text, Text)
+                text.set_text(visible(text.get_text()))
+            super().savefig(*arguments, **keywords)
+
+    return ShownFigure
+
+
 @contextmanager
 def style() -> Iterator[type[Figure]]:
     """The style of all figures, without pyplot, which keeps every figure and needs a display.
@@ -343,7 +358,6 @@ def style() -> Iterator[type[Figure]]:
     boxes, without a warning for each letter.
     """
     from matplotlib import font_manager, rc_context
-    from matplotlib.figure import Figure
 
     installed = set(font_manager.get_font_names())
     look: Any = {
@@ -367,6 +381,6 @@ def style() -> Iterator[type[Figure]]:
         warnings.filterwarnings("ignore", message=".*[Gg]lyph")
         logger.setLevel(logging.ERROR)
         try:
-            yield Figure
+            yield _shown_figure()
         finally:
             logger.setLevel(level)

@@ -8,8 +8,8 @@ from math import isfinite
 from typing import Any
 
 # Characters that a terminal or a browser acts upon instead of showing them: control characters but tabs and line
-# breaks, and those that change the direction of text.
-CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+# breaks, those that change the direction of text, and halves of characters, which no UTF-8 has.
+CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def visible(text: str) -> str:

@@ -5,15 +5,18 @@ A schema is a dataclass or a TypedDict; `Annotated[int, Between(1, 4096)]` bound
 
 from __future__ import annotations
 
+import json
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from math import isfinite
+from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, NotRequired, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from . import files
 from .capability import Capability
-from .problem import did_you_mean, shortened
+from .problem import DATA, Problem, did_you_mean, shortened
 
 T = TypeVar("T")
 
@@ -79,6 +82,19 @@ def read(schema: type[T], values: Any) -> T:
     """A dataclass whose fields are `values`; further keys are ignored. Raises Mismatch."""
     check(schema, values)
     return schema(**{name: value for name, value in values.items() if name in _keys(schema)})
+
+
+MOST = 1_000_000_000  # bytes of a JSON file
+
+
+def read_json(path: Path, schema: type, expected: str, advice: str) -> dict[str, Any]:
+    """The table in a JSON file. Raises Problem, ending with `advice`, if it has another content than the schema."""
+    try:
+        values = json.loads(files.read_text(path, expected, MOST))
+        check(schema, values)
+    except (ValueError, RecursionError) as error:  # Mismatch is a ValueError
+        raise Problem(f"{path} is damaged ({shortened(str(error), 200)}); {advice}", DATA) from None
+    return dict(values)
 
 
 def _keys(schema: Any) -> dict[str, Key]:

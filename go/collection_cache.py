@@ -6,8 +6,9 @@ import json
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import TypedDict
 
-from ..core import files
+from ..core import files, schema
 from ..core.problem import Bad, Problem
 from ..core.sources.cache import key_of
 from ..core.sources.parallel import processors
@@ -29,8 +30,17 @@ def read_cached(arguments: Sequence[str], cache: Path, progress: Progress | None
     return collection
 
 
+class CollectionIndex(TypedDict):
+    """The content of collection.json: digests and openings in hexadecimal, and records with their reason."""
+
+    digests: list[str]
+    openings: list[str]
+    bad: list[tuple[str, str]]
+
+
 def load(folder: Path) -> Collection:
     index = json.loads((folder / "collection.json").read_text(encoding="utf-8", errors="surrogateescape"))
+    schema.check(CollectionIndex, index)
     digests, openings = ([bytes.fromhex(digest) for digest in index[name]] for name in ("digests", "openings"))
     return Collection(Games.load(folder / "games.npz"), digests, openings, [Bad(*bad) for bad in index["bad"]])
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -98,13 +100,13 @@ class Games:
     def load(cls, path: Path) -> Games:
         """Raises Problem if the file is damaged."""
         try:
-            with np.load(path) as file:
+            with open(path, "rb") as content, np.load(content) as file:
                 arrays = {name: file[name] for name in file.files}
             encoded = arrays.pop("header" if "header" in arrays else "told")  # "told" with "facts": older packs
             header = json.loads(encoded.tobytes().decode("utf-8", "surrogateescape"))
             info = [GameInfo(**values) for values in header.get("info") or header["facts"]]
             return cls(names=header["names"], info=info, **arrays)
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, EOFError, MemoryError, zlib.error, BadZipFile) as error:
             raise Problem(f"{path} is damaged ({error}); pack the games again", DATA) from error
 
 

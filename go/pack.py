@@ -20,12 +20,13 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Annotated, Any, BinaryIO, TypedDict
 
 import numpy as np
 
-from ..core import files
+from ..core import files, schema
 from ..core.problem import DATA, FAILED, USAGE, Bad, Problem
+from ..core.schema import Between, Length
 from ..core.sources.expand import expanded
 from ..core.sources.folder import file_fingerprint, folder_fingerprint
 from ..core.split import SPLITS, split
@@ -45,6 +46,43 @@ BATCH = 16  # games per task: 7 MB of rows
 SAVE_EVERY = 20  # seconds between two saves of the progress
 PACK_FILES = ("games.npz", "positions.npy", "index.json", "done.npy")
 Progress = Callable[[int, int | None], object]
+Count = Annotated[int, Between(0, 1e12)]
+
+
+class SplitCounts(TypedDict):
+    """The number of games of each split."""
+
+    train: Count
+    valid: Count
+    test: Count
+
+
+class SplitRows(TypedDict):
+    """The first row of each split, and the row after its last."""
+
+    train: Annotated[list[Count], Length(2, 2)]
+    valid: Annotated[list[Count], Length(2, 2)]
+    test: Annotated[list[Count], Length(2, 2)]
+
+
+class LeftOut(TypedDict):
+    """A record that is not in a pack."""
+
+    file: str
+    reason: str
+
+
+class PackIndex(TypedDict):
+    """The content of index.json."""
+
+    format: int
+    asked: str  # identifies the request, see `fingerprint`
+    complete: bool
+    size: int
+    games: SplitCounts
+    rows: SplitRows
+    positions: Count
+    bad: list[LeftOut]
 
 
 def pack(
@@ -128,11 +166,8 @@ def existing_index(folder: Path, request: str) -> dict[str, Any] | None:
 def read_index(folder: Path) -> dict[str, Any]:
     """The index of a pack. Raises Problem if it is damaged."""
     path = folder / "index.json"
-    try:
-        index: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise Problem(f"{path} is damaged ({error}); replace the pack with --force", DATA) from None
-    if not isinstance(index, dict) or index.get("format") != FORMAT:
+    index = schema.read_json(path, PackIndex, "the index of a pack", "replace the pack with --force")
+    if index["format"] != FORMAT:
         raise Problem(f"{path} has another format than this neocog's; replace the pack with --force", DATA)
     return index
 

@@ -50,3 +50,32 @@ def rows_of(table: list[list[str]]) -> list[list[str]]:
 def test_a_table_that_neocog_wrote_is_read_as_it_was_and_no_other_is_changed():
     assert rows_of([["text", "predicted"], ["'=1", "a"]]) == [["text", "predicted"], ["=1", "a"]]
     assert rows_of([["text", "label"], ["'=1", "a"]]) == [["text", "label"], ["'=1", "a"]]
+
+
+def test_figures_hold_no_control_characters(tmp_path):
+    """An SVG with one is no XML; a dollar sign starts no formula."""
+    from xml.etree import ElementTree
+
+    from neocog.core import charts
+
+    labels = ["\x1b[31mred", "$x_1$", "\udcff", r"\frac{$", "a\nb"]
+
+    def draw(figure_class):
+        figure = figure_class(figsize=(3, 3))
+        axes = figure.subplots()
+        axes.plot([0, 1], label=labels[0])
+        axes.set_title(labels[0])
+        axes.set_xlabel(labels[1])
+        axes.set_ylabel(labels[3])
+        axes.text(0.5, 0.5, labels[2])
+        axes.legend()
+        figure.suptitle(labels[0])
+        return figure
+
+    charts.save(draw, tmp_path / "a.svg")
+    charts.save_confusion([[1] * 5] * 5, labels, tmp_path / "b.svg")
+    for name in ("a.svg", "b.svg"):
+        text = (tmp_path / name).read_text(encoding="utf-8")
+        ElementTree.fromstring(text)
+        assert r"\x1b[31mred" in text and r"\udcff" in text and "$x_1$" in text and r"\frac{$" in text
+    assert charts.png(draw).startswith(b"\x89PNG")

@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 from neocog.core.data import DataSpec
 from neocog.core.inputs import BytesInput, FileInput
-from neocog.core.problem import USAGE, Problem
+from neocog.core.problem import DATA, USAGE, Problem
 from neocog.go import export, pack, sgf
 from neocog.go.check import report, result_of, year_of
 from neocog.go.collection import read_collection
+from neocog.go.collection_cache import read_cached
 from neocog.go.coords import place, star_points, vertex
 from neocog.go.game import Game
 from neocog.go.games import Games, canonical, digest
@@ -195,6 +196,38 @@ def test_a_damaged_index_is_an_error_and_lost_progress_is_recomputed(collection,
     (tmp_path / "out/index.json").write_text("{")
     with pytest.raises(Problem, match=r"index\.json is damaged .*; replace the pack with --force"):
         pack.pack([str(collection)], tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"games": {"train": 1}}, "games.valid is missing"),
+        ({"positions": -1}, "positions is from 0 to 1e+12; got -1"),
+        ({"rows": {"train": [0], "valid": [0, 0], "test": [0, 0]}}, "rows.train has 2 to 2 entries; got 1"),
+        ({"bad": ["a"]}, "bad[0] is a table; got 'a'"),
+        ({"complete": "yes"}, "complete is true or false; got 'yes'"),
+    ],
+)
+def test_the_index_of_a_pack_is_checked_as_a_whole(changes, reason, collection, tmp_path):
+    complete = pack.pack([str(collection)], tmp_path / "out")
+    pack.save_index(tmp_path / "out", complete | changes)
+    with pytest.raises(Problem) as error:
+        neocog.domain("go").load(DataSpec(str(tmp_path / "out")), None, None)
+    expected = f"{tmp_path / 'out/index.json'} is damaged ({reason}); replace the pack with --force"
+    assert (str(error.value), error.value.code) == (expected, DATA)
+
+
+def test_a_damaged_cache_of_a_collection_is_read_again(collection, tmp_path):
+    cache = tmp_path / "cache"
+    expected = read_cached([str(collection)], cache)
+    (index,) = cache.rglob("collection.json")
+    for damage in ("{", "[]", '{"digests": 5}', '{"digests": ["zz"], "openings": [], "bad": []}'):
+        index.write_text(damage)
+        assert read_cached([str(collection)], cache).digests == expected.digests
+    (games,) = cache.rglob("games.npz")
+    for content in (b"", games.read_bytes()[:-30], games.read_bytes()[:40] + bytes(40) + games.read_bytes()[80:]):
+        games.write_bytes(content)
+        assert read_cached([str(collection)], cache).digests == expected.digests
 
 
 def test_a_folder_with_other_files_is_refused(collection, tmp_path):

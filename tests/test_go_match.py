@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import sys
 import threading
 import time
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from neocog.core.metrics import interval
-from neocog.core.problem import USAGE, Problem
+from neocog.core.problem import DATA, USAGE, Problem
 from neocog.go import sgf
 from neocog.go.game import Game
 from neocog.go.play import match as matches
@@ -184,6 +185,33 @@ def test_a_stopped_match_ends_its_programs(tmp_path):
         time.sleep(0.05)
     assert not any("go-match" in thread.name for thread in threading.enumerate())
     assert read_rows(tmp_path / "m") == []
+
+
+def test_the_files_of_a_match_are_checked_as_a_whole(tmp_path):
+    folder = tmp_path / "m"
+    play(folder, "first", "first", games=2)
+    match = Match(program("first"), program("first"), RULES)
+    rows = [json.loads(line) for line in (folder / "games.jsonl").read_text().splitlines()]
+    for changes, reason in (
+        ({"winner": "c"}, "winner is one of a, b; got 'c'"),
+        ({"times": {"a": {}, "b": {}}}, "times.a.moves is missing"),
+        ({"game": "1"}, "game is a whole number; got '1'"),
+    ):
+        (folder / "games.jsonl").write_text(json.dumps(rows[0]) + "\n" + json.dumps(rows[1] | changes) + "\n{\n")
+        with pytest.raises(Problem) as error:
+            open_folder(match, folder, force=False)
+        expected = f"{folder / 'games.jsonl'}, line 2, is no game ({reason}); replace the match with --force"
+        assert (str(error.value), error.value.code) == (expected, DATA)
+    for content, reason in (
+        ("{", "Expecting property name"),
+        ("[]", "the content is a table; got []"),
+        ("{}", "a is missing"),
+    ):
+        (folder / "match.json").write_text(content)
+        with pytest.raises(
+            Problem, match=rf"match\.json is damaged \({re.escape(reason)}.*\); name another folder, or re"
+        ):
+            open_folder(match, folder, force=False)
 
 
 def threading_stop(running: dict[int, int]) -> None:

@@ -15,10 +15,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
-from ...core import files
-from ...core.problem import INTERRUPTED, USAGE, Problem
+from ...core import files, schema
+from ...core.problem import DATA, INTERRUPTED, USAGE, Problem
+from ...core.schema import Between
 from ..coords import PASS, vertex
 from ..game import Game
 from ..position import BLACK, WHITE
@@ -29,6 +30,50 @@ from .referee import GameResult, Rules, play_game
 Row = dict[str, Any]  # a game in games.jsonl
 OnProgress = Callable[[dict[int, int]], object]  # receives the number of moves of each running game
 POLL = 0.5  # seconds between two progress reports
+
+
+class Times(TypedDict):
+    """The moves of a side, and its seconds for one."""
+
+    moves: int
+    mean: float
+    longest: float
+
+
+class SideTimes(TypedDict):
+    """The times of both sides."""
+
+    a: Times
+    b: Times
+
+
+class GameRow(TypedDict):
+    """A line of games.jsonl."""
+
+    game: Annotated[int, Between(1, 1e9)]
+    file: str
+    black: str
+    white: str
+    black_side: Literal["a", "b"]
+    winner: Literal["a", "b"] | None
+    result: str
+    ending: str
+    counted: str
+    message: str
+    moves: int
+    line: str
+    times: SideTimes
+    seconds: NotRequired[float]
+
+
+class MatchFile(TypedDict):
+    """The content of match.json. It is compared with the settings of the command as a whole."""
+
+    a: str
+    b: str
+    terms: dict[str, Any]
+    referee: str
+    openings: list[list[int]]
 
 
 @dataclass(frozen=True)
@@ -82,7 +127,8 @@ def open_folder(match: Match, folder: Path, force: bool) -> list[Row]:
     if folder.exists() and force:
         shutil.rmtree(folder) if settings.exists() or not any(folder.iterdir()) else refuse(folder)
     if settings.exists():
-        if json.loads(settings.read_text(encoding="utf-8")) != match.to_dict():
+        advice = "name another folder, or replace the match with --force"
+        if schema.read_json(settings, MatchFile, "the settings of a match", advice) != match.to_dict():
             raise Problem(
                 f"{folder} holds a match with other settings; name another folder, or replace it with --force", USAGE
             )
@@ -102,12 +148,23 @@ def refuse(folder: Path) -> None:
 
 
 def read_rows(folder: Path) -> list[Row]:
-    """The finished games; an incomplete line is skipped."""
-    rows = []
-    with suppress(FileNotFoundError):
-        for line in (folder / "games.jsonl").read_text(encoding="utf-8").splitlines():
-            with suppress(ValueError):
-                rows.append(json.loads(line))
+    """The finished games; an incomplete line is skipped. Raises Problem for a line that is no game."""
+    path = folder / "games.jsonl"
+    rows: list[Row] = []
+    if not path.exists():
+        return rows
+    for number, line in enumerate(files.read_text(path, "the games of a match", schema.MOST).splitlines(), 1):
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError):
+            continue
+        try:
+            schema.check(GameRow, row)
+        except schema.Mismatch as error:
+            raise Problem(
+                f"{path}, line {number}, is no game ({error}); replace the match with --force", DATA
+            ) from None
+        rows.append(row)
     return rows
 
 
