@@ -113,6 +113,10 @@ SET = Annotated[
 ]
 
 # Data
+SET_OPTION = Annotated[
+    list[str] | None,
+    flag("Any other option of the domain, as in --set encoding=cp1252; a wrong name lists them.", "Data", "--set"),
+]
 TEST = Annotated[str | None, flag("Separate test data.", "Data", default="split from the data")]
 VALID = Annotated[str | None, flag("Separate validation data.", "Data", default="split from the data")]
 GROUP_BY = Annotated[

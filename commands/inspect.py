@@ -22,6 +22,7 @@ from .flags import (
     LABEL_SEPARATOR,
     PATTERN,
     QUIET,
+    SET_OPTION,
     SPLIT,
     SPLIT_COLUMN,
     TASK,
@@ -121,6 +122,7 @@ def check(
     split_column: SPLIT_COLUMN = None,
     file_path: FILE_PATH = None,
     label_level: LABEL_LEVEL = None,
+    set_: SET_OPTION = None,
     json: JSON = False,
     quiet: QUIET = False,
 ) -> None:
@@ -134,6 +136,7 @@ def check(
 
     options = {"pattern": pattern, "test_where": test_where}
     options |= {"text_column": text_column, "label_level": label_level}
+    options |= parsing.domain_options(set_, domain_of(domain))
     targets = parsing.targets(task, label_column, split_column, file_path, label_separator, label_names)
     shares = {"test_share": test_share, "valid_share": valid_share, "targets": targets}
     source = parsing.source(data, options, test=test, group_by=group_by, split=split, **shares)

@@ -135,6 +135,13 @@ def parse_assignments(texts: list[str]) -> dict[str, Any]:
     return values
 
 
+def domain_options(texts: Sequence[str] | None, domain: Domain) -> dict[str, Any]:
+    """The options of a domain in the texts after --set. Raises Problem for a name that is none of them."""
+    from ..core.options import set_options
+
+    return set_options(parse_assignments(list(texts or ())), domain.options, domain.name)
+
+
 def check_names(assigned: dict[str, Any], domain: Domain) -> None:
     """Raises Problem for a name after --set that is neither a setting of training nor an option of the domain."""
     from dataclasses import fields

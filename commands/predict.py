@@ -31,6 +31,7 @@ from .flags import (
     MOVE,
     PATTERN,
     QUIET,
+    SET_OPTION,
     SPLIT_COLUMN,
     SYMMETRIES,
     TEST,
@@ -62,6 +63,7 @@ def evaluate(
     split_column: SPLIT_COLUMN = None,
     file_path: FILE_PATH = None,
     label_level: LABEL_LEVEL = None,
+    set_: SET_OPTION = None,
     cache: CACHE = None,
     confusion: Annotated[Path | None, flag("Write the confusion matrix to this file, .png or .svg.")] = None,
     curves: Annotated[
@@ -97,6 +99,7 @@ def evaluate(
     loaded_model.task = loaded_model.task.deciding(abstain, label_sets)
     options = {"cache": cache, "pattern": pattern, "test_where": test_where}
     options |= {"text_column": text_column, "label_level": label_level}
+    options |= parsing.domain_options(set_, loaded_model.domain)
     columns = parsing.targets(None, label_column, split_column, file_path, label_separator, label_names)
     split = {"test": test, "unknown": unknown, "max_bad": max_bad, "exclude": str(exclude) if exclude else None}
     split |= loaded_model.split_options
@@ -159,6 +162,7 @@ def predict(
     ] = None,
     labels: LABELS = None,
     text_column: TEXT_COLUMN = None,
+    set_: SET_OPTION = None,
     move: MOVE = None,
     symmetries: SYMMETRIES = None,
     force: Annotated[bool, flag("Replace the files of --labels and --out.", None, "--force")] = False,
@@ -186,16 +190,19 @@ def predict(
     loaded = load(model, device or "auto", symmetries)
     loaded.task = loaded.task.deciding(abstain, label_sets)
     options = parsing.input_options(loaded.domain, {"move": move})
+    table_options = parsing.domain_options(set_, loaded.domain)
     if out:
         predictions.check_out(loaded.domain, out, force)
     if labels:
         predictions.check_labels(loaded, labels, force)
     picture, rows_out = (out, None) if predictions.is_picture(out) else (None, out)
     if not texts:
-        columns = {"text_column": text_column}
+        columns = {"text_column": text_column, **table_options}
         unpredicted = predictions.predict_stream(loaded, inputs, top, json, columns, rows_out, part)
         if unpredicted is not None:
             raise typer.Exit(DATA if unpredicted else 0)
+    if table_options:
+        raise Problem("--set is for the rows of one table; other inputs are read as the model was trained", USAGE)
     values = parsing.with_options(parsing.inputs_of(loaded.domain, inputs, texts), options)
     for message, file in (("--labels is for one recording", labels), ("a picture is of one record", picture)):
         if file and len(values) != 1:

@@ -11,10 +11,11 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, NotRequired, TypedDict
 
 from . import files, schema
 from .problem import DATA, USAGE, Problem, did_you_mean, shortened
+from .schema import Between, Entries
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -23,6 +24,23 @@ FORMAT = 2  # raised when an older neocog would misread a newer file
 FORMAT_1_NAMES = {"facts": "preprocessing", "scores": "metrics"}  # what format 1 called these fields of the card
 KEY = "neocog"
 _HEADER_LIMIT = 100_000_000  # bytes, as safetensors itself allows
+
+
+class CardSettings(TypedDict):
+    """Settings of training on a card that a model depends on."""
+
+    augment: NotRequired[str]
+
+
+class CardData(TypedDict):
+    """Entries of a card that say how the data were divided, so that they are divided so again."""
+
+    group_by: NotRequired[str | None]
+    test_share: NotRequired[Annotated[float, Between(0, 0.9)]]
+    valid_share: NotRequired[Annotated[float, Between(0, 0.9)] | None]
+    split: NotRequired[Annotated[int, Between(0, 2**62)]]
+    fold: NotRequired[str | None]
+    targets: NotRequired[dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -37,8 +55,10 @@ class Card:
     task: str = "classify"  # a name of core/tasks
     task_state: dict[str, Any] = field(default_factory=dict)  # thresholds, scales: what the task found in training
     recipe: str | None = None
-    settings: dict[str, Any] = field(default_factory=dict)
-    data: dict[str, Any] = field(default_factory=dict)  # how many examples, how divided, and their fingerprint
+    settings: Annotated[dict[str, Any], Entries(CardSettings)] = field(default_factory=dict)
+    data: Annotated[dict[str, Any], Entries(CardData)] = field(
+        default_factory=dict
+    )  # how many examples, how divided, and their fingerprint
     training: dict[str, Any] = field(default_factory=dict)  # on what, how long, on what device
     metrics: dict[str, Any] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)

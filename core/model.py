@@ -27,7 +27,7 @@ from .folded import Fold, with_fold
 from .inputs import BytesInput, FileInput, Input, LineInputs, TextInput
 from .metrics import Floats
 from .network import Network, parse
-from .problem import DATA, USAGE, Problem, shortened
+from .problem import DATA, USAGE, Problem, shortened, unusable
 from .targets import TargetSpec
 from .tasks import task_of
 from .tasks.capability import DomainMetrics, LegalLabels
@@ -314,7 +314,8 @@ def is_file(text: str) -> bool:
 def views_of(domain: Domain, card: Card) -> Sequence[View]:
     """All views of an input that the model's training showed alike, the identity first."""
     augmentation = domain.capability(TestTimeAugmentation)
-    return augmentation.views(card.settings.get("augment", "none")) if augmentation else (View(),)
+    with unusable("the augmentation on the model's card"):
+        return augmentation.views(card.settings.get("augment", "none")) if augmentation else (View(),)
 
 
 def views(domain: Domain, card: Card, symmetries: int | None) -> Sequence[View]:

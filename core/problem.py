@@ -26,14 +26,14 @@ _LONG_WORD = re.compile(r"\S{400,}")
 
 
 @contextmanager
-def unusable(file: Path | None) -> Iterator[None]:
+def unusable(subject: Path | str | None) -> Iterator[None]:
     """Turns wrong use inside the context into a file that cannot be used: what is wrong stands in that file, if any."""
     try:
         yield
     except Problem as problem:
-        if file is None or problem.code != USAGE:
+        if subject is None or problem.code != USAGE:
             raise
-        raise Problem(f"{file} cannot be used: {problem}", DATA) from None
+        raise Problem(f"{subject} cannot be used: {problem}", DATA) from None
 
 
 class Bad(NamedTuple):

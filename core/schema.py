@@ -53,6 +53,13 @@ class Length:
 
 
 @dataclass(frozen=True)
+class Entries:
+    """The types of some entries of a table, as a TypedDict; others may have any."""
+
+    schema: type
+
+
+@dataclass(frozen=True)
 class Key:
     """The type of an entry, and whether it must be there."""
 
@@ -130,6 +137,8 @@ def _check(value: Any, hint: Any, name: str, exact: bool) -> None:
             raise Mismatch(f"{name} is a table; got {_quoted(value)}")
         for key, entry in value.items():
             _check(entry, arguments[1], _join(name, key), exact)
+        if isinstance(bound, Entries):
+            check(bound.schema, value, name=name)
     else:
         _check_scalar(value, hint, bound, name)
 

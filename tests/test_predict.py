@@ -254,3 +254,23 @@ def test_the_cells_of_a_table_are_escaped_for_a_terminal_only(neocog, runs, tmp_
     assert neocog("predict", "text", tmp_path / "a.csv")[1].splitlines()[1].startswith("purr \x1b[2J,")
     monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
     assert neocog("predict", "text", tmp_path / "a.csv")[1].splitlines()[1].startswith(r"purr \x1b[2J,")
+
+
+def test_options_of_the_domain_are_set_where_data_are_read(neocog, tmp_path):
+    """Such as the encoding, which no command has an option for: "ŕ" in cp1250 is "à" in cp1252."""
+    table = tmp_path / "a.csv"
+    table.write_bytes(b"text,label\n" + b"".join(b"purr \xe0 %d,cat\nbark \xe0 %d,dog\n" % (i, i) for i in range(20)))
+    for encoding, letter in (("cp1250", "ŕ"), ("cp1252", "à")):
+        code, out, err = neocog("predict", "text", table, "--set", f"encoding={encoding}")
+        assert code == 0 and f"purr {letter} 0," in out, err
+        assert neocog("evaluate", "text", table, "--set", f"encoding={encoding}")[0] == 0
+        assert neocog("check", "text", table, "--set", f"encoding={encoding}")[0] == 0
+    for command in (("check", "text", table), ("predict", "text", table), ("evaluate", "text", table)):
+        code, _, err = neocog(*command, "--set", "encodin=utf-8")
+        assert (
+            code == USAGE
+            and "encodin is not an option of text; the options are" in err
+            and "(did you mean encoding?)" in err
+        )
+    code, _, err = neocog("predict", "text", "--text", "purr", "--set", "encoding=cp1250")
+    assert code == USAGE and "--set is for the rows of one table; other inputs are read as the model was trained" in err
