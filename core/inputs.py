@@ -46,13 +46,14 @@ class TextInput(Input):
 
 @dataclass(frozen=True)
 class BytesInput(Input):
-    """The content of a file that has no name, such as standard input."""
+    """The content of a file that has no name, such as standard input, or that has its place in another file."""
 
     content: bytes
+    title: str = ""  # the place, such as `train.parquet:7`
 
     @property
     def name(self) -> str:
-        return "-"
+        return self.title or "-"
 
 
 @dataclass(frozen=True)

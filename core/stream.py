@@ -27,7 +27,7 @@ class Table(NamedTuple):
     """A table of inputs for prediction: its rows are written again with the predictions beside them."""
 
     header: list[str] | None
-    rows: Iterable[tuple[list[str], Input]]  # the cells of a row, and the input in them
+    rows: Iterable[tuple[Sequence[str], Input]]  # the cells of a row, and the input in them
     delimiter: str = ","
     remarks: Sequence[str] = ()  # on what was taken for the input, for the user
 
@@ -58,7 +58,7 @@ def lines(model: Model, groups: Iterable[list[bytes]], top: int) -> Iterator[dic
             yield {**prediction, "input": line.decode("utf-8", "replace").rstrip("\r")}
 
 
-def rows(model: Model, table: Table, top: int = 1) -> Iterator[tuple[list[str], dict[str, Any]]]:
+def rows(model: Model, table: Table, top: int = 1) -> Iterator[tuple[Sequence[str], dict[str, Any]]]:
     """The cells of each row with its prediction, as Model.predict returns it."""
     remaining = iter(table.rows)
     while group := list(islice(remaining, BATCH)):

@@ -9,6 +9,7 @@ from ..core.imagine.capability import Imaginable
 from ..core.inputs import BoundedInputs
 from ..core.robust.capability import Attackable, Corruptible
 from ..core.schema import PreprocessingSchema
+from ..core.stream import Tabular
 from ..core.transfer import Transferable
 from ..core.windows import Windowed
 from . import augment, check, compare, corruptions, data, frontend, imagine, listen, models, options, show, timeline
@@ -27,6 +28,7 @@ DOMAIN = Domain(
     options=options.NAMES,
     capabilities=(
         PreprocessingSchema(options.SpeechPreprocessing, frontend.maps),
+        Tabular(data.table_in),
         Windowed(data.windows, timeline.timeline),
         NetworkConstants(models.numbers),
         Transferable(options.form),

@@ -43,7 +43,7 @@ COMPLETE = 0.99  # of the samples that a header promises: a file with fewer is t
 SILENT = 0.001  # of full scale (−60 dB): a recording that never exceeds it is silent
 CANCELLED = 0.01  # of the power of independent channels: less is left where channels are in opposite phase
 
-OPPOSITE = "have channels in opposite phase, whose average is silence: the loudest channel is used"
+OPPOSITE = "channels in opposite phase, whose average is silence: the loudest channel is used"
 
 
 class Header(NamedTuple):

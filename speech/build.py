@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from ..core.native_output import in_one_line, native_stderr
 from ..core.problem import DATA, Problem
+from ..core.progress import say
 from ..core.sources.cache import Index, write_array
 from ..core.sources.content import Content, Unreadable, counted, digest_of, fetched
 from ..core.sources.decoded_rows import Decoded, DecodedSamples, RowStore, build_index, decode_all
@@ -98,7 +100,7 @@ class SetInfo:
         if self.silent:
             remarks.append(f"{self.silent:,} of {count:,} recordings are silent; check lists them")
         if self.cancelled:
-            remarks.append(f"{self.cancelled:,} of {count:,} recordings {OPPOSITE}; check lists them")
+            remarks.append(f"{self.cancelled:,} of {count:,} recordings have {OPPOSITE}; check lists them")
         return remarks
 
 
@@ -294,18 +296,23 @@ def band_statistics(
     }
 
 
-def build_noise(contents: Sequence[Content], form: Form, path: Path) -> tuple[list[tuple[int, str]], str]:
+def build_noise(
+    contents: Sequence[Content], names: Sequence[str], form: Form, path: Path
+) -> tuple[list[tuple[int, str]], str]:
     """Writes the background recordings, concatenated, to the array at `path` if they are longer than a window.
 
     Returns those that cannot be used, with their reasons, and a remark.
     """
     pieces: list[Samples] = []
     bad = []
-    for index, content in enumerate(contents):
-        try:
-            pieces.append(sound(bytes_of(content), form.rate)[1])
-        except Unreadable as problem:
-            bad.append((index, str(problem)))
+    with native_stderr() as output:
+        for index, content in enumerate(contents):
+            try:
+                pieces.append(sound(bytes_of(content), form.rate)[1])
+            except Unreadable as problem:
+                bad.append((index, str(problem)))
+            if lines := output.new_lines():
+                say(f"{names[index]}: its decoder reports: {in_one_line(lines)}")
     count = sum(map(len, pieces))
     remark = f"background noise: {counted(len(pieces), 'recording')}, {count / form.rate:.1f} s"
     if count <= form.samples:

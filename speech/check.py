@@ -108,7 +108,7 @@ def recording_warnings(samples: Sequence[CheckedSample]) -> list[str]:
     for defect, files in (
         ("clipped: more than 0.1% of the samples are at full scale", clipped),
         ("silent: nothing in them is above −60 dB", silent),
-        (OPPOSITE, opposite),
+        (f"have {OPPOSITE}", opposite),
     ):
         if files:
             warnings.append(f"{counted(len(files), 'recording')} {defect} (first: {files[0]})")

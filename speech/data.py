@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile
@@ -14,18 +15,23 @@ from torch import Tensor
 from ..core.data import Data, DataSpec, Preprocessing
 from ..core.inputs import Input, TooLarge
 from ..core.lazy import LazyInputs
+from ..core.options import set_options
+from ..core.progress import say
 from ..core.sources import expand
 from ..core.sources.cache import Cache, Index, cached
+from ..core.sources.columns import table_options
 from ..core.sources.content import Content
 from ..core.sources.dataset import none_usable, scan_usable, to_data
 from ..core.sources.decoded_rows import RowStore
+from ..core.sources.file_table import file_table
 from ..core.sources.manifest import AssignedSource
-from ..core.sources.read import named_problems, source_of
+from ..core.sources.read import named_problems, source_of, title_of
 from ..core.sources.source import SampleInfo
+from ..core.stream import Table
 from ..core.windows import Windows
-from .audio import RECORDINGS, Samples, fit, open_recording, read_header, sound, starts
+from .audio import OPPOSITE, RECORDINGS, Samples, fit, open_recording, read_header, sound, starts
 from .build import COVERED, LONGEST, RATE, Form, bring_to_form, build, build_noise, decode_set, form_of
-from .options import FORM, NAMED, Options, options_of
+from .options import FORM, NAMED, NAMES, Options, options_of
 from .sources import noise_in, open_sources, unify_case
 from .spectrogram import middles
 
@@ -108,7 +114,7 @@ def add_noise(sources: Sequence[AssignedSource], form: Form, path: Path, index: 
         return
     samples = [SampleInfo(name, "") for name in names]
     contents: dict[int, Content] = dict(sources[0].source.contents(samples))
-    bad, remark = build_noise([contents[position] for position in range(len(names))], form, path)
+    bad, remark = build_noise([contents[position] for position in range(len(names))], names, form, path)
     index.bad += [(0, names[position], reason) for position, reason in bad]
     index.remarks.append(remark)
 
@@ -137,7 +143,16 @@ def windows(value: Input, preprocessing: Preprocessing) -> Windows:
 def samples_of(value: Input, preprocessing: Preprocessing) -> Samples:
     """The samples of one recording at the rate of the model. Raises Problem if it cannot be read."""
     with named_problems(value, "recording"):
-        return sound(source_of(value, "recording"), int(preprocessing["rate"]))[1]
+        info, samples = sound(source_of(value, "recording"), int(preprocessing["rate"]))
+    if info.cancelled:
+        say(f"{title_of(value, 'recording')} has {OPPOSITE}")
+    return samples
+
+
+def table_in(file: str, preprocessing: Preprocessing, options: Mapping[str, Any]) -> Table | None:
+    """The recordings that a table names or holds; None for another file."""
+    spec = DataSpec(file, options=set_options(options, NAMES, "speech"))
+    return file_table(file, RECORDINGS, table_options(spec, "path_column"), spans=True)
 
 
 def check_length(value: Input) -> None:

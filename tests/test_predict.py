@@ -1,6 +1,7 @@
 """Prediction from the command line: what is a file and what is a text, and predictions as files."""
 
 import csv
+import gzip
 import io
 import json
 from pathlib import Path
@@ -93,13 +94,80 @@ def test_json_lines_and_parquet_are_tables_as_in_training(neocog, tmp_path):
         assert f"{name}: text: column text" in err
 
 
+def test_compressed_tables_and_spreadsheets_are_tables_as_in_training(neocog, tmp_path):
+    openpyxl = pytest.importorskip("openpyxl")
+    rows = [("text", "id"), *((f"{word} and words", i) for i, word in enumerate(WORDS.values()))]
+    (tmp_path / "new.csv.gz").write_bytes(gzip.compress("".join(f"{a},{b}\n" for a, b in rows).encode()))
+    book = openpyxl.Workbook()
+    for row in rows:
+        book.active.append(row)
+    book.save(tmp_path / "new.xlsx")
+    for name in ("new.csv.gz", "new.xlsx"):
+        code, out, err = neocog("predict", "text", tmp_path / name)
+        table = list(csv.DictReader(io.StringIO(out)))
+        assert code == 0 and [row["predicted"] for row in table] == ["cat", "dog"], err
+        assert [row["id"] for row in table] == ["0", "1"] and f"{name}: text: column text" in err
+
+
+@pytest.mark.parametrize("line", ["{1}\t{0}", "{0};{1}", "__label__{1} {0}"])
+def test_lines_of_a_label_and_a_text_are_not_one_text(neocog, tmp_path, line):
+    pairs = [(f"{word} and {i} more words", label) for i in range(6) for label, word in WORDS.items()]
+    (tmp_path / "lines.txt").write_text("".join(line.format(*pair) + "\n" for pair in pairs))
+    code, out, err = neocog("predict", "text", tmp_path / "lines.txt", "--json")
+    assert code == 0 and [row["predictions"][0]["label"] for row in json.loads(out)] == [label for _, label in pairs]
+    assert "lines.txt: each line holds a label and a text, which is predicted" in err
+
+
+@pytest.mark.parametrize(
+    "text", ["purr and words\n" * 20, "a\tb\nc\td\n", "\n".join(f"{k}\twords {k}" for k in range(20))]
+)
+def test_other_lines_are_one_text(neocog, tmp_path, text):
+    (tmp_path / "one.txt").write_text(text)
+    code, out, _ = neocog("predict", "text", tmp_path / "one.txt", "--json")
+    assert code == 0 and [row["input"] for row in json.loads(out)] == [str(tmp_path / "one.txt")]
+
+
+def test_a_table_of_pictures_is_predicted_row_by_row(neocog, runs, tmp_path):
+    rows = [("file", "id"), ("light/3.png", "a"), ("dark/4.png", "b"), ("dark/missing.png", "c")]
+    path = runs / "photos" / "list.csv"
+    path.write_text("".join(",".join(row) + "\n" for row in rows))
+    code, out, err = neocog("predict", "vision", path)
+    table = list(csv.DictReader(io.StringIO(out)))
+    assert code == DATA and [row["predicted"] for row in table] == ["light", "dark", ""]
+    assert [row["id"] for row in table] == ["a", "b", "c"]
+    assert "list.csv: path: column file" in err and "1 row(s) hold no input and have no prediction" in err
+    code, out, _ = neocog("predict", "vision", path, "--json")
+    assert "missing.png does not exist" in json.loads(out)[2]["problem"]
+    path.unlink()
+    code, _, err = neocog("predict", "vision", runs / "pets.csv", "--text-column", "text")
+    assert code == USAGE and "text_column is not an option of vision" in err
+
+
+def test_parquet_with_pictures_in_it_is_predicted_and_evaluated(neocog, runs, tmp_path):
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    names = ["light/3.png", "dark/4.png"] * 3
+    kind = pyarrow.struct([("bytes", pyarrow.binary()), ("path", pyarrow.string())])
+    contents = [{"bytes": (runs / "photos" / name).read_bytes(), "path": None} for name in names]
+    labels = [name.partition("/")[0] for name in names]
+    path = tmp_path / "new.parquet"
+    parquet.write_table(pyarrow.table({"image": pyarrow.array(contents, kind), "label": labels}), path)
+    code, out, err = neocog("predict", "vision", path, "--json")
+    rows = json.loads(out)
+    assert code == 0 and [row["predictions"][0]["label"] for row in rows] == labels, err
+    assert rows[1]["input"] == f"{path}:2" and "new.parquet: picture: column image" in err
+    code, out, err = neocog("evaluate", "vision", path, "--json")
+    assert code == 0 and json.loads(out)["accuracy"] == 1 and json.loads(out)["examples"] == 6, err
+
+
 @pytest.mark.parametrize(
     ("name", "content", "form"),
     [
         ("a.png", b"\x89PNG\r\n\x1a\n" + bytes(40), "a PNG picture"),
         ("notes.txt", b"\xff\xd8\xff\xe0" + bytes(40), "a JPEG picture"),
-        ("reviews.csv.gz", b"\x1f\x8b\x08" + bytes(40), "compressed with gzip"),
-        ("reviews.xlsx", b"PK\x03\x04" + bytes(40), "a zip archive, or a document or spreadsheet"),
+        ("reviews.gz", b"\x1f\x8b\x08" + bytes(40), "compressed with gzip"),
+        ("reviews.docx", b"PK\x03\x04" + bytes(40), "a zip archive, or a document or spreadsheet"),
         ("a.wav", b"RIFF....WAVEfmt " + bytes(40), "a WAV recording"),
         ("a.tar", bytes(257) + b"ustar" + bytes(40), "a tar archive"),
     ],

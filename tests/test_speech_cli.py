@@ -1,11 +1,15 @@
 """Speech through the command line: train, evaluate, predict with labels in time, check."""
 
+import csv
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+from neocog import load
 from neocog.cli import app
+from neocog.core.problem import Problem
+from neocog.core.stream import Tabular
 from recorded import hiss, spoken, tone, words, write
 from typer.testing import CliRunner
 
@@ -44,6 +48,39 @@ def test_evaluate_accepts_another_test_split(trained: Path) -> None:
     where = ("--pattern", PATTERN, "--test-where", "take<2", "--cache", trained / "cache")
     code, out, _ = run("evaluate", trained / "run", trained / "set", *where, "--json", "--quiet")
     assert code == 0 and json.loads(out)["examples"] == 12
+
+
+def test_predictions_are_written_with_a_row_for_each_recording(trained: Path, tmp_path: Path) -> None:
+    low, high = (write(tmp_path / f"{name}.wav", tone(pitch, 1.0) / 2) for name, pitch in (("low", 300), ("high", 600)))
+    (tmp_path / "bad.wav").write_bytes(b"no sound")
+    code, out, err = run("predict", trained / "run", low, high, tmp_path / "bad.wav", "--out", tmp_path / "out.csv")
+    rows = list(csv.DictReader((tmp_path / "out.csv").read_text(encoding="utf-8").splitlines()))
+    assert code == 3 and not out and "wrote" in err
+    assert [row["input"] for row in rows] == [str(low), str(high), str(tmp_path / "bad.wav")]
+    assert [row["predicted"] for row in rows] == ["low", "high", ""] and "holds text" in rows[2]["problem"]
+    code, _, _ = run("predict", trained / "run", low, high, "--out", tmp_path / "out.jsonl")
+    lines = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert code == 0 and [line["predictions"][0]["label"] for line in lines] == ["low", "high"]
+
+
+def test_channels_in_opposite_phase_are_named_by_predict(trained: Path, tmp_path: Path) -> None:
+    mono = tone(600, 1.0) / 2
+    path = write(tmp_path / "stereo.wav", np.stack([mono, -mono], 1))
+    code, out, err = run("predict", trained / "run", path, "--json")
+    assert code == 0 and json.loads(out)[0]["predictions"][0]["label"] == "high"
+    sentence = "has channels in opposite phase, whose average is silence: the loudest channel is used"
+    assert err.count(f"{path} {sentence}") == 1
+
+
+def test_a_table_of_recordings_is_predicted_row_by_row(trained: Path, tmp_path: Path) -> None:
+    for name, pitch in (("a", 300), ("b", 600)):
+        write(tmp_path / f"{name}.wav", tone(pitch, 1.0) / 2)
+    (tmp_path / "list.csv").write_text("file,who\na.wav,x\nb.wav,y\n")
+    code, out, err = run("predict", trained / "run", tmp_path / "list.csv")
+    assert code == 0 and [row["predicted"] for row in csv.DictReader(out.splitlines())] == ["low", "high"], err
+    (tmp_path / "parts.csv").write_text("file,start,end\na.wav,0,0.5\n")
+    with pytest.raises(Problem, match="names parts of recordings by their start and end, which predict does not read"):
+        load(str(trained / "run"), "cpu").domain.capability(Tabular).read(str(tmp_path / "parts.csv"), {}, {})
 
 
 def test_a_long_recording_gives_a_timeline(trained: Path, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, replace
 from itertools import chain, islice
 from pathlib import Path
@@ -21,24 +22,26 @@ from ..core.problem import DATA, Problem
 from ..core.sources import expand
 from ..core.sources.cache import Cache, Index, cached
 from ..core.sources.columns import describe, find_columns, join_cells
-from ..core.sources.content import fetched, file_reason
+from ..core.sources.content import Unreadable, fetched
 from ..core.sources.dataset import scan_usable, to_data
 from ..core.sources.encodings import decode_text
 from ..core.sources.manifest import AssignedSource
 from ..core.sources.read import named_problems, source_of, title_of
 from ..core.sources.table import EXAMINED, Row, is_table, read_table
+from ..core.sources.table import Table as SourceTable
 from ..core.stream import Table
 from ..core.windows import Windows
-from . import vectors
+from . import lines, vectors
 from .build import KNOWN, build, cut_texts, require_label_column
 from .columns import TEXT_CELLS
-from .options import NAMES, Options, options_of, reading_of
+from .options import NAMES, Options, Reading, options_of, reading_of
 from .originals import CONTENT, ENDS, Originals
 from .sources import TEXTS, open_sources
 from .tokens import tokenize
 from .vocabulary import FIRST, Ids, Vocabulary
 
 MAX_BYTES = 1_000_000  # of a text of a stranger: some seconds of work
+LARGEST_TEXT = 1 << 26  # bytes: a larger file is read as one text, or refused
 OVERLAP = 4  # a window shares one part in four with the one before it
 VERSION = 6  # of tokenisation, run counts and excerpts; a change makes all caches stale
 
@@ -215,14 +218,13 @@ def tokens_by_id(preprocessing: Preprocessing) -> list[str]:
 
 def table_in(file: str, preprocessing: Preprocessing, options: Mapping[str, Any]) -> Table | None:
     """The rows of a table with the texts in them; a row that cannot be read has an empty text."""
-    if not is_table(file) or not os.path.isfile(file):
+    if not os.path.isfile(file):
         return None
     trained = {name: value for name, value in preprocessing.get("reading", {}).items() if name != "label_column"}
     reading = reading_of(DataSpec(file, options={**trained, **set_options(options, NAMES, "text")}))
-    try:
-        table = read_table(file, Path(file).read_bytes(), reading.encoding)
-    except OSError as error:
-        raise Problem(f"{file} {file_reason(Path(file), error)}", DATA) from None
+    table = read_table(file, Path(file), reading.encoding) if is_table(file) else table_of_lines(file, reading)
+    if table is None:
+        return None
     rows = (row for row in table.rows if isinstance(row, Row))
     head = list(islice(rows, EXAMINED))
     if not head:
@@ -233,6 +235,19 @@ def table_in(file: str, preprocessing: Preprocessing, options: Mapping[str, Any]
         header = head.pop(0).cells
     inputs = ((row.cells, TextInput(_text_in(row.cells, columns.value))) for row in chain(head, rows))
     return Table(header, inputs, table.delimiter, [*table.remarks, f"{file}: {describe(columns, TEXT_CELLS)}"])
+
+
+def table_of_lines(file: str, reading: Reading) -> SourceTable | None:
+    """The table in a file of lines that hold a label beside each text; None for any other file, which is one text."""
+    with suppress(Unreadable):
+        content = fetched(Path(file), LARGEST_TEXT)
+        assert isinstance(content, bytes)
+        text = "" if binary_format(content) else decode_text(content, reading.encoding)[0]
+        table = None if is_binary(text) else lines.labelled_table(file, text)
+        if table is not None:
+            table.remarks.append(f"{file}: each line holds a label and a text, which is predicted")
+        return table
+    return None
 
 
 def _text_in(cells: Sequence[str], columns: Sequence[int]) -> str:

@@ -146,3 +146,25 @@ def are_labels(cells: Sequence[str], often: int) -> bool:
         and all(0 < len(cell) <= LONGEST_NAME for cell in cells)
         and 1 < different <= max(2, min(200, len(cells) // often))
     )
+
+
+def labelled_table(name: str, text: str) -> Table | None:
+    """The table in lines that surely hold a label beside each text; None if they may be one text.
+
+    A label recurs in a column behind a delimiter, or stands behind fastText's mark.
+    """
+    lines = first_lines(text)
+    if len(lines) < FEWEST:
+        return None
+    if is_fasttext(lines):
+        numbered = ((number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip())
+        return Table(name, (Row(number, [*fasttext_parts(line)]) for number, line in numbered))
+    if holds(lines, lambda line: "\t" in line) and not any(are_labels(cells, 2) for cells in columns_of(lines)):
+        return None
+    return table(name, text, lines)
+
+
+def columns_of(lines: Sequence[str]) -> list[tuple[str, ...]]:
+    """The cells of lines with tabs by their columns, as many as the narrowest line has."""
+    width = min(line.count("\t") + 1 for line in lines)
+    return [tuple(line.split("\t")[index].strip() for line in lines) for index in range(width)]

@@ -10,6 +10,7 @@ from ..core.inputs import BoundedInputs
 from ..core.plan import AugmentationLimits
 from ..core.robust.capability import Attackable, Corruptible
 from ..core.schema import PreprocessingSchema
+from ..core.stream import Tabular
 from ..core.transfer import Transferable
 from ..core.tta import TestTimeAugmentation
 from . import augment, check, compare, corruptions, data, frontend, imagine, models, options, pretrained, show, weights
@@ -30,6 +31,7 @@ DOMAIN = Domain(
     options=options.NAMES,
     capabilities=(
         PreprocessingSchema(options.VisionPreprocessing, frontend.shape),
+        Tabular(data.table_in),
         AugmentationLimits(augment.restrict),
         TestTimeAugmentation(augment.views, augment.shows_only_views),
         Transferable(options.form, weights.load_weights, pretrained.MODELS, pretrained.TUNING),

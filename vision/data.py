@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import PIL
 import torch
@@ -11,16 +12,20 @@ from torch import Tensor
 
 from ..core.data import Data, DataSpec, Preprocessing
 from ..core.inputs import Input, TooLarge
+from ..core.options import set_options
 from ..core.sources import expand
 from ..core.sources.cache import Cache, Index, cached
+from ..core.sources.columns import table_options
 from ..core.sources.content import fetched
 from ..core.sources.dataset import none_usable, scan_usable, to_data
 from ..core.sources.decoded_rows import RowStore
+from ..core.sources.file_table import file_table
 from ..core.sources.manifest import AssignedSource
 from ..core.sources.read import named_problems, source_of
+from ..core.stream import Table
 from .build import build, decode_set
 from .heif import decoders
-from .options import Options, options_of
+from .options import NAMES, Options, options_of
 from .picture import PICTURES, Form, header, original_position, pixels
 from .sources import open_sources
 
@@ -119,6 +124,12 @@ def check_size(value: Input) -> None:
     if height * width > MAX_PIXELS:
         limit = f"at most {MAX_PIXELS / 1e6:.0f} megapixels"
         raise TooLarge(f"the picture has {width:,}×{height:,} pixels; send one of {limit}")
+
+
+def table_in(file: str, preprocessing: Preprocessing, options: Mapping[str, Any]) -> Table | None:
+    """The pictures that a table names or holds; None for another file."""
+    spec = DataSpec(file, options=set_options(options, NAMES, "vision"))
+    return file_table(file, PICTURES, table_options(spec, "path_column"))
 
 
 def expand_paths(arguments: Sequence[str]) -> list[Input]:

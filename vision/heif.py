@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+from PIL import UnidentifiedImageError
+
 SUFFIXES = frozenset([".heic", ".heif", ".hif", ".avif"])
 AVIF = frozenset([b"avif", b"avis"])
 HEIC = frozenset([b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"hevm", b"hevs", b"mif1", b"msf1"])
@@ -47,6 +49,7 @@ def heif_reason(format: str, error: Exception) -> str:
     suffix = format.lower()
     convert = f"convert it to JPEG or PNG, as in: magick x.{suffix} x.jpg"
     if pillow_formats(format):
-        return f"is {format} that cannot be decoded ({error or type(error).__name__}); {convert}"
+        reason = "" if isinstance(error, UnidentifiedImageError) else f" ({error or type(error).__name__})"
+        return f"is {format} that cannot be decoded{reason}; {convert}"
     package = "'neocog[heif]'" if format == "HEIC" else "-U pillow"
     return f"is {format}; {convert}, or pip install {package}"

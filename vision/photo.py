@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,9 +11,10 @@ from PIL import Image
 from torch import Tensor
 
 from ..core import files
-from ..core.problem import DATA, USAGE, Problem
-from ..core.sources.content import Unreadable, fetched
-from ..core.sources.expand import missing
+from ..core.inputs import FileInput
+from ..core.problem import USAGE, Problem
+from ..core.sources.content import fetched
+from ..core.sources.read import named_problems
 from .picture import Form, header, pixels
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".webp")
@@ -42,16 +42,12 @@ class Photo(NamedTuple):
 
 def read(path: str, longest: int, colour: str = "rgb") -> Photo:
     """Reads a photo, upright, scaled down to at most `longest` pixels a side. Raises Problem if it cannot be read."""
-    try:
+    with named_problems(FileInput(path), "picture"):
         content = fetched(Path(path))
         original = header(content).size
         scale = min(1.0, longest / max(original))
         size = (max(1, round(original[0] * scale)), max(1, round(original[1] * scale)))
         _, array = pixels(content, Form(size, colour, "stretch"))
-    except Unreadable as error:
-        if not os.path.lexists(path):
-            raise missing(path) from None
-        raise Problem(f"{path} {error}", DATA) from None
     return Photo(torch.from_numpy(array.copy())[None].float() / 255, original)
 
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin
+from PIL import Image, ImageFile, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin
 
 from ..core.sources.content import Kind, Unreadable, is_text
 from . import heif
@@ -35,6 +35,9 @@ PICTURES = Kind(
 GREY = frozenset({"1", "L", "LA", "La", "I", "F", "I;16", "I;16L", "I;16B", "I;16N"})
 ORIENTATION = 0x0112  # EXIF tag
 BITS, PHOTOMETRIC, MIN_IS_WHITE = 258, 262, 0  # TIFF tags, and a value of the second
+# Pillow opens these only in the other byte order.
+TiffImagePlugin.OPEN_INFO.setdefault((TiffImagePlugin.MM, 0, (1,), 1, (16,), ()), ("I;16B", "I;16B"))
+GREY_LEVELS = {"L;2": 3, "L;4": 15}  # the value of white in a PNG of 2 or 4 bits, by Pillow's name for it
 TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -112,7 +115,22 @@ def header(content: Pixels | bytes) -> Header:
 def open_image(content: bytes) -> Image.Image:
     """Opens an image in one of FORMATS, AVIF or HEIC; pixels are decoded later."""
     format = heif.heif_format(content)
-    return Image.open(io.BytesIO(content), formats=heif.pillow_formats(format) if format else FORMATS)
+    image = Image.open(io.BytesIO(content), formats=heif.pillow_formats(format) if format else FORMATS)
+    if image.format == "PNG" and isinstance(image, ImageFile.ImageFile) and image.tile:
+        scale_transparency(image, image.tile[0].args)
+    return image
+
+
+def scale_transparency(image: Image.Image, kind: object) -> None:
+    """Brings the transparent colour of an opened PNG to the 8 bits of its pixels, which Pillow leaves as it stands.
+
+    `kind` is Pillow's name for the pixels in the file. Of 16 bits the higher 8 decide.
+    """
+    transparent = image.info.get("transparency")
+    if isinstance(transparent, int) and isinstance(kind, str) and kind in GREY_LEVELS:
+        image.info["transparency"] = transparent * 255 // GREY_LEVELS[kind]
+    elif isinstance(transparent, tuple) and kind == "RGB;16B":
+        image.info["transparency"] = tuple(value >> 8 for value in transparent)
 
 
 def header_of(image: Image.Image) -> Header:

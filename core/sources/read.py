@@ -26,6 +26,8 @@ def source_of(value: Input, noun: str) -> Path | bytes:
 
 def title_of(value: Input, noun: str) -> str:
     """The name of an input in messages: its path, or "the picture" for bytes without a name."""
+    if isinstance(value, BytesInput) and value.title:
+        return value.title
     return value.path if isinstance(value, FileInput) else f"the {noun}"
 
 

@@ -8,6 +8,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..problem import DATA, Bad, Problem
+from .content import Unreadable, fetched
 from .gzipped import unpacked, without_ending
 
 if TYPE_CHECKING:
@@ -63,10 +64,20 @@ def read_table(name: str, content: bytes | Path, encoding: str | None = None) ->
         return parquet.read(name, content)
     if suffix_of_table(name) in SPREADSHEETS:
         return spreadsheet.read(name, content)
-    text, issues = decode_text(content.read_bytes() if isinstance(content, Path) else content, encoding)
+    text, issues = decode_text(content_of(name, content), encoding)
     table = parse_table(name, text)
     table.remarks += issues.sentences(name)
     return table
+
+
+def content_of(name: str, content: bytes | Path) -> bytes:
+    """The bytes of a table. Raises Problem for a file that cannot be read."""
+    try:
+        result = fetched(content)
+    except Unreadable as problem:
+        raise Problem(f"{name} {problem}", DATA) from None
+    assert isinstance(result, bytes)
+    return result
 
 
 def suffix_of_table(name: str) -> str:
