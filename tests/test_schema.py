@@ -223,7 +223,7 @@ def test_a_damaged_state_is_a_sentence(values, message, tmp_path):
 
 INDEX = {
     "names": ["a"], "sources": [0], "labels": ["x"], "targets": [0], "digests": ["d"],
-    "splits": {"train": 1, "valid": 0, "test": 0}, "given_splits": [],
+    "splits": {"train": 1, "valid": 0, "test": 0}, "given_splits": [], "groups": [""],
 }  # fmt: skip
 
 
@@ -237,6 +237,7 @@ INDEX = {
         {"splits": {"train": 1}},
         {"shapes": {"inputs": "x"}},
         {"digests": [5]},
+        {"groups": []},
     ],
     ids=str,
 )
