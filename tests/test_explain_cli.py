@@ -15,6 +15,7 @@ from neocog.core.checkpoint import Card
 from neocog.core.explain import render
 from neocog.core.explain.capability import Explainable
 from neocog.core.initialize import initialize
+from neocog.core.modules import Embed
 from neocog.core.network import Network, parse
 from neocog.go.data import LABELS as POINTS
 from neocog.speech.options import DEFAULTS
@@ -300,6 +301,20 @@ def test_the_filters_of_a_text_are_the_tokens_with_the_largest_products(neocog, 
         )
         first, second = divmod(int(pairs.argmax()), 8)
         assert [place[0]["token"] for place in entry["places"]] == [VOCABULARY[first], VOCABULARY[second]]
+
+
+def test_filters_over_two_embeddings_see_them_side_by_side(neocog, tmp_path):
+    """As with frozen word vectors beside trained ones: channels 0 to 1 are the first table's, 2 to 4 the second's."""
+    text = "parallel((embed(10, 2, static=True),), (embed(10, 3),)), conv(4, 1), relu, globalmax, dense(3)"
+    words = Network((1, 1, 16), parse(text)).module()
+    initialize(words, 0)
+    path = save(tmp_path / "two.safetensors", "text", text, (1, 1, 16), words)
+    _, out, _ = neocog("filters", path, "--json")
+    first, second = (module.table.weight[2:] for module in words.modules() if isinstance(module, Embed))
+    kernels = next(module.weight for module in words.modules() if isinstance(module, torch.nn.Conv2d))[:, :, 0, 0]
+    for entry, kernel in zip(json.loads(out), kernels, strict=True):
+        best = int((first @ kernel[:2] + second @ kernel[2:]).argmax())
+        assert [place[0]["token"] for place in entry["places"]] == [VOCABULARY[best]]
 
 
 @pytest.mark.parametrize("name", NETWORKS)

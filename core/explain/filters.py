@@ -87,10 +87,11 @@ class TokenFilter:
 
 
 def over_embeddings(model: Model) -> list[Place]:
-    """Returns the convolutions whose input is the output of an `embed`."""
+    """Returns the convolutions whose input is the output of an `embed`, or of all of them side by side."""
     if model.domain.capability(Readable) is None:
         return []
-    widths = {row.layer.dim for _, row in walk(model.network.rows) if isinstance(row.layer, Embed)}
+    dims = [row.layer.dim for _, row in walk(model.network.rows) if isinstance(row.layer, Embed)]
+    widths = {*dims, sum(dims)} - {0}
     return [
         place
         for place in convolutions(model.network)
@@ -105,15 +106,21 @@ def _size_of(conv: Conv) -> tuple[int, int]:
     return (1, conv.size) if isinstance(conv.size, int) else conv.size
 
 
+def _table(model: Model, channels: int) -> Tensor:
+    """The vectors that a convolution over so many channels sees: (tokens, channels)."""
+    tables = [module.table.weight for module in model.words.modules() if isinstance(module, modules.Embed)]
+    matching = [table for table in tables if table.shape[1] == channels]
+    return matching[0] if matching else torch.cat(tables, 1)
+
+
 def token_filters(model: Model, place: Place) -> list[TokenFilter]:
     """For every filter of a layer over embeddings, the tokens with the largest products at each of its positions.
 
     A filter's output is a sum over its positions, so the best phrase is the best token at each of them.
     """
     check_weights(model.words)
-    table = next(module for module in model.words.modules() if isinstance(module, modules.Embed)).table.weight
     weight = place.module(model.words).weight.detach()  # type: ignore[operator]
-    vectors = table.detach()[FIRST_TOKEN:]
+    vectors = _table(model, weight.shape[1]).detach()[FIRST_TOKEN:]
     filters = []
     for index, kernel in enumerate(weight[:, :, 0]):  # (dim, width)
         best = (vectors @ kernel).topk(min(TOP_TOKENS, len(vectors)), dim=0)
