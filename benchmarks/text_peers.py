@@ -181,20 +181,20 @@ def summary(chosen: list[Run]) -> str:
 def margin(lines: list[Run], name: str) -> tuple[float, float]:
     """The mean margin of a model over the better peer of the same split, and half of its 95% interval."""
     by_model = {model: {run["seed"]: run for run in lines if run["model"] == model} for model in (*PEERS, name)}
-    if not by_model[name] or not any(by_model[model] for model in PEERS):
-        return float("nan"), float("nan")
     differences = []  # a row of test texts for each seed
     for seed, run in by_model[name].items():
-        peers = [
-            by_model[model].get(seed) or next(iter(by_model[model].values())) for model in PEERS if by_model[model]
-        ]
-        best = max(peers, key=lambda peer_run: peer_run["accuracy"])
-        differences.append(bits(run["correct"]) - bits(best["correct"]))
+        same_test = [by_model[peer].values() if run["given_test"] else [by_model[peer].get(seed)] for peer in PEERS]
+        peers = [peer_run for peer_runs in same_test for peer_run in peer_runs if peer_run]
+        if peers:
+            best = max(peers, key=lambda peer_run: peer_run["accuracy"])
+            differences.append(bits(run["correct"]) - bits(best["correct"]))
+    if not differences:
+        return float("nan"), float("nan")
     if run["given_test"]:
         by_text = np.mean(differences, 0)
         return float(by_text.mean()), 1.96 * float(by_text.std(ddof=1)) / len(by_text) ** 0.5
     means = [float(difference.mean()) for difference in differences]
-    if len(means) < 2:
+    if len(means) == 1:
         return means[0], float("nan")
     half = student.ppf(0.975, len(means) - 1) * statistics.stdev(means) / len(means) ** 0.5
     return statistics.fmean(means), float(half)
