@@ -114,8 +114,8 @@ def main() -> None:
             if "test" in loaded.given_splits:
                 break  # the splits are the same for all seeds
         seconds += (time.process_time() - begin) / len(scores)
-        spread = statistics.stdev(scores) if len(scores) > 1 else 0.0
-        figures = f"{100 * statistics.mean(scores):.2f} ± {100 * spread:.2f} (n = {len(scores)})"
+        spread = f" ± {100 * statistics.stdev(scores):.2f}" if len(scores) > 1 else ""
+        figures = f"{100 * statistics.mean(scores):.2f}{spread} (n = {len(scores)})"
         print(f"{os.path.basename(data)} MiniLM: {figures}, {seconds:.0f} CPU s", flush=True)
     print(machine())
 
