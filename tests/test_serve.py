@@ -473,6 +473,21 @@ def test_a_server_lives_without_its_file_and_with_slow_and_broken_clients(proces
     assert running.wait(30) == 0
 
 
+def test_more_connections_than_the_server_has_get_503_and_it_lives_on(process):
+    _, port = process
+    with ExitStack() as stack:
+        for _ in range(server.CONNECTIONS + 50):
+            stack.enter_context(connected(port, b"POST /pre"))
+        status, answer = ask(port, picture())
+    assert status == 503
+    assert answer["error"]["message"] == "the server has too many connections; try again in a second"
+    for _ in range(100):  # until the connections are closed
+        if ask(port, picture())[0] == 200:
+            break
+        time.sleep(0.1)
+    assert ask(port, picture())[0] == 200
+
+
 def test_sigterm_finishes_the_requests_that_are_there(process):
     running, port = process
     body = picture()

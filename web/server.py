@@ -16,10 +16,11 @@ from starlette.applications import Starlette
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from ..core.problem import FAILED, USAGE, Problem
+from .problems import Refused, response
 
 BACKLOG = 2048  # connections that wait to be accepted
 HEAD_SECONDS = 5  # that the head of a request may take to arrive
-CONNECTIONS = 1000  # open at once; further ones are answered with 503
+CONNECTIONS = 1000  # open at once; requests of further ones are answered with 503
 
 
 def listening(host: str, port: int) -> socket.socket:
@@ -51,6 +52,9 @@ def allow_files() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
+crowded = response(Refused(503, "the server has too many connections; try again in a second", {"Retry-After": "1"}))
+
+
 class Protocol(HttpToolsProtocol):
     """uvicorn's connection, closed when the head of a request takes longer than HEAD_SECONDS to arrive.
 
@@ -71,6 +75,7 @@ class Protocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self.stop_waiting()
+        self.app = crowded if len(self.connections) > CONNECTIONS else self.config.loaded_app
         super().on_headers_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -128,7 +133,6 @@ def run(app: Starlette, listener: socket.socket, seconds: float, started: Callab
         access_log=False,
         server_header=False,
         lifespan="on",
-        limit_concurrency=CONNECTIONS,
         timeout_graceful_shutdown=int(seconds) + 2,
         timeout_keep_alive=5,
         http=Protocol,
