@@ -151,7 +151,11 @@ def losses(head: ValueHead, inputs, targets, hide=None):
     known = true_owner.isfinite()
     winner = F.binary_cross_entropy_with_logits(logit, wins)
     points = F.huber_loss(lead[counted] / 20, true_lead[counted] / 20) if counted.any() else logit.sum() * 0
-    owners = F.binary_cross_entropy_with_logits(owner[known], (1 + true_owner[known]) / 2) if known.any() else 0
+    owners = (
+        F.binary_cross_entropy_with_logits(owner[known], (1 + true_owner[known]) / 2)
+        if known.any()
+        else logit.sum() * 0
+    )
     return winner, points, owners, logit
 
 
@@ -177,7 +181,7 @@ def train(arguments) -> None:
         optimiser.step()
         schedule.step()
         if step % 50 == 0:
-            parts = float(winner), float(points), float(owners)
+            parts = [float(part.detach()) for part in (winner, points, owners)]
             say(f"step {step}, losses " + " ".join(f"{number:.4f}" for number in parts))
     temperature, metrics = calibrated(head.eval(), stored)
     model = neocog.load("go", "cpu", 1)
@@ -199,7 +203,8 @@ def calibrated(head: ValueHead, stored: Stored):
             logits.append(logit)
             wins.append(targets[0])
             errors.append((lead - targets[1]).abs()[targets[1].isfinite()])
-            known = targets[2].isfinite()
+            if not (known := targets[2].isfinite()).any():
+                continue
             owner_losses.append(F.binary_cross_entropy_with_logits(owner[known], (1 + targets[2][known]) / 2))
     logit, win = torch.cat(logits), torch.cat(wins)
     grid = np.geomspace(0.5, 4, 200)
@@ -208,8 +213,8 @@ def calibrated(head: ValueHead, stored: Stored):
         "valid_accuracy": float(((logit > 0) == (win > 0.5)).float().mean()),
         "valid_log_loss": float(F.binary_cross_entropy_with_logits(logit / temperature, win)),
         "valid_brier": float(((logit / temperature).sigmoid() - win).square().mean()),
-        "valid_lead_error": float(torch.cat(errors).median()),
-        "valid_owner_loss": float(torch.stack(owner_losses).mean()),
+        "valid_lead_error": float(torch.cat(errors).median()) if any(map(len, errors)) else None,
+        "valid_owner_loss": float(torch.stack(owner_losses).mean()) if owner_losses else None,
     }
 
 
@@ -242,9 +247,13 @@ def test(arguments) -> None:
         print(label)
         for name, chosen in rows.items():
             rows_chosen = chosen & games_chosen
+            if not rows_chosen.any():
+                continue
             print(f"  {name:<12} {report(win[rows_chosen], black_wins[rows_chosen])}")
         print("  calibration", curve(win[games_chosen], black_wins[games_chosen]))
     late = (move >= 200) & np.isfinite(true_lead)
+    if not late.any():
+        return
     say(f"lead after move 200: median error {np.median(np.abs(lead - true_lead)[late]):.2f} points ({late.sum()})")
 
 

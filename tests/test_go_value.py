@@ -1,7 +1,11 @@
 """Results of records, the value head and its file, and evaluators: the policy stays as it is, bit for bit."""
 
+import importlib.util
 import json
+import sys
+from pathlib import Path
 
+import neocog
 import numpy as np
 import pytest
 import torch
@@ -17,6 +21,7 @@ from neocog.go.outcome import Outcome, handicap, outcome, recorded_area
 from neocog.go.planes import packed
 from neocog.go.play.policy import Policy
 from neocog.go.search import Batch
+from neocog.go.sgf_writer import sgf_bytes
 from neocog.go.value import ValueCard, ValueHead
 from neocog.go.value_targets import UNKNOWN, ValueTargets
 
@@ -233,3 +238,38 @@ def test_a_model_without_a_head_has_the_values_of_playouts():
     assert black.lead[0] == pytest.approx(11.5, abs=3) and white.lead[0] == -black.lead[0]
     assert (black.ownership[0][:150] > 0.5).all() and (white.ownership[0] == -black.ownership[0]).all()
     assert evaluate_nothing(batch_of(board)).win[0] == 0.5
+
+
+# --- training --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_the_benchmark_trains_a_head_that_the_package_can_load(tmp_path, monkeypatch):
+    """All its steps, on a few random games: a head of the packaged network comes out, with its metrics."""
+    source = Path(neocog.__file__).parent / "benchmarks" / "go_value.py"
+    spec = importlib.util.spec_from_file_location("go_value", source)
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    monkeypatch.setattr(script, "BATCH", 4)
+    monkeypatch.setattr(script, "PACKAGED", tmp_path / "packaged.safetensors")
+    rng, records = np.random.default_rng(0), tmp_path / "games"
+    records.mkdir()
+    for number in range(4):
+        board = Board(19)
+        while len(board.moves) < 60:
+            move = int(rng.integers(361))
+            if board.legal(move):
+                board.play(move)
+        result = "BW"[number % 2] + "+R"
+        (records / f"{number}.sgf").write_bytes(sgf_bytes(19, board.moves, {"RE": result, "KM": "6.5"}))
+
+    def call(step: str, *arguments: str) -> None:
+        monkeypatch.setattr(sys, "argv", ["go_value.py", step, *arguments, "--out", str(tmp_path / "value")])
+        script.main()
+
+    call("features", str(records))
+    call("train", "--steps", "3", "--width", "8", "--blocks", "1")
+    call("test", str(records), "--every", "20")
+    call("pack")
+    card = value.read_card(tmp_path / "packaged.safetensors")
+    assert card.layers == 13 and card.data["steps"] == 3 and 0 <= card.metrics["valid_brier"] <= 1
