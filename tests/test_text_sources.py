@@ -314,6 +314,15 @@ def test_a_path_that_does_not_exist(tmp_path):
     assert refused(tmp_path / "review.csv").endswith("review.csv does not exist (did you mean reviews.csv?)")
 
 
+def test_recordings_and_pictures_beside_texts_are_no_texts(tmp_path):
+    for name, content in (("pos.txt", "fine\n" * 9), ("neg.txt", "bad\n" * 9), ("pos.ogg", "OggS"), ("a.png", "PNG")):
+        (tmp_path / name).write_text(content)
+    assert set(counts(tmp_path)) == {(None, "pos"), (None, "neg")}
+    for name in ("pos.txt", "neg.txt"):
+        (tmp_path / name).unlink()
+    assert "holds nothing that texts could be in" in refused(tmp_path)
+
+
 def test_an_empty_folder_and_an_empty_table(tmp_path):
     (tmp_path / "none").mkdir()
     assert "holds nothing that texts could be in; expected a CSV" in refused(tmp_path / "none")

@@ -35,6 +35,12 @@ EXPECTED = (
 TEXTS = Kind("text", "text", frozenset({".txt", ".text", ".md", ""}), EXPECTED)
 
 
+BINARY = (  # endings of pictures, recordings and models, which may lie beside texts
+    *(".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".heic", ".avif", ".wav", ".mp3", ".flac"),
+    *(".ogg", ".opus", ".m4a", ".mp4", ".pdf", ".npy", ".npz", ".safetensors"),
+)
+
+
 class TextRows:
     """Texts in the rows or lines of one or more files. `class_names` is a file that names numbered labels."""
 
@@ -192,6 +198,7 @@ def choose_source(files: Files, reading: Reading) -> FileSource | TextRows:
     classes = in_class_folders([name for name in names if len(split_path(name)) > 1 and TEXTS.named(name)])
     if len({split_path(name)[:-1] for name in classes}) > 1:
         return FileSource(files, TEXTS, names=classes)
+    names = [name for name in names if not name.lower().endswith(BINARY)]
     archives = [name for name in names if name.lower().endswith(ARCHIVES)]
     selected = roles(files.location, [name for name in names if name not in archives])
     if not selected and archives:
