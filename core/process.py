@@ -15,9 +15,13 @@ from .problem import INTERRUPTED
 IMPORT_SYSTEM = "<frozen importlib._bootstrap>"  # the file name of the frames that import
 
 
+SPINS = "3000"  # of a waiting thread of OpenMP before it sleeps; libgomp's own number is 300,000 (docs/tried.md)
+
+
 def prepare() -> None:
     """Makes text UTF-8 and interrupts certain, hides warnings of libraries, opens standard streams that are closed."""
     use_utf8()
+    limit_spinning()
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, interrupt)
     if not sys.warnoptions:  # they are for developers: PYTHONWARNINGS=default shows them
@@ -31,6 +35,19 @@ def prepare() -> None:
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  as long as the process
     if sys.stderr is None:
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+
+
+def limit_spinning() -> None:
+    """Lets the waiting threads of torch spin for a short time only on a machine whose cores are all in use.
+
+    There, threads that spin take the time of those that they wait for; on a quiet machine, spinning is faster. libgomp
+    reads the variable when torch is imported. What the user says of waiting is left as it is.
+    """
+    if {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"} & os.environ.keys():
+        return
+    with suppress(OSError, AttributeError):  # a system without a load average
+        if os.getloadavg()[0] >= (os.cpu_count() or 1):
+            os.environ["GOMP_SPINCOUNT"] = SPINS
 
 
 def interrupt(number: int, frame: FrameType | None) -> None:

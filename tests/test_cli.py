@@ -247,6 +247,27 @@ def test_an_interrupt_that_a_library_would_catch_while_it_is_imported_ends_the_p
     assert (running.returncode, out, err) == (INTERRUPTED, "", "interrupted\n")
 
 
+@pytest.mark.parametrize(
+    ("settings", "load", "expected"),
+    [
+        ({}, 1e6, "3000"),
+        ({}, 0, "None"),
+        ({"GOMP_SPINCOUNT": "7"}, 1e6, "7"),
+        ({"OMP_WAIT_POLICY": "active"}, 1e6, "None"),
+    ],
+)
+def test_waiting_threads_spin_shortly_on_a_busy_machine_unless_the_user_says_how_they_wait(settings, load, expected):
+    """libgomp reads the variable when torch is imported, which comes later."""
+    code = f"import os, sys\nos.getloadavg = lambda: ({load}, 0, 0)\n"
+    code += "from neocog.core.process import prepare\nprepare()\n"
+    code += "print(os.environ.get('GOMP_SPINCOUNT'), 'torch' in sys.modules)"
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("GOMP", "OMP"))}
+    environment |= {"PYTHONPATH": str(Path(__file__).parents[2]), **settings}
+    command = [sys.executable, "-c", code]
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert result.stdout.split() == [expected, "False"]
+
+
 def test_a_run_that_ignores_hangups_goes_on(photos, tmp_path):
     """As `nohup neocog train …`."""
     previous = signal.signal(signal.SIGHUP, signal.SIG_IGN)
