@@ -73,7 +73,7 @@ def evaluate(
         Path | None,
         flag("Write a row for each example, with its true label and prediction: FILE.csv, .jsonl or .json."),
     ] = None,
-    force: Annotated[bool, flag("Replace the file of --predictions.", None, "--force")] = False,
+    force: Annotated[bool, flag("Replace the files of --predictions, --confusion and --curves.", None, "--force")] = False,
     abstain: ABSTAIN = None,
     label_sets: LABEL_SETS = None,
     symmetries: SYMMETRIES = None,
@@ -94,7 +94,7 @@ def evaluate(
     if part not in (None, "train", "valid", "test", "all"):
         raise Problem(f"--part is test, valid, train or all; got {part}", USAGE)
     for picture in (confusion, curves):
-        check_output(picture, True, PICTURE_ENDINGS)
+        check_output(picture, force, PICTURE_ENDINGS)
     loaded_model = load(model, device or "auto", symmetries)
     loaded_model.task = loaded_model.task.deciding(abstain, label_sets)
     options = {"cache": cache, "pattern": pattern, "test_where": test_where}

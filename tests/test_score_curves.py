@@ -50,5 +50,8 @@ def test_evaluate_draws_curves(neocog, photos, trained, tmp_path):  # noqa: F811
     assert {"label", "roc_auc", "average_precision", "examples"} == json.loads(out)["curves"][0].keys()
     with Image.open(tmp_path / "curves.png") as picture:
         assert picture.width > 1000
+    for option in ("--curves", "--confusion"):
+        code, _, err = neocog("evaluate", trained, photos, option, "curves.png")
+        assert code == 2 and "curves.png exists; name another file, or replace it with --force" in err
     code, _, err = neocog("evaluate", trained, photos, "--curves", "curves.gif")
     assert code == 2 and "curves.gif ends in none of .png, .svg" in err

@@ -48,7 +48,7 @@ def run_case(world: World, number: int, work: Path) -> Result:
 def may_change(planned: Case) -> bool:
     """Whether a command line asks to replace files, or writes into a run."""
     words = {word.partition("=")[0] for word in planned.arguments}
-    return bool(words & {"--force", "--confusion", "resume"}) or {"describe", "--svg"} <= words
+    return bool(words & {"--force", "resume"}) or {"describe", "--svg"} <= words
 
 
 def run_cases(numbers: Iterable[int], world: World, work: Path) -> Iterable[Result]:
