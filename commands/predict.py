@@ -73,7 +73,7 @@ def evaluate(
         Path | None,
         flag("Write a row for each example, with its true label and prediction: FILE.csv, .jsonl or .json."),
     ] = None,
-    force: Annotated[bool, flag("Replace the files of --predictions, --confusion and --curves.", None, "--force")] = False,
+    force: Annotated[bool, flag("Replace the files of these options.", None, "--force")] = False,
     abstain: ABSTAIN = None,
     label_sets: LABEL_SETS = None,
     symmetries: SYMMETRIES = None,
