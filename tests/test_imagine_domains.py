@@ -25,7 +25,7 @@ from typer.testing import CliRunner
 
 SOUND = {"rate": 8000, "samples": 4000, "bands": 20, "frame": 25.0, "hop": 10.0, "deltas": False, "normalise": "clip"}
 TOKENS = ["a", "the", "very", "good", "bad", "film", "dull", "so"]
-TEXT = {"vocabulary": TOKENS, "tokens": "words", "lower": True, "max_length": 16, "longest": 16, "length": 24}
+TEXT = {"vocabulary": TOKENS, "tokens": "words", "lower": True, "max_length": 16, "longest": 16, "length": 16}
 TEXT |= {"tokens_known": 10}
 
 
