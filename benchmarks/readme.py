@@ -35,7 +35,7 @@ class Step:
     limit: int = 6
 
 
-LAST_EPOCHS_AND_RESULT = r"^epoch +([234]/4|[345]/5)|^accuracy"
+LAST_EPOCHS_AND_RESULT = r"^epoch +([234]/4|[345]/5)|^(balanced )?accuracy"
 SESSIONS = {
     "vision": (
         Step("neocog check vision hands/", "^(labels|splits|bad)"),

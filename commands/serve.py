@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from ..core.problem import INTERRUPTED, USAGE, Problem
+from ..core.process import end
 from ..core.progress import say
 from .flags import DEVICE, QUIET, flag
 
@@ -76,8 +77,7 @@ def serve(
             ended_by = server.run(app, listener, timeout, announce)
     finally:
         listener.close()
-    if ended_by == signal.SIGINT:
-        raise typer.Exit(INTERRUPTED)
+    end(INTERRUPTED if ended_by == signal.SIGINT else 0)
 
 
 def use_threads(count: int) -> None:

@@ -9,6 +9,7 @@ import sys
 import warnings
 from contextlib import suppress
 from types import FrameType
+from typing import NoReturn
 
 from .problem import INTERRUPTED
 
@@ -61,6 +62,18 @@ def interrupt(number: int, frame: FrameType | None) -> None:
             os._exit(INTERRUPTED)
         frame = frame.f_back
     raise KeyboardInterrupt
+
+
+def end(code: int) -> NoReturn:
+    """Ends the process at once, with nothing left to write but its standard streams.
+
+    Where threads are still inside native code, such as a prediction whose request was given up, Python's own end aborts
+    ("terminate called without an active exception").
+    """
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code)
 
 
 def use_utf8() -> None:

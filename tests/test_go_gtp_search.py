@@ -108,11 +108,13 @@ def test_an_analysis_is_of_the_moves_asked_for_and_from_the_players_side():
     ]
     assert set(re.findall(r"info move (\w+)", line)) <= {"D4", "Q16"}
     assert len(line.partition(" ownership ")[2].split()) == 361
+    # So many stones that Black leads whatever White replies, however deep the search reads in its time.
+    wall = [f"play b D{row}" for row in range(2, 19)]
     black, white = (
         float(
             re.search(r"scoreLead (-?[\d.]+)", send(*lines, engine=Engine(player(evaluator=evaluate_by_area)))[-1])[1]
         )
-        for lines in (("play b D4", "kata-analyze b 1"), ("play b D4", "kata-analyze w 1"))
+        for lines in ((*wall, "kata-analyze b 1"), (*wall, "kata-analyze w 1"))
     )
     assert black > 0 > white
 

@@ -35,6 +35,7 @@ def make_run(folder: Path, value: float | None, domain: str = "text", data: str 
 @pytest.fixture
 def several(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("COLUMNS", raising=False)  # of a terminal in which the tests run
     make_run(tmp_path / "runs/a", 0.8, age=50, parameters=100, seconds=61.0)
     make_run(tmp_path / "runs/deep/b", 0.9, age=0, parameters=5, seconds=2.0)
     make_run(tmp_path / "runs/c", None, domain="vision", age=99)
