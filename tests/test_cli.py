@@ -10,6 +10,7 @@ import threading
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -403,7 +404,7 @@ def test_what_is_wrong_in_a_settings_file_is_the_fault_of_the_file(
 @pytest.mark.parametrize("before", [0, 1])
 def test_a_run_that_is_killed_while_its_report_is_written_is_not_finished(before, neocog, photos, monkeypatch):
     """Also one that was finished before and is trained further."""
-    arguments = ("train", "vision", photos, "--network", TINY, "--epochs", "1", "--out", "run")
+    arguments: tuple[Any, ...] = ("train", "vision", photos, "--network", TINY, "--epochs", "1", "--out", "run")
     if before:
         assert_success(neocog(*arguments))
         arguments = ("resume", "run", "--epochs", "2")

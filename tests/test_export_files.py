@@ -150,8 +150,8 @@ def test_int8_is_smaller_and_judged_on_the_test_split(world, command, tmp_path):
     assert "INT8" in kinds
     plain = model.load(DataSpec(str(data))).train.inputs[:20]
     with model.inference():
-        expected = model.task.link(model.logits(plain))
-    assert (run_onnx((tmp_path / "x.onnx").read_bytes())(plain) - expected).abs().max() < 0.1
+        predictions = model.task.link(model.logits(plain))
+    assert (run_onnx((tmp_path / "x.onnx").read_bytes())(plain) - predictions).abs().max() < 0.1
 
 
 TASK_STATES = {
@@ -221,7 +221,7 @@ def test_numbers_larger_than_one_are_compared_by_their_size(world):
         def rows(self, predictions, top):
             return [{"values": [{"name": "price", "value": row[0].item()}]} for row in predictions]
 
-    model.task = Prices()
+    model.task = Prices()  # type: ignore[assignment]
     comparison = parity.compare(model, lambda inputs: torch.full((1, 3), 1000.05), inputs, "random")
     assert comparison.difference == pytest.approx(5e-5, rel=0.01) and comparison.equal_labels == 1
 

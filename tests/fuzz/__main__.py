@@ -5,7 +5,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
@@ -77,7 +77,7 @@ def main() -> int:
     counts: Counter[str] = Counter()
     kinds: Counter[str] = Counter()
     codes: Counter[int] = Counter()
-    seconds: Counter[str] = Counter()
+    seconds: dict[str, float] = defaultdict(float)
     start = time.perf_counter()
     for result in run_cases(numbers, world, work / "case"):
         counts.update({fault.partition(":")[0] for fault in result.faults})
@@ -97,7 +97,7 @@ def main() -> int:
                 print(result.outcome.stderr.decode(errors="replace")[:8000])
             sys.stdout.flush()
     waited = time.perf_counter() - start
-    print(f"{kinds.total()} cases, {seconds.total():.0f} CPU s in {waited:.0f} s; exit codes {dict(codes)}")
+    print(f"{kinds.total()} cases, {sum(seconds.values()):.0f} CPU s in {waited:.0f} s; exit codes {dict(codes)}")
     print("by kind: " + ", ".join(f"{kind} {count} in {seconds[kind]:.0f} s" for kind, count in kinds.items()))
     print("faults: " + (", ".join(f"{count} {kind}" for kind, count in counts.items()) or "none"))
     return 1 if counts else 0

@@ -83,23 +83,19 @@ def case(world: World, number: int, folder: Path) -> Case:
     return built
 
 
-ENVIRONMENTS: tuple[dict[str, str | None], ...] = (
-    *(
-        {"HOME": None},
-        {"HOME": "/nonexistent"},
-        {"COLUMNS": "1"},
-        {"COLUMNS": "x"},
-        {"NEOCOG_CACHE": ""},
-        {"TERM": "dumb"},
-    ),
-    *(
-        {"NEOCOG_CACHE": "/proc/1/x"},
-        {"NO_COLOR": "1"},
-        {"FORCE_COLOR": "1"},
-        {"TMPDIR": "/nonexistent"},
-        {"LANG": "xx"},
-    ),
-)
+ENVIRONMENTS: list[dict[str, str | None]] = [
+    {"HOME": None},
+    {"HOME": "/nonexistent"},
+    {"COLUMNS": "1"},
+    {"COLUMNS": "x"},
+    {"NEOCOG_CACHE": ""},
+    {"TERM": "dumb"},
+    {"NEOCOG_CACHE": "/proc/1/x"},
+    {"NO_COLOR": "1"},
+    {"FORCE_COLOR": "1"},
+    {"TMPDIR": "/nonexistent"},
+    {"LANG": "xx"},
+]
 
 
 UNKNOWN = "--nothing"  # an option that no command has
