@@ -52,7 +52,7 @@ def packaged(name: str) -> tuple[Card, dict[str, Tensor]]:
 MODELS = {name: partial(packaged, name) for name in PACKAGED}
 
 
-# The first 57 layers stay as they are: what they give is computed once for each picture and its mirror image, so that an
+# The first 57 layers stay as they are: what they give is computed once for each picture and its mirror image, so an
 # epoch costs the last maps alone. Training 33 layers more took four times as long and was less accurate on few photos
 # (docs/tried.md). Where the solved head is not improved on, training ends after 4 epochs.
 TUNING: dict[str, dict[str, Any]] = {
