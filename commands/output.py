@@ -37,6 +37,7 @@ class Provenance(TypedDict):
     device: str
 
 
+NUMBERS = ("mae", "rmse", "r2", "pearson", "loss", "log_loss")  # metrics that are no shares
 MOST_LABELS = 100  # listed one by one; more only with --json
 
 
@@ -123,19 +124,27 @@ def cross_validation(root: Path, summary: dict[str, Any], task: Task) -> None:
     """The folds of a cross-validation, their mean and spread, and the metrics of all out-of-fold predictions."""
     name = summary["metric"].replace("_", " ")
     rows = [
-        [str(number), _number(fold["value"]), f"{fold['examples']:,}", str(fold["epochs"]), duration(fold["seconds"])]
+        [
+            str(number),
+            metric_number(summary["metric"], fold["value"]),
+            f"{fold['examples']:,}",
+            str(fold["epochs"]),
+            duration(fold["seconds"]),
+        ]
         for number, fold in enumerate(summary["folds"], 1)
     ]
     table(["fold", name, "examples", "epochs", "time"], rows)
-    line(f"\n{name} {_number(summary['mean'])} ± {_number(summary['std'])} over {len(rows)} folds")
+    mean, std = (metric_number(summary["metric"], summary[key]) for key in ("mean", "std"))
+    line(f"\n{name} {mean} ± {std} over {len(rows)} folds")
     line(f"all out-of-fold predictions: {task.headline(summary)}")
     line(f"\n{root}/")
     line("  predictions.csv  each example, with the prediction of the network that was not trained on it")
     line("  fold-1/ …        a run folder for each fold")
 
 
-def _number(value: float) -> str:
-    return f"{value:.2%}" if 0 <= value <= 1 else f"{value:.4g}"
+def metric_number(metric: str, value: float) -> str:
+    """A metric as people read it: shares in per cent, errors and correlations as numbers."""
+    return f"{value:.4g}" if metric in NUMBERS else f"{value:.2%}"
 
 
 def card(card: Card) -> None:

@@ -56,9 +56,8 @@ def runs(
 def _cells(row: Any) -> list[str]:
     result = row.state
     if row.value is not None:
-        name, value = str(row.metric).replace("_", " "), row.value
-        number = f"{value:.2%}" if 0 <= value <= 1 else f"{value:.4g}"
-        result = f"{name} {number} ({row.scored_on})"
+        number = output.metric_number(str(row.metric), row.value)
+        result = f"{str(row.metric).replace('_', ' ')} {number} ({row.scored_on})"
     return [
         row.run,
         row.domain or "",

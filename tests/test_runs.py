@@ -126,11 +126,12 @@ def test_latest_and_best_name_runs(several):
     assert named_run("@latest").name == "a" and named_run("@best").name == "b"
 
 
-def test_the_best_error_is_the_lowest(tmp_path, monkeypatch):
+def test_the_best_error_is_the_lowest(command, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     make_run(tmp_path / "runs/a", 3.0, metric="mae")
-    make_run(tmp_path / "runs/b", 2.0, metric="mae")
+    make_run(tmp_path / "runs/b", 0.25, metric="mae")
     assert named_run("@best").name == "b"
+    assert "mae 0.25 (test)" in command("runs")[1]  # an error is no share, also below 1
 
 
 def test_best_does_not_compare_what_cannot_be_compared(several):
