@@ -26,6 +26,8 @@ FOLDS = 5
 COVERAGES = (0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.975, 0.99)  # for which label sets are prepared
 POINTS = 100  # of the curve of answered examples
 COLDEST, HOTTEST = 0.05, 20.0  # temperatures
+FEWEST_POSITIVE = 10  # examples with a label, and without it, from which it has a temperature
+MOST_TEMPERATURES = 200  # labels, the most frequent ones: each takes a hundredth of a second or more
 PRIOR = 1.0  # standard deviation of the normal prior of log T, which keeps T near 1 where the predictions are perfect
 SMALLEST = 1e-12  # probability
 
@@ -89,6 +91,28 @@ def calibrate(probabilities: Floats, targets: Ints) -> Calibration:
         temperature = _accepted(probabilities, targets)
         held_out, labels = _cross_fitted(probabilities, targets, order), targets
     return Calibration(temperature, answered_curve(held_out, labels), set_quantiles(held_out, labels))
+
+
+def label_temperatures(probabilities: Floats, true: NDArray[np.bool_]) -> list[float]:
+    """The temperature of each of K labels that do not exclude one another, of (N, K) probabilities; 1 for a rare one.
+
+    Each is that of two classes, with the label and without it, and is accepted as that of `calibrate` is.
+    """
+    positive = true.sum(0)
+    rarer = np.minimum(positive, len(true) - positive)
+    temperatures = [1.0] * true.shape[1]
+    for k in np.argsort(-rarer, kind="stable")[:MOST_TEMPERATURES].tolist():
+        if rarer[k] >= FEWEST_POSITIVE:
+            classes = np.stack([1 - probabilities[:, k], probabilities[:, k]], 1)
+            temperatures[k] = _accepted(classes, true[:, k].astype(int))
+    return temperatures
+
+
+def tempered_labels(probabilities: Floats, temperatures: Floats | Sequence[float]) -> Floats:
+    """(N, K) probabilities of sigmoids whose logits are divided by (K,) temperatures more, in float64."""
+    p = probabilities.astype(np.float64).clip(SMALLEST, 1 - SMALLEST)
+    result: Floats = 1 / (1 + np.exp(-(np.log(p) - np.log1p(-p)) / np.asarray(temperatures)))
+    return result
 
 
 def _accepted(probabilities: Floats, targets: Ints) -> float:

@@ -126,6 +126,13 @@ def calibration_error(probabilities: Floats, targets: Ints, bins: int = BINS) ->
     return float(np.abs(np.bincount(bin_of, gaps, bins)).sum() / len(targets))
 
 
+def decision_calibration_error(probabilities: Floats, true: NDArray[np.bool_], bins: int = BINS) -> float:
+    """The same of (N, K) decisions for themselves: |probability − frequency| in equal bins, over all of them."""
+    bin_of = np.minimum((probabilities * bins).astype(int), bins - 1)
+    gaps = np.bincount(bin_of.ravel(), (probabilities - true).ravel(), bins)
+    return float(np.abs(gaps).sum() / true.size)
+
+
 def calibration_gaps(probabilities: Floats, targets: Ints, bins: int) -> tuple[Ints, Floats]:
     """(N,) the bin of each example by its confidence, and (N,) confidence minus 1 for a correct prediction or 0."""
     confidence, correct = probabilities.max(1), probabilities.argmax(1) == targets

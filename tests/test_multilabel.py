@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 import torch
 from neocog.commands import parsing
+from neocog.core.calibration import label_temperatures, tempered_labels
 from neocog.core.data import Data, DataSpec, Examples
+from neocog.core.metrics import decision_calibration_error
 from neocog.core.problem import Problem
 from neocog.core.targets import TargetSpec, joined
 from neocog.core.tasks import Multilabel, task_of
@@ -264,3 +266,58 @@ def test_more_labels_than_a_model_can_have_are_refused():
 def test_strata_are_the_rarest_labels():
     texts = ["a", "a", "a|b", "a|c", "c", ""]
     assert Multilabel.strata(texts, TargetSpec("multilabel")) == ["a", "a", "b", "c", "c", ""]
+
+
+# --- temperatures
+
+
+def drawn(count, sharpness, seed=0):
+    """Probabilities of logits that are `sharpness` times too large, a factor for each label, and drawn labels."""
+    rng = np.random.default_rng(seed)
+    logits = 1.5 * rng.standard_normal((count, len(sharpness))) - 0.5
+    true = rng.random(logits.shape) < 1 / (1 + np.exp(-logits))
+    return 1 / (1 + np.exp(-logits * np.array(sharpness))), true
+
+
+def test_each_label_gets_the_temperature_that_was_planted_and_a_rare_one_none():
+    probabilities, true = drawn(20_000, [0.5, 1.0, 3.0, 3.0])
+    true[:, 3] = np.arange(len(true)) < 9
+    temperatures = label_temperatures(probabilities, true)
+    assert temperatures[0] == pytest.approx(0.5, rel=0.05) and temperatures[2] == pytest.approx(3.0, rel=0.05)
+    assert temperatures[1] == pytest.approx(1.0, rel=0.05) and temperatures[3] == 1.0
+    again = tempered_labels(tempered_labels(probabilities, temperatures), 1 / np.array(temperatures))
+    np.testing.assert_allclose(again, probabilities, atol=1e-9)
+
+
+def test_temperatures_move_probabilities_and_thresholds_alike():
+    labels = ["a", "b"]
+    probabilities, true = drawn(3000, [3.0, 0.4])
+    logits = torch.from_numpy(np.log(probabilities) - np.log1p(-probabilities))
+    plain = Multilabel(labels).calibrated(probabilities, true.astype(np.float32))
+    assert len(plain.temperatures) == 2
+    before = Multilabel(labels, [best_threshold(probabilities[:, k], true[:, k])[0] for k in range(2)])
+    predictions = plain.link(logits).numpy()
+    assert ((predictions >= plain.thresholds) == (before.link(logits).numpy() >= before.thresholds)).all()
+    unseen, labels_of_unseen = drawn(3000, [3.0, 0.4], seed=1)
+    logits = torch.from_numpy(np.log(unseen) - np.log1p(-unseen))
+    metrics = plain.metrics(plain.link(logits).numpy(), labels_of_unseen.astype(np.float32))
+    assert metrics["log_loss"] < metrics["uncalibrated"]["log_loss"]
+    assert metrics["calibration_error"] < 0.5 * metrics["uncalibrated"]["calibration_error"]
+    expected = Multilabel(labels).metrics(unseen, labels_of_unseen.astype(np.float32))
+    assert metrics["uncalibrated"]["log_loss"] == pytest.approx(expected["log_loss"], rel=1e-6)
+    assert ("before temperature" in dict(plain.details(metrics))) and "uncalibrated" not in expected
+    assert task_of("multilabel", labels, json.loads(json.dumps(plain.state()))) == plain
+
+
+def test_the_calibration_error_of_decisions_is_the_mean_gap_of_equal_bins():
+    p, true = np.array([[0.1, 0.9], [0.1, 0.9]]), np.array([[False, True], [True, True]])
+    assert decision_calibration_error(p, true) == pytest.approx((2 * abs(0.1 - 0.5) + 2 * abs(0.9 - 1)) / 4)
+
+
+@pytest.mark.parametrize(
+    ("temperatures", "message"),
+    [([1.0], "temperatures are not 2 numbers"), ([1.0, 1e9], "temperatures are not from 0.05 to 20"), (3, "are not 2")],
+)
+def test_damaged_temperatures(temperatures, message):
+    with pytest.raises(Problem, match=message):
+        task_of("multilabel", ["a", "b"], {"temperatures": temperatures})

@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..calibration import COLDEST, HOTTEST, label_temperatures, tempered_labels
 from ..data import Data
 from ..format import figure, percent, probability
+from ..metrics import decision_calibration_error
 from ..problem import DATA, Problem
 from ..sources.source import natural
 from ..targets import BAR, TargetSpec
@@ -37,12 +39,14 @@ class Multilabel(Task):
 
     The loss is the binary cross-entropy, the mean over all labels; label smoothing is not applied, as most labels are
     absent from most examples. A label is predicted if its probability reaches its threshold, which has the highest F1
-    on the validation examples; a label that none of them has takes the common threshold, of the highest micro-F1.
+    on the validation examples; a label that none of them has takes the common threshold, of the highest micro-F1. A
+    temperature moves the probabilities of a label and its threshold alike, so that all validation examples fit both.
     """
 
     thresholds: list[float] = field(default_factory=list)  # of each label; empty without validation
     threshold: float = HALF  # common
     without_own: list[str] = field(default_factory=list)  # the labels that take the common threshold
+    temperatures: list[float] = field(default_factory=list)  # that divide the logit of each label; empty for 1 each
 
     name: ClassVar[str] = "multilabel"
     criterion: ClassVar[Criterion] = Criterion("loss", "log loss")
@@ -150,16 +154,19 @@ class Multilabel(Task):
         return self.labels
 
     def state(self) -> dict[str, Any]:
-        return {"thresholds": self.thresholds, "threshold": self.threshold, "without_own": self.without_own}
+        state = {"thresholds": self.thresholds, "threshold": self.threshold, "without_own": self.without_own}
+        return state | ({"temperatures": self.temperatures} if self.temperatures else {})
 
     @classmethod
     def from_state(cls, labels: list[str], state: Mapping[str, Any]) -> Self:
         task = cls(labels, **state)
-        numbers = task.thresholds
-        if not isinstance(numbers, list) or len(numbers) not in (0, len(labels)):
-            raise TypeError(f"thresholds are not {len(labels)} numbers")
-        if not all(isinstance(number, int | float) and isfinite(number) for number in [*numbers, task.threshold]):
-            raise TypeError("thresholds are not finite numbers")
+        for name, numbers in (("thresholds", task.thresholds), ("temperatures", task.temperatures)):
+            if not isinstance(numbers, list) or len(numbers) not in (0, len(labels)):
+                raise TypeError(f"{name} are not {len(labels)} numbers")
+            if not all(isinstance(number, int | float) and isfinite(number) for number in [*numbers, task.threshold]):
+                raise TypeError(f"{name} are not finite numbers")
+        if not all(COLDEST <= number <= HOTTEST for number in task.temperatures):
+            raise TypeError(f"temperatures are not from {COLDEST} to {HOTTEST}")
         return task
 
     @property
@@ -181,7 +188,7 @@ class Multilabel(Task):
     # --- predictions
 
     def link(self, logits: Tensor) -> Tensor:
-        return logits.sigmoid()
+        return (logits / logits.new_tensor(self.temperatures) if self.temperatures else logits).sigmoid()
 
     def example_losses(self, predictions: Floats, targets: Targets, smoothing: float = 0.0) -> Floats:
         p = predictions.astype(np.float64).clip(1e-12, 1 - 1e-12)
@@ -202,19 +209,35 @@ class Multilabel(Task):
             "macro_f1": mean(f1_scores(common)),
             "micro_f1": micro_f1(common),
         }
-        metrics["log_loss"] = float(self.example_losses(predictions, targets).mean())
+        metrics |= self._trust(predictions, targets)
+        if self.temperatures:
+            before = tempered_labels(predictions, 1 / np.array(self.temperatures))
+            metrics["uncalibrated"] = self._trust(before, targets)
         decisions = Decisions(targets > HALF, predictions >= np.array(self.all_thresholds))
         return metrics | {"confusion": missed_and_invented(decisions, predictions), "together": together(decisions)}
 
+    def _trust(self, predictions: Floats, targets: Targets) -> dict[str, float]:
+        return {
+            "log_loss": float(self.example_losses(predictions, targets).mean()),
+            "calibration_error": decision_calibration_error(predictions, targets > HALF),
+        }
+
     def calibrated(self, predictions: Floats, targets: Targets) -> Self:
         true = targets > HALF
+        temperatures = label_temperatures(predictions, true)
+        if all(temperature == 1 for temperature in temperatures):
+            temperatures = []
+        else:
+            predictions = tempered_labels(predictions, temperatures)
         common, _ = best_threshold(predictions.ravel(), true.ravel()) if true.any() else (HALF, 0.0)
         thresholds, without_own = [], []
         for k, label in enumerate(self.labels):
             if true[:, k].sum() < FEWEST_POSITIVE:
                 without_own.append(label)
             thresholds.append(common if label in without_own[-1:] else best_threshold(predictions[:, k], true[:, k])[0])
-        return replace(self, thresholds=thresholds, threshold=common, without_own=without_own)
+        return replace(
+            self, thresholds=thresholds, threshold=common, without_own=without_own, temperatures=temperatures
+        )
 
     @property
     def calibration_remarks(self) -> list[str]:
@@ -288,6 +311,18 @@ class Multilabel(Task):
             lines.append((title, percent(metrics[key], 2) + extent))
         common = metrics["common_threshold"]
         text = f"macro-F1 {percent(common['macro_f1'], 2)}, micro-F1 {percent(common['micro_f1'], 2)}"
+        lines.append(("log loss", f"{metrics['log_loss']:.4f}"))
+        lines.append(("calibration error", percent(metrics["calibration_error"], 2)))
+        if before := metrics.get("uncalibrated"):
+            error = percent(before["calibration_error"], 2)
+            changed = sum(temperature != 1 for temperature in self.temperatures)
+            lines.append(
+                (
+                    "before temperature",
+                    f"calibration error {error}, log loss {before['log_loss']:.4f}; {changed} of "
+                    f"{len(self.labels)} labels have one",
+                )
+            )
         return [*lines, ("one threshold", f"{text}  (of all labels: {common['threshold']:.3f})")]
 
     def table(self, metrics: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:

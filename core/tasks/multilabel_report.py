@@ -39,6 +39,7 @@ def summary(metrics: Mapping[str, Any], task: Multilabel) -> list[str]:
         f"{counts['predicted']:.2f} are predicted.",
         f"One threshold for all labels, {percent(common['threshold'])}, would give a macro-F1 of "
         f"{percent(common['macro_f1'])} and a micro-F1 of {percent(common['micro_f1'])}.",
+        trust(metrics),
         *(f"{remark[0].upper()}{remark[1:]}." for remark in task.calibration_remarks),
     ]
     if split == "valid":
@@ -49,3 +50,12 @@ def summary(metrics: Mapping[str, Any], task: Multilabel) -> list[str]:
     if split == "train":
         sentences.append("These are the training examples: the figures say little about new ones. Add a test split.")
     return sentences
+
+
+def trust(metrics: Mapping[str, Any]) -> str:
+    """How far the probabilities of labels are from their frequencies."""
+    error = percent(metrics["calibration_error"], 2)
+    text = f"The mean gap between the probability of a label and its frequency is {error}"
+    if before := metrics.get("uncalibrated"):
+        text += f"; before the temperatures it was {percent(before['calibration_error'], 2)}"
+    return f"{text}."
