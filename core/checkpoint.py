@@ -36,6 +36,7 @@ class CardData(TypedDict):
     """Entries of a card that say how the data were divided, so that they are divided so again."""
 
     group_by: NotRequired[str | None]
+    fold_by: NotRequired[str | None]
     test_share: NotRequired[Annotated[float, Between(0, 0.9)]]
     valid_share: NotRequired[Annotated[float, Between(0, 0.9)] | None]
     split: NotRequired[Annotated[int, Between(0, 2**62)]]

@@ -13,12 +13,18 @@ import torch
 from torch import Tensor
 
 from .lazy import LazyInputs, LazyNames
-from .problem import Bad
+from .problem import USAGE, Bad, Problem
 from .targets import TargetSpec
 
 Progress = Callable[[int, int | None], object]  # gets the number of files read, and of all files if it is known
 ROUND = 8  # columns: the width of a batch is a multiple of it, so that few different widths occur
-SPLIT_FIELDS = ("group_by", "test_share", "valid_share", "split")  # the fields of DataSpec that decide the splits
+SPLIT_FIELDS = (
+    "group_by",
+    "fold_by",
+    "test_share",
+    "valid_share",
+    "split",
+)  # the fields of DataSpec that decide the splits
 GROUP_KEY = "group "  # begins the keys of examples that have a group
 Preprocessing = dict[str, Any]  # what the frontend and `read` depend on; JSON, stored in the model file
 
@@ -150,6 +156,7 @@ class DataSpec:
     test: str | None = None
     valid: str | None = None
     group_by: str | None = None  # a column of a table, or a regular expression searched in each path
+    fold_by: str | None = None  # the same of the folds that the data name: the groups are the folds
     unknown: Literal["stop", "skip"] = "stop"  # for labels that the model does not know
     test_share: float = 0.15  # of all examples, if no test split is given: 150 of 1,000 distinguish 90% from 95%
     valid_share: float | None = None  # of the remaining ones; None is a tenth, at most 2,500 examples; 0 none
@@ -162,6 +169,8 @@ class DataSpec:
     progress: Progress | None = None
 
     def __post_init__(self) -> None:
+        if self.group_by is not None and self.fold_by is not None:
+            raise Problem("give --group-by or --fold-by, not both: named folds are groups themselves", USAGE)
         if isinstance(self.targets, Mapping):  # of a settings.toml or a card
             object.__setattr__(self, "targets", TargetSpec(**self.targets))
         if (column := self.options.get("label_column")) is not None:  # where older versions kept it
@@ -172,3 +181,8 @@ class DataSpec:
         for name in ("data", "test", "valid", "exclude"):  # existing paths become absolute; names of data sets stay
             if (path := getattr(self, name)) and os.path.exists(path):
                 object.__setattr__(self, name, os.path.abspath(path))
+
+    @property
+    def grouping(self) -> str | None:
+        """What decides the group of an example."""
+        return self.group_by or self.fold_by

@@ -10,11 +10,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .data import Data, DataSpec, Preprocessing, concatenate
+from .data import GROUP_KEY, Data, DataSpec, Examples, Preprocessing, concatenate
 from .domain import Domain
 from .folds import folds, keys_of
-from .problem import USAGE, Problem
+from .problem import DATA, USAGE, Problem
+from .sources.content import counted
+from .sources.source import natural
 
+NAMED = 5  # folds that a message names
 VALID_FOLDS = 10  # of the examples of the other folds, one of which validates
 
 
@@ -49,10 +52,13 @@ def with_fold(data: Data, fold: Fold, spec: DataSpec) -> Data:
     """The data with one fold as the test split, and the others as training and validation splits.
 
     A test split that the data name stays out of all folds. Groups and equal contents stay together (core/folds.py). A
-    tenth of the other folds validates, or the share of `spec`.
+    tenth of the other folds validates, or the share of `spec`. Of folds that the data name (DataSpec.fold_by), the next
+    one validates. Raises Problem if there are not as many as `fold` says.
     """
     pool = [data.train, data.valid] if "test" in data.given_splits else [data.train, data.valid, data.test]
     examples = concatenate([split for split in pool if len(split)])
+    if spec.fold_by is not None:
+        return _with_named_fold(data, examples, fold, spec)
     inside = folds(keys_of(examples), examples.targets.tolist(), fold.count, spec.split) == fold.number - 1
     others = examples.subset(rows(~inside))
     keys = keys_of(others)
@@ -64,6 +70,26 @@ def with_fold(data: Data, fold: Fold, spec: DataSpec) -> Data:
     return replace(
         data, train=train, valid=validation, test=examples.subset(rows(inside)), given_splits=frozenset({"test"})
     )
+
+
+def _with_named_fold(data: Data, examples: Examples, fold: Fold, spec: DataSpec) -> Data:
+    keys = keys_of(examples)
+    if without := sum(not key.startswith(GROUP_KEY) for key in keys):
+        raise Problem(f"{without:,} examples have no fold by --fold-by {spec.fold_by}; expected one of each", DATA)
+    names = sorted({key.removeprefix(GROUP_KEY) for key in keys}, key=natural)
+    if fold.count != len(names):
+        shown = ", ".join(names[:NAMED]) + (", …" if len(names) > NAMED else "")
+        raise Problem(
+            f"--fold-by {spec.fold_by} gives {counted(len(names), 'fold')}: {shown}; give --folds {len(names)}", USAGE
+        )
+    number_of = {f"{GROUP_KEY}{name}": number for number, name in enumerate(names)}
+    fold_of = np.array([number_of[key] for key in keys])
+    tests = fold_of == fold.number - 1
+    validates = fold_of == fold.number % fold.count
+    if spec.valid_share == 0 or fold.count == 2:
+        validates = np.zeros(len(examples), dtype=bool)
+    train, valid, test = (examples.subset(rows(mask)) for mask in (~tests & ~validates, validates, tests))
+    return replace(data, train=train, valid=valid, test=test, given_splits=frozenset({"test"}))
 
 
 def rows(mask: NDArray[np.bool_]) -> Tensor:

@@ -35,6 +35,7 @@ class SourceTable(TypedDict):
     test: NotRequired[str]
     valid: NotRequired[str]
     group_by: NotRequired[str]
+    fold_by: NotRequired[str]
     exclude: NotRequired[str]
     unknown: NotRequired[Literal["stop", "skip"]]
     test_share: NotRequired[Annotated[float, Between(0, 0.9)]]
@@ -177,11 +178,13 @@ class Plan:
         """The plan with the targets that its data have, so that they are read in the same way again."""
         return replace(self, source=replace(self.source, targets=targets))
 
-    def layers(self, classes: int, constants: Mapping[str, int] | None = None) -> Layers:
-        """The network's layers for so many labels, with the domain's constants."""
+    def layers(
+        self, classes: int, constants: Mapping[str, int] | None = None, head_sizes: Mapping[str, int] | None = None
+    ) -> Layers:
+        """The network's layers for so many labels, with the domain's constants; of the heads, for those of each."""
         constants = constants or {}
         if self.network is not None:
-            return parse(self.network, classes=classes, **constants)
+            return parse(self.network, head_sizes, classes=classes, **constants)
         recipe, arguments, keywords = find_recipe(self.domain, str(self.recipe))
         try:
             return recipe.layers(classes, *arguments, **{**constants, **keywords})

@@ -143,7 +143,7 @@ def unusable_komi(games: Games) -> list[tuple[str, str]]:
 
 def check(source: Any) -> dict[str, Any]:
     """The report of `neocog check go` for a DataSpec."""
-    if source.group_by:
-        raise Problem("the positions of a game are always in one split; leave --group-by out", USAGE)
+    if source.grouping:
+        raise Problem("the positions of a game are always in one split; leave --group-by and --fold-by out", USAGE)
     require_no_columns(source)
     return report([source.data, *filter(None, (source.test,))], source.max_bad, source.progress)

@@ -78,8 +78,8 @@ def load(source: DataSpec, labels: list[str] | None, preprocessing: Preprocessin
     All positions of a game are in one split, with those of longer records of the game and of its mirror image. Raises
     Problem if the records cannot be used.
     """
-    if source.group_by:
-        raise Problem("the positions of a game are always in one split; leave --group-by out", USAGE)
+    if source.grouping:
+        raise Problem("the positions of a game are always in one split; leave --group-by and --fold-by out", USAGE)
     require_no_columns(source)
     if source.exclude:
         raise Problem("the moves of games cannot be left out one by one; leave --exclude out", USAGE)

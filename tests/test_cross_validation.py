@@ -2,6 +2,8 @@
 
 import csv
 import json
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -57,6 +59,44 @@ def test_a_test_split_that_the_data_name_stays_out():
     data.given_splits = frozenset({"test"})
     fold = with_fold(data, Fold(1, 3), DataSpec("files", valid_share=0))
     assert not set(names_of(fold.test)) & set(names_of(data.test)) and len(fold.test) == 25 and len(fold.valid) == 0
+
+
+def test_folds_that_the_data_name():
+    names = [f"group {index % 5 * 10}" for index in range(90)]
+    data = keyed(toy.data(), names)
+    name_of = dict(zip([name for split in data.splits.values() for name in names_of(split)], names, strict=True))
+    spec = DataSpec("files", fold_by="fold")
+    for number in range(1, 6):
+        fold = with_fold(data, Fold(number, 5), spec)
+        parts = [{name_of[name] for name in names_of(split)} for split in (fold.test, fold.valid, fold.train)]
+        assert parts[0] == {f"group {10 * (number - 1)}"} and parts[1] == {f"group {10 * (number % 5)}"}  # 9 before 10
+        assert len(parts[2]) == 3 and sum(map(len, fold.splits.values())) == 90
+    assert not len(with_fold(data, Fold(1, 5), DataSpec("files", fold_by="fold", valid_share=0)).valid)
+    with pytest.raises(Problem, match="--fold-by fold gives 5 folds: 0, 10, 20, 30, 40; give --folds 5"):
+        with_fold(data, Fold(1, 4), spec)
+    data.train.keys = [f"digest {index}" for index in range(len(data.train))]
+    with pytest.raises(Problem, match=r"examples have no fold by --fold-by fold; expected one of each"):
+        with_fold(data, Fold(1, 5), spec)
+    with pytest.raises(Problem, match="give --group-by or --fold-by, not both: named folds are groups themselves"):
+        DataSpec("files", group_by="a", fold_by="b")
+
+
+def test_folds_in_file_names(neocog, photos, tmp_path):  # noqa: F811
+    for path in sorted(photos.glob("*/*.png")):
+        (tmp_path / "flat").mkdir(exist_ok=True)
+        shutil.copy(path, tmp_path / "flat" / f"{int(path.stem) % 3 + 1}-{path.stem}-{path.parent.name}.png")
+    call = ("train", "vision", "flat", "--pattern", "{fold}-{take}-{label}", "--network", TINY, "--epochs", "1")
+    code, _, err = neocog(*call, "--fold-by", "fold", "--folds", "3", "--out", "run", "--quiet")
+    assert code == 0, err
+    with open(tmp_path / "run/predictions.csv", encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert {(Path(row["input"]).name[0], row["fold"]) for row in rows} == {("1", "1"), ("2", "2"), ("3", "3")}
+    code, out, _ = neocog("evaluate", "run/fold-2", "flat", "--json", "--quiet")
+    assert code == 0 and json.loads(out)["examples"] == sum(row["fold"] == "2" for row in rows)
+    code, _, err = neocog(*call, "--fold-by", "fold", "--out", "other")
+    assert code == 2 and "--fold-by is for --folds and --fold; give the number of folds, as in --folds 5" in err
+    code, _, err = neocog(*call, "--fold-by", "x{9}", "--folds", "3", "--out", "other")
+    assert code == 2 and "--fold-by x{9} is no column of a table, and in no path" in err
 
 
 def test_another_seed_gives_other_folds():

@@ -98,7 +98,7 @@ def scan(sources: Sequence[AssignedSource], spec: DataSpec, kind: Kind) -> Manif
     """Lists the examples of all sources. Raises Problem for a source without any."""
     manifest = Manifest(kind, spec, sources)
     for number, (source, split) in enumerate(sources):
-        listed = source.scan(spec.group_by)
+        listed = source.scan(spec.grouping)
         if not listed.samples and not listed.bad:
             raise no_samples(source.location, listed, kind)
         samples = samples_for(listed.samples, split) if split else samples_besides(listed.samples, manifest)
@@ -299,19 +299,20 @@ def unknown_labels(unknown: Counter[str], known: Sequence[str], knower: str, kin
 
 
 def assign_groups(manifest: Manifest) -> None:
-    """Assigns each sample its group, which stays in one split: a column, or a match of --group-by in its name."""
-    group_by = manifest.spec.group_by
+    """Assigns each sample its group, which stays in one split: a column, or a match in its name."""
+    group_by = manifest.spec.grouping
     if group_by is None or manifest.grouped:
         return
+    option = f"--{'group' if manifest.spec.group_by else 'fold'}-by {group_by}"
     try:
         pattern = re.compile(group_by)
     except (re.error, OverflowError, RecursionError) as error:
-        raise Problem(f"--group-by {group_by} is not a regular expression: {error}", USAGE) from error
+        raise Problem(f"{option} is not a regular expression: {error}", USAGE) from error
     names = [manifest.display_name(index) for index in range(len(manifest.samples))]
     matches = [pattern.search(name) for name in names]
     if not any(matches):
         example = f" such as {names[0]}" if names else ""
-        raise Problem(f"--group-by {group_by} is no column of a table, and in no path{example}", USAGE)
+        raise Problem(f"{option} is no column of a table, and in no path{example}", USAGE)
     groups = [(match[1] if pattern.groups else match[0]) if match else None for match in matches]
     manifest.samples = [sample._replace(group=group) for sample, group in zip(manifest.samples, groups, strict=True)]
 
@@ -349,7 +350,7 @@ def assign_splits(
 
 def split_settings(spec: DataSpec) -> tuple[object, ...]:
     """The settings that decide the split of an example besides the example itself: a part of the key of a cache."""
-    return spec.group_by, spec.test_share, spec.valid_share, spec.split
+    return spec.grouping, spec.test_share, spec.valid_share, spec.split
 
 
 def valid_share(examples: float) -> float:
