@@ -97,6 +97,12 @@ BALANCE = Annotated[
         default="none",
     ),
 ]
+REGRESSION_LOSS = Annotated[
+    str | None, flag("Loss of numbers: huber, or squared, which counts outliers more.", "Training", default="huber")
+]
+LOSS_WEIGHTS = Annotated[
+    str | None, flag('Weights of the losses of several heads: "type=2,price=0.5".', "Training", default="1 each")
+]
 PATIENCE = Annotated[
     int | None,
     flag(
@@ -119,6 +125,15 @@ SET_OPTION = Annotated[
 ]
 TEST = Annotated[str | None, flag("Separate test data.", "Data", default="split from the data")]
 VALID = Annotated[str | None, flag("Separate validation data.", "Data", default="split from the data")]
+FOLD_BY = Annotated[
+    str | None,
+    flag(
+        "With --folds or --fold, the folds that the data name: by a column, a field of --pattern, or a regular "
+        "expression.",
+        "Data",
+        default="divided here",
+    ),
+]
 GROUP_BY = Annotated[
     str | None,
     flag(

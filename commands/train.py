@@ -38,6 +38,7 @@ from .flags import (
     EXCLUDE,
     FILE_PATH,
     FIT,
+    FOLD_BY,
     FREEZE,
     GROUP_BY,
     HEAD_FIRST,
@@ -47,6 +48,7 @@ from .flags import (
     LABEL_LEVEL,
     LABEL_NAMES,
     LABEL_SEPARATOR,
+    LOSS_WEIGHTS,
     LR,
     MAX_BAD,
     MAX_LENGTH,
@@ -58,6 +60,7 @@ from .flags import (
     PRECISION,
     QUIET,
     RATE,
+    REGRESSION_LOSS,
     SECONDS,
     SEED,
     SET,
@@ -118,6 +121,8 @@ def train(
     precision: PRECISION = None,
     accumulate: ACCUMULATE = None,
     balance: BALANCE = None,
+    regression_loss: REGRESSION_LOSS = None,
+    loss_weights: LOSS_WEIGHTS = None,
     patience: PATIENCE = None,
     threads: THREADS = None,
     tensorboard: TENSORBOARD = False,
@@ -135,6 +140,7 @@ def train(
     fold: Annotated[
         str | None, flag("Train one fold of a cross-validation, 2/5: it is the test split.", "Data", default="none")
     ] = None,
+    fold_by: FOLD_BY = None,
     max_bad: MAX_BAD = None,
     exclude: EXCLUDE = None,
     unknown: UNKNOWN = None,
@@ -175,6 +181,7 @@ def train(
     changes = {"epochs": epochs, "batch": batch, "lr": lr, "optimiser": optimiser, "augment": augment, "seed": seed}
     changes |= {"head_first": head_first or None, "device": device, "precision": precision, "adversarial": adversarial}
     changes |= {"accumulate": accumulate, "balance": balance, "patience": patience, "threads": threads}
+    changes |= {"regression_loss": regression_loss, "loss_weights": loss_weights}
     options = {"size": size, "colour": colour, "fit": fit, "cache": cache, "seconds": seconds, "rate": rate}
     options |= {"pattern": pattern, "test_where": test_where, "valid_where": valid_where}
     options |= {"text_column": text_column, "label_level": label_level}
@@ -187,7 +194,15 @@ def train(
         "test_share": test_share,
         "split": split,
     }
-    split_fields |= {"fold": fold, "valid_share": valid_share, "unknown": unknown, "max_bad": max_bad}
+    if fold_by is not None and folds is None and fold is None:
+        raise Problem("--fold-by is for --folds and --fold; give the number of folds, as in --folds 5", USAGE)
+    split_fields |= {
+        "fold": fold,
+        "fold_by": fold_by,
+        "valid_share": valid_share,
+        "unknown": unknown,
+        "max_bad": max_bad,
+    }
     split_fields |= {"exclude": str(exclude) if exclude else None}
     targets = parsing.targets(task, label_column, split_column, file_path, label_separator, label_names)
     split_fields |= {"targets": targets}

@@ -169,6 +169,45 @@ class Vote(Combinator):
         return modules.Vote([sequence(branch, shape) for branch in self.branches])
 
 
+@dataclass(frozen=True, init=False)
+class Heads(Combinator):
+    """Named branches whose outputs stand in one row: a head for each of several targets (Caruana 1997).
+
+    `classes` in a head is the number of its own outputs (core/network.py). Heads of a text stand in the order in which
+    it names them.
+    """
+
+    names: tuple[str, ...]
+
+    merge = modules.Concatenate
+
+    def __init__(self, **branches: Layers | Layer) -> None:
+        super().__init__(*branches.values())
+        object.__setattr__(self, "names", tuple(branches))
+        if not branches:
+            raise Problem("heads: takes named branches, as in heads(type=(dense(64), relu, dense(classes)))")
+
+    def __str__(self) -> str:
+        parts = (
+            f"{name}={text(branch) if len(branch) != 1 else branch[0]}"
+            for name, branch in zip(self.names, self.branches, strict=True)
+        )
+        return f"heads({', '.join(parts)})"
+
+    def with_branches(self, branches: Sequence[Layers]) -> Self:
+        copy = super().with_branches(branches)
+        object.__setattr__(copy, "names", self.names)
+        return copy
+
+    def sizes(self, shape: Shape) -> dict[str, int]:
+        """The number of outputs of each head, for an input shape."""
+        outputs = [output_shape(branch, shape) for branch in self.branches]
+        return {name: output[0] for name, output in zip(self.names, outputs, strict=True)}
+
+    def merged_shape(self, shapes: Sequence[Shape]) -> Shape:
+        return concatenated(shapes)
+
+
 def concatenated(shapes: Sequence[Shape]) -> Shape:
     """Returns the shape of outputs concatenated along their channels. Raises Problem if their sizes differ."""
     if len({shape[1:] for shape in shapes}) > 1:

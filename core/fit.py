@@ -174,7 +174,7 @@ def build(plan: Plan, data: Data, world: devices.World, device: torch.device, st
     if plan.weights and not len(data.valid) and not plan.patience_given:
         plan = replace(plan, settings=replace(plan.settings, patience=0))
     plan = plan.fitted(len(data.train), data.labels)
-    task = task.balanced(plan.settings.balance)
+    task = task.configured(plan.settings)
     plan.domain.augment(plan.settings.augment, data.extras)  # raises Problem for an unknown augmentation
     frontend = plan.domain.frontend(data.preprocessing)
     sample = frontend(data.train.inputs[:2])
@@ -217,7 +217,7 @@ def build_network(plan: Plan, data: Data, task: Task, sample: Tensor) -> tuple[P
     Raises Problem for a misfit.
     """
     channels, height, width = sample.shape[1:]
-    layers = plan.layers(len(task.labels), network_constants(plan.domain, data.preprocessing))
+    layers = plan.layers(len(task.labels), network_constants(plan.domain, data.preprocessing), task.head_sizes)
     network = Network((channels, height, width), layers)
     if plan.keep is not None:
         kept = keep.kept_layers(network, plan.keep, len(task.labels))
@@ -226,7 +226,7 @@ def build_network(plan: Plan, data: Data, task: Task, sample: Tensor) -> tuple[P
             plan = replace(plan, recipe=None, network=str(network))
         frozen = keep.without_dropout(network.layers, kept.kept) if plan.freeze else plan.settings.frozen
         plan = replace(plan, settings=replace(plan.settings, frozen=frozen), keep=None, freeze=False)
-    task.check_output(network.output)
+    task.check_network(network)
     devices.require_memory(network.numbers + 2 * max(prod(row.output) for row in network.rows), str(network))
     module = network.module()
     with torch.inference_mode():

@@ -13,7 +13,7 @@ from typing import Any
 from torch import nn
 
 from . import modules
-from .combinators import Parallel, Residual, Vote
+from .combinators import Heads, Parallel, Residual, Vote
 from .layer import (
     Layer,
     Pad,
@@ -484,12 +484,12 @@ KINDS: dict[str, type[Layer]] = {
     kind.name: kind
     for kind in (
         *(AvgPool, Bag, BatchNorm, Bias, Conv, Dense, Dropout, Elu, Embed, Flatten, Gelu, GlobalAvg, GlobalBias),
-        *(GlobalMax, L2Pool, Leaky, Local, Lrn, MaxPool, Maxout, NGrams, Parallel, Relu, Relu6, Residual, Scale),
+        *(GlobalMax, Heads, L2Pool, Leaky, Local, Lrn, MaxPool, Maxout, NGrams, Parallel, Relu, Relu6, Residual, Scale),
         *(Sigmoid, Tanh, Vote),
     )
 }
 
-avgpool, bag, conv, dense, embed, l2pool, local = AvgPool, Bag, Conv, Dense, Embed, L2Pool, Local
+avgpool, bag, conv, dense, embed, heads, l2pool, local = AvgPool, Bag, Conv, Dense, Embed, Heads, L2Pool, Local
 maxout, maxpool, ngrams, parallel, residual, scale, vote = Maxout, MaxPool, NGrams, Parallel, Residual, Scale, Vote
 batchnorm, bias, dropout, elu, flatten, gelu = BatchNorm(), Bias(), Dropout(), Elu(), Flatten(), Gelu()
 globalavg, globalbias, globalmax = GlobalAvg(), GlobalBias(), GlobalMax()

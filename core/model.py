@@ -349,7 +349,7 @@ def card_network(card: Card) -> Network:
     """The network on a card. Raises Problem with the code of an unusable file."""
     try:
         network = Network(card.input, parse(card.network))
-        task_of(card.task, card.labels, card.task_state).check_output(network.output)
+        task_of(card.task, card.labels, card.task_state).check_network(network)
     except Problem as problem:
         raise Problem(f"the network on the model's card cannot be built: {problem}", DATA) from None
     return network

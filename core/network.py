@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import torch
 
+from .combinators import Heads
 from .layer import Layer, Layers, Shape, padding_effect, sequence
 from .layers import KINDS
 from .problem import USAGE, Problem, did_you_mean, shortened
@@ -244,15 +245,16 @@ def walk(rows: tuple[Row, ...], depth: int = 0) -> Iterator[tuple[int, Row]]:
 # --- text -> layers ------------------------------------------------------------------------------------------------
 
 
-def parse(text: str, **constants: int) -> Layers:
+def parse(text: str, head_sizes: Mapping[str, int] | None = None, /, **constants: int) -> Layers:
     """Reads layers from their text with Python's own `ast`: names, numbers and tuples, nothing else.
 
-    `constants` are names that stand for numbers, such as `classes=10`. Raises Problem with the position of the mistake.
+    `constants` are names that stand for numbers, such as `classes=10`. Of the heads in `head_sizes`, `classes` is the
+    number there, and they come in that order. Raises Problem with the position of the mistake.
     """
     nodes = _expression(text, f"({text}\n,)").elts
     if len(nodes) > MAX_LAYERS:  # before each is checked
         raise Problem(f"a network has at most {MAX_LAYERS:,} layers; this one has {len(nodes):,}", USAGE)
-    return tuple(_Reader(text, constants, shift=1).layer(node) for node in nodes)
+    return tuple(_Reader(text, constants, 1, head_sizes or {}).layer(node) for node in nodes)
 
 
 def call(text: str, functions: Mapping[str, Any], kind: str) -> tuple[str, list[Any], dict[str, Any]]:
@@ -268,7 +270,7 @@ def call(text: str, functions: Mapping[str, Any], kind: str) -> tuple[str, list[
     node = _expression(text, f"(_{'_' * (len(name) - 1)}({rest}\n,)").elts
     if len(node) != 1:
         raise Problem(f"{shortened(repr(text))} is more than one {kind}", USAGE)
-    _, (arguments, keywords) = _Reader(text, {}, shift=1).parts(node[0])
+    _, (arguments, keywords) = _Reader(text, {}, 1, {}).parts(node[0])
     for value in (*arguments, *keywords.values()):
         if isinstance(value, int | float) and not abs(value) <= MAX_ARGUMENT:
             raise Problem(f"{shortened(text)}: a number is at most {MAX_ARGUMENT:,} here", USAGE)
@@ -302,8 +304,8 @@ def _position(text: str, column: int) -> str:
 class _Reader:
     """Turns the nodes of Python's syntax tree into layers, and reports the position of what it cannot read."""
 
-    def __init__(self, text: str, constants: Mapping[str, int], shift: int) -> None:
-        self.text, self.constants, self.shift = text, constants, shift
+    def __init__(self, text: str, constants: Mapping[str, int], shift: int, head_sizes: Mapping[str, int]) -> None:
+        self.text, self.constants, self.shift, self.head_sizes = text, constants, shift, head_sizes
 
     def wrong(self, node: ast.AST, message: str) -> Problem:
         line, column = getattr(node, "lineno", 1), getattr(node, "col_offset", 0)
@@ -329,8 +331,10 @@ class _Reader:
         """Raises Problem unless the layer takes these arguments."""
         signature = inspect.signature(kind)
         takes = f"{kind.name} takes {', '.join(signature.parameters) or 'no arguments'}"
+        any_name = kind is Heads
+        takes = "heads takes named branches, NAME=(dense(classes))" if any_name else takes
         for name in keywords:
-            if name not in signature.parameters:
+            if name not in signature.parameters and not any_name:
                 raise self.wrong(node, f"{name} is unknown{did_you_mean(name, signature.parameters)}; {takes}")
         try:
             signature.bind(*arguments, **keywords)
@@ -342,9 +346,23 @@ class _Reader:
         if isinstance(node, ast.Name):
             return node.id, ([], {})
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and all(k.arg for k in node.keywords):
-            keywords = {str(k.arg): self.value(k.value) for k in node.keywords}
+            names = {str(keyword.arg): keyword.value for keyword in node.keywords}
+            if node.func.id == Heads.name:
+                keywords = {name: self.within_head(name).value(names[name]) for name in self.in_order(names)}
+            else:
+                keywords = {name: self.value(value) for name, value in names.items()}
             return node.func.id, ([self.value(argument) for argument in node.args], keywords)
         raise self.wrong(node, "expected a layer such as relu or conv(25, 3)")
+
+    def in_order(self, names: Collection[str]) -> list[str]:
+        """The names of heads in the order of `head_sizes`, others behind them."""
+        return [name for name in self.head_sizes if name in names] + [n for n in names if n not in self.head_sizes]
+
+    def within_head(self, name: str) -> _Reader:
+        """The reader in which `classes` is the number of outputs of a head."""
+        if name not in self.head_sizes:
+            return self
+        return _Reader(self.text, {**self.constants, "classes": self.head_sizes[name]}, self.shift, {})
 
     def value(self, node: ast.expr) -> Any:
         if isinstance(node, ast.Constant) and isinstance(node.value, int | float | str):

@@ -32,6 +32,8 @@ class Settings:
     warmup: float = 0.2  # share of the steps in which the learning rate rises
     smoothing: float = 0.0  # label smoothing
     balance: Balance = "none"  # for rare labels: weights in the loss, more frequent samples, or logit adjustment
+    regression_loss: Literal["huber", "squared"] = "huber"  # of standardised numbers
+    loss_weights: str = ""  # of heads, "type=2, price=0.5"; 1 for those without
     average: float = 0.0  # decay per step of the exponential moving average of the weights; 0 keeps none
     whiten: bool = False  # the first convolution whitens the patches of the training inputs, and is frozen
     dirac: bool = False  # the other convolutions start as the identity

@@ -12,6 +12,7 @@ from neocog.core.fit import EpochEnded, fit
 from neocog.core.metrics import classification_metrics, interval, mean_interval
 from neocog.core.plan import Plan
 from neocog.core.problem import Problem
+from neocog.core.settings import Settings
 from neocog.core.tasks import Classify
 from neocog.core.train import balanced_order, batches
 from sklearn.metrics import balanced_accuracy_score, f1_score
@@ -27,7 +28,7 @@ def targets(counts=COUNTS) -> torch.Tensor:
 
 
 def task(how: str) -> Classify:
-    return Classify(["a", "b", "c"], tuple(COUNTS)).balanced(how)
+    return Classify(["a", "b", "c"], tuple(COUNTS)).configured(Settings(balance=how))
 
 
 def uneven_data(counts=COUNTS) -> Data:
@@ -77,7 +78,7 @@ def test_the_criterion_of_a_balanced_training_counts_every_class_alike():
 
 def test_another_task_refuses():
     with pytest.raises(Problem, match="--balance is for classification, and this task is"):
-        Ordinal(["a", "b"]).balanced("loss")
+        Ordinal(["a", "b"]).configured(Settings(balance="loss"))
 
 
 # --- sampling

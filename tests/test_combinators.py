@@ -13,7 +13,7 @@ from neocog.core.diagram import numbered, svg, table
 from neocog.core.explain import methods
 from neocog.core.explain.places import last_maps, layer, places
 from neocog.core.layer import Layer, Shape
-from neocog.core.layers import conv, dense, globalavg, globalmax, maxpool, parallel, relu, residual, vote
+from neocog.core.layers import conv, dense, globalavg, globalmax, heads, maxpool, parallel, relu, residual, vote
 from neocog.core.network import Network, parse
 from neocog.core.sequential import Sequential
 from neocog.core.transfer import parts
@@ -54,6 +54,7 @@ COMBINATORS: list[tuple[Combinator, Shape, tuple[int, int]]] = [  # on MAPS: the
     (residual(conv(3, 3, pad=1), relu), MAPS, (3, 3)),
     (residual(conv(4, 3, stride=2), relu, shortcut=conv(4, 3, stride=2)), (4, 4, 3), (3, 3)),
     (parallel((conv(4, 1), relu), conv(5, (5, 3), pad=(2, 1)), ()), (12, 9, 8), (5, 3)),
+    (heads(type=(conv(4, 3), relu), size=conv(1, (3, 3))), (5, 7, 6), (3, 3)),
     (vote((conv(2, 3), relu), (maxpool(2, stride=1), conv(2, 2))), (2, 7, 6), (3, 3)),
     (Densely(conv(2, 3, pad=1), relu, conv(2, 3, pad=1)), (5, 9, 8), (5, 5)),
     (Total((conv(2, 1),), (conv(2, 5, pad=2), relu), conv(2, 3, pad=1)), (2, 9, 8), (5, 5)),

@@ -2,16 +2,26 @@
 
 import json
 import math
+import subprocess
+import sys
 
+import neocog
 import numpy as np
 import pytest
 import torch
+from neocog.core import checkpoint
 from neocog.core.data import Data, DataSpec, Examples
+from neocog.core.device import World
+from neocog.core.fit import Step
+from neocog.core.network import Network, parse
 from neocog.core.problem import Problem
+from neocog.core.run import RunFolder, resume
+from neocog.core.settings import Settings
 from neocog.core.targets import TargetSpec, joined
 from neocog.core.tasks import Classify, Heads, Regress, task_of
-from neocog.core.tasks.heads import constant_loss
+from neocog.core.tasks.heads import constant_loss, identifiers
 from neocog.text import DOMAIN as TEXT
+from PIL import Image
 from torch.nn import functional as F
 
 SPEC = TargetSpec("heads", ("kind:classify", "size:regress", "tags:multilabel"))
@@ -137,3 +147,162 @@ def test_columns_of_a_table_are_heads(tmp_path):
     findings = TEXT.check(spec)
     assert findings["task"] == "heads" and findings["heads"]["size"]["missing"] == 15
     assert findings["labels"] == {"kind: a": 30, "kind: b": 30}
+
+
+# --- a network's own heads, weights of the losses, and the losses
+
+
+def test_a_heads_layer_takes_the_outputs_of_each_head_in_the_order_of_the_targets():
+    task, _ = made()
+    text = "flatten, heads(tags=dense(classes), size=(dense(4), relu, dense(classes)), kind=dense(classes))"
+    network = Network((1, 4, 4), parse(text, task.head_sizes, classes=6))
+    assert str(network) == "flatten, heads(kind=dense(3), size=(dense(4), relu, dense(1)), tags=dense(2))"
+    task.check_network(network)
+    module, x = network.module().eval(), torch.randn(2, 1, 4, 4)
+    with torch.no_grad():
+        expected = [branch(x.flatten(1)) for branch in module[1].branches]
+        assert torch.equal(module(x), torch.cat(expected, 1))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("flatten, heads(kind=dense(3), size=dense(3))", "the network has the heads kind (3), size (3), the data "),
+        ("flatten, heads(kind=dense(3), size=dense(1), tag=dense(2))", "the data kind (3), size (1), tags (2); name"),
+        ("flatten, dense(5)", "the network gives (5,), but there are 6 labels; end it with dense(classes)"),
+    ],
+)
+def test_heads_that_do_not_fit_the_targets(text, message):
+    with pytest.raises(Problem) as caught:
+        made()[0].check_network(Network((1, 4, 4), parse(text, classes=6)))
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("heads(dense(3))", "heads takes named branches, NAME=(dense(classes))"),
+        ("heads()", "heads: takes named branches, as in heads(type=(dense(64), relu, dense(classes)))"),
+        ("heads(a=3)", "heads: takes layers, got 3"),
+    ],
+)
+def test_a_heads_layer_that_is_none(text, message):
+    with pytest.raises(Problem) as caught:
+        parse(text)
+    assert message in str(caught.value)
+
+
+def test_names_of_columns_become_names_in_the_text_of_a_network():
+    assert identifiers(["type", "Product Type", "class", "2nd", "product-type", "Product-Type"]) == [
+        *("type", "Product_Type", "class_", "_2nd", "product_type", "Product_Type_"),
+    ]
+
+
+def test_weights_of_losses_are_relative_to_their_sum():
+    task, targets = made()
+    logits = torch.from_numpy(np.random.default_rng(0).standard_normal((6, 6))).float()
+    alone = [
+        float(task.configured(Settings(loss_weights=f"kind={a},size={b},tags={c}")).loss(logits, targets))
+        for a, b, c in ((1e6, 1, 1), (1, 1e6, 1), (1, 1, 1e6))
+    ]
+    weighted = task.configured(Settings(loss_weights="size=2, tags=0.5"))
+    assert weighted.loss_weights == (1.0, 2.0, 0.5)
+    expected = (alone[0] + 2 * alone[1] + 0.5 * alone[2]) / 3.5
+    assert float(weighted.loss(logits, targets)) == pytest.approx(expected, rel=1e-4)
+    predictions = task.link(logits).numpy()
+    rows = weighted.relative_losses(predictions, targets.numpy())
+    mean = np.nansum(rows * [1, 2, 0.5], 1) / (~np.isnan(rows) @ np.array([1, 2, 0.5]))
+    np.testing.assert_allclose(weighted.example_losses(predictions, targets.numpy()), mean, rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        ("size", "--loss-weights are positive numbers, type=2,price=0.5; got size"),
+        ("size=-1", "--loss-weights are positive numbers, type=2,price=0.5; got size=-1"),
+        ("size=nan", "--loss-weights are positive numbers, type=2,price=0.5; got size=nan"),
+        ("sizes=2", "sizes is not a head (did you mean size?); the heads are kind, size, tags"),
+    ],
+)
+def test_wrong_weights_of_losses(weights, message):
+    with pytest.raises(Problem) as caught:
+        made()[0].configured(Settings(loss_weights=weights))
+    assert str(caught.value) == message
+
+
+def test_settings_of_the_loss_reach_the_heads_that_take_them():
+    task, targets = made()
+    squared = task.configured(Settings(regression_loss="squared", balance="loss"))
+    assert [head.task.loss_settings for head in squared.parts] == [{"balance"}, {"regression_loss"}, frozenset()]
+    assert squared.parts[0].task.balance == "loss" and squared.parts[1].task.regression_loss == "squared"
+    assert squared.constant_losses[1] == 1.0
+    known = ~targets[:, 1].isnan()  # the mean is the best constant answer, and its squared error is 1
+    assert float(squared.parts[1].task.loss(torch.zeros(int(known.sum()), 1), targets[known, 1:2])) == pytest.approx(1)
+    with pytest.raises(Problem, match="--balance sample draws examples by their one label; with several heads, take"):
+        task.configured(Settings(balance="sample"))
+    numbers = Heads.from_data(
+        data_of([(a, b) for _, a, b in CELLS], TargetSpec("heads", ("a:regress", "b:multilabel")))
+    )
+    with pytest.raises(Problem, match="--balance is for classification, and no head is one"):
+        numbers.configured(Settings(balance="loss"))
+
+
+def test_settings_of_the_loss_are_refused_where_there_is_no_use_for_them():
+    with pytest.raises(Problem, match="--regression-loss is for regression, and this task is classify"):
+        Classify(["a", "b"]).configured(Settings(regression_loss="squared"))
+    with pytest.raises(Problem, match="--loss-weights is for several heads, and this task is regress"):
+        Regress(["a"], [0.0], [1.0]).configured(Settings(loss_weights="a=2"))
+
+
+# --- the same for a training
+
+
+def photos_table(folder):
+    """Pictures of a colour and a brightness, in a table with several targets and missing cells."""
+    rng = np.random.default_rng(0)
+    rows = ["file,colour,brightness,tags"]
+    for index in range(72):
+        colour, level = index % 3, int(rng.integers(40, 200))
+        pixels = np.full((12, 12, 3), 20)
+        pixels[..., colour] = level
+        Image.fromarray((pixels + rng.integers(0, 20, pixels.shape)).astype(np.uint8)).save(folder / f"{index}.png")
+        tags = "|".join(name for name, has in (("bright", level > 120), ("warm", colour == 0)) if has)
+        rows.append(f"{index}.png,{'rgb'[colour] if index % 7 else ''},{level if index % 5 else ''},{tags}")
+    (folder / "photos.csv").write_text("\n".join(rows) + "\n")
+    return folder / "photos.csv"
+
+
+NETWORK = "conv(4, 3), relu, globalavg, heads(brightness=(dense(4), relu, dense(classes)), colour=dense(classes), "
+NETWORK += "tags=dense(classes))"
+COLUMNS = ("colour", "brightness", "tags:multilabel")
+
+
+def test_a_network_with_heads_is_trained_resumed_and_trained_by_two_processes(tmp_path):
+    table, options = photos_table(tmp_path), {"cache": str(tmp_path / "cache")}
+
+    def train(name, **more):
+        return neocog.train(
+            "vision", str(table), network=NETWORK, label_columns=COLUMNS, out=str(tmp_path / name), epochs=3,
+            batch=16, lr=0.01, loss_weights="colour=2", regression_loss="squared", options=options, **more,
+        )  # fmt: skip
+
+    model = train("whole")
+    text = "heads(colour=dense(3), brightness=(dense(4), relu, dense(1)), tags=dense(2))"
+    assert str(model.network).endswith(text)
+    train("stopped", callback=lambda event: isinstance(event, Step) and event.number == 5)
+    resume(RunFolder(tmp_path / "stopped", resumed=True), neocog.domain("vision"), {}, [], World())
+    states = [checkpoint.read_tensors(tmp_path / name / "state.safetensors") for name in ("whole", "stopped")]
+    assert states[0].keys() == states[1].keys()
+    assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+    summary = json.loads((tmp_path / "whole/summary.json").read_text())
+    assert set(summary["heads"]) == {"colour", "brightness", "tags"}
+    rows = model.predict([tmp_path / "0.png"])
+    assert set(rows[0]["heads"]) == {"colour", "brightness", "tags"}
+    process = subprocess.run(
+        [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "neocog", "train", "--settings",
+         tmp_path / "whole/settings.toml", "--out", tmp_path / "two", "--device", "cpu"],
+        capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert process.returncode == 0, process.stderr
+    both = json.loads((tmp_path / "two/summary.json").read_text())
+    assert set(both["heads"]) == set(summary["heads"]) and both["epochs"] == 3

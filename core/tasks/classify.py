@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .. import calibration, schema
-from ..balance import MOST_LABELS, Balance, are_uneven, class_counts, class_weights, log_prior
+from ..balance import Balance, are_uneven, class_counts, class_weights, log_prior
 from ..calibration import AnsweredPoint
 from ..data import Data
 from ..format import probability
@@ -22,6 +22,7 @@ from ..metrics import calibration_error, classification_metrics, log_losses
 from ..problem import DATA, USAGE, Problem
 from ..schema import Between
 from ..score_curves import ScoreCurve, score_curves
+from ..settings import Settings
 from .task import Chart, Criterion, Floats, Targets, Task
 
 TOP_5_FROM = 6  # labels from which top-5 accuracy says something
@@ -69,6 +70,7 @@ class Classify(Task):
     uses_domain_labels: ClassVar[bool] = True
     has_attacks: ClassVar[bool] = True
     batch_metrics: ClassVar[tuple[str, ...]] = ("accuracy",)
+    loss_settings: ClassVar[frozenset[str]] = frozenset({"balance"})
     charts: ClassVar[tuple[Chart, ...]] = (Chart("loss", "Log loss"), Chart("accuracy", "Accuracy", is_share=True))
     outputs_are_probabilities: ClassVar[bool] = True
     windows_have_label: ClassVar[bool] = True
@@ -88,7 +90,7 @@ class Classify(Task):
         return data
 
     def state(self) -> dict[str, Any]:
-        state: dict[str, Any] = {"counts": list(self.counts)} if len(self.counts) <= MOST_LABELS else {}
+        state: dict[str, Any] = {"counts": list(self.counts)}
         if self.curve:
             state |= {"temperature": self.temperature, "curve": [list(point) for point in self.curve]}
             state |= {"quantiles": dict(self.quantiles)}
@@ -103,8 +105,8 @@ class Classify(Task):
 
     # --- training
 
-    def balanced(self, how: Balance) -> Self:
-        return replace(self, balance=how, _tensors={})
+    def configured(self, settings: Settings) -> Self:
+        return replace(super().configured(settings), balance=settings.balance, _tensors={})
 
     def loss(self, logits: Tensor, targets: Tensor, smoothing: float = 0.0) -> Tensor:
         if self.balance == "logit":

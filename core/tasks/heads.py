@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from keyword import iskeyword
 from math import isfinite, prod
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from .. import bootstrap
+from ..balance import Balance
+from ..combinators import Heads as HeadsLayer
 from ..data import Data, Examples
 from ..format import percent
+from ..network import Network
 from ..optimise import Lbfgs
-from ..problem import DATA, USAGE, Problem, did_you_mean
+from ..problem import DATA, USAGE, Problem, did_you_mean, shortened
+from ..settings import Settings
 from ..targets import TargetSpec
-from .task import Chart, Criterion, Floats, Targets, Task
+from .regress import Regress
+from .task import LOSS_SETTINGS, Chart, Criterion, Floats, Targets, Task
 
 SEPARATOR = ": "  # between the name of a head and a label in it
+LARGEST_WEIGHT = 1e6  # of a head's loss
 STEPS = 100  # of L-BFGS, to the loss of the best constant answer
 
 
@@ -39,13 +47,17 @@ class Heads(Task):
     """Targets (N, W) float32 hold the targets of each head side by side, NaN for a missing one.
 
     A prediction is the predictions of all heads in one row. The loss is the mean of the losses of the heads, each
-    relative to that of the best constant answer, so that heads of different kinds count alike.
+    relative to that of the best constant answer, so that heads of different kinds count alike, times its weight.
     """
 
     heads: list[dict[str, Any]] = field(default_factory=list)  # name, task, labels, state, width and constant loss
+    weights: tuple[float, ...] = ()  # of the losses, in training; empty for 1 each
+    balance: Balance = "none"  # of the heads that classify, in training
+    regression_loss: Literal["huber", "squared"] = "huber"  # of the heads that are numbers, in training
 
     name: ClassVar[str] = "heads"
     criterion: ClassVar[Criterion] = Criterion("loss", "loss relative to a constant answer")
+    loss_settings: ClassVar[frozenset[str]] = frozenset({"balance", "regression_loss", "loss_weights"})
     charts: ClassVar[tuple[Chart, ...]] = (Chart("loss", "Loss relative to a constant answer"),)
     template: ClassVar[str] = "heads.html"
     has_label_texts: ClassVar[bool] = False
@@ -160,6 +172,8 @@ class Heads(Task):
         parts, output, target = [], 0, 0
         for head in self.heads:
             task = task_of(head["task"], head["labels"], head["state"])
+            shared = {name: getattr(self, name) for name in task.loss_settings}
+            task = replace(task, **shared)
             end, after = output + len(head["labels"]), target + head["width"]
             parts.append(Head(head["name"], task, slice(output, end), slice(target, after)))
             output, target = end, after
@@ -172,7 +186,14 @@ class Heads(Task):
     @property
     def constant_losses(self) -> list[float]:
         """The loss of the best constant answer of each head."""
-        return [head["constant_loss"] for head in self.heads]
+        return [
+            1.0 if head["task"] == Regress.name and self.regression_loss == "squared" else head["constant_loss"]
+            for head in self.heads  # the mean squared error of the mean is the variance, 1 of standardised numbers
+        ]
+
+    @property
+    def loss_weights(self) -> tuple[float, ...]:
+        return self.weights or (1.0,) * len(self.heads)
 
     def with_tasks(self, tasks: Sequence[Task]) -> Self:
         """The heads with tasks whose state was changed."""
@@ -181,14 +202,45 @@ class Heads(Task):
 
     # --- training
 
+    def configured(self, settings: Settings) -> Self:
+        tasks = [head.task for head in self.parts]
+        for name, (default, purpose) in LOSS_SETTINGS.items():
+            is_used = name == "loss_weights" or any(name in task.loss_settings for task in tasks)
+            if getattr(settings, name) != default and not is_used:
+                raise Problem(f"--{name.replace('_', '-')} is for {purpose}, and no head is one", USAGE)
+        if settings.balance == "sample":
+            raise Problem(
+                "--balance sample draws examples by their one label; with several heads, take --balance loss or logit",
+                USAGE,
+            )
+        weights = parsed_weights(settings.loss_weights, [head.name for head in self.parts])
+        return replace(self, weights=weights, balance=settings.balance, regression_loss=settings.regression_loss)
+
+    @property
+    def head_sizes(self) -> dict[str, int]:
+        names = identifiers([head.name for head in self.parts])
+        return {name: len(head.task.labels) for name, head in zip(names, self.parts, strict=True)}
+
+    def check_network(self, network: Network) -> None:
+        layer, row = network.built_layers[-1], network.rows[-1]
+        if isinstance(layer, HeadsLayer) and (sizes := layer.sizes(row.input)) != self.head_sizes:
+            expected = ", ".join(f"{name} ({size})" for name, size in self.head_sizes.items())
+            actual = ", ".join(f"{name} ({size})" for name, size in sizes.items())
+            raise Problem(
+                f"the network has the heads {actual}, the data {expected}; name each, and end it with dense(classes)",
+                USAGE,
+            )
+        super().check_network(network)
+
     def loss(self, logits: Tensor, targets: Tensor, smoothing: float = 0.0) -> Tensor:
         losses = []
-        for head, constant in zip(self.parts, self.constant_losses, strict=True):
+        for head, constant, weight in zip(self.parts, self.constant_losses, self.loss_weights, strict=True):
             known = ~targets[:, head.targets.start].isnan()
             if bool(known.any()):
                 head_targets = unpacked(head.task, targets[known, head.targets])
-                losses.append(head.task.loss(logits[known, head.outputs], head_targets, smoothing) / constant)
-        return torch.stack(losses).sum() / len(self.parts) if losses else logits.sum() * 0
+                loss = head.task.loss(logits[known, head.outputs], head_targets, smoothing)
+                losses.append(loss * (weight / constant))
+        return torch.stack(losses).sum() / sum(self.loss_weights) if losses else logits.sum() * 0
 
     # --- predictions
 
@@ -207,7 +259,9 @@ class Heads(Task):
         return losses
 
     def example_losses(self, predictions: Floats, targets: Targets, smoothing: float = 0.0) -> Floats:
-        mean: Floats = np.nanmean(self.relative_losses(predictions, targets, smoothing), 1)
+        losses = self.relative_losses(predictions, targets, smoothing)
+        weights = np.where(np.isnan(losses), 0.0, np.array(self.loss_weights))
+        mean: Floats = np.nansum(losses * weights, 1) / weights.sum(1)
         return mean
 
     def epoch_metrics(self, predictions: Floats, targets: Targets) -> dict[str, float]:
@@ -360,6 +414,40 @@ class Heads(Task):
                 if head.name in metrics["heads"]
             }
         }
+
+
+def parsed_weights(text: str, names: Sequence[str]) -> tuple[float, ...]:
+    """The weight of each head in `type=2, price=0.5`; 1 for a head that it leaves out, empty for an empty text.
+
+    Raises Problem for another text or an unknown head.
+    """
+    if not text.strip():
+        return ()
+    weights = dict.fromkeys(names, 1.0)
+    for part in text.split(","):
+        name, _, number = (piece.strip() for piece in part.rpartition("="))
+        try:
+            weight = float(number)
+        except ValueError:
+            weight = -1.0
+        if not name or not 0 < weight <= LARGEST_WEIGHT:
+            raise Problem(f"--loss-weights are positive numbers, type=2,price=0.5; got {shortened(text)}", USAGE)
+        if name not in weights:
+            raise Problem(f"{name} is not a head{did_you_mean(name, names)}; the heads are {', '.join(names)}", USAGE)
+        weights[name] = weight
+    return tuple(weights.values())
+
+
+def identifiers(names: Sequence[str]) -> list[str]:
+    """The names of heads as a network's text writes them: with `_` for what no Python name holds, each differently."""
+    result: list[str] = []
+    for name in names:
+        word = re.sub(r"\W", "_", name)
+        word = f"{word}_" if iskeyword(word) else f"_{word}" if word[:1].isdecimal() or not word else word
+        while word in result:
+            word += "_"
+        result.append(word)
+    return result
 
 
 def parts_of(spec: TargetSpec) -> list[tuple[type[Task], TargetSpec]]:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from math import isfinite
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from ..calibration import conformal_rank
 from ..data import Data
 from ..format import figure, percent
 from ..problem import DATA, Problem
+from ..settings import Settings
 from ..targets import TargetSpec
 from .regress_metrics import regression_metrics
 from .task import Chart, Criterion, Floats, Targets, Task
@@ -34,16 +35,18 @@ class Regress(Task):
     """Targets (N, V) float32 are standardised numbers, NaN for a missing one; a prediction is (V,) numbers.
 
     A standardised number is (number − mean) / std of the training examples. The loss is Huber's (1964, with the
-    threshold at one standard deviation).
+    threshold at one standard deviation), or the squared error.
     """
 
     means: list[float] = field(default_factory=list)
     stds: list[float] = field(default_factory=list)
     half_widths: list[float] = field(default_factory=list)  # of the intervals of predictions; empty without validation
+    regression_loss: Literal["huber", "squared"] = "huber"
 
     name: ClassVar[str] = "regress"
     criterion: ClassVar[Criterion] = Criterion("loss", "Huber loss")
     batch_metrics: ClassVar[tuple[str, ...]] = ("r2",)
+    loss_settings: ClassVar[frozenset[str]] = frozenset({"regression_loss"})
     charts: ClassVar[tuple[Chart, ...]] = (Chart("loss", "Huber loss"), Chart("r2", "R²"))
     template: ClassVar[str] = "regress.html"
     has_label_texts: ClassVar[bool] = False
@@ -138,11 +141,16 @@ class Regress(Task):
 
     # --- training
 
+    def configured(self, settings: Settings) -> Self:
+        return replace(super().configured(settings), regression_loss=settings.regression_loss)
+
     def loss(self, logits: Tensor, targets: Tensor, smoothing: float = 0.0) -> Tensor:
         """The mean over the numbers that are known; 0 for a batch without any."""
         known = ~targets.isnan()
         errors = (logits - targets.nan_to_num()).abs() * known
-        losses = torch.where(errors < DELTA, 0.5 * errors**2, DELTA * (errors - 0.5 * DELTA))
+        losses = errors**2
+        if self.regression_loss == "huber":
+            losses = torch.where(errors < DELTA, 0.5 * losses, DELTA * (errors - 0.5 * DELTA))
         return losses.sum() / known.sum().clamp_min(1)
 
     def batch_sums(self, logits: Tensor, targets: Tensor) -> Tensor:
@@ -157,7 +165,9 @@ class Regress(Task):
 
     def example_losses(self, predictions: Floats, targets: Targets, smoothing: float = 0.0) -> Floats:
         errors = np.abs(self.standardised(predictions.astype(np.float64)) - targets)
-        losses = np.where(errors < DELTA, 0.5 * errors**2, DELTA * (errors - 0.5 * DELTA))
+        losses = errors**2
+        if self.regression_loss == "huber":
+            losses = np.where(errors < DELTA, 0.5 * losses, DELTA * (errors - 0.5 * DELTA))
         mean: Floats = np.nanmean(losses, 1)
         return mean
 

@@ -15,15 +15,21 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..balance import Balance
 from ..data import Data
-from ..layer import Shape
+from ..network import Network
 from ..problem import USAGE, Problem
 from ..score_curves import ScoreCurve
+from ..settings import Settings
 from ..targets import TargetSpec
 
 Floats = NDArray[np.floating[Any]]
 Targets = NDArray[Any]
+# The settings of the loss that not every task has: the value that changes nothing, and what they are for.
+LOSS_SETTINGS = {
+    "balance": ("none", "classification"),
+    "regression_loss": ("huber", "regression"),
+    "loss_weights": ("", "several heads"),
+}
 
 
 class Criterion(NamedTuple):
@@ -53,6 +59,7 @@ class Task(ABC):
     uses_domain_labels: ClassVar[bool] = False  # whether LegalLabels and DomainMetrics of a domain apply
     has_attacks: ClassVar[bool] = False  # whether `attack_loss` and `correct` are defined
     batch_metrics: ClassVar[tuple[str, ...]] = ()  # the names of what `batch_sums` sums
+    loss_settings: ClassVar[frozenset[str]] = frozenset()  # those of LOSS_SETTINGS that the task takes
     charts: ClassVar[tuple[Chart, ...]] = ()
     outputs_are_probabilities: ClassVar[bool] = False  # whether `output_value` is one
     windows_have_label: ClassVar[bool] = False  # whether `window_rows` have "label" and "probability"
@@ -118,17 +125,25 @@ class Task(ABC):
 
     # --- training
 
-    def balanced(self, how: Balance) -> Self:
-        """The task with a loss in which rare labels weigh more. Raises Problem in a task without classes."""
-        if how != "none":
-            raise Problem(f"--balance is for classification, and this task is {self.name}", USAGE)
+    def configured(self, settings: Settings) -> Self:
+        """The task with the loss that the settings ask for. Raises Problem for a setting of other tasks."""
+        for name, (default, purpose) in LOSS_SETTINGS.items():
+            if name not in self.loss_settings and getattr(settings, name) != default:
+                option = f"--{name.replace('_', '-')}"
+                raise Problem(f"{option} is for {purpose}, and this task is {self.name}", USAGE)
         return self
 
-    def check_output(self, output: Shape) -> None:
-        """Raises Problem if a network's output shape is not what the task needs."""
-        if output != (len(self.labels),):
+    @property
+    def head_sizes(self) -> dict[str, int]:
+        """The outputs of each head, by its name in a network's text; empty in a task without heads."""
+        return {}
+
+    def check_network(self, network: Network) -> None:
+        """Raises Problem if a network's output is not what the task needs."""
+        if network.output != (len(self.labels),):
             raise Problem(
-                f"the network gives {output}, but there are {len(self.labels)} labels; end it with dense(classes)",
+                f"the network gives {network.output}, but there are {len(self.labels)} labels; end it with "
+                "dense(classes)",
                 USAGE,
             )
 
