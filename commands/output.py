@@ -38,6 +38,7 @@ class Provenance(TypedDict):
 
 
 NUMBERS = ("mae", "rmse", "r2", "pearson", "loss", "log_loss")  # metrics that are no shares
+HEADINGS = {"given": "given splits"}  # of findings whose name says too little
 MOST_LABELS = 100  # listed one by one; more only with --json
 
 
@@ -245,16 +246,19 @@ def recipes(rows: list[dict[str, Any]]) -> None:
 
 def check(findings: dict[str, Any], most: int = 10) -> None:
     """A line for each finding, long lists cut to their first rows with the count of the others."""
-    for name, value in findings.items():
+    for key, value in findings.items():
+        name = HEADINGS.get(key, key)
         if isinstance(value, dict):
-            entries = [f"{key} {_brief(item)}" for key, item in value.items()]
+            entries = [f"{one_line(label)} {_brief(item)}" for label, item in value.items()]
             if len(entries) > MOST_LABELS:
                 entries[most:] = [f"… and {len(entries) - most:,} more; use --json to list them"]
             line(f"{name}: " + (", ".join(entries) or "none"))
+        elif key == "given":
+            line(f"{name}: {', '.join(value) or 'none'}")
         elif isinstance(value, list):
             line(f"{name}: {len(value) or 'none'}")
             for item in value[:most]:
-                line(f"  {_brief(item)}")
+                line(f"  {one_line(_brief(item))}")
             if len(value) > most:
                 line(f"  … and {len(value) - most:,} more; use --json to list them")
         else:
@@ -268,7 +272,21 @@ def _brief(value: Any) -> str:
         return ("+" if isinstance(value[0], str) else "×").join(map(str, value)) if value else "none"
     if isinstance(value, dict) and value.keys() == {"file", "reason"}:
         return f"{value['file']} {value['reason']}"
+    if isinstance(value, dict) and "files" in value:  # copies
+        others = {key: item for key, item in value.items() if key not in ("files", "across")}
+        across = ["in several splits"] if value.get("across") else []
+        return "; ".join([first_of(value["files"]), *across, *filter(None, [_brief(others)])])
     if isinstance(value, dict):
-        texts = {key: ", ".join(item) if isinstance(item, list) else str(item) for key, item in value.items()}
+        texts = {key: first_of(item) if isinstance(item, list) else str(item) for key, item in value.items()}
         return "; ".join(f"{key} {text}" for key, text in texts.items())
     return str(value)
+
+
+def first_of(texts: Sequence[str], most: int = 4) -> str:
+    """The first of many texts, and the number of the others."""
+    return ", ".join(texts[:most]) + (f" and {len(texts) - most:,} more" if len(texts) > most else "")
+
+
+def one_line(text: str) -> str:
+    """A text of others in one line: line breaks and tabs in a label are shown as \\n and \\t."""
+    return "".join(ascii(character)[1:-1] if character in "\n\t" else character for character in text)

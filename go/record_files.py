@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ..core.problem import DATA, Problem
-from ..core.sources.archive import ENDINGS, members, read_member
+from ..core.sources.archive import ENDINGS, archives_hint, members, read_member
 from ..core.sources.content import Kind, Unreadable, fetched
 from ..core.sources.expand import expanded, files_at
+from ..core.sources.folder import walk
 from ..core.sources.layout import is_visible, split_path
 from ..core.stdin import read_standard_input
 
@@ -25,7 +27,8 @@ def record_files(arguments: Sequence[str]) -> Iterator[RecordFile]:
             empty = False
             yield file
         if empty:
-            raise Problem(f"{argument} holds no game records; expected {RECORDS.expected}", DATA)
+            hint = archives_hint(argument, walk(Path(argument))[0]) if os.path.isdir(argument) else ""
+            raise Problem(f"{argument} holds no game records; expected {RECORDS.expected}{hint}", DATA)
 
 
 def files_of(argument: str) -> Iterator[RecordFile]:

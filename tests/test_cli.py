@@ -624,6 +624,18 @@ def test_check_reports_what_training_would_meet(neocog, photos, tmp_path):
     assert "empty.png" in neocog("check", "vision", "mine")[1]
 
 
+def test_check_names_copies_in_words_and_few_of_many(neocog):
+    rows = [("a warm film", "good")] * 7 + [("dull", "bad"), ("dull", "good"), ("slow", "a\nb\tc"), ("slow", "bad")]
+    lines = [json.dumps({"text": text, "label": label}) for text, label in rows]
+    Path("train.jsonl").write_text("\n".join(lines))
+    Path("test.jsonl").write_text("\n".join(lines[7:9]))
+    out = neocog("check", "text", "train.jsonl", "--test", "test.jsonl")[1].replace(f"{Path.cwd()}/", "")
+    first = ", ".join(f"train.jsonl:{line}" for line in range(1, 5))
+    assert f"  {first} and 3 more; labels good\n" in out and "labels: a\\nb\\tc 1, bad 3, good 9\n" in out
+    copies = "train.jsonl:8, train.jsonl:9, test.jsonl:1, test.jsonl:2"
+    assert f"  {copies}; in several splits; labels bad, good\n" in out and "given splits: test\n" in out
+
+
 def test_check_train_and_report_say_that_validation_is_too_small(neocog, photos):
     message = "7 validation examples are too few to choose an epoch by"
     report = json.loads(neocog("check", "vision", photos, "--json")[1])

@@ -78,6 +78,12 @@ def test_the_oracle_finds_faults(arguments, codes, outcome, fault):
     assert [text.startswith(fault) for text in found] == [True] if fault else found == []
 
 
+def test_the_oracle_admits_colours_where_they_are_forced():
+    case = Case("options", ["train"], frozenset({0}), environment={"FORCE_COLOR": "1"})
+    assert oracle.faults(case, GOOD._replace(stdout=b"\x1b[1;31mred\x1b[0m")) == []
+    assert oracle.faults(case, GOOD._replace(stdout=b"\x1b[2J")) == ["control characters: b'\\x1b'"]
+
+
 def test_the_oracle_finds_changed_and_left_files(tmp_path):
     (tmp_path / "a").write_text("a")
     before = oracle.snapshot(tmp_path)

@@ -333,6 +333,14 @@ def test_an_argument_without_records_is_an_error(tmp_path):
         read_collection([str(tmp_path / "gone.sgf")])
 
 
+def test_a_folder_of_archives_names_them(tmp_path):
+    for name in ("train.sgf.zip", "test.sgf.zip", "notes.txt"):
+        (tmp_path / name).touch()
+    hint = r"; it holds 2 archives \(test\.sgf\.zip, train\.sgf\.zip\): name one as the data, "
+    with pytest.raises(Problem, match=f"{hint}{tmp_path}/train.sgf.zip --test {tmp_path}/test.sgf.zip$"):
+        read_collection([str(tmp_path)])
+
+
 def test_several_processes_give_the_same_collection(tmp_path):
     path = made_zip(tmp_path / "a.zip", [(f"{i}.sgf", GOOD if i % 7 else b"(;B[aa];W[aa])") for i in range(500)])
     sequential, parallel = read_collection([path]), read_collection([path], workers=2)

@@ -204,7 +204,10 @@ def test_a_table_may_name_files_without_their_folder_or_their_suffix(tmp_path: P
 def test_tables_beside_class_folders_change_nothing(tmp_path: Path) -> None:
     root = files(tmp_path / "set", "a", "b")
     listing(root, "notes.csv", [(f"a/{k}.png", "xy"[k % 2]) for k in range(6)])
-    assert loaded(root, tmp_path).labels == ["a", "b"]
+    data = loaded(root, tmp_path)
+    assert data.labels == ["a", "b"]
+    remark = "notes.csv: lists these pictures, and was not read; to use its columns, name it as the data: "
+    assert f"{remark}{root / 'notes.csv'}" in data.remarks
 
 
 # --- names of files ---------------------------------------------------------------------------------------------------
@@ -436,7 +439,7 @@ def test_phrase_and_polarity(tmp_path: Path) -> None:
 def test_names_of_columns_are_known_by_the_cells_below_them(tmp_path: Path) -> None:
     path = saved(tmp_path / "t.csv", table([("Aussage", "Ton"), *PAIRS]))
     assert read_labels(path) == EACH
-    assert remarks(path)[0].startswith("t.csv: text: column aussage; label: column ton, 2 values; --text-column")
+    assert remarks(path)[0].startswith("t.csv: text: column Aussage; label: column Ton, 2 values; --text-column")
 
 
 def test_excel_declares_its_delimiter(tmp_path: Path) -> None:
@@ -506,7 +509,7 @@ def test_parquet_with_pictures_in_it(tmp_path: Path) -> None:
     data = load(tmp_path / "set", VISION)
     assert data.labels == ["zebra", "ant"]  # in the order of the schema
     assert data.counts["test"] == 12 and data.counts["train"] + data.counts["valid"] == 40
-    assert any("path: column image; label: column label, 2 values" in remark for remark in data.remarks)
+    assert any("picture: column image; label: column label, 2 values" in remark for remark in data.remarks)
     single = load(tmp_path / "set" / "data" / "train-00000-of-00002.parquet", VISION)
     assert sum(single.counts.values()) == 20
 
@@ -618,6 +621,20 @@ def test_a_column_of_many_numbers_is_taken_as_numbers_to_predict(tmp_path: Path)
     findings = TEXT.check(DataSpec(str(path)))
     assert remark in findings["remarks"] and findings["task"] == "regress" and findings["labels"] == {}
     assert findings["values"]["rating"]["smallest"] == 12.5 and findings["values"]["rating"]["largest"] == 71.5
+
+
+def test_one_of_several_columns_of_numbers_is_not_taken_by_itself(tmp_path: Path) -> None:
+    rows = [(f"{k % 25 + 0.5}", f"{k % 28 + 0.5}", text) for k, (text, _) in enumerate(PAIRS)]
+    path = saved(tmp_path / "t.csv", table([("V", "A", "text"), *rows]))
+    assert refusal(path) == (
+        "t.csv: the columns V, A hold numbers, and none is known as the target; name the one to predict, as in "
+        "--label-column V, or several, each with --label-column"
+    )
+    categories = saved(
+        tmp_path / "c.csv",
+        table([("V", "A", "Ton", "text"), *((*row[:2], "xy"[k % 2], row[2]) for k, row in enumerate(rows))]),
+    )
+    assert load(categories).labels == ["x", "y"]
 
 
 def test_a_named_task_decides_what_numbers_are(tmp_path: Path) -> None:

@@ -163,6 +163,8 @@ def test_numeric_labels_get_the_names_of_a_file_beside_them(tmp_path):
     write(tmp_path / "ag" / "ag.csv", rows(*(("12"[label == "bad"], text) for label, text in LABELLED)))
     write(tmp_path / "ag" / "classes.txt", "good\nbad\n")
     assert counts(tmp_path / "ag") == TWO
+    remarks = open_source(str(tmp_path / "ag"), Reading()).scan(None).remarks
+    assert "classes.txt: the names of the labels, which are numbers from 1 on" in remarks
 
 
 @pytest.mark.parametrize("form", ["zip", "tar.gz"])
@@ -274,6 +276,12 @@ def test_one_column_is_not_a_text_and_a_label(tmp_path):
     )
 
 
+def test_json_of_one_field_is_not_a_text_and_a_label(tmp_path):
+    assert refused(write(tmp_path / "t.jsonl", '{"image": "1.png"}\n')) == (
+        "t.jsonl:1 has one column: 'image'; expected a text and a label, each in a column of its own"
+    )
+
+
 def test_lines_without_labels_are_refused_with_the_first_of_them(tmp_path):
     path = write(tmp_path / "t.txt", "\n".join(f"word{i} another line of text" for i in range(40)))
     assert refused(path) == (
@@ -332,7 +340,8 @@ def test_an_empty_folder_and_an_empty_table(tmp_path):
 def test_a_folder_with_nothing_but_an_archive_names_it(tmp_path):
     write(tmp_path / "set" / "README.md", "what it is")
     (tmp_path / "set" / "texts.tar.gz").write_bytes(b"\x1f\x8b")
-    assert refused(tmp_path / "set").endswith("holds no texts but in texts.tar.gz; unpack it, or name it as the data")
+    hint = "; it holds the archive texts.tar.gz: name it as the data, D/set/texts.tar.gz"
+    assert refused(tmp_path / "set").endswith(hint)
 
 
 @pytest.mark.parametrize("name", ["t.csv", "t.jsonl"])

@@ -119,7 +119,10 @@ def test_an_empty_folder_and_one_without_classes_name_the_expected_layout(tmp_pa
     assert "holds 6 pictures but no folder per class" in refused(files(tmp_path / "flat", "."), tmp_path)
     (tmp_path / "packed").mkdir()
     (tmp_path / "packed" / "set.tar.gz").touch()
-    assert "give the archive itself" in refused(tmp_path / "packed", tmp_path)
+    path = tmp_path / "packed" / "set.tar.gz"
+    assert refused(tmp_path / "packed", tmp_path).endswith(
+        f"; it holds the archive set.tar.gz: name it as the data, {path}"
+    )
 
 
 def test_a_misspelt_path_suggests_a_similar_one(tmp_path: Path) -> None:

@@ -53,7 +53,9 @@ def test_one_idx_file_with_its_labels_beside_it(tmp_path: Path) -> None:
 
 
 def test_fashion_mnist_is_recognised_by_its_folder(tmp_path: Path) -> None:
-    assert loaded(mnist(tmp_path / "Fashion-MNIST"), tmp_path).labels == datasets.FASHION
+    data = loaded(mnist(tmp_path / "Fashion-MNIST"), tmp_path)
+    remark = "the labels have the names of Fashion-MNIST's classes, as its path names that set"
+    assert data.labels == datasets.FASHION and f"{tmp_path / 'Fashion-MNIST'}: {remark}" in data.remarks
 
 
 def test_truncated_idx_files_are_refused(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path, PurePath
 from ..core.data import DataSpec
 from ..core.problem import DATA, Bad, Problem
 from ..core.sources.archive import ENDINGS as ARCHIVES
-from ..core.sources.archive import ArchiveSource
+from ..core.sources.archive import ArchiveSource, archives_hint
 from ..core.sources.columns import Record, announce, read_records
 from ..core.sources.content import Content, Kind, counted, file_reason
 from ..core.sources.encodings import decode_text
@@ -77,7 +77,10 @@ class TextRows:
         if manifest.label_column is None:  # then classes are files
             refuse_split_among_classes(self.location, self.roles)
         manifest.grouped = any(sample.group is not None for sample in manifest.samples)
-        manifest.samples = name_labels(manifest.samples, names)
+        named = name_labels(manifest.samples, names)
+        if self.class_names and named is not manifest.samples:
+            manifest.remarks.append(f"{self.class_names}: the names of the labels, which are numbers from 1 on")
+        manifest.samples = named
         manifest.remarks += [remark for table in tables for remark in table.remarks] + announce(tables)
         manifest.label_column = next((table.use.label for table in tables if table.use), manifest.label_column)
         manifest.remarks += self.taken(manifest)
@@ -199,12 +202,10 @@ def choose_source(files: Files, reading: Reading) -> FileSource | TextRows:
     if len({split_path(name)[:-1] for name in classes}) > 1:
         return FileSource(files, TEXTS, names=classes)
     names = [name for name in names if not name.lower().endswith(BINARY)]
-    archives = [name for name in names if name.lower().endswith(ARCHIVES)]
-    selected = roles(files.location, [name for name in names if name not in archives])
-    if not selected and archives:
-        raise Problem(f"{files.location} holds no texts but in {archives[0]}; unpack it, or name it as the data", DATA)
+    selected = roles(files.location, [name for name in names if not name.lower().endswith(ARCHIVES)])
     if not selected:
-        raise Problem(f"{files.location} holds nothing that texts could be in; expected {EXPECTED}", DATA)
+        hint = archives_hint(files.location, names)
+        raise Problem(f"{files.location} holds nothing that texts could be in; expected {EXPECTED}{hint}", DATA)
     class_names = next((name for name in names if PurePath(name).name == CLASSES), None)
     return TextRows(files, selected, reading, class_names)
 

@@ -40,10 +40,12 @@ class Pair(NamedTuple):
 class Idx:
     """Grey pictures in pairs of IDX files. `names` are the names of the labels 0, 1, 2, ... if they are known."""
 
-    def __init__(self, path: str, pairs: Sequence[Pair], names: list[str] | None = None) -> None:
+    def __init__(
+        self, path: str, pairs: Sequence[Pair], names: list[str] | None = None, remarks: Sequence[str] = ()
+    ) -> None:
         self.location = path
         self.pairs = pairs
-        self.names = names
+        self.names, self.remarks = names, remarks
 
     def fingerprint(self) -> Iterator[Hashable]:
         yield tuple(self.names or ())
@@ -61,7 +63,8 @@ class Idx:
             samples += [
                 SampleInfo(f"{pair.stem}[{k}]", self.label(value), pair.split) for k, value in enumerate(labels)
             ]
-        return SourceManifest(samples, label_order=self.names or [str(value) for value in range(256)])
+        order = self.names or [str(value) for value in range(256)]
+        return SourceManifest(samples, label_order=order, remarks=[*self.remarks])
 
     def label(self, value: int) -> str:
         return self.names[value] if self.names and value < len(self.names) else str(value)
@@ -79,18 +82,20 @@ class Idx:
 
 def idx_at(path: Path, names: list[str] | None = None) -> Idx | None:
     """The IDX files in a folder, or an images file with its labels beside it; None if there are none."""
+    remarks = []
     if names is None and any("fashion" in piece.lower() for piece in path.resolve().parts[-2:]):
         names = FASHION
+        remarks = [f"{path}: the labels have the names of Fashion-MNIST's classes, as its path names that set"]
     if path.is_file():
         pair = pair_of(path, split=None) if is_idx(path) else None
         if pair is None and is_idx(path):
             raise Problem(f"{path} has no labels file beside it; expected {labels_name(path.name)}", DATA)
-        return Idx(str(path), [pair], names) if pair else None
+        return Idx(str(path), [pair], names, remarks) if pair else None
     pairs: dict[str, Pair] = {}
     for file in sorted(path.iterdir()):
         if IMAGES.fullmatch(file.name) and "idx" in file.name.lower() and (pair := pair_of(file, split_of(file.name))):
             pairs.setdefault(pair.stem, pair)  # both a plain and a gzipped file may exist
-    return Idx(str(path), list(pairs.values()), names) if pairs else None
+    return Idx(str(path), list(pairs.values()), names, remarks) if pairs else None
 
 
 def is_idx(path: Path) -> bool:

@@ -15,14 +15,33 @@ from itertools import count
 from pathlib import Path
 
 from ..problem import DATA, Bad, Problem
-from .content import LARGEST_FILE, Content, Unreadable, too_large
+from .content import LARGEST_FILE, Content, Unreadable, counted, too_large
+from .fields import first_values
 from .folder import file_fingerprint
-from .layout import is_visible, split_path
-from .source import DataSource, SampleInfo, SourceManifest
+from .layout import is_visible, split_path, visible
+from .source import DataSource, SampleInfo, SourceManifest, natural
+from .split_names import split_in
 
 ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
+NAMED = 3  # archives that a message names
 KEPT = 1 << 27  # bytes of unpacked files that stay in memory from the listing of the names until they are read
 Member = tuple[str, Callable[[], bytes]]  # the name of a regular file, and a function that reads it
+
+
+def archives_hint(location: str, names: Iterable[str]) -> str:
+    """Which archives lie in a folder that holds no data besides, as the end of a message; "" if there are none."""
+    archives = sorted((name for name in visible(names) if name.lower().endswith(ENDINGS)), key=natural)
+    if not archives:
+        return ""
+    if not os.path.isdir(location):  # then it is an archive itself
+        return f"; unpack {first_values(archives, NAMED)}, which it holds"
+    if len(archives) == 1:
+        return f"; it holds the archive {archives[0]}: name it as the data, {os.path.join(location, archives[0])}"
+    of_split = {split_in(name)[0]: os.path.join(location, name) for name in archives[::-1]}
+    data = of_split.get("train") or os.path.join(location, archives[0])
+    test = f" --test {of_split['test']}" if {"train", "test"} <= of_split.keys() else ""
+    held = f"{counted(len(archives), 'archive')} ({first_values(archives, NAMED)})"
+    return f"; it holds {held}: name one as the data, {data}{test}"
 
 
 class ArchiveFiles:

@@ -168,7 +168,8 @@ def data_warnings(labels: Counter[str], copies: Sequence[dict[str, Any]], rare: 
     warnings = []
     if contradicting := [group for group in copies if len(group["labels"]) > 1]:
         first = contradicting[0]
-        where = f"{', '.join(first['files'][:NAMED])} as {' and '.join(first['labels'])}"
+        names, more = first["labels"][:NAMED], len(first["labels"]) - NAMED
+        where = f"{', '.join(first['files'][:NAMED])} as {' and '.join(names)}" + f" and {more} more" * (more > 0)
         warnings.append(
             f"{kind.counted(len(contradicting))} with more than one label, identical byte for byte: {where}"
         )

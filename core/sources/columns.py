@@ -15,7 +15,7 @@ from ..data import DataSpec
 from ..problem import DATA, USAGE, Bad, Problem, did_you_mean
 from ..targets import BRACES, joined
 from .content import SURROGATES, Kind, counted, holds_surrogates
-from .judge import LabelColumn, could_be_labels, indicator_columns, is_header, one_label
+from .judge import LabelColumn, are_quantities, could_be_labels, indicator_columns, is_header, one_label
 from .label_spelling import merged_remarks
 from .source import normalize_label
 from .split_names import SPLIT_PURPOSES, split_name
@@ -56,6 +56,7 @@ class CellKind:
     names: tuple[str, ...]  # of columns known to hold them
     recognise: Callable[[Sequence[Sequence[str]], Sequence[int]], list[int]]  # rows, candidates -> columns; may be []
     is_value: Callable[[str], bool]  # True for a cell that cannot be the name of a column
+    content: str = "text"  # what the cells hold if they are the examples themselves: "picture"
     multiple: bool = False  # True if several columns are joined
     guess_label: bool = False  # True if the label column may be recognised by its cells, with a remark
     has_fields: bool = False  # True if the other columns are kept as fields
@@ -99,7 +100,11 @@ class Columns(NamedTuple):
     names: tuple[str, ...]  # of all columns, in lower case; "column 1" if there is no header
     has_header: bool
     guessed: bool  # True if columns were recognised by their cells alone
-    spelled: tuple[str, ...]  # the names as the header spells them; the numbers of the columns if there is none
+    spelled: tuple[str, ...]  # the names as the header spells them
+
+    def title(self, index: int) -> str:
+        """The name of a column as the header spells it; its number from 1 if it has none."""
+        return self.spelled[index].removeprefix("column ") or str(index + 1)
 
     @property
     def width(self) -> int:
@@ -129,7 +134,9 @@ def paths_to(kind: Kind, spans: bool = False, names_file: Callable[[str], bool] 
                 return [best]
         return []
 
-    return CellKind("path", "--set path_column", PATH_NAMES, recognise, kind.named, has_fields=True, has_spans=spans)
+    return CellKind(
+        "path", "--set path_column", PATH_NAMES, recognise, kind.named, kind.noun, has_fields=True, has_spans=spans
+    )
 
 
 def read_records(
@@ -158,7 +165,7 @@ def read_records(
     if not named and first_of(LABEL_NAMES, lower(table.header or ())) is None and (label := only_label(table)):
         options = replace(options, labels=(label,))
     columns = find_columns(good, table.header, cells, options, group_by, table.name)
-    table.use = use_of(columns, cells, named)
+    table.use = use_of(columns, cells, named, table.embedded is not None)
     header = good[0] if table.header is None and columns.has_header else None
     spellings: dict[str, set[str]] = defaultdict(set)
     repeated = []
@@ -301,10 +308,9 @@ def find_columns(
     width = len(header) if header is not None else most_common_width(rows)
     if width < 2 and need_label and not options.labels and options.value is None:
         text = header[0] if header else rows[0].cells[0]
+        form = "divided by a comma, tab, semicolon or bar" if header is None else "each in a column of its own"
         raise Problem(
-            f"{name}:{rows[0].line} has one column: {excerpt(text)}; expected a {cells.noun} and a label, divided by a "
-            "comma, tab, semicolon or bar",
-            DATA,
+            f"{name}:{rows[0].line} has one column: {excerpt(text)}; expected a {cells.noun} and a label, {form}", DATA
         )
     # Formats with named columns leave nothing to guess but the name of a question.
     guesses = cells.guess_label and (header is None or bool(bookkeeping(lower(header))))
@@ -313,7 +319,9 @@ def find_columns(
         body = body[1:]
     body = body or [list(header or rows[0].cells)]
     names = lower(header or ())
-    titles = tuple(names) or tuple(f"column {number}" for number in range(1, width + 1))
+    spelled = tuple(cell.strip() for cell in header or ()) or tuple(
+        f"column {number}" for number in range(1, width + 1)
+    )
     if options.split is not None:
         split: int | None = named_column(options.split, header, width, "--split-column", name)
     else:
@@ -324,7 +332,7 @@ def find_columns(
         labels = [known_label]
     if not labels and need_label:
         labels = label_indicators(
-            body, [index for index in range(width) if index not in {split, group}], titles, name, cells
+            body, [index for index in range(width) if index not in {split, group}], spelled, name, cells
         )
     known = [index for index, column in enumerate(names) if column in cells.names and index not in labels]
     if options.value:
@@ -333,7 +341,8 @@ def find_columns(
     if guessed:
         guess = column_of_labels(body, exclude={split, group, *known, *bookkeeping(names)})
         if guess is None:
-            raise no_labels(titles, name, cells)
+            raise no_labels(spelled, name, cells)
+        refuse_one_of_many_numbers(body, guess, {split, group, *known}, spelled, name)
         labels = [guess]
     if options.value:
         value = known
@@ -355,8 +364,9 @@ def find_columns(
         labels = remaining[:1]
     start, end = first_of(START_NAMES, names), first_of(END_NAMES, names)
     span = (start, end) if cells.has_spans and start is not None and end is not None else None
-    spelled = tuple(cell.strip() for cell in header or ()) or tuple(str(number) for number in range(1, width + 1))
-    return Columns(tuple(value), tuple(labels), split, group, span, titles, header is not None, guessed, spelled)
+    return Columns(
+        tuple(value), tuple(labels), split, group, span, tuple(names) or spelled, header is not None, guessed, spelled
+    )
 
 
 def bookkeeping(names: Sequence[str]) -> set[int]:
@@ -458,25 +468,37 @@ def column_of_labels(rows: Sequence[Sequence[str]], exclude: set[int | None]) ->
     return min(likely, key=lambda index: (constant[index], len(set(values[index])), sum(map(len, values[index]))))
 
 
-def describe(columns: Columns, cells: CellKind) -> str:
+def refuse_one_of_many_numbers(
+    rows: Sequence[Sequence[str]], guess: int, exclude: set[int | None], titles: Sequence[str], name: str
+) -> None:
+    """Raises Problem if a column of numbers was recognised as the target beside others that could be it as well."""
+    values = {index: [row[index].strip() for row in rows] for index in range(len(rows[0])) if index not in exclude}
+    numbers = [index for index in values if could_be_labels(values[index]) and are_quantities({*values[index]})]
+    if guess in numbers and len(numbers) > 1:
+        columns = ", ".join(titles[index] for index in numbers)
+        raise Problem(
+            f"{name}: the columns {columns} hold numbers, and none is known as the target; name the one to predict, as "
+            f"in --label-column {titles[numbers[0]].removeprefix('column ')}, or several, each with --label-column",
+            DATA,
+        )
+
+
+def describe(columns: Columns, cells: CellKind, embedded: bool = False) -> str:
     """What columns were taken for: `text: column review; label: column stars`."""
 
-    def column(index: int) -> str:
-        return f"column {columns.names[index].removeprefix('column ') or index + 1}"
+    def titles(indices: Sequence[int]) -> str:
+        return " and ".join(f"column {columns.title(index)}" for index in indices)
 
-    text = f"{cells.noun}: {' and '.join(map(column, columns.value))}"
-    if not columns.labels:
-        return text
-    return f"{text}; label{'s' * (len(columns.labels) > 1)}: {' and '.join(map(column, columns.labels))}"
+    text = f"{cells.content if embedded else cells.noun}: {titles(columns.value)}"
+    return f"{text}; label{'s' * (len(columns.labels) > 1)}: {titles(columns.labels)}" if columns.labels else text
 
 
-def use_of(columns: Columns, cells: CellKind, named: bool) -> ColumnUse:
-    names = tuple(columns.names[index].removeprefix("column ") for index in columns.labels)
+def use_of(columns: Columns, cells: CellKind, named: bool, embedded: bool) -> ColumnUse:
+    names = tuple(map(columns.title, columns.labels))
     title = f"column {names[0]}" if len(names) == 1 else f"columns {' and '.join(names)}" if names else "no column"
     option = " ".join(f"--label-column {name}" for name in names)
     hint = f"; {cells.option} and --label-column name other columns" if columns.guessed else ""
-    spelled = tuple(columns.spelled[index] for index in columns.labels)
-    return ColumnUse(describe(columns, cells), LabelColumn(title, option, named, spelled), hint)
+    return ColumnUse(describe(columns, cells, embedded), LabelColumn(title, option, named, names), hint)
 
 
 def first_of(names: Sequence[str], header: Sequence[Any]) -> int | None:

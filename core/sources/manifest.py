@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import NamedTuple
 
 from ..data import DataSpec
@@ -14,8 +15,10 @@ from ..problem import DATA, USAGE, Bad, Problem, did_you_mean
 from ..split import split as split_by_key
 from ..targets import TargetSpec
 from ..tasks import Classify, Task, task_class
+from .archive import archives_hint
 from .content import Content, Kind, counted
 from .fields import pattern_for
+from .folder import walk
 from .judge import LabelColumn, judged, refuse_implausible
 from .source import DataSource, SampleInfo, SourceManifest, natural
 from .split_names import split_in, split_name
@@ -125,8 +128,8 @@ def no_samples(location: str, listed: SourceManifest, kind: Kind) -> Problem:
         held = f"no {kind.noun}s, only {describe_ignored(listed.ignored, kind)}"
     else:
         held = "nothing"
-    archives = [ending for ending in listed.ignored if ending in (".gz", ".zip", ".tar", ".tgz")]
-    hint = "; give the archive itself" if archives else pattern_hint(listed.outside, kind)
+    names = walk(Path(location))[0] if os.path.isdir(location) else []
+    hint = archives_hint(location, names) or pattern_hint(listed.outside, kind)
     return Problem(f"{location} holds {held}; expected {kind.expected}{hint}", DATA)
 
 

@@ -20,6 +20,7 @@ FAILURES = (
     "leftovers",
 )
 CONTROLS = re.compile(rb"[\x00-\x08\x0b-\x1f\x7f]")
+COLOURS = re.compile(rb"\x1b\[[\d;]*m")
 WARNING = re.compile(rb"^\S+\.py:\d+: \w*Warning: |^\[[\w/.]+ @|^libpng (error|warning)|^Error in cpuinfo", re.M)
 LONGEST_LINE = 2000  # bytes of a message
 NOT_DONE = re.compile(
@@ -55,7 +56,10 @@ def faults(case: Case, outcome: Outcome) -> list[str]:
     if "--json" in case.arguments and "--help" not in case.arguments:
         found += _json(outcome)
     table = case.arguments[0] == "predict" and case.kind in ("tables", "files")  # its cells are printed as they are
-    if match := CONTROLS.search(outcome.stderr if table else outcome.stdout + outcome.stderr):
+    printed = outcome.stderr if table else outcome.stdout + outcome.stderr
+    if "FORCE_COLOR" in case.environment:
+        printed = COLOURS.sub(b"", printed)
+    if match := CONTROLS.search(printed):
         found.append(f"control characters: {match[0]!r}")
     if match := WARNING.search(outcome.stderr):
         found.append(f"warning: {last_line(outcome.stderr)}")
