@@ -7,7 +7,7 @@ from typing import Any
 
 from typer.core import TyperGroup
 
-from ..core.ranges import check_range
+from ..core.ranges import check_range, name_in
 
 
 def _no_type(ctx: Any) -> None:
@@ -36,20 +36,21 @@ def _bound(command: Any) -> None:
     if run is None or isinstance(run, _InRange):
         return
     titles = {param.name: max(param.opts, key=len) for param in command.params if param.opts}
-    command.callback = _InRange(run, titles)
+    command.callback = _InRange(run, str(command.name), titles)
 
 
 class _InRange:
     """A command's function, called with numbers in their ranges only."""
 
-    def __init__(self, run: Callable[..., Any], titles: Mapping[str, str]) -> None:
-        self.run, self.titles = run, titles
+    def __init__(self, run: Callable[..., Any], command: str, titles: Mapping[str, str]) -> None:
+        self.run, self.command, self.titles = run, command, titles
 
     def __call__(self, **values: Any) -> Any:
+        owner = values.get("domain") or self.command
         for name, value in values.items():
             for number in value if isinstance(value, list | tuple) else (value,):
                 if isinstance(number, int | float) and not isinstance(number, bool):
-                    check_range(name, number, self.titles.get(name))
+                    check_range(name_in(str(owner), name), number, self.titles.get(name))
         return self.run(**values)
 
 

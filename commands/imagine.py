@@ -190,7 +190,6 @@ def _photo(path: str, size: int, model: Model, quiet: bool) -> Tensor:
     """Reads a picture as values from 0 to 1 on the model's device; prints a remark if it was scaled."""
     from ..vision import photo
 
-    photo.check_size(size)
     picture = photo.read(path, size, model.card.preprocessing["colour"])
     if picture.remark and not quiet:
         say(f"{path}: {picture.remark}")

@@ -48,7 +48,10 @@ def gtp(
     model: MODEL_ARGUMENT = "go",
     temperature: TEMPERATURE = 0,
     symmetries: Annotated[
-        int | None, flag("Test-time augmentation: average over this many symmetries.", default="8, 1 with a search")
+        int | None,
+        flag(
+            "Test-time augmentation: average over this many symmetries.", default="all of its training, 1 with a search"
+        ),
     ] = None,
     resign: RESIGN = None,
     visits: SEARCH_VISITS = None,
@@ -71,13 +74,23 @@ def gtp(
 
     player: Player
     if visits is None and seconds is None:
-        player = Player(policy_of(model, 8 if symmetries is None else symmetries, device), temperature, resign, seed)
+        views = known_symmetries(model) if symmetries is None else symmetries
+        player = Player(policy_of(model, views, device), temperature, resign, seed)
     else:
         from ..go.play.search_player import SearchPlayer
 
         evaluator = evaluator_of(model, symmetries or 1, device)
         player = SearchPlayer(evaluator.policy, evaluator, visits, seconds, temperature, resign, seed)
     serve_standard_streams(Engine(player))
+
+
+def known_symmetries(model: str) -> int | None:
+    """The symmetries that a network's training showed; None for a network of another domain, which has no policy."""
+    from .. import domain, find
+    from ..core.model import views_of
+
+    card = find(model).card
+    return len(views_of(domain(card.domain), card)) if card.domain == "go" else None
 
 
 def evaluator_of(model: str, symmetries: int | None, device: str | None) -> NetworkEvaluator | PlayoutEvaluator:

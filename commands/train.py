@@ -83,8 +83,6 @@ from .flags import (
     flag,
 )
 
-MOST_FOLDS = 1000
-
 
 def train(
     domain: Annotated[str | None, typer.Argument(help="vision, speech, text or go", show_default=False)] = None,
@@ -248,9 +246,7 @@ def _find_lr(plan: Plan, path: Path, force: bool, quiet: bool, json: bool) -> No
 
 
 def checked_folds(plan: Plan, folds: int) -> int:
-    """The number of folds. Raises Problem for one that makes no cross-validation."""
-    if not 2 <= folds <= MOST_FOLDS:
-        raise Problem(f"--folds is from 2 to {MOST_FOLDS:,}; got {folds}", USAGE)
+    """The number of folds. Raises Problem for one beside a single fold."""
     if plan.source.fold is not None:
         raise Problem("give --folds for all folds, or --fold for one of them, not both", USAGE)
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NotRequired, TypedDict
 
 from . import files, schema
 from .problem import DATA, USAGE, Problem, did_you_mean, shortened
-from .schema import Between, Entries
+from .schema import Entries, in_range
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -37,9 +37,9 @@ class CardData(TypedDict):
 
     group_by: NotRequired[str | None]
     fold_by: NotRequired[str | None]
-    test_share: NotRequired[Annotated[float, Between(0, 0.9)]]
-    valid_share: NotRequired[Annotated[float, Between(0, 0.9)] | None]
-    split: NotRequired[Annotated[int, Between(0, 2**62)]]
+    test_share: NotRequired[Annotated[float, in_range("test_share")]]
+    valid_share: NotRequired[Annotated[float, in_range("valid_share")] | None]
+    split: NotRequired[Annotated[int, in_range("split")]]
     fold: NotRequired[str | None]
     targets: NotRequired[dict[str, Any]]
 

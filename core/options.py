@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from .problem import USAGE, Problem, did_you_mean
+from .ranges import RANGES, name_in
 from .sources.cache import default_cache, home_expanded
 
 
@@ -34,17 +35,17 @@ def boolean(option: str, value: Any) -> bool:
     return value
 
 
-def number(option: str, value: Any, low: float, high: float) -> float:
-    """Returns a number, or text of one, as a float. Raises Problem unless it is from `low` to `high`, inclusive."""
-    result = _to_float(value)
+def number(domain: str, option: str, value: Any) -> float:
+    """Returns a number, or text of one, as a float. Raises Problem unless it is in its range (core/ranges.py)."""
+    result, (low, high) = _to_float(value), RANGES[name_in(domain, option)]
     if not low <= result <= high:
         raise Problem(f"{option} is a number from {low:,} to {high:,}; got {value}", USAGE)
     return result
 
 
-def integer(option: str, value: Any, low: int, high: int) -> int:
-    """Returns a whole number, or text of one. Raises Problem unless it is from `low` to `high`, inclusive."""
-    result = _to_float(value)
+def integer(domain: str, option: str, value: Any) -> int:
+    """Returns a whole number, or text of one. Raises Problem unless it is in its range (core/ranges.py)."""
+    result, (low, high) = _to_float(value), RANGES[name_in(domain, option)]
     if not low <= result <= high or result != int(result):
         raise Problem(f"{option} is a whole number from {low:,} to {high:,}; got {value}", USAGE)
     return int(result)

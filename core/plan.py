@@ -18,7 +18,7 @@ from .model import card_network
 from .model_source import ModelSource
 from .network import call, parse
 from .problem import DATA, USAGE, Problem, shortened, unusable
-from .schema import Between
+from .schema import in_range
 from .settings import Settings
 from .targets import TargetSpec
 from .versions import neocog_version
@@ -38,11 +38,11 @@ class SourceTable(TypedDict):
     fold_by: NotRequired[str]
     exclude: NotRequired[str]
     unknown: NotRequired[Literal["stop", "skip"]]
-    test_share: NotRequired[Annotated[float, Between(0, 0.9)]]
-    valid_share: NotRequired[Annotated[float, Between(0, 0.9)]]
-    split: NotRequired[Annotated[int, Between(0, 2**62)]]
+    test_share: NotRequired[Annotated[float, in_range("test_share")]]
+    valid_share: NotRequired[Annotated[float, in_range("valid_share")]]
+    split: NotRequired[Annotated[int, in_range("split")]]
     fold: NotRequired[str]
-    max_bad: NotRequired[Annotated[float, Between(0, 1)]]
+    max_bad: NotRequired[Annotated[float, in_range("max_bad")]]
     targets: NotRequired[TargetSpec]
 
 

@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal, NotRequired, TypeVar, Union, get_arg
 from . import files
 from .capability import Capability
 from .problem import DATA, Problem, did_you_mean, shortened
+from .ranges import RANGES
 
 T = TypeVar("T")
 
@@ -42,6 +43,11 @@ class Between:
 
     low: float
     high: float
+
+
+def in_range(name: str) -> Between:
+    """The range of a number that users set, by its name in core/ranges.py."""
+    return Between(*RANGES[name])
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
 from ..core.data import DataSpec, Preprocessing, Progress
 from ..core.options import boolean, cache_folder, choice, integer, number, set_options
-from ..core.schema import Between
+from ..core.schema import Between, in_range
 from ..core.sources.columns import TableOptions, table_options
 from ..core.sources.fields import Condition, Naming, Pattern
 from .frontend import NORMALISE
@@ -20,21 +20,18 @@ NAMES = (
 )
 FORM = ("rate", "samples", "bands", "frame", "hop", "deltas", "normalise")  # the preprocessing that the form depends on
 NAMED = ("pattern", "test_where", "valid_where")  # kept in a model, to divide the same set in the same way
-RANGES = {  # least and largest value; rate in Hz; frame and hop in milliseconds
-    "rate": (1000, 192_000), "seconds": (0.05, 600), "bands": (4, 256), "frame": (2, 500), "hop": (1, 500),
-}  # fmt: skip
-WHOLE = ("rate", "bands")
+WHOLE, REAL = ("rate", "bands"), ("seconds", "frame", "hop")  # numbers
 DEFAULTS: dict[str, Any] = {"bands": 40, "frame": 25.0, "hop": 10.0, "deltas": False, "normalise": "clip"}
 
 
 class SpeechPreprocessing(TypedDict):
     """What a model of speech keeps: the form of its recordings, and how they are named and divided."""
 
-    rate: Annotated[int, Between(1000, 192_000)]
+    rate: Annotated[int, in_range("speech.rate")]
     samples: Annotated[int, Between(1, 600 * 192_000)]
-    bands: Annotated[int, Between(4, 256)]
-    frame: Annotated[float, Between(2, 500)]
-    hop: Annotated[float, Between(1, 500)]
+    bands: Annotated[int, in_range("speech.bands")]
+    frame: Annotated[float, in_range("speech.frame")]
+    hop: Annotated[float, in_range("speech.hop")]
     deltas: bool
     normalise: Literal["clip", "set", "none"]
     mean: NotRequired[list[float] | None]
@@ -79,7 +76,7 @@ def options_of(spec: DataSpec, preprocessing: Preprocessing | None) -> Options:
     named = bool(options.keys() & set(NAMED)) or preprocessing is None
     form_options = options if preprocessing is None else form(preprocessing)
     naming = options if named or preprocessing is None else preprocessing
-    numbers = {name: in_range(name, form_options.get(name, DEFAULTS.get(name))) for name in RANGES}
+    numbers = {name: checked(name, form_options.get(name, DEFAULTS.get(name))) for name in (*WHOLE, *REAL)}
     pattern = naming.get("pattern")
     return Options(
         **numbers,
@@ -106,9 +103,8 @@ def condition(options: Mapping[str, Any], name: str) -> Condition | None:
     return Condition(str(text), f"--{name.replace('_', '-')}") if text else None
 
 
-def in_range(name: str, value: Any) -> Any:
+def checked(name: str, value: Any) -> Any:
     """A number in its range; None if it is left to the recordings."""
     if value is None:
         return None
-    least, most = RANGES[name]
-    return integer(name, value, int(least), int(most)) if name in WHOLE else number(name, value, least, most)
+    return integer("speech", name, value) if name in WHOLE else number("speech", name, value)

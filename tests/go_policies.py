@@ -43,14 +43,14 @@ def evaluate_nothing(batch: Batch) -> Evaluation:
     return Evaluation(by_hand(batch.rows), zeros + 0.5, zeros, np.zeros((len(zeros), 361), np.float32))
 
 
-def model_file(path: Path, labels=POINTS, domain: str = "go", spoil: float | None = None) -> str:
-    """A model of random weights, whose card says that it was trained with all symmetries."""
+def model_file(path: Path, labels=POINTS, domain="go", spoil: float | None = None, augment="symmetries") -> str:
+    """A model of random weights, whose card says that it was trained with all symmetries, or with `augment`."""
     module = Network((48, 19, 19), parse(NETWORK)).module()
     initialize(module, 0, False)
     weights = module.state_dict()
     if spoil is not None:
         weights = {name: values.fill_(spoil) for name, values in weights.items()}
-    settings = {"augment": "symmetries"}
+    settings = {"augment": augment}
     checkpoint.save(path, weights, Card(domain, NETWORK, (48, 19, 19), list(labels), {}, settings=settings))
     return str(path)
 

@@ -167,7 +167,7 @@ def test_one_fold_is_a_training_like_any_other(folded):
 @pytest.mark.parametrize(
     ("extra", "message"),
     [
-        (["--folds", "1"], "--folds is from 2 to 1,000; got 1"),
+        (["--folds", "1"], "--folds is from 2 to 1000; got 1"),
         (["--folds", "3", "--fold", "1/3"], "give --folds for all folds, or --fold for one of them, not both"),
         (["--fold", "4/3"], "--fold is one of several, such as 2/5; got 4/3"),
         (["--folds", "500"], "folds; got 500"),

@@ -260,7 +260,7 @@ BOTH = ["dream", "style"]
 @pytest.mark.parametrize(
     ("more", "about", "message"),
     [
-        (["--size", "5"], {}, "--size is from 16 to 4096 pixels of the longer side; got 5"),
+        (["--size", "5"], {}, "--size is from 16 to 4096; got 5"),
         ([], {"change": damaged}, "the network's output is not finite: its weights are damaged"),
         ([], {"text": "flatten, dense(3)"}, "the model has no convolution, and this needs one"),
         (["--out", "a.gif"], {}, "a.gif ends in none of .png, .jpg"),

@@ -367,6 +367,14 @@ def test_the_command_plays_until_its_input_ends(gtp):
     assert answers[2] in ("=3 ", "?3 illegal move: the point is occupied") and "Traceback" not in err
 
 
+def test_a_model_trained_without_symmetries_plays_without_them(gtp, tmp_path):
+    model = model_file(tmp_path / "plain.safetensors", augment="none")
+    code, out, err = gtp(b"genmove b\n", model)
+    assert code == 0 and re.fullmatch(r"= [A-T]\d+\n\n", out) and not err
+    code, _, err = gtp(b"", model, "--symmetries", "8")
+    assert code == 2 and "--symmetries is from 1 to 1 for this model" in err
+
+
 def test_quit_ends_the_engine_while_its_input_stays_open(tmp_path):
     """As Sabaki's client library drives an engine: it waits for the end and closes the pipes afterwards."""
     command = [sys.executable, "-m", "neocog", "go", "gtp", model_file(tmp_path / "m.safetensors")]

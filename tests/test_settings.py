@@ -1,9 +1,13 @@
 """Invalid settings are reported with the value and the expected range."""
 
+import re
 from dataclasses import asdict, fields
 
 import pytest
+from neocog import domain
+from neocog.core.data import DataSpec
 from neocog.core.problem import USAGE, Problem
+from neocog.core.ranges import RANGES, check_range, name_in
 from neocog.core.settings import Settings
 
 NAMES = ", ".join(sorted(setting.name for setting in fields(Settings)))
@@ -103,3 +107,28 @@ def test_a_change_makes_new_settings():
 def test_settings_survive_conversion_to_a_dict():
     settings = Settings(optimiser="muon", lr=1, whiten=True)
     assert Settings(**asdict(settings)) == settings
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "value", "message"),
+    [
+        ("vision", "size", 5000, "size is from 1 to 4096; got 5000"),
+        ("dream", "size", 5, "size is from 16 to 4096; got 5"),
+        ("match", "size", 2e9, "size is from -1e+09 to 1e+09; got 2e+09"),
+        ("train", "folds", 1, "folds is from 2 to 1000; got 1"),
+    ],
+)
+def test_a_name_has_another_range_in_another_domain_or_command(owner, name, value, message):
+    with pytest.raises(Problem) as caught:
+        check_range(name_in(owner, name), value)
+    assert str(caught.value) == message
+
+
+def test_numbers_of_domains_have_their_ranges_in_the_one_table():
+    for name, option, value in (("speech", "rate", 10), ("text", "max_length", 0), ("vision", "size", 9999)):
+        assert f"{name}.{option}" in RANGES
+        low, high = RANGES[f"{name}.{option}"]
+        with pytest.raises(Problem, match=f"{option} .*from {low:,} to "):
+            domain(name).load(DataSpec("data", options={option: value}), None, None)
+        with pytest.raises(Problem, match=re.escape(f"{option} is from {low:g} to {high:g}; got")):
+            check_range(name_in(name, option), high + 1)

@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
 from ..core.data import DataSpec, Preprocessing
 from ..core.options import boolean, cache_folder, choice, integer, set_options
-from ..core.schema import Between
+from ..core.ranges import RANGES
+from ..core.schema import Between, in_range
 from ..core.sources.columns import TableOptions, table_options
 
 TOKENS = ("words", "characters", "bytes")
@@ -19,7 +20,6 @@ NAMES = (
     *("text_column", "label_level", "encoding", "cache"),
 )
 LONGEST = 1024  # tokens of a text by default: four pages of words
-MOST = 1_000_000  # tokens: a longer text would fill the memory of a batch
 
 
 class VectorsOrigin(TypedDict):
@@ -34,8 +34,8 @@ class TextPreprocessing(TypedDict):
 
     tokens: Literal["words", "characters", "bytes"]
     lower: bool
-    longest: Annotated[int, Between(1, MOST)]
-    length: Annotated[int, Between(1, 2 * MOST)]
+    longest: Annotated[int, in_range("text.max_length")]
+    length: Annotated[int, Between(1, 2 * RANGES["text.length"][1])]
     vocabulary: list[str]
     reading: NotRequired[dict[str, Any]]
     tokens_known: NotRequired[Annotated[int, Between(0, 2**31)]]
@@ -107,12 +107,12 @@ def reading_of(spec: DataSpec) -> Reading:
 
 def cutting_of(options: Mapping[str, Any]) -> Cutting:
     length = options.get("length")
-    length = None if length is None else integer("length", length, 1, MOST)
-    longest = integer("max_length", options.get("max_length", LONGEST), 1, MOST)
+    length = None if length is None else integer("text", "length", length)
+    longest = integer("text", "max_length", options.get("max_length", LONGEST))
     return Cutting(
         choice("tokens", options.get("tokens", "words"), TOKENS),
         boolean("lower", options.get("lower", True)),
-        integer("min_count", options.get("min_count", 1), 1, MOST),
+        integer("text", "min_count", options.get("min_count", 1)),
         longest if length is None else min(longest, length),
         length,
     )

@@ -10,16 +10,16 @@ from typing import Annotated, Any, Literal, NotRequired, TypedDict, TypeGuard
 from ..core.data import DataSpec, Preprocessing, Progress
 from ..core.options import cache_folder, choice, set_options
 from ..core.problem import USAGE, Problem, shortened
-from ..core.schema import Between, Length
+from ..core.ranges import RANGES
+from ..core.schema import Length, in_range
 from ..core.sources.columns import TableOptions, table_options
 from ..core.sources.fields import Naming, Pattern
 
 FITS = ("crop", "stretch", "pad")
 COLOURS = ("auto", "grey", "rgb")
 NAMES = ("size", "colour", "fit", "mean", "std", "pattern", "path_column", "encoding", "cache")
-SIDES = range(1, 4097)  # pixels; a larger picture takes more than 50 MB
 
-Side = Annotated[int, Between(1, 4096)]
+Side = Annotated[int, in_range("vision.size")]
 
 
 class VisionPreprocessing(TypedDict):
@@ -101,9 +101,10 @@ def side(size: Any) -> tuple[int, int] | None:
     """The (height, width) of a square with this side in pixels."""
     if size is None:
         return None
-    if not is_integer(size) or int(size) not in SIDES:
+    least, most = RANGES["vision.size"]
+    if not is_integer(size) or not least <= int(size) <= most:
         got = shortened(str(size))
-        raise Problem(f"size {got} is not a picture's side: give whole pixels from 1 to {SIDES[-1]}", USAGE)
+        raise Problem(f"size {got} is not a picture's side: give whole pixels from {least} to {most}", USAGE)
     return int(size), int(size)
 
 

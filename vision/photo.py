@@ -12,7 +12,6 @@ from torch import Tensor
 
 from ..core import files
 from ..core.inputs import FileInput
-from ..core.problem import USAGE, Problem
 from ..core.sources.content import fetched
 from ..core.sources.read import named_problems
 from .picture import Form, header, pixels
@@ -63,9 +62,3 @@ def write(values: Tensor, path: Path) -> None:
 def frame_path(path: Path, step: int) -> Path:
     """Returns the path of the image after `step` steps, beside the last one: dream-0050.png."""
     return path.with_name(f"{path.stem}-{step:04d}{path.suffix}")
-
-
-def check_size(size: int) -> None:
-    """Raises Problem unless `size` is from 16 to 4096."""
-    if not 16 <= size <= 4096:
-        raise Problem(f"--size is from 16 to 4096 pixels of the longer side; got {size}", USAGE)

@@ -32,8 +32,7 @@ class Dream:
     def __post_init__(self) -> None:
         for name in ("steps", "octaves", "jitter", "seed"):
             check_range(name, getattr(self, name), f"--{name}")
-        if not self.rate >= 0:
-            raise Problem(f"--rate is 0 or more; got {self.rate:g}", USAGE)
+        check_range("dream.rate", self.rate, "--rate")
         if not self.scale > 1:
             raise Problem(f"--scale is above 1, so that each octave is larger; got {self.scale:g}", USAGE)
 
