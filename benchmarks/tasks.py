@@ -85,7 +85,7 @@ def summary(task: Task, metrics: dict[str, Any]) -> dict[str, Any]:
 
 
 def measure(
-    name: str, source: DataSpec, targets: TargetSpec, seed: int, with_peer: bool, **settings: Any
+    name: str, source: DataSpec, targets: TargetSpec, seed: int, with_peer: bool, vectors: str | None, **settings: Any
 ) -> list[dict[str, Any]]:
     """Trains our default recipe and its peer on one split, chosen by the seed."""
     from neocog.core import device as devices
@@ -100,6 +100,7 @@ def measure(
         valid_share=source.valid_share,
         split=seed,
         targets=targets,
+        options={} if vectors is None else {"vectors": vectors},
     )
     rows = []
     with tempfile.TemporaryDirectory() as folder:
@@ -113,7 +114,13 @@ def measure(
         metrics, seconds = timed(ours)
         model = neocog.load(str(run.folder), "cpu")
         rows.append(
-            {"set": name, "model": "swift", "seed": seed, "cpu_seconds": seconds, **summary(model.task, metrics)}
+            {
+                "set": name,
+                "model": f"swift, {vectors}" if vectors else "swift",
+                "seed": seed,
+                "cpu_seconds": seconds,
+                **summary(model.task, metrics),
+            }
         )
         print(json.dumps(rows[-1]), flush=True)
         data = model.load(spec)
@@ -137,6 +144,8 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--no-peer", action="store_true")
+    parser.add_argument("--no-singles", action="store_true", help="of emobank, only the model of three numbers")
+    parser.add_argument("--vectors", help="word vectors, such as glove-50d")
     parser.add_argument("--set", dest="settings", nargs="*", default=[], help="NAME=VALUE of training")
     arguments = parser.parse_args()
     settings = {name: json.loads(value) for name, value in (text.split("=") for text in arguments.settings)}
@@ -145,17 +154,18 @@ def main() -> None:
         if arguments.set == "reuters":
             source = DataSpec(str(folder / "train.csv"), test=str(folder / "test.csv"), unknown="skip")
             targets = TargetSpec("multilabel", ("topics",), " ")
-            measure("reuters", source, targets, seed, with_peer, **settings)
+            measure("reuters", source, targets, seed, with_peer, arguments.vectors, **settings)
         elif arguments.set == "go_emotions":
             names = tuple((folder / "labels.txt").read_text().split())
             source = DataSpec(str(folder / "train.tsv"), test=str(folder / "test.tsv"), valid_share=0.1)
             targets = TargetSpec("multilabel", ("2",), ",", names)
-            measure("go_emotions", source, targets, seed, with_peer, **settings)
+            measure("go_emotions", source, targets, seed, with_peer, arguments.vectors, **settings)
         else:
             source = DataSpec(str(folder / "emobank.csv"))
-            measure("emobank", source, TargetSpec("regress", EMOTIONS), seed, with_peer, **settings)
-            for column in EMOTIONS:
-                measure(f"emobank {column}", source, TargetSpec("regress", (column,)), seed, False, **settings)
+            measure("emobank", source, TargetSpec("regress", EMOTIONS), seed, with_peer, arguments.vectors, **settings)
+            for column in () if arguments.no_singles else EMOTIONS:
+                single = TargetSpec("regress", (column,))
+                measure(f"emobank {column}", source, single, seed, False, arguments.vectors, **settings)
 
 
 if __name__ == "__main__":

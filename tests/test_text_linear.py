@@ -8,7 +8,7 @@ import torch
 from neocog.core.modules import Bag, NGrams
 from neocog.text import initialize, linear, ngrams
 from neocog.text import neighbours as neighbours_module
-from neocog.text.linear import Features, Regression, Softmax, TextMatrix, solve
+from neocog.text.linear import Features, Objective, PenaltyChoice, Regression, Softmax, TextMatrix, solve
 from neocog.text.neighbours import neighbours
 from neocog.text.spelling import Spelling
 from neocog.text.vectors import Vectors
@@ -134,6 +134,42 @@ def test_the_regression_ends_where_the_gradient_is_zero(known, monkeypatch):
     (F.cross_entropy(logits, targets) + cost).backward()
     assert all(float(parameter.grad.abs().max()) < 2e-3 for parameter in (words, shared, bias))
     assert float(words.detach().abs().max()) > 0.01
+
+
+def squared(logits, targets):
+    return ((logits - targets) ** 2).mean()
+
+
+def test_each_output_has_the_penalty_of_its_lowest_held_out_loss():
+    """Output k of three is right at the k-th penalty; all together are best at the second."""
+    targets = torch.zeros(10, 3)
+    choice = PenaltyChoice(Objective(targets, 3, squared), (torch.zeros(4, 3), torch.zeros(2, 3), torch.zeros(3)))
+    errors = torch.tensor([[0.0, 1.0, 1.0], [0.5, 0.0, 0.5], [2.0, 2.0, 0.0]])
+    improved = []
+    for penalty, error in zip((10.0, 3.0, 1.0), errors, strict=True):
+        parameters = tuple(torch.full_like(parameter, penalty) for parameter in choice.parameters)
+        improved.append(choice.improved(penalty, parameters, targets + error))
+    assert improved == [True, True, False]
+    assert choice.penalties.tolist() == [10.0, 3.0, 1.0]
+    assert all((parameter == choice.penalties).all() for parameter in choice.parameters)
+
+
+def test_labels_that_exclude_one_another_have_one_penalty():
+    targets = torch.tensor([0, 1, 2] * 4)
+    choice = PenaltyChoice(Softmax(targets, 3), (torch.zeros(4, 3), torch.zeros(2, 3), torch.zeros(3)))
+    right = F.one_hot(targets, 3).float()
+    for penalty, sharpness in ((10.0, 1.0), (3.0, 2.0), (1.0, -1.0)):
+        parameters = tuple(torch.full_like(parameter, penalty) for parameter in choice.parameters)
+        choice.improved(penalty, parameters, sharpness * right)
+    assert choice.penalties.tolist() == [3.0] * 3
+
+
+def test_a_penalty_of_each_output_decays_its_coefficients(known):
+    _, targets, _, _, features, matrix = known
+    both = Objective(torch.stack([targets, targets], 1).float(), 2, F.binary_cross_entropy_with_logits)
+    regression = Regression(features, both, torch.zeros(matrix.texts, 2))
+    ngrams, *_ = regression.minimise(matrix, torch.arange(matrix.texts), torch.tensor([10.0, 0.1]), regression.zeros())
+    assert float(ngrams[:, 0].norm()) < float(ngrams[:, 1].norm()) / 2
 
 
 def test_a_bag_gives_the_logits_of_the_linear_model(known):

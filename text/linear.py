@@ -7,7 +7,7 @@ character n-grams, and its neighbours among word vectors (text/neighbours.py). T
 chosen by texts that are left out of the counts. Softmax regression then corrects what naive Bayes gets wrong, with an
 L2 penalty chosen by held-out texts. Naive Bayes alone is best for few texts and two labels, regression for many labels;
 the sum is no worse than either. For other targets there is no naive Bayes: the model minimises their loss alone, with
-the same penalty.
+a penalty for each output.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ PENALTIES = (10.0, 3.0, 1.0, 0.3, 0.1, 0.03)  # candidates for the L2 penalty, r
 HELD_OUT = 0.2  # share of the texts by which these are chosen
 ITERATIONS, HISTORY = 20, 8  # of L-BFGS
 MAX_CELLS = 3 << 23  # texts × labels, and n-grams in texts: 100 MB each; larger sets are sampled
+MAX_CHOICE_CELLS = 1 << 26  # texts × labels × labels: beyond, all outputs have one penalty
 MAX_SELECTION_CELLS = 1 << 22  # while a penalty is chosen: the same choice as with all texts in a quarter of the time
 
 
@@ -269,6 +270,48 @@ class TextMatrix:
 Parameters = tuple[Tensor, Tensor, Tensor]  # coefficients of n-grams (R, K), of shared features (P, K); bias (K,)
 
 
+class PenaltyChoice:
+    """The best penalty of each output by the held-out loss, and the parameters fitted with it.
+
+    Outputs that exclude one another have one penalty, which `Softmax` takes for all.
+    """
+
+    def __init__(self, objective: Objective, start: Parameters) -> None:
+        self.objective, self.parameters = objective, start
+        outputs = objective.outputs
+        self.penalties = torch.full((outputs,), PENALTIES[0])
+        self.common_loss, self.loss, self.logits = float("inf"), float("inf"), torch.zeros(0)
+        self.is_common = isinstance(objective, Softmax) or outputs**2 * len(objective.targets) > MAX_CHOICE_CELLS
+
+    def improved(self, penalty: float, parameters: Parameters, logits: Tensor) -> bool:
+        """Takes a penalty into account; returns whether it lowers the held-out loss of all outputs together."""
+        loss = self.objective.loss(logits)
+        is_first, is_better = not len(self.logits), loss <= self.common_loss
+        if is_first or (self.is_common and is_better):
+            self.logits, self.loss = logits.clone(), loss
+            self._take(slice(None), penalty, parameters)
+        elif not self.is_common:
+            self._choose_by_output(penalty, parameters, logits)
+        self.common_loss = min(loss, self.common_loss)
+        return is_better
+
+    def _choose_by_output(self, penalty: float, parameters: Parameters, logits: Tensor) -> None:
+        for output in range(logits.shape[1]):
+            before = self.logits[:, output].clone()
+            self.logits[:, output] = logits[:, output]
+            loss = self.objective.loss(self.logits)
+            if loss < self.loss:
+                self.loss = loss
+                self._take(slice(output, output + 1), penalty, parameters)
+            else:
+                self.logits[:, output] = before
+
+    def _take(self, outputs: slice, penalty: float, parameters: Parameters) -> None:
+        self.penalties[outputs] = penalty
+        for chosen, parameter in zip(self.parameters, parameters, strict=True):
+            chosen[..., outputs] = parameter[..., outputs]
+
+
 class Regression:
     """Regression on top of fixed logits, `offset` (N, K)."""
 
@@ -281,14 +324,13 @@ class Regression:
         held_out = held_out[: matrix.selection_size(HELD_OUT)]
         remaining = remaining[: matrix.selection_size(1 - HELD_OUT)]
         train, valid = matrix.subset(remaining), matrix.subset(held_out)
-        parameters, best_loss, best = self.zeros(), float("inf"), (PENALTIES[0], self.zeros())
+        choice = PenaltyChoice(self.objective.subset(held_out), self.zeros())
+        parameters = self.zeros()
         for penalty in PENALTIES:
             parameters = self.minimise(train, remaining, penalty, parameters)
-            loss = self.objective.subset(held_out).loss(self.logits(valid, held_out, parameters))
-            if loss > best_loss:
+            if not choice.improved(penalty, parameters, self.logits(valid, held_out, parameters)):
                 break  # smaller penalties overfit more
-            best_loss, best = loss, (penalty, parameters)
-        parameters = self.minimise(matrix, torch.arange(matrix.texts), *best)
+        parameters = self.minimise(matrix, torch.arange(matrix.texts), choice.penalties, choice.parameters)
         return self.features.combine(*parameters[:2]), parameters[2]
 
     def zeros(self) -> Parameters:
@@ -303,8 +345,11 @@ class Regression:
         """The logits of the texts at `indices`, whose rows are `matrix`: (N, K)."""
         return matrix.logits(self.features.combine(*parameters[:2])) + parameters[2] + self.offset[indices]
 
-    def minimise(self, matrix: TextMatrix, indices: Tensor, penalty: float, start: Parameters) -> Parameters:
-        """Minimises the penalised loss on the texts at `indices`, from `start`, by L-BFGS (Nocedal 1980)."""
+    def minimise(self, matrix: TextMatrix, indices: Tensor, penalty: float | Tensor, start: Parameters) -> Parameters:
+        """Minimises the penalised loss on the texts at `indices`, from `start`, by L-BFGS (Nocedal 1980).
+
+        `penalty` is of all outputs, or (K,) of each.
+        """
         ngrams, shared, bias = parameters = [parameter.clone() for parameter in start]
         objective = self.objective.subset(indices)
         transposed, decay = matrix.transposed(), penalty / len(indices)
@@ -319,8 +364,8 @@ class Regression:
             ngrams.grad = self.features.ngram_idf[:, None] * by_ngram + decay * ngrams
             shared.grad = self.features.shared_idf[:, None] * by_shared + decay * shared
             bias.grad = gradient.sum(0)
-            squares = sum(float((parameter**2).sum()) for parameter in (ngrams, shared))
-            return value + decay / 2 * squares
+            squares = (ngrams**2).sum(0) + (shared**2).sum(0)
+            return value + float((decay * squares).sum()) / 2
 
         solver.step(loss)
         return ngrams, shared, bias
