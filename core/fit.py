@@ -23,7 +23,7 @@ from .data import Data, Examples
 from .feed import predict_proba
 from .frozen import features, finite_views
 from .head import solve_head
-from .initialize import DataInitialization, freeze_whitening, initialize, whiten
+from .initialize import DataInitialization, freeze_whitening, initialize, set_output_bias, whiten
 from .network import Network
 from .plan import Plan
 from .problem import USAGE, Problem
@@ -239,6 +239,8 @@ def initialise(
 ) -> transfer.Loaded:
     """Sets the initial weights; returns what was taken from a pretrained model, with remarks on it and on the data."""
     initialize(module, plan.settings.seed, plan.settings.dirac)
+    if (bias := task.initial_bias(data.train.targets)) is not None:
+        set_output_bias(module, bias)
     if plan.settings.whiten:
         rng = torch.Generator().manual_seed(plan.settings.seed)
         indices = torch.randperm(len(data.train), generator=rng)[:WHITENING_EXAMPLES]

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from .capability import Capability
 from .data import Data, DataSpec
-from .modules import Local
+from .modules import Local, Vote
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,22 @@ def initialize(network: nn.Module, seed: int, dirac: bool = False) -> None:
                 bias.zero_()
             if dirac and isinstance(module, nn.Conv2d) and module is not weighted[0] and module.groups == 1:
                 _set_identity(module)
+
+
+@torch.no_grad()
+def set_output_bias(network: nn.Module, bias: Tensor) -> None:
+    """Sets the bias (K,) of the dense layers that give the network's output, in the branches of a vote of each."""
+    for layer in output_layers(network):
+        if layer.bias is not None and layer.bias.shape == bias.shape:
+            layer.bias.copy_(bias)
+
+
+def output_layers(module: nn.Module) -> list[nn.Linear]:
+    """The dense layers that end a network."""
+    if isinstance(module, nn.Linear):
+        return [module]
+    last = list(module.branches) if isinstance(module, Vote) else list(module.children())[-1:]
+    return [layer for child in last for layer in output_layers(child)]
 
 
 def _set_identity(conv: nn.Conv2d) -> None:

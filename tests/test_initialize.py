@@ -2,8 +2,9 @@
 
 import pytest
 import torch
-from neocog.core.initialize import initialize, whiten
+from neocog.core.initialize import initialize, set_output_bias, whiten
 from neocog.core.network import Network, parse
+from neocog.core.tasks import Multilabel
 from torch import nn
 
 MIXED = "conv(8, 3), batchnorm, residual(conv(8, 3, pad=1), relu), local(4, 3), bias, relu, flatten, dense(9), dense(3)"
@@ -190,3 +191,12 @@ def test_a_dilated_convolution_whitens_its_window():
     inputs, module = pictures(), network("conv(36, 3, dilation=2), relu, flatten, dense(2)", 2, 12, 12)
     whiten(module, inputs)
     torch.testing.assert_close(torch.cov(responses(module, inputs)[:18]), torch.eye(18).double(), atol=0.1, rtol=0)
+
+
+def test_the_output_of_several_labels_starts_at_their_log_odds():
+    """In the branches of a vote too; other layers of the same size keep their bias of 0."""
+    module = network("vote((flatten, dense(2), relu, dense(2)), (flatten, dense(2)))", 1, 1, 1)
+    targets = torch.tensor([[1.0, 0.0]] * 49)
+    set_output_bias(module, Multilabel(["a", "b"]).initial_bias(targets))
+    biases = [layer.bias.sigmoid().tolist() for layer in module.modules() if isinstance(layer, nn.Linear)]
+    assert biases == [[0.5, 0.5], pytest.approx([0.99, 0.01]), pytest.approx([0.99, 0.01])]

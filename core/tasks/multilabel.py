@@ -176,6 +176,10 @@ class Multilabel(Task):
 
     # --- training
 
+    def initial_bias(self, targets: Tensor) -> Tensor:
+        """The log-odds of each label: few labels are present, and the first steps need not learn that."""
+        return ((targets.sum(0) + 0.5) / (len(targets) + 1)).logit()
+
     def loss(self, logits: Tensor, targets: Tensor, smoothing: float = 0.0) -> Tensor:
         return F.binary_cross_entropy_with_logits(logits, targets)
 

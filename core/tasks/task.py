@@ -147,6 +147,10 @@ class Task(ABC):
                 USAGE,
             )
 
+    def initial_bias(self, targets: Tensor) -> Tensor | None:
+        """(N, …) training targets -> (K,) logits that the output layer starts with; None for 0."""
+        return None
+
     @abstractmethod
     def loss(self, logits: Tensor, targets: Tensor, smoothing: float = 0.0) -> Tensor:
         """(B, K) logits and targets -> the mean loss of the batch, a scalar."""
