@@ -14,7 +14,14 @@ from neocog.core.problem import Problem
 from neocog.core.targets import TargetSpec, joined
 from neocog.core.tasks import Multilabel, task_of
 from neocog.core.tasks.multilabel import missed_and_invented, together
-from neocog.core.tasks.multilabel_metrics import Decisions, average_precisions, best_threshold, multilabel_metrics
+from neocog.core.tasks.multilabel_metrics import (
+    SHARED,
+    Decisions,
+    average_precisions,
+    best_threshold,
+    label_thresholds,
+    multilabel_metrics,
+)
 from neocog.text import DOMAIN as TEXT
 from sklearn import metrics as oracle
 from torch.nn import functional as F
@@ -81,6 +88,35 @@ def test_the_threshold_has_the_highest_f1_of_all():
 # --- thresholds and rows
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_the_threshold_of_a_label_has_the_highest_f1_of_its_examples_and_a_share_of_all(seed):
+    """Of all midpoints between two scores."""
+    rng = np.random.default_rng(seed)
+    scores = rng.integers(0, 12, (20, 3)) / 12
+    true = rng.random((20, 3)) < scores
+    weight = SHARED / true.sum()
+
+    def smoothed_f1(k: int, threshold: float) -> float:
+        own, pooled = scores[:, k] >= threshold, scores >= threshold
+        correct = (own & true[:, k]).sum() + weight * (pooled & true).sum()
+        return 2 * correct / (own.sum() + true[:, k].sum() + weight * (pooled.sum() + true.sum()))
+
+    for k, threshold in enumerate(label_thresholds(scores, true)):
+        midpoints = (np.arange(12) - 0.5) / 12
+        assert smoothed_f1(k, threshold) == pytest.approx(max(smoothed_f1(k, point) for point in midpoints))
+
+
+def test_one_example_does_not_decide_the_threshold_of_its_label():
+    """The rare label's only example has a low score; its own best threshold would be below that of 40 others."""
+    rng = np.random.default_rng(0)
+    true = np.zeros((400, 5), bool)
+    true[:, :4] = rng.random((400, 4)) < 0.3
+    scores = np.where(true, rng.uniform(0.4, 1, (400, 5)), rng.uniform(0, 0.5, (400, 5)))
+    true[0, 4], scores[:, 4] = True, rng.uniform(0, 0.3, 400)
+    scores[0, 4] = 0.25
+    assert best_threshold(scores[:, 4], true[:, 4])[0] < 0.3 < 0.4 < label_thresholds(scores, true)[4]
+
+
 def test_a_label_without_a_validation_example_takes_the_common_threshold():
     rng = np.random.default_rng(0)
     targets = (rng.random((60, 3)) < 0.4).astype(np.float32)
@@ -88,7 +124,9 @@ def test_a_label_without_a_validation_example_takes_the_common_threshold():
     predictions = (0.2 * targets + 0.6 * rng.random((60, 3))).astype(np.float32)
     task = Multilabel(["a", "b", "c"]).calibrated(predictions, targets)
     assert task.thresholds[2] == task.threshold == best_threshold(predictions.ravel(), targets.ravel() > 0.5)[0]
-    assert task.thresholds[0] == best_threshold(predictions[:, 0], targets[:, 0] > 0.5)[0] != task.threshold
+    assert (
+        task.thresholds[:2] == label_thresholds(predictions, targets > 0.5)[:2] and task.thresholds[1] < task.threshold
+    )
     (remark,) = task.calibration_remarks
     assert remark.startswith("no validation example has the label c: predicted from the common threshold, ")
     assert Multilabel.from_state(task.labels, json.loads(json.dumps(task.state()))) == task

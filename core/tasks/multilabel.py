@@ -22,14 +22,21 @@ from ..metrics import decision_calibration_error
 from ..problem import DATA, Problem
 from ..sources.source import natural
 from ..targets import BAR, TargetSpec
-from .multilabel_metrics import Decisions, best_threshold, f1_scores, mean, micro_f1, multilabel_metrics
+from .multilabel_metrics import (
+    Decisions,
+    best_threshold,
+    f1_scores,
+    label_thresholds,
+    mean,
+    micro_f1,
+    multilabel_metrics,
+)
 from .task import Chart, Criterion, Floats, Targets, Task
 
 MOST_LABELS = 5000
 PAIRS = 10  # of labels that go together, in the report
 FEW = 3  # labels that a message names
 HALF = 0.5  # the threshold without validation
-FEWEST_POSITIVE = 1  # validation examples with a label from which it has a threshold of its own
 YES, NO = ("1", "1.0", "true", "yes"), ("0", "0.0", "false", "no")  # in a column for each label, lower case
 
 
@@ -39,8 +46,9 @@ class Multilabel(Task):
 
     The loss is the binary cross-entropy, the mean over all labels; label smoothing is not applied, as most labels are
     absent from most examples. A label is predicted if its probability reaches its threshold, which has the highest F1
-    on the validation examples; a label that none of them has takes the common threshold, of the highest micro-F1. A
-    temperature moves the probabilities of a label and its threshold alike, so that all validation examples fit both.
+    on the validation examples (`label_thresholds`); a label that none of them has takes the common threshold, of the
+    highest micro-F1. A temperature moves the probabilities of a label and its threshold alike, so that all validation
+    examples fit both.
     """
 
     thresholds: list[float] = field(default_factory=list)  # of each label; empty without validation
@@ -233,12 +241,13 @@ class Multilabel(Task):
             temperatures = []
         else:
             predictions = tempered_labels(predictions, temperatures)
-        common, _ = best_threshold(predictions.ravel(), true.ravel()) if true.any() else (HALF, 0.0)
-        thresholds, without_own = [], []
-        for k, label in enumerate(self.labels):
-            if true[:, k].sum() < FEWEST_POSITIVE:
-                without_own.append(label)
-            thresholds.append(common if label in without_own[-1:] else best_threshold(predictions[:, k], true[:, k])[0])
+        if not true.any():
+            return replace(self, thresholds=[HALF] * len(self.labels), threshold=HALF, without_own=list(self.labels))
+        common, _ = best_threshold(predictions.ravel(), true.ravel())
+        is_known = true.any(0)
+        own = label_thresholds(predictions, true)
+        thresholds = [threshold if known else common for threshold, known in zip(own, is_known, strict=True)]
+        without_own = [label for label, known in zip(self.labels, is_known, strict=True) if not known]
         return replace(
             self, thresholds=thresholds, threshold=common, without_own=without_own, temperatures=temperatures
         )

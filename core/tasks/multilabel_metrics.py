@@ -17,6 +17,8 @@ Bools = NDArray[np.bool_]
 BUDGET = 1_000_000_000  # multiplications of a bootstrap
 PRECISION_BUDGET = 100_000_000  # of that of average precision, whose step takes longer
 FEWEST_RESAMPLES = 100
+SHARED = 2.0  # positives that the decisions on all labels add to those on one, where its threshold is found
+MOST_CANDIDATES = 2000  # of all labels' scores, beside a label's own
 
 
 class Decisions(NamedTuple):
@@ -197,3 +199,38 @@ def best_threshold(scores: Floats, true: Bools) -> tuple[float, float]:
     end = ends[best]
     below = ordered[end + 1] if end + 1 < len(ordered) else 0.0
     return float((ordered[end] + below) / 2), float(f1[best])
+
+
+def label_thresholds(scores: Floats, true: Bools) -> list[float]:
+    """The threshold of each label of (N, K) scores: the highest F1 on its examples and a share of all labels'.
+
+    By a label's own examples alone, one that two of them have would get a threshold that fits these two. The counts of
+    the decisions on all labels are added to its own, scaled so that they hold SHARED positives. All labels together
+    must have an example.
+    """
+    order = np.argsort(-scores, axis=None, kind="stable")
+    pooled = _Counts(scores.ravel()[order], true.ravel()[order])
+    grid = pooled.scores[np.linspace(0, len(pooled.scores) - 1, min(len(pooled.scores), MOST_CANDIDATES)).astype(int)]
+    weight = SHARED / pooled.correct[-1]
+    thresholds = []
+    for label_scores, label_true in zip(scores.T, true.T, strict=True):
+        order = np.argsort(-label_scores, kind="stable")
+        counts = _Counts(label_scores[order], label_true[order])
+        candidates = np.unique(np.concatenate([grid, label_scores]))[::-1]
+        (predicted, correct), (all_predicted, all_correct) = counts.at(candidates), pooled.at(candidates)
+        total = predicted + weight * all_predicted + counts.correct[-1] + SHARED
+        best = int(np.argmax(2 * (correct + weight * all_correct) / total))
+        below = candidates[best + 1] if best + 1 < len(candidates) else 0.0
+        thresholds.append(float((float(candidates[best]) + float(below)) / 2))
+    return thresholds
+
+
+class _Counts:
+    """Counts of predictions and of correct ones at a threshold, from descending scores."""
+
+    def __init__(self, scores: Floats, true: Bools) -> None:
+        self.scores, self.correct = scores, np.concatenate([[0], true.cumsum()])
+
+    def at(self, thresholds: Floats) -> tuple[Floats, Floats]:
+        predicted = np.searchsorted(-self.scores, -thresholds, side="right")
+        return predicted.astype(float), self.correct[predicted].astype(float)
