@@ -244,7 +244,7 @@ class Multilabel(Task):
         if not true.any():
             return replace(self, thresholds=[HALF] * len(self.labels), threshold=HALF, without_own=list(self.labels))
         common, _ = best_threshold(predictions.ravel(), true.ravel())
-        is_known = true.any(0)
+        is_known = [bool(column.any()) for column in true.T]
         own = label_thresholds(predictions, true)
         thresholds = [threshold if known else common for threshold, known in zip(own, is_known, strict=True)]
         without_own = [label for label, known in zip(self.labels, is_known, strict=True) if not known]
