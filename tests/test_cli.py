@@ -461,6 +461,26 @@ def test_two_processes_train_one_network(photos, tmp_path):
     assert json.loads((tmp_path / "run/summary.json").read_text())["epochs"] == 2
 
 
+@pytest.mark.parametrize("augment", ["none", "crop(2)"])
+def test_two_processes_leave_frozen_layers_as_they_are(augment, trained, photos, tmp_path):
+    """With features that are computed once and with augmented inputs, bit for bit; the head moves."""
+    from neocog.core.checkpoint import read_tensors
+
+    model = trained / "model.safetensors"
+    arguments = ["-m", "neocog", "train", "vision", str(photos), "--weights", str(model), "--keep", "3", "--freeze"]
+    arguments += ["--epochs", "2", "--augment", augment, "--out", "run", "--device", "cpu"]
+    process = subprocess.run(
+        [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", *arguments],
+        capture_output=True, text=True, env=environment(tmp_path), cwd=tmp_path, timeout=300,
+    )  # fmt: skip
+    assert process.returncode == 0, process.stderr
+    assert process.stdout.count("accuracy") == 1 and process.stderr.count("epoch 2/2") == 1
+    before, after = read_tensors(model), read_tensors(tmp_path / "run/model.safetensors")
+    frozen = [name for name in before if int(name.split(".")[0]) < 3]
+    assert len(frozen) == 7 and all((before[name] == after[name]).all() for name in frozen)
+    assert (before["4.weight"] != after["4.weight"]).any()
+
+
 def test_a_run_folder_that_is_deleted_while_training_ends_with_a_sentence(photos, tmp_path):
     import shutil
 
