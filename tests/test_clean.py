@@ -239,7 +239,7 @@ def test_clean_finds_planted_faults_and_train_leaves_them_out(tmp_path, command)
     message = command("clean", "mlp", folder, *arguments)[2]
     assert "exists and is not empty; name another with --out, or replace it with --force" in message
     code, printed, _ = command("clean", run, folder, "--out", tmp_path / "second", "--folds", "2", "--quiet")
-    assert code == 0 and "61 examples, 2 labels. the network, trained on the other folds, 2 folds" in printed
+    assert code == 0 and "61 examples, 2 labels. By the network, trained on the other folds, in 2 folds, " in printed
 
 
 def cleaning(pairs, splits):

@@ -18,6 +18,7 @@ from neocog.core.retrieval.collection import Block, Files
 from neocog.core.retrieval.collection import load as load_collection
 from neocog.core.retrieval.features import FeatureExtractor, default_layer
 from neocog.core.retrieval.search import nearest, normalized
+from neocog.core.retrieval.sheet import wrapped
 from photos import files as photo_files
 from test_contract import MADE, SMALL, input_of
 
@@ -273,6 +274,19 @@ def test_a_table_of_texts_shows_the_texts(tmp_path, monkeypatch, command):
         f"{table}, row 1",
         f"{table}, row 2",
     }
+    sheet = tmp_path / "sheet.svg"
+    arguments = ("--text", "purring", "--text", "a long query " * 30, "--in", table, "--out", sheet, "--quiet")
+    assert command("similar", tmp_path / "model.safetensors", *arguments)[0] == 0
+    assert "cosine" in sheet.read_text(encoding="utf-8") and sheet.read_text(encoding="utf-8").count("<image") == 2
+
+
+def test_a_text_is_wrapped_at_the_width_of_its_table():
+    from neocog.core.charts import font
+
+    text = "How far is it from Denver to Aspen ? " * 8 + "x" * 200
+    lines = wrapped(text, font(13), 300)
+    assert all(font(13).getlength(line) <= 300 for line in lines) and len(lines) > 5
+    assert text.startswith(" ".join(lines)[:280])
 
 
 # --- bad input -------------------------------------------------------------------------------------------------------

@@ -66,8 +66,8 @@ def sentences(cleaning: Cleaning) -> list[str]:
     """What was found, in words."""
     counts = summary(cleaning)
     return [
-        f"{counts['examples']:,} examples, {len(cleaning.data.labels)} labels. {counts['method']}, {counts['folds']} "
-        f"folds: {percent(counts['accuracy'])} of the labels are the most probable one.",
+        f"{counts['examples']:,} examples, {len(cleaning.data.labels)} labels. By {counts['method']}, in "
+        f"{counts['folds']} folds, {percent(counts['accuracy'])} of the labels are the most probable one.",
         f"{counts['label_errors']:,} labels are suspected to be wrong.",
         f"{counts['duplicates']:,} pairs are near-duplicates, {counts['duplicates_across_splits']:,} of them across "
         f"splits, {counts['contradicting_duplicates']:,} with different labels.",

@@ -12,9 +12,9 @@ from typing import Any
 
 import jinja2
 import torch
-from PIL import Image
+from PIL import Image, ImageDraw
 
-from .. import files
+from .. import charts, files
 from ..data import Preprocessing
 from ..domain import Domain
 from ..explain import sheet
@@ -29,6 +29,7 @@ from .index import Result
 TITLE = "Nearest neighbours by the features of a network"
 WIDTH = 200  # pixels of a panel; a wider picture is scaled down
 CAPTION, EXCERPT = 24, 300  # characters of a caption, and of a text
+TABLE, NAMES, INDENT, LINE = 640, 190, 52, 20  # pixels of a table of texts: width, names, labels, height of a line
 
 
 @dataclass(frozen=True)
@@ -124,34 +125,71 @@ def write(path: Path, results: Sequence[Result], gallery: Gallery, force: bool) 
 
 
 def sheet_of(results: Sequence[Result], gallery: Gallery) -> Sheet:
-    """A row for each query: the query and its neighbours, the most similar first; a text in a line of its own."""
+    """A row for each query: the query and its neighbours, the most similar first; of texts a table of lines."""
+    if gallery.readable:
+        note = "Before each text: the cosine of its features with those of the query, and its label."
+        return Sheet(TITLE, [Panel(text_table(result, gallery)) for result in results], 1, None, note)
     longest = max(len(result.matches) for result in results)
     panels: list[Panel] = []
     for result in results:
-        panels.append(_panel(gallery.query(result.query), f"query\n{name_of(result.query)}", gallery))
+        panels.append(Panel(gallery.query(result.query).picture, f"query\n{name_of(result.query)}"))
         for match, position in zip(result.matches, result.positions, strict=True):
             caption = [
                 f"{match['similarity']:.3f}",
                 shortened(match["label"]),
                 ending(os.path.basename(match["input"])),
             ]
-            panels.append(_panel(gallery.row(position, match["input"]), "\n".join(filter(None, caption)), gallery))
+            panels.append(Panel(gallery.row(position, match["input"]).picture, "\n".join(filter(None, caption))))
         panels += [Panel(None)] * (longest - len(result.matches))
-    columns = 1 if gallery.readable else longest + 1
     note = "Under each neighbour: the cosine of its features with those of the query, its label, its name."
-    return Sheet(TITLE, panels, columns, None, note)
+    return Sheet(TITLE, panels, longest + 1, None, note)
 
 
-def _panel(shown: Shown, caption: str, gallery: Gallery) -> Panel:
-    if shown.picture is not None:
-        return Panel(shown.picture, caption)
-    assert gallery.readable is not None
-    return Panel(gallery.readable.draw(excerpt(shown.text or "").split(" ")), caption.replace("\n", "  "))
+def text_table(result: Result, gallery: Gallery) -> Image.Image:
+    """A query and its neighbours as lines of text: similarity, label, the text and, in grey, its name."""
+    font = charts.font(13)
+    labels = [shortened(match["label"]) for match in result.matches]
+    left = INDENT + max(map(font.getlength, labels), default=0) + 14  # pixels: where the texts start
+    blocks = [("", "", wrapped(excerpt(gallery.query(result.query).text or ""), font, TABLE), "")]
+    for match, position, label in zip(result.matches, result.positions, labels, strict=True):
+        text = wrapped(excerpt(gallery.row(position, match["input"]).text or ""), font, TABLE - left)
+        blocks.append((f"{match['similarity']:.3f}", label, text, ending(os.path.basename(match["input"]))))
+    height = LINE * sum(len(lines) for _, _, lines, _ in blocks) + 12
+    image = Image.new("RGB", (TABLE + NAMES, height), "white")
+    draw, y = ImageDraw.Draw(image), 0
+    for index, (similarity, label, lines, name) in enumerate(blocks):
+        draw.text((0, y), similarity, charts.GREY, font)
+        draw.text((INDENT, y), label, charts.INK, font)
+        draw.text((TABLE + NAMES - font.getlength(name), y), name, charts.GREY, font)
+        for line in lines:
+            draw.text((left if index else 0, y), line, charts.INK, font, stroke_width=0 if index else 0.3)
+            y += LINE
+        if not index:
+            y += 4
+            draw.line((0, y, TABLE + NAMES, y), "#9aa5b1")
+            y += 6
+    return image
+
+
+def wrapped(text: str, font: Any, width: float) -> list[str]:
+    """The lines of a text that are at most `width` pixels wide; a longer word is cut."""
+    lines = [""]
+    for word in visible(text).split(" "):
+        while font.getlength(word) > width:
+            word = word[: len(word) * 3 // 4]
+        longer = f"{lines[-1]} {word}".lstrip()
+        if font.getlength(longer) <= width:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return lines
 
 
 def name_of(query: Input) -> str:
-    """A short name of a query."""
-    return ending(os.path.basename(query.path)) if isinstance(query, FileInput) else shortened(query.name)
+    """A short name of a query, with its options, such as the move of a game."""
+    options = [f"{name} {value}" for name, value in query.options.items() if value is not None]
+    name = ending(os.path.basename(query.path)) if isinstance(query, FileInput) else shortened(query.name)
+    return "\n".join([name, *options])
 
 
 def shortened(text: str, length: int = CAPTION) -> str:
