@@ -267,7 +267,8 @@ def _steps(training: Training) -> Iterator[Event]:
         train, valid = features(trainer, train, views), features(trainer, valid)
         trainer.has_features = True
     if plan.settings.head_first and not trainer.number:
-        trainer.remarks.append(solve_head(trainer, train))
+        shown = len(views) if views is not None and trainer.has_features else 1
+        trainer.remarks.append(solve_head(trainer, train, shown))
         if len(valid):
             _select_head(training, valid)
         yield from _new_remarks(training)

@@ -45,14 +45,17 @@ def head_of(network: nn.Module) -> Head:
     return Head(layers[:last], dense, layers[last + 1 :])
 
 
-def solve_head(trainer: Trainer, examples: Examples) -> str:
+def solve_head(trainer: Trainer, examples: Examples, views: int = 1) -> str:
     """Sets the head of a network in training to the minimum of the loss on its features; returns a remark.
 
-    The features are those of the training examples without augmentation. The penalty of the weights is the one with the
-    lowest loss on held-out folds.
+    The features are those of the training examples without augmentation, or of all in one of so many views, then in the
+    next. The penalty of the weights is the one with the lowest loss on held-out folds, which hold an example in all its
+    views.
     """
     head = head_of(trainer.trained)
-    examples = examples.subsample(MOST)
+    count = len(examples) // views
+    chosen = torch.arange(count) if len(examples) <= MOST else torch.linspace(0, count - 1, MOST // views).long()
+    examples = examples.subset((chosen[:, None] + count * torch.arange(views)).flatten())
     features, targets = _features(trainer, head, examples), examples.targets.to(trainer.device)
     mean, scale = features.mean(0), features.std().clamp_min(1e-6)
     features = (features - mean) / scale
@@ -64,16 +67,19 @@ def solve_head(trainer: Trainer, examples: Examples) -> str:
         return trainer.task.loss(logits, targets[rows], trainer.settings.smoothing)
 
     rng = torch.Generator().manual_seed(trainer.settings.seed)
-    order = torch.randperm(len(features), generator=rng).to(trainer.device)
+    shuffled = torch.randperm(len(chosen), generator=rng)
+    order = (views * shuffled[:, None] + torch.arange(views)).flatten().to(trainer.device)
     shape, has_bias = (head.dense.out_features, head.dense.in_features), head.dense.bias is not None
-    weight, bias = minimum(loss, shape, has_bias, order, best_penalty(loss, shape, has_bias, order))
+    weight, bias = minimum(loss, shape, has_bias, order, best_penalty(loss, shape, has_bias, order, views))
     with torch.no_grad():
         head.dense.weight.copy_(weight / scale)
         if head.dense.bias is not None:
             head.dense.bias.copy_(bias - weight @ mean / scale)
         trainer.world.mean(head.dense.weight, *([] if head.dense.bias is None else [head.dense.bias]))
     trainer.restart_average()
-    return f"the last layer was solved on {len(features):,} training examples, before all other layers (--head-first)"
+    in_views = f" in {views} views" if views > 1 else ""
+    examples_used = f"{len(chosen):,} training examples{in_views}"
+    return f"the last layer was solved on {examples_used}, before all other layers (--head-first)"
 
 
 def _features(trainer: Trainer, head: Head, examples: Examples) -> Tensor:
@@ -94,12 +100,16 @@ def _features(trainer: Trainer, head: Head, examples: Examples) -> Tensor:
 Loss = Callable[[Tensor, Tensor, Tensor], Tensor]  # of a weight (K, D), a bias (K,) and the rows of some examples
 
 
-def best_penalty(loss: Loss, shape: tuple[int, int], has_bias: bool, order: Tensor) -> float:
-    """The penalty with the lowest mean loss on folds that the weights have not seen; `order` is a random one."""
-    if len(order) < 2 * FOLDS:
+def best_penalty(loss: Loss, shape: tuple[int, int], has_bias: bool, order: Tensor, together: int = 1) -> float:
+    """The penalty with the lowest mean loss on folds that the weights have not seen.
+
+    `order` is a random one, of which so many neighbours stay `together`: views of one example, of which a held-out one
+    would be known by the others.
+    """
+    if len(order) < 2 * FOLDS * together:
         return PENALTIES[1]
     held_out = dict.fromkeys(PENALTIES, 0.0)
-    folds = order.tensor_split(FOLDS)
+    folds = [part.flatten() for part in order.view(-1, together).tensor_split(FOLDS)]
     for index, fold in enumerate(folds):
         rest = torch.cat([other for number, other in enumerate(folds) if number != index])
         start: tuple[Tensor, Tensor] | None = None

@@ -12,7 +12,7 @@ from neocog.core.checkpoint import Card
 from neocog.core.data import DataSpec
 from neocog.core.finalize import finalize, kept_epoch
 from neocog.core.fit import Begun, Finished, HeadSolved, Remark, fit
-from neocog.core.head import solve_head
+from neocog.core.head import PENALTIES, best_penalty, solve_head
 from neocog.core.initialize import initialize
 from neocog.core.keep import kept_layers
 from neocog.core.model_source import ModelSource
@@ -171,6 +171,22 @@ def test_the_solved_head_is_the_minimum_that_scikit_learn_finds(tmp_path):
         p = model.fit(scaled, examples.targets.numpy()).predict_log_proba(scaled)
         losses.append(-p[range(len(p)), examples.targets.numpy()].mean())
     assert min(abs(loss - value) for value in losses) < 2e-3
+
+
+def test_a_held_out_fold_knows_no_view_of_its_examples():
+    """Examples that are there twice get the penalty of examples that are there once, not one for labels of noise."""
+    rng = torch.Generator().manual_seed(0)
+    features, targets = torch.randn(60, 40, generator=rng), torch.randint(0, 2, (60,), generator=rng)
+
+    def penalty(views: int, together: int) -> float:
+        order = (60 * torch.arange(views) + torch.randperm(60, generator=rng.manual_seed(1))[:, None]).flatten()
+        if together == 1:
+            order = order[torch.randperm(len(order), generator=rng)]
+        rows, labels = features.repeat(views, 1), targets.repeat(views)
+        loss = lambda weight, bias, used: F.cross_entropy(rows[used] @ weight.T + bias, labels[used])  # noqa: E731
+        return best_penalty(loss, (2, 40), True, order, together)
+
+    assert penalty(2, together=2) == penalty(1, together=1) == PENALTIES[0] > penalty(2, together=1)
 
 
 def test_learning_rates_fall_geometrically_towards_the_first_layer():
