@@ -22,6 +22,12 @@ def without_controls(text: str) -> str:
     return CONTROLS.sub("", text)
 
 
+def ending(text: str, length: int = 24) -> str:
+    """The end of a name, where files of one folder and moves of one game differ, on one line."""
+    line = " ".join(visible(text).split())
+    return line if len(line) <= length else "…" + line[1 - length :]
+
+
 def percent(share: float | None, digits: int = 1) -> str:
     """0.932 as 93.2%; a dash for None."""
     return "–" if share is None else f"{100 * share:.{digits}f}%"

@@ -10,7 +10,7 @@ import jinja2
 from markupsafe import Markup
 
 from . import charts, diagram, files
-from .format import count, data_uri, figure, percent, probability, without_controls
+from .format import count, data_uri, ending, figure, percent, probability, without_controls
 from .network import Network, parse
 from .progress import duration
 from .tasks import Task
@@ -38,7 +38,7 @@ def template(name: str) -> jinja2.Template:
         loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters |= {"percent": percent, "count": count, "duration": duration, "figure": figure}
-    environment.filters["probability"] = probability
+    environment.filters |= {"probability": probability, "ending": ending}
     return environment.get_template(name or "report.html")
 
 

@@ -19,7 +19,7 @@ from ..data import Preprocessing
 from ..domain import Domain
 from ..explain import sheet
 from ..explain.sheet import Panel, Sheet
-from ..format import data_uri, visible, without_controls
+from ..format import data_uri, ending, visible, without_controls
 from ..inputs import FileInput, Input, TextInput
 from ..presentation import Readable
 from ..problem import DATA, Problem
@@ -194,12 +194,6 @@ def name_of(query: Input) -> str:
 
 def shortened(text: str, length: int = CAPTION) -> str:
     return excerpt(visible(text), length)
-
-
-def ending(text: str, length: int = CAPTION) -> str:
-    """The end of a name, where files of one folder and moves of one game differ."""
-    line = " ".join(visible(text).split())
-    return line if len(line) <= length else "…" + line[1 - length :]
 
 
 # --- a page ----------------------------------------------------------------------------------------------------------
