@@ -48,7 +48,9 @@ def main() -> None:
         start, (first, second) = epoch_ends(frozen, data)
         full_start, (full_end,) = epoch_ends(full, data)
         rows.append((first - start, second - first, full_end - full_start))
-        print(f"first frozen {rows[-1][0]:.2f}, second frozen {rows[-1][1]:.4f}, full {rows[-1][2]:.2f} CPU s", flush=True)
+        first_seconds, second_seconds, full_seconds = rows[-1]
+        frozen_text = f"first frozen {first_seconds:.2f}, second frozen {second_seconds:.4f}"
+        print(f"{frozen_text}, full {full_seconds:.2f} CPU s", flush=True)
     ratios = [whole / second for _, second, whole in rows]
     listed = ", ".join(f"{ratio:.0f}" for ratio in sorted(ratios))
     print(f"{len(data.train)} examples: a full epoch takes {statistics.median(ratios):.0f} times as long ({listed})")
