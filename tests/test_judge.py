@@ -189,6 +189,15 @@ def test_one_folder_of_pictures_names_the_table_beside_it(tmp_path: Path) -> Non
     assert f"; moods.csv lists these pictures: name it as the data, {root}/moods.csv" in message
 
 
+def test_class_folders_are_trained_on_and_the_table_beside_them_is_named(tmp_path: Path) -> None:
+    root = files(tmp_path / "set", "cats", "dogs", count=20)
+    listing(root, "tags.csv", [(f"cats/{k}.png", "furry|small") for k in range(20)])
+    data = loaded(root, tmp_path)
+    assert data.labels == ["cats", "dogs"]
+    expected = f"tags.csv lists these pictures: name it as the data, {root}/tags.csv, if its columns are the targets"
+    assert expected in data.remarks
+
+
 @pytest.mark.parametrize("cell", ["{}.png", "{}", "elsewhere/{}.png"])
 def test_a_table_may_name_files_without_their_folder_or_their_suffix(tmp_path: Path, cell: str) -> None:
     root = files(tmp_path / "set", "photos", count=20)

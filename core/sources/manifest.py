@@ -203,6 +203,8 @@ def judge_targets(manifest: Manifest, is_training: bool = True) -> None:
         names = [sample.name for sample in manifest.samples if split_name(sample.label) == "train"]
         hint = pattern_hint(names, manifest.kind) + table_hint(manifest)
         refuse_implausible(labels, column, manifest.spec.data, manifest.kind, hint, bool(manifest.tables))
+        if listed := table_hint(manifest).removeprefix("; "):
+            manifest.remarks.append(f"{listed}, if its columns are the targets")
 
 
 def name_labels(manifest: Manifest) -> None:
