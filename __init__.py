@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from .core.model import Model
     from .core.model_source import ModelSource
 
-DOMAINS = ("vision", "speech", "text", "go")
+DOMAINS = ("vision", "speech", "text", "go", "playground")
+PLACES = {"playground": "web.playground"}  # of domains that do not stand at the root
 # Models of other projects, and their domain.
 PRETRAINED = {f"efficientnet-lite{size}": "vision" for size in range(3)}
 
@@ -34,7 +35,7 @@ def domain(name: str) -> Domain:
     if name not in DOMAINS:
         hint = did_you_mean(name, DOMAINS)
         raise Problem(f"{name} is not a domain{hint}; the domains are {', '.join(DOMAINS)}", USAGE)
-    value: Domain = import_module(f".{name}", __name__).DOMAIN
+    value: Domain = import_module(f".{PLACES.get(name, name)}", __name__).DOMAIN
     return value
 
 

@@ -202,6 +202,14 @@ FIT = Annotated[str | None, flag("crop, stretch or pad to a square.", "Pictures"
 MOVE = Annotated[int | None, flag("The position before move N.", "Boards", default="the last move")]
 PLANES = Annotated[str | None, flag("Input planes: all (48), stones, or a matrix.", "Boards", default="all")]
 
+# Points
+INPUTS = Annotated[
+    str | None,
+    flag('Inputs of the network: x1, x2, x1^2, x2^2, x1*x2, "sin(x1)", "sin(x2)".', "Points", default="x1, x2"),
+]
+NOISE = Annotated[float | None, flag("Noise of the points, from 0 to 0.5.", "Points", default="0")]
+POINTS = Annotated[int | None, flag("How many points are drawn.", "Points", default="500")]
+
 # Texts
 TEXT = Annotated[
     list[str] | None,

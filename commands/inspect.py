@@ -74,7 +74,9 @@ def describe(
 
 
 def recipes(
-    domain: Annotated[str | None, typer.Argument(help="vision, speech, text or go", show_default=False)] = None,
+    domain: Annotated[
+        str | None, typer.Argument(help="vision, speech, text, go or playground", show_default=False)
+    ] = None,
     json: JSON = False,
 ) -> None:
     """List the networks that have a name."""
@@ -105,7 +107,7 @@ def recipes(
 
 
 def check(
-    domain: Annotated[str, typer.Argument(help="vision, speech, text or go")],
+    domain: Annotated[str, typer.Argument(help="vision, speech, text, go or playground")],
     data: Annotated[str, typer.Argument(help="Data as for train.")],
     test: TEST = None,
     group_by: GROUP_BY = None,

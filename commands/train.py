@@ -42,6 +42,7 @@ from .flags import (
     FREEZE,
     GROUP_BY,
     HEAD_FIRST,
+    INPUTS,
     JSON,
     KEEP,
     LABEL_COLUMN,
@@ -53,10 +54,12 @@ from .flags import (
     MAX_BAD,
     MAX_LENGTH,
     MINUTES,
+    NOISE,
     OPTIMISER,
     PATIENCE,
     PATTERN,
     PLANES,
+    POINTS,
     PRECISION,
     QUIET,
     RATE,
@@ -85,7 +88,9 @@ from .flags import (
 
 
 def train(
-    domain: Annotated[str | None, typer.Argument(help="vision, speech, text or go", show_default=False)] = None,
+    domain: Annotated[
+        str | None, typer.Argument(help="vision, speech, text, go or playground", show_default=False)
+    ] = None,
     data: Annotated[
         str | None,
         typer.Argument(help="A folder per class, an archive, a table, or a name such as digits.", show_default=False),
@@ -163,6 +168,9 @@ def train(
     max_length: MAX_LENGTH = None,
     vectors: VECTORS = None,
     planes: PLANES = None,
+    inputs: INPUTS = None,
+    noise: NOISE = None,
+    points: POINTS = None,
     json: JSON = False,
     quiet: QUIET = False,
 ) -> None:
@@ -184,7 +192,7 @@ def train(
     options |= {"pattern": pattern, "test_where": test_where, "valid_where": valid_where}
     options |= {"text_column": text_column, "label_level": label_level}
     options |= {"tokens": tokens, "max_length": max_length, "vectors": parsing.absolute_if_exists(vectors)}
-    options |= {"planes": planes}
+    options |= {"planes": planes, "inputs": inputs, "noise": noise, "points": points}
     split_fields: dict[str, Any] = {
         "test": test,
         "valid": valid,

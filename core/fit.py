@@ -24,6 +24,7 @@ from .feed import predict_proba
 from .frozen import features, finite_views
 from .head import solve_head
 from .initialize import DataInitialization, freeze_whitening, initialize, set_output_bias, whiten
+from .layers import Dense, flatten
 from .network import Network
 from .plan import Plan
 from .problem import USAGE, Problem
@@ -218,6 +219,8 @@ def build_network(plan: Plan, data: Data, task: Task, sample: Tensor) -> tuple[P
     """
     channels, height, width = sample.shape[1:]
     layers = plan.layers(len(task.labels), network_constants(plan.domain, data.preprocessing), task.head_sizes)
+    if height == width == 1 and isinstance(layers[0], Dense):  # numbers without places need no word for it
+        layers = (flatten, *layers)
     network = Network((channels, height, width), layers)
     if plan.keep is not None:
         kept = keep.kept_layers(network, plan.keep, len(task.labels))

@@ -68,6 +68,13 @@ class AugmentationLimits(Capability):
 
 
 @dataclass(frozen=True)
+class NetworkDefaults(Capability):
+    """The settings of training for a network that the user writes, where those of core/settings.py do not suit."""
+
+    settings: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class Plan:
     """A training, resolved. The network is a recipe's, or a text in which `classes` is the number of labels."""
 
@@ -130,7 +137,8 @@ class Plan:
         if network is not None:
             source = replace(source, options={**pretrained.options, **set_by_user})
             defaults = {"augment": domain.recipes[domain.default].settings.get("augment")} | tuning
-            settings = Settings().changed(defaults if tuned else {}, changes)
+            written = domain.capability(NetworkDefaults)
+            settings = Settings().changed(written.settings if written else {}, defaults if tuned else {}, changes)
             return cls(domain, source, settings, None, network, weights, keep, freeze, "patience" in changes)
         recipe = recipe or domain.default
         entry, _, _ = find_recipe(domain, recipe)

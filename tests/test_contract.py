@@ -1,6 +1,7 @@
 """The contract of a domain: the same tests for all domains, on small generated data."""
 
 import json
+import os
 
 import neocog
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 from neocog.core.constants import network_constants
 from neocog.core.data import DataSpec
 from neocog.core.domain import Domain
-from neocog.core.inputs import BytesInput, FileInput
+from neocog.core.inputs import BytesInput, FileInput, TextInput
 from neocog.core.network import Network, parse
 from neocog.core.plan import find_recipe
 from neocog.core.settings import Settings
@@ -22,6 +23,7 @@ SMALL = {
     "speech": "conv(4, (8, frames)), relu, maxpool((3, 1)), flatten, dense(classes)",
     "text": "embed(tokens, 8), conv(8, 2), relu, globalmax, dense(classes)",
     "go": "conv(8, 3, pad=1), relu, conv(1, 1, bias=False), bias, flatten",
+    "playground": "flatten, dense(8), relu, dense(classes)",
 }  # a network for each domain's tiny data
 CLASSES = {"go": 361}  # how many labels a recipe of the domain may be asked for, where it is not any number
 
@@ -75,12 +77,27 @@ def games(folder):
     return folder
 
 
-MADE = {"vision": pictures, "speech": recordings, "text": texts, "go": games}
+def points(folder):
+    """Ten points around each of three places, in one table."""
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    rows = [
+        f"{x + rng.uniform(-1, 1):.4f},{y + rng.uniform(-1, 1):.4f},{label}"
+        for label, x, y in (("east", 4, 0), ("north", 0, 4), ("west", -4, 0))
+        for _ in range(10)
+    ]
+    (folder / "points.csv").write_text("\n".join(["x1,x2,label", *rows]) + "\n")
+    return folder / "points.csv"
+
+
+MADE = {"vision": pictures, "speech": recordings, "text": texts, "go": games, "playground": points}
 
 
 def input_of(name):
-    """The input that the name of an example means: a file, and of a game a move."""
+    """The input that the name of an example means: a file, and of a game a move; or the text of a point."""
     path, _, move = name.partition(", move ")
+    if not os.path.exists(path):
+        return TextInput(name)
     return FileInput(path, options={"move": int(move)} if move else {})
 
 
@@ -135,8 +152,11 @@ def test_read_and_load_give_the_same_input(domain, data):
             assert torch.equal(domain.read(input_of(name), data.preprocessing), split.inputs[i])
 
 
-def test_read_takes_a_path_or_the_bytes_of_the_file(domain, data):
-    path = input_of(data.train.names[0]).path
+def test_read_takes_a_path_or_the_bytes_of_the_file(domain, data, tmp_path):
+    value = input_of(data.train.names[0])
+    path = value.path if isinstance(value, FileInput) else str(tmp_path / "text")
+    if isinstance(value, TextInput):
+        (tmp_path / "text").write_text(value.text)
     with open(path, "rb") as file:
         content = BytesInput(file.read())
     assert torch.equal(domain.read(content, data.preprocessing), domain.read(FileInput(path), data.preprocessing))
@@ -144,7 +164,7 @@ def test_read_takes_a_path_or_the_bytes_of_the_file(domain, data):
 
 def test_expand_paths_finds_the_files_in_a_folder(domain, files):
     inputs = domain.expand_paths([str(files)])
-    assert len(inputs) == 30 and all(isinstance(value, FileInput) for value in inputs)
+    assert len(inputs) == 30 and all(isinstance(value, FileInput | TextInput) for value in inputs)
 
 
 def test_the_frontend_gives_maps_and_has_no_weights(domain, data):

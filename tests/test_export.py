@@ -53,7 +53,11 @@ def go(input: Shape, options: dict[str, Any]) -> tuple[dict[str, Any], Callable[
     return {**options}, lambda count, length=0: torch.randint(0, 256, (count, 2166)).byte()
 
 
-INPUTS = {"vision": vision, "speech": speech, "text": text, "go": go}
+def playground(input: Shape, options: dict[str, Any]) -> tuple[dict[str, Any], Callable[..., Tensor]]:
+    return {"inputs": ["x1", "sin(x2)"]}, lambda count, length=0: torch.randint(-9000, 9000, (count, 2)).short()
+
+
+INPUTS = {"vision": vision, "speech": speech, "text": text, "go": go, "playground": playground}
 LABELS = {"go": 361}
 AUGMENT = {"vision": "flip, crop(4)", "go": "symmetries"}  # what gives predictions more than one view
 

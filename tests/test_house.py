@@ -181,7 +181,8 @@ def test_calls_that_could_run_code_of_a_file_are_recognised(code, expected):
 
 
 def test_all_domains_are_known_and_packaged():
-    assert sorted(neocog.DOMAINS) == DOMAINS
+    assert sorted({*neocog.DOMAINS} - {*neocog.PLACES}) == DOMAINS
+    assert {name: f"web.{name}" for name in neocog.PLACES} == neocog.PLACES
     with open(ROOT / "pyproject.toml", "rb") as file:
         packages = tomllib.load(file)["tool"]["setuptools"]["packages"]
     folders = {path.parent for path in FILES if path.name == "__init__.py"}

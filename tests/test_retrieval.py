@@ -10,7 +10,7 @@ from neocog import domain as domain_of
 from neocog.core.checkpoint import Card, save
 from neocog.core.constants import network_constants
 from neocog.core.data import DataSpec
-from neocog.core.inputs import FileInput
+from neocog.core.inputs import FileInput, TextInput
 from neocog.core.network import Network, parse
 from neocog.core.problem import Problem
 from neocog.core.retrieval import files as feature_files
@@ -230,7 +230,7 @@ def test_similar_lists_the_most_similar_others_first_in_every_domain(world, comm
     _, data, folder = world
     query = input_of(data.train.names[0])
     arguments = ["--move", query.options["move"]] if query.options else []
-    names = [query.path]
+    names = [query.name] if isinstance(query, TextInput) else [query.path]
     sheet = tmp_path / "sheet.png"
     path = tmp_path / "model.safetensors"
     code, out, err = command(
