@@ -46,6 +46,13 @@ COMMANDS = (
     ),
     Command("export", "export", "Export a model as one file for other programs: ONNX, or PyTorch's .pt2."),
     Command("serve", "serve", "Serve models over HTTP: predictions, explanations, metrics."),
+    Command("play", "serve", "Open a page on this machine: draw a digit, see every layer, watch a network learn."),
+    Command(
+        "playground",
+        "playground",
+        "The ten exercises on points in a plane: what a network can separate, and how often a start succeeds.",
+        "Understand",
+    ),
     Command("runs", "runs", "List the runs below a folder: what was trained, how well, and in what time."),
     Command("compare", "runs", "Compare runs: results, settings that differ, and whether a difference is one."),
     Command(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import signal
-from typing import Annotated
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +13,14 @@ from ..core.process import end
 from ..core.progress import say
 from .flags import DEVICE, QUIET, flag
 
+if TYPE_CHECKING:
+    from starlette.routing import BaseRoute
+
+    from ..web.app import Server
+    from ..web.guard import Rules
+
+# Of a few seconds' training, and with maps large enough to look at.
+DIGITS = "conv(25, 3, pad=1), relu, maxpool(2), conv(50, 3, pad=1), relu, flatten, dense(100), relu, dense(classes)"
 MODELS = Annotated[
     list[str], typer.Argument(help="Models: files, run folders or names, or NAME=MODEL.", show_default=False)
 ]
@@ -39,6 +48,9 @@ def serve(
     queue: Annotated[int, typer.Option(help="Requests that may wait; further ones get 503.")] = 256,
     batch: Annotated[int, typer.Option(help="Inputs that are predicted together at most.")] = 64,
     threads: Annotated[int, typer.Option(help="Threads of a prediction.")] = 1,
+    page: Annotated[
+        bool, typer.Option("--page", help="A page to use the models, see their layers, and watch one learn.")
+    ] = False,
     device: DEVICE = None,
     quiet: QUIET = False,
 ) -> None:
@@ -48,36 +60,102 @@ def serve(
     [bold]curl -F file=@cat.jpg http://127.0.0.1:8000/predict[/bold]
     [bold]neocog serve digits=runs/digits words=runs/words --host 0.0.0.0 --token SECRET[/bold]
     """
-    from ..web import guard, served, server
+    from ..web import guard, served
 
+    if page and token:
+        raise Problem(
+            "a browser sends no token with --page; leave --token out, and reach the page of another machine through "
+            "ssh -L 8000:127.0.0.1:8000",
+            USAGE,
+        )
     if not token and not guard.is_loopback(host):
         raise Problem(f"--host {host} lets other machines ask; give --token, which requests then need", USAGE)
     names = served.named(models)
+    limits = (round(max_body * 1e6), timeout, queue, batch)
+    rules = guard.Rules([host, *(allow_host or [])], allow_origin or [], token)
+    run(names, (host, port), limits, rules, page, threads, device, quiet)
+
+
+def play(
+    models: Annotated[
+        list[str] | None,
+        typer.Argument(help="Models, as for serve; by default digits and Go.", show_default=False),
+    ] = None,
+    port: Annotated[int, typer.Option(help="The port to listen on; 0 takes a free one.")] = 8000,
+    quiet: QUIET = False,
+) -> None:
+    """Open a page on this machine: draw a digit, see every layer, watch a network learn.
+
+    The first time, a small network of handwritten digits is trained, in some seconds.
+
+    [bold]neocog play[/bold]
+    [bold]neocog play runs/vision-swift-…[/bold]
+    """
+    from ..web import guard, served
+
+    names = served.named(models) if models else {"digits": first_model(quiet), "go": "go"}
+    run(names, ("127.0.0.1", port), (20_000_000, 30.0, 64, 64), guard.Rules(), True, 1, "cpu", quiet)
+
+
+def run(
+    names: Mapping[str, str],
+    address: tuple[str, int],
+    limits: tuple[int, float, int, int],
+    rules: Rules,
+    page: bool,
+    threads: int,
+    device: str | None,
+    quiet: bool,
+) -> None:
+    """Serves models by name until a signal, and ends the process; `limits` are the fields of web.app.Limits."""
+    from .. import load
+    from ..core.native_output import uncollected
+    from ..web import served, server
+    from ..web.app import Limits, Server, application
+
+    host, port = address
     listener = server.listening(host, port)
     try:
-        from .. import load
-        from ..core.native_output import uncollected
-        from ..web.app import Limits, Server, application
-
         use_threads(threads)
         loaded = [served.Served(name, load(path, device or "auto")) for name, path in names.items()]
         for entry in loaded:
             entry.model.check_weights()
-        limits = Limits(round(max_body * 1e6), timeout, queue, batch)
-        rules = guard.Rules([host, *(allow_host or [])], allow_origin or [], token)
-        app = application(Server(loaded, limits), rules)
-        address = f"[{host}]" if ":" in host else host
-        address = f"http://{address}:{listener.getsockname()[1]}"
+        models = Server(loaded, Limits(*limits))
+        app = application(models, rules, pages_of(models) if page else ())
+        shown = f"[{host}]" if ":" in host else host
+        shown = f"http://{shown}:{listener.getsockname()[1]}"
 
         def announce() -> None:
             if not quiet:
-                say(f"serving {', '.join(names)} on {address}; Ctrl-C stops")
+                say(f"{'open' if page else 'serving ' + ', '.join(names) + ' on'} {shown}; Ctrl-C stops")
 
         with uncollected():
-            ended_by = server.run(app, listener, timeout, announce)
+            ended_by = server.run(app, listener, limits[1], announce)
     finally:
         listener.close()
     end(INTERRUPTED if ended_by == signal.SIGINT else 0)
+
+
+def first_model(quiet: bool) -> str:
+    """The run folder of a small network of handwritten digits, trained the first time."""
+    from .. import train
+    from ..core.sources.cache import default_cache
+
+    folder = default_cache() / "play" / "digits"
+    if not (folder / "summary.json").exists():
+        if not quiet:
+            say("training a small network of handwritten digits, for a first look")
+        train(
+            "vision", "digits", network=DIGITS, out=str(folder), force=True, epochs=12, batch=32, lr=0.003, device="cpu"
+        )
+    return str(folder)
+
+
+def pages_of(server: Server) -> list[BaseRoute]:
+    """The addresses of the page."""
+    from ..web.pages import Pages
+
+    return Pages(server).routes()
 
 
 def use_threads(count: int) -> None:

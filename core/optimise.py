@@ -284,6 +284,17 @@ def orthogonal(matrix: Tensor, steps: int = 3) -> Tensor:
 
 
 @torch.no_grad()
+def shrink_weights(groups: Sequence[Group], l1: float) -> None:
+    """Moves each weight towards 0 by `l1` times its learning rate, and no further: the proximal step of an L1 penalty
+    (Parikh and Boyd 2014, section 6.5.2). Biases and norms stay.
+    """
+    for group in groups:
+        for parameter in group["params"]:
+            if parameter.ndim > 1:
+                parameter.copy_(torch.nn.functional.softshrink(parameter, l1 * group["lr"]))
+
+
+@torch.no_grad()
 def apply_max_norm(network: nn.Module, most: float) -> None:
     """Scales rows of dense layers' weights whose norm exceeds `most` back to it (Kim 2014, section 2.1)."""
     for module in network.modules():

@@ -28,6 +28,7 @@ class Settings:
     optimiser: Literal["adamw", "sgd", "muon"] = "adamw"
     momentum: float = 0.9  # of SGD (Nesterov) and Muon; AdamW's first beta, except for rows of large tables
     weight_decay: float = 0.01  # of weights, not of biases, norms and large tables; Muon keeps filters' norms instead
+    l1: float = 0.0  # of weights: each moves towards 0 by this times the learning rate in each step
     schedule: Literal["linear", "cosine", "constant"] = "linear"  # after the warm-up, down to 0
     warmup: float = 0.2  # share of the steps in which the learning rate rises
     smoothing: float = 0.0  # label smoothing

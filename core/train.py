@@ -27,7 +27,7 @@ from .domain import Augment
 from .feed import fetch_batch, predict_proba, prefetcher, to_device_if_fits
 from .frozen import split
 from .lazy import Prefetcher
-from .optimise import EMA, apply_max_norm, large_tables, lr_schedule, optimiser
+from .optimise import EMA, apply_max_norm, large_tables, lr_schedule, optimiser, shrink_weights
 from .problem import Problem
 from .settings import Settings
 from .tasks import Task
@@ -135,6 +135,8 @@ class Trainer:
         if self.settings.clip:
             nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.clip)
         self.optimiser.step()
+        if self.settings.l1:
+            shrink_weights(self.optimiser.param_groups, self.settings.l1)
         if self.settings.max_norm:
             apply_max_norm(self.network, self.settings.max_norm)
         self.number += 1

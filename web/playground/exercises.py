@@ -53,6 +53,15 @@ class Result(NamedTuple):
             text += f", reached at epoch {self.epochs_to_goal:g}"
         return text
 
+    def details(self) -> str:
+        """What the median start looks like inside, in a line."""
+        gradients = ", ".join(f"{gradient:.1e}" for gradient in self.gradients)
+        text = f"gradient of each layer after an epoch: {gradients}"
+        if self.unused:
+            text += f"; weights below a tenth of their layer's largest: {self.small:.0%}; unused units: "
+            text += ", ".join(map(str, self.unused))
+        return text
+
     def to_dict(self) -> dict[str, Any]:
         """The result as JSON."""
         setup = self.variant.setup
@@ -66,20 +75,24 @@ class Result(NamedTuple):
 
 @dataclass(frozen=True)
 class Exercise:
-    """A question, the networks that answer it, and the answer in words from their results."""
+    """A question, the networks that answer it, and why the answer is as it is."""
 
     number: int
     title: str
     question: str
     variants: Sequence[Variant]
-    answer: Callable[[Sequence[Result]], str]
     explanation: str
 
 
-def run(domain: Domain, variant: Variant, starts: int, each: Callable[[], object] = lambda: None) -> Result:
-    """Trains a variant from so many random starts; each ends at its last epoch, or after it has reached the goal."""
+def run(
+    domain: Domain, variant: Variant, starts: int, first: int = 0, each: Callable[[], object] = lambda: None
+) -> Result:
+    """Trains a variant from so many random starts; each ends at its last epoch, or after it has reached the goal.
+
+    `first` is the seed of the first start; `each` is called after each.
+    """
     losses, epochs, gradients, small, unused = [], [], [], [], []
-    for seed in range(starts):
+    for seed in range(first, first + starts):
         session, reached = Session(domain, variant.setup, seed), None
         for epoch in range(1, variant.epochs + 1):
             session.advance_epochs(1)
@@ -118,5 +131,128 @@ def variant(name: str, shape: str, network: str, epochs: int, goal: float, **cha
     return Variant(name, Setup(shape, network, settings=settings, **changes), epochs, goal)
 
 
-def shares(results: Sequence[Result]) -> str:
-    return "; ".join(f"{result.variant.name}: {result.text()}" for result in results)
+SLOW = {"lr": 0.01}  # for deep networks and many inputs
+
+EXERCISES = [
+    Exercise(
+        1,
+        "Two half-planes",
+        "Can a hidden layer of two rectified units separate a disc from the ring around it, or the four quarters?",
+        [
+            variant("circle, 2 units", "circle", hidden(2, activation="relu"), 60, 0.02),
+            variant("exclusive or, 2 units", "xor", hidden(2, activation="relu"), 60, 0.02),
+        ],
+        "No. Each unit is a half-plane, and two half-planes bound no closed region.",
+    ),
+    Exercise(
+        2,
+        "Three half-planes",
+        "And three units?",
+        [
+            variant("circle, 3 units", "circle", hidden(3, activation="relu"), 60, 0.02),
+            variant("exclusive or, 3 units", "xor", hidden(3, activation="relu"), 60, 0.02),
+        ],
+        "Yes, from most starts: three half-planes enclose a region, a triangle with corners.",
+    ),
+    Exercise(
+        3,
+        "Sigmoid and tanh",
+        "The same three units with sigmoid and with tanh: which is sooner, and what does the boundary look like?",
+        [
+            variant("sigmoid", "circle", hidden(3, activation="sigmoid"), 150, 0.02),
+            variant("tanh", "circle", hidden(3, activation="tanh"), 150, 0.02),
+        ],
+        "Both separate with a smooth boundary; tanh is sooner, since its gradient is larger and its output centred.",
+    ),
+    Exercise(
+        4,
+        "Linear layers",
+        "Three units without an activation, and then more layers of them?",
+        [
+            variant("one layer", "circle", hidden(3), 20, 0.02),
+            variant("two layers", "circle", hidden(3, 3), 20, 0.02),
+            variant("three layers", "circle", hidden(3, 3, 3), 20, 0.02),
+        ],
+        "Never: layers of linear maps are one linear map, and its boundary is a line.",
+    ),
+    Exercise(
+        5,
+        "The smallest network",
+        "What is the smallest network on x₁ and x₂ with a test loss below 0.02? Start it several times.",
+        [
+            variant("2 units", "circle", hidden(2, activation="relu"), 60, 0.02),
+            variant("3 units", "circle", hidden(3, activation="relu"), 60, 0.02),
+            variant("4 units", "circle", hidden(4, activation="relu"), 60, 0.02),
+        ],
+        "Three units. Some starts fail: units that are dead for all points, or a poor minimum.",
+    ),
+    Exercise(
+        6,
+        "Other inputs",
+        "What is the smallest network where the inputs may be squares, products and sines?",
+        [
+            variant("circle, x₁² and x₂²", "circle", "dense(classes)", 60, 0.02, inputs="x1^2, x2^2"),
+            variant("exclusive or, x₁x₂", "xor", "dense(classes)", 60, 0.02, inputs="x1*x2"),
+        ],
+        "No hidden layer at all: on the right inputs a line is enough. x₁² + x₂² is the squared radius.",
+    ),
+    Exercise(
+        7,
+        "More than needed",
+        "Three hidden layers of 6, 6 and 2 rectified units on the circle: what do the weights look like?",
+        [
+            variant("plain", "circle", hidden(6, 6, 2, activation="relu"), 60, 0.005),
+            variant("with L1", "circle", hidden(6, 6, 2, activation="relu"), 60, 0.005, settings={"l1": 0.01}),
+        ],
+        "Many weights are near zero and some units give one value everywhere: more capacity than needed. L1 makes it "
+        "plain.",
+    ),
+    Exercise(
+        8,
+        "The spiral",
+        "On x₁ and x₂, which network reaches a test loss below 0.04 on the spiral, and from how many starts?",
+        [
+            variant("ReLU 8, 8", "spiral", hidden(8, 8, activation="relu"), 200, 0.04, settings={"batch": 30}),
+            variant(
+                "ReLU 8, 8, 8", "spiral", hidden(8, 8, 8, activation="relu"), 200, 0.04, settings={"batch": 30} | SLOW
+            ),
+            variant(
+                "tanh 8, 8, 8", "spiral", hidden(8, 8, 8, activation="tanh"), 200, 0.04, settings={"batch": 30} | SLOW
+            ),
+            variant(
+                "sigmoid 8, 8, 8",
+                "spiral",
+                hidden(8, 8, 8, activation="sigmoid"),
+                200,
+                0.04,
+                settings={"batch": 30} | SLOW,
+            ),
+        ],
+        "Rectified or tanh units in two or three layers, from some starts. With sigmoid the gradients shrink from "
+        "layer to layer towards the input, and nothing is learned for long.",
+    ),
+    Exercise(
+        9,
+        "The spiral with other inputs",
+        "With all seven inputs, how small may the network be at the same quality?",
+        [
+            variant("tanh 4", "spiral", hidden(4, activation="tanh"), 200, 0.04, inputs=ALL_INPUTS, settings=SLOW),
+            variant("tanh 6", "spiral", hidden(6, activation="tanh"), 200, 0.04, inputs=ALL_INPUTS, settings=SLOW),
+            variant("tanh 8", "spiral", hidden(8, activation="tanh"), 200, 0.04, inputs=ALL_INPUTS, settings=SLOW),
+        ],
+        "A single hidden layer: the sines wind as the arms do.",
+    ),
+    Exercise(
+        10,
+        "Six hidden layers",
+        "All inputs and six hidden layers of 8: a test loss of 0.01 or better, or why not?",
+        [
+            variant(
+                name, "spiral", hidden(*[8] * 6, activation=name.lower()), 200, 0.01, inputs=ALL_INPUTS, settings=SLOW
+            )
+            for name in ("ReLU", "tanh", "sigmoid")
+        ],
+        "Tanh and rectified units may get there, from some starts; with sigmoid the gradient of the first layer is "
+        "orders of magnitude below that of the last, and the network stays at a constant answer.",
+    ),
+]

@@ -1,0 +1,43 @@
+// The views, and the model that they share.
+
+import { ask, element, find, say } from "./draw.js";
+import { startUse } from "./use.js";
+import { startSee } from "./see.js";
+import { startLearn } from "./learn.js";
+
+const TABS = ["use", "see", "learn"];
+
+const show = (name, focus = false) => {
+  for (const tab of TABS) {
+    const chosen = tab === name;
+    find(`tab-${tab}`).setAttribute("aria-selected", String(chosen));
+    find(`tab-${tab}`).tabIndex = chosen ? 0 : -1;
+    find(tab).hidden = !chosen;
+  }
+  if (focus) find(`tab-${name}`).focus();
+  history.replaceState(null, "", `#${name}`);
+  dispatchEvent(new CustomEvent("view", { detail: name }));
+};
+
+TABS.forEach((name, index) => {
+  const tab = find(`tab-${name}`);
+  tab.addEventListener("click", () => show(name));
+  tab.addEventListener("keydown", (event) => {
+    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    if (step) show(TABS[(index + step + TABS.length) % TABS.length], true);
+  });
+});
+
+const start = async () => {
+  const models = await ask("models");
+  find("model").append(...models.map((model) => element("option", { value: model.name, textContent: `${model.name} (${model.domain})` })));
+  const current = () => models.find((model) => model.name === find("model").value);
+  const use = startUse(current);
+  startSee(current, use);
+  startLearn();
+  find("model").addEventListener("change", use.changed);
+  use.changed();
+  show(TABS.includes(location.hash.slice(1)) ? location.hash.slice(1) : "use");
+};
+
+start().catch((error) => say(error.message));
