@@ -89,7 +89,7 @@ def window(model: Model, value: Input, number: str, unit: int, row: int, column:
     module = place.module(model.words)
     found: dict[str, Any] = {"layer": str(place.row.layer), "unit": unit, "row": row, "column": column, "value": result}
     if isinstance(kind, Dense):
-        weight = module.weight[unit].detach().float().cpu()  # type: ignore[union-attr, index]
+        weight = module.weight[unit].detach().float().cpu()  # type: ignore[index]
         return found | products(before.reshape(1, 1, -1), weight.reshape(1, 1, -1), bias_of(module, unit))
     if (seen := place.row.window) is None or before.dim() != 3:
         return found | {"patch": [[[float(before.flatten()[0])]]] if before.numel() == 1 else []}
@@ -98,7 +98,7 @@ def window(model: Model, value: Input, number: str, unit: int, row: int, column:
         group = unit // (kind.filters // kind.groups)
         channels = len(before) // kind.groups
         patch = patch[group * channels : (group + 1) * channels]
-        weight = module.weight[unit].detach().float().cpu()  # type: ignore[union-attr, index]
+        weight = module.weight[unit].detach().float().cpu()  # type: ignore[index]
         return found | {"first_channel": group * channels} | products(patch, weight, bias_of(module, unit))
     return found | {"first_channel": unit, "patch": patch[unit : unit + 1].tolist()}
 
