@@ -9,10 +9,9 @@ import typer
 
 from ..core.problem import USAGE, Problem
 from ..core.progress import progress
+from ..core.ranges import check_range
 from . import output
 from .flags import JSON, QUIET
-
-MOST_STARTS = 1000
 
 
 def playground(
@@ -39,8 +38,7 @@ def playground(
         return
     if not 1 <= exercise <= len(EXERCISES):
         raise Problem(f"the exercises are 1 to {len(EXERCISES)}; got {exercise}", USAGE)
-    if not 1 <= starts <= MOST_STARTS:
-        raise Problem(f"--starts is from 1 to {MOST_STARTS:,}; got {starts}", USAGE)
+    check_range("playground.starts", starts, "--starts")
     chosen, results = EXERCISES[exercise - 1], []
     with progress("training", "starts", quiet) as report:
         finished = count(1)

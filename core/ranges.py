@@ -30,6 +30,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "speech.rate": (1000, 192_000), "speech.seconds": (0.05, 600), "speech.bands": (4, 256), "speech.frame": (2, 500),
     "speech.hop": (1, 500),
     "text.max_length": (1, 1_000_000), "text.length": (1, 1_000_000), "text.min_count": (1, 1_000_000),
+    "playground.noise": (0, 0.5), "playground.points": (10, 100_000), "playground.starts": (1, 1000),
     # pictures that dream and style write: pixels of the longer side
     "dream.size": (16, 4096), "style.size": (16, 4096), "dream.rate": (0, 1e9),
     # Go

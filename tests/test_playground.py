@@ -73,8 +73,8 @@ def test_what_is_no_point(text):
         ("spirals", {}, DATA, r"spirals is not known \(did you mean spiral\?\); expected a shape \(circle, xor, gauss"),
         ("spiral", {"inputs": "x1, x3"}, USAGE, "--inputs: x3 is not one; there are x1, x2, x1"),
         ("spiral", {"inputs": "x1, x1"}, USAGE, "--inputs x1, x1 names an input twice"),
-        ("spiral", {"noise": 2}, USAGE, "--noise is a number from 0 to 0.5; got 2"),
-        ("spiral", {"points": 3}, USAGE, "--points is a whole number from 10 to 100,000; got 3"),
+        ("spiral", {"noise": 2}, USAGE, "noise is a number from 0 to 0.5; got 2"),
+        ("spiral", {"points": 3}, USAGE, "points is a whole number from 10 to 100,000; got 3"),
     ],
 )
 def test_what_cannot_be_loaded(source, options, code, message):

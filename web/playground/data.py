@@ -23,7 +23,7 @@ from . import features
 from .points import LABELS, SHAPES, points
 
 NAMES = ("inputs", "noise", "points", "cache")  # the options of the domain
-COUNT, MOST = 500, 100_000  # points
+COUNT = 500  # points
 EXPECTED = f"a shape ({', '.join(SHAPES)}) or a table of x1, x2 and a label"
 
 
@@ -38,8 +38,8 @@ def options_of(options: Mapping[str, Any]) -> dict[str, Any]:
     given = set_options(options, NAMES, "playground")
     return {
         "inputs": features.parse(str(given.get("inputs", "x1, x2"))),
-        "noise": number("--noise", given.get("noise", 0), 0, 0.5),
-        "points": integer("--points", given.get("points", COUNT), 10, MOST),
+        "noise": number("playground", "noise", given.get("noise", 0)),
+        "points": integer("playground", "points", given.get("points", COUNT)),
     }
 
 
