@@ -1,6 +1,7 @@
 """Deep dream and style transfer: formulas compared with NumPy, properties of the results, and errors."""
 
 import json
+import os
 import signal
 
 import numpy as np
@@ -306,6 +307,21 @@ def test_a_missing_picture_and_another_file_are_reported(tmp_path):
     assert "b.png holds text, not a picture" in str(result.exception)
     result = CliRunner().invoke(app, [arguments[0], str(tmp_path / "c.png"), *arguments[2:]])
     assert "c.png does not exist" in str(result.exception)
+
+
+@pytest.mark.parametrize(("command", "pictures"), [("dream", ["a.png"]), ("style", ["a.png", "b.png"])])
+def test_what_a_decoder_prints_is_told_with_the_name_of_its_picture(command, pictures, tmp_path, monkeypatch, capfd):
+    decode, printed = photo.pixels, "TIFFReadDirectory: Warning, Unknown field with tag 39321."
+
+    def pixels(content, form):
+        os.write(2, f"{printed}\n".encode())
+        return decode(content, form)
+
+    monkeypatch.setattr(photo, "pixels", pixels)
+    result = CliRunner().invoke(app, arguments_of(command, tmp_path), catch_exceptions=False)
+    told = [line for line in result.stderr.splitlines() if "its decoder reports" in line]
+    assert told == [f"{tmp_path / name}: its decoder reports: {printed}" for name in pictures]
+    assert capfd.readouterr().err == ""
 
 
 @pytest.mark.parametrize("command", BOTH)

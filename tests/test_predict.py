@@ -109,7 +109,7 @@ def test_compressed_tables_and_spreadsheets_are_tables_as_in_training(neocog, tm
         assert [row["id"] for row in table] == ["0", "1"] and f"{name}: text: column text" in err
 
 
-@pytest.mark.parametrize("line", ["{1}\t{0}", "{0};{1}", "__label__{1} {0}"])
+@pytest.mark.parametrize("line", ["{1}\t{0}", "{0};{1}", "__label__{1} {0}", "{1}:sub {0}", "4 {0}"])
 def test_lines_of_a_label_and_a_text_are_not_one_text(neocog, tmp_path, line):
     pairs = [(f"{word} and {i} more words", label) for i in range(6) for label, word in WORDS.items()]
     (tmp_path / "lines.txt").write_text("".join(line.format(*pair) + "\n" for pair in pairs))
@@ -123,8 +123,9 @@ def test_lines_of_a_label_and_a_text_are_not_one_text(neocog, tmp_path, line):
 )
 def test_other_lines_are_one_text(neocog, tmp_path, text):
     (tmp_path / "one.txt").write_text(text)
-    code, out, _ = neocog("predict", "text", tmp_path / "one.txt", "--json")
+    code, out, err = neocog("predict", "text", tmp_path / "one.txt", "--json")
     assert code == 0 and [row["input"] for row in json.loads(out)] == [str(tmp_path / "one.txt")]
+    assert ("one.txt: taken as one text, though its lines may begin with labels" in err) == text.startswith("purr")
 
 
 def test_a_table_of_pictures_is_predicted_row_by_row(neocog, runs, tmp_path):

@@ -19,6 +19,7 @@ from ..core.file_formats import binary_format, is_binary, looks_like_a_file
 from ..core.inputs import Input, TextInput, TooLarge
 from ..core.options import set_options
 from ..core.problem import DATA, Problem
+from ..core.progress import say
 from ..core.sources import expand
 from ..core.sources.cache import Cache, Index, cached
 from ..core.sources.columns import describe, find_columns, join_cells
@@ -246,6 +247,11 @@ def table_of_lines(file: str, reading: Reading) -> SourceTable | None:
         table = None if is_binary(text) else lines.labelled_table(file, text)
         if table is not None:
             table.remarks.append(f"{file}: each line holds a label and a text, which is predicted")
+        elif not is_binary(text) and lines.may_be_labelled(text):
+            say(
+                f"{file}: taken as one text, though its lines may begin with labels; to predict each line, give the "
+                "texts on stdin, one in each line"
+            )
         return table
     return None
 

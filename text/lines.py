@@ -151,7 +151,7 @@ def are_labels(cells: Sequence[str], often: int) -> bool:
 def labelled_table(name: str, text: str) -> Table | None:
     """The table in lines that surely hold a label beside each text; None if they may be one text.
 
-    A label recurs in a column behind a delimiter, or stands behind fastText's mark.
+    A label recurs in a column behind a delimiter, stands behind fastText's mark, or is a number or of two levels.
     """
     lines = first_lines(text)
     if len(lines) < FEWEST:
@@ -161,7 +161,24 @@ def labelled_table(name: str, text: str) -> Table | None:
         return Table(name, (Row(number, [*fasttext_parts(line)]) for number, line in numbered))
     if holds(lines, lambda line: "\t" in line) and not any(are_labels(cells, 2) for cells in columns_of(lines)):
         return None
-    return table(name, text, lines)
+    if (delimited_table := table(name, text, lines)) is not None or not surely_labelled(lines):
+        return delimited_table
+    return Table(
+        name, (Row(number, [*first_word(line)]) for number, line in enumerate(text.split("\n"), 1) if line.strip())
+    )
+
+
+def surely_labelled(lines: Sequence[str]) -> bool:
+    """Returns True if lines begin with labels that begin no sentence: `4 a stirring film`, `DESC:manner How did …`."""
+    words = first_words(lines)
+    levels = has_levels(words) and all(word[0].isalpha() for word in words)
+    return looks_labelled(lines) and (levels or all(map(str.isdecimal, words)))
+
+
+def may_be_labelled(text: str) -> bool:
+    """Returns True for a text of lines that begin with few different words, as labels or as a poem's lines do."""
+    lines = first_lines(text)
+    return len(lines) >= FEWEST and looks_labelled(lines)
 
 
 def columns_of(lines: Sequence[str]) -> list[tuple[str, ...]]:
