@@ -20,7 +20,24 @@ Samples = npt.NDArray[np.int16]  # (N,)
 Block = npt.NDArray[np.float32]  # (frames, channels), full scale is 1
 Mono = npt.NDArray[np.float32]  # (frames,)
 
-SUFFIXES = frozenset([".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc", ".au", ".w64"])
+SUFFIXES = frozenset(
+    [
+        ".wav",
+        ".rf64",
+        ".w64",
+        ".flac",
+        ".ogg",
+        ".oga",
+        ".opus",
+        ".mp3",
+        ".aif",
+        ".aiff",
+        ".aifc",
+        ".au",
+        ".sph",
+        ".nist",
+    ]
+)
 FOREIGN = frozenset(
     [".m4a", ".aac", ".mp4", ".wma", ".amr", ".webm", ".3gp"]
 )  # listed as bad files instead of being ignored

@@ -13,9 +13,10 @@ from ..core.sources.archive import ENDINGS as ARCHIVES
 from ..core.sources.expand import missing
 from ..core.sources.fields import Condition, assign_split
 from ..core.sources.file_source import FileSource, open_files
-from ..core.sources.layout import visible
+from ..core.sources.layout import split_path, visible
 from ..core.sources.manifest import AssignedSource, Manifest, assigned_sources
 from ..core.sources.source import SampleInfo, SourceManifest
+from ..core.sources.split_names import SPLIT_PURPOSES
 from ..core.sources.table import is_table
 from .audio import RECORDINGS
 from .options import Options
@@ -38,15 +39,17 @@ class Recordings(FileSource):
     def relevant_names(self) -> Iterator[str]:
         yield from super().relevant_names()
         if not self.tables():
-            yield from (name for name in self.files.names if PurePosixPath(name).name in LISTS)
+            yield from self.lists()
 
     def scan(self, group_by: str | None) -> SourceManifest:
         if tables := self.tables():
             manifest = self.scan_tables(tables, group_by)
         else:
             manifest = self.scan_names(group_by)
-            samples = [sample for sample in manifest.samples if not is_noise(sample.name)]
-            manifest.samples = assign_listed(samples, self.listed_splits())
+            manifest.samples = assign_listed(manifest.samples, self.listed_splits())
+            if lists := self.lists():
+                uses = (f"{name} for {SPLIT_PURPOSES[LISTS[split_path(name)[-1]]]}" for name in lists)
+                manifest.remarks.append(f"split: {', '.join(uses)}")
         if self.divides:
             manifest.samples = self.divide(manifest.samples)
             if not manifest.grouped and group_by is None and any(sample.span for sample in manifest.samples):
@@ -55,20 +58,26 @@ class Recordings(FileSource):
                 manifest.grouped = True
         return manifest
 
+    def lists(self) -> list[str]:
+        """The lists of Speech Commands among the files."""
+        return [name for name in visible(self.files.names) if split_path(name)[-1] in LISTS]
+
+    def used_names(self) -> set[str]:
+        return {*self.lists(), *self.noise()}
+
     def is_example(self, name: str) -> bool:
         return super().is_example(name) and not is_noise(name)
 
     def listed_splits(self) -> dict[str, str]:
         """The split of each recording that a list names, by its path."""
         splits: dict[str, str] = {}
-        for name in visible(self.files.names):
+        for name in self.lists():
             path = PurePosixPath(name.replace("\\", "/"))
-            if split := LISTS.get(path.name):
-                content = self.content_of(name)
-                assert isinstance(content, bytes)
-                lines = content.decode("utf-8-sig", errors="replace").splitlines()
-                paths = [line.strip().replace("\\", "/") for line in lines if line.strip()]
-                splits |= {str(path.parent / listed): split for listed in paths}
+            content = self.content_of(name)
+            assert isinstance(content, bytes)
+            lines = content.decode("utf-8-sig", errors="replace").splitlines()
+            paths = [line.strip().replace("\\", "/") for line in lines if line.strip()]
+            splits |= {str(path.parent / listed): LISTS[path.name] for listed in paths}
         return splits
 
     def divide(self, samples: list[SampleInfo]) -> list[SampleInfo]:

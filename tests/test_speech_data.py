@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 from neocog.core.data import Data, DataSpec
 from neocog.core.inputs import BytesInput, FileInput
@@ -74,7 +75,30 @@ def test_the_lists_of_speech_commands_decide_the_splits_and_noise_is_no_word(tmp
     assert {str(Path(n).relative_to(root)) for n in data.test.names} == {"low/0.wav", "high/1.wav"}
     assert data.extras["background"].dtype == torch.int16 and len(data.extras["background"]) == 24000
     assert len(loaded(root).extras["background"]) == 24000  # from the cache too
-    assert "background noise: 1 recording, 3.0 s" in data.remarks
+    assert data.remarks == [
+        "label: the names of the folders, 2 values",
+        "split: testing_list.txt for testing, validation_list.txt for validation",
+        "background noise: 1 recording, 3.0 s",
+    ]
+
+
+@pytest.mark.parametrize(("ending", "form"), [("sph", "NIST"), ("nist", "NIST"), ("rf64", "RF64"), ("au", "AU")])
+def test_less_common_endings_are_those_of_recordings(tmp_path: Path, ending: str, form: str) -> None:
+    root = words(tmp_path / "set")
+    for k in range(6):
+        soundfile.write(root / "low" / f"{k}.{ending}", tone(300 + k, 0.3), 8000, format=form)
+        (root / "low" / f"{k}.wav").unlink()
+    data = loaded(root)
+    assert sum(data.counts.values()) == 12 and data.remarks == ["label: the names of the folders, 2 values"]
+
+
+def test_a_word_of_one_speaker_has_more_than_a_single_recording(tmp_path: Path) -> None:
+    words(tmp_path / "set", 12)
+    rows = [f"set/low/{k}.wav,low,ann" for k in range(9)] + [f"set/high/{k}.wav,high,{'bc'[k % 2]}" for k in range(9)]
+    (tmp_path / "list.csv").write_text("\n".join(["path,label,speaker", *rows, "set/high/11.wav,rest,d"]))
+    data = loaded(tmp_path / "list.csv", group_by="speaker")
+    assert "classes of one group or one content, which stay in training: low" in data.remarks
+    assert "classes with a single recording, which stays in training: rest" in data.remarks
 
 
 def test_too_little_background_noise_is_reported_and_not_used(tmp_path: Path) -> None:

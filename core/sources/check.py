@@ -21,6 +21,7 @@ from .manifest import (
     divide,
     judge_targets,
     order_labels,
+    rare_remarks,
     select_known_labels,
     table_hint,
 )
@@ -49,11 +50,11 @@ class Examined(NamedTuple):
 
 
 class CheckedData(NamedTuple):
-    """The examples that can be decoded, with their splits; those that cannot; the labels too rare to divide."""
+    """The examples that can be decoded, with their splits; those that cannot; remarks on rare labels."""
 
     samples: list[CheckedSample]
     bad: list[Bad]
-    rare: list[str]
+    rare: list[str]  # remarks on labels too rare to divide
 
 
 def examine_all(
@@ -81,11 +82,12 @@ def examine_all(
 def checked_samples(
     manifest: Manifest, indices: Sequence[int], digests: Sequence[bytes], infos: Sequence[Any]
 ) -> tuple[list[CheckedSample], list[str]]:
-    """The samples at `indices` with the splits that training would assign, and the labels too rare to divide."""
+    """The samples at `indices` with the splits that training would assign, and remarks on rare labels."""
     samples = [manifest.samples[index] for index in indices]
     splits, rare = divide(manifest, samples, digests)
     names = [manifest.display_name(index) for index in indices]
-    return list(map(CheckedSample, samples, names, splits, digests, infos)), rare
+    remarks = rare_remarks(samples, rare, manifest.kind)
+    return list(map(CheckedSample, samples, names, splits, digests, infos)), remarks
 
 
 def report(
@@ -124,7 +126,8 @@ def report(
         "duplicates": copies,
         "problems": [
             *refusals,
-            *data_warnings(labels, copies, checked.rare, kind),
+            *data_warnings(labels, copies, kind),
+            *checked.rare,
             *label_remarks(labels, kind),
             *manifest.task.remarks(texts, manifest.targets),
             *warnings,
@@ -163,7 +166,7 @@ def duplicates(samples: Sequence[CheckedSample]) -> list[dict[str, Any]]:
     ]
 
 
-def data_warnings(labels: Counter[str], copies: Sequence[dict[str, Any]], rare: Sequence[str], kind: Kind) -> list[str]:
+def data_warnings(labels: Counter[str], copies: Sequence[dict[str, Any]], kind: Kind) -> list[str]:
     """Warnings about data that do not stop training but spoil it."""
     warnings = []
     if contradicting := [group for group in copies if len(group["labels"]) > 1]:
@@ -175,8 +178,6 @@ def data_warnings(labels: Counter[str], copies: Sequence[dict[str, Any]], rare: 
         )
     if across := sum(group["across"] for group in copies):
         warnings.append(f"{kind.counted(across)} in more than one split, byte for byte, which inflates the metrics")
-    if rare:
-        warnings.append(f"classes with a single {kind.noun}, which stays in training: {', '.join(rare)}")
     if len(labels) > 1:
         (largest, most), (smallest, least) = labels.most_common()[0], labels.most_common()[-1]
         if most >= UNEVEN * least:

@@ -14,7 +14,7 @@ from ..native_output import native_stderr
 from ..split import SPLITS
 from .cache import Index
 from .content import Content, Kind
-from .manifest import NAMED, BadSample, Manifest, divide, order_labels
+from .manifest import NAMED, BadSample, Manifest, divide, order_labels, rare_remarks
 from .parallel import Watched, in_parallel
 
 REPORTED = 100  # examples between two reports of progress
@@ -119,6 +119,7 @@ def build_index(manifest: Manifest, decoded: DecodedSamples) -> tuple[Index, lis
     order = sorted(range(len(samples)), key=lambda row: (SPLITS.index(splits[row]), decoded.indices[row]))
     labels = order_labels({sample.label for sample in samples}, manifest.label_order)
     targets = {label: target for target, label in enumerate(labels)}
+    remarks = rare_remarks(samples, rare, manifest.kind) + split_remarks(splits, decoded.digests, manifest.kind)
     index = Index(
         names=[samples[row].name for row in order],
         sources=[manifest.source_indices[decoded.indices[row]] for row in order],
@@ -130,16 +131,14 @@ def build_index(manifest: Manifest, decoded: DecodedSamples) -> tuple[Index, lis
         given_splits=manifest.given_splits,
         target_spec=manifest.targets.to_dict(),
         bad=manifest.bad + decoded.bad,
-        remarks=manifest.remarks + split_remarks(splits, decoded.digests, rare, manifest.kind),
+        remarks=manifest.remarks + remarks,
     )
     return index, order
 
 
-def split_remarks(splits: Sequence[str], digests: Sequence[bytes], rare: Sequence[str], kind: Kind) -> list[str]:
+def split_remarks(splits: Sequence[str], digests: Sequence[bytes], kind: Kind) -> list[str]:
     """Remarks on the division into splits."""
     remarks = []
-    if rare:
-        remarks.append(f"classes with a single {kind.noun}, which stays in training: {', '.join(rare)}")
     splits_of = defaultdict(set)
     for split, digest in zip(splits, digests, strict=True):
         splits_of[digest].add(split)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Collection, Hashable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from itertools import islice
@@ -76,7 +76,7 @@ class FileSource:
             manifest = self.match_names(self.naming, group_by)
             if manifest.samples or not self.naming.lenient:
                 return manifest
-        manifest = class_folders(self.files, self.kind, self.names)
+        manifest = class_folders(self.files, self.kind, self.names, self.used_names())
         manifest.tables = [] if self.names is not None else list(self.tables_of(manifest))
         if manifest.tables and len({sample.label for sample in manifest.samples}) > 1:
             names, path = first_values(manifest.tables, 3), self.files.display_name(manifest.tables[0])
@@ -130,6 +130,10 @@ class FileSource:
                 f"no {self.kind.noun} in {self.location} matches --pattern {naming.pattern.text}: {names[0]}", DATA
             )
         return manifest
+
+    def used_names(self) -> Collection[str]:
+        """Files that are read as something else than examples."""
+        return ()
 
     def is_example(self, name: str) -> bool:
         """Returns True for a file of the kind."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from .content import Kind, counted
 from .encodings import decode_surrogates
@@ -22,16 +22,21 @@ from .source import (
 from .split_names import SPLIT_PURPOSES, split_folders, split_in_words, split_name
 
 
-def class_folders(files: Files, kind: Kind, names: Sequence[str] | None = None) -> SourceManifest:
-    """The files of a kind, labelled by the folders they lie in; `names` limits them to a selection."""
+def class_folders(
+    files: Files, kind: Kind, names: Sequence[str] | None = None, used: Collection[str] = ()
+) -> SourceManifest:
+    """The files of a kind, labelled by the folders they lie in; `names` limits them to a selection.
+
+    `used` are files that are read as something else than examples, and so are not left out.
+    """
     if names is None:
-        names = [name for name in visible(files.names) if kind.named(name)]
+        names = [name for name in visible(files.names) if kind.named(name) and name not in used]
     samples, _ = label_by_folder((name, split_path(name)) for name in names)
     selected, labelled = set(names), {sample.name for sample in samples}
     outside = [name for name in names if name not in labelled]
     by_programs, ignored = Counter[str](), Counter[str]()
     for name in files.names:
-        if name in selected:
+        if name in selected or name in used:
             continue
         if folder := left_by_program(name, kind):
             by_programs[folder] += 1

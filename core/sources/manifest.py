@@ -329,6 +329,17 @@ def divide(manifest: Manifest, samples: Sequence[SampleInfo], digests: Sequence[
     return splits, rare if manifest.task.has_label_texts else []
 
 
+def rare_remarks(samples: Sequence[SampleInfo], rare: Sequence[str], kind: Kind) -> list[str]:
+    """What is said of classes that are too rare to divide: of one example, or of one group or content."""
+    counts = Counter(sample.label for sample in samples if sample.split in (None, "train"))
+    single = [label for label in rare if counts[label] < 2]
+    alike = [label for label in rare if counts[label] > 1]
+    remarks = [f"classes with a single {kind.noun}, which stays in training: {', '.join(single)}"] if single else []
+    if alike:
+        remarks.append(f"classes of one group or one content, which stay in training: {', '.join(alike)}")
+    return remarks
+
+
 def assign_splits(
     samples: Sequence[SampleInfo], digests: Sequence[bytes], spec: DataSpec, classes: Sequence[str] | None = None
 ) -> tuple[list[str], list[str]]:
