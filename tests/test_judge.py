@@ -345,7 +345,7 @@ def test_semicolons_within_a_text_stay_in_it(tmp_path: Path) -> None:
 def test_fasttext_labels_stand_behind_a_tab_a_blank_or_the_text(tmp_path: Path, line: str) -> None:
     path = saved(tmp_path / "train.txt", "".join(line.format(*pair) + "\n" for pair in PAIRS))
     assert read_labels(path) == EACH
-    assert remarks(path) == ["label: the first word of each line, 2 values; text: the words behind it"]
+    assert remarks(path) == ["label: the words that begin with __label__, 2 values; text: the words beside them"]
 
 
 def test_fasttext_labels_in_lines_say_more_than_names_of_files(tmp_path: Path) -> None:
@@ -368,7 +368,9 @@ def test_several_fasttext_labels_are_taken_as_several_labels(tmp_path: Path) -> 
     ]
     data = load(saved(tmp_path / "train.txt", "\n".join(lines)))
     assert data.target_spec == TargetSpec("multilabel", separator="|")
-    remark = "the first word of each line: several labels in 30 of 60 rows, such as 'bad|long', taken as multilabel"
+    remark = (
+        "the words that begin with __label__: several labels in 30 of 60 rows, such as 'bad|long', taken as multilabel"
+    )
     assert any(text.startswith(remark) for text in data.remarks)
 
 

@@ -21,6 +21,7 @@ FASTTEXT_LABEL = re.compile(r"(?:^|(?<=\s))__label__\S+\s?")
 NEARLY = 0.95  # the share of lines that decides what a file holds
 FEWEST = 8  # lines from which labels are known by recurring
 LABELS = LabelColumn("the first word of each line")
+MARKED_LABELS = LabelColumn(f"the words that begin with {FASTTEXT}")
 
 
 def plain(text: str, label: str, split: str | None) -> Iterator[Record]:

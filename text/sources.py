@@ -99,8 +99,9 @@ class TextRows:
     def taken(self, manifest: SourceManifest) -> list[str]:
         """What was taken as the label of lines that are no table."""
         count = counted(len({sample.label for sample in manifest.samples}), "value")
-        if manifest.label_column is lines.LABELS:
-            return [f"label: {lines.LABELS.title}, {count}; text: the words behind it"]
+        for labels, others in ((lines.LABELS, "behind it"), (lines.MARKED_LABELS, "beside them")):
+            if manifest.label_column is labels:
+                return [f"label: {labels.title}, {count}; text: the words {others}"]
         return [f"label: the names of the files, {count}; text: each line"] if self.roles[0].label is not None else []
 
     def add(self, role: Role, record: Record | Bad, manifest: SourceManifest) -> None:
@@ -134,7 +135,7 @@ class TextRows:
         elif role.label is not None:
             yield from lines.plain(text, role.label, role.split)
         else:
-            manifest.label_column = lines.LABELS
+            manifest.label_column = lines.MARKED_LABELS if lines.is_fasttext(examined) else lines.LABELS
             yield from lines.labelled(role.name, text, examined, self.reading, role.split, manifest.remarks)
 
     def contents(self, samples: Sequence[SampleInfo]) -> Iterator[tuple[int, Content]]:

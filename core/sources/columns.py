@@ -400,7 +400,7 @@ def label_indicators(
 def no_labels(titles: Sequence[str], name: str, cells: CellKind) -> Problem:
     return Problem(
         f"{name}: none of the columns {', '.join(filter(None, titles))} holds values that recur, as labels do; name "
-        "the column of the labels with --label-column",
+        "the column of the labels, or of the numbers to predict, with --label-column",
         DATA,
     )
 

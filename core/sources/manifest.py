@@ -17,7 +17,7 @@ from ..targets import TargetSpec
 from ..tasks import Classify, Task, task_class
 from .archive import archives_hint
 from .content import Content, Kind, counted
-from .fields import pattern_for
+from .fields import first_values, pattern_for
 from .folder import walk
 from .judge import LabelColumn, judged, refuse_implausible
 from .source import DataSource, SampleInfo, SourceManifest, natural
@@ -334,9 +334,9 @@ def rare_remarks(samples: Sequence[SampleInfo], rare: Sequence[str], kind: Kind)
     counts = Counter(sample.label for sample in samples if sample.split in (None, "train"))
     single = [label for label in rare if counts[label] < 2]
     alike = [label for label in rare if counts[label] > 1]
-    remarks = [f"classes with a single {kind.noun}, which stays in training: {', '.join(single)}"] if single else []
+    remarks = [f"classes with a single {kind.noun}, which stays in training: {first_values(single)}"] if single else []
     if alike:
-        remarks.append(f"classes of one group or one content, which stay in training: {', '.join(alike)}")
+        remarks.append(f"classes of one group or one content, which stay in training: {first_values(alike)}")
     return remarks
 
 
