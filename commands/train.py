@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -314,7 +315,7 @@ def _cross_validate(
         else:
             run = _fit(cross_validation.plan_of_fold(plan, fold), folder, True, tensorboard, quiet)
         if run.training.stop_requested:
-            raise Problem(f"stopped in fold {fold}; resume with: neocog resume {root}", INTERRUPTED)
+            raise Problem(f"stopped in fold {fold}; resume with: neocog resume {quote(str(root))}", INTERRUPTED)
         finalize(run)
     models = [load(str(cross_validation.folder_of(root, fold)), plan.settings.device) for fold in folds]
     parts = cross_validation.out_of_fold(plan, models)
@@ -367,7 +368,8 @@ def _conclude(folder: RunFolder, quiet: bool, json: bool) -> None:
     training = folder.training
     if training.stop_requested:
         raise Problem(
-            f"stopped at step {training.trainer.number}; resume with: neocog resume {folder.folder}", INTERRUPTED
+            f"stopped at step {training.trainer.number}; resume with: neocog resume {quote(str(folder.folder))}",
+            INTERRUPTED,
         )
     if folder.leads:
         from ..core.finalize import finalize  # imports matplotlib

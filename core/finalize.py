@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from io import BytesIO
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from . import charts, checkpoint, feed, files, report, versions
@@ -106,7 +107,7 @@ def page_of(
         "metrics": summary,
         "mistakes": mistakes,
         "bad": [bad._asdict() for bad in training.data.bad],
-        "command": f"neocog train --settings {run.folder / 'settings.toml'}",
+        "command": f"neocog train --settings {quote(str(run.folder / 'settings.toml'))}",
         "next": run.next_commands(),
     }
 

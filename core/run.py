@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
+from shlex import quote
 from typing import Annotated, Any, TypedDict
 
 import torch
@@ -146,10 +147,8 @@ class RunFolder:
         return Saved(str(path))
 
     def next_commands(self) -> list[str]:
-        return [
-            f"neocog predict {self.folder} FILE...",
-            f"neocog evaluate {self.folder} {self.training.plan.source.data}",
-        ]
+        folder, data = quote(str(self.folder)), quote(self.training.plan.source.data)
+        return [f"neocog predict {folder} FILE...", f"neocog evaluate {folder} {data}"]
 
 
 def card_of(training: Training, metrics: dict[str, Any], fingerprint: str) -> Card:

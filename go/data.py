@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ..core.data import Data, DataSpec, Examples, Preprocessing
-from ..core.inputs import Input, TooLarge
+from ..core.inputs import BytesInput, Input, TooLarge
 from ..core.lazy import LazyInputs
 from ..core.options import cache_folder
 from ..core.problem import DATA, USAGE, Bad, Problem
@@ -31,7 +31,7 @@ from .game import Game
 from .games import Games
 from .planes import packed
 from .positions import Positions
-from .record_files import LARGEST_FILE, RECORDS
+from .record_files import LARGEST_FILE, RECORDS, archive_in, record_files
 
 LABELS = [vertex(place, SIZE) for place in range(SIZE * SIZE)]
 TEST_GAMES, VALID_GAMES = 1000, 250  # enough: 200,000 positions distinguish 40.0% from 40.3%
@@ -242,5 +242,20 @@ def read_game(value: Input) -> Game:
 
 
 def expand_paths(arguments: Sequence[str]) -> list[Input]:
-    """The records among files, folders and globs."""
-    return expand.expand_paths(arguments, RECORDS)
+    """The records among files, folders and globs, and those that are named in archives: `games.zip!kgs/1.sgf`.
+
+    Raises Problem for an archive as a whole, and for a record that an archive does not hold.
+    """
+    inputs: list[Input] = []
+    for argument in arguments:
+        if (archive := archive_in(argument)) is None:
+            inputs += expand.expand_paths([argument], RECORDS)
+        elif archive == argument:
+            first = next((name for name, _ in record_files([argument])), argument)
+            raise Problem(f"{argument} is an archive of records; name one of them, as in {first!r}", DATA)
+        else:
+            for name, content in record_files([argument]):
+                if isinstance(content, Unreadable):
+                    raise Problem(f"{name} {content}", DATA)
+                inputs.append(BytesInput(content, name))
+    return inputs

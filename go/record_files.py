@@ -35,8 +35,8 @@ def files_of(argument: str) -> Iterator[RecordFile]:
     if argument == "-":
         yield "stdin", read_standard_input(LARGEST_FILE)
         return
-    path, mark, _ = argument.partition("!")
-    if mark and path.lower().endswith(ENDINGS) and Path(path).is_file():
+    path = archive_in(argument)
+    if path is not None and path != argument:
         yield from ((name, content) for name, content in archive_files(path) if name == argument)
         return
     for path in expanded(argument):
@@ -44,6 +44,14 @@ def files_of(argument: str) -> Iterator[RecordFile]:
             yield from archive_files(path)
         else:
             yield from ((file, read_file(Path(file))) for file in files_at(path, RECORDS))
+
+
+def archive_in(argument: str) -> str | None:
+    """The archive that an argument names by itself or before the name of a record: games.zip, games.zip!1.sgf."""
+    for path in (argument, argument.partition("!")[0]):
+        if path.lower().endswith(ENDINGS) and Path(path).is_file():
+            return path
+    return None
 
 
 def archive_files(path: str) -> Iterator[RecordFile]:

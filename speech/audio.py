@@ -13,6 +13,7 @@ import numpy.typing as npt
 import soundfile
 import soxr
 
+from ..core.file_formats import binary_format
 from ..core.sources.content import Kind, Unreadable, beginning, counted, file_reason, is_text, size_of
 from .containers import completed, read_range, share_of_samples, streams
 
@@ -326,6 +327,8 @@ def unknown_format(error: Exception, source: BinaryIO | Path) -> str:
         return f"is AMR; {convert('amr')}"
     if content[:4] == b"\x1a\x45\xdf\xa3":
         return f"is WebM or Matroska; {convert('webm')}"
+    if (form := binary_format(content)) and "recording" not in form:
+        return f"is {form}, not a recording ({READABLE})"
     if is_text(content):
         return f"holds text, not a recording ({READABLE})"
     return f"is not a recording that can be read: {reason(error)} ({READABLE})"

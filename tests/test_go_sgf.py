@@ -11,6 +11,7 @@ from neocog.core.sources.content import Unreadable
 from neocog.go import record_files as record_files_module
 from neocog.go import sgf
 from neocog.go.collection import read_collection
+from neocog.go.data import expand_paths, read_game
 from neocog.go.komi import UnusableKomi, komi_in_points
 from neocog.go.record_files import record_files
 from neocog.go.sgf import BadRecord
@@ -331,6 +332,16 @@ def test_an_argument_without_records_is_an_error(tmp_path):
         read_collection([str(tmp_path)])
     with pytest.raises(Problem, match="does not exist"):
         read_collection([str(tmp_path / "gone.sgf")])
+
+
+def test_a_record_of_an_archive_is_an_input_and_an_archive_is_none(tmp_path):
+    path = made_zip(tmp_path / "a.zip", [("x/1.sgf", GOOD), ("x/2.sgf", GOOD)])
+    (value,) = expand_paths([f"{path}!x/2.sgf"])
+    assert value.name == f"{path}!x/2.sgf" and len(read_game(value)) == len(sgf.read(GOOD))
+    with pytest.raises(Problem, match=r"a\.zip is an archive of records; name one of them, as in '.*a\.zip!x/1\.sgf'"):
+        expand_paths([str(path)])
+    with pytest.raises(Problem, match=r"a\.zip!x/3\.sgf holds no game records"):
+        expand_paths([f"{path}!x/3.sgf"])
 
 
 def test_a_folder_of_archives_names_them(tmp_path):

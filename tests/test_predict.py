@@ -128,6 +128,25 @@ def test_other_lines_are_one_text(neocog, tmp_path, text):
     assert ("one.txt: taken as one text, though its lines may begin with labels" in err) == text.startswith("purr")
 
 
+def test_an_archive_or_a_document_is_named_as_what_it_is(neocog, tmp_path):
+    (tmp_path / "a.zip").write_bytes(b"PK\x03\x04" + bytes(100))
+    (tmp_path / "b.pdf").write_bytes(b"%PDF-1.4 and more")
+    for name, kind in (
+        ("a.zip", "a zip archive, or a document or spreadsheet of an office program"),
+        ("b.pdf", "a PDF"),
+    ):
+        for model, noun in (("vision", ", not a picture"), ("text", "; expected a text")):
+            code, _, err = neocog("predict", model, tmp_path / name)
+            assert code == DATA and f"{name} is {kind}" in err and noun in err
+
+
+def test_the_next_commands_are_quoted_for_the_shell(neocog, runs, tmp_path):
+    data, out = tmp_path / "my pets.csv", tmp_path / "my run"
+    data.write_text((runs / "pets.csv").read_text())
+    _, shown, _ = neocog("train", "text", data, "--network", TEXTS, "--epochs", "1", "--out", out, "--quiet")
+    assert f"  neocog predict '{out}' FILE...\n  neocog evaluate '{out}' '{data}'\n" in shown
+
+
 def test_a_table_of_pictures_is_predicted_row_by_row(neocog, runs, tmp_path):
     rows = [("file", "id"), ("light/3.png", "a"), ("dark/4.png", "b"), ("dark/missing.png", "c")]
     path = runs / "photos" / "list.csv"

@@ -249,6 +249,7 @@ def test_m4a_says_how_to_convert_it() -> None:
         (b"#!AMR\n" + bytes(50), "is AMR; convert it"),
         (b"\x30\x26\xb2\x75" + bytes(50), "is WMA; convert it"),
         (b"\x1a\x45\xdf\xa3" + bytes(50), "is WebM or Matroska; convert it"),
+        (b"\x1f\x8b\x08" + bytes(100), "is compressed with gzip, not a recording (readable are WAV, FLAC"),
         (b"RIFF is what I wrote\nbut not that\n", "holds text, not a recording (readable are WAV, FLAC"),
         (bytes(range(256)), "is not a recording that can be read: "),
     ],

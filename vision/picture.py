@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageFile, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin
 
+from ..core.file_formats import binary_format
 from ..core.sources.content import Kind, Unreadable, is_text
 from . import heif
 
@@ -300,7 +301,11 @@ def reason(content: bytes, error: Exception) -> str:
     if isinstance(error, UnidentifiedImageError):
         if content[:4] in TIFF:
             return "is a TIFF of a kind that Pillow cannot read; convert it to PNG, as in: magick x.tif x.png"
-        kind = "holds text, not a picture" if is_text(content) else "is not a picture that can be read"
+        form = binary_format(content)
+        if form and "picture" not in form:
+            kind = f"is {form}, not a picture"
+        else:
+            kind = "holds text, not a picture" if is_text(content) else "is not a picture that can be read"
         return f"{kind} (supported are PNG, JPEG, WebP, BMP, GIF, TIFF)"
     if "truncated" in str(error) or isinstance(error, EOFError):
         return f"breaks off: the file is truncated ({error})"
