@@ -374,7 +374,7 @@ def test_check_names_a_komi_that_cannot_be_used(tmp_path):
 def test_the_domain_uses_check(collection):
     checked = neocog.domain("go").check(DataSpec(str(collection)))
     assert checked == report([str(collection)])
-    with pytest.raises(Problem, match="the positions of a game are always in one split; leave --group-by out") as error:
+    with pytest.raises(Problem, match="of a game are always in one split; leave --group-by and --fold-by out") as error:
         neocog.domain("go").check(DataSpec(str(collection), group_by="x"))
     assert error.value.code == USAGE
 
