@@ -46,7 +46,7 @@ def test_the_engine_answers_generated_lines():
 @linux
 @pytest.mark.slow
 def test_killed_trainings_resume_to_the_same_weights():
-    assert "12 of 12 trainings have the weights" in run("tests.fuzz.kill", "--trainings", 12)
+    assert "12 of 12 trainings have the weights" in run("tests.fuzz.kill", "--trainings", "0:12")
 
 
 @pytest.mark.parametrize(

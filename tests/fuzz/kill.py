@@ -1,4 +1,4 @@
-"""python -m tests.fuzz.kill [--trainings 200]: kills trainings at random moments and resumes them.
+"""python -m tests.fuzz.kill [--trainings 0:200]: kills trainings at random moments and resumes them.
 
 Each training is killed with SIGKILL one to three times, half of the times while it writes a file, and then resumed to
 its end. Its weights must be those of a training that was never stopped, bit for bit.
@@ -199,9 +199,10 @@ def uninterrupted(world: World, domain: str, folder: Path) -> Usual:
 def main() -> int:
     """Kills and resumes trainings; returns 1 if one has other weights."""
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz.kill", description=__doc__)
-    parser.add_argument("--trainings", type=int, default=200)
+    parser.add_argument("--trainings", default="0:200", help="a range of trainings")
     parser.add_argument("--world", type=Path, help="keep the inputs here, to use them again")
     arguments = parser.parse_args()
+    first, last = (int(word) for word in arguments.trainings.split(":"))
     work = Path(tempfile.mkdtemp(prefix="neocog-kill-"))
     warm()
     inputs = arguments.world or work / "world"
@@ -209,7 +210,7 @@ def main() -> int:
     usual = {domain: uninterrupted(world, domain, work / "uninterrupted" / domain) for domain in DOMAINS}
     ways: Counter[str] = Counter()
     failed = 0
-    for number in range(arguments.trainings):
+    for number in range(first, last):
         killed = kill_and_resume(world, number, work / "killed", usual)
         ways.update(killed.kills or ["not killed"])
         if killed.problem:
@@ -217,7 +218,7 @@ def main() -> int:
             print(f"{number} {killed.domain} killed {', '.join(killed.kills)}: {killed.problem}", flush=True)
     times = os.times()
     spent = times.user + times.system + times.children_user + times.children_system
-    print(f"{arguments.trainings - failed} of {arguments.trainings} trainings have the weights of an uninterrupted one")
+    print(f"{last - first - failed} of {last - first} trainings have the weights of an uninterrupted one")
     print(f"{spent:.0f} CPU s; kills: {', '.join(f'{count} {how}' for how, count in ways.most_common())}")
     shutil.rmtree(work)
     return 1 if failed else 0
