@@ -1,0 +1,112 @@
+"""One model of several heads beside a model for each: python benchmarks/heads.py DOMAIN DATA --columns COLUMN … [options]
+
+Prints a line of JSON for each seed and model: the first metric of each head with its 95% interval, on the test split.
+With --within FINE COARSE also the share of the test examples whose predicted COARSE is that of their predicted FINE.
+
+    python benchmarks/heads.py vision grocery/train.csv --test grocery/test.csv --columns fine coarse --within fine coarse
+    python benchmarks/heads.py vision fashion/train.csv --test fashion/test.csv --columns articleType baseColour \\
+        --unknown skip --image-path 'images/{id}.jpg'
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import neocog
+import numpy as np
+from neocog.core import device as devices
+from neocog.core import feed
+from neocog.core import run as runs
+from neocog.core.data import DataSpec
+from neocog.core.finalize import finalize
+from neocog.core.plan import Plan
+from neocog.core.targets import TargetSpec
+from neocog.core.tasks import Heads
+from tasks import timed
+
+NAMES = (
+    "accuracy",
+    "balanced_accuracy",
+    "balanced_accuracy_interval",
+    "macro_f1",
+    "mae",
+    "r2",
+    "r2_interval",
+    "pearson",
+)
+
+
+def shown(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """The first metric and further ones, of classes or of one number."""
+    values = metrics["values"][0] if "values" in metrics else {}
+    entries = {**values, **metrics}
+    return {name: entries[name] for name in ("metric", "value", "interval", *NAMES) if name in entries}
+
+
+def measure(options: argparse.Namespace, columns: tuple[str, ...], seed: int, settings: dict[str, Any]) -> None:
+    source = DataSpec(
+        options.data,
+        test=options.test,
+        unknown=options.unknown,
+        targets=TargetSpec(columns=columns, file_path=options.image_path),
+    )
+    weights = neocog.find(options.weights) if options.weights else None
+    with tempfile.TemporaryDirectory() as folder:
+        run = runs.RunFolder(Path(folder) / "run")
+
+        def train() -> dict[str, Any]:
+            changes = {"seed": seed, "device": "cpu", **settings}
+            plan = Plan.of(neocog.domain(options.domain), source, options.recipe, None, changes, weights)
+            runs.train(plan, run, [], devices.World(), devices.choose("cpu"))
+            return finalize(run)
+
+        metrics, seconds = timed(train)
+        model = neocog.load(str(run.folder), "cpu")
+        heads = {name: shown(row) for name, row in metrics["heads"].items()} if "heads" in metrics else None
+        row = {"seed": seed, "columns": columns, "cpu_seconds": seconds, "epochs": metrics["epochs"]}
+        row |= {"heads": heads} if heads else shown(metrics)
+        if options.within and isinstance(model.task, Heads):
+            row["consistent"] = consistent(model, run, *options.within)
+        print(json.dumps(row), flush=True)
+
+
+def consistent(model: Any, run: Any, fine: str, coarse: str) -> float:
+    """The share of the test examples whose predicted coarse label is that of the predicted fine one in training."""
+    splits, task = run.training.data.splits, model.task
+    fine_head, coarse_head = task.head(fine), task.head(coarse)
+    targets = splits["train"].targets
+    coarse_of = dict(zip(targets[:, fine_head.targets.start].tolist(), targets[:, coarse_head.targets.start].tolist()))
+    predictions = feed.predict_proba(model, splits["test"])
+    pairs = zip(predictions[:, fine_head.outputs].argmax(1), predictions[:, coarse_head.outputs].argmax(1))
+    return float(np.mean([coarse_of.get(int(a)) == b for a, b in pairs]))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("domain")
+    parser.add_argument("data")
+    parser.add_argument("--test")
+    parser.add_argument("--columns", nargs="+", required=True)
+    parser.add_argument("--image-path")
+    parser.add_argument("--unknown", default="stop")
+    parser.add_argument("--recipe")
+    parser.add_argument("--weights")
+    parser.add_argument("--within", nargs=2)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--no-singles", action="store_true")
+    parser.add_argument("--set", dest="settings", nargs="*", default=[], help="NAME=VALUE of training, in JSON")
+    options = parser.parse_args()
+    settings = {name: json.loads(value) for name, value in (text.split("=", 1) for text in options.settings)}
+    for seed in options.seeds:
+        measure(options, tuple(options.columns), seed, settings)
+        for column in () if options.no_singles else options.columns:
+            measure(options, (column,), seed, settings)
+
+
+if __name__ == "__main__":
+    main()
