@@ -1,9 +1,10 @@
-"""One model of several heads beside a model for each: python benchmarks/heads.py DOMAIN DATA --columns COLUMN … [options]
+"""One model of several heads beside a model for each: python benchmarks/heads.py DOMAIN DATA --columns COLUMN …
 
 Prints a line of JSON for each seed and model: the first metric of each head with its 95% interval, on the test split.
 With --within FINE COARSE also the share of the test examples whose predicted COARSE is that of their predicted FINE.
 
-    python benchmarks/heads.py vision grocery/train.csv --test grocery/test.csv --columns fine coarse --within fine coarse
+    python benchmarks/heads.py vision grocery/train.csv --test grocery/test.csv --columns fine coarse \\
+        --within fine coarse --weights efficientnet-lite0
     python benchmarks/heads.py vision fashion/train.csv --test fashion/test.csv --columns articleType baseColour \\
         --unknown skip --image-path 'images/{id}.jpg'
 """
@@ -80,9 +81,10 @@ def consistent(model: Any, run: Any, fine: str, coarse: str) -> float:
     splits, task = run.training.data.splits, model.task
     fine_head, coarse_head = task.head(fine), task.head(coarse)
     targets = splits["train"].targets
-    coarse_of = dict(zip(targets[:, fine_head.targets.start].tolist(), targets[:, coarse_head.targets.start].tolist()))
+    columns = (targets[:, head.targets.start].tolist() for head in (fine_head, coarse_head))
+    coarse_of = dict(zip(*columns, strict=True))
     predictions = feed.predict_proba(model, splits["test"])
-    pairs = zip(predictions[:, fine_head.outputs].argmax(1), predictions[:, coarse_head.outputs].argmax(1))
+    pairs = zip(*(predictions[:, head.outputs].argmax(1) for head in (fine_head, coarse_head)), strict=True)
     return float(np.mean([coarse_of.get(int(a)) == b for a, b in pairs]))
 
 

@@ -144,5 +144,6 @@ def check(
     source = parsing.source(data, options, test=test, group_by=group_by, split=split, **shares)
     with progress("checking", "files", quiet) as bar:
         findings = domain_of(domain).check(replace(source, progress=bar))
-    findings["problems"] += small_validation(findings.get("splits", {}).get("valid", 0))
+    is_classification = findings.get("task", "classify") == "classify"
+    findings["problems"] += small_validation(findings.get("splits", {}).get("valid", 0), is_classification)
     output.document(findings) if json else output.check(findings)

@@ -185,7 +185,7 @@ def build(plan: Plan, data: Data, world: devices.World, device: torch.device, st
             "--patience compares epochs by the validation split, and there is none; raise --valid-share", USAGE
         )
     devices.use_threads(plan.settings.threads)
-    remarks = [*data.remarks, *small_validation(len(data.valid))]
+    remarks = [*data.remarks, *small_validation(len(data.valid), task.name == Classify.name)]
     origins: list[keep.Origin] = []
     if state is None:
         loaded = initialise(plan, data, task, network, module, frontend)

@@ -16,16 +16,15 @@ from .train import Epoch, Predictions, Tensors
 SMALL = 100  # validation examples: the standard error of an accuracy of 90% is then 3 percentage points
 
 
-def small_validation(count: int) -> list[str]:
+def small_validation(count: int, is_classification: bool) -> list[str]:
     """A remark on a validation split that is too small to choose an epoch by; none for 0, where the last is kept."""
     if not 0 < count < SMALL:
         return []
-    error = 100 * sqrt(0.9 * 0.1 / count)
-    return [
-        f"{count} validation example{'s are' if count > 1 else ' is'} too few to choose an epoch by: an accuracy of "
-        f"90% has a standard error of {error:.0f} percentage points; raise --valid-share, or keep the last epoch with "
-        "--valid-share 0"
-    ]
+    text = f"{count} validation example{'s are' if count > 1 else ' is'} too few to choose an epoch by"
+    if is_classification:
+        error = 100 * sqrt(0.9 * 0.1 / count)
+        text += f": an accuracy of 90% has a standard error of {error:.0f} percentage points"
+    return [f"{text}; raise --valid-share, or keep the last epoch with --valid-share 0"]
 
 
 @dataclass
@@ -58,7 +57,8 @@ class Selection:
         criterion = task.criterion
         losses = torch.from_numpy(task.example_losses(predictions, targets.numpy(), settings.smoothing)).double()
         value = float(losses.mean()) if criterion.name == "loss" else epoch.valid[criterion.name]
-        smoothed = ", with label smoothing" if settings.smoothing and criterion.name == "loss" else ""
+        is_smoothed = settings.smoothing and task.smooths_labels and criterion.name == "loss"
+        smoothed = ", with label smoothing" if is_smoothed else ""
         smoothed += ", each label weighing the same" if settings.balance != "none" and criterion.name == "loss" else ""
         name = f"{'highest' if criterion.higher_is_better else 'lowest'} validation {criterion.title}"
         better = self.value is None or (value >= self.value if criterion.higher_is_better else value <= self.value)

@@ -79,7 +79,11 @@ def test_a_small_validation_split_is_a_remark():
         "15 validation examples are too few to choose an epoch by: an accuracy of 90% has a standard error of 8 "
         "percentage points; raise --valid-share, or keep the last epoch with --valid-share 0"
     ]
-    assert small_validation(0) == [] == small_validation(100) and "1 validation example is" in small_validation(1)[0]
+    assert small_validation(0, True) == [] == small_validation(100, True)
+    assert small_validation(1, False) == [
+        "1 validation example is too few to choose an epoch by; raise --valid-share, or keep the last epoch with "
+        "--valid-share 0"
+    ]
 
 
 def test_a_network_that_does_not_fit_is_a_problem_before_the_first_event():

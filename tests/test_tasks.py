@@ -21,7 +21,7 @@ from neocog.core.problem import USAGE, Problem
 from neocog.core.run import RunFolder, resume
 from neocog.core.selection import Selection
 from neocog.core.settings import Settings
-from neocog.core.tasks import TASKS, Classify, Task, task_class, task_of
+from neocog.core.tasks import TASKS, Classify, Regress, Task, task_class, task_of
 from neocog.core.tasks.task import Chart, Criterion
 from neocog.core.train import Epoch
 from test_contract import MADE, SMALL, input_of
@@ -322,6 +322,18 @@ def test_the_lowest_validation_log_loss_is_kept():
     selection = select([noise(0.6), noise(0.9), noise(0.7)])
     assert selection.epoch == 2 and selection.weights["w"] == 2
     assert selection.reason == f"lowest validation log loss ({-np.log(0.9):.4g})"
+
+
+def test_only_a_loss_with_label_smoothing_says_so():
+    """A regression's loss applies none, whatever the settings of its recipe."""
+    settings, targets = Settings(smoothing=0.2), torch.zeros(3, 1)
+    epoch = Epoch(1, {}, {"loss": 0.0}, 0.1, 1.0)
+    selection = Selection()
+    selection.update(Regress(["a"], [0.0], [1.0]), epoch, np.zeros((3, 1)), targets, {}, settings)
+    assert selection.reason == "lowest validation Huber loss (0)"
+    selection = Selection()
+    selection.update(Classify(["a", "b"]), epoch, np.full((3, 2), 0.5), targets[:, 0].long(), {}, settings)
+    assert selection.reason == "lowest validation log loss (0.6931, with label smoothing)"
 
 
 def test_the_last_epoch_wins_a_tie_within_noise():

@@ -75,6 +75,7 @@ class Classify(Task):
     outputs_are_probabilities: ClassVar[bool] = True
     windows_have_label: ClassVar[bool] = True
     template: ClassVar[str] = "classify.html"
+    smooths_labels: ClassVar[bool] = True
 
     @classmethod
     def from_data(cls, data: Data) -> Self:

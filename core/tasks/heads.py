@@ -60,6 +60,7 @@ class Heads(Task):
     loss_settings: ClassVar[frozenset[str]] = frozenset({"balance", "regression_loss", "loss_weights"})
     charts: ClassVar[tuple[Chart, ...]] = (Chart("loss", "Loss relative to a constant answer"),)
     template: ClassVar[str] = "heads.html"
+    smooths_labels: ClassVar[bool] = True
     has_label_texts: ClassVar[bool] = False
 
     # --- texts of targets

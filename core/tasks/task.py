@@ -64,6 +64,7 @@ class Task(ABC):
     outputs_are_probabilities: ClassVar[bool] = False  # whether `output_value` is one
     windows_have_label: ClassVar[bool] = False  # whether `window_rows` have "label" and "probability"
     template: ClassVar[str] = ""  # the file with the task's blocks of the report, beside the task
+    smooths_labels: ClassVar[bool] = False  # whether its loss applies label smoothing
     has_label_texts: ClassVar[bool] = True  # whether the text of a target is the name of a label
 
     # --- texts of targets, before an example is decoded
