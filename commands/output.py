@@ -109,9 +109,11 @@ def conclusion(run: RunFolder, summary: dict[str, Any]) -> None:
     """The result, where its files are, and what to run next."""
     from ..core.finalize import kept_epoch
 
-    headline = run.training.task.headline(summary)
+    headline, *heads = run.training.task.headlines(summary)
     where = f"{summary['examples']:,} {summary['scored_on']} examples"
     line(f"{headline} on {where}, after {duration(summary['seconds'])}")
+    for text in heads:
+        line(f"  {text}")
     line(kept_epoch(summary))
     line(f"\n{run.folder}/")
     line("  report.html        curves, errors, and what the predictions depend on")
@@ -248,7 +250,13 @@ def check(findings: dict[str, Any], most: int = 10) -> None:
     """A line for each finding, long lists cut to their first rows with the count of the others."""
     for key, value in findings.items():
         name = HEADINGS.get(key, key)
-        if isinstance(value, dict):
+        if key == "labels" and not value and "values" in findings:
+            continue  # numbers have none
+        if isinstance(value, dict) and value and all(isinstance(item, dict) for item in value.values()):
+            line(f"{name}:")
+            for label, item in value.items():
+                line(f"  {one_line(label)}: {_brief(item)}")
+        elif isinstance(value, dict):
             entries = [f"{one_line(label)} {_brief(item)}" for label, item in value.items()]
             if len(entries) > MOST_LABELS:
                 entries[most:] = [f"… and {len(entries) - most:,} more; use --json to list them"]
@@ -277,9 +285,17 @@ def _brief(value: Any) -> str:
         across = ["in several splits"] if value.get("across") else []
         return "; ".join([first_of(value["files"]), *across, *filter(None, [_brief(others)])])
     if isinstance(value, dict):
-        texts = {key: first_of(item) if isinstance(item, list) else str(item) for key, item in value.items()}
-        return "; ".join(f"{key} {text}" for key, text in texts.items())
+        return "; ".join(f"{key} {_inner(item)}" for key, item in value.items())
     return str(value)
+
+
+def _inner(value: Any) -> str:
+    """A value in a line of others."""
+    if isinstance(value, dict) and len(value) == 1:
+        return _inner(*value.values())  # the numbers of a head have its name
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_inner(item)}" for key, item in value.items())
+    return first_of(value) if isinstance(value, list) else str(value)
 
 
 def first_of(texts: Sequence[str], most: int = 4) -> str:

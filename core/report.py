@@ -60,6 +60,7 @@ def page(run: dict[str, Any], task: Task) -> dict[str, Any]:
         "split": SPLITS.get(run["scored_on"], run["scored_on"]),
         "kept": run["kept"],
         "charts": curves,
+        "target_name": task.target_name,
         "mistakes": [{**mistake, **picture(mistake["picture"])} for mistake in run["mistakes"]],
         "looks": looks(run.get("looks")),
         "network": network,

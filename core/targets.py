@@ -75,6 +75,13 @@ class TargetSpec:
         """The cells in the text of a target, one for each column."""
         return [str(cell) for cell in json.loads(text)] if len(self.columns) > 1 else [text]
 
+    def readable(self, text: str) -> str:
+        """The text of a target for people: `type Shirts price 12`, without missing cells."""
+        if len(self.columns) < 2:
+            return text
+        pairs = zip(self.column_names, self.cells(text), strict=True)
+        return " ".join(f"{name} {cell}" for name, cell in pairs if cell)
+
     def to_dict(self) -> dict[str, Any]:
         """The fields that are set, for TOML and JSON."""
         values = {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}

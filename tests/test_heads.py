@@ -17,10 +17,12 @@ from neocog.core.network import Network, parse
 from neocog.core.problem import Problem
 from neocog.core.run import RunFolder, resume
 from neocog.core.settings import Settings
+from neocog.core.sources.check import data_warnings
 from neocog.core.targets import TargetSpec, joined
-from neocog.core.tasks import Classify, Heads, Regress, task_of
+from neocog.core.tasks import Classify, Heads, Multilabel, Regress, task_of
 from neocog.core.tasks.heads import constant_loss, identifiers
 from neocog.text import DOMAIN as TEXT
+from neocog.text.sources import TEXTS
 from PIL import Image
 from torch.nn import functional as F
 
@@ -147,6 +149,33 @@ def test_columns_of_a_table_are_heads(tmp_path):
     findings = TEXT.check(spec)
     assert findings["task"] == "heads" and findings["heads"]["size"]["missing"] == 15
     assert findings["labels"] == {"kind: a": 30, "kind: b": 30}
+    assert "t.tsv: text: column text; labels: column kind and column size" in data.remarks
+
+
+def test_only_classes_are_called_uneven_each_head_by_itself():
+    """`--balance`, which the warning recommends, is for labels that exclude one another."""
+    spec = TargetSpec("heads", ("kind:classify", "size:regress"))
+    texts = {joined((kind, str(size))): 1 for size, kind in enumerate("a" * 40 + "b")}
+    counts = Heads.class_counts(texts, spec)
+    assert counts == {"kind": {"a": 40, "b": 1}}
+    assert data_warnings(counts, [], TEXTS) == [
+        "the classes of kind are uneven: a has 40 texts, b 1, 40 times fewer; train with --balance logit (or loss, or "
+        "sample) if the rare ones matter as much"
+    ]
+    assert Multilabel.class_counts({"a|b": 40, "b": 1}, TargetSpec("multilabel")) == {}
+    assert Classify.class_counts({"a": 40, "b": 1}, TargetSpec()) == {"": {"a": 40, "b": 1}}
+
+
+def test_equal_inputs_with_different_numbers_are_pointed_out(tmp_path):
+    rows = [f"text number {k}\t{12.5 + k}\t{3.5 * k}" for k in range(40)]
+    (tmp_path / "t.tsv").write_text("\n".join(["text\twidth\theight", *rows, "text number 3\t1.5\t"]) + "\n")
+    targets = TargetSpec("regress", ("width", "height"))
+    findings = TEXT.check(DataSpec(str(tmp_path / "t.tsv"), targets=targets, options={"cache": tmp_path / "cache"}))
+    (copies,) = findings["duplicates"]
+    assert copies["labels"] == ["width 1.5", "width 15.5 height 10.5"]
+    (problem,) = (text for text in findings["problems"] if "identical" in text)
+    assert problem.startswith("1 text with more than one target, identical byte for byte: ")
+    assert problem.endswith(" as width 1.5 and width 15.5 height 10.5")
 
 
 # --- a network's own heads, weights of the losses, and the losses

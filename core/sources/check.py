@@ -10,6 +10,7 @@ from ..data import Progress
 from ..native_output import native_stderr
 from ..problem import Bad, Problem
 from ..split import SPLITS
+from ..targets import TargetSpec
 from .content import Content, Kind
 from .dataset import label_counts, require_few_bad, require_trainable
 from .decoded_rows import add_decoder_remarks, report_progress
@@ -106,7 +107,7 @@ def report(
     texts = Counter(checked_sample.sample.label for checked_sample in samples)
     labels = label_counts(texts, manifest.targets)
     splits = Counter(checked_sample.split for checked_sample in samples)
-    copies = duplicates(samples)
+    copies = duplicates(samples, manifest.targets)
     trained = [entry.sample.label for entry in samples if entry.split == "train"]
     refusals = [*refusals, *refusal(lambda: require_few_bad(checked.bad, len(samples), spec.max_bad))]
     names = [checked_sample.sample.name for checked_sample in samples]
@@ -126,7 +127,7 @@ def report(
         "duplicates": copies,
         "problems": [
             *refusals,
-            *data_warnings(labels, copies, kind),
+            *data_warnings(manifest.task.class_counts(texts, manifest.targets), copies, kind),
             *checked.rare,
             *label_remarks(labels, kind),
             *manifest.task.remarks(texts, manifest.targets),
@@ -150,8 +151,8 @@ def refusal(check: Callable[[], Any]) -> list[str]:
     return []
 
 
-def duplicates(samples: Sequence[CheckedSample]) -> list[dict[str, Any]]:
-    """Groups of examples that are equal byte for byte, within a split or across splits, with one label or several."""
+def duplicates(samples: Sequence[CheckedSample], targets: TargetSpec) -> list[dict[str, Any]]:
+    """Groups of examples that are equal byte for byte, within a split or across splits, with one target or several."""
     by_digest: dict[bytes, list[CheckedSample]] = defaultdict(list)
     for sample in samples:
         by_digest[sample.digest].append(sample)
@@ -159,30 +160,37 @@ def duplicates(samples: Sequence[CheckedSample]) -> list[dict[str, Any]]:
         {
             "files": [copy.file for copy in copies],
             "across": len({copy.split for copy in copies}) > 1,
-            "labels": sorted({copy.sample.label for copy in copies}),
+            "labels": sorted({targets.readable(copy.sample.label) for copy in copies}),
         }
         for copies in by_digest.values()
         if len(copies) > 1
     ]
 
 
-def data_warnings(labels: Counter[str], copies: Sequence[dict[str, Any]], kind: Kind) -> list[str]:
-    """Warnings about data that do not stop training but spoil it."""
+def data_warnings(classes: Mapping[str, Counter[str]], copies: Sequence[dict[str, Any]], kind: Kind) -> list[str]:
+    """Warnings about data that do not stop training but spoil it; `classes` are the counts of Task.class_counts."""
     warnings = []
     if contradicting := [group for group in copies if len(group["labels"]) > 1]:
         first = contradicting[0]
         names, more = first["labels"][:NAMED], len(first["labels"]) - NAMED
         where = f"{', '.join(first['files'][:NAMED])} as {' and '.join(names)}" + f" and {more} more" * (more > 0)
-        warnings.append(
-            f"{kind.counted(len(contradicting))} with more than one label, identical byte for byte: {where}"
-        )
+        target = "label" if "" in classes else "target"
+        count = kind.counted(len(contradicting))
+        warnings.append(f"{count} with more than one {target}, identical byte for byte: {where}")
     if across := sum(group["across"] for group in copies):
         warnings.append(f"{kind.counted(across)} in more than one split, byte for byte, which inflates the metrics")
-    if len(labels) > 1:
-        (largest, most), (smallest, least) = labels.most_common()[0], labels.most_common()[-1]
-        if most >= UNEVEN * least:
-            warnings.append(
-                f"the classes are uneven: {largest} has {kind.counted(most)}, {smallest} {least:,}, {most / least:.0f} "
-                "times fewer; train with --balance logit (or loss, or sample) if the rare ones matter as much"
-            )
-    return warnings
+    return warnings + [text for head, labels in classes.items() for text in uneven_classes(head, labels, kind)]
+
+
+def uneven_classes(head: str, labels: Counter[str], kind: Kind) -> list[str]:
+    """A warning on classes of which one has many times the examples of another; `head` is "" for the only task."""
+    if len(labels) < 2:
+        return []
+    (largest, most), (smallest, least) = labels.most_common()[0], labels.most_common()[-1]
+    if most < UNEVEN * least:
+        return []
+    return [
+        f"the classes{f' of {head}' if head else ''} are uneven: {largest} has {kind.counted(most)}, {smallest} "
+        f"{least:,}, {most / least:.0f} times fewer; train with --balance logit (or loss, or sample) if the rare ones "
+        "matter as much"
+    ]

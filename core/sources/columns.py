@@ -236,7 +236,8 @@ def announce(tables: Sequence[Table]) -> list[str]:
     for (text, hint), group in alike.items():
         labels = set().union(*(table.use.labels for table in group if table.use))
         names = ", ".join(table.name for table in group[:3]) + (f" and {len(group) - 3} more" if len(group) > 3 else "")
-        remarks.append(f"{names}: {text}, {counted(len(labels), 'value')}{hint}")
+        values = f", {counted(len(labels), 'value')}" if labels else ""  # several columns have none together
+        remarks.append(f"{names}: {text}{values}{hint}")
     return remarks
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -23,6 +24,7 @@ from ..problem import DATA, USAGE, Problem
 from ..schema import Between
 from ..score_curves import ScoreCurve, score_curves
 from ..settings import Settings
+from ..targets import TargetSpec
 from .task import Chart, Criterion, Floats, Targets, Task
 
 TOP_5_FROM = 6  # labels from which top-5 accuracy says something
@@ -76,6 +78,10 @@ class Classify(Task):
     windows_have_label: ClassVar[bool] = True
     template: ClassVar[str] = "classify.html"
     smooths_labels: ClassVar[bool] = True
+
+    @classmethod
+    def class_counts(cls, texts: Mapping[str, int], spec: TargetSpec) -> dict[str, Counter[str]]:
+        return {"": Counter(texts)}
 
     @classmethod
     def from_data(cls, data: Data) -> Self:

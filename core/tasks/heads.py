@@ -41,6 +41,10 @@ class Head(NamedTuple):
     outputs: slice
     targets: slice
 
+    def naming(self, text: str) -> str:
+        """A text with the name of the head before it, unless it is of the only number, which has the same name."""
+        return text if self.task.labels == [self.name] else f"{self.name}: {text}"
+
 
 @dataclass(frozen=True)
 class Heads(Task):
@@ -60,6 +64,7 @@ class Heads(Task):
     loss_settings: ClassVar[frozenset[str]] = frozenset({"balance", "regression_loss", "loss_weights"})
     charts: ClassVar[tuple[Chart, ...]] = (Chart("loss", "Loss relative to a constant answer"),)
     template: ClassVar[str] = "heads.html"
+    target_name: ClassVar[str] = "true"
     smooths_labels: ClassVar[bool] = True
     has_label_texts: ClassVar[bool] = False
 
@@ -102,15 +107,30 @@ class Heads(Task):
         return task.strata([spec.cells(text)[0] for text in texts], part)
 
     @classmethod
+    def cell_counts(cls, texts: Mapping[str, int], spec: TargetSpec) -> list[Counter[str]]:
+        """The cells of each column with the number of their examples."""
+        columns: list[Counter[str]] = [Counter() for _ in spec.columns]
+        for text, count in texts.items():
+            for cells, cell in zip(columns, spec.cells(text), strict=True):
+                cells[cell] += count
+        return columns
+
+    @classmethod
     def findings(cls, texts: Mapping[str, int], spec: TargetSpec) -> dict[str, Any]:
         heads = {}
-        for index, (task, part) in enumerate(parts_of(spec)):
-            cells: Counter[str] = Counter()
-            for text, count in texts.items():
-                cells[spec.cells(text)[index]] += count
+        for cells, (task, part) in zip(cls.cell_counts(texts, spec), parts_of(spec), strict=True):
             missing = cells.pop("", 0)
             heads[part.column_names[0]] = {"task": task.name, "missing": missing, **task.findings(cells, part)}
         return {"heads": heads}
+
+    @classmethod
+    def class_counts(cls, texts: Mapping[str, int], spec: TargetSpec) -> dict[str, Counter[str]]:
+        counts = {}
+        for cells, (task, part) in zip(cls.cell_counts(texts, spec), parts_of(spec), strict=True):
+            del cells[""]
+            if classes := task.class_counts(cells, part):
+                counts[part.column_names[0]] = classes[""]
+        return counts
 
     # --- targets and state
 
@@ -335,17 +355,13 @@ class Heads(Task):
         return "heads " + "; ".join(f"{head.name} ({head.task.outputs_text})" for head in self.parts)
 
     def headline(self, metrics: Mapping[str, Any]) -> str:
+        return "; ".join(self.headlines(metrics))
+
+    def headlines(self, metrics: Mapping[str, Any]) -> list[str]:
         low, high = metrics["interval"] or (None, None)
-        text = (
-            f"mean improvement over a constant answer {percent(metrics['value'])} ({percent(low)} to {percent(high)})"
-        )
-        named = metrics.get("heads", {})
-        return "; ".join(
-            [
-                text,
-                *(f"{head.name}: {head.task.headline(named[head.name])}" for head in self.parts if head.name in named),
-            ]
-        )
+        share = f"{percent(metrics['value'])} ({percent(low)} to {percent(high)})"
+        rows = [head.naming(head.task.headline(row)) for head, row in self._measured(metrics)]
+        return [f"mean improvement over a constant answer {share}", *rows]
 
     def epoch_text(self, train: Mapping[str, float], valid: Mapping[str, float]) -> str:
         text = f"loss {train['loss']:.4f}"
@@ -355,7 +371,10 @@ class Heads(Task):
         return text
 
     def row_text(self, row: Mapping[str, Any]) -> str:
-        return "; ".join(f"{head.name}: {head.task.row_text(row['heads'][head.name])}" for head in self.parts)
+        return "; ".join(self.row_texts(row))
+
+    def row_texts(self, row: Mapping[str, Any]) -> list[str]:
+        return [head.naming(head.task.row_text(row["heads"][head.name])) for head in self.parts]
 
     def details(self, metrics: Mapping[str, Any]) -> list[tuple[str, str]]:
         low, high = metrics["interval"] or (None, None)
@@ -374,38 +393,37 @@ class Heads(Task):
         return [cell for head in self.parts for cell in head.task.csv_cells(row["heads"][head.name])]
 
     def report(self, metrics: Mapping[str, Any]) -> dict[str, Any]:
-        return {
-            "heads": [
-                {
-                    "name": head.name,
-                    "task": head.task.name,
-                    "headline": head.task.headline(head_values),
-                    "examples": head_values["examples"],
-                    "improvement": head_values["improvement"],
-                    "details": head.task.details(head_values),
-                    "table": head.task.table(head_values),
-                }
-                for head in self.parts
-                if (head_values := metrics["heads"].get(head.name))
-            ]
-        }
+        rows = [(head, {**row, "scored_on": metrics["scored_on"]}) for head, row in self._measured(metrics)]
+        return {"heads": [head_block(head, row) for head, row in rows]}
+
+    def _measured(self, metrics: Mapping[str, Any]) -> list[tuple[Head, Mapping[str, Any]]]:
+        """The heads that an example has a target for, with their metrics."""
+        named = metrics.get("heads", {})
+        return [(head, named[head.name]) for head in self.parts if head.name in named]
 
     def mistakes(self, predictions: Floats, targets: Targets, count: int) -> list[tuple[int, dict[str, Any]]]:
         """The highest losses first."""
         order = np.argsort(-self.example_losses(predictions, targets), kind="stable")[:count]
-        texts = [self.row_text(row) for row in self.rows(torch.from_numpy(predictions[order]), 1)]
+        texts = ["\n".join(self.row_texts(row)) for row in self.rows(torch.from_numpy(predictions[order]), 1)]
         return [
-            (index, {"label": self.target_text(torch.from_numpy(targets[index])), "predicted": text, "note": ""})
+            (
+                index,
+                {
+                    "label": "\n".join(self.target_texts(torch.from_numpy(targets[index]))),
+                    "predicted": text,
+                    "note": "",
+                },
+            )
             for index, text in zip(order.tolist(), texts, strict=True)
         ]
 
     def target_text(self, target: Tensor) -> str:
-        texts = []
-        for head in self.parts:
-            head_values = target[head.targets]
-            if not bool(head_values[0].isnan()):
-                texts.append(f"{head.name}: {head.task.target_text(unpacked(head.task, head_values[None])[0])}")
-        return "; ".join(texts)
+        return "; ".join(self.target_texts(target))
+
+    def target_texts(self, target: Tensor) -> list[str]:
+        """The targets of the heads that have one."""
+        known = [(head, target[head.targets]) for head in self.parts if not bool(target[head.targets][0].isnan())]
+        return [f"{head.name}: {head.task.target_text(unpacked(head.task, values[None])[0])}" for head, values in known]
 
     def brief(self, metrics: Mapping[str, Any]) -> dict[str, Any]:
         return super().brief(metrics) | {
@@ -449,6 +467,21 @@ def identifiers(names: Sequence[str]) -> list[str]:
             word += "_"
         result.append(word)
     return result
+
+
+def head_block(head: Head, metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of heads.html that are about one head."""
+    blocks = head.task.report(metrics)
+    return {
+        "name": head.name,
+        "task": head.task.name,
+        "size": len(head.task.labels),
+        "examples": metrics["examples"],
+        "improvement": metrics["improvement"],
+        "details": head.task.details(metrics),
+        "table": head.task.table(metrics),
+        "picture": blocks.get("confusion") or blocks.get("scatter"),
+    }
 
 
 def parts_of(spec: TargetSpec) -> list[tuple[type[Task], TargetSpec]]:

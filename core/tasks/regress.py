@@ -49,6 +49,7 @@ class Regress(Task):
     loss_settings: ClassVar[frozenset[str]] = frozenset({"regression_loss"})
     charts: ClassVar[tuple[Chart, ...]] = (Chart("loss", "Huber loss"), Chart("r2", "R²"))
     template: ClassVar[str] = "regress.html"
+    target_name: ClassVar[str] = "true number"
     has_label_texts: ClassVar[bool] = False
 
     # --- texts of targets

@@ -7,6 +7,7 @@ A task knows nothing of domains: it gets targets, logits and predictions as tens
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple, Self
@@ -64,6 +65,7 @@ class Task(ABC):
     outputs_are_probabilities: ClassVar[bool] = False  # whether `output_value` is one
     windows_have_label: ClassVar[bool] = False  # whether `window_rows` have "label" and "probability"
     template: ClassVar[str] = ""  # the file with the task's blocks of the report, beside the task
+    target_name: ClassVar[str] = "true label"  # as the report calls the target of an example
     smooths_labels: ClassVar[bool] = False  # whether its loss applies label smoothing
     has_label_texts: ClassVar[bool] = True  # whether the text of a target is the name of a label
 
@@ -92,6 +94,11 @@ class Task(ABC):
     @classmethod
     def findings(cls, texts: Mapping[str, int], spec: TargetSpec) -> dict[str, Any]:
         """What `check` reports of the targets, each with its count, beside the counts of labels."""
+        return {}
+
+    @classmethod
+    def class_counts(cls, texts: Mapping[str, int], spec: TargetSpec) -> dict[str, Counter[str]]:
+        """The examples of each class by the name of its head, "" for a task without heads; empty without classes."""
         return {}
 
     @classmethod
@@ -245,6 +252,10 @@ class Task(ABC):
     @abstractmethod
     def headline(self, metrics: Mapping[str, Any]) -> str:
         """The first metric with its interval, in words; also from the metrics of a card."""
+
+    def headlines(self, metrics: Mapping[str, Any]) -> list[str]:
+        """The headline in lines: one, or more of several heads."""
+        return [self.headline(metrics)]
 
     @abstractmethod
     def epoch_text(self, train: Mapping[str, float], valid: Mapping[str, float]) -> str:
