@@ -589,7 +589,10 @@ def test_one_hot_columns_are_refused(tmp_path: Path) -> None:
 def test_multi_hot_columns_of_texts_are_several_labels(tmp_path: Path) -> None:
     rows = [(str(k), text, str(k % 2), str(int(k % 3 == 0))) for k, (text, _) in enumerate(PAIRS)]
     path = saved(tmp_path / "t.csv", table([("id", "comment_text", "toxic", "insult"), *rows]))
-    assert load(path).target_spec == TargetSpec("multilabel", ("toxic", "insult"))
+    data = load(path)
+    assert data.target_spec == TargetSpec("multilabel", ("toxic", "insult"))
+    assert data.remarks[0].startswith("t.csv: text: column comment_text; labels: column toxic and column insult")
+    assert "value" not in data.remarks[0]
 
 
 @pytest.mark.parametrize("cell", ["{}|long", "['{}', 'long']", "{}, long", "{};long"])
