@@ -371,6 +371,11 @@ def test_check_names_a_komi_that_cannot_be_used(tmp_path):
     assert remark == f"1 game has a komi that cannot be used (first: {tmp_path}/a.sgf, 'abc' is not a number of points)"
 
 
+def test_check_tells_first_what_is_asked_first(collection):
+    keys = list(report([str(collection)]))
+    assert keys[:3] == ["games", "examples", "moves"] and keys.index("labels") > keys.index("handicaps")
+
+
 def test_the_domain_uses_check(collection):
     checked = neocog.domain("go").check(DataSpec(str(collection)))
     assert checked == report([str(collection)])

@@ -468,6 +468,16 @@ def test_cells_of_several_lines_in_utf_16_with_tabs(tmp_path: Path) -> None:
     assert next(iter(source.contents(manifest.samples)))[1] == f'{GOOD[0]}\n"quoted" second line'
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "cp1252"])
+def test_a_table_of_pictures_may_be_in_utf_16(tmp_path: Path, encoding: str) -> None:
+    rows = [(f"photos/{label}{k}.png", f"{label}é") for label in "xy" for k in range(6)]
+    for index, (name, _) in enumerate(rows):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(png(index))
+    path = saved(tmp_path / "list.csv", table([("file", "label"), *rows], ";"), encoding)
+    assert load(path, VISION).labels == ["xé", "yé"]
+
+
 def test_a_backslash_may_escape_a_quote() -> None:
     text = "text,label\n" + '"he said \\"no, thanks\\" and left",bad\n"a path C:\\\\new",good\n' * 5
     cells = [row.cells for row in read_table("t.csv", text.encode()).rows]

@@ -132,6 +132,15 @@ def test_a_truncated_file_is_refused(tmp_path: Path, suffix: str, subtype: str) 
     assert 55 <= int(message.removeprefix("is cut short: ").partition("%")[0]) <= 60
 
 
+@pytest.mark.parametrize("size", [0, 2**32 - 1])
+def test_a_wav_that_was_streamed_is_read_to_its_end(size: int) -> None:
+    """Programs that write to a pipe leave the sizes in the header empty or full."""
+    content = bytearray(encoded(tone(440, 1)))
+    start = content.index(b"data") + 4
+    content[start : start + 4] = content[4:8] = size.to_bytes(4, "little")
+    assert len(sound(bytes(content), None)[1]) == 8000
+
+
 def with_large_chunk(content: bytes) -> bytes:
     """A WAV file with 6 kB of iXML before its samples, as field recorders write it."""
     start = content.index(b"data")
