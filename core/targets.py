@@ -55,6 +55,13 @@ class TargetSpec:
         return list(dict.fromkeys(BRACES.findall(self.file_path or "")))
 
     @property
+    def table_options(self) -> list[str]:
+        """The options among these fields that only a table has, with their values."""
+        options = [f"--label-column {column}" for column in self.columns]
+        options += [f"--split-column {self.split_column}"] if self.split_column is not None else []
+        return options + ([f"--image-path {self.file_path}"] if self.file_path is not None else [])
+
+    @property
     def parsed(self) -> list[TargetColumn]:
         return [column_of(text) for text in self.columns]
 

@@ -100,8 +100,8 @@ def load(source: DataSpec, labels: list[str] | None, preprocessing: Preprocessin
 
 def require_no_columns(source: DataSpec) -> None:
     """Raises Problem for columns of targets, which game records do not have."""
-    if source.targets.columns:
-        raise Problem("--label-column is for tables; the target of a position is its move", USAGE)
+    if options := source.targets.table_options:
+        raise Problem(f"{options[0]} is for tables; the target of a position is its move", USAGE)
 
 
 def form(preprocessing: Preprocessing) -> dict[str, str]:

@@ -321,7 +321,7 @@ def test_unusable_records_are_counted_and_too_many_are_an_error(records, tmp_pat
 
 
 def test_group_by_is_refused(records):
-    with pytest.raises(Problem, match="the positions of a game are always in one split; leave --group-by out"):
+    with pytest.raises(Problem, match="of a game are always in one split; leave --group-by and --fold-by out"):
         data.load(DataSpec(str(records), group_by="player"), None, None)
 
 

@@ -5,6 +5,7 @@ import os
 from collections import Counter
 from pathlib import Path
 
+import neocog
 import pytest
 from neocog.core.data import Data, DataSpec
 from neocog.core.problem import Problem
@@ -659,6 +660,31 @@ def test_one_of_several_columns_of_numbers_is_not_taken_by_itself(tmp_path: Path
         table([("V", "A", "Ton", "text"), *((*row[:2], "xy"[k % 2], row[2]) for k, row in enumerate(rows))]),
     )
     assert load(categories).labels == ["x", "y"]
+
+
+@pytest.mark.parametrize(
+    ("targets", "option"),
+    [
+        (TargetSpec(columns=("price:regress",)), "--label-column price:regress"),
+        (TargetSpec(split_column="part"), "--split-column part"),
+        (TargetSpec(file_path="{id}.png"), "--image-path {id}.png"),
+    ],
+)
+def test_options_of_tables_are_refused_where_there_is_none(tmp_path: Path, targets: TargetSpec, option: str) -> None:
+    root = files(tmp_path / "set", "a", "b")
+    listing(root, "notes.csv", [(f"a/{k}.png", "xy"[k % 2]) for k in range(6)])
+    lines = saved(tmp_path / "t.txt", "".join(f"{label} {text}\n" for text, label in PAIRS))
+    for domain, path, hint in (
+        (VISION, root, f"; notes.csv lists these pictures: name it as the data, {root}"),
+        (TEXT, lines, ""),
+    ):
+        spec = DataSpec(str(path), targets=targets, options={"cache": str(tmp_path / "cache")})
+        message = f"{option} is for a table, and {path} is none; name a table, or leave it out{hint}"
+        with pytest.raises(Problem) as caught:
+            domain.load(spec, None, None)
+        assert str(caught.value).startswith(message) and message in domain.check(spec)["problems"][0]
+    with pytest.raises(Problem, match="is for tables; the target of a position is its move"):
+        neocog.domain("go").check(DataSpec(str(tmp_path), targets=targets))
 
 
 def test_a_named_task_decides_what_numbers_are(tmp_path: Path) -> None:

@@ -191,6 +191,11 @@ def judge_targets(manifest: Manifest, is_training: bool = True) -> None:
     """
     spec = manifest.spec.targets
     labels, column = training_targets(manifest)
+    if is_training and (column is None or not column.option) and (options := spec.table_options):
+        location, hint = manifest.spec.data, table_hint(manifest)
+        raise Problem(
+            f"{options[0]} is for a table, and {location} is none; name a table, or leave it out{hint}", USAGE
+        )
     if is_training:
         manifest.targets, remark = judged(labels, column, spec, manifest.spec.data)
         manifest.remarks += [remark] * bool(remark)
