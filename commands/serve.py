@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from ..web.app import Server
     from ..web.guard import Rules
+    from ..web.trainings import Trainings
 
 # Of a few seconds' training, and with maps large enough to look at.
 DIGITS = "conv(25, 3, pad=1), relu, maxpool(2), conv(50, 3, pad=1), relu, flatten, dense(100), relu, dense(classes)"
@@ -48,6 +49,10 @@ def serve(
     queue: Annotated[int, typer.Option(help="Requests that may wait; further ones get 503.")] = 256,
     batch: Annotated[int, typer.Option(help="Inputs that are predicted together at most.")] = 64,
     threads: Annotated[int, typer.Option(help="Threads of a prediction.")] = 1,
+    data: Annotated[
+        list[str] | None,
+        flag("With --page, data that the page may train on: a path, or NAME=PATH; may be repeated.", default="none"),
+    ] = None,
     page: Annotated[
         bool, typer.Option("--page", help="A page to use the models, see their layers, and watch one learn.")
     ] = False,
@@ -70,16 +75,22 @@ def serve(
         )
     if not token and not guard.is_loopback(host):
         raise Problem(f"--host {host} lets other machines ask; give --token, which requests then need", USAGE)
+    if data and not page:
+        raise Problem("--data is for --page: the page trains on it", USAGE)
     names = served.named(models)
     limits = (round(max_body * 1e6), timeout, queue, batch)
     rules = guard.Rules([host, *(allow_host or [])], allow_origin or [], token)
-    run(names, (host, port), limits, rules, page, threads, device, quiet)
+    run(names, (host, port), limits, rules, data or [] if page else None, threads, device, quiet)
 
 
 def play(
     models: Annotated[
         list[str] | None,
         typer.Argument(help="Models, as for serve; by default digits and Go.", show_default=False),
+    ] = None,
+    data: Annotated[
+        list[str] | None,
+        flag("Data that the page may train on: a path, or NAME=PATH; may be repeated.", default="none"),
     ] = None,
     port: Annotated[int, typer.Option(help="The port to listen on; 0 takes a free one.")] = 8000,
     quiet: QUIET = False,
@@ -94,7 +105,7 @@ def play(
     from ..web import guard, served
 
     names = served.named(models) if models else {"digits": first_model(quiet), "go": "go"}
-    run(names, ("127.0.0.1", port), (20_000_000, 30.0, 64, 64), guard.Rules(), True, 1, "cpu", quiet)
+    run(names, ("127.0.0.1", port), (20_000_000, 30.0, 64, 64), guard.Rules(), data or [], 1, "cpu", quiet)
 
 
 def run(
@@ -102,17 +113,22 @@ def run(
     address: tuple[str, int],
     limits: tuple[int, float, int, int],
     rules: Rules,
-    page: bool,
+    data: list[str] | None,
     threads: int,
     device: str | None,
     quiet: bool,
 ) -> None:
-    """Serves models by name until a signal, and ends the process; `limits` are the fields of web.app.Limits."""
+    """Serves models by name until a signal, and ends the process; `limits` are the fields of web.app.Limits.
+
+    `data` is what the page may train on; None serves no page.
+    """
     from .. import load
     from ..core.native_output import uncollected
     from ..web import served, server
     from ..web.app import Limits, Server, application
+    from ..web.trainings import Trainings, named_data
 
+    trainings = None if data is None else Trainings(named_data(data))
     host, port = address
     listener = server.listening(host, port)
     try:
@@ -121,18 +137,20 @@ def run(
         for entry in loaded:
             entry.model.check_weights()
         models = Server(loaded, Limits(*limits))
-        app = application(models, rules, pages_of(models) if page else ())
+        app = application(models, rules, () if trainings is None else pages_of(models, trainings))
         shown = f"[{host}]" if ":" in host else host
         shown = f"http://{shown}:{listener.getsockname()[1]}"
 
         def announce() -> None:
             if not quiet:
-                say(f"{'open' if page else 'serving ' + ', '.join(names) + ' on'} {shown}; Ctrl-C stops")
+                say(f"{'open' if trainings else 'serving ' + ', '.join(names) + ' on'} {shown}; Ctrl-C stops")
 
         with uncollected():
             ended_by = server.run(app, listener, limits[1], announce)
     finally:
         listener.close()
+        if trainings is not None:
+            trainings.close()
     end(INTERRUPTED if ended_by == signal.SIGINT else 0)
 
 
@@ -151,11 +169,11 @@ def first_model(quiet: bool) -> str:
     return str(folder)
 
 
-def pages_of(server: Server) -> list[BaseRoute]:
+def pages_of(server: Server, trainings: Trainings) -> list[BaseRoute]:
     """The addresses of the page."""
     from ..web.pages import Pages
 
-    return Pages(server).routes()
+    return Pages(server, trainings).routes()
 
 
 def use_threads(count: int) -> None:

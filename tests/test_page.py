@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import neocog
 import numpy as np
@@ -25,8 +26,10 @@ pytest.importorskip("starlette")
 from neocog.web import forward, guard, lessons, served
 from neocog.web.app import Limits, Server, application
 from neocog.web.pages import Pages
+from neocog.web.trainings import Trainings, named_data
 from starlette.testclient import TestClient
 
+ROOT = Path(neocog.__file__).parent
 NETWORK = (
     "conv(6, 3, stride=2, pad=1, groups=3), relu, conv(5, 2, bias=False), maxpool(2), flatten, dense(7), dense(classes)"
 )
@@ -192,6 +195,68 @@ def test_the_exercises_are_listed_with_setups_that_start(client):
             assert (
                 client.post("/page/playground", json={"action": "start", "setup": variant["setup"]}).status_code == 200
             )
+
+
+# --- trainings
+
+
+@pytest.fixture
+def trainings(tmp_path, monkeypatch):
+    monkeypatch.setenv("NEOCOG_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("PYTHONPATH", str(ROOT.parent))
+    MADE["vision"](tmp_path / "photos")
+    made = Trainings(named_data([str(tmp_path / "photos")]), tmp_path / "runs")
+    yield made
+    made.close()
+
+
+def until(trainings, number, condition, seconds=120):
+    end = time.monotonic() + seconds
+    while not condition(state := trainings.answer({"action": "state", "training": number})):
+        assert time.monotonic() < end, state
+        time.sleep(0.1)
+    return state
+
+
+def test_a_training_is_watched_stopped_and_resumed(trainings, model, tmp_path):
+    first = trainings.answer({"action": "start", "domain": "vision", "data": "photos", "epochs": 400})
+    assert first["running"] and trainings.report(first["training"]) is None
+    until(trainings, 1, lambda state: len(state["epochs"]) >= 1)
+    trainings.answer({"action": "stop", "training": 1})
+    stopped = until(trainings, 1, lambda state: not state["running"])
+    assert stopped["resumable"] and not stopped["finished"] and "resume with" in stopped["lines"][-1]
+    assert str(tmp_path / "photos") not in "\n".join(stopped["lines"])
+    resumed = trainings.answer({"action": "resume", "training": 1})
+    assert resumed["running"] and len(resumed["epochs"]) == len(stopped["epochs"])
+    trainings.answer({"action": "stop", "training": 1})
+    until(trainings, 1, lambda state: not state["running"])
+    trainings.answer({"action": "start", "domain": "vision", "data": "photos", "epochs": 1, "recipe": "mlp(units=8)"})
+    finished = until(trainings, 2, lambda state: not state["running"])
+    assert finished["finished"] and not finished["resumable"] and (tmp_path / "runs/vision-photos-2").is_dir()
+    server = Server([served.Served("colours", model)], Limits())
+    pages = Pages(server, trainings).routes()
+    with TestClient(application(server, guard.Rules(), pages), "http://127.0.0.1:8000") as client:
+        report = client.get("/page/report/2")
+        assert report.status_code == 200 and "script-src" not in report.headers["content-security-policy"]
+        assert report.headers["content-security-policy"].startswith("default-src 'none'")
+        assert "there is no report" in message_of(client.get("/page/report/3"), 404)
+        assert client.post("/page/trainings", json={"action": "list"}).json()["data"] == ["photos"]
+
+
+def test_what_a_page_may_not_train(trainings, tmp_path):
+    for request, message in (
+        ({"action": "start", "domain": "vision", "data": "/etc"}, "the data are photos"),
+        ({"action": "start", "domain": "vision", "data": "photos", "recipe": "--out=x"}, "a training has a domain"),
+        ({"action": "start", "domain": "vision", "data": "photos", "epochs": 1, "minutes": 1}, "epochs or minutes"),
+        ({"action": "start", "domain": "shell", "data": "photos"}, "domain is one of vision, speech, text, go"),
+        ({"action": "stop", "training": 7}, "there is no training 7"),
+    ):
+        with pytest.raises(Problem, match=message):
+            trainings.answer(request)
+    with pytest.raises(Problem, match=r"--data .*nothing does not exist"):
+        named_data([str(tmp_path / "nothing")])
+    with pytest.raises(Problem, match="two --data have the name photos; give one of them another"):
+        named_data([str(tmp_path / "photos"), f"photos={tmp_path}"])
 
 
 # --- a browser

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import io
 import json
@@ -19,10 +20,13 @@ from ..core.explain.methods import METHODS
 from ..core.inputs import Input
 from . import bodies, forward, lessons
 from .app import Server, json_response
-from .problems import Refused
+from .problems import Refused, response
+from .trainings import Trainings
 
 FOLDER = Path(__file__).parent / "page"
 TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+# A report is one file with its styles and pictures inside, and without scripts.
+REPORT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'; base-uri 'none'"
 MAX_JSON = 100_000  # bytes of a request to the playground
 MAX_UNIT = 1_000_000
 
@@ -30,8 +34,8 @@ MAX_UNIT = 1_000_000
 class Pages:
     """The page of a server, and its playground."""
 
-    def __init__(self, server: Server) -> None:
-        self.server, self.lessons = server, lessons.Lessons()
+    def __init__(self, server: Server, trainings: Trainings | None = None) -> None:
+        self.server, self.lessons, self.trainings = server, lessons.Lessons(), trainings
         self.files = {path.name: path.read_bytes() for path in sorted(FOLDER.iterdir()) if path.suffix in TYPES}
 
     def routes(self) -> list[BaseRoute]:
@@ -46,6 +50,8 @@ class Pages:
             Route("/page/playground", server.admitted(self.playground), methods=["POST"]),
             Route("/page/exercises", server.measured(self.exercises)),
             Route("/page/methods", server.measured(self.methods)),
+            Route("/page/trainings", server.measured(self.training), methods=["POST"]),
+            Route("/page/report/{number:int}", self.report),
         ]
 
     async def file(self, request: Request) -> Response:
@@ -86,13 +92,29 @@ class Pages:
 
     async def playground(self, request: Request) -> Response:
         deadline = time.monotonic() + self.server.limits.seconds
-        body = await bodies.read_body(request, MAX_JSON, deadline)
-        try:
-            values = json.loads(body)
-        except (ValueError, RecursionError):
-            raise Refused(400, "the body is not JSON") from None
+        values = await self._json(request, deadline)
         model = self.server.served[0].model
         return json_response(await self.server.engine.run(model, lambda: self.lessons.answer(values), deadline))
+
+    async def training(self, request: Request) -> Response:
+        values = await self._json(request, time.monotonic() + self.server.limits.seconds)
+        if self.trainings is None:
+            raise Refused(404, "this server has no data to train on; name some with --data")
+        return json_response(await asyncio.to_thread(self.trainings.answer, values))
+
+    async def report(self, request: Request) -> Response:
+        page = self.trainings.report(request.path_params["number"]) if self.trainings else None
+        if page is None:
+            return response(Refused(404, "there is no report of this training"))
+        return Response(page, media_type="text/html", headers={"Content-Security-Policy": REPORT_POLICY})
+
+    async def _json(self, request: Request, deadline: float) -> Any:
+        """The JSON of a request of the page."""
+        body = await bodies.read_body(request, MAX_JSON, deadline)
+        try:
+            return json.loads(body)
+        except (ValueError, RecursionError):
+            raise Refused(400, "the body is not JSON") from None
 
 
 def picture(model: Any, value: Input, method: str) -> dict[str, Any]:

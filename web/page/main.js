@@ -4,8 +4,9 @@ import { ask, element, find, say } from "./draw.js";
 import { startUse } from "./use.js";
 import { startSee } from "./see.js";
 import { startLearn } from "./learn.js";
+import { startTrain } from "./train.js";
 
-const TABS = ["use", "see", "learn"];
+const TABS = ["use", "see", "learn", "train"];
 
 const show = (name, focus = false) => {
   for (const tab of TABS) {
@@ -24,7 +25,8 @@ TABS.forEach((name, index) => {
   tab.addEventListener("click", () => show(name));
   tab.addEventListener("keydown", (event) => {
     const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-    if (step) show(TABS[(index + step + TABS.length) % TABS.length], true);
+    const shown = TABS.filter((tab) => !find(`tab-${tab}`).hidden);
+    if (step) show(shown[(index + step + shown.length) % shown.length], true);
   });
 });
 
@@ -35,6 +37,7 @@ const start = async () => {
   const use = startUse(current);
   startSee(current, use);
   startLearn();
+  await startTrain();
   find("model").addEventListener("change", use.changed);
   use.changed();
   show(TABS.includes(location.hash.slice(1)) ? location.hash.slice(1) : "use");
