@@ -1,6 +1,6 @@
 // Inputs: a drawing, a photo, a recording, a text, a board, a point; and what a model says of them.
 
-import { ask, element, find, latest, number, percent, say } from "./draw.js";
+import { ask, bytes, element, find, latest, number, percent, say } from "./draw.js";
 import { drawBoard } from "./board.js";
 import { listen } from "./microphone.js";
 
@@ -131,7 +131,8 @@ const vision = (place, set, model) => {
   const clear = () => { pen.fillStyle = grey ? "#000" : "#fff"; pen.fillRect(0, 0, 280, 280); };
   clear();
   let drawing = false;
-  const submit = () => pad.toBlob((blob) => set(blob, "image/png"));
+  // Not toBlob, which waits for an idle moment, up to a second.
+  const submit = () => set(bytes(pad.toDataURL("image/png").split(",")[1]), "image/png");
   const place_of = (event) => [event.offsetX * 280 / pad.clientWidth, event.offsetY * 280 / pad.clientHeight];
   const brush = () => Object.assign(pen, { lineWidth: grey ? 22 : 10, lineCap: "round", lineJoin: "round", strokeStyle: grey ? "#fff" : "#111" });
   pad.addEventListener("pointerdown", (event) => {
