@@ -53,6 +53,7 @@ COMMANDS = (
         "The ten exercises on points in a plane: what a network can separate, and how often a start succeeds.",
         "Understand",
     ),
+    Command("tune", "tune", "Search for a better network and settings by trials, and train the best again."),
     Command("runs", "runs", "List the runs below a folder: what was trained, how well, and in what time."),
     Command("compare", "runs", "Compare runs: results, settings that differ, and whether a difference is one."),
     Command(

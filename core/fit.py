@@ -217,11 +217,7 @@ def build_network(plan: Plan, data: Data, task: Task, sample: Tensor) -> tuple[P
 
     Raises Problem for a misfit.
     """
-    channels, height, width = sample.shape[1:]
-    layers = plan.layers(len(task.labels), network_constants(plan.domain, data.preprocessing), task.head_sizes)
-    if height == width == 1 and isinstance(layers[0], Dense):  # numbers without places need no word for it
-        layers = (flatten, *layers)
-    network = Network((channels, height, width), layers)
+    network = network_of(plan, data, task, sample)
     if plan.keep is not None:
         kept = keep.kept_layers(network, plan.keep, len(task.labels))
         if kept.layers != network.layers:
@@ -235,6 +231,15 @@ def build_network(plan: Plan, data: Data, task: Task, sample: Tensor) -> tuple[P
     with torch.inference_mode():
         module.eval()(sample)
     return plan, network, module
+
+
+def network_of(plan: Plan, data: Data, task: Task, sample: Tensor) -> Network:
+    """The network of a plan for maps like `sample`, without what --keep changes. Raises Problem for a misfit."""
+    channels, height, width = sample.shape[1:]
+    layers = plan.layers(len(task.labels), network_constants(plan.domain, data.preprocessing), task.head_sizes)
+    if height == width == 1 and isinstance(layers[0], Dense):  # numbers without places need no word for it
+        layers = (flatten, *layers)
+    return Network((channels, height, width), layers)
 
 
 def initialise(

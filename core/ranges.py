@@ -31,6 +31,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "speech.hop": (1, 500),
     "text.max_length": (1, 1_000_000), "text.length": (1, 1_000_000), "text.min_count": (1, 1_000_000),
     "playground.noise": (0, 0.5), "playground.points": (10, 100_000), "playground.starts": (1, 1000),
+    "tune.trials": (1, 1e6), "tune.workers": (1, 256),
     # pictures that dream and style write: pixels of the longer side
     "dream.size": (16, 4096), "style.size": (16, 4096), "dream.rate": (0, 1e9),
     # Go

@@ -22,6 +22,7 @@ class Variant:
     setup: Setup
     epochs: int
     goal: float  # test loss below which a start has succeeded
+    to_the_end: bool = False  # whether a start that has succeeded is trained on
 
 
 class Result(NamedTuple):
@@ -31,7 +32,7 @@ class Result(NamedTuple):
     losses: list[float]  # of the test points, at the end of each start
     epochs: list[int | None]  # at which each start first reached the goal
     gradients: list[float]  # of each layer's weights after the first epoch, of the median start
-    small: float  # share of the weights below a tenth of their layer's largest, at the end
+    small: float  # median share of the weights below a tenth of their layer's largest, at the end
     unused: list[int]  # units of each hidden layer that give one value, at the end
 
     @property
@@ -87,7 +88,7 @@ class Exercise:
 def run(
     domain: Domain, variant: Variant, starts: int, first: int = 0, each: Callable[[], object] = lambda: None
 ) -> Result:
-    """Trains a variant from so many random starts; each ends at its last epoch, or after it has reached the goal.
+    """Trains a variant from so many random starts; each ends at its last epoch, or when it has reached the goal.
 
     `first` is the seed of the first start; `each` is called after each.
     """
@@ -99,16 +100,17 @@ def run(
             if epoch == 1:
                 gradients.append(session.gradients())
             loss = session.losses()["test_loss"]
-            if loss < variant.goal:
+            if loss < variant.goal and reached is None:
                 reached = epoch
-                break
+                if not variant.to_the_end:
+                    break
         losses.append(loss)
         epochs.append(reached)
         small.append(small_share(session))
         unused.append(session.unused_units())
         each()
     middle = sorted(range(starts), key=lambda start: losses[start])[starts // 2]
-    return Result(variant, losses, epochs, gradients[middle], small[middle], unused[middle])
+    return Result(variant, losses, epochs, gradients[middle], median(small), unused[middle])
 
 
 def small_share(session: Session) -> float:
@@ -128,7 +130,8 @@ def hidden(*units: int, activation: str = "") -> str:
 def variant(name: str, shape: str, network: str, epochs: int, goal: float, **changes: Any) -> Variant:
     """A variant with the settings of all exercises."""
     settings = ADAM | changes.pop("settings", {})
-    return Variant(name, Setup(shape, network, settings=settings, **changes), epochs, goal)
+    to_the_end = changes.pop("to_the_end", False)
+    return Variant(name, Setup(shape, network, settings=settings, **changes), epochs, goal, to_the_end)
 
 
 WIDE = {"batch": 30}
@@ -202,8 +205,16 @@ EXERCISES = [
         "More than needed",
         "Three hidden layers of 6, 6 and 2 rectified units on the circle: what do the weights look like?",
         [
-            variant("plain", "circle", hidden(6, 6, 2, activation="relu"), 60, 0.005),
-            variant("with L1", "circle", hidden(6, 6, 2, activation="relu"), 60, 0.005, settings={"l1": 0.01}),
+            variant("plain", "circle", hidden(6, 6, 2, activation="relu"), 60, 0.02, to_the_end=True),
+            variant(
+                "with L1",
+                "circle",
+                hidden(6, 6, 2, activation="relu"),
+                60,
+                0.02,
+                to_the_end=True,
+                settings={"l1": 0.1},
+            ),
         ],
         "Many weights are near zero and some units give one value everywhere: more capacity than needed. L1 makes it "
         "plain.",
@@ -216,8 +227,8 @@ EXERCISES = [
             variant(f"{name} 8, 8, 8", "spiral", hidden(8, 8, 8, activation=name.lower()), 200, 0.04, settings=settings)
             for name, settings in (("ReLU", DEEP), ("tanh", WIDE), ("sigmoid", WIDE))
         ],
-        "Rectified units in three layers, from most starts; tanh from some. With sigmoid the gradients shrink from layer "
-        "to layer towards the input, a hundredfold here, and nothing is learned for long.",
+        "Rectified units in three layers, from most starts; tanh from some. With sigmoid the gradients shrink from "
+        "layer to layer towards the input, a hundredfold here, and nothing is learned for long.",
     ),
     Exercise(
         9,

@@ -1,0 +1,112 @@
+"""What a study leaves: its table, its page, and the pictures of both."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .. import charts, files, report
+from ..format import data_uri
+from ..sources.formula import escape
+from .study import Trial, front_of
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+LISTED = 10  # of the best trials, on the page
+
+
+def write_csv(trials: Sequence[Trial], path: Path) -> None:
+    """A row for each trial: number, state, metric, cost, its choices, and its texts."""
+    names = sorted({name for trial in trials for name in trial.params})
+    attributes = ("parameters", "macs", "epochs", "seconds", "recipe", "network", "reason")
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(["trial", "state", "metric", *names, *attributes])
+    for trial in trials:
+        cells = [trial.number, trial.state, "" if trial.value is None else f"{trial.value:.6g}"]
+        cells += [trial.params.get(name, "") for name in names]
+        cells += [trial.attributes.get(name) or "" for name in attributes]
+        writer.writerow([escape(str(cell)) for cell in cells])
+    files.write_text(path, file.getvalue())
+
+
+def write_page(path: Path, page: Mapping[str, Any]) -> None:
+    """The page of a study."""
+    template = report.template("tune.html")
+    files.write_text(path, template.render(page))
+
+
+def pictures(trials: Sequence[Trial], importance: Mapping[str, float]) -> dict[str, str]:
+    """The pictures of the page: the course of the study, what mattered, each choice against the metric, the front."""
+    complete = [trial for trial in trials if trial.value is not None]
+    drawn = {"course": data_uri(charts.png(lambda figure: course(figure, trials)))} if complete else {}
+    if importance:
+        drawn["importance"] = data_uri(charts.png(lambda figure: bars(figure, importance)))
+    if len(complete) > 2:
+        names = list(importance)[:6] or sorted({name for trial in complete for name in trial.params})[:6]
+        drawn["choices"] = data_uri(charts.png(lambda figure: choices(figure, complete, names)))
+    if any(trial.cost is not None for trial in complete):
+        drawn["front"] = data_uri(charts.png(lambda figure: front(figure, complete)))
+    return drawn
+
+
+def course(figure_class: type[Figure], trials: Sequence[Trial]) -> Figure:
+    """The metric of each trial in its order, and the best so far."""
+    figure = figure_class(figsize=(8, 3), layout="constrained")
+    axes = figure.subplots()
+    complete = [trial for trial in trials if trial.value is not None]
+    numbers, values = [trial.number for trial in complete], [trial.value or 0.0 for trial in complete]
+    best = [max(values[: index + 1]) for index in range(len(values))]
+    axes.plot(numbers, values, "o", color=charts.GREY, markersize=4, label="trial")
+    axes.step(numbers, best, where="post", color=charts.BLUE, label="best so far")
+    axes.set(xlabel="trial", ylabel="validation metric")
+    axes.legend(frameon=False)
+    return figure
+
+
+def bars(figure_class: type[Figure], importance: Mapping[str, float]) -> Figure:
+    """The share of the variance of the metric that each choice explains."""
+    names = list(importance)[:12][::-1]
+    figure = figure_class(figsize=(8, 0.6 + 0.32 * len(names)), layout="constrained")
+    axes = figure.subplots()
+    axes.barh(names, [importance[name] for name in names], color=charts.BLUE, height=0.6)
+    axes.set(xlabel="share of the variance of the metric", xlim=(0, 1))
+    return figure
+
+
+def choices(figure_class: type[Figure], trials: Sequence[Trial], names: Sequence[str]) -> Figure:
+    """The metric against each choice."""
+    columns = min(3, len(names))
+    rows = -(-len(names) // columns)
+    figure = figure_class(figsize=(3.1 * columns, 2.6 * rows), layout="constrained")
+    grid = figure.subplots(rows, columns, squeeze=False, sharey=True)
+    for axes, name in zip(grid.flat, names, strict=False):
+        pairs = [(trial.params[name], trial.value) for trial in trials if name in trial.params]
+        if pairs and isinstance(pairs[0][0], str):
+            pairs.sort(key=lambda pair: str(pair[0]))
+        x = [value if isinstance(value, int | float) else str(value)[:18] for value, _ in pairs]
+        axes.plot(x, [value for _, value in pairs], "o", color=charts.BLUE, markersize=4, alpha=0.7)
+        numbers = [value for value in x if isinstance(value, int | float)]
+        if numbers and min(numbers) > 0 and max(numbers) > 20 * min(numbers):
+            axes.set_xscale("log")
+        axes.set_title(name, fontsize=9)
+        axes.tick_params(axis="x", labelsize=7, rotation=30 if x and isinstance(x[0], str) else 0)
+    for axes in list(grid.flat)[len(names) :]:
+        axes.set_visible(False)
+    grid[0][0].set_ylabel("validation metric")
+    return figure
+
+
+def front(figure_class: type[Figure], trials: Sequence[Trial]) -> Figure:
+    """Metric and cost of all trials, and those that no other beats in both."""
+    figure = figure_class(figsize=(8, 3.4), layout="constrained")
+    axes = figure.subplots()
+    for part, marker, colour in ((trials, "o", charts.GREY), (front_of(trials), "o-", charts.BLUE)):
+        costs, values = [trial.cost or 0.0 for trial in part], [trial.value or 0.0 for trial in part]
+        axes.plot(costs, values, marker, color=colour, markersize=4)
+    axes.set(xlabel="cost", ylabel="validation metric", xscale="log")
+    return figure

@@ -1,0 +1,238 @@
+"""Search spaces and studies: what a text with ranges means, and what a study keeps, prunes, retries and reports."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import neocog
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from neocog.core.network import parse
+from neocog.core.problem import USAGE, Problem
+from neocog.core.tune.space import Dimension, Space, Template, default_ranges, is_range
+
+TEXT = (
+    "conv(span(16, 64, 8), choice(3, 5)), choice(relu, elu, tanh), maxpool(2), "
+    "repeat(1, 4, conv(span(8, 32), 3, pad=1), choice((relu, dropout(uniform(0, 0.5))), tanh)), flatten, dense(classes)"
+)
+
+
+def lowest(entry: Dimension):
+    return entry.options[0] if entry.kind == "choice" else int(entry.low) if entry.kind == "int" else entry.low
+
+
+def highest(entry: Dimension):
+    return entry.options[-1] if entry.kind == "choice" else int(entry.high) if entry.kind == "int" else entry.high
+
+
+# --- spaces
+
+
+def test_ranges_of_a_text_in_their_order_and_by_their_names():
+    dimensions = Space.of(TEXT, None, {"lr": "log(1e-4, 1e-1)", "optimiser": "choice(adamw, sgd)"}).dimensions
+    assert [entry.name for entry in dimensions] == [
+        "conv filters", "conv size", "layer", "layer#2", "conv#2 filters", "layer#3", "dropout rate", "lr", "optimiser",
+    ]  # fmt: skip
+    sizes = [entry.size for entry in dimensions[:6]]
+    assert sizes == [7, 2, 3, 4, 25, 2] and dimensions[-2].is_log and dimensions[6].kind == "float"
+
+
+def test_a_point_is_a_text_that_networks_are_parsed_from():
+    template = Template.of(TEXT)
+    assert template.filled(lowest) == (
+        "conv(16, 3), relu, maxpool(2), conv(8, 3, pad=1), relu, dropout(0), flatten, dense(classes)"
+    )
+    long = template.filled(highest)
+    assert long.startswith("conv(64, 5), tanh, maxpool(2), conv(32, 3, pad=1), tanh, conv(32, 3, pad=1)")
+    assert long.count("conv(32") == 4
+    for text in (template.filled(lowest), long):
+        assert parse(text, classes=10)
+    assert template.filled(lowest) == template.filled(lowest)  # the template is not used up
+
+
+def test_what_a_choice_leaves_out_is_not_asked_for():
+    asked = []
+
+    def value(entry):
+        asked.append(entry.name)
+        return "tanh" if "tanh" in entry.options else lowest(entry)
+
+    Template.of("choice((relu, dropout(uniform(0.1, 0.5))), tanh), dense(classes)").filled(value)
+    assert asked == ["layer"]
+
+
+@given(st.integers(1, 50), st.integers(1, 50), st.integers(1, 7))
+def test_the_values_of_a_span_lie_on_its_grid(low, width, step):
+    if step > width:
+        return
+    (entry,) = Template.of(f"dense(span({low}, {low + width}, {step}))").dimensions
+    assert (entry.high - entry.low) % step == 0 and low + width - entry.high < step
+    assert entry.size == len(range(low, low + width + 1, step))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("dense(span(64, 16))", "the range is empty or backwards; its second number is the larger one"),
+        ("dense(span(16, 16))", "the range is empty or backwards"),
+        ("dense(span(1.5, 3))", "span is of whole numbers; uniform and log are of others"),
+        ("dense(span(1, 9, 20))", "the step is from 1 to 8"),
+        ("dense(span(1, 2, 3, 4))", "expected span(16, 64) or span(16, 64, 8)"),
+        ("dense(span(1, relu))", "relu is not a number"),
+        ("choice(relu)", "a choice has two different values or more"),
+        ("choice(relu, relu)", "a choice has two different values or more"),
+        ("scale(log(0, 1))", "a logarithmic range is above 0"),
+        ("repeat(1, 500, relu)", "layers are repeated 0 to 100 times"),
+        ("repeat(1, 3)", "expected repeat(1, 4, conv(32, 3), relu)"),
+        ("dense(span(1, 3, step=1))", "a range has no named values"),
+        ("dense(3", "is not a list of layers with ranges"),
+        ("", "is not a list of layers"),
+        ("flatten, dense(classes)", "there is nothing to search: every value is fixed"),
+    ],
+)
+def test_ranges_that_are_none(text, message):
+    with pytest.raises(Problem) as caught:
+        Space.of(text, None, {})
+    assert message in str(caught.value) and caught.value.code == USAGE
+
+
+def test_a_text_is_not_run():
+    space = Space.of("dense(span(1, 2)), __import__('os').system('true')", None, {})
+    with pytest.raises(Problem):
+        parse(str(space.point(lowest).network), classes=2)
+
+
+def test_settings_and_recipes_have_ranges():
+    assert is_range("log(1e-4, 1)") and is_range("_(units=span(1, 3))")
+    assert not any(map(is_range, ("0.1", "flip, crop(4)", "adamw", "cosine", "x =")))
+    assert Space.of(None, "mlp(units=span(16, 128))", {}).point(lowest).recipe == "mlp(units=16)"
+    ranges = default_ranges({"lr": 0.01, "batch": 32, "weight_decay": 0.0, "smoothing": 0.1})
+    assert ranges == {"lr": "log(0.002, 0.05)", "batch": "choice(16, 32, 64)", "smoothing": "uniform(0, 0.3)"}
+
+
+# --- studies
+
+optuna = pytest.importorskip("optuna")
+from neocog.core.tune.study import Trial, front_of, rungs_of, score  # noqa: E402
+
+PLAYGROUND = ("tune", "playground", "circle", "--network", "dense(span(1, 6)), choice(relu, tanh), dense(classes)")
+
+
+def trial(number, value, cost=None):
+    return Trial(number, value, cost, "complete", {}, {})
+
+
+def test_rungs_are_whole_schedules_each_three_times_as_long():
+    assert rungs_of(100) == [11, 33, 100] and rungs_of(4) == [1, 4] and rungs_of(2) == [2]
+
+
+def test_what_is_maximised():
+    assert score({"loss": 0.3, "accuracy": 0.9}) == 0.9 and score({"loss": 0.3}) == -0.3
+
+
+def test_a_front_holds_what_no_other_beats_in_both():
+    trials = [trial(0, 0.9, 100), trial(1, 0.8, 50), trial(2, 0.7, 60), trial(3, 0.9, 120), trial(4, 0.95, 200)]
+    assert [entry.number for entry in front_of(trials)] == [1, 0, 4]
+
+
+@pytest.fixture
+def tune(command, tmp_path, monkeypatch):
+    monkeypatch.setenv("NEOCOG_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    return command
+
+
+def test_a_study_finds_trains_again_and_reports(tune, tmp_path):
+    code, out, err = tune(
+        *PLAYGROUND, "--set", "epochs=12", "--set", "lr=log(1e-3, 1e-1)", "--trials", 12, "--out", "study"
+    )
+    assert code == 0, err
+    summary = json.loads((tmp_path / "study/summary.json").read_text())
+    assert summary["trials"] == 12 and len(summary["values"]) == 3 and summary["scored_on"] == "test"
+    assert summary["value"] == pytest.approx(sum(summary["values"]) / 3)
+    with open(tmp_path / "study/trials.csv", encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 12 and {row["state"] for row in rows} == {"complete", "pruned"}
+    complete = [row for row in rows if row["state"] == "complete"]
+    assert max(float(row["metric"]) for row in complete) == pytest.approx(summary["best"]["value"], abs=1e-6)
+    assert {row["epochs"] for row in rows if row["state"] == "pruned"} <= {"1", "4"}
+    assert "trained again with 3 new seeds" in out and "neocog train playground circle" in out
+    page = (tmp_path / "study/report.html").read_text()
+    assert page.count("<img") >= 2 and "http" not in page.replace("http-equiv", "").replace("http://www.w3.org", "")
+    # the command that it prints trains that network
+    arguments = summary["command"].split(" ", 1)[1]
+    import shlex
+
+    code, _, err = tune(*shlex.split(arguments), "--out", "again", "--quiet")
+    assert code == 0, err
+    again = json.loads((tmp_path / "again/summary.json").read_text())
+    assert again["network"] == summary["best"]["network"]
+    # the same command joins the study, and one of another space does not
+    code, _, err = tune(
+        *PLAYGROUND, "--set", "epochs=12", "--set", "lr=log(1e-3, 1e-1)", "--trials", 13, "--out", "study"
+    )
+    assert code == 0 and json.loads((tmp_path / "study/summary.json").read_text())["trials"] == 13, err
+    code, _, err = tune(*PLAYGROUND, "--trials", 12, "--out", "study")
+    assert code == USAGE and "study holds a study with other space; name another folder with --out" in err
+
+
+def test_networks_that_cost_too_much_are_refused_before_they_are_trained(tune, tmp_path):
+    limits = ("--most-parameters", 20, "--cost", "parameters", "--trials", 8, "--set", "epochs=3")
+    code, _, err = tune(*PLAYGROUND, *limits, "--out", "study", "--quiet")
+    assert code == 0, err
+    summary = json.loads((tmp_path / "study/summary.json").read_text())
+    assert summary["best"]["parameters"] <= 20 and summary["front"] and summary["pruned"] == 0
+    with open(tmp_path / "study/trials.csv", encoding="utf-8", newline="") as file:
+        assert all(int(row["parameters"]) <= 20 for row in csv.DictReader(file))
+    code, _, err = tune(*PLAYGROUND, "--most-parameters", 2, "--trials", 3, "--out", "none", "--quiet")
+    assert code == USAGE and "of 100 points of the space, none fits; the last: the network has" in err
+
+
+def test_a_trial_whose_process_died_is_tried_again_once(tune, tmp_path):
+    environment = os.environ | {"PYTHONPATH": str(Path(neocog.__file__).parent.parent)}
+    arguments = [*PLAYGROUND, "--set", "epochs=4000", "--no-pruning", "--trials", "2", "--out", "study", "--quiet"]
+    process = subprocess.Popen([sys.executable, "-m", "neocog", *arguments], env=environment, cwd=tmp_path)
+    journal, end = tmp_path / "study/study.log", time.monotonic() + 60
+    while not (journal.exists() and '"macs"' in journal.read_text()):
+        assert time.monotonic() < end and process.poll() is None
+        time.sleep(0.1)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    changed = [value.replace("4000", "3") for value in arguments]
+    code, _, err = tune(*changed)
+    assert code == 0, err
+    summary = json.loads((tmp_path / "study/summary.json").read_text())
+    assert summary["trials"] == 2 and summary["failed"] <= 1
+    lost = [json.loads(line) for line in journal.read_text().splitlines() if '"again"' in line]
+    assert len(lost) >= 1
+
+
+@pytest.mark.parametrize(
+    ("extra", "message"),
+    [
+        (["--sampler", "magic"], "--sampler is one of tpe, random, gp, nsga; got magic"),
+        (["--cost", "money"], "--cost is parameters or macs; got money"),
+        (["--trials", "0"], "--trials is from 1 to"),
+        (["--set", "points=span(10, 500)"], "a range is for settings of training, and points is an option of the data"),
+        (["--set", "lrs=log(1e-3, 1)"], "a range is for settings of training, and lrs is not a setting"),
+        (["--valid-share", "0"], "trials are compared by the validation split, and there is none; raise --valid-share"),
+        (["--recipe", "small"], "give --recipe or --network, not both"),
+    ],
+)
+def test_wrong_use(tune, extra, message):
+    code, _, err = tune(*PLAYGROUND, *extra, "--out", "study")
+    assert code != 0 and message in err
+
+
+def test_optuna_is_not_imported_before_a_study(command):
+    code = "import sys; from neocog.cli import main; sys.argv = ['neocog', 'tune', '--help'];\n"
+    code += "try:\n main()\nexcept SystemExit: pass\nassert 'optuna' not in sys.modules"
+    environment = os.environ | {"PYTHONPATH": str(Path(neocog.__file__).parent.parent)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
