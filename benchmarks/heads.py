@@ -23,8 +23,8 @@ import numpy as np
 from neocog.core import device as devices
 from neocog.core import feed
 from neocog.core import run as runs
-from neocog.core.data import DataSpec
-from neocog.core.finalize import finalize
+from neocog.core.data import DataSpec, Examples
+from neocog.core.finalize import calibrate
 from neocog.core.plan import Plan
 from neocog.core.targets import TargetSpec
 from neocog.core.tasks import Heads
@@ -60,32 +60,30 @@ def measure(options: argparse.Namespace, columns: tuple[str, ...], seed: int, se
     with tempfile.TemporaryDirectory() as folder:
         run = runs.RunFolder(Path(folder) / "run")
 
-        def train() -> dict[str, Any]:
+        def train() -> None:
             changes = {"seed": seed, "device": "cpu", **settings}
             plan = Plan.of(neocog.domain(options.domain), source, options.recipe, None, changes, weights)
             runs.train(plan, run, [], devices.World(), devices.choose("cpu"))
-            return finalize(run)
 
-        metrics, seconds = timed(train)
+        _, seconds = timed(train)
         model = neocog.load(str(run.folder), "cpu")
-        heads = {name: shown(row) for name, row in metrics["heads"].items()} if "heads" in metrics else None
-        row = {"seed": seed, "columns": columns, "cpu_seconds": seconds, "epochs": metrics["epochs"]}
-        row |= {"heads": heads} if heads else shown(metrics)
+        calibrate(run, model)
+        test = run.training.data.test
+        predictions = feed.predict_proba(model, test)
+        metrics = model.metrics(predictions, test)
+        row = {"seed": seed, "columns": columns, "training_cpu_seconds": seconds}
+        row |= {name: shown(head) for name, head in metrics["heads"].items()} if "heads" in metrics else shown(metrics)
         if options.within and isinstance(model.task, Heads):
-            row["consistent"] = consistent(model, run, *options.within)
+            row["consistent"] = consistent(predictions, run.training.data.train, model.task, *options.within)
         print(json.dumps(row), flush=True)
 
 
-def consistent(model: Any, run: Any, fine: str, coarse: str) -> float:
-    """The share of the test examples whose predicted coarse label is that of the predicted fine one in training."""
-    splits, task = run.training.data.splits, model.task
-    fine_head, coarse_head = task.head(fine), task.head(coarse)
-    targets = splits["train"].targets
-    columns = (targets[:, head.targets.start].tolist() for head in (fine_head, coarse_head))
-    coarse_of = dict(zip(*columns, strict=True))
-    predictions = feed.predict_proba(model, splits["test"])
-    pairs = zip(*(predictions[:, head.outputs].argmax(1) for head in (fine_head, coarse_head)), strict=True)
-    return float(np.mean([coarse_of.get(int(a)) == b for a, b in pairs]))
+def consistent(predictions: Any, train: Examples, task: Heads, fine: str, coarse: str) -> float:
+    """The share of the predictions whose coarse label is that of the predicted fine one in training."""
+    heads = [task.head(fine), task.head(coarse)]
+    coarse_of = dict(zip(*(train.targets[:, head.targets.start].tolist() for head in heads), strict=True))
+    labels = (predictions[:, head.outputs].argmax(1).tolist() for head in heads)
+    return float(np.mean([coarse_of.get(a) == b for a, b in zip(*labels, strict=True)]))
 
 
 def main() -> None:
