@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import permutations
 from keyword import iskeyword
 from math import isfinite, prod
 from typing import Any, ClassVar, Literal, NamedTuple, Self
@@ -25,6 +26,8 @@ from ..optimise import Lbfgs
 from ..problem import DATA, USAGE, Problem, did_you_mean, shortened
 from ..settings import Settings
 from ..targets import TargetSpec
+from .classify import Classify
+from .nesting import Nesting, parents_of, pooled
 from .regress import Regress
 from .task import LOSS_SETTINGS, Chart, Criterion, Floats, Targets, Task
 
@@ -51,10 +54,12 @@ class Heads(Task):
     """Targets (N, W) float32 hold the targets of each head side by side, NaN for a missing one.
 
     A prediction is the predictions of all heads in one row. The loss is the mean of the losses of the heads, each
-    relative to that of the best constant answer, so that heads of different kinds count alike, times its weight.
+    relative to that of the best constant answer, so that heads of different kinds count alike, times its weight. Of
+    two heads where each label of one has one label of the other in training, the predictions agree (nesting.py).
     """
 
     heads: list[dict[str, Any]] = field(default_factory=list)  # name, task, labels, state, width and constant loss
+    nested: list[dict[str, Any]] = field(default_factory=list)  # heads whose labels lie within those of another
     weights: tuple[float, ...] = ()  # of the losses, in training; empty for 1 each
     balance: Balance = "none"  # of the heads that classify, in training
     regression_loss: Literal["huber", "squared"] = "huber"  # of the heads that are numbers, in training
@@ -152,7 +157,7 @@ class Heads(Task):
                     **{"width": prod(encoded.shape[1:]), "constant_loss": constant_loss(task, encoded)},
                 }
             )
-        return cls(flat_labels(heads), heads)
+        return cls(flat_labels(heads), heads, [nesting.to_dict() for nesting in nestings_in(texts, spec, heads)])
 
     def encode(self, data: Data) -> Data:
         spec = data.target_spec
@@ -172,13 +177,13 @@ class Heads(Task):
         return [f"{head.name}{SEPARATOR}{label}" for head in self.parts for label in head.task.known_labels]
 
     def state(self) -> dict[str, Any]:
-        return {"heads": self.heads}
+        return {"heads": self.heads} | ({"nested": self.nested} if self.nested else {})
 
     @classmethod
     def from_state(cls, labels: list[str], state: Mapping[str, Any]) -> Self:
         task = cls(labels, **state)
         try:
-            complete = len(task.parts) > 0 and flat_labels(task.heads) == labels
+            complete = len(task.parts) > 0 and flat_labels(task.heads) == labels and task.nestings is not None
             losses = [head["constant_loss"] for head in task.heads]
         except (KeyError, AttributeError, Problem) as error:
             raise TypeError(f"its heads are damaged ({error})") from None
@@ -199,6 +204,12 @@ class Heads(Task):
             parts.append(Head(head["name"], task, slice(output, end), slice(target, after)))
             output, target = end, after
         return parts
+
+    @cached_property
+    def nestings(self) -> list[Nesting]:
+        """The heads whose labels lie within those of another."""
+        sizes = {head["name"]: len(head["labels"]) for head in self.heads if head["task"] == Classify.name}
+        return [Nesting.from_dict(values, sizes) for values in self.nested]
 
     @property
     def width(self) -> int:
@@ -266,7 +277,10 @@ class Heads(Task):
     # --- predictions
 
     def link(self, logits: Tensor) -> Tensor:
-        return torch.cat([head.task.link(logits[:, head.outputs]) for head in self.parts], 1)
+        columns = {head.name: logits[:, head.outputs] for head in self.parts}
+        for fine, coarse, parents in self.nestings:
+            columns[fine], columns[coarse] = pooled(columns[fine], columns[coarse], parents)
+        return torch.cat([head.task.link(columns[head.name]) for head in self.parts], 1)
 
     def relative_losses(self, predictions: Floats, targets: Targets, smoothing: float = 0.0) -> Floats:
         """(N, H) the loss of each head relative to that of its constant answer, NaN for a missing target."""
@@ -352,7 +366,9 @@ class Heads(Task):
 
     @property
     def outputs_text(self) -> str:
-        return "heads " + "; ".join(f"{head.name} ({head.task.outputs_text})" for head in self.parts)
+        within = {nesting.fine: f", within {nesting.coarse}" for nesting in self.nestings}
+        texts = (f"{head.name} ({head.task.outputs_text}{within.get(head.name, '')})" for head in self.parts)
+        return f"heads {'; '.join(texts)}"
 
     def headline(self, metrics: Mapping[str, Any]) -> str:
         return "; ".join(self.headlines(metrics))
@@ -469,6 +485,21 @@ def identifiers(names: Sequence[str]) -> list[str]:
     return result
 
 
+def nestings_in(texts: Sequence[str], spec: TargetSpec, heads: Sequence[Mapping[str, Any]]) -> list[Nesting]:
+    """The heads of classes whose labels lie within those of another head; a head takes part once, the finest first."""
+    columns = dict(zip(spec.column_names, zip(*map(spec.cells, texts), strict=True), strict=True))
+    classes = [head for head in heads if head["task"] == Classify.name]
+    pairs = sorted(permutations(classes, 2), key=lambda pair: -sum(len(head["labels"]) for head in pair))
+    nestings: list[Nesting] = []
+    for fine, coarse in pairs:
+        taken = {name for nesting in nestings for name in (nesting.fine, nesting.coarse)}
+        cells = zip(columns[fine["name"]], columns[coarse["name"]], strict=True)
+        parents = parents_of([pair for pair in cells if all(pair)], fine["labels"], coarse["labels"])
+        if parents is not None and not taken & {fine["name"], coarse["name"]}:
+            nestings.append(Nesting(fine["name"], coarse["name"], parents))
+    return nestings
+
+
 def head_block(head: Head, metrics: Mapping[str, Any]) -> dict[str, Any]:
     """The values of heads.html that are about one head."""
     blocks = head.task.report(metrics)
@@ -486,7 +517,7 @@ def head_block(head: Head, metrics: Mapping[str, Any]) -> dict[str, Any]:
 
 def parts_of(spec: TargetSpec) -> list[tuple[type[Task], TargetSpec]]:
     """The task of each column, and the targets with that column alone."""
-    from . import Classify, task_class
+    from . import task_class
 
     return [
         (task_class(column.task or Classify.name), replace(spec, task=column.task, columns=(column.name,)))
