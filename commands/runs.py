@@ -199,9 +199,10 @@ def _write_page(
     data: str,
     split: str,
 ) -> None:
-    from ..core import charts, compare, files, report
+    from ..core import charts, compare, files
     from ..core.format import data_uri, without_controls
     from ..core.run_table import read_run
+    from ..core.templates import template
 
     histories = {str(run.folder): compare.history_of(run.folder) for run in evaluated}
     colours = charts.run_colours(len(evaluated))
@@ -219,5 +220,5 @@ def _write_page(
         )
     pictures = [data_uri(charts.runs_png(histories, chart)) for chart in evaluated[0].model.task.charts]
     values = {"rows": rows, "settings": settings, "data": Path(data).name, "split": split, "charts": pictures}
-    html = report.template("compare.html").render(**values, examples=f"{len(evaluated[0].losses):,}")
+    html = template("compare.html").render(**values, title="Runs compared", examples=f"{len(evaluated[0].losses):,}")
     files.write_text(path, without_controls(html.encode("utf-8", "replace").decode()))

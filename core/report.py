@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from importlib.resources import files as package_files
 from pathlib import Path
 from typing import Any
 
-import jinja2
 from markupsafe import Markup
 
 from . import charts, diagram, files
-from .format import count, data_uri, ending, figure, percent, probability, without_controls
+from .format import data_uri, without_controls
 from .network import Network, parse
-from .progress import duration
 from .tasks import Task
+from .templates import template
 
 SPLITS = {"train": "training", "valid": "validation", "test": "test"}
 SMALL = 96  # pixels: narrower pictures are shown enlarged, without smoothing
@@ -25,26 +23,9 @@ def write(path: Path, run: dict[str, Any], task: Task) -> None:
     `run` holds "network" (its text), "rows" (its `to_dict()`), "metrics" (of the task), "scored_on" (their split),
     "history" (a dict an epoch), and texts, which are shown escaped.
     """
-    html = template(task.template).render(page(run, task))
+    html = template(task.template or "report.html").render(page(run, task))
     html = html.encode("utf-8", "replace").decode()  # a file name may be no valid text
     files.write_text(path, without_controls(html))
-
-
-def template(name: str) -> jinja2.Template:
-    """A template of the report; one of a task extends report.html."""
-    core = package_files(__package__)
-    loader = jinja2.FunctionLoader(lambda name: _source(core, name))
-    environment = jinja2.Environment(
-        loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters |= {"percent": percent, "count": count, "duration": duration, "figure": figure}
-    environment.filters |= {"probability": probability, "ending": ending}
-    return environment.get_template(name or "report.html")
-
-
-def _source(core: Any, name: str) -> str:
-    folder = core if core.joinpath(name).is_file() else core.joinpath("tasks")
-    return str(folder.joinpath(name).read_text(encoding="utf-8"))
 
 
 def page(run: dict[str, Any], task: Task) -> dict[str, Any]:

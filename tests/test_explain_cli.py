@@ -136,7 +136,7 @@ def test_a_page_escapes_the_text(neocog, tmp_path):
     path = tmp_path / "page.html"
     neocog("explain", "text.safetensors", INPUTS["text"], "--method", "lrp", "--out", path)
     page = path.read_text(encoding="utf-8")
-    assert "&lt;" in page and "<b>" not in page and "background: rgb(" in page and "http" not in page
+    assert "&lt;" in page and "<b>" not in page and "background: rgb(" in page and "://" not in page
 
 
 def test_a_long_recording_is_explained_in_its_most_confident_window(neocog, tmp_path):

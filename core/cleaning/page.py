@@ -6,12 +6,10 @@ import csv
 import json
 import os
 from collections.abc import Sequence
-from importlib.resources import files as package_files
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import numpy as np
 
 from .. import files
@@ -19,6 +17,7 @@ from ..domain import Domain
 from ..format import percent, without_controls
 from ..retrieval.sheet import Gallery, as_html, excerpt
 from ..sources.formula import escape
+from ..templates import template
 from .clean import COLUMNS, Cleaning, Row, rows, summary
 
 MOST = 120  # findings of a kind on the page
@@ -94,12 +93,8 @@ def short_name(name: str, data: str) -> str:
 
 def page(cleaning: Cleaning, domain: Domain, data: str) -> str:
     """A self-contained HTML page with the first MOST findings of each kind."""
-    environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    source = package_files(files.__package__).joinpath("clean.html").read_text(encoding="utf-8")
     sections = [section for section in _sections(cleaning, domain, data) if section["findings"]]
-    return environment.from_string(source).render(
+    return template("clean.html").render(
         title=f"Possible faults in {Path(data).name or data}", sentences=sentences(cleaning), sections=sections
     )
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib.resources import files as package_files
 from io import BytesIO
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-import jinja2
 from markupsafe import Markup
 from PIL import ImageDraw
 
@@ -17,6 +15,7 @@ from .. import files
 from ..diagram import times
 from ..format import data_uri, probability, without_controls
 from ..model import Model
+from ..templates import template
 from .explained import Explanation
 from .sheet import SIGNED, UNSIGNED, Panel, Sheet, write
 
@@ -228,11 +227,7 @@ def _note(explanations: Sequence[Explanation], mixed: bool) -> str:
 
 def page(explanations: Sequence[Explanation]) -> str:
     """Returns a self-contained HTML page: texts with coloured tokens, other inputs as pictures."""
-    environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    source = package_files(files.__package__).joinpath("explanation.html").read_text(encoding="utf-8")
-    return environment.from_string(source).render(
+    return template("explanation.html").render(
         title=_title(explanations[0].model), explanations=[_entry(explanation) for explanation in explanations]
     )
 

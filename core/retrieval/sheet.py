@@ -5,12 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib.resources import files as package_files
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import torch
 from PIL import Image, ImageDraw
 
@@ -23,6 +21,7 @@ from ..format import data_uri, ending, visible, without_controls
 from ..inputs import FileInput, Input, TextInput
 from ..presentation import Readable
 from ..problem import DATA, Problem
+from ..templates import template
 from .collection import Collection, Files
 from .index import Result
 
@@ -201,10 +200,6 @@ def shortened(text: str, length: int = CAPTION) -> str:
 
 def page(results: Sequence[Result], gallery: Gallery) -> str:
     """A self-contained HTML page: each query with its neighbours."""
-    environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    source = package_files(files.__package__).joinpath("similar.html").read_text(encoding="utf-8")
     queries = [
         {
             "name": "the text" if isinstance(result.query, TextInput) else result.query.name,
@@ -216,7 +211,7 @@ def page(results: Sequence[Result], gallery: Gallery) -> str:
         }
         for result in results
     ]
-    return environment.from_string(source).render(title=TITLE, queries=queries)
+    return template("similar.html").render(title=TITLE, queries=queries)
 
 
 def as_html(shown: Shown) -> dict[str, str | None]:

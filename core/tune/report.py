@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .. import charts, files, report
+from .. import charts, files
 from ..format import data_uri
 from ..sources.formula import escape
+from ..templates import template
 from .study import Trial, front_of
 
 if TYPE_CHECKING:
@@ -36,8 +37,7 @@ def write_csv(trials: Sequence[Trial], path: Path) -> None:
 
 def write_page(path: Path, page: Mapping[str, Any]) -> None:
     """The page of a study."""
-    template = report.template("tune.html")
-    files.write_text(path, template.render(page))
+    files.write_text(path, template("tune.html").render(page))
 
 
 def pictures(trials: Sequence[Trial], importance: Mapping[str, float]) -> dict[str, str]:

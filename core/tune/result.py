@@ -115,7 +115,7 @@ def page(
     counts = f"{len(trials)} trials, {pruned} stopped early, {failed} failed"
     summary = f"{text}. {counts}; sampler {search.sampler}, seed {search.seed}"
     return {
-        "data": Path(data).name,
+        "title": f"Study of {Path(data).name}",
         "result": headline[0].upper() + headline[1:],
         "summary": ". ".join([summary, *limits]) + ".",
         "command": command,
