@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -106,7 +107,8 @@ def curve(
     table(points)
     say(f"wrote {out}")
     best = max((point for point in points if point.kept), key=lambda point: point.accuracy)
-    output.line(f"\nnext:\n  neocog train {value.name} {data} --weights {model} --keep {best.kept} --freeze")
+    command = f"neocog train {value.name} {quote(data)} --weights {quote(model)}"
+    output.line(f"\nnext:\n  {command} --keep {best.kept} --freeze")
 
 
 def table(points: Sequence[Point]) -> None:

@@ -176,6 +176,17 @@ def valid(rng: random.Random, world: World, command: tuple[str, ...], domain: st
             return ["compare", run, run]
         case ("clean",):
             return ["clean", run, data, "--folds", "2", "--set", "epochs=1", "--out", f"{out}.csv"]
+        case ("curve",):
+            return ["curve", run, data, "--keep", "0,all", "--out", f"{out}.png"]
+        case ("playground",):
+            return ["playground", "1", "--starts", "1"]
+        case ("serve",) | ("play",):
+            return [*command, run, run]  # two models of one name: refused, and no server waits
+        case ("go", "review"):
+            return [
+                *("go", "review", str(world.input("go")), "--model", str(world.run("go"))),
+                *("--visits", "1", "--out", out),
+            ]
         case ("go", "analysis"):
             return ["go", "analysis", str(world.run("go")), "--visits", "1"]
     return [*command, UNKNOWN]  # a command without cases of its own
@@ -815,6 +826,8 @@ def words(rng: random.Random, world: World, folder: Path) -> Case:
         )
     if command == ("demo",) or (command == ("train",) and "--network" not in arguments):
         arguments = [*arguments[: len(command)], UNKNOWN]  # they would take a minute
+    if command in (("serve",), ("play",)):
+        arguments = [*arguments, UNKNOWN]  # with one model they would wait for requests
     return Case(
         "words",
         arguments,
