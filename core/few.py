@@ -10,8 +10,10 @@ from .data import Data
 from .fit import task_of_data
 from .model_source import ModelSource
 from .plan import Plan
-from .tasks import Classify
+from .tasks import Classify, Heads, Multilabel
 from .transfer import Transferable
+
+TASKS = frozenset({Classify.name, Multilabel.name, Heads.name})  # whose targets a pretrained model helps to predict
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ def plan_for(plan: Plan, data: Data) -> Plan:
     few, transferable = plan.domain.capability(FewExamples), plan.domain.capability(Transferable)
     if few is None or transferable is None or plan.choices is None:
         return plan
-    if not 2 <= len(data.train) <= few.most or not few.suits(data) or task_of_data(plan, data).name != Classify.name:
+    if not 2 <= len(data.train) <= few.most or not few.suits(data) or task_of_data(plan, data).name not in TASKS:
         return plan
     weights = ModelSource(few.model, transferable.pretrained[few.model])
     source, changes = plan.choices

@@ -18,6 +18,7 @@ from neocog.core.network import Network, parse
 from neocog.core.plan import Plan
 from neocog.core.problem import Problem
 from neocog.core.run import RunFolder, train
+from neocog.core.targets import TargetSpec
 from neocog.core.transfer import Transferable
 from neocog.core.transfer_curve import counts_of, curve, default_counts
 from test_keep import SHAPE, TEXT, plan, source
@@ -77,7 +78,11 @@ def test_few_examples_start_from_a_pretrained_model_unless_a_network_is_named(tm
         assert few.plan_for(named, data) is named
     many = Plan.of(few_domain(tmp_path, most=59), DataSpec("files"))
     assert few.plan_for(many, data) is many
+    labels = replace(data, labels=["red|long", "red", "long"], target_spec=TargetSpec("multilabel"))
+    assert few.plan_for(Plan.of(domain, DataSpec("files")), labels).weights.name == "trunk"
     other = Plan.of(domain, DataSpec("files"))
+    numbers = replace(data, labels=["1", "2.5", "4"], target_spec=TargetSpec("regress"))
+    assert few.plan_for(other, numbers) is other
     assert few.plan_for(other, replace(data, preprocessing={"scale": 1})) is other
     assert few.plan_for(Plan.of(toy.DOMAIN, DataSpec("files")), data).weights is None
 
