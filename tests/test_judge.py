@@ -733,6 +733,16 @@ def test_a_cell_that_is_no_number_is_a_bad_row(tmp_path: Path, cell: str, reason
     assert bad.reason.startswith(reason)
 
 
+def test_counts_that_training_does_not_know_may_be_numbers_to_predict(tmp_path: Path) -> None:
+    rows = [(text, str(k % 5), "train") for k, (text, _) in enumerate(PAIRS)]
+    rows[3] = (rows[3][0], "17", "test")
+    path = saved(tmp_path / "t.csv", table([("text", "cells", "split"), *rows]))
+    assert (
+        "training does not know the label 17 (1 text); it knows 0, 1, 2, 3, 4; if they are numbers to predict, name "
+        "the task: --task regress or --label-column NAME:regress; --unknown skip leaves such texts out" in refusal(path)
+    )
+
+
 def test_numbers_that_do_not_differ_are_refused(tmp_path: Path) -> None:
     path = saved(tmp_path / "t.csv", table([("text", "rating"), *((text, "3") for text, _ in PAIRS)]))
     spec = DataSpec(str(path), options={"cache": tmp_path / ".cache"}, targets=TargetSpec("regress"))

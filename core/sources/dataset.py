@@ -19,6 +19,7 @@ from .exclude import leave_out
 from .label_spelling import label_remarks
 from .manifest import (
     NAMED,
+    TRAINING,
     AssignedSource,
     BadSample,
     Manifest,
@@ -146,7 +147,7 @@ def require_trained_labels(index: Index, targets: TargetSpec, kind: Kind) -> Non
     trained = label_counts(Counter(labels_in_training(index)), targets)
     all_labels = label_counts(Counter(index.labels[target] for target in index.targets), targets)
     if unknown := Counter({label: count for label, count in all_labels.items() if label not in trained}):
-        raise unknown_labels(unknown, list(trained), "training", kind)
+        raise unknown_labels(unknown, list(trained), TRAINING, kind)
 
 
 def require_trainable(

@@ -26,6 +26,7 @@ from .split_names import split_in, split_name
 VALID = 0.10  # the share for validation of the examples that are not for the test
 VALID_ENOUGH = 2500  # examples: they resolve half a per cent; more would be lost to training
 NAMED = 5  # files or labels that a message names
+TRAINING = "training"  # what does not know a label, in a message; else the model
 
 
 class AssignedSource(NamedTuple):
@@ -268,7 +269,7 @@ def select_known_labels(manifest: Manifest, labels: Sequence[str] | None) -> lis
         if not names_of[sample.label] or known_set & set(names_of[sample.label])
     ]
     if manifest.spec.unknown != "skip" or not kept:
-        raise unknown_labels(unknown, known, "the model" if labels is not None else "training", manifest.kind)
+        raise unknown_labels(unknown, known, TRAINING if labels is None else "the model", manifest.kind)
     left_out = len(manifest.samples) - len(kept)
     keep(manifest, kept)
     names = ", ".join(sorted(unknown, key=natural)[:NAMED])
@@ -301,9 +302,12 @@ def unknown_labels(unknown: Counter[str], known: Sequence[str], knower: str, kin
     names = ", ".join(f"{label} ({kind.counted(unknown[label])})" for label in ordered[:NAMED])
     more = f" and {len(known) - 20} more" if len(known) > 20 else ""
     noun = "label" if len(unknown) == 1 else "labels"
+    advice = did_you_mean(ordered[0], known)
+    if knower == TRAINING and all(label.rpartition(" ")[2].isdecimal() for label in unknown):
+        advice = "; if they are numbers to predict, name the task: --task regress or --label-column NAME:regress"
     return Problem(
-        f"{knower} does not know the {noun} {names}; it knows {', '.join(known[:20])}{more}"
-        f"{did_you_mean(ordered[0], known)}; --unknown skip leaves such {kind.noun}s out",
+        f"{knower} does not know the {noun} {names}; it knows {', '.join(known[:20])}{more}{advice}; "
+        f"--unknown skip leaves such {kind.noun}s out",
         DATA,
     )
 
