@@ -103,7 +103,7 @@ class Trainer:
         self.ema = EMA(self.network, settings.average)
         self.sums = torch.zeros(1 + len(task.batch_metrics), device=device)  # of the loss and metrics, this epoch
         self.number = self.retries = 0  # steps done; retries after a loss that was not finite
-        self.epoch_examples = 0  # that this epoch has trained on
+        self.epoch_examples = 0  # that this epoch has trained on, in all processes
         self.lr_factor = 1.0  # multiplies the learning rate after a loss that was not finite
         self.micro_batches = settings.accumulate  # into how many a step's examples are cut; more for want of memory
         self.remarks: list[str] = []
@@ -147,7 +147,9 @@ class Trainer:
         rng = self._seeded()
         sums = torch.zeros_like(self.sums)
         batch = self.world.share(indices)
-        for chunk in self._cut(batch):
+        # Of a process without a share the gradients are zero, which the others wait for all the same.
+        for chunk in self._cut(batch) if len(batch) else (indices[:1],):
+            examples_of_chunk = len(chunk) if len(batch) else 0
             inputs, targets = self.prefetcher(chunk) if self.prefetcher else fetch_batch(examples, chunk, self.device)
             with self.precision():
                 if self.has_features:
@@ -155,11 +157,13 @@ class Trainer:
                 else:
                     logits, targets = self._augmented_logits(augment, inputs, targets, rng)
             loss = self.task.loss(logits.float(), targets, self.settings.smoothing)
-            (loss * (len(chunk) / len(batch))).backward()
-            sums[0] += loss.detach() * len(chunk)
-            sums[1:] += self.task.batch_sums(logits.detach(), targets)
+            # The mean over the processes is then the mean over all examples, also where their shares differ by one.
+            (loss * (examples_of_chunk * self.world.size / len(indices))).backward()
+            sums[0] += loss.detach() * examples_of_chunk
+            if examples_of_chunk:
+                sums[1:] += self.task.batch_sums(logits.detach(), targets)
         self.sums += sums
-        self.epoch_examples += len(batch)
+        self.epoch_examples += len(indices)
 
     def _cut(self, batch: Tensor) -> Iterable[Tensor]:
         """A step's examples in equal parts: `micro_batches`, or fewer at the end of an epoch, where there is less.
@@ -270,7 +274,8 @@ class Trainer:
         seconds = time.perf_counter() - start
         predictions = predict_proba(self, valid) if len(valid) else None
         names = ("loss", *self.task.batch_metrics)
-        train = dict(zip(names, (self.sums / self.epoch_examples).tolist(), strict=True))
+        mean = self.sums * self.world.size / self.epoch_examples
+        train = dict(zip(names, mean.tolist(), strict=True))
         validation = {} if predictions is None else self.task.epoch_metrics(predictions, valid.targets.numpy())
         lr = self.optimiser.param_groups[0]["lr"]
         epoch = Epoch(len(self.history) + 1, train, validation, lr, seconds)

@@ -1,0 +1,78 @@
+"""Two processes train what one does: the same steps on the same examples, in every domain and task."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import neocog
+import pytest
+import torch
+from neocog.core import checkpoint
+from test_contract import MADE
+from test_heads import photos_table
+
+pytestmark = pytest.mark.slow
+
+NETWORKS = {  # without batch normalisation, whose statistics are those of each process, and without dropout
+    "vision": "conv(4, 3), relu, globalmax, dense(classes)",
+    "speech": "conv(4, (8, frames)), relu, maxpool((3, 1)), flatten, dense(classes)",
+    "text": "embed(tokens, 8), conv(8, 2), relu, globalmax, dense(classes)",
+    "go": "conv(8, 3, pad=1), relu, conv(1, 1, bias=False), bias, flatten",
+    "playground": "flatten, dense(8), relu, dense(classes)",
+}
+TASKS = {"multilabel": ["tags:multilabel"], "regress": ["level:regress"], "classify": ["name:classify"]}
+
+
+def trained(folder: Path, arguments: list[str], processes: int) -> dict[str, torch.Tensor]:
+    """The weights after training with so many processes."""
+    out = folder / f"run-{processes}"
+    launcher = ["torch.distributed.run", "--nproc-per-node", str(processes), "-m"] if processes > 1 else []
+    settings = ["--set", "augment=none", "--set", "smoothing=0.1", "--precision", "float32", "--device", "cpu"]
+    command = [sys.executable, "-m", *launcher, "neocog", "train", *arguments, *settings, "--out", str(out), "--quiet"]
+    environment = os.environ | {
+        "NEOCOG_CACHE": str(folder / "cache"),
+        "PYTHONPATH": str(Path(neocog.__file__).parent.parent),
+        "OMP_NUM_THREADS": "1",
+    }
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return checkpoint.read_tensors(out / "state.safetensors")
+
+
+def assert_equal(folder: Path, arguments: list[str]) -> None:
+    one, two = (trained(folder, arguments, processes) for processes in (1, 2))
+    names = [name for name in one if name.startswith("network.")]
+    assert names and one.keys() == two.keys()
+    for name in names:
+        difference = float((one[name] - two[name]).norm() / one[name].norm().clamp_min(1e-6))
+        assert difference < 1e-5, (name, difference)
+
+
+@pytest.mark.parametrize("domain", NETWORKS)
+def test_in_every_domain(domain, tmp_path):
+    data = MADE[domain](tmp_path / "data")
+    arguments = [domain, str(data), "--network", NETWORKS[domain], "--epochs", "17", "--batch", "8", "--lr", "0.003"]
+    assert_equal(tmp_path, arguments)
+
+
+@pytest.mark.parametrize("optimiser", ["sgd", "muon"])
+def test_with_every_optimiser(optimiser, tmp_path):
+    data = MADE["vision"](tmp_path / "data")
+    arguments = ["vision", str(data), "--network", NETWORKS["vision"], "--epochs", "17", "--batch", "8"]
+    assert_equal(tmp_path, [*arguments, "--optimiser", optimiser, "--lr", "0.003"])
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_in_every_task(task, tmp_path):
+    rows = photos_table(tmp_path).read_text().splitlines()
+    cells = [row.split(",") for row in rows[1:]]
+    table = ["file,name,level,tags"]  # every cell has a value: the mean over known ones differs between processes
+    table += [
+        f"{file},{'rgb'[int(file[:-4]) % 3]},{40 + 7 * int(file[:-4]) % 160},{tags or 'dark'}"
+        for file, _, _, tags in cells
+    ]
+    (tmp_path / "all.csv").write_text("\n".join(table) + "\n")
+    columns = [part for column in TASKS[task] for part in ("--label-column", column)]
+    network = ["--network", NETWORKS["vision"], "--epochs", "10", "--batch", "8", "--lr", "0.003"]
+    assert_equal(tmp_path, ["vision", str(tmp_path / "all.csv"), *columns, *network])
