@@ -214,10 +214,7 @@ def test_a_table_may_name_files_without_their_folder_or_their_suffix(tmp_path: P
 def test_tables_beside_class_folders_change_nothing(tmp_path: Path) -> None:
     root = files(tmp_path / "set", "a", "b")
     listing(root, "notes.csv", [(f"a/{k}.png", "xy"[k % 2]) for k in range(6)])
-    data = loaded(root, tmp_path)
-    assert data.labels == ["a", "b"]
-    remark = "notes.csv: lists these pictures, and was not read; to use its columns, name it as the data: "
-    assert f"{remark}{root / 'notes.csv'}" in data.remarks
+    assert loaded(root, tmp_path).labels == ["a", "b"]
 
 
 # --- names of files ---------------------------------------------------------------------------------------------------
@@ -683,6 +680,8 @@ def test_options_of_tables_are_refused_where_there_is_none(tmp_path: Path, targe
         with pytest.raises(Problem) as caught:
             domain.load(spec, None, None)
         assert str(caught.value).startswith(message) and message in domain.check(spec)["problems"][0]
+    with pytest.raises(Problem, match=f"--text-column body is for a table, and {lines} is none"):
+        TEXT.load(DataSpec(str(lines), options={"text_column": "body"}), None, None)
     with pytest.raises(Problem, match="is for tables; the target of a position is its move"):
         neocog.domain("go").check(DataSpec(str(tmp_path), targets=targets))
 

@@ -14,7 +14,7 @@ from ..problem import DATA, Bad, Problem
 from .archive import ENDINGS, ArchiveFiles
 from .columns import CellKind, TableOptions, announce, find_columns, paths_to, read_records
 from .content import Content, Kind, Unreadable, beginning, counted
-from .fields import Naming, first_values
+from .fields import Naming
 from .folder import FolderFiles
 from .layout import class_folders, split_of_top_folder, split_path, visible
 from .parquet import read_files
@@ -78,10 +78,6 @@ class FileSource:
                 return manifest
         manifest = class_folders(self.files, self.kind, self.names, self.used_names())
         manifest.tables = [] if self.names is not None else list(self.tables_of(manifest))
-        if manifest.tables and len({sample.label for sample in manifest.samples}) > 1:
-            names, path = first_values(manifest.tables, 3), self.files.display_name(manifest.tables[0])
-            use = f"to use its columns, name it as the data: {path}"
-            manifest.remarks.append(f"{names}: lists these {self.kind.noun}s, and was not read; {use}")
         return manifest
 
     def tables_of(self, manifest: SourceManifest) -> Iterator[str]:

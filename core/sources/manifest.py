@@ -27,6 +27,7 @@ VALID = 0.10  # the share for validation of the examples that are not for the te
 VALID_ENOUGH = 2500  # examples: they resolve half a per cent; more would be lost to training
 NAMED = 5  # files or labels that a message names
 TRAINING = "training"  # what does not know a label, in a message; else the model
+COLUMN_OPTIONS = {"text_column": "--text-column", "path_column": "--set path_column"}  # of domains
 
 
 class AssignedSource(NamedTuple):
@@ -192,12 +193,9 @@ def judge_targets(manifest: Manifest, is_training: bool = True) -> None:
     """
     spec = manifest.spec.targets
     labels, column = training_targets(manifest)
-    if is_training and (column is None or not column.option) and (options := spec.table_options):
-        location, hint = manifest.spec.data, table_hint(manifest)
-        raise Problem(
-            f"{options[0]} is for a table, and {location} is none; name a table, or leave it out{hint}", USAGE
-        )
     if is_training:
+        if column is None or not column.option:
+            refuse_table_options(manifest)
         manifest.targets, remark = judged(labels, column, spec, manifest.spec.data)
         manifest.remarks += [remark] * bool(remark)
     else:
@@ -211,6 +209,15 @@ def judge_targets(manifest: Manifest, is_training: bool = True) -> None:
         refuse_implausible(labels, column, manifest.spec.data, manifest.kind, hint, bool(manifest.tables))
         if listed := table_hint(manifest).removeprefix("; "):
             manifest.remarks.append(f"{listed}, if its columns are the targets")
+
+
+def refuse_table_options(manifest: Manifest) -> None:
+    """Raises Problem if an option names a column, for data that are no table."""
+    spec = manifest.spec
+    named = [(flag, spec.options.get(name)) for name, flag in COLUMN_OPTIONS.items()]
+    if options := spec.targets.table_options + [f"{flag} {value}" for flag, value in named if value is not None]:
+        advice = f"name a table, or leave it out{table_hint(manifest)}"
+        raise Problem(f"{options[0]} is for a table, and {spec.data} is none; {advice}", USAGE)
 
 
 def name_labels(manifest: Manifest) -> None:
