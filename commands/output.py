@@ -205,9 +205,10 @@ def table(header: list[str], rows: list[list[str]], texts: Sequence[str] = ()) -
 
 
 def predictions(rows: list[dict[str, Any]], task: Task) -> None:
-    """A line for each input with its prediction."""
+    """A line for each input with its prediction, or one for each of its heads."""
     for row in rows:
-        line(f"{row['input']}: {task.row_text(row)}")
+        texts = task.row_texts(row)
+        line(f"{row['input']}: {texts[0]}" if len(texts) == 1 else "\n  ".join([f"{row['input']}:", *texts]))
         _windows(row.get("windows", []), task)
 
 

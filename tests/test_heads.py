@@ -9,6 +9,7 @@ import neocog
 import numpy as np
 import pytest
 import torch
+from neocog.commands import output
 from neocog.core import checkpoint
 from neocog.core.data import Data, DataSpec, Examples
 from neocog.core.device import World
@@ -103,6 +104,17 @@ def test_metrics_of_a_head_are_those_of_its_task_on_the_examples_with_a_target()
     shares = [head["improvement"] for head in metrics["heads"].values()]
     assert metrics["value"] == pytest.approx(np.mean(shares))
     assert task.example_losses(predictions, targets.numpy()).shape == (6,)
+
+
+def test_an_input_has_a_line_for_each_head(capsys):
+    """The only number of a head has its name already."""
+    task, _ = made()
+    (row,) = task.rows(task.link(torch.zeros(1, 6)), 1)
+    output.predictions([{"input": "shirt.jpg", **row}], task)
+    first, kind, size, tags = capsys.readouterr().out.splitlines()
+    assert (
+        first == "shirt.jpg:" and kind.startswith("  kind: ") and size == "  size 3.6" and tags.startswith("  tags: ")
+    )
 
 
 def test_a_row_holds_the_row_of_each_head():

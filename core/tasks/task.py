@@ -265,6 +265,10 @@ class Task(ABC):
     def row_text(self, row: Mapping[str, Any]) -> str:
         """The prediction in a row of `predict`, in words."""
 
+    def row_texts(self, row: Mapping[str, Any]) -> list[str]:
+        """The prediction in lines: one, or more of several heads."""
+        return [self.row_text(row)]
+
     def window_text(self, window: Mapping[str, Any]) -> str:
         """The prediction for one window, in words."""
         return self.row_text(window)
