@@ -107,7 +107,7 @@ def tune(
     from .. import domain as domain_of
 
     require_optuna()
-    parsing_check(sampler, cost, trials, workers)
+    check_options(sampler, cost, trials, workers)
     value = domain_of(domain)
     options = {"pattern": pattern, "text_column": text_column, "cache": cache}
     fields: dict[str, Any] = {
@@ -147,7 +147,7 @@ def require_optuna() -> None:
         raise Problem("neocog tune needs Optuna: pip install 'neocog[tune]'", FAILED)
 
 
-def parsing_check(sampler: str, cost: str | None, trials: int, workers: int) -> None:
+def check_options(sampler: str, cost: str | None, trials: int, workers: int) -> None:
     """Raises Problem for options of the search that are none."""
     if sampler not in SAMPLERS:
         raise Problem(f"--sampler is one of {', '.join(SAMPLERS)}; got {sampler}", USAGE)
@@ -194,12 +194,12 @@ def searched(
 ) -> Search:
     """The search on loaded data."""
     from ..core import folded
-    from ..core.tune.study import Limits, Search, require_metric
+    from ..core.tune.study import Limits, Search, check_study
 
     trials, sampler, prune, cost, limits, seed = how
     with progress("reading", "files", quiet) as reading:
         loaded = folded.load(domain, replace(source, progress=reading), None, None)
-    require_metric(loaded, folder)
+    check_study(loaded, folder)
     return Search(plan, space, loaded, trials, sampler, prune, cost, Limits(*limits), seed)
 
 

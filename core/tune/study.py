@@ -410,7 +410,7 @@ def point_of(trial: Trial) -> Point:
     return Point(network, attributes["recipe"], attributes["settings"])
 
 
-def require_metric(data: Data, folder: Path) -> None:
+def check_study(data: Data, folder: Path) -> None:
     """Raises Problem for data without a validation split, which trials are compared by."""
     if not len(data.valid):
         raise Problem("trials are compared by the validation split, and there is none; raise --valid-share", DATA)
