@@ -265,7 +265,7 @@ EXERCISES = [
             )
             for name in ("ReLU", "tanh", "sigmoid")
         ],
-        "Hardly a start gets there in 150 epochs. More layers than the task needs are harder to train, not better; with "
+        "Hardly a start gets there in 150 epochs. More layers than needed are harder to train, not better; with "
         "sigmoid the gradient of the first layer is less than a hundredth of that of the last.",
     ),
 ]
