@@ -15,6 +15,7 @@ from pathlib import Path
 from .problem import DATA, FAILED, USAGE, Problem, did_you_mean, shortened
 
 MAX_NAME = 255  # bytes, of most file systems
+MAX_PATH = 4095  # bytes, of Linux
 SYSTEM_ERROR = re.compile(r"\(os error (\d+)\)")  # how safetensors reports an errno
 TEMPORARY = re.compile(r"\.neocog-([0-9a-f]{8})-(\d+)-")
 _swept: set[Path] = set()  # folders in which this process has looked for leftovers
@@ -64,6 +65,8 @@ def _check_name(path: Path) -> None:
     for name in path.parts:
         if len(os.fsencode(name)) > MAX_NAME:
             raise Problem(f"the name {shortened(name)} is too long; a name has at most {MAX_NAME} bytes", USAGE)
+    if len(os.fsencode(path.absolute())) > MAX_PATH:
+        raise Problem(f"the path {shortened(str(path))} is too long; a path has at most {MAX_PATH:,} bytes", USAGE)
 
 
 # --- reading ---------------------------------------------------------------------------------------------------------

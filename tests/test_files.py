@@ -237,6 +237,8 @@ def test_a_folder_to_create_is_checked_before_the_work(tmp_path):
             files.check_folder(tmp_path / name)
     with pytest.raises(Problem, match="is too long"):
         files.check_folder(tmp_path / ("n" * 300))
+    with pytest.raises(Problem, match=r"the path .*… is too long; a path has at most 4,095 bytes"):
+        files.check_folder(tmp_path / ("n/" * 3000))
 
 
 def test_what_a_killed_process_left_half_written_goes_with_the_next_write(tmp_path):

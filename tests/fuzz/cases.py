@@ -364,6 +364,7 @@ INPUT_FILES = {
     "--parity",
     "--calibrate",
     "--exclude",
+    "--label-names",
 }
 # options whose values may also name an unusable file, and arguments
 
