@@ -365,6 +365,7 @@ INPUT_FILES = {
     "--calibrate",
     "--exclude",
     "--label-names",
+    "--model",
 }
 # options whose values may also name an unusable file, and arguments
 
