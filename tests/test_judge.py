@@ -10,7 +10,14 @@ import pytest
 from neocog.core.data import Data, DataSpec
 from neocog.core.problem import Problem
 from neocog.core.sources.delimited import detect_dialect
-from neocog.core.sources.judge import are_quantities, could_be_labels, is_header, lists_of_labels, one_label
+from neocog.core.sources.judge import (
+    are_quantities,
+    could_be_labels,
+    is_header,
+    lists_of_labels,
+    one_label,
+    separator_of,
+)
 from neocog.core.sources.label_spelling import label_remarks
 from neocog.core.sources.layout import label_by_folder
 from neocog.core.sources.split_names import split_folders, split_in, split_name
@@ -370,6 +377,14 @@ def test_several_fasttext_labels_are_taken_as_several_labels(tmp_path: Path) -> 
         "the words that begin with __label__: several labels in 30 of 60 rows, such as 'bad|long', taken as multilabel"
     )
     assert any(text.startswith(remark) for text in data.remarks)
+
+
+def test_names_of_several_words_are_no_lists_of_labels() -> None:
+    colours = dict.fromkeys(["Blue", "White", "Grey", "Black", "Navy Blue", "Off White", "Grey Melange"], 9)
+    assert separator_of(colours) is None
+    topics = dict.fromkeys(["grain", "wheat", "corn", "grain wheat", "grain corn", "corn wheat"], 9)
+    assert separator_of(topics) == " "
+    assert separator_of(dict.fromkeys(["Navy Blue|Off White", "Grey"], 9)) == "|"
 
 
 @pytest.mark.parametrize("indent", [None, 2])

@@ -284,9 +284,12 @@ def separator_of(labels: Mapping[str, int]) -> str | None:
     """What stands between the labels in cells with several; None if no cell holds several."""
     for separator in SEPARATORS:
         several = [label for label in labels if len(parts_of(label, separator)) > 1]
-        parts = {part for label in several for part in parts_of(label, separator)}
+        parts = Counter(part for label in several for part in parts_of(label, separator))
         single = sum(part in labels for part in parts)
-        if several and (separator == SEVERAL or (len(several) > 2 and single >= len(parts) / 2)):
+        # The words of names, Navy Blue and Off White, stand in one name each; labels stand in several lists.
+        recurring = sum(count > 1 for count in parts.values()) if separator == " " else len(parts)
+        is_list = len(several) > 2 and min(single, recurring) >= len(parts) / 2
+        if several and (separator == SEVERAL or is_list):
             return separator
     return None
 
