@@ -120,7 +120,7 @@ def tune(
     fields |= {"valid_share": valid_share, "targets": parsing.targets(task, label_column)}
     space, fixed = space_of(value, network, recipe, set_ or [])
     options |= {name: fixed.pop(name) for name in set(fixed) & set(value.options)}
-    source = parsing.source(data, {name: text for name, text in options.items() if text is not None}, **fields)
+    source = parsing.source(data, options, **fields)
     limits = (most_parameters, most_macs, most_seconds)
     folder = out or Path("runs") / f"tune-{domain}-{time.strftime('%Y%m%d-%H%M%S')}"
 
@@ -215,11 +215,8 @@ def work(search: Search, folder: Path, index: int, workers: int, bar: Any, quiet
             if not quiet and index == 0:
                 say(line_of(trial))
             bar(min(finished(worker.study), search.trials), search.trials)
-            if stop.requested:
-                worker.stop()
 
-        worker = Worker(search, folder, index, report)
-        worker.interrupted = lambda: bool(stop.requested)
+        worker = Worker(search, folder, index, report, lambda: bool(stop.requested))
         others = [start_worker(number, folder) for number in range(1, workers)] if index == 0 else []
         try:
             worker.run()

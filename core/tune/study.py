@@ -33,7 +33,6 @@ REDUCTION = 3  # of the epochs of a rung to those of the next, and of the trials
 RUNGS = 3
 REFUSED_IN_A_ROW = 100  # points that do not fit, after which the space is given up
 BEST_SEEDS = (101, 102, 103)  # of the trainings of the best, none of which a trial has
-DIED = "its process ended"  # why a trial failed that is tried once more
 Sampler = Literal["tpe", "random", "gp", "nsga"]
 METRICS = ("accuracy", "f1", "r2")  # of an epoch, the first that a task has; else the loss
 COSTS = ("parameters", "macs")
@@ -97,30 +96,32 @@ class Trial(NamedTuple):
 class Worker:
     """One process of a study."""
 
-    def __init__(self, search: Search, folder: Path, index: int = 0, progress: Callable[[Trial], object] | None = None):
-        self.search, self.folder, self.progress = search, folder, progress
-        self.stopped = False
-        self.interrupted: Callable[[], bool] = lambda: False  # asked after each step
+    def __init__(
+        self,
+        search: Search,
+        folder: Path,
+        index: int = 0,
+        progress: Callable[[Trial], object] = lambda trial: None,
+        stopped: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self.search, self.progress = search, progress
+        self.stopped = stopped  # asked after each step; a trial that it ends is tried again by the next process
         self.study = opened(search, folder, index)
 
     def run(self) -> None:
         """Makes trials until the study has as many as it should."""
         self._retry_lost()
         refused = 0
-        while not self.stopped and finished(self.study) + running(self.study) < self.search.trials:
+        while not self.stopped() and finished(self.study) + running(self.study) < self.search.trials:
             trial = self.study.ask()
             trial.set_user_attr("process", f"{socket.gethostname()}:{os.getpid()}")
             reason = self._try(trial)
             refused = refused + 1 if reason else 0
             if refused >= REFUSED_IN_A_ROW:
                 raise Problem(f"of {refused} points of the space, none fits; the last: {reason}", USAGE)
-            if not reason and self.progress:
+            if not reason and not self.stopped():
                 self.progress(read_trial(self.study.trials[trial.number]))
         self._require_success()
-
-    def stop(self) -> None:
-        """Ends after the step; the trial that runs is tried again by the next process."""
-        self.stopped = True
 
     def _try(self, trial: optuna.Trial) -> str:
         """One trial; returns why it was refused before it began, or ""."""
@@ -146,9 +147,7 @@ class Worker:
             trial.set_user_attr("reason", str(problem))
             self.study.tell(trial, state=TrialState.FAIL)
             return ""
-        if self.stopped:
-            trial.set_user_attr("reason", DIED)
-            self.study.tell(trial, state=TrialState.FAIL)
+        if self.stopped():
             return ""
         trial.set_user_attr("seconds", round(time.perf_counter() - start, 2))
         if value is None:
@@ -184,11 +183,10 @@ class Worker:
             last: Event | None = None
             for event in fit(plan, self.search.data):
                 last = event
-                self.stopped |= self.interrupted()
-                if isinstance(event, Step) and (self.stopped or (deadline and time.monotonic() > deadline)):
+                if isinstance(event, Step) and (self.stopped() or (deadline and time.monotonic() > deadline)):
                     break
         if not isinstance(last, Finished):
-            if self.stopped:
+            if self.stopped():
                 return float("nan")
             raise _Pruned  # it takes longer than --most-seconds
         training = last.training
@@ -205,12 +203,12 @@ class Worker:
             if owner == host and process.isdecimal() and not is_alive(int(process)):
                 with suppress(ValueError):  # another process was faster
                     self.study.tell(trial.number, state=TrialState.FAIL)
-                    if not trial.user_attrs.get("again"):
-                        self.study.enqueue_trial(trial.params, user_attrs={"again": True})
+                    if "again" not in trial.user_attrs:
+                        self.study.enqueue_trial(trial.params, user_attrs={"again": trial.number})
 
     def _require_success(self) -> None:
         trials = [trial for trial in trials_of(self.study) if trial.state != "pruned"]
-        if not self.stopped and trials and all(trial.state == "failed" for trial in trials):
+        if not self.stopped() and trials and all(trial.state == "failed" for trial in trials):
             reason = next((t.attributes["reason"] for t in trials if "reason" in t.attributes), "no reason is known")
             raise Problem(f"all trials failed; the first: {reason}", FAILED)
 
@@ -339,11 +337,13 @@ def pruner_of(search: Search) -> optuna.pruners.BasePruner:
 
 
 def trials_of(study: optuna.Study) -> list[Trial]:
-    """The trials that have ended, without points that were refused before they began."""
+    """The trials that have ended, without points that were refused before they began and trials that began again."""
+    trials = study.get_trials(deepcopy=False)
+    again = {trial.user_attrs.get("again") for trial in trials}
     return [
         read_trial(trial)
-        for trial in study.get_trials(deepcopy=False)
-        if trial.state.is_finished() and "refused" not in trial.user_attrs and trial.user_attrs.get("reason") != DIED
+        for trial in trials
+        if trial.state.is_finished() and "refused" not in trial.user_attrs and trial.number not in again
     ]
 
 
