@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from torch import Generator, Tensor
+
+from .domain import Augment
 from .network import call
 from .problem import USAGE, Problem, did_you_mean
 
@@ -42,6 +45,20 @@ class Transforms:
                 raise Problem(f"{text}: {name} is given twice; write it once", USAGE)
             transforms[name] = self.bind(expression, name, args, kwargs)
         return transforms
+
+    def of_inputs(self, text: str) -> Augment:
+        """The augmentations in `text`, in its order, of transforms that take a batch of inputs and a generator.
+
+        Raises Problem as `parse` does.
+        """
+        transforms = list(self.parse(text).values())
+
+        def transformed(inputs: Tensor, targets: Tensor, rng: Generator) -> tuple[Tensor, Tensor]:
+            for transform in transforms:
+                inputs = transform(inputs, rng)
+            return inputs, targets
+
+        return Augment(transformed)
 
     def bind(self, expression: str, name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Transform:
         """Returns the function `name` with its parameters bound and checked; an int default demands an int."""

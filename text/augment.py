@@ -41,11 +41,4 @@ TRANSFORMS = Transforms({"drop": drop, "swap": swap}, "drop(0.1), swap(0.05)")
 
 def augment(text: str, extras: Mapping[str, Tensor]) -> Augment:
     """Returns the transforms in `text`, in that order. Raises Problem for an unknown transform or parameter."""
-    transforms = list(TRANSFORMS.parse(text).values())
-
-    def transform_ids(ids: Tensor, targets: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
-        for transform in transforms:
-            ids = transform(ids, rng)
-        return ids, targets
-
-    return Augment(transform_ids)
+    return TRANSFORMS.of_inputs(text)

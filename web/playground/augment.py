@@ -23,11 +23,4 @@ TRANSFORMS = Transforms({"jitter": jitter}, "jitter(0.1)")
 
 def augment(text: str, extras: Mapping[str, Tensor]) -> Augment:
     """Returns the transforms in `text`, in that order. Raises Problem for an unknown transform or parameter."""
-    transforms = list(TRANSFORMS.parse(text).values())
-
-    def moved(x: Tensor, targets: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
-        for transform in transforms:
-            x = transform(x, rng)
-        return x, targets
-
-    return Augment(moved)
+    return TRANSFORMS.of_inputs(text)
