@@ -1,6 +1,6 @@
 // The playground: points in a plane, a network that learns them, and the exercises of the lectures.
 
-import { ask, element, find, number, paintUnit, percent, post, say } from "./draw.js";
+import { ask, bytes, element, find, number, paintUnit, percent, post, say } from "./draw.js";
 
 const FEATURES = { "x1": "x₁", "x2": "x₂", "x1^2": "x₁²", "x2^2": "x₂²", "x1*x2": "x₁x₂", "sin(x1)": "sin x₁", "sin(x2)": "sin x₂" };
 const MOST_LAYERS = 6;
@@ -119,7 +119,7 @@ export const startLearn = () => {
     try {
       await starting;
       const answer = await advance(request());
-      if (answer.trace) showTrace(answer.trace, start);
+      if (answer.trace) showTrace(answer.trace);
     } catch (error) {
       say(error.message);
     }
@@ -241,8 +241,7 @@ export const startLearn = () => {
 
   // A picture of the probability of orange, from 0 to 1, as numbers from −1 to 1.
   const shifted = (unit) => {
-    const values = Uint8Array.from(atob(unit.values), (character) => character.charCodeAt(0));
-    const moved = values.map((byte) => Math.max(0, Math.min(255, Math.round((2 * (byte / 127.5 - 1) * unit.most - 1) * 127.5 + 127.5))));
+    const moved = bytes(unit.values).map((byte) => Math.max(0, Math.min(255, Math.round((2 * (byte / 127.5 - 1) * unit.most - 1) * 127.5 + 127.5))));
     return { size: unit.size, values: btoa(String.fromCharCode(...moved)) };
   };
 
