@@ -11,9 +11,10 @@ from typing import Any
 
 from torch import Generator, Tensor
 
-from .domain import Augment
+from .domain import Augment, Domain
 from .network import call
 from .problem import USAGE, Problem, did_you_mean
+from .tasks.task import Task
 
 Transform = Callable[..., Any]  # takes a batch and its random numbers; parameters with a default may be written
 Range = tuple[float, float]
@@ -85,6 +86,12 @@ class Transforms:
         if not (valid and low <= value <= high):
             number = "a whole number" if kind is int else "a number"
             raise Problem(f"{function}: {name} is {number} from {low:g} to {high:g}; got {value}", USAGE)
+
+
+def augmentation(domain: Domain, task: Task, text: str, extras: Mapping[str, Tensor]) -> Augment:
+    """A domain's augmentation for the targets of a task. Raises Problem for an unknown or unsuitable one."""
+    augment = domain.augment(text, extras)
+    return augment.moving(task.moved) if task.has_places else augment
 
 
 def split_calls(text: str) -> list[str]:

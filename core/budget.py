@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from .augmentation import augmentation
 from .data import Examples
 from .feed import predict_proba
 from .frozen import features, finite_views
@@ -31,7 +32,7 @@ def fit_epochs(training: Training, minutes: float) -> str:
     trainer, data, plan = training.trainer, training.data, training.plan
     settings = plan.settings
     is_cached = trainer.frozen is not None and not trainer.adversary
-    views = finite_views(plan.domain, settings.augment) if is_cached else None
+    views = finite_views(plan.domain, training.task, settings.augment) if is_cached else None
     state, is_trained = trainer.copy(), trainer.settings
     trainer.settings = replace(settings, epochs=1, examples=0)
     sample = data.train.subsample(TRIAL_STEPS * settings.step_size)
@@ -61,7 +62,7 @@ def _seconds_of_a_step(training: Training, sample: Examples) -> float:
     extras = {name: value.to(trainer.device) for name, value in training.data.extras.items()}
     nothing = sample.subset(torch.zeros(0, dtype=torch.int64))
     times = [time.perf_counter()]
-    for _ in steps(trainer, sample, nothing, plan.domain.augment(plan.settings.augment, extras)):
+    for _ in steps(trainer, sample, nothing, augmentation(plan.domain, training.task, plan.settings.augment, extras)):
         times.append(time.perf_counter())
     spans = [after - before for before, after in pairwise(times)]
     return median(spans[1:] or spans)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -22,7 +22,19 @@ def unchanged(x: Tensor, targets: Tensor, rng: torch.Generator) -> tuple[Tensor,
     return x, targets
 
 
+class Movement(Protocol):
+    """The movement of the pixels of B inputs of equal size, which targets with places take part in."""
+
+    def masks(self, masks: Tensor, outside: int) -> Tensor:
+        """Returns (B, H, W) integers by the nearest pixel, `outside` where the input had no pixel."""
+
+    def boxes(self, boxes: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+        """Returns (B, N, 4) boxes x1, y1, x2, y2 in pixels of inputs of `size`, clipped, and the shares that remain."""
+
+
 Change = Callable[[Tensor, Tensor, torch.Generator], tuple[Tensor, Tensor]]
+MovedInputs = Callable[[Tensor, torch.Generator], tuple[Tensor, Movement]]
+MoveTargets = Callable[[Tensor, Movement], Tensor]
 
 
 class Augment(NamedTuple):
@@ -30,6 +42,23 @@ class Augment(NamedTuple):
 
     inputs: Change = unchanged  # of a batch as the arrays hold it, and its targets
     maps: Change = unchanged  # of what the frontend makes of it, (B, C, H, W), and its targets
+    moved_inputs: MovedInputs | None = None  # `inputs`, with the movement of pixels instead of targets
+
+    def moving(self, move: MoveTargets) -> Augment:
+        """The same changes, for targets that `move` moves with the pixels.
+
+        Raises Problem where inputs are changed and their movement is not known.
+        """
+        if (moved_inputs := self.moved_inputs) is None:
+            if self != UNCHANGED:
+                raise Problem("this domain's augmentation does not move masks and boxes; give --augment none", USAGE)
+            return self
+
+        def inputs(x: Tensor, targets: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+            x, movement = moved_inputs(x, rng)
+            return x, move(targets, movement)
+
+        return Augment(inputs, self.maps)
 
 
 UNCHANGED = Augment()

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from .augmentation import augmentation
 from .feed import to_device_if_fits
 from .fit import Training
 from .train import batches
@@ -54,7 +55,7 @@ def range_test(training: Training, steps: int = STEPS) -> RangeTest:
     trainer, plan = training.trainer, training.plan
     trainer.settings = settings = replace(plan.settings, schedule="constant", warmup=0.0)
     extras = {name: value.to(trainer.device) for name, value in training.data.extras.items()}
-    augment = plan.domain.augment(settings.augment, extras)
+    augment = augmentation(plan.domain, training.task, settings.augment, extras)
     examples = to_device_if_fits(training.data.train, trainer.device).with_right_context(trainer.right_context)
     trainer.network.train()
     rates: list[float] = []

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from . import device as devices
 from . import keep, transfer
+from .augmentation import augmentation
 from .budget import fit_epochs
 from .constants import network_constants
 from .data import Data, Examples
@@ -174,9 +175,9 @@ def build(plan: Plan, data: Data, world: devices.World, device: torch.device, st
     data = task.encode(data)
     if plan.weights and not len(data.valid) and not plan.patience_given:
         plan = replace(plan, settings=replace(plan.settings, patience=0))
-    plan = plan.fitted(len(data.train), data.labels)
+    plan = plan.fitted(len(data.train), [] if task.has_places else data.labels)
     task = task.configured(plan.settings)
-    plan.domain.augment(plan.settings.augment, data.extras)  # raises Problem for an unknown augmentation
+    augmentation(plan.domain, task, plan.settings.augment, data.extras)  # raises Problem for an unknown one
     frontend = plan.domain.frontend(data.preprocessing)
     sample = frontend(data.train.inputs[:2])
     plan, network, module = build_network(plan, data, task, sample)
@@ -268,9 +269,9 @@ def initialise(
 def _steps(training: Training) -> Iterator[Event]:
     trainer, data, plan = training.trainer, training.data, training.plan
     extras = {name: value.to(trainer.device) for name, value in data.extras.items()}
-    augment = plan.domain.augment(plan.settings.augment, extras)
+    augment = augmentation(plan.domain, training.task, plan.settings.augment, extras)
     train, valid = data.train, data.valid.subsample(plan.settings.checked)
-    views = finite_views(plan.domain, plan.settings.augment)
+    views = finite_views(plan.domain, training.task, plan.settings.augment)
     if trainer.frozen is not None and views is not None and not trainer.adversary:
         train, valid = features(trainer, train, views), features(trainer, valid)
         trainer.has_features = True

@@ -16,6 +16,7 @@ from .feed import map_batches
 from .problem import USAGE, Problem
 from .sequential import Sequential
 from .sources.cache import default_cache
+from .tasks import Task
 from .tta import TestTimeAugmentation, View
 
 if TYPE_CHECKING:
@@ -44,10 +45,15 @@ def split(network: nn.Module, count: int) -> tuple[nn.Module | None, nn.Module]:
     return frozen.requires_grad_(False).eval(), rest.with_plan([None] * len(rest))
 
 
-def finite_views(domain: Domain, augment: str) -> Sequence[View] | None:
-    """The views of an example that its augmentation chooses from; None if they are too many to compute."""
+def finite_views(domain: Domain, task: Task, augment: str) -> Sequence[View] | None:
+    """The views of an example that its augmentation chooses from; None if they are too many to compute.
+
+    Also None where targets have places, which change from view to view.
+    """
     if augment.strip() in ("", "none"):
         return [View()]
+    if task.has_places:
+        return None
     capability = domain.capability(TestTimeAugmentation)
     if capability is None or not capability.are_all(augment):
         return None

@@ -41,23 +41,27 @@ class BatchRng(NamedTuple):
 Warp = Callable[[Size, BatchRng], Tensor]  # an image's size -> (B, 3, 3)
 
 
-def warp(x: Tensor, warps: Sequence[Warp], rng: BatchRng) -> Tensor:
-    """Applies all `warps` in one sampling: (B, C, H, W) -> the same shape, float32."""
-    size = (x.shape[2], x.shape[3])
+def matrix_of(warps: Sequence[Warp], size: Size, rng: BatchRng) -> Tensor:
+    """(B, 3, 3) the product of all `warps`, for images of `size`."""
     matrix = warps[0](size, rng)
     for transform in warps[1:]:
         matrix = product(matrix, transform(size, rng))
-    return sample(x, matrix)
+    return matrix
 
 
 def sample(images: Tensor, matrix: Tensor) -> Tensor:
     """Samples each image through its matrix (B, 3, 3), bilinear, reflected at the borders: (B, C, H, W) float32."""
-    height, width = images.shape[2:]
+    grid = sampling_grid(matrix, (images.shape[2], images.shape[3]))
+    return F.grid_sample(images.float(), grid, padding_mode="reflection", align_corners=False)
+
+
+def sampling_grid(matrix: Tensor, size: Size) -> Tensor:
+    """(B, 3, 3) matrices -> (B, H, W, 2), the x and y that torch's grid_sample reads each new pixel from."""
+    height, width = size
     across = matrix[:, :, 0, None] * centred(width, matrix.device)  # (B, 3, W)
     down = matrix[:, :, 1, None] * centred(height, matrix.device) + matrix[:, :, 2, None]  # (B, 3, H)
     x, y, w = (across[:, :, None, :] + down[:, :, :, None]).unbind(1)  # (B, H, W) each: matrix · (x, y, 1)
-    grid = torch.stack((x / w * (2 / width), y / w * (2 / height)), 3)
-    return F.grid_sample(images.float(), grid, padding_mode="reflection", align_corners=False)
+    return torch.stack((x / w * (2 / width), y / w * (2 / height)), 3)
 
 
 def centred(length: int, device: torch.device) -> Tensor:

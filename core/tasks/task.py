@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..data import Data
+from ..domain import Movement
 from ..network import Network
 from ..problem import USAGE, Problem
 from ..score_curves import ScoreCurve
@@ -67,6 +68,7 @@ class Task(ABC):
     template: ClassVar[str] = ""  # the file with the task's blocks of the report, beside the task
     target_name: ClassVar[str] = "true label"  # as the report calls the target of an example
     smooths_labels: ClassVar[bool] = False  # whether its loss applies label smoothing
+    has_places: ClassVar[bool] = False  # whether targets lie in the input, so that `moved` moves them
     has_label_texts: ClassVar[bool] = True  # whether the text of a target is the name of a label
 
     # --- texts of targets, before an example is decoded
@@ -166,6 +168,10 @@ class Task(ABC):
     def batch_sums(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Sums over the batch, one for each of `batch_metrics`, on the device of the logits."""
         return logits.new_zeros(0)
+
+    def moved(self, targets: Tensor, movement: Movement) -> Tensor:
+        """(B, …) targets with places, moved with the pixels of their inputs by an augmentation."""
+        raise NotImplementedError
 
     # --- predictions
 
