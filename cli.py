@@ -26,6 +26,11 @@ class Command(NamedTuple):
     summary: str  # the first line of its docstring
     panel: str | None = None
 
+    @property
+    def function(self) -> str:
+        """The name of its function in the module."""
+        return self.name.replace("-", "_")
+
 
 COMMANDS = (
     Command("train", "train", "Train a network and write its run folder."),
@@ -68,6 +73,11 @@ COMMANDS = (
     Command("describe", "inspect", "Measure a network: output shapes, parameters, costs, receptive fields."),
     Command("recipes", "inspect", "List the networks that have a name."),
     Command("check", "inspect", "Check data before training: counts, unusable files, duplicates."),
+    Command(
+        "convert-labels",
+        "labels",
+        "Convert boxes with labels between the formats of annotation programs: COCO, VOC, YOLO, Label Studio, …",
+    ),
     Command("demo", "demo", "Train a small network of each domain on data that is included, in a minute or two."),
     Command(
         "explain",
@@ -122,7 +132,7 @@ def application(arguments: Sequence[str] | None = None) -> typer.Typer:
     used = None if arguments is None else next((word for word in arguments if not word.startswith("-")), "")
     for command in COMMANDS:
         if used in (None, command.name):
-            app.command(command.name, rich_help_panel=command.panel)(getattr(_module(command), command.name))
+            app.command(command.name, rich_help_panel=command.panel)(getattr(_module(command), command.function))
         else:
             app.command(command.name, rich_help_panel=command.panel, help=command.summary)(_unused)
     if used in (None, GO.name):

@@ -251,7 +251,7 @@ def test_the_summary_of_a_command_is_the_first_paragraph_of_its_help():
     from neocog import cli
 
     for command in cli.COMMANDS:
-        docstring = getattr(cli._module(command), command.name).__doc__
+        docstring = getattr(cli._module(command), command.function).__doc__
         assert command.summary == " ".join(docstring.split("\n\n")[0].split())
 
 

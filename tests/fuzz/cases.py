@@ -129,6 +129,12 @@ def valid(rng: random.Random, world: World, command: tuple[str, ...], domain: st
             return ["describe", rng.choice((run, "conv(4, 3), relu, flatten, dense(classes)", "lenet5"))]
         case ("recipes",):
             return ["recipes", domain]
+        case ("convert-labels",):
+            (folder / "boxes.csv").write_text(
+                "filename,height,width,class,xmin,ymin,xmax,ymax\na.png,9,9,cat,1,1,5,5\n"
+            )
+            formats = ("coco", "voc", "yolo", "csv", "labelme", "label-studio", "cvat", "open-images")
+            return ["convert-labels", str(folder / "boxes.csv"), out, "--to", rng.choice(formats)]
         case ("check",):
             return ["check", domain, data]
         case ("demo",):
