@@ -73,6 +73,7 @@ class Recipe:
     settings: Mapping[str, Any] = field(default_factory=dict)  # of training, where they differ from the defaults
     options: Mapping[str, Any] = field(default_factory=dict)  # of the domain's own
     input: tuple[int, int, int] = (3, 32, 32)  # what it is measured on where nobody says
+    task: str | None = None  # the only task that it is for; None for those that end with a number for each label
 
 
 @dataclass(frozen=True)

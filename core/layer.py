@@ -22,11 +22,13 @@ Pad = Size | Literal["same"]
 Padding = Literal["zero", "constant", "removed"]  # columns of padding: all zero, all alike, or no longer present
 
 # The smallest valid value of each argument name; a name means the same in every layer.
-LEAST = dict.fromkeys(("filters", "size", "stride", "dilation", "groups", "units", "tokens", "dim", "longest"), 1) | {
+LEAST = dict.fromkeys(
+    ("filters", "size", "stride", "dilation", "groups", "units", "tokens", "dim", "longest", "factor", "levels"), 1
+) | {
     "pad": 0,
     "pieces": 2,
 }
-PAIRS = ("size", "stride", "pad", "dilation")
+PAIRS = ("size", "stride", "pad", "dilation", "factor")
 # The largest valid values: windows on longer inputs than any recording's would take minutes to measure.
 MOST = dict.fromkeys(LEAST, 2**31 - 1) | dict.fromkeys(PAIRS, 1_000_000)
 # The ranges of real arguments, both ends included; a name means the same in every layer.
@@ -40,6 +42,7 @@ class Layer:
 
     name: ClassVar[str] = ""
     branches: ClassVar[tuple[Layers, ...]] = ()  # of a combinator: sequences of layers, each applied to its input
+    shared: ClassVar[Layers] = ()  # layers that are applied more than once
 
     def __init_subclass__(cls) -> None:
         cls.name = cls.__name__.lower()

@@ -265,6 +265,45 @@ class Bias(nn.Module):
         return x + self.bias
 
 
+class Upsample(nn.Upsample):
+    """Maps enlarged by whole factors, bilinear (each number at the middle of its square) or by repetition."""
+
+    def __init__(self, factor: Pair, nearest: bool) -> None:
+        scale = (float(factor[0]), float(factor[1]))
+        super().__init__(scale_factor=scale, mode="nearest" if nearest else "bilinear")
+
+
+class Pyramid(nn.Module):
+    """`body` on every level of a Laplacian pyramid of x; the maps of all, at the size of the first, concatenated.
+
+    A level is what halving loses: x less its half enlarged again; the last is the smallest half (Burt and Adelson
+    1983). The levels add up to x.
+    """
+
+    def __init__(self, body: nn.Module, levels: int, factor: Pair) -> None:
+        super().__init__()
+        self.body, self.levels, self.factor = body, levels, factor
+
+    def forward(self, x: Tensor) -> Tensor:
+        maps = [self.body(level) for level in self.split(x)]
+        size = maps[0].shape[2:]
+        return torch.cat([maps[0], *(resized(level, size) for level in maps[1:])], 1)
+
+    def split(self, x: Tensor) -> list[Tensor]:
+        """Returns the levels of the pyramid, the finest first."""
+        levels = []
+        for _ in range(self.levels - 1):
+            half = F.avg_pool2d(x, self.factor)
+            levels.append(x - resized(half, x.shape[2:]))
+            x = half
+        return [*levels, x]
+
+
+def resized(x: Tensor, size: Sequence[int]) -> Tensor:
+    """Returns maps enlarged to a size, bilinear."""
+    return F.interpolate(x, size=size, mode="bilinear")
+
+
 class Scale(nn.Module):
     """Every number times the same constant."""
 

@@ -47,7 +47,7 @@ class Row(NamedTuple):
     @property
     def receptive_field(self) -> tuple[int, int]:
         """The size of the receptive field in input pixels, padding included."""
-        return self.field.size
+        return self.field.pixels
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the row as `describe --json` prints it."""
@@ -180,7 +180,7 @@ def check_size(layers: Layers) -> None:
             raise Problem(f"a network has at most {MAX_LAYERS:,} layers; this one has more", USAGE)
         if depth > MAX_NESTED:
             raise Problem(f"layers are nested at most {MAX_NESTED} deep; these are deeper", USAGE)
-        level = [inner for layer in level for branch in layer.branches for inner in branch]
+        level = [inner for layer in level for branch in (*layer.branches, layer.shared) for inner in branch]
 
 
 def _measure(layers: Layers, built: Layers, shape: Shape, field: ReceptiveField) -> tuple[Row, ...]:

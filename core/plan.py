@@ -75,6 +75,13 @@ class NetworkDefaults(Capability):
 
 
 @dataclass(frozen=True)
+class TaskRecipes(Capability):
+    """The default recipes of the tasks whose networks end with something else than a number for each label."""
+
+    defaults: Mapping[str, str]  # by the name of the task
+
+
+@dataclass(frozen=True)
 class Plan:
     """A training, resolved. The network is a recipe's, or a text in which `classes` is the number of labels."""
 

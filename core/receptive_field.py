@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from itertools import starmap
-from math import gcd
+from math import ceil, floor, gcd
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 Pair = tuple[int, int]
+Rational = int | Fraction  # whole unless maps were enlarged beyond the input's scale
+RationalPair = tuple[Rational, Rational]
 
 
 class Window(NamedTuple):
@@ -81,14 +83,22 @@ class ReceptiveField(NamedTuple):
 
     `centre + (i, j)·step` is where the number lies on the input, for overlays; mixing all positions does not move it.
     A row that was flattened from a map keeps the map's fields and its number of `positions`.
+
+    In an enlarged map neighbours depend on the same pixels in turn: `size` is the smallest that holds those of every
+    position, and `size`, `stride` and `start` may be fractions of a pixel.
     """
 
-    size: Pair = (1, 1)
-    stride: Pair = (1, 1)
-    start: Pair = (0, 0)
+    size: RationalPair = (1, 1)
+    stride: RationalPair = (1, 1)
+    start: RationalPair = (0, 0)
     centre: tuple[float, float] = (0.0, 0.0)
-    step: Pair = (1, 1)
+    step: tuple[float, float] = (1, 1)
     positions: Pair = (1, 1)
+
+    @property
+    def pixels(self) -> Pair:
+        """The size in whole pixels."""
+        return ceil(self.size[0]), ceil(self.size[1])
 
     def through(self, window: Window) -> ReceptiveField:
         """Returns the field behind a window: r_k = r_{k−1} + (f_k − 1)·∏_{i<k} s_i along each axis."""
@@ -101,7 +111,22 @@ class ReceptiveField(NamedTuple):
             centre=_centre(
                 c + ((f - 1) / 2 - p) * s for c, f, p, s in zip(self.centre, spans, before, self.step, strict=True)
             ),
-            step=_pair(s * t for s, t in zip(self.step, window.stride, strict=True)),
+            step=_centre(s * t for s, t in zip(self.step, window.stride, strict=True)),
+        )
+
+    def enlarged(self, factor: Pair, reach: int) -> ReceptiveField:
+        """Returns the field behind an enlargement by `factor`, whose numbers mix `reach` neighbours along an axis.
+
+        Of two neighbours, number i depends on ⌊(i + ½)/k − ½⌋ and the next one; of one, on ⌊i/k⌋.
+        """
+        first = [[Fraction(_first(i, k, reach)) - Fraction(i, k) for i in range(k)] for k in factor]
+        spans = [max(shifts) - min(shifts) + reach - 1 for shifts in first]
+        return self._replace(
+            size=_whole(r + span * s for r, span, s in zip(self.size, spans, self.stride, strict=True)),
+            stride=_whole(Fraction(s) / k for s, k in zip(self.stride, factor, strict=True)),
+            start=_whole(a + min(shifts) * s for a, shifts, s in zip(self.start, first, self.stride, strict=True)),
+            centre=_centre(c - s * (k - 1) / (2 * k) for c, s, k in zip(self.centre, self.step, factor, strict=True)),
+            step=_centre(s / k for s, k in zip(self.step, factor, strict=True)),
         )
 
     def over(self, positions: Pair) -> ReceptiveField:
@@ -113,7 +138,9 @@ class ReceptiveField(NamedTuple):
         """Returns the rows and columns, of an input of `shape` (…, H, W), of the field at a position; no padding."""
         starts = [a + i * s for a, i, s in zip(self.start, (row, column), self.stride, strict=True)]
         down, across = starmap(
-            lambda start, size, length: slice(min(max(start, 0), length), min(max(start + size, 0), length)),
+            lambda start, size, length: slice(
+                min(max(floor(start), 0), length), min(max(ceil(start + size), 0), length)
+            ),
             zip(starts, self.size, shape[-2:], strict=True),
         )
         return down, across
@@ -148,8 +175,19 @@ def needed(windows: Sequence[Window], length: int, axis: int) -> int:
     return first.covered(needed(rest, first.out(length, axis), axis), axis)
 
 
-def _pair(values: Iterator[int] | Sequence[int]) -> Pair:
+def _first(index: int, factor: int, reach: int) -> int:
+    """The first of the numbers that number `index` of an enlarged axis is computed from."""
+    return index // factor if reach == 1 else floor(Fraction(2 * index + 1 - factor, 2 * factor))
+
+
+def _pair(values: Iterator[Rational] | Sequence[Rational]) -> RationalPair:
     first, second = values
+    return first, second
+
+
+def _whole(values: Iterator[Rational]) -> RationalPair:
+    """A pair in which numbers without a fraction are ints."""
+    first, second = (int(value) if value == int(value) else value for value in values)
     return first, second
 
 

@@ -13,7 +13,7 @@ from neocog.core.data import DataSpec
 from neocog.core.domain import Domain
 from neocog.core.inputs import BytesInput, FileInput, TextInput
 from neocog.core.network import Network, parse
-from neocog.core.plan import find_recipe
+from neocog.core.plan import TaskRecipes, find_recipe
 from neocog.core.settings import Settings
 from neocog.core.transfer import Transferable
 from PIL import Image
@@ -201,11 +201,14 @@ def test_every_recipe_builds_and_its_settings_are_known(domain):
     for name, recipe in domain.recipes.items():
         classes = CLASSES.get(domain.name, 7)
         network = Network(recipe.input, recipe.layers(classes, **network_constants(domain, {})))
-        assert network.output == (classes,), name
+        assert network.output == ((classes, *recipe.input[1:]) if recipe.task else (classes,)), name
         assert parse(str(network)) == network.layers
         settings = Settings().changed(recipe.settings)
         domain.augment(settings.augment, {})
     assert domain.default in domain.recipes
+    by_task = domain.capability(TaskRecipes)
+    for task, name in (by_task.defaults if by_task else {}).items():
+        assert domain.recipes[name].task == task
     find_recipe(domain, domain.default)
 
 

@@ -105,7 +105,12 @@ def check(model: Model, inputs: Callable[..., Tensor]) -> None:
             torch.testing.assert_close(program(x), model.task.link(model.module(x)), rtol=1e-4, atol=1e-5)
 
 
-RECIPES = [(name, recipe) for name in neocog.DOMAINS for recipe in neocog.domain(name).recipes]
+RECIPES = [
+    (name, recipe)
+    for name in neocog.DOMAINS
+    for recipe, entry in neocog.domain(name).recipes.items()
+    if entry.task is None
+]
 DEFAULTS = [(name, neocog.domain(name).default) for name in neocog.DOMAINS]
 
 

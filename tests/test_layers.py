@@ -29,12 +29,14 @@ from neocog.core.layers import (
     maxpool,
     ngrams,
     parallel,
+    pyramid,
     relu,
     relu6,
     residual,
     scale,
     sigmoid,
     tanh,
+    upsample,
     vote,
 )
 from neocog.core.network import Network, parse
@@ -95,6 +97,10 @@ ROWS: list[tuple[Layer, Shape, Shape]] = [
     (bag(1000, 7, static=True, unit=True), (1, 1, 50), (7,)),
     (bias, MAPS, MAPS),
     (scale(0.125), (30,), (30,)),
+    (upsample(2), MAPS, (6, 24, 20)),
+    (upsample((3, 1), nearest=True), MAPS, (6, 36, 10)),
+    (pyramid(3, conv(4, 3, pad=1), relu, maxpool(2)), (3, 16, 24), (12, 8, 12)),
+    (pyramid(2, conv(4, 3, pad=1)), MAPS, (8, 12, 10)),
     (residual(conv(6, 3, pad=1), relu), MAPS, MAPS),
     (residual(conv(8, 3, stride=2, pad=1), shortcut=conv(8, 1, stride=2)), MAPS, (8, 6, 5)),
     (residual(conv(20, 3, pad=1), relu), (20, 1, 50), (20, 1, 50)),
@@ -228,6 +234,41 @@ def test_maps_that_shrink_to_height_one_keep_square_windows():
     assert tuple(small[1].weight.shape) == (8, 3, 3, 3)
 
 
+def test_upsample_is_bilinear_with_every_number_at_the_middle_of_its_square():
+    """Twice a row of a, b: a, ¾a + ¼b, ¼a + ¾b, b; the nearest: a, a, b, b."""
+    x = torch.tensor([[[[0.0, 8.0]]]])
+    assert upsample((1, 2)).module((1, 1, 2))(x).flatten().tolist() == [0, 2, 6, 8]
+    assert upsample((1, 2), nearest=True).module((1, 1, 2))(x).flatten().tolist() == [0, 0, 8, 8]
+    assert Network((1, 1, 2), (upsample(2),)).output == (1, 1, 4)  # of a row, along its length
+
+
+def test_the_mean_of_an_upsampled_map_is_that_of_the_map():
+    x = examples(MAPS)
+    torch.testing.assert_close(run(upsample(3), MAPS, x).mean((2, 3)), x.mean((2, 3)), rtol=1e-4, atol=1e-5)
+
+
+def test_the_levels_of_a_pyramid_add_up_to_its_input():
+    """Each level enlarged to the size of the next finer one and added gives the input back (Burt and Adelson 1983)."""
+    x = examples((3, 16, 24))
+    levels = pyramid(4, conv(1, 1)).module((3, 16, 24)).split(x)
+    assert [tuple(level.shape[2:]) for level in levels] == [(16, 24), (8, 12), (4, 6), (2, 3)]
+    total = levels[-1]
+    for level in reversed(levels[:-1]):
+        total = level + F.interpolate(total, size=level.shape[2:], mode="bilinear")
+    torch.testing.assert_close(total, x)
+
+
+def test_a_pyramid_shares_its_weights_between_scales():
+    """As many parameters as one scale; a flat picture is 0 on all levels but the last, which gives it back."""
+    body = (conv(4, 3, pad=1), relu)
+    assert Network(MAPS, (pyramid(3, *body),)).parameters == Network(MAPS, body).parameters
+    assert Network(MAPS, (pyramid(1, *body),)).macs == Network(MAPS, body).macs
+    module, x = pyramid(3, conv(2, 1, bias=False)).module((3, 8, 8)), torch.ones(1, 3, 8, 8)
+    y, flat = module(x), module.body(x)
+    torch.testing.assert_close(y[:, 4:], flat)
+    assert y[:, :4].abs().max() < 1e-6
+
+
 MISFITS = [
     ((8, 28, 28), dense(10), "layer 0, dense(10): takes a row of numbers, got (8, 28, 28); put flatten before it"),
     ((1, 5, 5), conv(1, 7), "layer 0, conv(1, 7): its window is 7 high, but its input is 5 high"),
@@ -237,6 +278,8 @@ MISFITS = [
     ((1, 8, 8), maxpool(2, pad=2), "a pool's pad is at most half its window; got 2 for 2"),
     ((1, 8, 8), maxpool(2, stride=1, pad="same"), 'a pool pads both sides alike, which pad="same" does not here'),
     ((3, 8, 8), vote((flatten, dense(3)), (flatten, dense(2))), "its branches give (3,), (2,), and only equal shapes"),
+    ((3, 8, 8), pyramid(5, conv(4, 1)), "5 levels halve 8×8 too often; take fewer, or a larger input"),
+    ((3, 8, 8), pyramid(2, globalmax), "takes maps of (channels, height, width), got a row of 3 numbers"),
     ((3, 8, 8), embed(10, 2), "takes a row of token ids, (1, 1, length), got (3, 8, 8)"),
     ((3, 8, 8), residual(conv(4, 3)), "its body gives (4, 6, 6), its shortcut (3, 8, 8), and only equal shapes add up"),
     ((3, 8, 8), parallel(conv(4, 3), conv(4, 1)), "its branches give (4, 6, 6), (4, 8, 8)"),

@@ -5,7 +5,7 @@ import torch
 from neocog.core.explain.gradcam import interpolate
 from neocog.core.explain.places import layer as place_of
 from neocog.core.layer import Layer, Shape
-from neocog.core.layers import conv, flatten, ngrams, parallel, relu, residual
+from neocog.core.layers import Pyramid, Upsample, conv, flatten, ngrams, parallel, relu, residual
 from neocog.core.modules import Bag, NGrams, hashed_runs
 from neocog.core.network import Network, Row, parse
 from neocog.core.receptive_field import ReceptiveField, Window, union
@@ -171,4 +171,38 @@ def test_a_value_depends_exactly_on_its_receptive_field(layer, shape, out):
             index = row.output[0] // 2 if len(row.output) == 1 else 0
             place = position if len(row.output) == 3 else row.field.position(index)
             box, field = depends_on(network, module, position, index), row.field.at(*place, network.input)
-            assert box == field, f"{name}, at {position}: depends on {box}, described as {field}"
+            holds = is_within(box, field, row.field) if isinstance(layer, Upsample | Pyramid) else box == field
+            assert holds, f"{name}, at {position}: depends on {box}, described as {field}"
+
+
+def is_within(box: Box, described: Box, field: ReceptiveField) -> bool:
+    """Whether a box lies in the described one, which is wider by at most four numbers of the coarsest map.
+
+    Behind an enlargement the fields of neighbours differ in size, and one size stands for all of them.
+    """
+    slack = max(4, max(field.pixels) // 2)
+    return all(
+        outer.start <= inner.start
+        and inner.stop <= outer.stop
+        and (outer.stop - outer.start) - (inner.stop - inner.start) <= slack
+        for inner, outer in zip(box, described, strict=True)
+    )
+
+
+def test_the_field_behind_an_enlargement():
+    """Number i of a map enlarged twice mixes numbers ⌊(i − ½)/2⌋ and the next: from −1 to 0, 0 to 1, 0 to 1, 1 to 2."""
+    row = measured("maxpool(4), upsample(2)", 1, 32, 32)[-1]
+    assert row.receptive_field == (10, 10) and row.field.stride == (2, 2) and row.field.start == (-4, -4)
+    for i in range(1, 16):
+        first = (2 * i - 1) // 4
+        rows, _ = row.field.at(i, 0, (32, 32))
+        assert rows.start <= 4 * first and min(32, 4 * first + 8) <= rows.stop
+    rows, _ = measured("upsample(4, nearest=True)", 1, 8, 8)[0].field.at(5, 5, (8, 8))
+    assert (rows.start, rows.stop) in ((0, 2), (0, 3), (1, 2), (1, 3))  # number 5 repeats number 1
+    assert [type(number) for number in row.field.size + row.field.stride + row.field.start] == [int] * 6
+
+
+def test_an_enlarged_map_lies_on_the_input_as_before():
+    """Pooled and enlarged again, numbers stand on the pixels that they stood on."""
+    assert measured("maxpool(2), upsample(2)", 1, 8, 8)[-1].field.centre == (0, 0)
+    assert measured("avgpool(4), upsample(4)", 1, 8, 8)[-1].field.step == (1, 1)

@@ -7,13 +7,27 @@ from ..core.export.capability import Exportable
 from ..core.few import FewExamples
 from ..core.imagine.capability import Imaginable
 from ..core.inputs import BoundedInputs
-from ..core.plan import AugmentationLimits
+from ..core.plan import AugmentationLimits, TaskRecipes
 from ..core.robust.capability import Attackable, Corruptible
 from ..core.schema import PreprocessingSchema
 from ..core.stream import Tabular
 from ..core.transfer import Transferable
 from ..core.tta import TestTimeAugmentation
-from . import augment, check, compare, corruptions, data, frontend, imagine, models, options, pretrained, show, weights
+from . import (
+    augment,
+    check,
+    compare,
+    corruptions,
+    data,
+    frontend,
+    imagine,
+    models,
+    options,
+    pretrained,
+    segment_models,
+    show,
+    weights,
+)
 
 FEW = 2000  # training pictures up to which the ImageNet model gives more in less time (docs/tried.md)
 
@@ -26,13 +40,14 @@ DOMAIN = Domain(
     augment=augment.augment,
     check=check.check,
     show=show.show,
-    recipes=models.RECIPES,
+    recipes=models.RECIPES | segment_models.RECIPES,
     default="swift",
     options=options.NAMES,
     capabilities=(
         PreprocessingSchema(options.VisionPreprocessing, frontend.shape),
         Tabular(data.table_in),
         AugmentationLimits(augment.restrict),
+        TaskRecipes({segment_models.TASK: segment_models.DEFAULT}),
         TestTimeAugmentation(augment.views, augment.shows_only_views),
         Transferable(options.form, weights.load_weights, pretrained.MODELS, pretrained.TUNING),
         FewExamples("efficientnet-lite0", FEW, pretrained.are_photos),

@@ -193,15 +193,15 @@ def efficientnet_lite2(classes: int) -> Layers:
 
 def _efficientnet_lite(classes: int, width: float, depth: float, drop: float) -> Layers:
     """The stem, the head and the number of blocks in the first and last stage do not scale, as in Google's code."""
-    layers: list[Layer] = [*_relu6_unit(32, 3, stride=2)]
+    layers: list[Layer] = [*relu6_unit(32, 3, stride=2)]
     channels = 32
     for stage, (filters, count, size, stride, expansion) in enumerate(LITE0):
         filters = 8 * round(filters * width / 8 + 1e-9)
         count = count if stage in (0, len(LITE0) - 1) else math.ceil(count * depth)
         for index in range(count):
-            layers += _inverted(channels, filters, size, stride if index == 0 else 1, expansion)
+            layers += inverted(channels, filters, size, stride if index == 0 else 1, expansion)
             channels = filters
-    return (*layers, *_relu6_unit(1280, 1), globalavg, dropout(drop), dense(classes))
+    return (*layers, *relu6_unit(1280, 1), globalavg, dropout(drop), dense(classes))
 
 
 LITE0 = (  # filters, blocks, kernel size, stride of the first block and expansion of each stage
@@ -211,16 +211,16 @@ LITE0 = (  # filters, blocks, kernel size, stride of the first block and expansi
 LITE_NORM = batchnorm(eps=0.001, momentum=0.01)
 
 
-def _inverted(channels: int, filters: int, size: int, stride: int, expansion: int) -> Layers:
+def inverted(channels: int, filters: int, size: int, stride: int, expansion: int) -> Layers:
     """An inverted residual block (Sandler et al. 2018, arXiv:1801.04381, section 3.3)."""
     width = expansion * channels
-    expand = _relu6_unit(width, 1) if expansion > 1 else ()
+    expand = relu6_unit(width, 1) if expansion > 1 else ()
     project = (conv(filters, 1, bias=False), LITE_NORM)
-    body = (*expand, *_relu6_unit(width, size, stride, groups=width), *project)
+    body = (*expand, *relu6_unit(width, size, stride, groups=width), *project)
     return (residual(*body),) if stride == 1 and channels == filters else body
 
 
-def _relu6_unit(filters: int, size: int, stride: int = 1, groups: int = 1) -> Layers:
+def relu6_unit(filters: int, size: int, stride: int = 1, groups: int = 1) -> Layers:
     return (conv(filters, size, stride=stride, pad="same", groups=groups, bias=False), LITE_NORM, relu6)
 
 

@@ -67,7 +67,7 @@ class Explanation:
     def cell(self) -> tuple[int, int]:
         """The rows and columns of the input that one number of the map stands for."""
         down, across = (max((place.row.field.step[axis] for place in self.layers), default=1) for axis in (0, 1))
-        return down, across
+        return max(1, round(down)), max(1, round(across))
 
     @property
     def fails_sanity_check(self) -> bool:

@@ -46,7 +46,7 @@ def interpolate(small: Tensor, field: ReceptiveField, size: Sequence[int]) -> Te
     return down.T @ small @ across
 
 
-def _weights(count: int, first: float, step: int, length: int) -> Tensor:
+def _weights(count: int, first: float, step: float, length: int) -> Tensor:
     """(count, length) linear interpolation weights of `count` numbers `step` apart; the border is repeated."""
     coordinates = ((torch.arange(length) - first) / step).clamp(0, count - 1)
     return (1 - (coordinates - torch.arange(count)[:, None]).abs()).clamp_min(0)

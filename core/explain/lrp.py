@@ -33,7 +33,8 @@ ELEMENTWISE = (
 # Relevance follows the gradient.
 ROUTED = (nn.MaxPool2d, modules.GlobalMax, modules.Maxout, nn.Flatten, nn.Dropout, modules.NGrams)
 MERGES = (modules.Sum, modules.Mean, modules.Concatenate)
-SUPPORTED = (*WEIGHTED, *ELEMENTWISE, *ROUTED, nn.Linear, nn.AvgPool2d, modules.GlobalAvg, modules.L2Pool, *MERGES)
+AVERAGES = (nn.AvgPool2d, modules.GlobalAvg, modules.Upsample)
+SUPPORTED = (*WEIGHTED, *ELEMENTWISE, *ROUTED, nn.Linear, *AVERAGES, modules.L2Pool, *MERGES)
 
 Linear = Callable[
     [Tensor, Tensor | None], Tensor
@@ -64,7 +65,7 @@ def _rule(module: nn.Module, *inputs: Tensor) -> Tensor:
         return _windows(module, x)
     if isinstance(module, nn.Linear):
         return _dense(module, x)
-    if isinstance(module, nn.AvgPool2d | modules.GlobalAvg):
+    if isinstance(module, AVERAGES):
         y = module(x.detach())
         return with_backward(y, lambda gradient: _by_sign(lambda v, _: module(v), x.detach(), None, y, gradient), x)
     if isinstance(module, modules.L2Pool):
