@@ -15,8 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from . import closeness, keep, transfer
 from . import device as devices
-from . import keep, transfer
 from .augmentation import augmentation
 from .budget import fit_epochs
 from .constants import network_constants
@@ -191,6 +191,11 @@ def build(plan: Plan, data: Data, world: devices.World, device: torch.device, st
     if state is None:
         loaded = initialise(plan, data, task, network, module, frontend)
         remarks += loaded.remarks
+        if plan.far is not None and plan.weights is not None:
+            losses = closeness.measure(plan.far.early, task, frontend, module.to(device), data.train, device)
+            if world.agree(losses.are_far, device):
+                remarks.append(closeness.remark(plan.far, losses, plan.weights.name))
+                plan = replace(plan, settings=plan.settings.changed(plan.far.settings))
         if plan.weights:
             origins = keep.origins(network, module, loaded.modules, plan.weights.name, plan.settings)
     elif plan.settings.whiten:

@@ -101,13 +101,21 @@ Loss = Callable[[Tensor, Tensor, Tensor], Tensor]  # of a weight (K, D), a bias 
 
 
 def best_penalty(loss: Loss, shape: tuple[int, int], has_bias: bool, order: Tensor, together: int = 1) -> float:
-    """The penalty with the lowest mean loss on folds that the weights have not seen.
+    """The penalty with the lowest mean loss on folds that the weights have not seen; for too few examples, a usual one.
 
     `order` is a random one, of which so many neighbours stay `together`: views of one example, of which a held-out one
     would be known by the others.
     """
     if len(order) < 2 * FOLDS * together:
         return PENALTIES[1]
+    held_out = held_out_losses(loss, shape, has_bias, order, together)
+    return min(held_out, key=held_out.__getitem__)
+
+
+def held_out_losses(
+    loss: Loss, shape: tuple[int, int], has_bias: bool, order: Tensor, together: int = 1
+) -> dict[float, float]:
+    """The mean loss on FOLDS held-out folds by each of PENALTIES; arguments as for `best_penalty`."""
     held_out = dict.fromkeys(PENALTIES, 0.0)
     folds = [part.flatten() for part in order.view(-1, together).tensor_split(FOLDS)]
     for index, fold in enumerate(folds):
@@ -116,8 +124,8 @@ def best_penalty(loss: Loss, shape: tuple[int, int], has_bias: bool, order: Tens
         for penalty in PENALTIES:  # from the strongest, each from the minimum of the one before
             start = minimum(loss, shape, has_bias, rest, penalty, TRIAL_STEPS, start)
             with torch.no_grad():
-                held_out[penalty] += float(loss(*start, fold)) * len(fold)
-    return min(held_out, key=held_out.__getitem__)
+                held_out[penalty] += float(loss(*start, fold)) * len(fold) / len(order)
+    return held_out
 
 
 def minimum(

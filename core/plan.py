@@ -95,6 +95,7 @@ class Plan:
     freeze: bool = False  # whether the kept layers are frozen
     patience_given: bool = True  # whether the user set it; the default of a model gives way where nothing is validated
     minutes: float | None = None  # of training, which decide the epochs
+    far: transfer.Far | None = None  # what changes if the data are far from those of `weights`: see core/closeness.py
     # The data and the settings that the user gave, where they named no network: see core/few.py.
     choices: tuple[DataSpec, dict[str, Any]] | None = None
     free: frozenset[str] = frozenset()  # of batch, epochs and augment, those that the user did not set: see `fitted`
@@ -137,8 +138,11 @@ class Plan:
             kept_layers(card_network(weights.card), keep, 2)  # raises Problem before the data are read
         # A published model has no settings of its own that its training could go on with.
         tuned = weights is not None and (keep is not None or "head_first" in changes or weights.named is not None)
+        far = None
         if network is None and recipe is None:
             recipe, network = pretrained.recipe, pretrained.network
+            if weights is not None and "frozen" not in changes:
+                far = transfer.far(domain, weights, keep, freeze, changes)
         set_by_user = {name: value for name, value in source.options.items() if value is not None}
         tuning = transfer.tuning(domain, weights, keep, freeze) if tuned and weights else {}
         if network is not None:
@@ -146,7 +150,7 @@ class Plan:
             defaults = {"augment": domain.recipes[domain.default].settings.get("augment")} | tuning
             written = domain.capability(NetworkDefaults)
             settings = Settings().changed(written.settings if written else {}, defaults if tuned else {}, changes)
-            return cls(domain, source, settings, None, network, weights, keep, freeze, "patience" in changes)
+            return cls(domain, source, settings, None, network, weights, keep, freeze, "patience" in changes, far=far)
         recipe = recipe or domain.default
         entry, _, _ = find_recipe(domain, recipe)
         defaults = {**pretrained.options, **entry.options} if named_by_user else {**entry.options, **pretrained.options}
@@ -170,6 +174,7 @@ class Plan:
             keep,
             freeze,
             "patience" in changes,
+            far=far,
             choices=choices,
             free=free,
         )

@@ -40,6 +40,13 @@ FROZEN: dict[str, Any] = {
 VOCABULARY_MODULES = Embed | Bag | NGrams  # their weights belong to a vocabulary
 
 
+class Far(NamedTuple):
+    """How a pretrained model is trained for data that are far from those it has seen: see core/closeness.py."""
+
+    early: int  # first layers, whose features are compared with those of all layers
+    settings: Mapping[str, Any]  # of training, beside those of Transferable.tuning
+
+
 @dataclass(frozen=True)
 class Transferable(Capability):
     """What a new network takes from a trained one beyond its layers."""
@@ -49,6 +56,7 @@ class Transferable(Capability):
     # Models by name whose weights others have trained: their card and weights.
     pretrained: Mapping[str, Callable[[], tuple[Card, dict[str, Tensor]]]] = field(default_factory=dict)
     tuning: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # settings of training, by name of the model
+    far: Mapping[str, Far] = field(default_factory=dict)  # by name of the model, for data unlike those it has seen
     tokens: Callable[[Preprocessing], Sequence[str]] = lambda preprocessing: ()  # a token per row of an embed, or ""
 
 
@@ -128,8 +136,22 @@ def tuning(domain: Domain, source: ModelSource, keep: str | None, freeze: bool) 
     if freeze:
         return FROZEN
     capability = domain.capability(Transferable)
-    is_whole = keep in (None, "all") and source.is_model and source.card.domain == domain.name
+    is_whole = capability is not None and trains_whole(domain, source, keep)
     return FINE_TUNING | dict(capability.tuning.get(source.name, {}) if capability and is_whole else {})
+
+
+def trains_whole(domain: Domain, source: ModelSource, keep: str | None) -> bool:
+    """Whether all layers of a model of the domain are kept."""
+    return keep in (None, "all") and source.is_model and source.card.domain == domain.name
+
+
+def far(domain: Domain, source: ModelSource, keep: str | None, freeze: bool, changes: Mapping[str, Any]) -> Far | None:
+    """How the whole model is trained for data far from its own, where that is known, beside `changes` of the user."""
+    capability = domain.capability(Transferable)
+    if capability is None or freeze or not trains_whole(domain, source, keep) or source.name not in capability.far:
+        return None
+    early, settings = capability.far[source.name]
+    return Far(early, {name: value for name, value in settings.items() if name not in changes})
 
 
 def with_constants(network: str, constants: Mapping[str, int]) -> str:

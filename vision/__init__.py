@@ -49,7 +49,7 @@ DOMAIN = Domain(
         AugmentationLimits(augment.restrict),
         TaskRecipes({segment_models.TASK: segment_models.DEFAULT}),
         TestTimeAugmentation(augment.views, augment.shows_only_views),
-        Transferable(options.form, weights.load_weights, pretrained.MODELS, pretrained.TUNING),
+        Transferable(options.form, weights.load_weights, pretrained.MODELS, pretrained.TUNING, pretrained.FAR),
         FewExamples("efficientnet-lite0", FEW, pretrained.are_photos),
         Explainable(locate=data.position_in_file),
         Exportable("pixels", frontend.shape, frontend.random_pixels, {2: "height", 3: "width"}),

@@ -14,6 +14,7 @@ from ..core.data import Data, Preprocessing
 from ..core.network import Network
 from ..core.package_files import sha256_of
 from ..core.problem import DATA, FAILED, USAGE, Problem, did_you_mean
+from ..core.transfer import Far
 from .models import LARGE, RECIPES
 from .weights import load_weights
 
@@ -58,6 +59,8 @@ MODELS = {name: partial(packaged, name) for name in PACKAGED}
 TUNING: dict[str, dict[str, Any]] = {
     "efficientnet-lite0": {"augment": "flip", "frozen": 57, "lr": 2e-3, "epochs": 6, "batch": 32, "patience": 4}
 }
+# Other photos than those of ImageNet: the layers behind the first 24 are trained, for longer.
+FAR = {"efficientnet-lite0": Far(57, {"frozen": 24, "epochs": 12})}
 SMALLEST = 64  # pixels: smaller pictures gain nothing from a model of photos of 224
 
 
