@@ -8,12 +8,14 @@ from typing import Annotated, Any
 
 import typer
 
+from ..core import files
 from ..core.files import check_output
 from ..core.format import without_controls
 from ..core.progress import progress, say
 from . import output, parsing
 from .flags import (
     FILE_PATH,
+    FORCE,
     GROUP_BY,
     JSON,
     LABEL_COLUMN,
@@ -59,7 +61,7 @@ def describe(
     for remark in remarks:
         say(remark)
     if svg:
-        from ..core import diagram, files
+        from ..core import diagram
 
         files.write_text(svg, without_controls(diagram.svg(measured, name)))
         say(f"wrote {svg}")
@@ -125,6 +127,8 @@ def check(
     file_path: FILE_PATH = None,
     label_level: LABEL_LEVEL = None,
     set_: SET_OPTION = None,
+    sheet: Annotated[Path | None, flag("Draw pictures with their boxes on one sheet, FILE.png.")] = None,
+    force: FORCE = False,
     json: JSON = False,
     quiet: QUIET = False,
 ) -> None:
@@ -134,6 +138,7 @@ def check(
     [bold]neocog check speech recordings/[/bold]
     """
     from .. import domain as domain_of
+    from ..core.presentation import Surveyed
     from ..core.selection import small_validation
 
     options = {"pattern": pattern, "test_where": test_where}
@@ -142,8 +147,14 @@ def check(
     targets = parsing.targets(task, label_column, split_column, file_path, label_separator, label_names)
     shares = {"test_share": test_share, "valid_share": valid_share, "targets": targets}
     source = parsing.source(data, options, test=test, group_by=group_by, split=split, **shares)
+    check_output(sheet, force, (".png",))
+    drawer = domain_of(domain).require(Surveyed, "--sheet") if sheet else None
     with progress("checking", "files", quiet) as bar:
         findings = domain_of(domain).check(replace(source, progress=bar))
+    if sheet and drawer:
+        image = drawer.sheet(source)
+        files.write(sheet, lambda temporary: image.save(temporary, "PNG"))
+        say(f"wrote {sheet}")
     is_classification = findings.get("task", "classify") == "classify"
     findings["problems"] += small_validation(findings.get("splits", {}).get("valid", 0), is_classification)
     output.document(findings) if json else output.check(findings)

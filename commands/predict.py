@@ -161,6 +161,9 @@ def predict(
         ),
     ] = None,
     labels: LABELS = None,
+    draw: Annotated[
+        Path | None, flag("Write each picture with its boxes as a PNG to this folder.", default="none is drawn")
+    ] = None,
     text_column: TEXT_COLUMN = None,
     set_: SET_OPTION = None,
     move: MOVE = None,
@@ -175,6 +178,7 @@ def predict(
 
     [bold]neocog predict runs/vision-swift-… cat.jpg holiday/[/bold]
     [bold]cat cat.jpg | neocog predict runs/… - --json[/bold]
+    [bold]neocog predict runs/vision-detector-… photos/ --draw drawn[/bold]
     [bold]neocog predict runs/speech-… meeting.flac --labels meeting.TextGrid[/bold]
     [bold]neocog predict runs/text-… reviews.csv --out predicted.csv[/bold]
     [bold]neocog predict runs/text-… --text "What a waste of time"[/bold]
@@ -195,8 +199,10 @@ def predict(
         predictions.check_out(loaded.domain, out, force)
     if labels:
         predictions.check_labels(loaded, labels, force)
+    if draw:
+        predictions.check_folder(loaded, draw, force)
     picture, rows_out = (out, None) if predictions.is_picture(out) else (None, out)
-    if not texts:
+    if not texts and not draw:
         columns = {"text_column": text_column, **table_options}
         unpredicted = predictions.predict_stream(loaded, inputs, top, json, columns, rows_out, part)
         if unpredicted is not None:
@@ -211,6 +217,8 @@ def predict(
     problems = [row for row in rows if "problem" in row]
     if labels and not problems:
         predictions.write_labels(loaded.domain, rows[0], labels)
+    if draw:
+        predictions.draw_boxes(loaded, values, rows, draw)
     if len(values) == 1 and not problems:
         predictions.draw(loaded, values[0], rows[0], picture, show=not json and not rows_out)
     if rows_out:

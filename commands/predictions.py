@@ -141,6 +141,35 @@ def is_picture(path: Path | None) -> bool:
     return path is not None and path.suffix.lower() in PICTURES
 
 
+def check_folder(model: Model, folder: Path, force: bool) -> None:
+    """Raises Problem if drawings of boxes cannot be written to a folder, or if the model predicts none."""
+    from ..core.presentation import Outlined
+
+    if not model.task.has_places or not model.domain.capability(Outlined) or model.task.name != "detect":
+        raise Problem(f"--draw is for models of boxes; this model's task is {model.task.name}", USAGE)
+    files.check_folder(folder)
+    if not force and files.names_in(folder):
+        raise Problem(f"{folder} exists and is not empty; name another folder, or write into it with --force", USAGE)
+
+
+def draw_boxes(model: Model, values: Sequence[Input], rows: Sequence[Mapping[str, Any]], folder: Path) -> None:
+    """Writes each picture with its boxes to a folder; the names of pictures of one name are numbered."""
+    from ..core.presentation import Outlined
+
+    outlined = model.domain.require(Outlined, "--draw")
+    folder.mkdir(parents=True, exist_ok=True)
+    counts: dict[str, int] = {}
+    for value, row in zip(values, rows, strict=True):
+        if "problem" in row:
+            continue
+        stem = Path(value.name).stem.lstrip(".-") or "picture"
+        counts[stem] = counts.get(stem, 0) + 1
+        name = f"{stem}.png" if counts[stem] == 1 else f"{stem}-{counts[stem]}.png"
+        image = outlined.draw_file(value, row["boxes"])
+        files.write(folder / name, lambda temporary, image=image: image.save(temporary, "PNG"))  # type: ignore[misc]
+    say(f"wrote {sum(counts.values()):,} drawings to {folder}/")
+
+
 def draw(model: Model, value: Input, row: dict[str, Any], out: Path | None, show: bool) -> None:
     """Draws an input with its prediction in the terminal and as a file, in a domain that draws."""
     if (drawable := model.domain.capability(Drawable)) is None:

@@ -77,9 +77,9 @@ def _csv(rows: Iterable[Mapping[str, Any]], file: TextIO, task: Task, extra: Seq
     out = csv.writer(file, lineterminator="\n")
     out.writerow(["input", *first, *names, *last])
     for row in rows:
-        cells = [""] * len(names) if "problem" in row else task.csv_cells(row)
-        line = [row["input"], *_cells(row, first), *cells, *_cells(row, last)]
-        out.writerow(map(escape, line))
+        for cells in [[""] * len(names)] if "problem" in row else task.csv_lines(row):
+            line = [row["input"], *_cells(row, first), *cells, *_cells(row, last)]
+            out.writerow(map(escape, line))
 
 
 def _cells(row: Mapping[str, Any], names: Iterable[str]) -> list[str]:

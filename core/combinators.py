@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any, ClassVar, Self
 
 from torch import nn
@@ -206,6 +207,37 @@ class Heads(Combinator):
 
     def merged_shape(self, shapes: Sequence[Shape]) -> Shape:
         return concatenated(shapes)
+
+
+@dataclass(frozen=True, init=False)
+class Scales(Combinator):
+    """The positions of all branches in one row: (C, H, W) maps of several sizes -> (C, 1, ΣH·W), in their order.
+
+    So a detector predicts boxes at several strides (Lin et al. 2017, arXiv:1612.03144). Its receptive field is that of
+    all positions together; those of the branches are measured within it.
+    """
+
+    merge = modules.Positions
+
+    def __init__(self, *branches: Layers | Layer) -> None:
+        super().__init__(*branches)
+        if not branches:
+            raise Problem(
+                "scales: takes at least one branch, as in scales((conv(9, 3, pad=1),), (maxpool(2), conv(9, 3)))"
+            )
+
+    def merged_shape(self, shapes: Sequence[Shape]) -> Shape:
+        if len({shape[0] for shape in shapes}) > 1:
+            raise Problem(f"its branches give {', '.join(map(str, shapes))}, and only equal channels stand in one row")
+        return (shapes[0][0], 1, sum(prod(shape[1:]) for shape in shapes))
+
+    def receptive_field(self, shape: Shape, field: ReceptiveField) -> ReceptiveField:
+        fields = []
+        for branch in self.branches:
+            output = output_shape(branch, shape)
+            positions = (output[1], output[2]) if len(output) == 3 else (1, 1)
+            fields.append(receptive_field(branch, shape, field).over(positions))
+        return union(fields, (1, 1))
 
 
 def concatenated(shapes: Sequence[Shape]) -> Shape:

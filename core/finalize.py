@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from io import BytesIO
 from pathlib import Path
@@ -15,7 +15,7 @@ from . import device as devices
 from .data import Examples
 from .explain.report_examples import report_examples
 from .model import Model
-from .presentation import Readable
+from .presentation import Outline, Outlined, Readable
 from .run import RunFolder
 from .train import Predictions
 
@@ -86,7 +86,10 @@ def summary_of(run: RunFolder, metrics: Mapping[str, Any]) -> dict[str, Any]:
 def mistakes(run: RunFolder, model: Model, predictions: Predictions, examples: Examples) -> list[dict[str, Any]]:
     """The worst predictions with their inputs, for the report."""
     rows = model.task.mistakes(predictions, examples.targets.numpy(), MOST_MISTAKES)
-    return [{"name": examples.names[index], **row, **_shown(run, examples, index)} for index, row in rows]
+    return [
+        {"name": examples.names[index], **row, **_shown(run, examples, index, row.get("outlines"))}
+        for index, row in rows
+    ]
 
 
 def page_of(
@@ -121,9 +124,11 @@ def kept_epoch(summary: Mapping[str, Any]) -> str:
     return f"kept epoch {kept['epoch']} of {summary['epochs']}: {kept['reason']}"
 
 
-def _shown(run: RunFolder, examples: Examples, index: int) -> dict[str, Any]:
-    """An input as people see it: a text as its author wrote it, other inputs as a picture."""
+def _shown(run: RunFolder, examples: Examples, index: int, outlines: Sequence[Outline] | None) -> dict[str, Any]:
+    """An input as people see it: a text as its author wrote it, other inputs as a picture, with their outlines."""
     domain, preprocessing = run.training.plan.domain, run.training.data.preprocessing
+    if outlines is not None and (outlined := domain.capability(Outlined)):
+        return {"picture": _png(outlined.draw(examples.inputs[index], outlines, preprocessing)), "text": None}
     if readable := domain.capability(Readable):
         if examples.originals is None:
             return {"picture": None, "text": readable.to_text(examples.inputs[index], preprocessing)}

@@ -175,12 +175,13 @@ def build(plan: Plan, data: Data, world: devices.World, device: torch.device, st
     data = task.encode(data)
     if plan.weights and not len(data.valid) and not plan.patience_given:
         plan = replace(plan, settings=replace(plan.settings, patience=0))
-    plan = plan.fitted(len(data.train), [] if task.has_places else data.labels)
+    plan = plan.fitted(len(data.train), [] if task.has_places and not task.labels_name_objects else data.labels)
     task = task.configured(plan.settings)
     augmentation(plan.domain, task, plan.settings.augment, data.extras)  # raises Problem for an unknown one
     frontend = plan.domain.frontend(data.preprocessing)
     sample = frontend(data.train.inputs[:2])
     plan, network, module = build_network(plan, data, task, sample)
+    task = task.fitted_to(network, data.train)
     if plan.settings.patience and not len(data.valid):
         raise Problem(
             "--patience compares epochs by the validation split, and there is none; raise --valid-share", USAGE
@@ -253,6 +254,7 @@ def initialise(
 ) -> transfer.Loaded:
     """Sets the initial weights; returns what was taken from a pretrained model, with remarks on it and on the data."""
     initialize(module, plan.settings.seed, plan.settings.dirac)
+    task.initialize_output(module)
     if (bias := task.initial_bias(data.train.targets)) is not None:
         set_output_bias(module, bias)
     if plan.settings.whiten:

@@ -13,7 +13,7 @@ from typing import Any
 from torch import nn
 
 from . import modules
-from .combinators import Heads, Parallel, Residual, Vote
+from .combinators import Heads, Parallel, Residual, Scales, Vote
 from .layer import (
     Layer,
     Layers,
@@ -606,13 +606,13 @@ KINDS: dict[str, type[Layer]] = {
             Relu6,
             Residual,
         ),
-        *(Scale, Sigmoid, Tanh, Upsample, Vote),
+        *(Scale, Scales, Sigmoid, Tanh, Upsample, Vote),
     )
 }
 
 avgpool, bag, conv, dense, embed, heads, l2pool, local = AvgPool, Bag, Conv, Dense, Embed, Heads, L2Pool, Local
 maxout, maxpool, ngrams, parallel, pyramid, residual = Maxout, MaxPool, NGrams, Parallel, Pyramid, Residual
-scale, upsample, vote = Scale, Upsample, Vote
+scale, scales, upsample, vote = Scale, Scales, Upsample, Vote
 batchnorm, bias, dropout, elu, flatten, gelu = BatchNorm(), Bias(), Dropout(), Elu(), Flatten(), Gelu()
 globalavg, globalbias, globalmax = GlobalAvg(), GlobalBias(), GlobalMax()
 leaky, lrn, relu, relu6 = Leaky(), Lrn(), Relu(), Relu6()

@@ -24,12 +24,13 @@ from .data import SPLIT_FIELDS, Data, DataSpec, Examples, concatenate
 from .domain import Domain
 from .file_formats import looks_like_a_file
 from .folded import Fold, with_fold
+from .frame import Framed
 from .inputs import BytesInput, FileInput, Input, LineInputs, TextInput
 from .metrics import Floats
 from .network import Network, parse
 from .problem import DATA, USAGE, Problem, shortened, unusable
 from .targets import TargetSpec
-from .tasks import task_of
+from .tasks import TASKS, task_class, task_of
 from .tasks.capability import DomainMetrics, LegalLabels
 from .tta import TestTimeAugmentation, View
 from .windows import Windowed, Windows, merged
@@ -209,7 +210,7 @@ class Model:
             if not bool(torch.isfinite(block).all()):
                 row["problem"] = "the prediction is not a finite number: the network overflows on this input"
                 continue
-            row |= entries
+            row |= entries if windows.frame is None else self.task.placed(entries, windows.frame)
             if len(block) > 1 or (windowed and windowed.timeline):
                 spans = zip(windows.spans, self.task.window_rows(block), strict=True)
                 row["windows"] = [{"start": start, "end": end, **window} for (start, end), window in spans]
@@ -228,7 +229,9 @@ class Model:
         """One input as the windows that are predicted, mostly a single one."""
         if windowed := self.domain.capability(Windowed):
             return windowed.read(value, self.card.preprocessing)
-        return Windows(self.domain.read(value, self.card.preprocessing)[None], [(0, 0)])
+        framed = self.domain.capability(Framed) if self.task.has_places else None
+        frame = framed.frame(value, self.card.preprocessing) if framed else None
+        return Windows(self.domain.read(value, self.card.preprocessing)[None], [(0, 0)], frame=frame)
 
     # --- features
 
@@ -314,6 +317,8 @@ def is_file(text: str) -> bool:
 def views_of(domain: Domain, card: Card) -> Sequence[View]:
     """All views of an input that the model's training showed alike, the identity first."""
     augmentation = domain.capability(TestTimeAugmentation)
+    if card.task in TASKS and task_class(card.task).has_places:
+        return (View(),)  # places would have to be moved back
     with unusable("the augmentation on the model's card"):
         return augmentation.views(card.settings.get("augment", "none")) if augmentation else (View(),)
 

@@ -342,6 +342,13 @@ class Concatenate(nn.Module):
         return torch.cat(inputs, 1)
 
 
+class Positions(nn.Module):
+    """The positions of maps of several sizes, one row: (B, C, H, W), … -> (B, C, 1, ΣH·W)."""
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        return torch.cat([x.flatten(2) for x in inputs], 2)[:, :, None]
+
+
 class Combinator(nn.Module):
     """Applies branches to the same input and merges their outputs. Walks over networks need to know no other."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
@@ -79,6 +79,11 @@ class TaskRecipes(Capability):
     """The default recipes of the tasks whose networks end with something else than a number for each label."""
 
     defaults: Mapping[str, str]  # by the name of the task
+    weights: Mapping[str, str] = field(
+        default_factory=dict
+    )  # by the name of the task: the pretrained model they start from
+    # The task that the files at a path are plainly for, where the user names none.
+    task_of: Callable[[str], str | None] = lambda path: None
 
 
 @dataclass(frozen=True)
@@ -134,6 +139,12 @@ class Plan:
         pretrained = transfer.pretrained(weights, domain) if weights is not None else transfer.Pretrained()
         named_by_user, given_source = recipe is not None, source
         is_open = recipe is None and network is None and weights is None
+        if is_open and (capability := domain.capability(TaskRecipes)):
+            task = source.targets.task or capability.task_of(source.data)
+            if task is not None and task in capability.defaults:
+                recipe = capability.defaults[task]
+                weights = pretrained_model(domain, capability.weights.get(task))
+                is_open = False
         if keep is not None and weights is not None and weights.is_model and recipe is None and network is None:
             kept_layers(card_network(weights.card), keep, 2)  # raises Problem before the data are read
         # A published model has no settings of its own that its training could go on with.
@@ -153,11 +164,12 @@ class Plan:
             return cls(domain, source, settings, None, network, weights, keep, freeze, "patience" in changes, far=far)
         recipe = recipe or domain.default
         entry, _, _ = find_recipe(domain, recipe)
+        tuned = tuned and entry.task is None  # a recipe of a task has settings for its trunk and its head
         defaults = {**pretrained.options, **entry.options} if named_by_user else {**entry.options, **pretrained.options}
         settings = Settings().changed(entry.settings)
         if tuned:
             settings = Settings(augment=settings.augment).changed(tuning)
-        elif weights is not None:  # a high rate would destroy what is learned already
+        elif weights is not None and entry.task is None:  # a high rate would destroy what is learned already
             lr, adam_lr = settings.lr * PRETRAINED_LR, settings.adam_lr * PRETRAINED_LR
             settings = replace(settings, lr=lr, adam_lr=adam_lr)
         settings = settings.changed(changes)
@@ -229,6 +241,12 @@ class Plan:
             document.add(tomlkit.nl())
             document.add(name, tomlkit.item(table))
         return tomlkit.dumps(document)
+
+
+def pretrained_model(domain: Domain, name: str | None) -> ModelSource | None:
+    """A pretrained model of the domain; None for no name."""
+    transferable = domain.capability(transfer.Transferable)
+    return ModelSource(name, transferable.pretrained[name]) if name and transferable else None
 
 
 def find_recipe(domain: Domain, text: str) -> tuple[Recipe, list[Any], dict[str, Any]]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 from torch import Tensor
 
 from .capability import Capability
-from .data import Preprocessing
+from .data import DataSpec, Preprocessing
 from .inputs import Input
 
 UNKNOWN = "[{}]"  # how a token outside the vocabulary is marked
@@ -30,6 +30,26 @@ class Drawable(Capability):
     """Inputs whose predictions are drawn, such as a board with the most likely moves."""
 
     draw: Callable[[Input, dict[str, Any], Preprocessing], Drawing]  # an input and its row of `predict`
+
+
+Outline = tuple[str, list[float], str]  # a label, its box in pixels of an input, and "true" or "predicted"
+
+
+@dataclass(frozen=True)
+class Outlined(Capability):
+    """Inputs on which boxes are drawn."""
+
+    # A compact input, its outlines and preprocessing -> a Pillow image.
+    draw: Callable[[Tensor, Sequence[Outline], Preprocessing], Any]
+    # A file, the "boxes" of its row of `predict` -> a Pillow image of the file's own size.
+    draw_file: Callable[[Input, Sequence[Mapping[str, Any]]], Any]
+
+
+@dataclass(frozen=True)
+class Surveyed(Capability):
+    """Examples whose targets are drawn on one sheet before any training."""
+
+    sheet: Callable[[DataSpec], Any]  # a Pillow image
 
 
 class TextToken(NamedTuple):

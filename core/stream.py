@@ -79,8 +79,8 @@ def write_csv(model: Model, table: Table, file: TextIO | None = None, delimiter:
     failed = 0
     for cells, row in rows(model, table):
         failed += "problem" in row
-        predicted = [""] * len(columns) if "problem" in row else model.task.csv_cells(row)
-        out.writerow(map(escape, [*cells, *predicted]))
+        for predicted in [[""] * len(columns)] if "problem" in row else model.task.csv_lines(row):
+            out.writerow(map(escape, [*cells, *predicted]))
     return failed
 
 

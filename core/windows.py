@@ -12,6 +12,7 @@ from torch import Tensor
 
 from .capability import Capability
 from .data import Examples, Preprocessing
+from .frame import Frame
 from .inputs import Input
 from .lazy import LazyInputs
 
@@ -23,6 +24,7 @@ class Windows(NamedTuple):
     spans: Sequence[tuple[float, float]]  # start and end of each: seconds of a recording, tokens of a text
     lengths: Tensor | None = None  # (W,) int64: the length of each without padding
     unit: str = ""  # of the spans
+    frame: Frame | None = None  # where the content of the file lies in the inputs, for tasks with places
 
     def examples(self) -> Examples:
         """Returns the windows as unlabelled examples (targets are zeros)."""

@@ -34,6 +34,7 @@ from neocog.core.layers import (
     relu6,
     residual,
     scale,
+    scales,
     sigmoid,
     tanh,
     upsample,
@@ -106,6 +107,7 @@ ROWS: list[tuple[Layer, Shape, Shape]] = [
     (residual(conv(20, 3, pad=1), relu), (20, 1, 50), (20, 1, 50)),
     (parallel((conv(4, 1), relu), conv(5, 3, pad=1), ()), MAPS, (15, 12, 10)),
     (parallel((globalmax,), (globalavg,)), MAPS, (12,)),
+    (scales((conv(4, 1), relu), conv(4, 3, stride=2, pad=1)), MAPS, (4, 1, 150)),
     (heads(type=(globalmax, dense(4)), size=(flatten, dense(1))), MAPS, (5,)),
 ]
 each_row = pytest.mark.parametrize(("layer", "shape", "out"), ROWS, ids=[f"{row[0]} of {row[1]}" for row in ROWS])

@@ -5,9 +5,11 @@ from ..core.domain import Domain
 from ..core.explain.capability import Explainable, FilterImages
 from ..core.export.capability import Exportable
 from ..core.few import FewExamples
+from ..core.frame import Framed
 from ..core.imagine.capability import Imaginable
 from ..core.inputs import BoundedInputs
 from ..core.plan import AugmentationLimits, TaskRecipes
+from ..core.presentation import Outlined, Surveyed
 from ..core.robust.capability import Attackable, Corruptible
 from ..core.schema import PreprocessingSchema
 from ..core.stream import Tabular
@@ -19,10 +21,13 @@ from . import (
     compare,
     corruptions,
     data,
+    detect_models,
+    frames,
     frontend,
     imagine,
     models,
     options,
+    outlines,
     pretrained,
     segment_models,
     show,
@@ -40,14 +45,21 @@ DOMAIN = Domain(
     augment=augment.augment,
     check=check.check,
     show=show.show,
-    recipes=models.RECIPES | segment_models.RECIPES,
+    recipes=models.RECIPES | segment_models.RECIPES | detect_models.RECIPES,
     default="swift",
     options=options.NAMES,
     capabilities=(
         PreprocessingSchema(options.VisionPreprocessing, frontend.shape),
         Tabular(data.table_in),
         AugmentationLimits(augment.restrict),
-        TaskRecipes({segment_models.TASK: segment_models.DEFAULT}),
+        TaskRecipes(
+            {segment_models.TASK: segment_models.DEFAULT, detect_models.TASK: detect_models.DEFAULT},
+            {detect_models.TASK: "efficientnet-lite0"},
+            data.task_of,
+        ),
+        Framed(frames.frame),
+        Outlined(outlines.draw, outlines.draw_file),
+        Surveyed(check.sheet),
         TestTimeAugmentation(augment.views, augment.shows_only_views),
         Transferable(options.form, weights.load_weights, pretrained.MODELS, pretrained.TUNING, pretrained.FAR),
         FewExamples("efficientnet-lite0", FEW, pretrained.are_photos),

@@ -7,10 +7,15 @@ from collections.abc import Sequence
 from statistics import median
 from typing import Any
 
+from PIL import Image
+
 from ..core.data import DataSpec
+from ..core.problem import USAGE, Problem
 from ..core.sources.check import Examined, examine_all, label_refusals, report
 from ..core.sources.content import Content, Unreadable, digest_of, fetched
-from ..core.sources.manifest import assign_groups, scan
+from ..core.sources.manifest import assign_groups, judge_targets, scan
+from . import outlines
+from .boxes import source as boxes
 from .options import options_of
 from .picture import PICTURES, pixels
 from .sources import open_sources
@@ -31,6 +36,15 @@ def check(spec: DataSpec) -> dict[str, Any]:
         "rotated": [picture.file for picture in pictures if picture.info.orientation != 1],
     }
     return report(manifest, checked, facts, refusals)
+
+
+def sheet(spec: DataSpec) -> Image.Image:
+    """Some pictures with their boxes, those with most labels first. Raises Problem for data without boxes."""
+    manifest = scan(open_sources(spec, options_of(spec, None)), spec, PICTURES)
+    judge_targets(manifest)
+    if manifest.targets.task != boxes.TASK:
+        raise Problem(f"--sheet draws boxes, and the task of {spec.data} is {manifest.targets.task}", USAGE)
+    return outlines.sheet(manifest)
 
 
 def examine(index: int, content: Content) -> Examined:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,10 @@ from ..core.sources.file_table import file_table
 from ..core.sources.manifest import AssignedSource
 from ..core.sources.read import named_problems, source_of
 from ..core.stream import Table
+from ..core.tasks import box_targets
+from .boxes import source as boxes
 from .build import build, decode_set
+from .frames import frame_in
 from .heif import decoders
 from .options import NAMES, Options, options_of
 from .picture import PICTURES, Form, header, original_position, pixels
@@ -59,9 +63,17 @@ def load(spec: DataSpec, labels: list[str] | None = None, preprocessing: Preproc
             preprocessing |= options.scale
         preprocessing |= {"pattern": options.naming.pattern.text} if options.naming else {}
     data = to_data(spec, labels, sources, entry, preprocessing, PICTURES, cache.remarks)
+    if data.target_spec.task == boxes.TASK:
+        data.labels = [in_form(text, form_of(preprocessing)) for text in data.labels]
     if options.scale and are_grey(data.train.inputs[:GREY_SAMPLE]):
         data.remarks.append("the pictures are grey, the model takes colours: it gets them as three equal channels")
     return data
+
+
+def in_form(text: str, form: Form) -> str:
+    """The text of a picture's boxes with the frame of the picture in a form."""
+    target = box_targets.read(text)
+    return box_targets.write(frame_in((target.frame.height, target.frame.width), form), target.boxes)
 
 
 def are_grey(pictures: Tensor) -> bool:
@@ -124,6 +136,11 @@ def check_size(value: Input) -> None:
     if height * width > MAX_PIXELS:
         limit = f"at most {MAX_PIXELS / 1e6:.0f} megapixels"
         raise TooLarge(f"the picture has {width:,}×{height:,} pixels; send one of {limit}")
+
+
+def task_of(path: str) -> str | None:
+    """The task that the files at a path are plainly for; None if their labels decide it."""
+    return boxes.TASK if os.path.exists(path) and boxes.recognised(path) else None
 
 
 def table_in(file: str, preprocessing: Preprocessing, options: Mapping[str, Any]) -> Table | None:

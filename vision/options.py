@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,10 +15,24 @@ from ..core.ranges import RANGES
 from ..core.schema import Length, in_range
 from ..core.sources.columns import TableOptions, table_options
 from ..core.sources.fields import Naming, Pattern
+from .boxes.formats import BoxOptions, format_named
 
 FITS = ("crop", "stretch", "pad")
 COLOURS = ("auto", "grey", "rgb")
-NAMES = ("size", "colour", "fit", "mean", "std", "pattern", "path_column", "encoding", "cache")
+NAMES = (
+    "size",
+    "colour",
+    "fit",
+    "mean",
+    "std",
+    "pattern",
+    "path_column",
+    "encoding",
+    "cache",
+    "images",
+    "one_based",
+    "boxes",
+)
 
 Side = Annotated[int, in_range("vision.size")]
 
@@ -51,6 +66,7 @@ class Options:
     naming: Naming | None = None
     progress: Progress | None = None
     scale: Mapping[str, list[float]] = field(default_factory=dict)
+    boxes: BoxOptions = field(default_factory=BoxOptions)
 
 
 def options_of(spec: DataSpec, preprocessing: Preprocessing | None) -> Options:
@@ -62,7 +78,7 @@ def options_of(spec: DataSpec, preprocessing: Preprocessing | None) -> Options:
     if preprocessing is not None:
         size = (int(preprocessing["size"][0]), int(preprocessing["size"][1]))
         colour, fit = str(preprocessing["colour"]), str(preprocessing["fit"])
-        return Options(size, colour, fit, table, cache, naming, spec.progress)
+        return Options(size, colour, fit, table, cache, naming, spec.progress, boxes=box_options(options))
     return Options(
         side(options.get("size")),
         choice("colour", options.get("colour") or "auto", COLOURS),
@@ -72,6 +88,22 @@ def options_of(spec: DataSpec, preprocessing: Preprocessing | None) -> Options:
         naming,
         spec.progress,
         channel_scale(options),
+        box_options(options),
+    )
+
+
+def box_options(options: Mapping[str, Any]) -> BoxOptions:
+    """The options of files of boxes: where their pictures lie, how they count pixels, their format. Raises Problem."""
+    images, one_based = options.get("images"), options.get("one_based") or False
+    if not isinstance(one_based, bool):
+        raise Problem(f"one_based is true or false; got {shortened(str(one_based))}", USAGE)
+    if images is not None and not os.path.exists(str(images)):
+        raise Problem(f"images {shortened(str(images), 200)} does not exist; name the folder of the pictures", USAGE)
+    form = options.get("boxes")
+    return BoxOptions(
+        format_named(str(form)).name if form is not None else None,
+        one_based,
+        os.path.abspath(str(images)) if images is not None else None,
     )
 
 

@@ -17,6 +17,7 @@ from ..core.sources.manifest import AssignedSource, assigned_sources
 from ..core.sources.source import DataSource
 from ..core.sources.table import is_table
 from .batches import batches_among
+from .boxes import source as boxes
 from .datasets import KNOWN, NAMES, Digits, data_set
 from .idx import IMAGES, idx_at
 from .options import Options
@@ -25,7 +26,16 @@ from .picture import PICTURES
 
 def open_sources(spec: DataSpec, options: Options) -> list[AssignedSource]:
     """DATA, and the sources of --valid and --test."""
-    return assigned_sources(spec, lambda path, split: open_source(path, options))
+    return assigned_sources(spec, lambda path, split: open_boxes(spec, path, options) or open_source(path, options))
+
+
+def open_boxes(spec: DataSpec, path: str, options: Options) -> DataSource | None:
+    """The pictures with boxes at a path; None if it holds none and the task is not theirs."""
+    is_theirs = spec.targets.task == boxes.TASK
+    if not os.path.exists(path) or not (is_theirs or (spec.targets.task is None and boxes.recognised(path))):
+        return None
+    boxes.require_detection(spec.targets, path)
+    return boxes.BoxSource(path, options.boxes, spec.targets)
 
 
 def open_source(path: str, options: Options) -> DataSource:

@@ -20,7 +20,7 @@ ELEMENTWISE = (nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.ELU, nn.GELU, nn.Sigmoid, nn.
 LINEAR = (
     *(nn.Conv2d, nn.Linear, nn.AvgPool2d, nn.BatchNorm1d, nn.BatchNorm2d, nn.Flatten, nn.Dropout),
     *(modules.Local, modules.GlobalAvg, modules.Bias, modules.Scale, modules.NGrams),
-    *(modules.Sum, modules.Mean, modules.Concatenate),
+    *(modules.Sum, modules.Mean, modules.Concatenate, modules.Positions),
 )
 SUPPORTED = (*ELEMENTWISE, *LINEAR, nn.MaxPool2d, modules.GlobalMax, modules.GlobalBias, modules.Maxout, modules.L2Pool)
 

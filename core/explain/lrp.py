@@ -32,7 +32,7 @@ ELEMENTWISE = (
 )  # one number in, one out: relevance passes unchanged
 # Relevance follows the gradient.
 ROUTED = (nn.MaxPool2d, modules.GlobalMax, modules.Maxout, nn.Flatten, nn.Dropout, modules.NGrams)
-MERGES = (modules.Sum, modules.Mean, modules.Concatenate)
+MERGES = (modules.Sum, modules.Mean, modules.Concatenate, modules.Positions)
 AVERAGES = (nn.AvgPool2d, modules.GlobalAvg, modules.Upsample)
 SUPPORTED = (*WEIGHTED, *ELEMENTWISE, *ROUTED, nn.Linear, *AVERAGES, modules.L2Pool, *MERGES)
 
@@ -58,7 +58,7 @@ def lrp(network: InterpretableNetwork, targets: Tensor) -> Tensor:
 def _rule(module: nn.Module, *inputs: Tensor) -> Tensor:
     if isinstance(module, modules.Sum | modules.Mean):
         return _merge(module, inputs)
-    if isinstance(module, modules.Concatenate):
+    if isinstance(module, modules.Concatenate | modules.Positions):
         return module(*inputs)  # type: ignore[no-any-return]
     (x,) = inputs
     if isinstance(module, WEIGHTED):

@@ -50,12 +50,13 @@ class Comparison:
 def compare(model: Model, run: Run, inputs: Tensor, source: str) -> Comparison:
     """Compares the predictions for one batch."""
     with model.inference():
-        expected = model.task.link(model.logits(inputs.to(model.device)).float()).cpu()
+        expected = model.task.exported_link(model.logits(inputs.to(model.device)).float()).cpu()
     predictions = run(inputs)
     if predictions.shape != expected.shape:
         raise Problem(f"the exported file gives {tuple(predictions.shape)} for {tuple(inputs.shape)}", FAILED)
     difference = ((predictions - expected).abs() / expected.abs().clamp_min(1)).max()
-    pairs = zip(model.task.rows(predictions, 1), model.task.rows(expected, 1), strict=True)
+    rows = [model.task.rows(model.task.from_exported(outputs), 1) for outputs in (predictions, expected)]
+    pairs = zip(*rows, strict=True)
     equal_labels = sum(list(texts(row)) == list(texts(expected_row)) for row, expected_row in pairs)
     return Comparison(source, tuple(inputs.shape), len(inputs), float(difference), equal_labels)
 

@@ -14,9 +14,9 @@ from .capability import Exportable
 class ExportModule(nn.Module):
     """Compact inputs to predictions, (B, …) -> (B, …), without a branch or a number that depends on the batch size.
 
-    It computes what the model's own module and the task's link compute, such as probabilities. The module puts the
-    views of a small batch through the network together, which is faster; here the views are unrolled: each goes
-    through the network by itself.
+    It computes what the model's own module and the task's `exported_link` compute, such as probabilities. The module
+    puts the views of a small batch through the network together, which is faster; here the views are unrolled: each
+    goes through the network by itself.
     """
 
     def __init__(self, model: Model) -> None:
@@ -27,7 +27,7 @@ class ExportModule(nn.Module):
         module = self.module
         maps = module.frontend(x)
         logits = [view.inverse(module.network(view.transform(maps))) for view in module.views]
-        return self.task.link(module.masked(torch.stack(logits).mean(0), x))
+        return self.task.exported_link(module.masked(torch.stack(logits).mean(0), x))
 
 
 def free_axes(model: Model) -> dict[int, str]:

@@ -57,6 +57,7 @@ class Manifest:
     tables: Sequence[str] = ()  # beside the class folders of DATA, which list their files
     remarks: list[str] = field(default_factory=list)
     targets: TargetSpec = field(default_factory=TargetSpec)  # with their task, once `judge_targets` has decided it
+    source_targets: TargetSpec | None = None  # where DATA itself decides them
 
     @property
     def task(self) -> type[Task]:
@@ -116,6 +117,7 @@ def scan(sources: Sequence[AssignedSource], spec: DataSpec, kind: Kind) -> Manif
         manifest.label_columns.append(listed.label_column)
         manifest.tables = manifest.tables or (listed.tables if split is None else ())
         manifest.remarks += listed.remarks
+        manifest.source_targets = manifest.source_targets or (listed.targets if split is None else None)
         if listed.outside:
             manifest.remarks.append(f"left out {kind.counted(len(listed.outside))} outside any class folder")
     if manifest.ignored:
@@ -193,7 +195,10 @@ def judge_targets(manifest: Manifest, is_training: bool = True) -> None:
     """
     spec = manifest.spec.targets
     labels, column = training_targets(manifest)
-    if is_training:
+    if manifest.source_targets is not None:
+        refuse_table_options(manifest)
+        manifest.targets = manifest.source_targets
+    elif is_training:
         if column is None or not column.option:
             refuse_table_options(manifest)
         manifest.targets, remark = judged(labels, column, spec, manifest.spec.data)

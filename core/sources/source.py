@@ -15,6 +15,7 @@ from .content import Content
 from .encodings import decode_surrogates
 
 if TYPE_CHECKING:
+    from ..targets import TargetSpec
     from .judge import LabelColumn
 
 PROGRAM_FOLDERS = frozenset(  # that programs leave among files, lower case; hidden ones begin with a dot
@@ -47,6 +48,7 @@ class SourceManifest:
     tables: Sequence[str] = ()  # beside class folders, which list their files
     label_column: LabelColumn | None = None  # where the labels stand, if not in names of folders or files
     remarks: list[str] = field(default_factory=list)
+    targets: TargetSpec | None = None  # with their task, where the source itself decides it
 
 
 class Files(Protocol):

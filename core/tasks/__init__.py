@@ -8,14 +8,15 @@ from typing import Any
 from ..problem import DATA, USAGE, Problem, did_you_mean
 from ..schema import Mismatch
 from .classify import Classify
+from .detect import Detect
 from .heads import Heads
 from .multilabel import Multilabel
 from .regress import Regress
 from .task import Task
 
-__all__ = ["TASKS", "Classify", "Heads", "Multilabel", "Regress", "Task", "task_class", "task_of"]
+__all__ = ["TASKS", "Classify", "Detect", "Heads", "Multilabel", "Regress", "Task", "task_class", "task_of"]
 
-TASKS: dict[str, type[Task]] = {kind.name: kind for kind in (Classify, Multilabel, Regress, Heads)}
+TASKS: dict[str, type[Task]] = {kind.name: kind for kind in (Classify, Multilabel, Regress, Heads, Detect)}
 
 
 def task_class(name: str) -> type[Task]:

@@ -14,10 +14,11 @@ from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
-from ..data import Data
+from ..data import Data, Examples
 from ..domain import Movement
+from ..frame import Frame
 from ..network import Network
 from ..problem import USAGE, Problem
 from ..score_curves import ScoreCurve
@@ -69,6 +70,7 @@ class Task(ABC):
     target_name: ClassVar[str] = "true label"  # as the report calls the target of an example
     smooths_labels: ClassVar[bool] = False  # whether its loss applies label smoothing
     has_places: ClassVar[bool] = False  # whether targets lie in the input, so that `moved` moves them
+    labels_name_objects: ClassVar[bool] = False  # of targets with places: whether a digit may not be mirrored
     has_label_texts: ClassVar[bool] = True  # whether the text of a target is the name of a label
 
     # --- texts of targets, before an example is decoded
@@ -157,6 +159,14 @@ class Task(ABC):
                 USAGE,
             )
 
+    def fitted_to(self, network: Network, train: Examples) -> Self:
+        """The task with what depends on the network and the encoded training examples, such as its positions."""
+        return self
+
+    def initialize_output(self, module: nn.Module) -> bool:
+        """Changes the initial weights of the layers that give the outputs, where others suit them better."""
+        return False
+
     def initial_bias(self, targets: Tensor) -> Tensor | None:
         """(N, …) training targets -> (K,) logits that the output layer starts with; None for 0."""
         return None
@@ -179,6 +189,14 @@ class Task(ABC):
     def link(self, logits: Tensor) -> Tensor:
         """(B, K) logits -> (B, …) predictions, whose mean over windows is the prediction for the whole input."""
 
+    def exported_link(self, logits: Tensor) -> Tensor:
+        """What an exported file gives for logits: the predictions, or what they are computed from outside of it."""
+        return self.link(logits)
+
+    def from_exported(self, outputs: Tensor) -> Tensor:
+        """The predictions for what an exported file gives."""
+        return outputs
+
     @abstractmethod
     def example_losses(self, predictions: Floats, targets: Targets, smoothing: float = 0.0) -> Floats:
         """(N,) losses as in training; lower is better. Their mean is the criterion of the name "loss"."""
@@ -194,6 +212,10 @@ class Task(ABC):
     @abstractmethod
     def rows(self, predictions: Tensor, top: int) -> list[dict[str, Any]]:
         """(N, …) predictions -> the entries of each input in `predict --json`; `top` bounds ranked lists."""
+
+    def placed(self, row: dict[str, Any], frame: Frame) -> dict[str, Any]:
+        """The entries of an input in `predict --json` with places in its file instead of the network's input."""
+        return row
 
     def window_rows(self, predictions: Tensor) -> list[dict[str, Any]]:
         """(W, …) predictions -> the entries of each window of an input in `predict --json`."""
@@ -295,6 +317,10 @@ class Task(ABC):
     def csv_cells(self, row: Mapping[str, Any]) -> list[str]:
         """The cells of these columns for one row."""
 
+    def csv_lines(self, row: Mapping[str, Any]) -> list[list[str]]:
+        """The cells in lines: one, or several for a row with several answers."""
+        return [self.csv_cells(row)]
+
     def report(self, metrics: Mapping[str, Any]) -> dict[str, Any]:
         """The values that the task's template shows."""
         return {}
@@ -304,7 +330,10 @@ class Task(ABC):
         return {}
 
     def mistakes(self, predictions: Floats, targets: Targets, count: int) -> list[tuple[int, dict[str, Any]]]:
-        """The worst predictions first: the index of the example, and what the report says of it."""
+        """The worst predictions first: the index of the example, and what the report says of it.
+
+        An entry may hold "outlines" to draw on the input: (label, [left, top, right, bottom], "true" or "predicted").
+        """
         return []
 
     def typical(self, predictions: Floats, targets: Targets, count: int) -> list[tuple[int, dict[str, Any]]]:

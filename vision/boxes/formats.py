@@ -32,22 +32,26 @@ class BoxOptions:
 
 
 class Format(NamedTuple):
-    """One format: its name in messages, how it is read and written."""
+    """One format: its name as an option and in messages, how it is read and written."""
 
+    name: str
     title: str
     read: Reader
     write: Writer
 
 
 FORMATS = {
-    "coco": Format(coco.TITLE, coco.read, coco.write),
-    "voc": Format(voc.TITLE, voc.read, voc.write),
-    "yolo": Format(yolo.TITLE, yolo.read, yolo.write),
-    "csv": Format(table.TITLE, table.read, table.write),
-    "labelme": Format(labelme.TITLE, labelme.read, labelme.write),
-    "label-studio": Format(label_studio.TITLE, label_studio.read, label_studio.write),
-    "cvat": Format(cvat.TITLE, cvat.read, cvat.write),
-    "open-images": Format(open_images.TITLE, open_images.read, open_images.write),
+    entry.name: entry
+    for entry in (
+        Format("coco", coco.TITLE, coco.read, coco.write),
+        Format("voc", voc.TITLE, voc.read, voc.write),
+        Format("yolo", yolo.TITLE, yolo.read, yolo.write),
+        Format("csv", table.TITLE, table.read, table.write),
+        Format("labelme", labelme.TITLE, labelme.read, labelme.write),
+        Format("label-studio", label_studio.TITLE, label_studio.read, label_studio.write),
+        Format("cvat", cvat.TITLE, cvat.read, cvat.write),
+        Format("open-images", open_images.TITLE, open_images.read, open_images.write),
+    )
 }
 
 

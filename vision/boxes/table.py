@@ -39,6 +39,7 @@ COLUMNS: Mapping[str, Sequence[str]] = {  # what a column may be called, in lowe
         "picture",
         "image_id",
         "imageid",
+        "input",
     ),
     "label": ("class", "label", "name", "class_name", "category", "labelname"),
     "left": ("xmin", "x_min", "x1", "left", "xtl"),

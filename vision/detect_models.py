@@ -1,0 +1,82 @@
+"""Recipes for boxes: a trunk, a neck that joins its scales, and a head at two strides (core/tasks/box_grid.py)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..core.domain import Recipe
+from ..core.layer import Layer, Layers
+from ..core.layers import batchnorm, conv, parallel, relu, residual, scales, upsample
+from .models import LITE0, inverted, relu6_unit
+
+TASK = "detect"
+
+
+def detector(classes: int, width: int = 32) -> Layers:
+    """Our own small detector, at strides of 4 and 8: a trunk of four stages, from `width` filters on.
+
+    The maps of stride 4 are joined by those of stride 16, which come back enlarged (Lin et al. 2017, arXiv:1612.03144);
+    those of stride 8 follow from them by another convolution.
+    """
+    stem = (*_unit(width, stride=2), *_unit(2 * width, stride=2), _block(2 * width))
+    deeper = (*_unit(4 * width, stride=2), _block(4 * width), *_unit(4 * width, stride=2), _block(4 * width))
+    return (*stem, parallel((), (*deeper, *_unit(2 * width, 1), upsample(4))), *head(classes, 2 * width))
+
+
+def lite0_detector(classes: int, width: int = 96) -> Layers:
+    """A detector on EfficientNet-Lite0, at strides of 8 and 16, for --weights efficientnet-lite0.
+
+    The maps of strides 16 and 32 come back enlarged and join those of stride 8. Sides are multiples of 32.
+    """
+    stages, channels = [], 32
+    for filters, count, size, stride, expansion in LITE0:
+        blocks: list[Layer] = []
+        for index in range(count):
+            blocks += inverted(channels, filters, size, stride if index == 0 else 1, expansion)
+            channels = filters
+        stages.append(tuple(blocks))
+    first, quarter, eighth, *rest = stages
+    sixteenth, last = (*rest[0], *rest[1]), (*rest[2], *rest[3])
+    deepest = (*last, *_unit(width, 1), upsample(2))
+    deeper = (*sixteenth, parallel((), deepest), *_unit(width, 1), upsample(2))
+    trunk = (*relu6_unit(32, 3, stride=2), *first, *quarter, *eighth)
+    return (*trunk, parallel((), deeper), *head(classes, width))
+
+
+def head(classes: int, width: int) -> Layers:
+    """The joined maps, and predictions at their stride and at twice the stride."""
+    coarser = (*_unit(width, stride=2), _block(width), *_towers(classes, width))
+    return (*_unit(width), scales((_block(width), *_towers(classes, width)), coarser))
+
+
+def _towers(classes: int, width: int) -> Layers:
+    """Scores of the labels beside distances and centre-ness, each behind a convolution of its own."""
+    return (parallel((*_unit(width), conv(classes, 1)), (*_unit(width), conv(5, 1))),)
+
+
+def _block(filters: int) -> Layer:
+    return residual(*_unit(filters), conv(filters, 3, pad=1, bias=False), batchnorm)
+
+
+def _unit(filters: int, size: int = 3, stride: int = 1) -> Layers:
+    return (conv(filters, size, stride=stride, pad=size // 2, bias=False), batchnorm, relu)
+
+
+Values = dict[str, Any]
+
+BOXES: Values = {
+    "optimiser": "adamw", "lr": 2e-3, "weight_decay": 0.05, "schedule": "cosine", "warmup": 0.05, "batch": 16,
+    "epochs": 30, "clip": 10.0, "average": 0.99, "augment": "flip, scale(0.25), translate(0.1), light(0.2, 0.2)",
+}  # fmt: skip
+
+RECIPES: dict[str, Recipe] = {
+    "detector": Recipe(
+        detector, "boxes: our own small network, at strides of 4 and 8", BOXES, {"size": 192, "fit": "pad"},
+        (3, 192, 192), TASK,
+    ),
+    "lite0-detector": Recipe(
+        lite0_detector, "boxes: EfficientNet-Lite0 and a head at strides of 8 and 16", BOXES | {"lr": 1e-3},
+        {"size": 320, "fit": "pad"}, (3, 320, 320), TASK,
+    ),
+}  # fmt: skip
+DEFAULT = "lite0-detector"
