@@ -69,13 +69,15 @@ BOXES: Values = {
     "epochs": 30, "clip": 10.0, "average": 0.99, "augment": "flip, scale(0.25), translate(0.1), light(0.2, 0.2)",
 }  # fmt: skip
 
+LITE0_BOXES: Values = BOXES | {"lr": 1e-3, "batch": 8, "lr_first": 0.1}
+
 RECIPES: dict[str, Recipe] = {
     "detector": Recipe(
         detector, "boxes: our own small network, at strides of 4 and 8", BOXES, {"size": 192, "fit": "pad"},
         (3, 192, 192), TASK,
     ),
     "lite0-detector": Recipe(
-        lite0_detector, "boxes: EfficientNet-Lite0 and a head at strides of 8 and 16", BOXES | {"lr": 1e-3},
+        lite0_detector, "boxes: EfficientNet-Lite0 and a head at strides of 8 and 16", LITE0_BOXES,
         {"size": 320, "fit": "pad"}, (3, 320, 320), TASK,
     ),
 }  # fmt: skip

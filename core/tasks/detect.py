@@ -416,8 +416,11 @@ class Detect(Task):
         return {"confusion.png": partial(charts.save_confusion, metrics["confusion"], labels)}
 
     def mistakes(self, predictions: Floats, targets: Targets, count: int) -> list[tuple[int, dict[str, Any]]]:
-        """The examples with the lowest AP50 of their own first, those that are right in all left out."""
+        """The examples with the lowest AP50 of their own first; those without an error at the thresholds left out."""
         losses = self.example_losses(predictions, targets)
+        for index, (prediction, target) in enumerate(zip(predictions, targets, strict=True)):
+            if not len(box_targets.boxes_of(target)) and not len(self._above(prediction)):
+                losses[index] = 0
         order = [index for index in np.argsort(-losses, kind="stable").tolist() if losses[index] > 0.01]
         return [(index, self._entry(predictions[index], targets[index], losses[index])) for index in order[:count]]
 
@@ -434,7 +437,7 @@ class Detect(Task):
         outlines += [(self.labels[int(row[5])], row[:4].tolist(), "predicted") for row in predicted]
         names = [Counter(self.labels[int(row[k])] for row in rows) for rows, k in ((true, 4), (predicted, 5))]
         texts = [", ".join(f"{count} {label}" for label, count in sorted(c.items())) or "no box" for c in names]
-        note = f"AP50 of this one {percent(1 - loss)}"
+        note = f"AP50 of this one {percent(1 - loss)}" if len(true) else "there is none"
         return {"label": texts[0], "predicted": texts[1], "note": note, "outlines": outlines}
 
     def target_text(self, target: Tensor) -> str:
