@@ -194,9 +194,19 @@ RATE = Annotated[int | None, flag("Sampling rate in Hz.", "Recordings", default=
 LABELS = Annotated[Path | None, flag("Write the labels over time: .TextGrid (Praat) or .txt (Audacity).", "Recordings")]
 
 # Pictures
-SIZE = Annotated[int | None, flag("Side of the picture in pixels.", "Pictures", default="by the recipe or the data")]
+SIZE = Annotated[
+    str | None,
+    flag("Side of the picture in pixels, or HEIGHTxWIDTH.", "Pictures", default="by the recipe or the data"),
+]
 COLOUR = Annotated[str | None, flag("auto, grey or rgb.", "Pictures", default="auto")]
-FIT = Annotated[str | None, flag("crop, stretch or pad to a square.", "Pictures", default="crop")]
+FIT = Annotated[
+    str | None,
+    flag(
+        "crop, stretch or pad to the size; keep the scale of the file.",
+        "Pictures",
+        default="crop; of pictures with masks keep or pad",
+    ),
+]
 
 # Boards
 MOVE = Annotated[int | None, flag("The position before move N.", "Boards", default="the last move")]

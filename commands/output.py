@@ -251,8 +251,8 @@ def check(findings: dict[str, Any], most: int = 10) -> None:
     """A line for each finding, long lists cut to their first rows with the count of the others."""
     for key, value in findings.items():
         name = HEADINGS.get(key, key)
-        if key == "labels" and not value and "values" in findings:
-            continue  # numbers have none
+        if key == "labels" and not value and ("values" in findings or "masks" in findings):
+            continue  # numbers have none, and masks hold theirs
         if isinstance(value, dict) and value and all(isinstance(item, dict) for item in value.values()):
             line(f"{name}:")
             for label, item in value.items():

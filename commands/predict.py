@@ -109,7 +109,7 @@ def evaluate(
     start = time.perf_counter()
     loaded_model.check_weights()
     examples, scored_on = loaded_model.examples(loaded, part)
-    probabilities = feed.predict_proba(loaded_model, examples)
+    probabilities = feed.measure(loaded_model, examples)
     metrics = loaded_model.metrics(probabilities, examples) | {"scored_on": scored_on}
     metrics |= {"seconds": round(time.perf_counter() - start, 2), "model": model}
     for remark in [] if quiet else loaded.remarks:
@@ -149,7 +149,7 @@ def predict(
         Path | None,
         flag(
             "Write a row for each input: FILE.csv, .jsonl or .json; of a board, FILE.svg or FILE.png draws the most "
-            "probable moves."
+            "probable moves; of masks, FOLDER holds index PNGs and overlays."
         ),
     ] = None,
     shard: Annotated[
@@ -196,13 +196,14 @@ def predict(
     options = parsing.input_options(loaded.domain, {"move": move})
     table_options = parsing.domain_options(set_, loaded.domain)
     if out:
-        predictions.check_out(loaded.domain, out, force)
+        predictions.check_out(loaded, out, force)
     if labels:
         predictions.check_labels(loaded, labels, force)
     if draw:
         predictions.check_folder(loaded, draw, force)
     picture, rows_out = (out, None) if predictions.is_picture(out) else (None, out)
-    if not texts and not draw:
+    folder, rows_out = (out, None) if predictions.is_folder(loaded, out) else (None, rows_out)
+    if not texts and not draw and not folder:
         columns = {"text_column": text_column, **table_options}
         unpredicted = predictions.predict_stream(loaded, inputs, top, json, columns, rows_out, part)
         if unpredicted is not None:
@@ -215,6 +216,10 @@ def predict(
             raise Problem(f"{message}; got {len(values)}", USAGE)
     rows = loaded.predict(part.of(values, loaded.batch_size) if part else values, top)
     problems = [row for row in rows if "problem" in row]
+    if folder:
+        predictions.write_pictures(loaded, values, rows, folder)
+        row_files.write_rows(folder / "predictions.csv", rows, loaded.task, row_files.problem_column(rows))
+        say(f"wrote {folder}")
     if labels and not problems:
         predictions.write_labels(loaded.domain, rows[0], labels)
     if draw:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -127,14 +128,55 @@ def check_labels(model: Model, path: Path, force: bool) -> None:
     files.check_output(path, force)
 
 
-def check_out(domain: Domain, path: Path, force: bool) -> None:
+def check_out(model: Model, path: Path, force: bool) -> None:
     """Raises Problem if --out cannot be written, before anything is computed."""
-    endings: tuple[str, ...] = row_files.ENDINGS
+    domain, endings = model.domain, tuple[str, ...](row_files.ENDINGS)
+    if is_folder(model, path):
+        files.check_folder(path)
+        if not force and files.names_in(path):
+            raise Problem(f"{path} exists and is not empty; name another with --out, or --force", USAGE)
+        return
     if domain.capability(Drawable):
         endings += PICTURES
     elif path.suffix.lower() in PICTURES:
         raise Problem(f"--out {path.name} is not for {domain.name}; expected {', '.join(endings)}", USAGE)
     files.check_output(path, force, endings)
+
+
+def is_folder(model: Model, path: Path | None) -> bool:
+    """Whether --out is a folder for the pictures of a task whose predictions are pictures."""
+    return path is not None and bool(model.task.picture_folders) and not path.suffix
+
+
+def write_pictures(model: Model, values: Sequence[Input], rows: Sequence[dict[str, Any]], folder: Path) -> None:
+    """Writes the pictures of all predictions, FOLDER/mask/NAME.png and so on, and their paths into the rows."""
+    from ..core.places import Placed
+
+    placed, used = model.domain.require(Placed, "--out FOLDER"), set[str]()
+    for value, row in zip(values, rows, strict=True):
+        if "problem" in row:
+            continue
+        name = unused_name(Path(value.name).stem or "input", used)
+        for kind, png in model.task.pictures(row, placed.picture(value)).items():
+            path = folder / kind / f"{name}.png"
+            with files.disk_errors(path):
+                path.parent.mkdir(parents=True, exist_ok=True)
+            files.write(path, partial(_write_bytes, png))
+            row[kind] = str(path)
+
+
+def _write_bytes(content: bytes, path: Path) -> None:
+    path.write_bytes(content)
+
+
+def unused_name(stem: str, used: set[str]) -> str:
+    """The stem of a file, with a number where another input has the same."""
+    name, number = stem, 1
+    while name in used:
+        number += 1
+        name = f"{stem}-{number}"
+    used.add(name)
+    return name
 
 
 def is_picture(path: Path | None) -> bool:

@@ -182,7 +182,7 @@ def _evaluated(
         if names and read_names != names:
             raise Problem(f"{run} reads other examples than {runs[0]}, so they cannot be compared one by one", USAGE)
         names = read_names
-        predictions = feed.predict_proba(model, examples)
+        predictions = feed.measure(model, examples)
         targets = examples.targets.numpy()
         losses = np.asarray(model.task.example_losses(predictions, targets), dtype=np.float64)
         metrics = model.metrics(predictions, examples) | {"scored_on": split}

@@ -189,7 +189,8 @@ def train(
     changes |= {"head_first": head_first or None, "device": device, "precision": precision, "adversarial": adversarial}
     changes |= {"accumulate": accumulate, "balance": balance, "patience": patience, "threads": threads}
     changes |= {"regression_loss": regression_loss, "loss_weights": loss_weights}
-    options = {"size": size, "colour": colour, "fit": fit, "cache": cache, "seconds": seconds, "rate": rate}
+    side = int(size) if size and size.isdecimal() and len(size) < 10 else size
+    options = {"size": side, "colour": colour, "fit": fit, "cache": cache, "seconds": seconds, "rate": rate}
     options |= {"pattern": pattern, "test_where": test_where, "valid_where": valid_where}
     options |= {"text_column": text_column, "label_level": label_level}
     options |= {"tokens": tokens, "max_length": max_length, "vectors": parsing.absolute_if_exists(vectors)}

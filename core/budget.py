@@ -12,7 +12,7 @@ import torch
 
 from .augmentation import augmentation
 from .data import Examples
-from .feed import predict_proba
+from .feed import measure
 from .frozen import features, finite_views
 from .train import steps
 
@@ -70,5 +70,5 @@ def _seconds_of_a_step(training: Training, sample: Examples) -> float:
 
 def _seconds_of_validation(training: Training, sample: Examples) -> float:
     start = time.perf_counter()
-    predict_proba(training.trainer, sample)
+    measure(training.trainer, sample)
     return (time.perf_counter() - start) / len(sample) * len(training.data.valid)

@@ -48,7 +48,7 @@ def out_of_fold(plan: Plan, models: Sequence[Model]) -> list[FoldPredictions]:
     for number, model in enumerate(models, 1):
         source = plan_of_fold(plan, Fold(number, len(models))).source
         data = load(plan.domain, source, model.task.known_labels, model.card.preprocessing)
-        predictions = feed.predict_proba(model, model.task.encode(data).test)
+        predictions = feed.measure(model, model.task.encode(data).test)
         parts.append(FoldPredictions(models[0].task.encode(data).test, predictions))
     return parts
 

@@ -74,6 +74,7 @@ class Recipe:
     options: Mapping[str, Any] = field(default_factory=dict)  # of the domain's own
     input: tuple[int, int, int] = (3, 32, 32)  # what it is measured on where nobody says
     task: str | None = None  # the only task that it is for; None for those that end with a number for each label
+    free_options: frozenset[str] = frozenset()  # of the domain, which pretrained weights do not decide
 
 
 @dataclass(frozen=True)

@@ -74,6 +74,24 @@ def predict_proba(model: Predictor, examples: Examples, size: int = 500) -> NDAr
         return predictions.numpy()
 
 
+def measure(model: Predictor, examples: Examples, size: int = 500) -> NDArray[float32]:
+    """Returns what the task's metrics need of the predictions for examples (Task.measured): (N, …)."""
+    task = model.task
+
+    def work(inputs: Tensor, targets: Tensor) -> Tensor:
+        return task.measured(task.link(model.logits(inputs).float()), targets)
+
+    with model.inference():
+        return map_batches(model, examples, work, batch_size(task, examples, size)).numpy()
+
+
+def batch_size(task: Task, examples: Examples, most: int) -> int:
+    """The examples of a batch, at most `most`: predictions that lie in an input are as large as it, for each label."""
+    if not task.has_maps or not len(examples):
+        return most
+    return min(most, max(1, NUMBERS // (examples.targets[0].numel() * len(task.labels))))
+
+
 def map_batches(
     model: Predictor, examples: Examples, work: Callable[[Tensor, Tensor], Tensor], size: int = 500
 ) -> Tensor:

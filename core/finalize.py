@@ -13,7 +13,7 @@ from typing import Any
 from . import charts, checkpoint, feed, files, report, versions
 from . import device as devices
 from .data import Examples
-from .explain.report_examples import report_examples
+from .explain.report_examples import drawn_example, report_examples
 from .model import Model
 from .presentation import Outline, Outlined, Readable
 from .run import RunFolder
@@ -34,7 +34,7 @@ def finalize(run: RunFolder) -> dict[str, Any]:
     calibrate(run, model)
     split = next(name for name in ("test", "valid", "train") if len(training.data.splits[name]))
     examples = training.data.splits[split]
-    predictions = feed.predict_proba(model, examples)
+    predictions = feed.measure(model, examples)
     metrics = model.metrics(predictions, examples) | {"scored_on": split}
     summary = summary_of(run, metrics)
     provenance = {name: summary[name] for name in ("seconds", "epochs", "kept_epoch", "device")}
@@ -58,7 +58,7 @@ def calibrate(run: RunFolder, model: Model) -> None:
     """Fits what the task takes from validation predictions, such as a temperature; nothing without a split."""
     if len(valid := run.training.data.valid):
         examples = valid.subsample(CALIBRATION_EXAMPLES)
-        model.task = model.task.calibrated(feed.predict_proba(model, examples), examples.targets.numpy())
+        model.task = model.task.calibrated(feed.measure(model, examples), examples.targets.numpy())
     run.training.remarks += model.task.calibration_remarks
 
 
@@ -86,6 +86,8 @@ def summary_of(run: RunFolder, metrics: Mapping[str, Any]) -> dict[str, Any]:
 def mistakes(run: RunFolder, model: Model, predictions: Predictions, examples: Examples) -> list[dict[str, Any]]:
     """The worst predictions with their inputs, for the report."""
     rows = model.task.mistakes(predictions, examples.targets.numpy(), MOST_MISTAKES)
+    if model.task.has_maps:
+        return [{"name": examples.names[index], **row, **_drawn(model, examples, index)} for index, row in rows]
     return [
         {"name": examples.names[index], **row, **_shown(run, examples, index, row.get("outlines"))}
         for index, row in rows
@@ -134,6 +136,11 @@ def _shown(run: RunFolder, examples: Examples, index: int, outlines: Sequence[Ou
             return {"picture": None, "text": readable.to_text(examples.inputs[index], preprocessing)}
         return {"picture": None, "text": readable.marked(examples.originals[index], preprocessing)}
     return {"picture": _png(domain.show(examples.inputs[index], None, preprocessing)), "text": None}
+
+
+def _drawn(model: Model, examples: Examples, index: int) -> dict[str, Any]:
+    """An input with its target and its prediction, which lie in it."""
+    return {"picture": _png(drawn_example(model, examples, index)), "text": None}
 
 
 def _png(picture: Any) -> bytes | None:

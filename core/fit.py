@@ -21,13 +21,13 @@ from .augmentation import augmentation
 from .budget import fit_epochs
 from .constants import network_constants
 from .data import Data, Examples
-from .feed import predict_proba
+from .feed import measure
 from .frozen import features, finite_views
 from .head import solve_head
 from .initialize import DataInitialization, freeze_whitening, initialize, set_output_bias, whiten
 from .layers import Dense, flatten
 from .network import Network
-from .plan import Plan
+from .plan import Plan, find_recipe
 from .problem import USAGE, Problem
 from .robust.training import adversary_of
 from .selection import Selection, small_validation
@@ -171,6 +171,7 @@ def fit(
 def build(plan: Plan, data: Data, world: devices.World, device: torch.device, state: State | None) -> Training:
     """Everything before the first step, in its order."""
     task = task_of_data(plan, data)
+    check_recipe(plan, task)
     plan = plan.with_targets(data.target_spec.resolved(task.name, ()))
     data = task.encode(data)
     if plan.weights and not len(data.valid) and not plan.patience_given:
@@ -217,6 +218,17 @@ def build(plan: Plan, data: Data, world: devices.World, device: torch.device, st
 def task_of_data(plan: Plan, data: Data) -> Task:
     """The task that the plan or the data name, with its state from the data."""
     return task_class(plan.source.targets.task or data.target_spec.task or Classify.name).from_data(data)
+
+
+def check_recipe(plan: Plan, task: Task) -> None:
+    """Raises Problem for a recipe of another task."""
+    if plan.recipe is None:
+        return
+    wanted = find_recipe(plan.domain, plan.recipe)[0].task
+    if wanted not in (None, task.name):
+        raise Problem(
+            f"--recipe {plan.recipe} is for the task {wanted}, and the task of these data is {task.name}", USAGE
+        )
 
 
 def build_network(plan: Plan, data: Data, task: Task, sample: Tensor) -> tuple[Plan, Network, nn.Module]:
@@ -316,7 +328,7 @@ def _steps(training: Training) -> Iterator[Event]:
 def _select_head(training: Training, valid: Examples) -> None:
     """Makes the solved head, as epoch 0, the one that later epochs have to be better than."""
     trainer, task = training.trainer, training.task
-    predictions = predict_proba(trainer, valid)
+    predictions = measure(trainer, valid)
     metrics = task.epoch_metrics(predictions, valid.targets.numpy())
     epoch = Epoch(0, {}, metrics, 0.0, 0.0)
     settings = training.plan.settings

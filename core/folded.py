@@ -59,13 +59,13 @@ def with_fold(data: Data, fold: Fold, spec: DataSpec) -> Data:
     examples = concatenate([split for split in pool if len(split)])
     if spec.fold_by is not None:
         return _with_named_fold(data, examples, fold, spec)
-    inside = folds(keys_of(examples), examples.targets.tolist(), fold.count, spec.split) == fold.number - 1
+    inside = folds(keys_of(examples), classes_of(examples), fold.count, spec.split) == fold.number - 1
     others = examples.subset(rows(~inside))
     keys = keys_of(others)
     valid = np.zeros(len(others), dtype=bool)
     count = VALID_FOLDS if spec.valid_share is None else round(1 / spec.valid_share) if spec.valid_share else 0
     if 2 <= count <= len(set(keys)):
-        valid = folds(keys, others.targets.tolist(), count, spec.split) == 0
+        valid = folds(keys, classes_of(others), count, spec.split) == 0
     train, validation = others.subset(rows(~valid)), others.subset(rows(valid))
     return replace(
         data, train=train, valid=validation, test=examples.subset(rows(inside)), given_splits=frozenset({"test"})
@@ -90,6 +90,11 @@ def _with_named_fold(data: Data, examples: Examples, fold: Fold, spec: DataSpec)
         validates = np.zeros(len(examples), dtype=bool)
     train, valid, test = (examples.subset(rows(mask)) for mask in (~tests & ~validates, validates, tests))
     return replace(data, train=train, valid=valid, test=test, given_splits=frozenset({"test"}))
+
+
+def classes_of(examples: Examples) -> list[int]:
+    """The class of each example, which folds divide evenly; one for all where targets have places."""
+    return examples.targets.tolist() if examples.targets.dim() == 1 else [0] * len(examples)
 
 
 def rows(mask: NDArray[np.bool_]) -> Tensor:

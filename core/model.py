@@ -28,9 +28,10 @@ from .frame import Framed
 from .inputs import BytesInput, FileInput, Input, LineInputs, TextInput
 from .metrics import Floats
 from .network import Network, parse
+from .places import Placed
 from .problem import DATA, USAGE, Problem, shortened, unusable
 from .targets import TargetSpec
-from .tasks import TASKS, task_class, task_of
+from .tasks import TASKS, task_of
 from .tasks.capability import DomainMetrics, LegalLabels
 from .tta import TestTimeAugmentation, View
 from .windows import Windowed, Windows, merged
@@ -199,6 +200,10 @@ class Model:
 
     def fill(self, waiting: Sequence[tuple[dict[str, Any], Windows]], top: int) -> None:
         """Predicts the windows of several inputs at once and adds the predictions to their rows."""
+        if self.task.has_maps:
+            for row, windows in waiting:
+                self._fill_placed(row, windows)
+            return
         inputs = [windows for _, windows in waiting]
         examples = merged(inputs).examples()
         predictions = torch.from_numpy(feed.predict_proba(self, examples, self.batch_size))
@@ -215,6 +220,19 @@ class Model:
                 spans = zip(windows.spans, self.task.window_rows(block), strict=True)
                 row["windows"] = [{"start": start, "end": end, **window} for (start, end), window in spans]
 
+    def _fill_placed(self, row: dict[str, Any], windows: Windows) -> None:
+        """Adds a prediction that lies in the input, such as a mask of its size."""
+        assert windows.layout is not None, "the domain says where its windows lie"
+
+        def maps(indices: slice) -> torch.Tensor:
+            with self.inference():
+                return self.task.link(self.logits(windows.inputs[indices].to(self.device)).float()).cpu()
+
+        try:
+            row |= self.task.placed_row(maps, windows.layout)
+        except FloatingPointError:
+            row["problem"] = "the prediction is not a finite number: the network overflows on this input"
+
     def as_input(self, value: Input | str | Path | bytes, options: Mapping[str, Any]) -> Input:
         """A path, the content of a file or, where the domain takes texts, a text, with its options."""
         if isinstance(value, bytes):
@@ -227,6 +245,9 @@ class Model:
 
     def windows(self, value: Input) -> Windows:
         """One input as the windows that are predicted, mostly a single one."""
+        if self.task.has_maps:
+            inputs, layout = self.domain.require(Placed, self.task.name).read(value, self.card.preprocessing)
+            return Windows(inputs, [(0, 0)] * len(inputs), layout=layout)
         if windowed := self.domain.capability(Windowed):
             return windowed.read(value, self.card.preprocessing)
         framed = self.domain.capability(Framed) if self.task.has_places else None
@@ -284,7 +305,7 @@ class Model:
         """All metrics of the task on `data`: on its test split if it has one, else on all of it (or on `part`)."""
         self.check_weights()
         examples, split = self.examples(data, part)
-        return self.metrics(feed.predict_proba(self, examples), examples) | {"scored_on": split}
+        return self.metrics(feed.measure(self, examples), examples) | {"scored_on": split}
 
     def metrics(self, predictions: Floats, examples: Examples) -> dict[str, Any]:
         """All metrics of predictions for the examples: those of the task, and those of the domain."""
@@ -317,10 +338,12 @@ def is_file(text: str) -> bool:
 def views_of(domain: Domain, card: Card) -> Sequence[View]:
     """All views of an input that the model's training showed alike, the identity first."""
     augmentation = domain.capability(TestTimeAugmentation)
-    if card.task in TASKS and task_class(card.task).has_places:
+    kind = TASKS.get(card.task)
+    if augmentation is None or (kind is not None and kind.has_places and not kind.has_maps):
         return (View(),)  # places would have to be moved back
+    has_maps = kind is not None and kind.has_maps
     with unusable("the augmentation on the model's card"):
-        return augmentation.views(card.settings.get("augment", "none")) if augmentation else (View(),)
+        return (augmentation.placed if has_maps else augmentation.views)(card.settings.get("augment", "none"))
 
 
 def views(domain: Domain, card: Card, symmetries: int | None) -> Sequence[View]:

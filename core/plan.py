@@ -165,7 +165,8 @@ class Plan:
         recipe = recipe or domain.default
         entry, _, _ = find_recipe(domain, recipe)
         tuned = tuned and entry.task is None  # a recipe of a task has settings for its trunk and its head
-        defaults = {**pretrained.options, **entry.options} if named_by_user else {**entry.options, **pretrained.options}
+        form = {name: value for name, value in pretrained.options.items() if name not in entry.free_options}
+        defaults = {**form, **entry.options} if named_by_user else {**entry.options, **form}
         settings = Settings().changed(entry.settings)
         if tuned:
             settings = Settings(augment=settings.augment).changed(tuning)

@@ -13,7 +13,8 @@ RANGES: dict[str, tuple[float, float]] = {
     # training (core/settings.py)
     "epochs": (1, 1e6), "batch": (1, 1e7), "examples": (0, 1e12), "checked": (0, 1e12), "lr": (1e-12, 1e6),
     "adam_lr": (1e-12, 1e6), "momentum": (0, 0.9999), "weight_decay": (0, 1e3), "l1": (0, 1e3), "warmup": (0, 0.9),
-    "smoothing": (0, 0.9), "average": (0, 0.999999), "clip": (0, 1e9), "max_norm": (0, 1e9), "adversarial": (0, 1e3),
+    "smoothing": (0, 0.9), "dice": (0, 1), "average": (0, 0.999999), "clip": (0, 1e9), "max_norm": (0, 1e9),
+    "adversarial": (0, 1e3),
     "seed": (0, 2**62), "minutes": (0.01, 1e6), "frozen": (0, 10_000), "lr_first": (1e-6, 1),
     "accumulate": (1, 10_000), "patience": (0, 1e6), "threads": (0, 4096),
     # data

@@ -50,6 +50,7 @@ def page(run: dict[str, Any], task: Task) -> dict[str, Any]:
         "remarks_on_network": diagram.remarks(network),
         "title_of": diagram.title,
         "times": diagram.times,
+        "wide": False,  # whether the pictures of examples are wide
         **task.report(metrics),
     }
 

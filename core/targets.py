@@ -38,10 +38,16 @@ class TargetSpec:
     label_names: tuple[str, ...] = ()  # of labels that are numbers in the table, 0 first
     split_column: str | None = None  # of a table, with the split of each row; None leaves it to the table
     file_path: str | None = None  # of the file that a row is about, with columns in braces: "images/{id}.jpg"
+    # Of masks, once they are known: how pixels write each of `label_names`, "17" or "#804000"; which values are
+    # ignored; and the colour that each label is shown in.
+    mask_values: tuple[str, ...] = ()
+    mask_ignored: tuple[str, ...] = ()
+    mask_colours: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "columns", tuple(self.columns))
-        object.__setattr__(self, "label_names", tuple(self.label_names))
+        for name in ("label_names", "mask_values", "mask_ignored", "mask_colours"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
         if self.file_path is not None and not self.path_columns:
             raise Problem(
                 f"--image-path {self.file_path} names no column; expected such as 'images/{{id}}.jpg', where id is a "

@@ -24,7 +24,7 @@ from torch.nn.parallel import DistributedDataParallel
 from . import device as devices
 from .data import Examples
 from .domain import Augment
-from .feed import fetch_batch, predict_proba, prefetcher, to_device_if_fits
+from .feed import fetch_batch, measure, prefetcher, to_device_if_fits
 from .frozen import split
 from .lazy import Prefetcher
 from .optimise import EMA, apply_max_norm, large_tables, lr_schedule, optimiser, shrink_weights
@@ -272,7 +272,7 @@ class Trainer:
         self.world.mean(self.sums)
         devices.finish(self.device)
         seconds = time.perf_counter() - start
-        predictions = predict_proba(self, valid) if len(valid) else None
+        predictions = measure(self, valid) if len(valid) else None
         names = ("loss", *self.task.batch_metrics)
         mean = self.sums * self.world.size / self.epoch_examples
         train = dict(zip(names, mean.tolist(), strict=True))

@@ -28,4 +28,6 @@ class TestTimeAugmentation(Capability):
     """Views of an input that were equally likely in training."""
 
     views: Callable[[str], Sequence[View]]  # from the text of the training's augmentation; the first is the identity
+    # The same for predictions that lie in the input: inverses put them back.
+    placed: Callable[[str], Sequence[View]] = lambda text: (View(),)
     are_all: Callable[[str], bool] = lambda text: False  # whether training shows nothing but the default views

@@ -15,6 +15,7 @@ from .data import Examples, Preprocessing
 from .frame import Frame
 from .inputs import Input
 from .lazy import LazyInputs
+from .places import Layout
 
 
 class Windows(NamedTuple):
@@ -25,6 +26,7 @@ class Windows(NamedTuple):
     lengths: Tensor | None = None  # (W,) int64: the length of each without padding
     unit: str = ""  # of the spans
     frame: Frame | None = None  # where the content of the file lies in the inputs, for tasks with places
+    layout: Layout | None = None  # where they lie on the input, for predictions that do
 
     def examples(self) -> Examples:
         """Returns the windows as unlabelled examples (targets are zeros)."""

@@ -24,6 +24,7 @@ from neocog.core.settings import Settings
 from neocog.core.tasks import TASKS, Classify, Regress, Task, task_class, task_of
 from neocog.core.tasks.task import Chart, Criterion
 from neocog.core.train import Epoch
+from PIL import Image
 from test_contract import MADE, SMALL, input_of
 from torch import Tensor
 from torch.nn import functional as F
@@ -143,6 +144,20 @@ def tabled(folder: Path) -> Path:
     return folder / "table.csv"
 
 
+def masked(folder: Path) -> Path:
+    """Pictures of a bright rectangle on noise, with masks of it beside them."""
+    rng = np.random.default_rng(0)
+    for name in ("images", "masks"):
+        (folder / "pairs" / name).mkdir(parents=True)
+    for k in range(30):
+        mask = np.zeros((12, 16), np.uint8)
+        mask[rng.integers(0, 6) :, rng.integers(0, 8) :] = 1
+        pixels = rng.integers(0, 100, mask.shape) + 120 * mask
+        Image.fromarray(pixels.astype(np.uint8)).save(folder / "pairs" / "images" / f"{k}.png")
+        Image.fromarray(mask).save(folder / "pairs" / "masks" / f"{k}.png")
+    return folder / "pairs"
+
+
 @dataclass(frozen=True)
 class Case:
     """A task in the contract: how the files of a domain get its targets, and what the run and its rows hold."""
@@ -154,6 +169,7 @@ class Case:
     chart: str  # the title of a chart in the report
     outputs: list[str]
     columns: tuple[str, ...] = ()
+    network: str | None = None  # where those of classification do not do
 
 
 CASES = {
@@ -171,6 +187,15 @@ CASES = {
         [],
         ("kind", "size:regress"),
     ),
+    "segment": Case(
+        masked,
+        ("vision",),
+        ("size", "shares", "mask"),
+        "mean_iou",
+        "Pixel accuracy",
+        ["0", "1"],
+        network="conv(8, 3, pad=1), relu, parallel((), (maxpool(2), conv(4, 1), upsample(2))), conv(classes, 1)",
+    ),
 }
 
 
@@ -187,8 +212,8 @@ def test_the_contract_covers_every_task():
 
 def train(task, name, files, out, epochs=6, **arguments):
     return neocog.train(
-        name, str(files), network=NETWORKS[name], out=str(out), task=task, epochs=epochs, batch=8, lr=0.02,
-        label_columns=CASES[task].columns,
+        name, str(files), network=CASES[task].network or NETWORKS[name], out=str(out), task=task, epochs=epochs,
+        batch=8, lr=0.02, label_columns=CASES[task].columns,
         device="cpu", **arguments,
     )  # fmt: skip
 
@@ -218,7 +243,7 @@ def test_a_task_works_in_every_domain_that_it_is_for(files, tmp_path):
     (explanation, *_) = explain(model, [input_of(example)])
     assert explanation.label in card.labels and float(explanation.relevance.abs().sum()) > 0
     assert case.chart in (tmp_path / "run" / "report.html").read_text()
-    assert (tmp_path / "run" / "confusion.png").exists() == (task == "multilabel")
+    assert (tmp_path / "run" / "confusion.png").exists() == (task in ("multilabel", "segment"))
     if "windows" in row:
         assert (
             all({"label", "probability"} <= window.keys() for window in row["windows"]) == model.task.windows_have_label

@@ -8,6 +8,7 @@ from ..core.few import FewExamples
 from ..core.frame import Framed
 from ..core.imagine.capability import Imaginable
 from ..core.inputs import BoundedInputs
+from ..core.places import Placed
 from ..core.plan import AugmentationLimits, TaskRecipes
 from ..core.presentation import Outlined, Surveyed
 from ..core.robust.capability import Attackable, Corruptible
@@ -33,6 +34,7 @@ from . import (
     show,
     weights,
 )
+from .masks import placing
 
 FEW = 2000  # training pictures up to which the ImageNet model gives more in less time (docs/tried.md)
 
@@ -60,7 +62,8 @@ DOMAIN = Domain(
         Framed(frames.frame),
         Outlined(outlines.draw, outlines.draw_file),
         Surveyed(check.sheet),
-        TestTimeAugmentation(augment.views, augment.shows_only_views),
+        TestTimeAugmentation(augment.views, augment.placed_views, augment.shows_only_views),
+        Placed(placing.read, placing.picture),
         Transferable(options.form, weights.load_weights, pretrained.MODELS, pretrained.TUNING, pretrained.FAR),
         FewExamples("efficientnet-lite0", FEW, pretrained.are_photos),
         Explainable(locate=data.position_in_file),

@@ -193,6 +193,11 @@ def views(text: str) -> Sequence[View]:
     return [View(transform) for transform in transforms] + [View(transform, default=False) for transform in shifted]
 
 
+def placed_views(text: str) -> Sequence[View]:
+    """Returns the views for predictions that lie in the image: it, and its mirror image if training used flips."""
+    return [View(), View(mirror, mirror)] if "flip" in TRANSFORMS.parse(text) else [View()]
+
+
 def shows_only_views(text: str) -> bool:
     """Returns whether pictures are trained on as they are or mirrored, and in no other way."""
     return set(TRANSFORMS.parse(text)) <= {"flip"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from statistics import median
 from typing import Any
 
@@ -16,9 +17,11 @@ from ..core.sources.content import Content, Unreadable, digest_of, fetched
 from ..core.sources.manifest import assign_groups, judge_targets, scan
 from . import outlines
 from .boxes import source as boxes
+from .masks.check import examine_pair, mask_findings
+from .masks.classes import MaskClasses
 from .options import options_of
-from .picture import PICTURES, pixels
-from .sources import open_sources
+from .picture import PICTURES, Header, pixels
+from .sources import MASKS, open_sources
 
 
 def check(spec: DataSpec) -> dict[str, Any]:
@@ -27,15 +30,28 @@ def check(spec: DataSpec) -> dict[str, Any]:
     manifest = scan(open_sources(spec, options), spec, PICTURES)
     assign_groups(manifest)
     refusals = label_refusals(manifest)
+    if manifest.targets.task == MASKS:
+        checked = examine_all(manifest, partial(examine_pair, MaskClasses.of(manifest.targets)), options.progress)
+        findings, further = mask_findings(manifest, checked, options.ignored)
+        return report(
+            manifest,
+            checked,
+            picture_facts([pair.info.header for pair in checked.samples]) | findings,
+            [*refusals, *further],
+        )
     checked = examine_all(manifest, examine, options.progress)
-    pictures = checked.samples
-    facts = {
-        "sizes": sizes([picture.info.size for picture in pictures]),
-        "modes": dict(Counter(picture.info.mode for picture in pictures).most_common()),
-        "formats": dict(Counter(picture.info.format for picture in pictures).most_common()),
-        "rotated": [picture.file for picture in pictures if picture.info.orientation != 1],
-    }
+    facts = picture_facts([picture.info for picture in checked.samples])
+    facts["rotated"] = [picture.file for picture in checked.samples if picture.info.orientation != 1]
     return report(manifest, checked, facts, refusals)
+
+
+def picture_facts(headers: Sequence[Header]) -> dict[str, Any]:
+    """What is counted of all pictures."""
+    return {
+        "sizes": sizes([header.size for header in headers]),
+        "modes": dict(Counter(header.mode for header in headers).most_common()),
+        "formats": dict(Counter(header.format for header in headers).most_common()),
+    }
 
 
 def sheet(spec: DataSpec) -> Image.Image:

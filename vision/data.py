@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from ..core.sources.cache import Cache, Index, cached
 from ..core.sources.columns import table_options
 from ..core.sources.content import fetched
 from ..core.sources.dataset import none_usable, scan_usable, to_data
-from ..core.sources.decoded_rows import RowStore
+from ..core.sources.decoded_rows import DecodedSamples, RowStore
 from ..core.sources.file_table import file_table
 from ..core.sources.manifest import AssignedSource
 from ..core.sources.read import named_problems, source_of
@@ -29,9 +30,10 @@ from .boxes import source as boxes
 from .build import build, decode_set
 from .frames import frame_in
 from .heif import decoders
+from .masks.build import build_pairs, with_masks
 from .options import NAMES, Options, options_of
 from .picture import PICTURES, Form, header, original_position, pixels
-from .sources import open_sources
+from .sources import MASKS, holds_masks, open_sources
 
 VERSION = 2  # of decoding; a change makes all caches stale
 MAX_PIXELS = 50_000_000  # of a picture of a stranger: 150 MB decoded
@@ -55,7 +57,7 @@ def load(spec: DataSpec, labels: list[str] | None = None, preprocessing: Preproc
         sources,
         settings(options.size, options.colour, options),
         lambda folder: build_cache(spec, labels, options, sources, cache, folder),
-        lambda index: [settings(index.preprocessing["size"], index.preprocessing["colour"], options)],
+        lambda index: [form_settings(index.preprocessing, options)],
     )
     if preprocessing is None:
         preprocessing = {name: entry[0].preprocessing[name] for name in PREPROCESSING}
@@ -65,6 +67,8 @@ def load(spec: DataSpec, labels: list[str] | None = None, preprocessing: Preproc
     data = to_data(spec, labels, sources, entry, preprocessing, PICTURES, cache.remarks)
     if data.target_spec.task == boxes.TASK:
         data.labels = [in_form(text, form_of(preprocessing)) for text in data.labels]
+    if "masks" in entry[1]:
+        data = with_masks(data, entry[1], labels)
     if options.scale and are_grey(data.train.inputs[:GREY_SAMPLE]):
         data.remarks.append("the pictures are grey, the model takes colours: it gets them as three equal channels")
     return data
@@ -81,11 +85,16 @@ def are_grey(pictures: Tensor) -> bool:
     return len(pictures) > 0 and pictures.shape[1] > 1 and bool((pictures == pictures[:, :1]).all())
 
 
+def form_settings(preprocessing: Preprocessing, options: Options) -> tuple[object, ...]:
+    """The settings with which the model of a set asks for it again."""
+    return settings(preprocessing["size"], preprocessing["colour"], replace(options, fit=preprocessing["fit"]))
+
+
 def settings(size: Sequence[int] | None, colour: str, options: Options) -> tuple[object, ...]:
     """Everything besides the files that the arrays depend on."""
     table = (options.table.value, options.table.encoding)
     pattern = (options.naming.pattern.text,) if options.naming else ()
-    return VERSION, PIL.__version__, *decoders(), size, colour, options.fit, table, *pattern
+    return VERSION, PIL.__version__, *decoders(), size, colour, options.fit, table, *pattern, *options.ignored
 
 
 def build_cache(
@@ -99,6 +108,11 @@ def build_cache(
     """Decodes all pictures into a folder."""
     manifest = scan_usable(sources, spec, labels, PICTURES)
     with RowStore(folder) as store:
+        if manifest.targets.task == MASKS:
+            built = build_pairs(manifest, options, cache, store, folder)
+            if isinstance(built, DecodedSamples):
+                raise none_usable(manifest, built.bad)
+            return built
         decoded = decode_set(manifest, options, cache, store)
         if not decoded.samples.indices:
             raise none_usable(manifest, decoded.samples.bad)
@@ -140,7 +154,9 @@ def check_size(value: Input) -> None:
 
 def task_of(path: str) -> str | None:
     """The task that the files at a path are plainly for; None if their labels decide it."""
-    return boxes.TASK if os.path.exists(path) and boxes.recognised(path) else None
+    if not os.path.exists(path):
+        return None
+    return MASKS if holds_masks(path) else boxes.TASK if boxes.recognised(path) else None
 
 
 def table_in(file: str, preprocessing: Preprocessing, options: Mapping[str, Any]) -> Table | None:

@@ -22,6 +22,8 @@ def frame_in(size: tuple[int, int], form: Form) -> Frame:
         return Frame(height, width, down / height, across / width, (rows - down) // 2, (columns - across) // 2)
     if form.fit == "stretch":
         return Frame(height, width, rows / height, columns / width)
+    if form.fit == "keep":
+        return Frame(height, width, 1.0, 1.0, (rows - height) // 2, (columns - width) // 2)
     left, upper, right, lower = centre_box((width, height), columns, rows)
     scale_y, scale_x = rows / (lower - upper), columns / (right - left)
     return Frame(height, width, scale_y, scale_x, -upper * scale_y, -left * scale_x)

@@ -17,21 +17,12 @@ from ..core.sources.columns import TableOptions, table_options
 from ..core.sources.fields import Naming, Pattern
 from .boxes.formats import BoxOptions, format_named
 
-FITS = ("crop", "stretch", "pad")
+FITS = ("crop", "stretch", "pad", "keep")
 COLOURS = ("auto", "grey", "rgb")
 NAMES = (
-    "size",
-    "colour",
-    "fit",
-    "mean",
-    "std",
-    "pattern",
-    "path_column",
-    "encoding",
-    "cache",
-    "images",
-    "one_based",
-    "boxes",
+    *("size", "colour", "fit", "mean", "std", "pattern", "path_column", "encoding", "cache"),
+    *("images", "one_based", "boxes"),
+    "ignore",
 )
 
 Side = Annotated[int, in_range("vision.size")]
@@ -45,7 +36,7 @@ class VisionPreprocessing(TypedDict):
 
     size: Annotated[list[Side], Length(2, 2)]
     colour: Literal["grey", "rgb"]
-    fit: Literal["crop", "stretch", "pad"]
+    fit: Literal["crop", "stretch", "pad", "keep"]
     mean: Annotated[list[float], Length(1, 3)]
     std: Annotated[list[float], Length(1, 3)]
     pattern: NotRequired[str | None]
@@ -67,6 +58,8 @@ class Options:
     progress: Progress | None = None
     scale: Mapping[str, list[float]] = field(default_factory=dict)
     boxes: BoxOptions = field(default_factory=BoxOptions)
+    ignored: tuple[str, ...] = ()  # of masks: names or values of classes that are not trained on
+    is_fit_set: bool = False  # whether `fit` is the user's or a model's
 
 
 def options_of(spec: DataSpec, preprocessing: Preprocessing | None) -> Options:
@@ -78,7 +71,8 @@ def options_of(spec: DataSpec, preprocessing: Preprocessing | None) -> Options:
     if preprocessing is not None:
         size = (int(preprocessing["size"][0]), int(preprocessing["size"][1]))
         colour, fit = str(preprocessing["colour"]), str(preprocessing["fit"])
-        return Options(size, colour, fit, table, cache, naming, spec.progress, boxes=box_options(options))
+        boxes = box_options(options)
+        return Options(size, colour, fit, table, cache, naming, spec.progress, boxes=boxes, is_fit_set=True)
     return Options(
         side(options.get("size")),
         choice("colour", options.get("colour") or "auto", COLOURS),
@@ -89,6 +83,8 @@ def options_of(spec: DataSpec, preprocessing: Preprocessing | None) -> Options:
         spec.progress,
         channel_scale(options),
         box_options(options),
+        tuple(part.strip() for part in str(options.get("ignore") or "").split(",") if part.strip()),
+        options.get("fit") is not None,
     )
 
 
@@ -124,20 +120,26 @@ def channel_scale(options: Mapping[str, Any]) -> dict[str, list[float]]:
 def form(preprocessing: Preprocessing) -> dict[str, Any]:
     """The options that bring other pictures to the form of a model and scale their channels as in its training."""
     height, width = preprocessing["size"]
-    square: dict[str, Any] = {"size": int(height)} if height == width else {}
+    size: dict[str, Any] = {"size": int(height) if height == width else f"{height}x{width}"}
     scale = {name: list(preprocessing[name]) for name in ("mean", "std") if name in preprocessing}
-    return square | {"colour": preprocessing["colour"], "fit": preprocessing["fit"]} | scale
+    return size | {"colour": preprocessing["colour"], "fit": preprocessing["fit"]} | scale
 
 
 def side(size: Any) -> tuple[int, int] | None:
-    """The (height, width) of a square with this side in pixels."""
+    """The (height, width) of a square with this side in pixels, or of `HEIGHTxWIDTH`."""
     if size is None:
         return None
     least, most = RANGES["vision.size"]
-    if not is_integer(size) or not least <= int(size) <= most:
+    height, cross, width = str(size).partition("x") if isinstance(size, str) else (size, "", "")
+    sides = (height, width) if cross else (height, height)
+    if not all(is_integer(length) and least <= int(length) <= most for length in sides):
         got = shortened(str(size))
-        raise Problem(f"size {got} is not a picture's side: give whole pixels from {least} to {most}", USAGE)
-    return int(size), int(size)
+        raise Problem(
+            f"size {got} is not a picture's side: give whole pixels from {least} to {most}, or a height and a width, "
+            "as in 192x256",
+            USAGE,
+        )
+    return int(sides[0]), int(sides[1])
 
 
 def is_integer(value: Any) -> TypeGuard[int | str]:

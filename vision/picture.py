@@ -17,6 +17,7 @@ from ..core.sources.content import Kind, Unreadable, is_text
 from . import heif
 
 Pixels = npt.NDArray[np.uint8]  # (C, H, W)
+Positions = npt.NDArray[np.int64]  # (count,) of rows or columns
 
 # Pillow registers the first five by itself, the other two when they are imported.
 IMPORTED = (TiffImagePlugin.TiffImageFile.format, WebPImagePlugin.WebPImageFile.format)
@@ -59,7 +60,7 @@ class Form:
 
     size: tuple[int, int]
     colour: str  # "grey" or "rgb"
-    fit: str  # "crop", "stretch" or "pad"
+    fit: str  # "crop", "stretch", "pad" or "keep"
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -166,6 +167,8 @@ def is_grey(image: Image.Image) -> bool:
 
 def decode_small(image: Image.Image, form: Form, header: Header) -> None:
     """Lets the JPEG decoder skip detail that resizing would discard; twice the final side keeps edges smooth."""
+    if form.fit == "keep":
+        return
     height, width = form.size if header.orientation < 5 else form.size[::-1]
     image.draft(None, (2 * width, 2 * height))
 
@@ -228,12 +231,14 @@ def to_form(image: Image.Image, form: Form | None) -> Image.Image:
 
 
 def resize(image: Image.Image, form: Form) -> Image.Image:
-    """Resizes by `form.fit`: "crop" and "pad" keep the aspect ratio, "stretch" does not."""
+    """Resizes by `form.fit`: "crop" and "pad" keep the aspect ratio, "stretch" does not, "keep" keeps the scale."""
     height, width = form.size
     if image.size == (width, height):
         return image
     if form.fit == "pad":
         return pad(image, width, height)
+    if form.fit == "keep":
+        return place(image, width, height)
     box = None if form.fit == "stretch" else centre_box(image.size, width, height)
     return image.resize((width, height), Image.Resampling.BICUBIC, box=box, reducing_gap=3.0)
 
@@ -255,10 +260,63 @@ def pad(image: Image.Image, width: int, height: int) -> Image.Image:
     return canvas
 
 
+def place(image: Image.Image, width: int, height: int) -> Image.Image:
+    """Puts the image into the centre of a black one at its own scale; what does not fit is cut off."""
+    canvas = Image.new(image.mode, (width, height))
+    canvas.paste(image, ((width - image.width) // 2, (height - image.height) // 2))
+    return canvas
+
+
+class Placement(NamedTuple):
+    """Along one axis, the part of a form that shows an image: pixel `start` + i shows (i + ½)·length/`extent` of it."""
+
+    start: int  # of the image in the form; negative where the image is cut off
+    extent: int  # pixels of the form that the image of `length` would take
+
+
+def placements(size: tuple[int, int], form: Form) -> tuple[Placement, Placement]:
+    """Where the rows and columns of an image of `size` (height, width) lie in `form`, for all fits but "crop"."""
+    height, width = form.size
+    if form.fit == "keep":
+        inner = size
+    elif form.fit == "pad":
+        scale = min(width / size[1], height / size[0])
+        inner = max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+    else:
+        inner = form.size
+    down, across = ((side - part) // 2 for side, part in zip(form.size, inner, strict=True))
+    return Placement(down, inner[0]), Placement(across, inner[1])
+
+
+def source_positions(size: tuple[int, int], form: Form) -> tuple[Positions, Positions]:
+    """The row of an image of `size` that each row of `form` shows, and the columns likewise; −1 for padding."""
+    if form.fit == "crop" and size != form.size:
+        left, upper, right, lower = centre_box((size[1], size[0]), form.size[1], form.size[0])
+        axes = ((upper, lower, form.size[0], size[0]), (left, right, form.size[1], size[1]))
+        rows, columns = (
+            (start + (np.arange(count) + 0.5) * (end - start) / count).astype(np.int64).clip(0, length - 1)
+            for start, end, count, length in axes
+        )
+        return rows, columns
+    rows, columns = (
+        _positions(placement, count, length)
+        for placement, count, length in zip(placements(size, form), form.size, size, strict=True)
+    )
+    return rows, columns
+
+
+def _positions(placement: Placement, count: int, length: int) -> Positions:
+    index = np.arange(count) - placement.start
+    positions = np.floor((index + 0.5) * (length / placement.extent)).astype(np.int64)
+    return np.where((index >= 0) & (index < placement.extent), positions.clip(0, length - 1), -1)
+
+
 def original_position(size: tuple[int, int], form: Form, row: int, column: int) -> tuple[int, int]:
     """The row and column, in an image of `size` (height, width), of the middle of a pixel of its resized form."""
     scales = [length / resized for length, resized in zip(size, form.size, strict=True)]
-    if form.fit != "stretch":
+    if form.fit == "keep":
+        scales = [1.0, 1.0]
+    elif form.fit != "stretch":
         scales = [max(scales) if form.fit == "pad" else min(scales)] * 2
     position = [
         int(length / 2 + (index + 0.5 - resized / 2) * scale)

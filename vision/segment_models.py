@@ -113,12 +113,13 @@ MASKS: Values = {
     "optimiser": "adamw", "lr": 2e-3, "weight_decay": 0.01, "schedule": "cosine", "warmup": 0.05, "batch": 8,
     "epochs": 30, "augment": "flip, scale(0.25), light(0.2, 0.2)",
 }  # fmt: skip
+FORM = frozenset({"size", "fit"})  # the pictures decide, whatever weights were trained on
 PICTURE = (3, 192, 256)  # channels, height and width that `describe` uses by default
 
 
 def _recipe(layers: Any, about: str, changes: Values | None = None, input: Sequence[int] = PICTURE) -> Recipe:
     channels, height, width = input
-    return Recipe(layers, about, MASKS | (changes or {}), input=(channels, height, width), task=TASK)
+    return Recipe(layers, about, MASKS | (changes or {}), input=(channels, height, width), task=TASK, free_options=FORM)
 
 
 RECIPES: dict[str, Recipe] = {

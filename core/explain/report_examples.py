@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .. import charts
+from .. import charts, feed
 from ..data import Examples
 from ..metrics import Floats
 from ..model import Model
@@ -19,6 +19,7 @@ from .explained import subject_of
 from .methods import METHODS
 from .sheet import DPI, Sheet, figure_of
 
+BEST = 6  # pictures with masks
 EACH = 3  # correct predictions, and as many wrong ones
 MAX_MACS = 2e10  # of all maps together, some seconds; larger networks are left to neocog explain
 
@@ -49,7 +50,28 @@ def png(sheet: Sheet) -> bytes:
     return encoded.getvalue()
 
 
+def drawn_example(model: Model, examples: Examples, index: int) -> Any:
+    """An example with its target and its prediction, which lie in it, as a Pillow image."""
+    example = examples.subset(torch.tensor([index]))
+    prediction = torch.from_numpy(feed.predict_proba(model, example)[0])
+    inputs, targets = example[torch.tensor([0])]
+    picture = model.domain.show(inputs[0].cpu(), None, model.card.preprocessing)
+    return model.task.drawn(picture, prediction, targets[0])
+
+
+def _best(model: Model, examples: Examples, predictions: Floats) -> list[dict[str, Any]]:
+    """The best predictions of a task whose predictions lie in the input."""
+    rows = []
+    for index, entry in model.task.typical(predictions, examples.targets.numpy(), BEST):
+        encoded = BytesIO()
+        drawn_example(model, examples, index).save(encoded, "PNG")
+        rows.append({"picture": encoded.getvalue(), "name": examples.names[index], **entry})
+    return rows
+
+
 def _explained(model: Model, examples: Examples, predictions: Floats) -> list[dict[str, Any]]:
+    if model.task.has_maps:
+        return _best(model, examples, predictions)
     method = METHODS["lrp"]
     if 2 * EACH * 10 * model.network.macs > MAX_MACS or method.incompatibility(model.network, model.words):
         return []

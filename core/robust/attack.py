@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .. import feed
+from .. import bootstrap, feed
 from ..data import Examples, Progress
 from ..domain import Domain
 from ..metrics import Floats, Ints, finite, interval
@@ -69,9 +69,9 @@ class Attack:
 
 
 def check_task(model: Model, feature: str = "attack") -> None:
-    """Raises Problem if predictions of the model's task are not one label each."""
+    """Raises Problem if predictions of the model's task are no labels."""
     if not model.task.has_attacks:
-        raise Problem(f"{feature} is for classification; the task of this model is {model.task.name}", USAGE)
+        raise Problem(f"{feature} is for classification and masks; the task of this model is {model.task.name}", USAGE)
 
 
 def perturbation_space(domain: Domain, name: str | None) -> PerturbationSpace:
@@ -108,6 +108,12 @@ class Curve:
     confidence: Floats  # (N, E) its probability
     under_noise: Ints  # (N, E) index of the label predicted under random signs of the same size
 
+    def accuracies(self, index: int) -> tuple[float, list[float], float]:
+        """The accuracy under the attack of one size with its interval, and that under random signs."""
+        correct = self.predicted[:, index] == self.targets
+        extent = list(interval(int(correct.sum()), len(correct)))
+        return float(correct.mean()), extent, float((self.under_noise[:, index] == self.targets).mean())
+
     def to_dict(self) -> dict[str, Any]:
         """Returns the curve as JSON. Shares, not per cent."""
         attack: dict[str, Any] = {
@@ -122,14 +128,31 @@ class Curve:
 
     def row(self, index: int) -> dict[str, Any]:
         """Returns the figures of one size."""
-        correct = self.predicted[:, index] == self.targets
+        accuracy, extent, random = self.accuracies(index)
         return {
             "epsilon": self.epsilons[index],
-            "accuracy": float(correct.mean()),
-            "interval": list(interval(int(correct.sum()), len(correct))),
-            "random": float((self.under_noise[:, index] == self.targets).mean()),
+            "accuracy": accuracy,
+            "interval": extent,
+            "random": random,
             "confidence": float(self.confidence[:, index].mean()),
         }
+
+
+@dataclass(frozen=True)
+class PlacedCurve(Curve):
+    """The same of predictions with many labels in each example: `shares` of them are right."""
+
+    shares: Floats  # (N, E, 2) under the attack, and under random signs
+
+    def accuracies(self, index: int) -> tuple[float, list[float], float]:
+        under_attack, under_noise = self.shares[:, index].T
+        return float(under_attack.mean()), mean_interval(under_attack), float(under_noise.mean())
+
+
+def mean_interval(values: Floats) -> list[float]:
+    """The interval of the mean of a share over resampled examples."""
+    low, high = bootstrap.interval(lambda weights: weights @ values / weights.sum(1), len(values))
+    return [float(low), float(high)]
 
 
 def curve(
@@ -141,13 +164,21 @@ def curve(
     rng, count = attack.rng(model.device), 0
 
     def work(inputs: Tensor, targets: Tensor) -> Tensor:
-        """(B, …) -> (B, E, 3): the predicted label, its probability, the label under random signs."""
+        """(B, …) -> (B, E, 3): the predicted label, its probability, the label under random signs.
+
+        Of predictions with places, shares of labels that are right stand for the labels.
+        """
         nonlocal count
         x = to_floats(inputs)
         columns = []
         points = attack.adversarial_examples(model.task, logits, x, targets, epsilons, rng)
         for point, epsilon in zip(points, epsilons, strict=True):
             with torch.no_grad():
+                if model.task.has_maps:
+                    shares, confidence = model.task.scores(logits(point).float(), targets)
+                    noisy = logits(random_sign_noise(x, epsilon, attack.space, rng))
+                    columns.append(torch.stack((shares, confidence, model.task.scores(noisy, targets)[0]), 1))
+                    continue
                 best = model.task.link(logits(point).float()).max(1)
                 under_noise = logits(random_sign_noise(x, epsilon, attack.space, rng)).argmax(1)
             columns.append(torch.stack((best.indices, best.values, under_noise), 1))
@@ -157,7 +188,11 @@ def curve(
         return torch.stack(columns, 1)
 
     model.module.eval()
-    results = feed.map_batches(model, examples, work, BATCH_SIZE).numpy()
+    size = feed.batch_size(model.task, examples, BATCH_SIZE)
+    results = feed.map_batches(model, examples, work, size).numpy()
     finite(results[..., 1])
+    if model.task.has_maps:
+        nothing = np.zeros(results.shape[:2], np.int64)
+        return PlacedCurve(attack, epsilons, nothing[:, 0], nothing, results[..., 1], nothing, results[..., [0, 2]])
     predicted, under_noise = (results[..., column].astype(np.int64) for column in (0, 2))
     return Curve(attack, epsilons, examples.targets.numpy(), predicted, results[..., 1], under_noise)

@@ -15,7 +15,7 @@ from ..model import Model, views_of
 from ..problem import USAGE, Problem, did_you_mean
 from ..train import mixed
 from ..tta import View
-from .attack import check_task
+from .attack import BATCH_SIZE, check_task, mean_interval
 from .capability import Corruptible, Corruption
 
 STRENGTHS = (1, 2, 3, 4, 5)
@@ -65,17 +65,25 @@ def _correct(model: Model, examples: Examples, name: str, corruption: Corruption
     def work(inputs: Tensor, targets: Tensor) -> Tensor:
         columns = []
         for strength, rng in zip(STRENGTHS, rngs, strict=True):
-            best = model.task.link(model.logits(corruption(inputs, strength, rng)).float()).max(1)
+            logits = model.logits(corruption(inputs, strength, rng)).float()
+            if model.task.has_maps:
+                columns.append(model.task.scores(logits, targets)[0])
+                continue
+            best = model.task.link(logits).max(1)
             columns.append(torch.where(best.values.isfinite(), (best.indices == targets).float(), torch.nan))
         return torch.stack(columns, 1)
 
     with model.inference():
-        correct = feed.map_batches(model, examples, work)
+        correct = feed.map_batches(model, examples, work, feed.batch_size(model.task, examples, BATCH_SIZE))
     finite(correct.numpy())
     return correct
 
 
 def _accuracy(correct: Tensor) -> dict[str, Any]:
+    """The mean of (N,) right or wrong examples, or of shares of one that are right."""
+    if bool(((correct != 0) & (correct != 1)).any()):
+        shares = correct.double().numpy()
+        return {"accuracy": float(shares.mean()), "interval": mean_interval(shares)}
     count = int(correct.sum())
     return {"accuracy": count / len(correct), "interval": list(interval(count, len(correct)))}
 
@@ -86,6 +94,8 @@ def agreement(model: Model, examples: Examples) -> list[float]:
     Each view is predicted by itself: the mean over all of them would always agree.
     """
     first, *others = views_of(model.domain, model.card)
+    if model.task.has_maps:
+        return []
 
     def predicted(view: View, maps: Tensor, inputs: Tensor) -> Tensor:
         return model.module.masked(view.inverse(model.module.network(view.transform(maps))), inputs).argmax(1)
@@ -113,13 +123,26 @@ def card(
     `mean` is over all corruptions and strengths with equal weights; None without corruptions.
     """
     check_task(model)
-    probabilities = feed.predict_proba(model, examples)
-    finite(probabilities)
-    result = _accuracy(torch.from_numpy(probabilities.argmax(1)) == examples.targets.cpu())
+    if model.task.has_maps:
+        result = _accuracy(_shares(model, examples))
+    else:
+        probabilities = feed.predict_proba(model, examples)
+        finite(probabilities)
+        result = _accuracy(torch.from_numpy(probabilities.argmax(1)) == examples.targets.cpu())
     rows = corrupted(model, examples, corruptions, seed, progress)
     means = [row["mean"] for row in rows.values()]
     result |= {"corruptions": rows, "mean": sum(means) / len(means) if means else None}
     return result | {"views": agreement(model, examples), "seed": seed}
+
+
+def _shares(model: Model, examples: Examples) -> Tensor:
+    """(N,) the share of each example's labels that are predicted correctly."""
+
+    def work(inputs: Tensor, targets: Tensor) -> Tensor:
+        return model.task.scores(model.logits(inputs).float(), targets)[0]
+
+    with model.inference():
+        return feed.map_batches(model, examples, work, feed.batch_size(model.task, examples, BATCH_SIZE))
 
 
 def corrupted_example(
@@ -134,10 +157,16 @@ def corrupted_example(
             for strength in (0, *STRENGTHS):
                 rng = torch.Generator(model.device).manual_seed(mixed(seed, name, strength))
                 inputs = corruption(batch, strength, rng)
-                best = model.task.link(model.logits(inputs).float()).max(1)
                 rounded = inputs.round() if inputs.is_floating_point() else inputs
-                label = model.task.labels[int(best.indices)]
-                result[name].append((rounded.to(example.dtype).cpu()[0], label, float(best.values)))
+                shown = rounded.to(example.dtype).cpu()[0]
+                predictions = model.task.link(model.logits(inputs).float())
+                if model.task.has_maps:
+                    (output,) = model.task.default_outputs(predictions[0])
+                    value = model.task.output_value(predictions[0], output)
+                    result[name].append((shown, model.task.labels[output], value))
+                    continue
+                best = predictions.max(1)
+                result[name].append((shown, model.task.labels[int(best.indices)], float(best.values)))
     return result
 
 

@@ -6,7 +6,7 @@ import stat
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
@@ -19,7 +19,14 @@ class Unreadable(Exception):
     """The reason why a file gives no example, worded to follow its name."""
 
 
-Content = bytes | Path | str | Array | Unreadable  # one example: an encoded file, a text, an array
+class WithTarget(NamedTuple):
+    """An example whose target is a file too, such as a picture and its mask."""
+
+    example: bytes | Path | str | Array | Unreadable
+    target: bytes | Path | str | Array | Unreadable
+
+
+Content = bytes | Path | str | Array | Unreadable | WithTarget  # one example: an encoded file, a text, an array
 
 
 @dataclass(frozen=True)
@@ -49,6 +56,8 @@ def fetched(content: Content, largest: int = LARGEST_FILE) -> Array | bytes:
     """The bytes of a file of up to `largest` bytes; bytes and arrays as they are. Raises Unreadable."""
     if isinstance(content, Unreadable):
         raise content
+    if isinstance(content, WithTarget):
+        return fetched(content.example, largest)
     if isinstance(content, str):
         return content.encode()
     if not isinstance(content, Path):

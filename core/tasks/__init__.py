@@ -12,11 +12,12 @@ from .detect import Detect
 from .heads import Heads
 from .multilabel import Multilabel
 from .regress import Regress
+from .segment import Segment
 from .task import Task
 
-__all__ = ["TASKS", "Classify", "Detect", "Heads", "Multilabel", "Regress", "Task", "task_class", "task_of"]
+__all__ = ["TASKS", "Classify", "Detect", "Heads", "Multilabel", "Regress", "Segment", "Task", "task_class", "task_of"]
 
-TASKS: dict[str, type[Task]] = {kind.name: kind for kind in (Classify, Multilabel, Regress, Heads, Detect)}
+TASKS: dict[str, type[Task]] = {kind.name: kind for kind in (Classify, Multilabel, Regress, Heads, Detect, Segment)}
 
 
 def task_class(name: str) -> type[Task]:

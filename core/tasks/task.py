@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple, Self
 
@@ -20,6 +20,7 @@ from ..data import Data, Examples
 from ..domain import Movement
 from ..frame import Frame
 from ..network import Network
+from ..places import Layout
 from ..problem import USAGE, Problem
 from ..score_curves import ScoreCurve
 from ..settings import Settings
@@ -32,6 +33,7 @@ LOSS_SETTINGS = {
     "balance": ("none", "classification"),
     "regression_loss": ("huber", "regression"),
     "loss_weights": ("", "several heads"),
+    "dice": (0.0, "masks"),
 }
 
 
@@ -71,6 +73,8 @@ class Task(ABC):
     smooths_labels: ClassVar[bool] = False  # whether its loss applies label smoothing
     has_places: ClassVar[bool] = False  # whether targets lie in the input, so that `moved` moves them
     labels_name_objects: ClassVar[bool] = False  # of targets with places: whether a digit may not be mirrored
+    has_maps: ClassVar[bool] = False  # whether a prediction is a map over the input for each label
+    picture_folders: ClassVar[tuple[str, ...]] = ()  # of `pictures`
     has_label_texts: ClassVar[bool] = True  # whether the text of a target is the name of a label
 
     # --- texts of targets, before an example is decoded
@@ -197,6 +201,13 @@ class Task(ABC):
         """The predictions for what an exported file gives."""
         return outputs
 
+    def measured(self, predictions: Tensor, targets: Tensor) -> Tensor:
+        """(B, …) predictions and targets -> (B, …) what is kept of them to compute metrics.
+
+        The functions below take it as `predictions`. It is something else where predictions are too large to keep.
+        """
+        return predictions
+
     @abstractmethod
     def example_losses(self, predictions: Floats, targets: Targets, smoothing: float = 0.0) -> Floats:
         """(N,) losses as in training; lower is better. Their mean is the criterion of the name "loss"."""
@@ -216,6 +227,13 @@ class Task(ABC):
     def placed(self, row: dict[str, Any], frame: Frame) -> dict[str, Any]:
         """The entries of an input in `predict --json` with places in its file instead of the network's input."""
         return row
+
+    def placed_row(self, maps: Callable[[slice], Tensor], layout: Layout) -> dict[str, Any]:
+        """The entries of an input whose prediction lies in it; `maps` gives those of windows (Layout.labels).
+
+        Raises FloatingPointError if predictions are not finite.
+        """
+        raise NotImplementedError
 
     def window_rows(self, predictions: Tensor) -> list[dict[str, Any]]:
         """(W, …) predictions -> the entries of each window of an input in `predict --json`."""
@@ -339,6 +357,21 @@ class Task(ABC):
     def typical(self, predictions: Floats, targets: Targets, count: int) -> list[tuple[int, dict[str, Any]]]:
         """Good predictions that stand for most: the index of the example, and what the report says of it."""
         return []
+
+    def drawn(self, picture: Any, prediction: Tensor, target: Tensor) -> Any:
+        """The picture of an input with a prediction and a target that lie in it, as a Pillow image."""
+        raise NotImplementedError
+
+    def scores(self, logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """(B,) the share of each map that is right, and its confidence, of a task with maps."""
+        raise NotImplementedError
+
+    def pictures(self, row: Mapping[str, Any], picture: Any) -> dict[str, bytes]:
+        """The PNGs that `predict --out FOLDER` writes of a row, by the folder they go to; none in most tasks.
+
+        The first is what the row's entry of that name becomes the path of; `picture` is the input as a Pillow image.
+        """
+        return {}
 
     def target_text(self, target: Tensor) -> str:
         """One target in words, where a list of examples names theirs."""
