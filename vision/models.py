@@ -58,14 +58,23 @@ def swift(classes: int, width: int = 64) -> Layers:
     After airbench94 (Jordan 2024, arXiv:2404.00498): the first convolution whitens patches of 2×2 and is frozen; each
     block halves the image and has two normalised convolutions. With Muon as optimiser, a few epochs are enough.
     """
-    blocks = [_block(filters) for filters in (width, 2 * width, 4 * width)]
+    blocks = [_block(filters, batchnorm(momentum=0.4)) for filters in (width, 2 * width, 4 * width)]
     return (conv(24, 2), relu, *(layer for block in blocks for layer in block), globalmax, dense(classes), scale(1 / 9))
 
 
-def _block(filters: int) -> Layers:
-    norm = batchnorm(momentum=0.4)
+def _block(filters: int, norm: Layer) -> Layers:
     second = (conv(filters, 3, pad=1, bias=False), norm, relu)
     return (conv(filters, 3, pad=1, bias=False), maxpool(2), norm, relu, *second)
+
+
+def counting(classes: int, width: int = 24) -> Layers:
+    """Our own network for how many there are: maps of what is where, and their averages, which add up.
+
+    A maximum, as in `swift`, says whether something is there. The average of maps that are high at each object grows
+    with the number of objects, as in counting by density maps (Lempitsky and Zisserman 2010, section 2).
+    """
+    blocks = [_block(filters, batchnorm) for filters in (width, 4 * width // 3, 2 * width)]
+    return (conv(24, 2), relu, *(layer for block in blocks for layer in block), globalavg, dense(classes))
 
 
 # --- photos ---------------------------------------------------------------------------------------------------------
@@ -246,12 +255,20 @@ SWIFT: Values = {
     "epochs": 8, "whiten": True, "dirac": True, "augment": "flip, crop(2)",
 }  # fmt: skip
 
+COUNTING: Values = {
+    "optimiser": "adamw", "lr": 0.003, "weight_decay": 0.05, "batch": 64, "epochs": 12, "whiten": True,
+    "augment": "flip, flipud, crop(6)",
+}  # fmt: skip
+
 SMALL: Values = {"size": 28}  # side in pixels
 LARGE: Values = {"size": 224}
 DIGIT, PHOTO = (1, 28, 28), (3, 224, 224)  # input shapes that `describe` uses by default
 
 RECIPES: dict[str, Recipe] = {
     "swift": Recipe(swift, "our own: as accurate as possible per second of training", SWIFT),
+    "counting": Recipe(
+        counting, "our own, for numbers that say how many: averages of maps", COUNTING, {"size": 96}, (3, 96, 96)
+    ),
     "keras-digits": Recipe(keras_digits, "the lectures' network: two convolutions, two pools", DIGITS, SMALL, DIGIT),
     "lenet5": Recipe(lenet5, "LeNet-5 (LeCun et al. 1998), Caffe's sizes: 431,080 parameters", DIGITS, SMALL, DIGIT),
     "alexnet": Recipe(alexnet, "AlexNet in one column (Krizhevsky 2014), as in torchvision", PLAIN, LARGE, PHOTO),
