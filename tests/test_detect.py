@@ -350,6 +350,15 @@ def test_a_model_is_explained_and_exported(trained, tmp_path):
     assert summary["parity"]["equal_labels"] == summary["parity"]["examples"]
 
 
+def test_other_commands_take_such_a_model(trained, tmp_path):
+    scenes, folder = trained
+    assert run("features", folder, scenes, "--out", tmp_path / "f.npz").exit_code == 0
+    assert run("imagine", folder, "--steps", 1, "--label", "0", "--out", tmp_path / "i.png").exit_code == 0
+    assert run("evaluate", folder, scenes, "--predictions", tmp_path / "p.csv").exit_code == 0
+    rows = list(csv.DictReader((tmp_path / "p.csv").read_text().splitlines()))
+    assert {row["label"] for row in rows} <= {"no box", "1 0", "1 1", "1 0, 1 1", "2 0", "2 1"}
+
+
 def test_data_are_checked_with_a_sheet(trained, tmp_path):
     scenes, _ = trained
     result = run("check", "vision", scenes, "--sheet", tmp_path / "sheet.png", "--json")

@@ -9,6 +9,7 @@ import neocog
 import pytest
 import torch
 from neocog.core import checkpoint
+from scenes import draw
 from test_contract import MADE
 from test_heads import photos_table
 
@@ -54,6 +55,13 @@ def test_in_every_domain(domain, tmp_path):
     data = MADE[domain](tmp_path / "data")
     arguments = [domain, str(data), "--network", NETWORKS[domain], "--epochs", "17", "--batch", "8", "--lr", "0.003"]
     assert_equal(tmp_path, arguments)
+
+
+def test_for_boxes(tmp_path):
+    scenes = draw(tmp_path / "scenes", 40, side=48, most=2, labels=2)
+    network = "conv(8, 3, stride=2, pad=1), relu, scales(parallel(conv(classes, 1), conv(5, 1)))"
+    arguments = ["vision", str(scenes), "--network", network, "--set", "size=48", "--epochs", "4", "--batch", "8"]
+    assert_equal(tmp_path, [*arguments, "--task", "detect"])
 
 
 @pytest.mark.parametrize("optimiser", ["sgd", "muon"])

@@ -165,12 +165,12 @@ def _predicted(
 
 @torch.inference_mode()
 def predictions_for_noise(model: Model, seed: int = 0) -> dict[str, Any] | None:
-    """Predicts inputs of noise: {"inputs", "certain", "label"}; None for tasks without probabilities.
+    """Predicts inputs of noise: {"inputs", "certain", "label"}; None for tasks without a probability for each label.
 
     `certain` is the share that gets a label with more than 99% ("easily fooled": Nguyen, Yosinski and Clune 2015),
     `label` the most frequent one.
     """
-    if not model.task.outputs_are_probabilities:
+    if not model.task.outputs_are_probabilities or model.task.has_places:
         return None
     rng = torch.Generator().manual_seed(seed)
     parameterization = parameterization_of(model)

@@ -75,6 +75,11 @@ const showPrediction = (row) => {
       }
       return;
     }
+    if (answer.boxes) {
+      title(Object.entries(answer.counts).filter(([, count]) => count).map(([label, count]) => `${count} ${label}`).join(", ") || "no box");
+      const place = (box) => box.map((edge) => Math.round(edge)).join(", ");
+      return parts.push(element("ul", { className: "bars" }, ...answer.boxes.map(({ label, probability, box }) => bar(`${label} at ${place(box)}`, probability, percent(probability)))));
+    }
     title(answer.labels ? answer.labels.join(", ") || "no label" : answer.predictions[0].label);
     parts.push(element("ul", { className: "bars" }, ...answer.predictions.map(({ label, probability }) => bar(label, probability, percent(probability)))));
   };
