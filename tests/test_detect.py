@@ -359,6 +359,13 @@ def test_other_commands_take_such_a_model(trained, tmp_path):
     assert {row["label"] for row in rows} <= {"no box", "1 0", "1 1", "1 0, 1 1", "2 0", "2 1"}
 
 
+def test_an_attack_lowers_the_precision_and_random_signs_do_not(trained):
+    scenes, folder = trained
+    rows = json.loads(run("attack", folder, scenes, "--part", "all", "--epsilon", "0.1", "--json").stdout)["rows"]
+    assert [row["epsilon"] for row in rows] == [0, 0.1]
+    assert rows[1]["accuracy"] < rows[0]["accuracy"] and rows[1]["accuracy"] < rows[1]["random"]
+
+
 def test_data_are_checked_with_a_sheet(trained, tmp_path):
     scenes, _ = trained
     result = run("check", "vision", scenes, "--sheet", tmp_path / "sheet.png", "--json")

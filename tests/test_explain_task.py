@@ -174,7 +174,7 @@ def test_the_report_of_another_task_shows_what_the_task_calls_mistakes(model):
 
 
 def test_attacks_and_cards_are_for_classification(model):
-    message = "attack is for classification; the task of this model is regression"
+    message = "attack is for classification, masks and boxes; the task of this model is regression"
     for function in (
         lambda: check_task(model),
         lambda: curve(model, toy.examples(3), Attack(PIXELS), [0.0]),

@@ -71,7 +71,9 @@ class Attack:
 def check_task(model: Model, feature: str = "attack") -> None:
     """Raises Problem if predictions of the model's task are no labels."""
     if not model.task.has_attacks:
-        raise Problem(f"{feature} is for classification and masks; the task of this model is {model.task.name}", USAGE)
+        raise Problem(
+            f"{feature} is for classification, masks and boxes; the task of this model is {model.task.name}", USAGE
+        )
 
 
 def perturbation_space(domain: Domain, name: str | None) -> PerturbationSpace:
@@ -166,7 +168,7 @@ def curve(
     def work(inputs: Tensor, targets: Tensor) -> Tensor:
         """(B, …) -> (B, E, 3): the predicted label, its probability, the label under random signs.
 
-        Of predictions with places, shares of labels that are right stand for the labels.
+        Of predictions with places, the share of each that is right (Task.scores) stands for the label.
         """
         nonlocal count
         x = to_floats(inputs)
@@ -174,7 +176,7 @@ def curve(
         points = attack.adversarial_examples(model.task, logits, x, targets, epsilons, rng)
         for point, epsilon in zip(points, epsilons, strict=True):
             with torch.no_grad():
-                if model.task.has_maps:
+                if model.task.has_places:
                     shares, confidence = model.task.scores(logits(point).float(), targets)
                     noisy = logits(random_sign_noise(x, epsilon, attack.space, rng))
                     columns.append(torch.stack((shares, confidence, model.task.scores(noisy, targets)[0]), 1))
@@ -191,7 +193,7 @@ def curve(
     size = feed.batch_size(model.task, examples, BATCH_SIZE)
     results = feed.map_batches(model, examples, work, size).numpy()
     finite(results[..., 1])
-    if model.task.has_maps:
+    if model.task.has_places:
         nothing = np.zeros(results.shape[:2], np.int64)
         return PlacedCurve(attack, epsilons, nothing[:, 0], nothing, results[..., 1], nothing, results[..., [0, 2]])
     predicted, under_noise = (results[..., column].astype(np.int64) for column in (0, 2))

@@ -66,7 +66,7 @@ def _correct(model: Model, examples: Examples, name: str, corruption: Corruption
         columns = []
         for strength, rng in zip(STRENGTHS, rngs, strict=True):
             logits = model.logits(corruption(inputs, strength, rng)).float()
-            if model.task.has_maps:
+            if model.task.has_places:
                 columns.append(model.task.scores(logits, targets)[0])
                 continue
             best = model.task.link(logits).max(1)
@@ -94,7 +94,7 @@ def agreement(model: Model, examples: Examples) -> list[float]:
     Each view is predicted by itself: the mean over all of them would always agree.
     """
     first, *others = views_of(model.domain, model.card)
-    if model.task.has_maps:
+    if model.task.has_places:
         return []
 
     def predicted(view: View, maps: Tensor, inputs: Tensor) -> Tensor:
@@ -123,7 +123,7 @@ def card(
     `mean` is over all corruptions and strengths with equal weights; None without corruptions.
     """
     check_task(model)
-    if model.task.has_maps:
+    if model.task.has_places:
         result = _accuracy(_shares(model, examples))
     else:
         probabilities = feed.predict_proba(model, examples)
@@ -160,8 +160,8 @@ def corrupted_example(
                 rounded = inputs.round() if inputs.is_floating_point() else inputs
                 shown = rounded.to(example.dtype).cpu()[0]
                 predictions = model.task.link(model.logits(inputs).float())
-                if model.task.has_maps:
-                    (output,) = model.task.default_outputs(predictions[0])
+                if model.task.has_places:
+                    output, *_ = model.task.default_outputs(predictions[0])
                     value = model.task.output_value(predictions[0], output)
                     result[name].append((shown, model.task.labels[output], value))
                     continue

@@ -48,7 +48,7 @@ def adversarial_examples(
     model: Model, examples: Examples, curve: Curve, count: int = SHOWN
 ) -> list[AdversarialExample]:
     """Returns the chosen examples under the curve's attack, which is repeated for them alone."""
-    indices = chosen(curve, count) if not model.task.has_maps else []
+    indices = chosen(curve, count) if not model.task.has_places else []
     if not indices:
         return []
     originals, targets = examples.with_right_context(None)[torch.tensor(indices)]

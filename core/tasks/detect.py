@@ -63,6 +63,7 @@ class Detect(Task):
         Chart("ap50", "AP at an overlap of 0.50", is_share=True),
     )
     outputs_are_probabilities: ClassVar[bool] = True
+    has_attacks: ClassVar[bool] = True
     template: ClassVar[str] = "detect.html"
     target_name: ClassVar[str] = "true boxes"
     has_label_texts: ClassVar[bool] = False
@@ -327,6 +328,19 @@ class Detect(Task):
         labels, middle = values[:, :-OUTPUTS], values[:, -1:]
         best = (torch.nn.functional.logsigmoid(labels) + torch.nn.functional.logsigmoid(middle)).argmax(2, keepdim=True)
         return labels.gather(2, best.detach())[..., 0]
+
+    def scores(self, logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """The AP50 of each input by itself, and the highest score of its boxes."""
+        from .detect_metrics import input_precisions
+
+        predictions = self.link(logits)
+        precisions = input_precisions(predictions.cpu().numpy(), targets.cpu().numpy(), len(self.labels))
+        return torch.from_numpy(precisions).to(logits), predictions[:, 0, 4]
+
+    def attack_loss(self, logits: Tensor, targets: Tensor) -> Tensor:
+        from .box_grid import losses
+
+        return losses(logits, targets, self.positions(logits)).sum(1) / self.positives
 
     def default_outputs(self, prediction: Tensor) -> list[int]:
         rows = self._above(prediction.double().numpy())

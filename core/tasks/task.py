@@ -363,7 +363,7 @@ class Task(ABC):
         raise NotImplementedError
 
     def scores(self, logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """(B,) the share of each map that is right, and its confidence, of a task with maps."""
+        """(B,) the share of each prediction that is right, and its confidence, of a task with places."""
         raise NotImplementedError
 
     def pictures(self, row: Mapping[str, Any], picture: Any) -> dict[str, bytes]:
