@@ -85,6 +85,9 @@ HEAD_FIRST = Annotated[
 TENSORBOARD = Annotated[
     bool, flag("Write event files for TensorBoard into the run folder.", "Training", "--tensorboard")
 ]
+MLFLOW = Annotated[
+    str | None, flag("Log to MLflow: a folder such as mlruns, or the URI of a server.", "Training", "--mlflow")
+]
 ACCUMULATE = Annotated[
     int | None,
     flag("Batches whose gradients are summed up in a step: gradient accumulation.", "Training", default="1"),

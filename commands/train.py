@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from shlex import quote
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -55,6 +55,7 @@ from .flags import (
     MAX_BAD,
     MAX_LENGTH,
     MINUTES,
+    MLFLOW,
     NOISE,
     OPTIMISER,
     PATIENCE,
@@ -130,6 +131,7 @@ def train(
     patience: PATIENCE = None,
     threads: THREADS = None,
     tensorboard: TENSORBOARD = False,
+    mlflow: MLFLOW = None,
     set_: SET = None,
     test: TEST = None,
     valid: VALID = None,
@@ -224,9 +226,16 @@ def train(
     if find_lr:
         _find_lr(plan, find_lr, force, quiet, json)
     elif folds is not None:
-        _cross_validate(plan, checked_folds(plan, folds), out, force, tensorboard, quiet, json)
+        _cross_validate(plan, checked_folds(plan, folds), out, force, Loggers(tensorboard, mlflow), quiet, json)
     else:
-        _train(plan, out, force, tensorboard, quiet, json)
+        _train(plan, out, force, Loggers(tensorboard, mlflow), quiet, json)
+
+
+class Loggers(NamedTuple):
+    """Other programs that get the metrics of a training."""
+
+    tensorboard: bool
+    mlflow: str | None  # the store
 
 
 def _find_lr(plan: Plan, path: Path, force: bool, quiet: bool, json: bool) -> None:
@@ -264,12 +273,12 @@ def checked_folds(plan: Plan, folds: int) -> int:
     return folds
 
 
-def _train(plan: Plan, out: str | Path | None, force: bool, tensorboard: bool, quiet: bool, json: bool) -> None:
-    folder = _fit(plan, out, force, tensorboard, quiet)
+def _train(plan: Plan, out: str | Path | None, force: bool, loggers: Loggers, quiet: bool, json: bool) -> None:
+    folder = _fit(plan, out, force, loggers, quiet)
     _conclude(folder, quiet, json)
 
 
-def _fit(plan: Plan, out: str | Path | None, force: bool, tensorboard: bool, quiet: bool) -> RunFolder:
+def _fit(plan: Plan, out: str | Path | None, force: bool, loggers: Loggers, quiet: bool) -> RunFolder:
     """Trains in a run folder."""
     from ..core import device as devices
     from ..core.run import RunFolder, train
@@ -278,7 +287,7 @@ def _fit(plan: Plan, out: str | Path | None, force: bool, tensorboard: bool, qui
         device = devices.choose(plan.settings.device)
     folder = RunFolder(out, force)
     with devices.world(device) as world, progress("reading", "files", quiet or world.rank > 0) as reading:
-        with _listeners(folder, reading, tensorboard, quiet) as listeners:
+        with _listeners(folder, reading, loggers, quiet) as listeners:
             train(plan, folder, listeners, world, device, reading)
         return folder
 
@@ -288,7 +297,7 @@ def _cross_validate(
     count: int,
     out: str | Path | None,
     force: bool,
-    tensorboard: bool,
+    loggers: Loggers,
     quiet: bool,
     json: bool,
     resumed: bool = False,
@@ -312,9 +321,9 @@ def _cross_validate(
         if not quiet:
             say(f"fold {fold}")
         if resumed and (folder / "state.safetensors").exists():
-            run = _go_on(folder, plan.domain, {}, tensorboard, quiet)
+            run = _go_on(folder, plan.domain, {}, loggers, quiet)
         else:
-            run = _fit(cross_validation.plan_of_fold(plan, fold), folder, True, tensorboard, quiet)
+            run = _fit(cross_validation.plan_of_fold(plan, fold), folder, True, loggers, quiet)
         if run.training.stop_requested:
             raise Problem(f"stopped in fold {fold}; resume with: neocog resume {quote(str(root))}", INTERRUPTED)
         finalize(run)
@@ -332,7 +341,7 @@ def _cross_validate(
 
 @contextmanager
 def _listeners(
-    folder: RunFolder, reading: Progress, tensorboard: bool, quiet: bool
+    folder: RunFolder, reading: Progress, loggers: Loggers, quiet: bool
 ) -> Iterator[list[Callable[[Event], None]]]:
     """What shows a training in the terminal, and what stops it at a signal."""
     from ..core.fit import Begun, Step
@@ -354,10 +363,14 @@ def _listeners(
                 folder.training.stop()
 
         listeners: list[Callable[[Event], None]] = [introduce, bar, stop_at_signal]
-        if tensorboard:
+        if loggers.tensorboard:
             from ..core.tensorboard import TensorBoard
 
             listeners.append(TensorBoard(folder))
+        if loggers.mlflow:
+            from ..core.mlflow import MLflow
+
+            listeners.append(MLflow(folder, loggers.mlflow))
         try:
             yield listeners
         finally:
@@ -383,6 +396,7 @@ def resume(
     run: Annotated[Path, typer.Argument(help="A run folder.")],
     epochs: Annotated[int | None, flag("New total number of epochs.")] = None,
     tensorboard: TENSORBOARD = False,
+    mlflow: MLFLOW = None,
     device: DEVICE = None,
     json: JSON = False,
     quiet: QUIET = False,
@@ -403,7 +417,7 @@ def resume(
     if not (run / "settings.toml").exists() and (first := begun(run)) is not None:
         plan = plan_from(first, domain_of(first["domain"]))
         count = Fold.parse(str(plan.source.fold)).count
-        _cross_validate(plan, count, run, True, tensorboard, quiet, json, resumed=True)
+        _cross_validate(plan, count, run, True, Loggers(tensorboard, mlflow), quiet, json, resumed=True)
         return
     file = run / "settings.toml"
     tables = read_settings(file)
@@ -418,10 +432,10 @@ def resume(
             output.document(_summary(run / "summary.json"))
         return
     changes = {"epochs": epochs, "device": device, "patience": 0 if epochs and ended_early else None}
-    _conclude(_go_on(run, domain, changes, tensorboard, quiet), quiet, json)
+    _conclude(_go_on(run, domain, changes, Loggers(tensorboard, mlflow), quiet), quiet, json)
 
 
-def _go_on(run: Path, domain: Domain, changes: dict[str, Any], tensorboard: bool, quiet: bool) -> RunFolder:
+def _go_on(run: Path, domain: Domain, changes: dict[str, Any], loggers: Loggers, quiet: bool) -> RunFolder:
     """Continues the run in a folder from its state."""
     from ..core import device as devices
     from ..core import run as runs
@@ -433,7 +447,7 @@ def _go_on(run: Path, domain: Domain, changes: dict[str, Any], tensorboard: bool
         where = devices.choose(changes.get("device") or settings.device)
     with devices.world(where) as world, progress("reading", "files", quiet or world.rank > 0) as reading:
         folder = runs.RunFolder(run, resumed=True)
-        with _listeners(folder, reading, tensorboard, quiet) as listeners:
+        with _listeners(folder, reading, loggers, quiet) as listeners:
             runs.resume(folder, domain, changes, listeners, world, reading, named_model)
         return folder
 

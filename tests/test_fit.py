@@ -1,6 +1,7 @@
 """A training as a stream of events: order, contents and listeners."""
 
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -190,9 +191,45 @@ def test_tensorboard_gets_the_metrics_of_each_epoch(tmp_path):
     assert losses == pytest.approx([epoch.valid["loss"] for epoch in folder.training.trainer.history])
 
 
-def test_without_the_package_tensorboard_is_a_problem(tmp_path, monkeypatch):
-    import sys
+def test_mlflow_gets_settings_and_the_metrics_of_each_epoch(tmp_path):
+    """Read by MLflow's own client; a training that is stopped is one that was killed."""
+    pytest.importorskip("mlflow")
+    from mlflow.tracking import MlflowClient
+    from neocog.core.mlflow import EXPERIMENT, MLflow
 
+    folder, store = RunFolder(tmp_path / "run"), str(tmp_path / "mlruns")
+    train(plan(), folder, [MLflow(folder, store)], World(), torch.device("cpu"))
+    client = MlflowClient(store)
+    experiment = client.get_experiment_by_name(EXPERIMENT)
+    (logged,) = client.search_runs([experiment.experiment_id])
+    assert (logged.info.run_name, logged.info.status) == ("run", "FINISHED")
+    assert logged.data.params["lr"] == str(folder.training.plan.settings.lr)
+    assert logged.data.params["network"] == str(folder.training.network)
+    losses = [metric.value for metric in client.get_metric_history(logged.info.run_id, "valid_loss")]
+    assert losses == pytest.approx([epoch.valid["loss"] for epoch in folder.training.trainer.history])
+
+    stopped = RunFolder(tmp_path / "stopped")
+    train(
+        plan(), stopped, [MLflow(stopped, store), lambda event: stopped.training.stop()], World(), torch.device("cpu")
+    )
+    states = {run.info.run_name: run.info.status for run in client.search_runs([experiment.experiment_id])}
+    assert states == {"run": "FINISHED", "stopped": "KILLED"}
+
+
+def test_a_store_that_cannot_be_used_is_a_problem(tmp_path, monkeypatch):
+    pytest.importorskip("mlflow")
+    from neocog.core.mlflow import MLflow
+
+    (tmp_path / "file").write_text("no folder")
+    for store in (str(tmp_path / "file"), "gopher://there"):
+        with pytest.raises(Problem, match=r"--mlflow .* cannot be used: .*; expected a folder or a URI"):
+            MLflow(RunFolder(tmp_path / "run"), store)
+    monkeypatch.setitem(sys.modules, "mlflow.tracking", None)
+    with pytest.raises(Problem, match=r"--mlflow needs a package: pip install 'neocog\[mlflow\]'"):
+        MLflow(RunFolder(tmp_path / "run"), "mlruns")
+
+
+def test_without_the_package_tensorboard_is_a_problem(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     from neocog.core.tensorboard import TensorBoard
 
