@@ -74,6 +74,12 @@ COMMANDS = (
     Command("recipes", "inspect", "List the networks that have a name."),
     Command("check", "inspect", "Check data before training: counts, unusable files, duplicates."),
     Command(
+        "convert",
+        "convert",
+        "Convert a classifier into a fully convolutional network, and slide it over larger pictures.",
+        "Understand",
+    ),
+    Command(
         "convert-labels",
         "labels",
         "Convert boxes with labels between the formats of annotation programs: COCO, VOC, YOLO, Label Studio, …",

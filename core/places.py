@@ -94,3 +94,5 @@ class Placed(Capability):
     # One input -> its windows (W, …), shaped like examples, and where they lie.
     read: Callable[[Input, Preprocessing], tuple[Tensor, Layout]]
     picture: Callable[[Input], Any]  # one input as it is, a Pillow image of Layout.size
+    # One input as (1, C, H, W), its longer side scaled to so many pixels; None keeps its size.
+    scaled: Callable[[Input, Preprocessing, int | None], Tensor]

@@ -63,7 +63,7 @@ DOMAIN = Domain(
         Outlined(outlines.draw, outlines.draw_file),
         Surveyed(check.sheet),
         TestTimeAugmentation(augment.views, augment.placed_views, augment.shows_only_views),
-        Placed(placing.read, placing.picture),
+        Placed(placing.read, placing.picture, placing.scaled),
         Transferable(options.form, weights.load_weights, pretrained.MODELS, pretrained.TUNING, pretrained.FAR),
         FewExamples("efficientnet-lite0", FEW, pretrained.are_photos),
         Explainable(locate=data.position_in_file),

@@ -19,6 +19,12 @@ IGNORE = 255  # the index of pixels without a label
 OPACITY = 0.55
 GAP = 4  # pixels between two pictures beside one another
 PNG = "data:image/png;base64,"
+# Of masks that say no colours: distinct in hue or lightness for eyes of all kinds, after Okabe and Ito 2008.
+PALETTE = (
+    *("#e69f00", "#0072b2", "#009e73", "#d55e00", "#56b4e9", "#cc79a7", "#f0e442", "#7f3c8d", "#11a579", "#80ba5a"),
+    *("#e73f74", "#3969ac", "#f2b701", "#6b4c9a", "#008695", "#cf1c90", "#a5aa99", "#8c564b", "#17becf", "#bcbd22"),
+)
+
 UNKNOWN = (60, 60, 60)  # the colour of pixels without a label
 
 

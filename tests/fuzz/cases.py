@@ -129,6 +129,8 @@ def valid(rng: random.Random, world: World, command: tuple[str, ...], domain: st
             return ["describe", rng.choice((run, "conv(4, 3), relu, flatten, dense(classes)", "lenet5"))]
         case ("recipes",):
             return ["recipes", domain]
+        case ("convert",):
+            return ["convert", str(world.run("vision")), *rng.choice(([], [str(world.input("vision"))])), "--out", out]
         case ("convert-labels",):
             (folder / "boxes.csv").write_text(
                 "filename,height,width,class,xmin,ymin,xmax,ymax\na.png,9,9,cat,1,1,5,5\n"

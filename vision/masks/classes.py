@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ...core.problem import DATA, Problem
 from ...core.targets import TargetSpec
+from ...core.tasks.masks import PALETTE
 
 IGNORE = 255  # the class index of pixels that are not trained on or measured
 OUTSIDE = -1  # the raw value of pixels that padding added to a mask
@@ -26,11 +27,6 @@ IGNORED_NAMES = frozenset(
 )
 SEPARATORS = re.compile(r"[\s,;:]+")
 COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
-# Of masks that say no colours: distinct in hue or lightness for eyes of all kinds, after Okabe and Ito 2008.
-PALETTE = (
-    *("#e69f00", "#0072b2", "#009e73", "#d55e00", "#56b4e9", "#cc79a7", "#f0e442", "#7f3c8d", "#11a579", "#80ba5a"),
-    *("#e73f74", "#3969ac", "#f2b701", "#6b4c9a", "#008695", "#cf1c90", "#a5aa99", "#8c564b", "#17becf", "#bcbd22"),
-)
 
 
 class MaskClasses(NamedTuple):

@@ -44,6 +44,17 @@ def picture(value: Input) -> Image.Image:
     return Image.fromarray(np.ascontiguousarray(np.broadcast_to(array, (3, *array.shape[1:])).transpose(1, 2, 0)))
 
 
+def scaled(value: Input, preprocessing: Preprocessing, longest: int | None) -> Tensor:
+    """A picture in a model's colours, uint8 (1, C, H, W), its longer side scaled to `longest` pixels; None keeps it."""
+    with named_problems(value, "picture"):
+        content = fetched(source_of(value, "picture"))
+        height, width = header(content).size
+        factor = (longest or max(height, width)) / max(height, width)
+        size = (max(1, round(height * factor)), max(1, round(width * factor)))
+        _, array = pixels(content, Form(size, preprocessing["colour"], "stretch"))
+    return torch.from_numpy(array.copy())[None]
+
+
 def tiles(array: Pixels, tile: Pair) -> tuple[Tensor, Layout]:
     """Overlapping tiles of pixels (C, H, W), padded at the bottom and on the right where the picture is smaller."""
     size = (array.shape[1], array.shape[2])
