@@ -85,7 +85,8 @@ def _without_relu(network: Network, module: nn.Module) -> str:
 
 
 def _without_maps(network: Network, module: nn.Module) -> str:
-    if not any(isinstance(row.layer, Dense | GlobalPool) for _, row in walk(network.rows)):
+    has_numbers = len(network.output) == 1
+    if has_numbers and not any(isinstance(row.layer, Dense | GlobalPool) for _, row in walk(network.rows)):
         return "it weights whole maps, and here every label is a position of one"
     try:
         return "" if last_maps(network) else "it adds up the maps of a convolution, and the network has only one"

@@ -80,6 +80,12 @@ const showPrediction = (row) => {
       const place = (box) => box.map((edge) => Math.round(edge)).join(", ");
       return parts.push(element("ul", { className: "bars" }, ...answer.boxes.map(({ label, probability, box }) => bar(`${label} at ${place(box)}`, probability, percent(probability)))));
     }
+    if (answer.mask) {
+      parts.push(element("img", { src: answer.mask, alt: "mask", className: "mask" }));
+      const shares = answer.shares.filter(({ share }) => share >= 0.0005);
+      parts.push(element("ul", { className: "bars" }, ...shares.map(({ label, share }) => bar(label, share, percent(share)))));
+      return;
+    }
     title(answer.labels ? answer.labels.join(", ") || "no label" : answer.predictions[0].label);
     parts.push(element("ul", { className: "bars" }, ...answer.predictions.map(({ label, probability }) => bar(label, probability, percent(probability)))));
   };
