@@ -775,7 +775,7 @@ WRONG = [
     (("train", "vision", "PHOTOS", "--seed", "-1"), USAGE, "--seed is from 0 to 4.61169e+18; got -1"),
     (("train", "vision", "PHOTOS", "--seed", "9" * 22), USAGE, "--seed is from 0 to 4.61169e+18; got 9999999999"),
     (("train", "vision", "PHOTOS", "--seed", "9" * 5000), USAGE, "--seed"),
-    (("train", "vision", "PHOTOS", "--size", "9" * 12), USAGE, "--size is from 1 to 4096; got 1e+12"),
+    (("train", "vision", "PHOTOS", "--size", "9" * 12), USAGE, "size 999999999999 is not a picture's side: give whole"),
     (("train", "vision", "PHOTOS", "--set", "lr=1" + "0" * 400), USAGE, "lr is from 1e-12 to 1e+06; got 1000000"),
     (("imagine", "RUN", "--blur", "1e9"), USAGE, "--blur is from 0 to 1000; got 1e+09"),
     (("imagine", "RUN", "--seed", "-1"), USAGE, "--seed is from 0 to 4.61169e+18; got -1"),
