@@ -207,7 +207,7 @@ def draw_boxes(model: Model, values: Sequence[Input], rows: Sequence[Mapping[str
         stem = Path(value.name).stem.lstrip(".-") or "picture"
         counts[stem] = counts.get(stem, 0) + 1
         name = f"{stem}.png" if counts[stem] == 1 else f"{stem}-{counts[stem]}.png"
-        image = outlined.draw_file(value, row["boxes"])
+        image = outlined.draw_file(value, row["boxes"], model.labels)
         files.write(folder / name, lambda temporary, image=image: image.save(temporary, "PNG"))  # type: ignore[misc]
     say(f"wrote {sum(counts.values()):,} drawings to {folder}/")
 

@@ -91,7 +91,7 @@ class Transforms:
 def augmentation(domain: Domain, task: Task, text: str, extras: Mapping[str, Tensor]) -> Augment:
     """A domain's augmentation for the targets of a task. Raises Problem for an unknown or unsuitable one."""
     augment = domain.augment(text, extras)
-    return augment.moving(task.moved) if task.has_places else augment
+    return augment.moving(task.moved, task.has_objects) if task.has_places else augment
 
 
 def split_calls(text: str) -> list[str]:

@@ -44,9 +44,10 @@ class Augment(NamedTuple):
     maps: Change = unchanged  # of what the frontend makes of it, (B, C, H, W), and its targets
     moved_inputs: MovedInputs | None = None  # `inputs`, with the movement of pixels instead of targets
 
-    def moving(self, move: MoveTargets) -> Augment:
+    def moving(self, move: MoveTargets, blank: bool = False) -> Augment:
         """The same changes, for targets that `move` moves with the pixels.
 
+        With `blank`, pixels from beyond the border are 0: reflected ones would show objects that no target names.
         Raises Problem where inputs are changed and their movement is not known.
         """
         if (moved_inputs := self.moved_inputs) is None:
@@ -56,6 +57,9 @@ class Augment(NamedTuple):
 
         def inputs(x: Tensor, targets: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
             x, movement = moved_inputs(x, rng)
+            if blank:
+                inside = torch.zeros(len(x), *x.shape[2:], dtype=torch.uint8, device=x.device)
+                x = x.masked_fill(movement.masks(inside, 1)[:, None] > 0, 0)
             return x, move(targets, movement)
 
         return Augment(inputs, self.maps)

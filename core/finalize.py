@@ -130,7 +130,10 @@ def _shown(run: RunFolder, examples: Examples, index: int, outlines: Sequence[Ou
     """An input as people see it: a text as its author wrote it, other inputs as a picture, with their outlines."""
     domain, preprocessing = run.training.plan.domain, run.training.data.preprocessing
     if outlines is not None and (outlined := domain.capability(Outlined)):
-        return {"picture": _png(outlined.draw(examples.inputs[index], outlines, preprocessing)), "text": None}
+        return {
+            "picture": _png(outlined.draw(examples.inputs[index], outlines, run.training.task.labels)),
+            "text": None,
+        }
     if readable := domain.capability(Readable):
         if examples.originals is None:
             return {"picture": None, "text": readable.to_text(examples.inputs[index], preprocessing)}

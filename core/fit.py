@@ -176,7 +176,7 @@ def build(plan: Plan, data: Data, world: devices.World, device: torch.device, st
     data = task.encode(data)
     if plan.weights and not len(data.valid) and not plan.patience_given:
         plan = replace(plan, settings=replace(plan.settings, patience=0))
-    plan = plan.fitted(len(data.train), [] if task.has_places and not task.labels_name_objects else data.labels)
+    plan = plan.fitted(len(data.train), [] if task.has_places and not task.has_objects else data.labels)
     task = task.configured(plan.settings)
     augmentation(plan.domain, task, plan.settings.augment, data.extras)  # raises Problem for an unknown one
     frontend = plan.domain.frontend(data.preprocessing)

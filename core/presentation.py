@@ -39,10 +39,10 @@ Outline = tuple[str, list[float], str]  # a label, its box in pixels of an input
 class Outlined(Capability):
     """Inputs on which boxes are drawn."""
 
-    # A compact input, its outlines and preprocessing -> a Pillow image.
-    draw: Callable[[Tensor, Sequence[Outline], Preprocessing], Any]
-    # A file, the "boxes" of its row of `predict` -> a Pillow image of the file's own size.
-    draw_file: Callable[[Input, Sequence[Mapping[str, Any]]], Any]
+    # A compact input, its outlines and all labels, which decide the colours -> a Pillow image.
+    draw: Callable[[Tensor, Sequence[Outline], Sequence[str]], Any]
+    # A file, the "boxes" of its row of `predict` and all labels -> a Pillow image of the file's own size.
+    draw_file: Callable[[Input, Sequence[Mapping[str, Any]], Sequence[str]], Any]
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ from typing import Any
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from ..core.data import Preprocessing
 from ..core.inputs import Input
 from ..core.presentation import Outline
 from ..core.sources.content import Unreadable, fetched
@@ -31,23 +30,23 @@ def colour_of(label: str, labels: Sequence[str]) -> str:
     return COLOURS[labels.index(label) % len(COLOURS)]
 
 
-def draw(inputs: Tensor, outlines: Sequence[Outline], preprocessing: Preprocessing) -> Image.Image:
+def draw(inputs: Tensor, outlines: Sequence[Outline], labels: Sequence[str]) -> Image.Image:
     """A compact picture with outlines in its pixels; large enough that lines are thin."""
-    image = show(inputs, None, preprocessing)
+    image = show(inputs)
     factor = image.width / inputs.shape[-1]
     more = max(1.0, SIDE / max(image.size))
     image = image.resize((round(image.width * more), round(image.height * more)), Image.Resampling.BICUBIC)
     scaled = [(label, [edge * factor * more for edge in edges], kind) for label, edges, kind in outlines]
-    return outlined(image, scaled)
+    return outlined(image, scaled, order=labels)
 
 
-def draw_file(value: Input, boxes: Sequence[Mapping[str, Any]]) -> Image.Image:
+def draw_file(value: Input, boxes: Sequence[Mapping[str, Any]], labels: Sequence[str]) -> Image.Image:
     """A picture of its own size with predicted boxes and their probabilities."""
     with named_problems(value, "picture"):
         _, array = pixels(fetched(source_of(value, "picture")), None)
     image = Image.fromarray(array[0] if len(array) == 1 else array.transpose(1, 2, 0)).convert("RGB")
     titles = [(f"{box['label']} {box['probability']:.0%}", list(box["box"]), "predicted") for box in boxes]
-    return outlined(image, titles, [box["label"] for box in boxes])
+    return outlined(image, titles, [box["label"] for box in boxes], labels)
 
 
 def sheet(manifest: Manifest) -> Image.Image:

@@ -56,7 +56,7 @@ class Detect(Task):
     name: ClassVar[str] = "detect"
     criterion: ClassVar[Criterion] = Criterion("ap", "AP", higher_is_better=True)
     has_places: ClassVar[bool] = True
-    labels_name_objects: ClassVar[bool] = True
+    has_objects: ClassVar[bool] = True
     charts: ClassVar[tuple[Chart, ...]] = (
         Chart("loss", "Loss of the training examples"),
         Chart("ap", "AP at overlaps of 0.50 to 0.95", is_share=True),
@@ -451,8 +451,8 @@ class Detect(Task):
         outlines += [(self.labels[int(row[5])], row[:4].tolist(), "predicted") for row in predicted]
         names = [Counter(self.labels[int(row[k])] for row in rows) for rows, k in ((true, 4), (predicted, 5))]
         texts = [", ".join(f"{count} {label}" for label, count in sorted(c.items())) or "no box" for c in names]
-        note = f"AP50 of this one {percent(1 - loss)}" if len(true) else "there is none"
-        return {"label": texts[0], "predicted": texts[1], "note": note, "outlines": outlines}
+        note = f"true are {texts[0]}" + (f"; AP50 of this one {percent(1 - loss)}" if len(true) else "")
+        return {"label": texts[0], "predicted": f"predicted {texts[1]}", "note": note, "outlines": outlines}
 
     def target_text(self, target: Tensor) -> str:
         counts = Counter(self.labels[int(row[4])] for row in box_targets.boxes_of(target.numpy()))

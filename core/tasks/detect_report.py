@@ -17,6 +17,7 @@ def blocks(metrics: Mapping[str, Any], task: Detect) -> dict[str, Any]:
     """The values of detect.html."""
     labels = [*task.labels, "background"]
     return {
+        "wide": True,
         "summary": summary(metrics, task),
         "confusion": data_uri(charts.confusion_png(metrics["confusion"], labels)),
         "sizes": [

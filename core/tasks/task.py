@@ -72,7 +72,7 @@ class Task(ABC):
     target_name: ClassVar[str] = "true label"  # as the report calls the target of an example
     smooths_labels: ClassVar[bool] = False  # whether its loss applies label smoothing
     has_places: ClassVar[bool] = False  # whether targets lie in the input, so that `moved` moves them
-    labels_name_objects: ClassVar[bool] = False  # of targets with places: whether a digit may not be mirrored
+    has_objects: ClassVar[bool] = False  # of targets with places: whether what is reflected would lack one
     has_maps: ClassVar[bool] = False  # whether a prediction is a map over the input for each label
     picture_folders: ClassVar[tuple[str, ...]] = ()  # of `pictures`
     has_label_texts: ClassVar[bool] = True  # whether the text of a target is the name of a label
