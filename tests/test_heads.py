@@ -78,6 +78,13 @@ def test_the_loss_is_that_of_each_head_where_it_has_a_target_relative_to_a_const
     assert (logits.grad[0] != 0).all()
 
 
+def test_the_loss_of_a_batch_is_the_mean_of_those_of_its_parts():
+    task, targets = made()
+    logits = torch.randn(6, 6, generator=torch.Generator().manual_seed(0))
+    parts = [float(task.loss(logits[rows], targets[rows])) * len(rows) / 6 for rows in ([0, 1], [2], [3, 4, 5])]
+    assert float(task.loss(logits, targets)) == pytest.approx(sum(parts), rel=1e-5)
+
+
 def test_a_batch_without_any_target_has_a_loss_of_zero():
     task, _ = made()
     logits = torch.zeros(2, 6, requires_grad=True)

@@ -143,6 +143,20 @@ def test_missing_cells_are_nan_and_count_neither_in_the_scale_nor_in_the_loss():
     assert torch.equal(logits.grad == 0, targets.isnan())
 
 
+def test_the_loss_of_a_batch_is_the_mean_of_those_of_its_parts():
+    """Where numbers are missing too: then processes, and batches that are summed up, train alike."""
+    rng = torch.Generator().manual_seed(0)
+    data = data_of([joined(cells) for cells in (("1", "10"), ("3", ""), ("", "30"), ("4", ""))], ("a", "b"))
+    task = Regress.from_data(data)
+    assert task.known == [0.75, 0.5]
+    targets = task.encode(data).train.targets
+    logits = torch.randn(4, 2, generator=rng)
+    parts = [float(task.loss(logits[rows], targets[rows])) * len(rows) / 4 for rows in ([0], [1, 2, 3])]
+    assert float(task.loss(logits, targets)) == pytest.approx(sum(parts))
+    errors = F.huber_loss(logits, targets.nan_to_num(), reduction="none") * ~targets.isnan()
+    assert float(task.loss(logits, targets)) == pytest.approx(float((errors.sum(0) / torch.tensor([3, 2])).mean()))
+
+
 def test_the_loss_is_hubers_and_that_of_the_examples():
     rng = np.random.default_rng(0)
     task = Regress(["a", "b"], [5.0, -1.0], [2.0, 0.1])

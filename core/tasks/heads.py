@@ -54,7 +54,9 @@ class Heads(Task):
     """Targets (N, W) float32 hold the targets of each head side by side, NaN for a missing one.
 
     A prediction is the predictions of all heads in one row. The loss is the mean of the losses of the heads, each
-    relative to that of the best constant answer, so that heads of different kinds count alike, times its weight. Of
+    relative to that of the best constant answer, so that heads of different kinds count alike, times its weight; and
+    relative to the share of the training examples that have its target, so that the loss of a batch is the mean of
+    those of its parts. Of
     two heads where each label of one has one label of the other in training, the predictions agree (nesting.py).
     """
 
@@ -63,6 +65,7 @@ class Heads(Task):
     weights: tuple[float, ...] = ()  # of the losses, in training; empty for 1 each
     balance: Balance = "none"  # of the heads that classify, in training
     regression_loss: Literal["huber", "squared"] = "huber"  # of the heads that are numbers, in training
+    known: tuple[float, ...] = field(default=(), compare=False)  # share of training examples with a target of each head
 
     name: ClassVar[str] = "heads"
     criterion: ClassVar[Criterion] = Criterion("loss", "loss relative to a constant answer")
@@ -145,9 +148,10 @@ class Heads(Task):
         texts = [data.labels[index] for index in data.train.targets.tolist()]
         if reason := cls.untrainable(texts, spec):
             raise Problem(reason, DATA)
-        heads = []
+        heads, known = [], []
         for index, (kind, part) in enumerate(parts_of(spec)):
             cells = [cell for text in texts if (cell := spec.cells(text)[index])]
+            known.append(len(cells) / len(texts))
             head_data = data_of_cells(cells, part)
             task = kind.from_data(head_data)
             encoded = task.encode(head_data).train.targets
@@ -157,7 +161,8 @@ class Heads(Task):
                     **{"width": prod(encoded.shape[1:]), "constant_loss": constant_loss(task, encoded)},
                 }
             )
-        return cls(flat_labels(heads), heads, [nesting.to_dict() for nesting in nestings_in(texts, spec, heads)])
+        nested = [nesting.to_dict() for nesting in nestings_in(texts, spec, heads)]
+        return cls(flat_labels(heads), heads, nested, known=tuple(known))
 
     def encode(self, data: Data) -> Data:
         spec = data.target_spec
@@ -265,14 +270,17 @@ class Heads(Task):
         super().check_network(network)
 
     def loss(self, logits: Tensor, targets: Tensor, smoothing: float = 0.0) -> Tensor:
-        losses = []
-        for head, constant, weight in zip(self.parts, self.constant_losses, self.loss_weights, strict=True):
+        losses = [logits.sum() * 0]
+        shares = self.known or (1.0,) * len(self.heads)
+        for head, share, constant, weight in zip(
+            self.parts, shares, self.constant_losses, self.loss_weights, strict=True
+        ):
             known = ~targets[:, head.targets.start].isnan()
-            if bool(known.any()):
+            if count := int(known.sum()):
                 head_targets = unpacked(head.task, targets[known, head.targets])
                 loss = head.task.loss(logits[known, head.outputs], head_targets, smoothing)
-                losses.append(loss * (weight / constant))
-        return torch.stack(losses).sum() / sum(self.loss_weights) if losses else logits.sum() * 0
+                losses.append(loss * (weight / constant * count / (share * len(targets))))
+        return torch.stack(losses).sum() / sum(self.loss_weights)
 
     # --- predictions
 

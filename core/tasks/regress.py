@@ -35,13 +35,15 @@ class Regress(Task):
     """Targets (N, V) float32 are standardised numbers, NaN for a missing one; a prediction is (V,) numbers.
 
     A standardised number is (number − mean) / std of the training examples. The loss is Huber's (1964, with the
-    threshold at one standard deviation), or the squared error.
+    threshold at one standard deviation), or the squared error. Each number counts alike: its loss is relative to the
+    share of the training examples that have it, so that the loss of a batch is the mean of those of its parts.
     """
 
     means: list[float] = field(default_factory=list)
     stds: list[float] = field(default_factory=list)
     half_widths: list[float] = field(default_factory=list)  # of the intervals of predictions; empty without validation
     regression_loss: Literal["huber", "squared"] = "huber"
+    known: list[float] = field(default_factory=list, compare=False)  # share of training examples that have each number
 
     name: ClassVar[str] = "regress"
     criterion: ClassVar[Criterion] = Criterion("loss", "Huber loss")
@@ -105,7 +107,8 @@ class Regress(Task):
             raise Problem(reason, DATA)
         numbers = numbers_of(texts, data.target_spec)
         means, stds = np.nanmean(numbers, 0), np.nanstd(numbers, 0)
-        return cls(names_of(data.target_spec), means.tolist(), stds.tolist())
+        known = (~np.isnan(numbers)).mean(0)
+        return cls(names_of(data.target_spec), means.tolist(), stds.tolist(), known=known.tolist())
 
     def encode(self, data: Data) -> Data:
         numbers = numbers_of(data.labels, data.target_spec)
@@ -146,13 +149,12 @@ class Regress(Task):
         return replace(super().configured(settings), regression_loss=settings.regression_loss)
 
     def loss(self, logits: Tensor, targets: Tensor, smoothing: float = 0.0) -> Tensor:
-        """The mean over the numbers that are known; 0 for a batch without any."""
-        known = ~targets.isnan()
-        errors = (logits - targets.nan_to_num()).abs() * known
+        """0 for a batch without a number that is known."""
+        errors = (logits - targets.nan_to_num()).abs() * ~targets.isnan()
         losses = errors**2
         if self.regression_loss == "huber":
             losses = torch.where(errors < DELTA, 0.5 * losses, DELTA * (errors - 0.5 * DELTA))
-        return losses.sum() / known.sum().clamp_min(1)
+        return (losses.mean(0) / losses.new_tensor(self.known or 1.0)).mean()
 
     def batch_sums(self, logits: Tensor, targets: Tensor) -> Tensor:
         """The variance explained in each example: their mean is R²."""
