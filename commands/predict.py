@@ -127,7 +127,7 @@ def evaluate(
         metrics["curves"] = score_curves.summary(drawn)
     if predictions:
         rows = row_files.labelled_rows(loaded_model.task, probabilities, examples, TOP)
-        row_files.write_rows(predictions, rows, loaded_model.task, ("label", "correct"))
+        row_files.write_rows(predictions, rows, loaded_model.task, loaded_model.task.measured_columns)
         say(f"wrote {predictions}")
     output.document(metrics) if json else output.metrics(metrics, loaded_model.task)
 

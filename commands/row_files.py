@@ -51,12 +51,9 @@ def write_table(path: Path, model: Model, table: Table, top: int) -> int:
 
 def labelled_rows(task: Task, predictions: Floats, examples: Examples, top: int) -> Iterator[dict[str, Any]]:
     """The rows of an evaluation: name, true label, prediction and, where a prediction is right or wrong, which."""
-    import torch
-
     correct = task.correct(predictions, examples.targets.numpy())
     for start in range(0, len(predictions), BATCH):
-        block = torch.from_numpy(predictions[start : start + BATCH])
-        for index, row in enumerate(task.rows(block, top), start):
+        for index, row in enumerate(task.measured_rows(predictions[start : start + BATCH], top), start):
             target = {"input": examples.names[index], "label": task.target_text(examples.targets[index])}
             verdict = {} if correct is None else {"correct": bool(correct[index])}
             yield target | row | verdict

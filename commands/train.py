@@ -335,7 +335,7 @@ def _cross_validate(
         for fold, part in zip(folds, parts, strict=True)
         for row in row_files.labelled_rows(models[0].task, part.predictions, part.examples, 1)
     )
-    row_files.write_rows(root / "predictions.csv", rows, models[0].task, ("label", "correct", "fold"))
+    row_files.write_rows(root / "predictions.csv", rows, models[0].task, (*models[0].task.measured_columns, "fold"))
     output.document(summary) if json else output.cross_validation(root, summary, models[0].task)
 
 

@@ -172,6 +172,26 @@ def test_check_and_evaluate_speak_of_masks(run: Path, model: Model, folder: Path
     assert code == 0 and "mean IoU" in out and "boundary F1" in out
 
 
+def test_an_evaluation_writes_a_row_for_each_picture(run: Path, model: Model, folder: Path, tmp_path: Path) -> None:
+    code, _ = command("evaluate", run, folder, "--predictions", tmp_path / "rows.csv", "--part", "all")
+    lines = (tmp_path / "rows.csv").read_text().splitlines()
+    assert code == 0 and len(lines) == 25
+    assert lines[0] == "input,mask,share ground,share disc,share box,mean_iou,pixel_accuracy"
+    cells = [line.split(",") for line in lines[1:]]
+    assert all(0.5 < float(row[-2]) <= 1 and sum(map(float, row[2:5])) == pytest.approx(1, abs=1e-4) for row in cells)
+
+
+def test_folds_give_the_metrics_of_all_pictures(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NEOCOG_CACHE", str(tmp_path / "cache"))
+    code, out = command(
+        "train", "vision", folder, "--network", "conv(4, 3, pad=1), relu, conv(classes, 1)", "--epochs", "1", "--folds",
+        "3", "--out", tmp_path / "folds", "--json", "--device", "cpu",
+    )  # fmt: skip
+    summary = json.loads(out)
+    assert code == 0 and summary["examples"] == 24 and summary["scored_on"] == "out-of-fold"
+    assert len((tmp_path / "folds" / "predictions.csv").read_text().splitlines()) == 25
+
+
 # --- losses
 
 

@@ -69,6 +69,7 @@ class Segment(Task):
     has_places: ClassVar[bool] = True
     has_maps: ClassVar[bool] = True
     picture_folders: ClassVar[tuple[str, ...]] = ("mask", "overlay")
+    measured_columns: ClassVar[tuple[str, ...]] = ("mean_iou", "pixel_accuracy")
     has_label_texts: ClassVar[bool] = False
 
     # --- targets and state
@@ -186,6 +187,19 @@ class Segment(Task):
 
     def rows(self, predictions: Tensor, top: int) -> list[dict[str, Any]]:
         return [self.row_of(prediction.argmax(0).to(torch.uint8).cpu().numpy()) for prediction in predictions]
+
+    def measured_rows(self, predictions: Floats, top: int) -> list[dict[str, Any]]:
+        """The metrics of each picture, and the shares of the predicted labels among its pixels with a true one."""
+        counts, rows = self._counts(predictions), []
+        for value, confusion in zip(self._ious(predictions), counts.confusion, strict=True):
+            total = max(1.0, float(confusion.sum()))
+            shares = [
+                {"label": label, "share": float(pixels / total)}
+                for label, pixels in zip(self.labels, confusion.sum(0), strict=True)
+            ]
+            metrics = {"mean_iou": float(value), "pixel_accuracy": float(np.trace(confusion) / total)}
+            rows.append({**metrics, "shares": shares, "mask": ""})
+        return rows
 
     def placed_row(self, maps: Callable[[slice], Tensor], layout: Layout) -> dict[str, Any]:
         def finite(indices: slice) -> Tensor:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -74,6 +75,7 @@ class Task(ABC):
     has_places: ClassVar[bool] = False  # whether targets lie in the input, so that `moved` moves them
     has_objects: ClassVar[bool] = False  # of targets with places: whether what is reflected would lack one
     has_maps: ClassVar[bool] = False  # whether a prediction is a map over the input for each label
+    measured_columns: ClassVar[tuple[str, ...]] = ("label", "correct")  # that tables of an evaluation add
     picture_folders: ClassVar[tuple[str, ...]] = ()  # of `pictures`
     has_label_texts: ClassVar[bool] = True  # whether the text of a target is the name of a label
 
@@ -238,6 +240,10 @@ class Task(ABC):
     def window_rows(self, predictions: Tensor) -> list[dict[str, Any]]:
         """(W, …) predictions -> the entries of each window of an input in `predict --json`."""
         return self.rows(predictions, 1)
+
+    def measured_rows(self, predictions: Floats, top: int) -> list[dict[str, Any]]:
+        """(N, …) what `measured` keeps -> the entries of each example in the rows of an evaluation."""
+        return self.rows(torch.from_numpy(predictions), top)
 
     def score_curves(self, predictions: Floats, targets: Targets) -> list[ScoreCurve]:
         """ROC and precision-recall curves. Raises Problem in a task whose predictions are no scores of labels."""
