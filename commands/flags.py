@@ -101,7 +101,8 @@ BALANCE = Annotated[
     ),
 ]
 REGRESSION_LOSS = Annotated[
-    str | None, flag("Loss of numbers: huber, or squared, which counts outliers more.", "Training", default="huber")
+    str | None,
+    flag("Loss of numbers: huber; squared, which counts outliers more; absolute, less.", "Training", default="huber"),
 ]
 LOSS_WEIGHTS = Annotated[
     str | None, flag('Weights of the losses of several heads: "type=2,price=0.5".', "Training", default="1 each")

@@ -202,6 +202,18 @@ class GlobalAvg(GlobalPool):
 
 
 @dataclass(frozen=True)
+class SoftArgmax(GlobalPool):
+    """Where the maximum of each map lies along its height: the mean row by the softmax of the map.
+
+    The border rows are −1 and 1; sharpness, gain and offset of each map are learned. It moves with its input by as much
+    (Levine et al. 2016, arXiv:1504.00702, section 4.2, along one axis): a number that is a place, such as a pitch.
+    """
+
+    def module(self, shape: Shape) -> nn.Module:
+        return modules.SoftArgmax(shape[0])
+
+
+@dataclass(frozen=True)
 class Upsample(Layer):
     """Maps enlarged `factor` times, bilinear; with `nearest`, each number is repeated."""
 
@@ -606,7 +618,7 @@ KINDS: dict[str, type[Layer]] = {
             Relu6,
             Residual,
         ),
-        *(Scale, Scales, Sigmoid, Tanh, Upsample, Vote),
+        *(Scale, Scales, Sigmoid, SoftArgmax, Tanh, Upsample, Vote),
     )
 }
 
@@ -616,4 +628,4 @@ scale, scales, upsample, vote = Scale, Scales, Upsample, Vote
 batchnorm, bias, dropout, elu, flatten, gelu = BatchNorm(), Bias(), Dropout(), Elu(), Flatten(), Gelu()
 globalavg, globalbias, globalmax = GlobalAvg(), GlobalBias(), GlobalMax()
 leaky, lrn, relu, relu6 = Leaky(), Lrn(), Relu(), Relu6()
-sigmoid, tanh = Sigmoid(), Tanh()
+sigmoid, softargmax, tanh = Sigmoid(), SoftArgmax(), Tanh()

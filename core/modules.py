@@ -117,6 +117,22 @@ class GlobalAvg(nn.Module):
         return x.mean((2, 3))
 
 
+class SoftArgmax(nn.Module):
+    """(B, C, H, W) -> (B, C), gain · Σ softmax(sharpness · map) · row + offset, with rows from −1 to 1."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        # A flat softmax has hardly a gradient, so it starts sharp; a border starts two standard deviations away.
+        self.sharpness = nn.Parameter(torch.full((channels,), 8.0))
+        self.gain = nn.Parameter(torch.full((channels,), 2.0))
+        self.offset = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        shares = (x * self.sharpness[:, None, None]).flatten(2).softmax(2).unflatten(2, x.shape[2:]).sum(3)
+        rows = torch.linspace(-1, 1, x.shape[2], device=x.device, dtype=x.dtype)
+        return (shares @ rows) * self.gain + self.offset  # type: ignore[no-any-return]
+
+
 class GlobalBias(nn.Module):
     """(B, C, H, W) plus W·[mean, max of each map] + b for each map (Wu 2019, arXiv:1902.10565, section 3.3)."""
 

@@ -33,7 +33,7 @@ class Settings:
     warmup: float = 0.2  # share of the steps in which the learning rate rises
     smoothing: float = 0.0  # label smoothing
     balance: Balance = "none"  # for rare labels: weights in the loss, more frequent samples, or logit adjustment
-    regression_loss: Literal["huber", "squared"] = "huber"  # of standardised numbers
+    regression_loss: Literal["huber", "squared", "absolute"] = "huber"  # of standardised numbers
     dice: float = 0.0  # of masks: the share of Dice's loss, which weighs labels alike whatever their size
     loss_weights: str = ""  # of heads, "type=2, price=0.5"; 1 for those without
     average: float = 0.0  # decay per step of the exponential moving average of the weights; 0 keeps none

@@ -273,6 +273,7 @@ def preprocessing_of(form: Form, options: Options) -> dict[str, Any]:
         "hop": options.hop,
         "deltas": options.deltas,
         "normalise": options.normalise,
+        **({"scale": options.scale} if options.scale != "mel" else {}),
     }
 
 

@@ -33,7 +33,7 @@ from .audio import OPPOSITE, RECORDINGS, Samples, fit, open_recording, read_head
 from .build import COVERED, LONGEST, RATE, Form, bring_to_form, build, build_noise, decode_set, form_of
 from .options import FORM, NAMED, NAMES, Options, options_of
 from .sources import noise_in, open_sources, unify_case
-from .spectrogram import middles
+from .spectrogram import axis, middles
 
 VERSION = 2  # of decoding; a change makes all caches stale
 MAX_SECONDS = 600  # of a recording of a stranger: a minute of silence may have some hundred bytes
@@ -65,7 +65,7 @@ def load(spec: DataSpec, labels: list[str] | None = None, preprocessing: Preproc
         preprocessing = {name: index.preprocessing[name] for name in kept if name in index.preprocessing}
         preprocessing |= {name: text for name, text in zip(NAMED, options.naming, strict=True) if text}
     data = to_data(spec, labels, sources, entry, preprocessing, RECORDINGS, cache.remarks)
-    data.extras["bands"] = middles(int(preprocessing["bands"]), int(preprocessing["rate"])).float()
+    data.extras["bands"] = middles(*axis(preprocessing)).float()
     if "background" in arrays:
         data.extras["background"] = torch.from_numpy(arrays["background"])
     return data
@@ -74,7 +74,7 @@ def load(spec: DataSpec, labels: list[str] | None = None, preprocessing: Preproc
 def settings(rate: int | None, seconds: float | None, options: Options, lenient: bool) -> tuple[object, ...]:
     """Everything besides the files that the arrays depend on."""
     versions = (VERSION, soundfile.__libsndfile_version__, soxr.__version__, RATE, COVERED, LONGEST)
-    form = (rate, seconds, options.bands, options.frame, options.hop, options.deltas, options.normalise)
+    form = (rate, seconds, options.bands, options.frame, options.hop, options.deltas, options.normalise, options.scale)
     return versions, form, options.naming, lenient, (options.table.value, options.table.encoding)
 
 

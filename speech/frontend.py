@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..core.data import Preprocessing
-from .spectrogram import filters, n_fft_for
+from .spectrogram import axis, filters, n_fft_for
 
 FULL_SCALE = 32768.0  # of an int16 sample
 MIN_POWER = 1e-10  # inaudible: below the last of 16 bits by a factor of 100
@@ -34,13 +34,13 @@ class Frontend(nn.Module):
 
     def __init__(self, preprocessing: Preprocessing) -> None:
         super().__init__()
-        rate, bands = int(preprocessing["rate"]), int(preprocessing["bands"])
+        bands, rate, scale = axis(preprocessing)
         self.frame, self.hop = samples_in(preprocessing["frame"], rate), samples_in(preprocessing["hop"], rate)
         self.normalise, self.deltas = str(preprocessing["normalise"]), bool(preprocessing["deltas"])
-        self.n_fft = n_fft_for(bands, rate, self.frame)
+        self.n_fft = n_fft_for(bands, rate, self.frame, scale)
         window = torch.hann_window(self.frame, dtype=torch.float64) / FULL_SCALE
         self.register_buffer("window", window.float(), persistent=False)
-        triangles = filters(bands, rate, self.n_fft).float()
+        triangles = filters(bands, rate, self.n_fft, scale).float()
         # Each frequency has a row for its cosine and one for its sine, whose squares the filters add up.
         self.register_buffer("mel", triangles.repeat_interleave(2, 0), persistent=False)
         for name in ("mean", "std"):

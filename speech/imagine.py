@@ -14,7 +14,7 @@ from ..core import files
 from ..core.data import Preprocessing
 from ..core.imagine.parameterization import InputParameterization
 from .frontend import DEPTH, FULL_SCALE, Frontend, frames_of, samples_in
-from .spectrogram import filters, n_fft_for
+from .spectrogram import axis, filters, n_fft_for
 
 ITERATIONS = 64  # of Griffin–Lim; more make no audible difference
 PEAK = 0.5  # of full scale: the largest sample if the network ignores loudness
@@ -69,11 +69,11 @@ def sounds(values: Tensor, preprocessing: Preprocessing) -> Tensor:
     """
     from torchaudio.functional import griffinlim
 
-    rate, bands, levels = int(preprocessing["rate"]), int(preprocessing["bands"]), values[:, 0].cpu()
+    (bands, rate, scale), levels = axis(preprocessing), values[:, 0].cpu()
     frame, hop = samples_in(preprocessing["frame"], rate), samples_in(preprocessing["hop"], rate)
-    n_fft = n_fft_for(bands, rate, frame)
+    n_fft = n_fft_for(bands, rate, frame, scale)
     power = torch.where(levels > 0, 10 ** (((levels - 1) * DEPTH + peak_level(preprocessing)) / 10), 0.0)
-    inverse = torch.linalg.pinv(filters(bands, rate, n_fft)).float()  # (bands, n_fft/2 + 1)
+    inverse = torch.linalg.pinv(filters(bands, rate, n_fft, scale)).float()  # (bands, n_fft/2 + 1)
     spectrum = torch.einsum("bmt,mf->bft", power, inverse).clamp_min(0)
     window, length = torch.hann_window(frame), (levels.shape[2] - 1) * hop
     with torch.random.fork_rng(devices=[]):

@@ -11,7 +11,7 @@ from torch import Tensor
 from ..core import files
 from ..core.data import Preprocessing
 from .frontend import FULL_SCALE, samples_in
-from .spectrogram import middles
+from .spectrogram import axis, middles
 
 QUANTILE = 0.98  # of the relevance that is kept at full loudness
 FLOOR = 0.02  # gain of irrelevant points, −34 dB: the recording stays faintly audible
@@ -40,7 +40,7 @@ def filter_by_relevance(inputs: Tensor, relevance: Tensor, preprocessing: Prepro
     times = torch.arange(spectrum.shape[1]) * step  # in samples
     frame_position = (times - frame / 2) / hop
     frequencies = torch.linspace(0, rate / 2, spectrum.shape[0])
-    band_position = fractional_index(frequencies, middles(relevance.shape[0], rate).float())
+    band_position = fractional_index(frequencies, middles(*axis(preprocessing)).float())
     mask = interpolate(interpolate(gain(relevance), band_position).T, frame_position).T
     output: Tensor = torch.istft(spectrum * mask, n_fft, step, window=window, length=len(samples))
     return output.clamp(-1, 1)

@@ -27,6 +27,7 @@ from ..core.layers import (
     relu,
     residual,
     scale,
+    softargmax,
 )
 from .frontend import frames_of
 
@@ -111,6 +112,16 @@ def _normed(filters: int, pool: int = 1) -> Layers:
     return (conv(filters, 3, pad=1, bias=False), *pooling, batchnorm(momentum=0.4), relu)
 
 
+def pitch(classes: int, width: int = 16, frames: int = FRAMES) -> Layers:
+    """Our own network for heights of notes: a pattern of overtones that moves along frequency, and where it lies.
+
+    In octaves, overtones lie at the same distances above every note. The second convolution spans 4 octaves of 24 bands
+    and can learn them once for all notes; the soft argmax says where they are. Augmentation must not move them.
+    """
+    overtones = (conv(width, (97, 1), pad=(48, 0), bias=False), batchnorm, relu)
+    return (conv(width, (5, 3), pad=(2, 1), bias=False), batchnorm, relu, *overtones, conv(classes, 1), softargmax)
+
+
 def mlp(classes: int, units: int = 512, depth: int = 2, frames: int = FRAMES) -> Layers:
     """Fully connected baseline: `depth` hidden layers of `units`."""
     return (flatten, *(dense(units), relu, dropout) * depth, dense(classes))
@@ -133,6 +144,11 @@ SWIFT: Values = {
     "optimiser": "muon", "lr": 0.08, "adam_lr": 0.01, "momentum": 0.6, "warmup": 0.0, "smoothing": 0.2, "batch": 64,
     "epochs": 5, "whiten": True, "dirac": True, "augment": AUGMENT,
 }  # fmt: skip
+PITCH: Values = {
+    "optimiser": "adamw", "lr": 0.01, "weight_decay": 0.01, "batch": 64, "epochs": 16,
+    "augment": "shift(0.1), timemask(0.2)", "regression_loss": "absolute",
+}  # fmt: skip
+OCTAVES: Values = {"scale": "log", "bands": 190, "rate": 16_000, "frame": 128.0, "hop": 50.0}
 SECOND = (1, 40, FRAMES)
 
 RECIPES: dict[str, Recipe] = {
@@ -149,6 +165,7 @@ RECIPES: dict[str, Recipe] = {
         cnn_one_fstride4, "along frequency, little memory (Sainath and Parada 2015)", PLAIN, input=SECOND
     ),
     "res15": Recipe(res15, "residual, windows that widen (Tang and Lin 2018): 238 thousand", PLAIN, input=SECOND),
+    "pitch": Recipe(pitch, "our own, for numbers that are pitches", PITCH, OCTAVES, (1, 190, 13)),
     "mlp": Recipe(mlp, "the fully connected baseline: two hidden layers of 512", PLAIN, input=SECOND),
 }
 

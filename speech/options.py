@@ -13,15 +13,19 @@ from ..core.schema import Between, in_range
 from ..core.sources.columns import TableOptions, table_options
 from ..core.sources.fields import Condition, Naming, Pattern
 from .frontend import NORMALISE
+from .spectrogram import SCALES
 
 NAMES = (
-    *("rate", "seconds", "bands", "frame", "hop", "deltas", "normalise"),
+    *("rate", "seconds", "bands", "frame", "hop", "deltas", "normalise", "scale"),
     *("pattern", "test_where", "valid_where", "path_column", "encoding", "cache"),
 )
-FORM = ("rate", "samples", "bands", "frame", "hop", "deltas", "normalise")  # the preprocessing that the form depends on
+# The preprocessing that the form depends on.
+FORM = ("rate", "samples", "bands", "frame", "hop", "deltas", "normalise", "scale")
 NAMED = ("pattern", "test_where", "valid_where")  # kept in a model, to divide the same set in the same way
 WHOLE, REAL = ("rate", "bands"), ("seconds", "frame", "hop")  # numbers
-DEFAULTS: dict[str, Any] = {"bands": 40, "frame": 25.0, "hop": 10.0, "deltas": False, "normalise": "clip"}
+DEFAULTS: dict[str, Any] = {
+    "bands": 40, "frame": 25.0, "hop": 10.0, "deltas": False, "normalise": "clip", "scale": "mel",
+}  # fmt: skip
 
 
 class SpeechPreprocessing(TypedDict):
@@ -34,6 +38,7 @@ class SpeechPreprocessing(TypedDict):
     hop: Annotated[float, in_range("speech.hop")]
     deltas: bool
     normalise: Literal["clip", "set", "none"]
+    scale: NotRequired[Literal["mel", "log"]]
     mean: NotRequired[list[float] | None]
     std: NotRequired[list[float] | None]
     pattern: NotRequired[str | None]
@@ -52,6 +57,7 @@ class Options:
     hop: float
     deltas: bool
     normalise: str
+    scale: str
     pattern: Pattern | None
     test_where: Condition | None
     valid_where: Condition | None
@@ -82,6 +88,7 @@ def options_of(spec: DataSpec, preprocessing: Preprocessing | None) -> Options:
         **numbers,
         deltas=boolean("deltas", form_options.get("deltas", DEFAULTS["deltas"])),
         normalise=choice("normalise", form_options.get("normalise", DEFAULTS["normalise"]), NORMALISE),
+        scale=choice("scale", form_options.get("scale", DEFAULTS["scale"]), SCALES),
         pattern=Pattern(str(pattern)) if pattern else None,
         test_where=condition(naming, "test_where"),
         valid_where=condition(naming, "valid_where"),

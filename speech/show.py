@@ -14,7 +14,7 @@ from torch import Tensor
 from ..core.data import Preprocessing
 from .frontend import DEPTH, Frontend, samples_in
 from .options import DEFAULTS
-from .spectrogram import middles
+from .spectrogram import axis, middles
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -55,7 +55,7 @@ def graph(axes: Axes, inputs: Tensor, preprocessing: Preprocessing) -> None:
     """Draws the spectrogram of (samples,) int16, or maps (C, bands, frames), on axes that may be small."""
     maps = levels(inputs, preprocessing) if inputs.ndim == 1 else inputs[0].detach().cpu()
     draw(axes, maps, "magma", preprocessing)
-    axes.set_yticks(*ticks(int(preprocessing["bands"]), int(preprocessing["rate"]), SPARSE_TICKS))
+    axes.set_yticks(*ticks(preprocessing, SPARSE_TICKS))
 
 
 def levels(inputs: Tensor, preprocessing: Preprocessing) -> Tensor:
@@ -69,7 +69,7 @@ def draw(axes: Axes, maps: Tensor, colormap: str, preprocessing: Preprocessing) 
     image = axes.imshow(maps.numpy(), cmap=colormap, extent=extent, **IMSHOW)
     axes.set_xlabel("seconds")
     axes.set_ylabel("hertz")
-    axes.set_yticks(*ticks(int(preprocessing["bands"]), int(preprocessing["rate"])))
+    axes.set_yticks(*ticks(preprocessing))
     return image
 
 
@@ -77,7 +77,7 @@ def describe_position(inputs: Tensor, row: int, column: int, preprocessing: Prep
     """Returns the time and frequency of the centre of a band (row) and a frame (column): "0.31 s, 1,200 Hz"."""
     hop, frame = (samples_in(preprocessing[name], int(preprocessing["rate"])) for name in ("hop", "frame"))
     seconds = (column * hop + frame / 2) / int(preprocessing["rate"])
-    return f"{seconds:.2f} s, {float(middles(int(preprocessing['bands']), int(preprocessing['rate']))[row]):,.0f} Hz"
+    return f"{seconds:.2f} s, {float(middles(*axis(preprocessing))[row]):,.0f} Hz"
 
 
 def filter(weight: Tensor, preprocessing: Preprocessing) -> Tensor:
@@ -113,10 +113,10 @@ def overlay(axes: Axes, relevance: NDArray[np.float32], extent: tuple[float, flo
     )
 
 
-def ticks(bands: int, rate: int, frequencies: Sequence[int] = TICKS) -> tuple[list[float], list[str]]:
+def ticks(preprocessing: Preprocessing, frequencies: Sequence[int] = TICKS) -> tuple[list[float], list[str]]:
     """Returns positions on the axis of bands, and labels, of those frequencies (Hz) that lie on it."""
-    centres = middles(bands, rate).numpy()
+    centres = middles(*axis(preprocessing)).numpy()
     visible = [hertz for hertz in frequencies if centres[0] <= hertz <= centres[-1]]
-    return [float(np.interp(hertz, centres, np.arange(bands))) for hertz in visible], [
+    return [float(np.interp(hertz, centres, np.arange(len(centres)))) for hertz in visible], [
         f"{hertz:,}" for hertz in visible
     ]

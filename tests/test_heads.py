@@ -288,6 +288,8 @@ def test_settings_of_the_loss_reach_the_heads_that_take_them():
     assert float(squared.parts[1].task.loss(torch.zeros(int(known.sum()), 1), targets[known, 1:2])) == pytest.approx(1)
     with pytest.raises(Problem, match="--balance sample draws examples by their one label; with several heads, take"):
         task.configured(Settings(balance="sample"))
+    with pytest.raises(Problem, match="--regression-loss absolute is for numbers alone; several heads take huber or"):
+        task.configured(Settings(regression_loss="absolute"))
     numbers = Heads.from_data(
         data_of([(a, b) for _, a, b in CELLS], TargetSpec("heads", ("a:regress", "b:multilabel")))
     )

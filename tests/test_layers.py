@@ -36,6 +36,7 @@ from neocog.core.layers import (
     scale,
     scales,
     sigmoid,
+    softargmax,
     tanh,
     upsample,
     vote,
@@ -73,6 +74,7 @@ ROWS: list[tuple[Layer, Shape, Shape]] = [
     (l2pool(3, stride=2, pad=1), MAPS, (6, 6, 5)),
     (globalmax, MAPS, (6,)),
     (globalavg, MAPS, (6,)),
+    (softargmax, MAPS, (6,)),
     (globalbias, MAPS, MAPS),
     (batchnorm, MAPS, MAPS),
     (batchnorm(eps=0.001), (30,), (30,)),
@@ -318,3 +320,15 @@ def test_a_branch_of_a_vote_without_parameters_gets_no_examples():
     learns, stays = (branch(ids) for branch in module[0].branches)
     torch.testing.assert_close(module.train()(ids), learns)
     torch.testing.assert_close(module.eval()(ids), (learns + stays) / 2)
+
+
+def test_softargmax_is_the_row_of_the_maximum_and_moves_with_it():
+    """Rows lie evenly from −1 to 1, times the gain of 2; a map as sharp as 8 · 5 has its weight in one row."""
+    module = softargmax.module((3, 11, 4))
+    maps = torch.zeros(1, 3, 11, 4)
+    for channel, row in enumerate((0, 5, 7)):
+        maps[0, channel, row, channel] = 5
+    torch.testing.assert_close(module(maps)[0], torch.tensor([-2.0, 0.0, 0.8]), atol=1e-4, rtol=0)
+    moved = module(maps.roll(3, 2))[0] - module(maps)[0]
+    torch.testing.assert_close(moved, torch.full((3,), 1.2), atol=1e-4, rtol=0)
+    torch.testing.assert_close(module(torch.ones(2, 3, 11, 4)), torch.zeros(2, 3), atol=1e-6, rtol=0)

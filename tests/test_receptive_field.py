@@ -1,11 +1,13 @@
 """Receptive fields compared with known values and with dependencies found by gradients."""
 
+from math import inf
+
 import pytest
 import torch
 from neocog.core.explain.gradcam import interpolate
 from neocog.core.explain.places import layer as place_of
 from neocog.core.layer import Layer, Shape
-from neocog.core.layers import Pyramid, Upsample, conv, flatten, ngrams, parallel, relu, residual
+from neocog.core.layers import Pyramid, Scales, Upsample, conv, flatten, ngrams, parallel, relu, residual
 from neocog.core.modules import Bag, NGrams, hashed_runs
 from neocog.core.network import Network, Row, parse
 from neocog.core.receptive_field import ReceptiveField, Window, union
@@ -171,16 +173,21 @@ def test_a_value_depends_exactly_on_its_receptive_field(layer, shape, out):
             index = row.output[0] // 2 if len(row.output) == 1 else 0
             place = position if len(row.output) == 3 else row.field.position(index)
             box, field = depends_on(network, module, position, index), row.field.at(*place, network.input)
-            holds = is_within(box, field, row.field) if isinstance(layer, Upsample | Pyramid) else box == field
+            if isinstance(layer, Scales):  # its field is that of all positions together
+                holds = is_within(box, field)
+            elif isinstance(layer, Upsample | Pyramid):
+                holds = is_within(box, field, max(4, max(row.field.pixels) // 2))
+            else:
+                holds = box == field
             assert holds, f"{name}, at {position}: depends on {box}, described as {field}"
 
 
-def is_within(box: Box, described: Box, field: ReceptiveField) -> bool:
-    """Whether a box lies in the described one, which is wider by at most four numbers of the coarsest map.
+def is_within(box: Box, described: Box, slack: float = inf) -> bool:
+    """Whether a box lies in the described one, which is wider by at most `slack`.
 
-    Behind an enlargement the fields of neighbours differ in size, and one size stands for all of them.
+    Behind an enlargement the fields of neighbours differ in size by up to four numbers of the coarsest map, and one
+    size stands for all of them.
     """
-    slack = max(4, max(field.pixels) // 2)
     return all(
         outer.start <= inner.start
         and inner.stop <= outer.stop

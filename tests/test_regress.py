@@ -1,5 +1,7 @@
 """Regression: metrics against scikit-learn, intervals by the bootstrap and by conformal prediction, its state."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -155,6 +157,19 @@ def test_the_loss_of_a_batch_is_the_mean_of_those_of_its_parts():
     assert float(task.loss(logits, targets)) == pytest.approx(sum(parts))
     errors = F.huber_loss(logits, targets.nan_to_num(), reduction="none") * ~targets.isnan()
     assert float(task.loss(logits, targets)) == pytest.approx(float((errors.sum(0) / torch.tensor([3, 2])).mean()))
+
+
+@pytest.mark.parametrize(
+    ("loss", "expected"),
+    [("squared", [0.0004, 0.25, 4.0]), ("huber", [0.0002, 0.125, 1.5]), ("absolute", [0.004, 0.475, 1.975])],
+)
+def test_known_losses(loss, expected):
+    """Of errors of 0.02, 0.5 and 2 standard deviations, as tensors and as arrays."""
+    task = replace(Regress(["a"], [0.0], [1.0]), regression_loss=loss)
+    errors = torch.tensor([[0.02], [0.5], [2.0]])
+    losses = [float(task.loss(error[None], torch.zeros(1, 1))) for error in errors]
+    assert losses == pytest.approx(expected)
+    assert task.example_losses(errors.numpy(), np.zeros((3, 1))).tolist() == pytest.approx(expected)
 
 
 def test_the_loss_is_hubers_and_that_of_the_examples():

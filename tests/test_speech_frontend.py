@@ -167,3 +167,19 @@ def test_gradients_reach_the_samples(normalise: str) -> None:
         step[0, int(x.grad[0].abs().argmax())] = 30.0
         change = ((module(x + step) - module(x - step)).double() * weights).sum()
     torch.testing.assert_close(float(change), float((x.grad * 2 * step).sum()), rtol=0.05, atol=1e-3)
+
+
+def test_bands_in_octaves_have_equal_intervals() -> None:
+    """From C1 to half the rate; a tone an octave higher is loudest as many bands higher everywhere."""
+    edges = corners(190, 16000, "log")
+    assert edges[0] == pytest.approx(32.70319566) and edges[-1] == pytest.approx(8000)
+    torch.testing.assert_close(edges[1:] / edges[:-1], (edges[1] / edges[0]).expand(191))
+    octave = 191 / np.log2(8000 / 32.70319566)
+    form = {"rate": 16000, "bands": 190, "frame": 128.0, "hop": 50.0, "deltas": False, "normalise": "none"}
+    to_maps = frontend(form | {"scale": "log"})
+    times = torch.arange(8000) / 16000
+    loudest = [
+        int(to_maps((10000 * torch.sin(2 * torch.pi * pitch * times))[None])[0, 0, :, 3].argmax())
+        for pitch in (110.0, 220.0, 440.0, 880.0, 1760.0)
+    ]
+    np.testing.assert_allclose(np.diff(loudest), octave, atol=1)

@@ -21,7 +21,7 @@ def test_a_higher_tone_is_drawn_higher() -> None:
 
 
 def test_ticks_are_at_the_bands_of_octaves() -> None:
-    positions, names = ticks(40, 8000)
+    positions, names = ticks({"bands": 40, "rate": 8000})
     assert names == ["125", "250", "500", "1,000", "2,000"]
     assert positions == sorted(positions) and positions[0] >= 0 and positions[-1] <= 39
 

@@ -174,7 +174,7 @@ class Case:
 
 CASES = {
     "ordinal": Case(unchanged, tuple(neocog.DOMAINS), ("values",), "absolute error", "Squared error", ["index"]),
-    "regress": Case(numbered, ("vision", "speech", "text"), ("values",), "mae", "Huber loss", ["value"]),
+    "regress": Case(numbered, ("vision", "speech", "text"), ("values",), "mae", "regression loss", ["value"]),
     "multilabel": Case(
         listed, ("vision", "speech", "text"), ("labels", "predictions"), "macro_f1", "F1 of an example", ["a", "b", "c"]
     ),
@@ -355,7 +355,7 @@ def test_only_a_loss_with_label_smoothing_says_so():
     epoch = Epoch(1, {}, {"loss": 0.0}, 0.1, 1.0)
     selection = Selection()
     selection.update(Regress(["a"], [0.0], [1.0]), epoch, np.zeros((3, 1)), targets, {}, settings)
-    assert selection.reason == "lowest validation Huber loss (0)"
+    assert selection.reason == "lowest validation regression loss (0)"
     selection = Selection()
     selection.update(Classify(["a", "b"]), epoch, np.full((3, 2), 0.5), targets[:, 0].long(), {}, settings)
     assert selection.reason == "lowest validation log loss (0.6931, with label smoothing)"

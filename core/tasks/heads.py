@@ -64,7 +64,7 @@ class Heads(Task):
     nested: list[dict[str, Any]] = field(default_factory=list)  # heads whose labels lie within those of another
     weights: tuple[float, ...] = ()  # of the losses, in training; empty for 1 each
     balance: Balance = "none"  # of the heads that classify, in training
-    regression_loss: Literal["huber", "squared"] = "huber"  # of the heads that are numbers, in training
+    regression_loss: Literal["huber", "squared", "absolute"] = "huber"  # of the heads that are numbers, in training
     known: tuple[float, ...] = field(default=(), compare=False)  # share of training examples with a target of each head
 
     name: ClassVar[str] = "heads"
@@ -250,6 +250,8 @@ class Heads(Task):
                 "--balance sample draws examples by their one label; with several heads, take --balance loss or logit",
                 USAGE,
             )
+        if settings.regression_loss == "absolute":
+            raise Problem("--regression-loss absolute is for numbers alone; several heads take huber or squared", USAGE)
         weights = parsed_weights(settings.loss_weights, [head.name for head in self.parts])
         return replace(self, weights=weights, balance=settings.balance, regression_loss=settings.regression_loss)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from math import isfinite
@@ -27,7 +27,9 @@ BINS = 10  # of equal counts, by which the splits are compared
 FEWEST = 20  # examples in a bin
 LEVEL = 0.9  # of the interval of a prediction
 TITLES = {"mae": "mean abs. error", "rmse": "RMSE", "r2": "R²", "pearson": "Pearson's r"}
-DELTA = 1.0  # standard deviations from which Huber's loss grows linearly
+# Standard deviations from which a loss grows linearly. The absolute error is rounded off below, where it would be met
+# with steps of one size.
+THRESHOLDS = {"huber": 1.0, "absolute": 0.05}
 
 
 @dataclass(frozen=True)
@@ -35,21 +37,22 @@ class Regress(Task):
     """Targets (N, V) float32 are standardised numbers, NaN for a missing one; a prediction is (V,) numbers.
 
     A standardised number is (number − mean) / std of the training examples. The loss is Huber's (1964, with the
-    threshold at one standard deviation), or the squared error. Each number counts alike: its loss is relative to the
-    share of the training examples that have it, so that the loss of a batch is the mean of those of its parts.
+    threshold at one standard deviation), the squared error, or the absolute one. Each number counts alike: its loss is
+    relative to the share of the training examples that have it, so that the loss of a batch is the mean of those of its
+    parts.
     """
 
     means: list[float] = field(default_factory=list)
     stds: list[float] = field(default_factory=list)
     half_widths: list[float] = field(default_factory=list)  # of the intervals of predictions; empty without validation
-    regression_loss: Literal["huber", "squared"] = "huber"
+    regression_loss: Literal["huber", "squared", "absolute"] = "huber"
     known: list[float] = field(default_factory=list, compare=False)  # share of training examples that have each number
 
     name: ClassVar[str] = "regress"
-    criterion: ClassVar[Criterion] = Criterion("loss", "Huber loss")
+    criterion: ClassVar[Criterion] = Criterion("loss", "regression loss")
     batch_metrics: ClassVar[tuple[str, ...]] = ("r2",)
     loss_settings: ClassVar[frozenset[str]] = frozenset({"regression_loss"})
-    charts: ClassVar[tuple[Chart, ...]] = (Chart("loss", "Huber loss"), Chart("r2", "R²"))
+    charts: ClassVar[tuple[Chart, ...]] = (Chart("loss", "Loss of standardised numbers"), Chart("r2", "R²"))
     template: ClassVar[str] = "regress.html"
     target_name: ClassVar[str] = "true number"
     has_label_texts: ClassVar[bool] = False
@@ -151,9 +154,7 @@ class Regress(Task):
     def loss(self, logits: Tensor, targets: Tensor, smoothing: float = 0.0) -> Tensor:
         """0 for a batch without a number that is known."""
         errors = (logits - targets.nan_to_num()).abs() * ~targets.isnan()
-        losses = errors**2
-        if self.regression_loss == "huber":
-            losses = torch.where(errors < DELTA, 0.5 * losses, DELTA * (errors - 0.5 * DELTA))
+        losses: Tensor = losses_of(errors, self.regression_loss, torch.where)
         return (losses.mean(0) / losses.new_tensor(self.known or 1.0)).mean()
 
     def batch_sums(self, logits: Tensor, targets: Tensor) -> Tensor:
@@ -168,9 +169,7 @@ class Regress(Task):
 
     def example_losses(self, predictions: Floats, targets: Targets, smoothing: float = 0.0) -> Floats:
         errors = np.abs(self.standardised(predictions.astype(np.float64)) - targets)
-        losses = errors**2
-        if self.regression_loss == "huber":
-            losses = np.where(errors < DELTA, 0.5 * losses, DELTA * (errors - 0.5 * DELTA))
+        losses = losses_of(errors, self.regression_loss, np.where)
         mean: Floats = np.nanmean(losses, 1)
         return mean
 
@@ -358,3 +357,11 @@ def value_text(value: Mapping[str, Any]) -> str:
     interval = value.get("interval")
     extent = f" ({figure(interval[0])} to {figure(interval[1])})" if interval else ""
     return f"{value['name']} {figure(value['value'])}{extent}"
+
+
+def losses_of(errors: Any, loss: str, where: Callable[..., Any]) -> Any:
+    """The loss of each absolute error of a standardised number: tensors with torch.where, arrays with np.where."""
+    if loss == "squared":
+        return errors**2
+    threshold = THRESHOLDS[loss]
+    return where(errors < threshold, errors**2 / (2 * threshold), errors - threshold / 2)
