@@ -7,7 +7,7 @@ from typing import Any
 from ..core.domain import Recipe
 from ..core.layer import Layer, Layers
 from ..core.layers import batchnorm, conv, parallel, relu, residual, scales, upsample
-from .models import LITE0, inverted, relu6_unit
+from .models import lite0_by_stride
 
 TASK = "detect"
 
@@ -28,19 +28,10 @@ def lite0_detector(classes: int, width: int = 96) -> Layers:
 
     The maps of strides 16 and 32 come back enlarged and join those of stride 8. Sides are multiples of 32.
     """
-    stages, channels = [], 32
-    for filters, count, size, stride, expansion in LITE0:
-        blocks: list[Layer] = []
-        for index in range(count):
-            blocks += inverted(channels, filters, size, stride if index == 0 else 1, expansion)
-            channels = filters
-        stages.append(tuple(blocks))
-    first, quarter, eighth, *rest = stages
-    sixteenth, last = (*rest[0], *rest[1]), (*rest[2], *rest[3])
+    half, quarter, eighth, sixteenth, last = lite0_by_stride()
     deepest = (*last, *_unit(width, 1), upsample(2))
     deeper = (*sixteenth, parallel((), deepest), *_unit(width, 1), upsample(2))
-    trunk = (*relu6_unit(32, 3, stride=2), *first, *quarter, *eighth)
-    return (*trunk, parallel((), deeper), *head(classes, width))
+    return (*half, *quarter, *eighth, parallel((), deeper), *head(classes, width))
 
 
 def head(classes: int, width: int) -> Layers:

@@ -201,16 +201,29 @@ def efficientnet_lite2(classes: int) -> Layers:
 
 
 def _efficientnet_lite(classes: int, width: float, depth: float, drop: float) -> Layers:
-    """The stem, the head and the number of blocks in the first and last stage do not scale, as in Google's code."""
-    layers: list[Layer] = [*relu6_unit(32, 3, stride=2)]
-    channels = 32
+    """The stem and the head do not scale, as in Google's code."""
+    stages = [layer for stage in lite_stages(width, depth) for layer in stage]
+    return (*LITE_STEM, *stages, *relu6_unit(1280, 1), globalavg, dropout(drop), dense(classes))
+
+
+def lite_stages(width: float = 1.0, depth: float = 1.0) -> list[Layers]:
+    """The stages behind the stem; the number of blocks in the first and the last one does not scale."""
+    stages, channels = [], 32
     for stage, (filters, count, size, stride, expansion) in enumerate(LITE0):
         filters = 8 * round(filters * width / 8 + 1e-9)
         count = count if stage in (0, len(LITE0) - 1) else math.ceil(count * depth)
+        layers: list[Layer] = []
         for index in range(count):
             layers += inverted(channels, filters, size, stride if index == 0 else 1, expansion)
             channels = filters
-    return (*layers, *relu6_unit(1280, 1), globalavg, dropout(drop), dense(classes))
+        stages.append(tuple(layers))
+    return stages
+
+
+def lite0_by_stride() -> tuple[Layers, Layers, Layers, Layers, Layers]:
+    """The stem and the stages of EfficientNet-Lite0, up to the last maps of strides 2, 4, 8, 16 and 32."""
+    first, quarter, eighth, *rest = lite_stages()
+    return (*LITE_STEM, *first), quarter, eighth, (*rest[0], *rest[1]), (*rest[2], *rest[3])
 
 
 LITE0 = (  # filters, blocks, kernel size, stride of the first block and expansion of each stage
@@ -231,6 +244,9 @@ def inverted(channels: int, filters: int, size: int, stride: int, expansion: int
 
 def relu6_unit(filters: int, size: int, stride: int = 1, groups: int = 1) -> Layers:
     return (conv(filters, size, stride=stride, pad="same", groups=groups, bias=False), LITE_NORM, relu6)
+
+
+LITE_STEM = relu6_unit(32, 3, stride=2)
 
 
 # --- recipes --------------------------------------------------------------------------------------------------------

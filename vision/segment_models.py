@@ -18,7 +18,7 @@ from ..core.layers import (
     residual,
     upsample,
 )
-from .models import LITE0, inverted, relu6_unit
+from .models import lite0_by_stride
 
 TASK = "segment"
 
@@ -83,28 +83,13 @@ def lite0_unet(classes: int, width: int = 32) -> Layers:
     The maps of strides 2, 4, 8 and 16 join those that come back enlarged; `width` filters at stride 2, twice as many
     at each smaller scale up to four times. Sides are multiples of 32.
     """
-    stages, channels = [], 32
-    for filters, count, size, stride, expansion in LITE0:
-        blocks: list[Layer] = []
-        for index in range(count):
-            blocks += inverted(channels, filters, size, stride if index == 0 else 1, expansion)
-            channels = filters
-        stages.append(tuple(blocks))
-    first, quarter, eighth, *rest = stages
-    sixteenth, last = (*rest[0], *rest[1]), (*rest[2], *rest[3])
+    half, quarter, eighth, sixteenth, last = lite0_by_stride()
     maps: Layers = ()
     for contracting, filters in ((last, 4), (sixteenth, 4), (eighth, 2), (quarter, 1)):
         # From the smallest scale outwards: what comes back from the next smaller one joins these maps.
         joined = (parallel((), maps), *_unit(2 * filters * width)) if maps else ()
         maps = (*contracting, *joined, conv(filters * width, 1, bias=False), batchnorm, relu, upsample(2))
-    return (
-        *relu6_unit(32, 3, stride=2),
-        *first,
-        parallel((), maps),
-        *_unit(width),
-        conv(classes, 1),
-        upsample(2),
-    )
+    return (*half, parallel((), maps), *_unit(width), conv(classes, 1), upsample(2))
 
 
 Values = dict[str, Any]
