@@ -175,8 +175,10 @@ def listing(root: Path, name: str, rows: list[tuple[str, ...]]) -> None:
 
 
 def test_folders_that_name_what_lies_in_them_are_no_classes(tmp_path: Path) -> None:
-    message = refused(files(tmp_path / "set", "train/images", "train/masks", "test/images", "test/masks"), tmp_path)
-    assert "the folders would give the labels images, masks; folders such as images name what lies in them" in message
+    message = refused(files(tmp_path / "set", "train/images", "train/clips", "test/images", "test/clips"), tmp_path)
+    assert "the folders would give the labels clips, images; folders such as clips name what lies in them" in message
+    message = refused(files(tmp_path / "pairs", "train/images", "train/masks", "test/images", "test/masks"), tmp_path)
+    assert "the index of a class was expected; name the colours in a class table" in message
     root = files(tmp_path / "shop", "images/train", "images/test", "icons")
     assert (
         "label: the names of the folders, 2 values (those of the 2 folders within them are not)"
