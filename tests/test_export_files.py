@@ -18,6 +18,7 @@ from neocog.core.export.capability import Exportable
 from neocog.core.export.runtime import run_onnx, run_pt2
 from neocog.core.model import Model
 from neocog.core.problem import DATA, FAILED, USAGE, Problem
+from neocog.core.tasks import Regress
 from test_contract import MADE, SMALL
 
 onnx = pytest.importorskip("onnx")
@@ -212,16 +213,16 @@ def test_numbers_larger_than_one_are_compared_by_their_size(world):
     model = neocog.load(str(world("vision")[1]), "cpu")
     inputs = next(parity.random_batches(model))
 
-    class Prices:
+    class Prices(Regress):
         """A task whose predictions are large numbers."""
 
-        def exported_link(self, logits):
+        def link(self, logits):
             return logits.abs() * 0 + 1000.0
 
         def rows(self, predictions, top):
             return [{"values": [{"name": "price", "value": row[0].item()}]} for row in predictions]
 
-    model.task = Prices()  # type: ignore[assignment]
+    model.task = Prices(["price"], [0.0], [1.0])
     comparison = parity.compare(model, lambda inputs: torch.full((1, 3), 1000.05), inputs, "random")
     assert comparison.difference == pytest.approx(5e-5, rel=0.01) and comparison.equal_labels == 1
 
