@@ -8,8 +8,7 @@ from dataclasses import dataclass, replace
 from .capability import Capability
 from .data import Data
 from .fit import task_of_data
-from .model_source import ModelSource
-from .plan import Plan
+from .plan import Plan, pretrained_model
 from .tasks import Classify, Heads, Multilabel
 from .transfer import Transferable
 
@@ -30,12 +29,12 @@ def plan_for(plan: Plan, data: Data) -> Plan:
 
     Settings and options of the user apply to both.
     """
-    few, transferable = plan.domain.capability(FewExamples), plan.domain.capability(Transferable)
-    if few is None or transferable is None or plan.choices is None:
+    few = plan.domain.capability(FewExamples)
+    if few is None or plan.domain.capability(Transferable) is None or plan.choices is None:
         return plan
     if not 2 <= len(data.train) <= few.most or not few.suits(data) or task_of_data(plan, data).name not in TASKS:
         return plan
-    weights = ModelSource(few.model, transferable.pretrained[few.model])
+    weights = pretrained_model(plan.domain, few.model)
     source, changes = plan.choices
     chosen = Plan.of(plan.domain, source, changes=changes, weights=weights)
     return replace(chosen, minutes=plan.minutes)

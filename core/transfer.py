@@ -136,8 +136,9 @@ def tuning(domain: Domain, source: ModelSource, keep: str | None, freeze: bool) 
     if freeze:
         return FROZEN
     capability = domain.capability(Transferable)
-    is_whole = capability is not None and trains_whole(domain, source, keep)
-    return FINE_TUNING | dict(capability.tuning.get(source.name, {}) if capability and is_whole else {})
+    if capability is None or not trains_whole(domain, source, keep):
+        return FINE_TUNING
+    return FINE_TUNING | dict(capability.tuning.get(source.name, {}))
 
 
 def trains_whole(domain: Domain, source: ModelSource, keep: str | None) -> bool:

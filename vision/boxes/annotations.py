@@ -67,6 +67,14 @@ class Annotations:
         """Everything that cannot be used, with its reason."""
         return [*self.bad, *(Bad(picture.where, picture.flaw) for picture in self.pictures if picture.flaw)]
 
+    @classmethod
+    def joined(cls, parts: Iterable[Annotations]) -> Annotations:
+        """What several files of one set hold."""
+        annotations = cls()
+        for part in parts:
+            annotations.add(part)
+        return annotations
+
     def add(self, other: Annotations) -> None:
         """Adds what another file of the same set holds."""
         self.pictures += other.pictures

@@ -38,11 +38,7 @@ def matches(value: Any) -> bool:
 
 def read(files: Files, names: list[str]) -> Annotations:
     """The pictures of COCO files; several stand for splits that their names say. Raises Problem."""
-    annotations = Annotations()
-    for name in names:
-        split = split_in_words(path_of(name).stem)
-        annotations.add(read_file(files, name, split))
-    return annotations
+    return Annotations.joined(read_file(files, name, split_in_words(path_of(name).stem)) for name in names)
 
 
 def read_file(files: Files, name: str, split: str | None) -> Annotations:

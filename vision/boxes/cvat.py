@@ -33,10 +33,7 @@ CORNERS = ("xtl", "ytl", "xbr", "ybr")
 
 
 def read(files: Files, names: list[str]) -> Annotations:
-    annotations = Annotations()
-    for name in names:
-        annotations.add(read_file(files, name))
-    return annotations
+    return Annotations.joined(read_file(files, name) for name in names)
 
 
 def read_file(files: Files, name: str) -> Annotations:

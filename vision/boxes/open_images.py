@@ -30,11 +30,8 @@ def matches(header: Sequence[str]) -> bool:
 
 
 def read(files: Files, names: list[str]) -> Annotations:
-    annotations = Annotations()
     descriptions = descriptions_in(files)
-    for name in names:
-        annotations.add(read_file(files, name, descriptions))
-    return annotations
+    return Annotations.joined(read_file(files, name, descriptions) for name in names)
 
 
 def descriptions_in(files: Files) -> dict[str, str]:
