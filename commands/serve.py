@@ -146,7 +146,7 @@ def run(
                 say(f"{'open' if trainings else 'serving ' + ', '.join(names) + ' on'} {shown}; Ctrl-C stops")
 
         with uncollected():
-            ended_by = server.run(app, listener, limits[1], announce)
+            ended_by = server.run(app, listener, limits[1], announce, models.refusal)
     finally:
         listener.close()
         if trainings is not None:

@@ -488,6 +488,34 @@ def test_more_connections_than_the_server_has_get_503_and_it_lives_on(process):
     assert ask(port, picture())[0] == 200
 
 
+def test_a_busy_server_refuses_at_once_and_the_connection_goes_on(runs, tmp_path):
+    running, port = start(runs("vision")[1], "--port", 0, "--queue", 1, cwd=tmp_path)
+    with connected(port, HEAD % 100 + b"abc"), closing(http.client.HTTPConnection("127.0.0.1", port)) as connection:
+        deadline = time.monotonic() + 10
+        while ask(port, picture())[0] != 503:  # until the one place is taken
+            assert time.monotonic() < deadline
+
+        def answered(method, path, body=None):
+            connection.request(method, path, body)
+            response = connection.getresponse()
+            return response.status, dict(response.getheaders()), response.read()
+
+        for body in (picture(), bytes(server.SMALL), bytes(server.SMALL + 1), picture()):
+            status, headers, content = answered("POST", "/predict?top=1", body)
+            assert (status, headers["retry-after"]) == (503, "1")
+            assert "default-src 'self'" in headers["content-security-policy"]
+            assert json.loads(content)["error"]["message"] == "the server is busy; try again in a second"
+        assert answered("GET", "/health")[0] == 200
+        counts = answered("GET", "/metrics")[2].decode()
+        assert float(counts.split('path="/predict",status="503"} ')[1].split()[0]) >= 5
+    for _ in range(100):  # until the place is free
+        if ask(port, picture())[0] == 200:
+            break
+    assert ask(port, picture())[0] == 200
+    running.kill()
+    running.communicate()
+
+
 def test_sigterm_finishes_the_requests_that_are_there(process):
     running, port = process
     body = picture()

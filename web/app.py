@@ -8,6 +8,7 @@ import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any
 
 from starlette.applications import Starlette
@@ -21,8 +22,8 @@ from ..core.inputs import Input
 from ..core.problem import Problem, did_you_mean, shortened
 from ..core.progress import say
 from . import bodies
-from .engine import Engine
-from .guard import Guard, Rules
+from .engine import BUSY, Engine
+from .guard import SAFE_HEADERS, Guard, Rules
 from .metrics import CONTENT_TYPE, Metrics
 from .openapi import openapi
 from .problems import Refused, response
@@ -31,6 +32,7 @@ from .served import Served
 TOP = 5  # labels that are listed unless a request says otherwise
 MAX_TOP = 1000
 MAX_EXPLAINED = 4  # inputs of a request to /explain
+ADMITTED = ("/predict", "/explain")  # of which a bounded number of requests is answered at once
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
@@ -99,6 +101,14 @@ class Server:
 
     # --- requests
 
+    def refusal(self, target: bytes) -> bytes | None:
+        """The whole answer to a request that cannot be admitted now; None for others. See web.server.Protocol."""
+        path = target.partition(b"?")[0].decode("ascii", "replace")
+        if path not in ADMITTED or not self.engine.full:
+            return None
+        self.metrics.observe(path, BUSY.status, 0.0)
+        return BUSY_BYTES
+
     def chosen(self, query: Mapping[str, str]) -> Served:
         """The model that a request names; the first by default. Raises Refused."""
         name = query.get("model", self.served[0].name)
@@ -159,6 +169,17 @@ class Server:
             yield
         finally:
             self.engine.close()
+
+
+def written(answer: Response, headers: Mapping[str, str]) -> bytes:
+    """An answer as it goes over the connection, with more headers."""
+    answer.headers.update(headers)
+    lines = [b"HTTP/1.1 %d %s" % (answer.status_code, HTTPStatus(answer.status_code).phrase.encode())]
+    lines += [name + b": " + value for name, value in answer.raw_headers]
+    return b"\r\n".join(lines) + b"\r\n\r\n" + bytes(answer.body)
+
+
+BUSY_BYTES = written(response(BUSY), SAFE_HEADERS)
 
 
 def application(server: Server, rules: Rules, pages: Sequence[BaseRoute] = ()) -> Starlette:

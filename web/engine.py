@@ -25,6 +25,7 @@ from .problems import Refused
 
 DECODERS = 2  # threads: decoding a picture takes longer than a small network
 MAX_WINDOWS = 2000  # of all inputs of a request: more would keep the thread from others for seconds
+BUSY = Refused(503, "the server is busy; try again in a second", {"Retry-After": "1"})
 Row = dict[str, Any]
 
 
@@ -79,10 +80,14 @@ class Engine:
             self._ready.notify()
         self._thread.join()
 
+    @property
+    def full(self) -> bool:
+        return self.admitted >= self.limit
+
     def admit(self) -> None:
         """Raises Refused (503) while the queue is full."""
-        if self.admitted >= self.limit:
-            raise Refused(503, "the server is busy; try again in a second", {"Retry-After": "1"})
+        if self.full:
+            raise BUSY
         self.admitted += 1
 
     def release(self) -> None:

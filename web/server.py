@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import gc
 import os
 import resource
 import signal
@@ -21,6 +22,8 @@ from .problems import Refused, response
 BACKLOG = 2048  # connections that wait to be accepted
 HEAD_SECONDS = 5  # that the head of a request may take to arrive
 CONNECTIONS = 1000  # open at once; requests of further ones are answered with 503
+SMALL = 1 << 16  # bytes of a body that is read and dropped, so that its connection can go on after a refusal
+Refusal = Callable[[bytes], bytes | None]
 
 
 def listening(host: str, port: int) -> socket.socket:
@@ -59,9 +62,17 @@ class Protocol(HttpToolsProtocol):
     """uvicorn's connection, closed when the head of a request takes longer than HEAD_SECONDS to arrive.
 
     uvicorn waits for it without an end, so that a thousand clients that send a byte now and then would be all it has.
+    Requests that a busy server refuses never reach the application: under overload they are most of all requests, and
+    what they cost is taken from those that are answered.
     """
 
     head: asyncio.TimerHandle | None = None
+    refused: bytes | None = None  # the answer to the request that is arriving
+
+    @staticmethod
+    def refusal(target: bytes) -> bytes | None:
+        """The whole answer to a request for `target` that is refused at once; None for one that goes on."""
+        return None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -75,8 +86,29 @@ class Protocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self.stop_waiting()
-        self.app = crowded if len(self.connections) > CONNECTIONS else self.config.loaded_app
-        super().on_headers_complete()
+        self.refused = self.refusal(self.url) if self.refusable() else None
+        if self.refused is None:
+            self.app = crowded if len(self.connections) > CONNECTIONS else self.config.loaded_app
+            super().on_headers_complete()
+
+    def refusable(self) -> bool:
+        """Whether an answer can be written as soon as the body is there: a small one, and nothing else to answer."""
+        fields = dict(self.headers)
+        length = fields.get(b"content-length", b"")
+        small = length.isdigit() and len(length) < 9 and int(length) <= SMALL
+        idle = self.cycle is None or self.cycle.response_complete
+        return small and idle and self.parser.should_keep_alive() and not self.expect_100_continue
+
+    def on_body(self, body: bytes) -> None:
+        if self.refused is None:
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        if self.refused is None:
+            return super().on_message_complete()
+        self.transport.write(self.refused)
+        self.refused = None
+        self.on_response_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.stop_waiting()
@@ -121,12 +153,16 @@ class Uvicorn(uvicorn.Server):
         self.signal_number = self.signal_number or number
 
 
-def run(app: Starlette, listener: socket.socket, seconds: float, started: Callable[[], object]) -> int:
+def run(
+    app: Starlette, listener: socket.socket, seconds: float, started: Callable[[], object], refusal: Refusal
+) -> int:
     """Serves until a signal, which it returns. A request gets `seconds` to finish, and two more.
 
-    `started` is called when the first request can come.
+    `started` is called when the first request can come; `refusal` is Protocol's.
     """
     allow_files()
+    gc.collect()
+    gc.freeze()  # a collection that walks the objects of torch and of the models stops every thread for 100 ms
     config = uvicorn.Config(
         app,
         log_level="error",  # a client that sends no HTTP is no event for the log
@@ -135,7 +171,7 @@ def run(app: Starlette, listener: socket.socket, seconds: float, started: Callab
         lifespan="on",
         timeout_graceful_shutdown=int(seconds) + 2,
         timeout_keep_alive=5,
-        http=Protocol,
+        http=type("Connection", (Protocol,), {"refusal": staticmethod(refusal)}),
         ws="none",
     )
     server = Uvicorn(config, started)
