@@ -109,8 +109,10 @@ def main() -> None:
     x = torch.randn(chosen.batch, 3, chosen.side, chosen.side, generator=rng)
     edges, labels = boxes_of(chosen.boxes, chosen.side, chosen.batch, rng)
     strides = STRIDES[chosen.recipe]
+    two_stage = Network(network.input, RECIPES["faster-rcnn"].layers(LABELS))  # always on EfficientNet-Lite0
     losses = {
         "ours": ours(network, x, edges, labels),
+        "ours, faster-rcnn": ours(two_stage, x, edges, labels),
         "FCOS, 2 convolutions a tower": theirs(fcos(network, strides, chosen.side, 2), x, edges, labels, 0),
         "FCOS, 4 convolutions a tower": theirs(fcos(network, strides, chosen.side, 4), x, edges, labels, 0),
         "Faster R-CNN": theirs(faster_rcnn(network, strides, chosen.side), x, edges, labels, 1),

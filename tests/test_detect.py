@@ -238,7 +238,7 @@ def test_a_network_that_gives_no_positions_is_refused():
 PARAMETERS = {"detector": 1_322_160, "lite0-detector": 3_877_392}
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("name", PARAMETERS)
 def test_a_recipe_predicts_at_two_strides_and_is_one_line_of_text(name):
     recipe = RECIPES[name]
     network = Network(recipe.input, recipe.layers(3))

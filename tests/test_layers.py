@@ -30,6 +30,7 @@ from neocog.core.layers import (
     ngrams,
     parallel,
     pyramid,
+    regions,
     relu,
     relu6,
     residual,
@@ -110,6 +111,7 @@ ROWS: list[tuple[Layer, Shape, Shape]] = [
     (parallel((conv(4, 1), relu), conv(5, 3, pad=1), ()), MAPS, (15, 12, 10)),
     (parallel((globalmax,), (globalavg,)), MAPS, (12,)),
     (scales((conv(4, 1), relu), conv(4, 3, stride=2, pad=1)), MAPS, (4, 1, 150)),
+    (regions(conv(15, 1), (flatten, dense(7)), (2,), count=9), MAPS, (9 * (4 + 7) + 12 * 10 * 15,)),
     (heads(type=(globalmax, dense(4)), size=(flatten, dense(1))), MAPS, (5,)),
 ]
 each_row = pytest.mark.parametrize(("layer", "shape", "out"), ROWS, ids=[f"{row[0]} of {row[1]}" for row in ROWS])

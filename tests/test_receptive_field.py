@@ -7,7 +7,7 @@ import torch
 from neocog.core.explain.gradcam import interpolate
 from neocog.core.explain.places import layer as place_of
 from neocog.core.layer import Layer, Shape
-from neocog.core.layers import Pyramid, Scales, Upsample, conv, flatten, ngrams, parallel, relu, residual
+from neocog.core.layers import Pyramid, Regions, Scales, Upsample, conv, flatten, ngrams, parallel, relu, residual
 from neocog.core.modules import Bag, NGrams, hashed_runs
 from neocog.core.network import Network, Row, parse
 from neocog.core.receptive_field import ReceptiveField, Window, union
@@ -173,7 +173,7 @@ def test_a_value_depends_exactly_on_its_receptive_field(layer, shape, out):
             index = row.output[0] // 2 if len(row.output) == 1 else 0
             place = position if len(row.output) == 3 else row.field.position(index)
             box, field = depends_on(network, module, position, index), row.field.at(*place, network.input)
-            if isinstance(layer, Scales):  # its field is that of all positions together
+            if isinstance(layer, Scales | Regions):  # its field is that of all positions together
                 holds = is_within(box, field)
             elif isinstance(layer, Upsample | Pyramid):
                 holds = is_within(box, field, max(4, max(row.field.pixels) // 2))

@@ -6,7 +6,7 @@ from typing import Any
 
 from ..core.domain import Recipe
 from ..core.layer import Layer, Layers
-from ..core.layers import batchnorm, conv, parallel, relu, residual, scales, upsample
+from ..core.layers import batchnorm, conv, dense, flatten, parallel, regions, relu, residual, scales, upsample
 from .models import lite0_by_stride
 
 TASK = "detect"
@@ -28,10 +28,27 @@ def lite0_detector(classes: int, width: int = 96) -> Layers:
 
     The maps of strides 16 and 32 come back enlarged and join those of stride 8. Sides are multiples of 32.
     """
+    return (*_lite0(width), *head(classes, width))
+
+
+def faster_rcnn(classes: int, width: int = 96, units: int = 256) -> Layers:
+    """Faster R-CNN (Ren et al. 2015, arXiv:1506.01497) on the maps of stride 8 of EfficientNet-Lite0.
+
+    Anchors of 16 to 256 pixels, 128 regions in training and in prediction, and two dense layers of `units` for each of
+    them. The paper has VGG-16 at a stride of 16, anchors from 128 pixels on, 300 regions and 4,096 units.
+    """
+    sizes = (2.0, 4.0, 8.0, 16.0, 32.0)
+    proposer = (conv(width, 3, pad=1), relu, conv(5 * 3 * len(sizes), 1))
+    of_region = (flatten, dense(units), relu, dense(units), relu, parallel((dense(classes),), (dense(5),)))
+    return (*_lite0(width), *_unit(width), regions(proposer, of_region, sizes))
+
+
+def _lite0(width: int) -> Layers:
+    """EfficientNet-Lite0 up to its maps of stride 8, joined by those of strides 16 and 32, which come back enlarged."""
     half, quarter, eighth, sixteenth, last = lite0_by_stride()
     deepest = (*last, *_unit(width, 1), upsample(2))
     deeper = (*sixteenth, parallel((), deepest), *_unit(width, 1), upsample(2))
-    return (*half, *quarter, *eighth, parallel((), deeper), *head(classes, width))
+    return (*half, *quarter, *eighth, parallel((), deeper))
 
 
 def head(classes: int, width: int) -> Layers:
@@ -69,6 +86,10 @@ RECIPES: dict[str, Recipe] = {
     ),
     "lite0-detector": Recipe(
         lite0_detector, "boxes: EfficientNet-Lite0 and a head at strides of 8 and 16", LITE0_BOXES,
+        {"size": 320, "fit": "pad"}, (3, 320, 320), TASK,
+    ),
+    "faster-rcnn": Recipe(
+        faster_rcnn, "boxes: Faster R-CNN (Ren et al. 2015) on EfficientNet-Lite0", LITE0_BOXES,
         {"size": 320, "fit": "pad"}, (3, 320, 320), TASK,
     ),
 }  # fmt: skip

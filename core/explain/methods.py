@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from torch import Tensor, nn
 
 from .. import modules
-from ..layers import Dense, GlobalPool
+from ..layers import Dense, GlobalPool, Regions
 from ..network import Network, walk
 from ..problem import USAGE, Problem, did_you_mean
 from ..tasks import Task
@@ -86,7 +86,7 @@ def _without_relu(network: Network, module: nn.Module) -> str:
 
 def _without_maps(network: Network, module: nn.Module) -> str:
     has_numbers = len(network.output) == 1
-    if has_numbers and not any(isinstance(row.layer, Dense | GlobalPool) for _, row in walk(network.rows)):
+    if has_numbers and not any(isinstance(row.layer, Dense | GlobalPool | Regions) for _, row in walk(network.rows)):
         return "it weights whole maps, and here every label is a position of one"
     try:
         return "" if last_maps(network) else "it adds up the maps of a convolution, and the network has only one"

@@ -54,7 +54,7 @@ def compare(model: Model, run: Run, inputs: Tensor, source: str) -> Comparison:
     predictions = run(inputs)
     if predictions.shape != expected.shape:
         raise Problem(f"the exported file gives {tuple(predictions.shape)} for {tuple(inputs.shape)}", FAILED)
-    difference = ((predictions - expected).abs() / expected.abs().clamp_min(1)).max()
+    difference = model.task.export_differences(predictions, expected).max()
     rows = [model.task.rows(model.task.from_exported(outputs), 1) for outputs in (predictions, expected)]
     pairs = zip(*rows, strict=True)
     equal_labels = sum(list(texts(row)) == list(texts(expected_row)) for row, expected_row in pairs)

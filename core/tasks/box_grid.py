@@ -18,6 +18,7 @@ from torch.nn import functional as F
 
 from .box_targets import CROWD, LABEL
 
+OUTPUTS = 5  # of each position beside the labels: four distances and the centre-ness
 RADIUS = 1.5  # strides around the centre of a box within which positions predict it
 REACH = 8.0  # strides: the largest distance to an edge that a scale predicts; the last scale predicts all larger ones
 LONGEST = 8.0  # the largest exponent of a distance
@@ -60,6 +61,18 @@ class Grid:
                 values.append(centres[-1].new_full((rows * columns,), value))
             before = reach
         return Positions(torch.cat(centres), torch.cat(strides), torch.cat(low), torch.cat(high))
+
+    def losses(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """(B, 3): see `losses`."""
+        return losses(logits, targets, self.positions(logits))
+
+    def decoded(self, logits: Tensor) -> Tensor:
+        """(B, K + 5, 1, L) -> (B, L, 4 + K): the edges of each position's box, and its score for each label."""
+        return decoded(logits, self.positions(logits))
+
+    def label_logits(self, logits: Tensor) -> Tensor:
+        """(B, L, K) the logits of the labels at each position."""
+        return logits.flatten(2)[:, :-OUTPUTS].transpose(1, 2)
 
 
 class Positions(NamedTuple):

@@ -13,13 +13,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .. import modules
+from .. import modules, proposals
 from ..combinators import Scales
 from ..data import Data, Examples
 from ..domain import Movement
 from ..format import figure, percent
 from ..frame import Frame
-from ..network import Network
+from ..layers import Regions
+from ..network import Network, Row
 from ..problem import DATA, USAGE, Problem
 from ..sources.source import natural
 from ..targets import TargetSpec
@@ -27,12 +28,14 @@ from . import box_targets
 from .task import Chart, Criterion, Floats, Targets, Task
 
 if TYPE_CHECKING:
-    from .box_grid import Grid, Positions
+    from .box_grid import Grid
+    from .box_regions import RegionGrid
 
-OUTPUTS = 5  # of each position beside the labels: four distances and the centre-ness
+OUTPUTS = 5  # that a network gives beside the labels: for each position, or each region
 THRESHOLD = 0.3  # of the score without validation
 SMALLER = 0.1  # times He's initial weights, in the layers that give the outputs
 REMAINING = 0.3  # share of a moved box that must stay in the input for it to remain a target
+UNSURE = 0.05  # share of the regions of an input that may be others in an exported file, whose numbers are rounded
 FEW = 3  # labels that a message names
 
 
@@ -41,10 +44,11 @@ class Detect(Task):
     """Targets (N, 1 + M, 6) are the boxes of each input (box_targets.py); a prediction (100, 6) has rows of left, top,
     right, bottom in pixels of the input, score and label, the highest score first and zeros behind the last.
 
-    The network ends with (classes + 5, 1, positions): for each position K scores, four distances and the centre-ness,
-    as the layer `scales` gives them (box_grid.py). The loss is the sum of the focal loss, 1 − GIoU and the
-    cross-entropy of the centre-ness over all positions, in units of the mean number of positions with a box in a
-    training input; so it is a mean over inputs, and an input without boxes counts as others do.
+    The network ends with the layer `scales`, which gives (classes + 5, 1, positions): for each position K scores, four
+    distances and the centre-ness (box_grid.py). The loss is the sum of the focal loss, 1 − GIoU and the cross-entropy
+    of the centre-ness over all positions, in units of the mean number of positions with a box in a training input; so
+    it is a mean over inputs, and an input without boxes counts as others do. Or it ends with the layer `regions`, as
+    Faster R-CNN does, whose loss box_regions.py states.
     """
 
     size: list[int] = field(default_factory=list)  # height and width of the network's input
@@ -52,6 +56,8 @@ class Detect(Task):
     positives: float = 1.0  # the mean number of positions with a box in a training input
     thresholds: list[float] = field(default_factory=list)  # of the score, for each label; empty without validation
     without_own: list[str] = field(default_factory=list)  # the labels that take the common threshold
+    anchors: list[float] = field(default_factory=list)  # their sizes in cells, of a network that ends with regions
+    regions: int = 0  # of an input, of such a network
 
     name: ClassVar[str] = "detect"
     criterion: ClassVar[Criterion] = Criterion("ap", "AP", higher_is_better=True)
@@ -139,8 +145,8 @@ class Detect(Task):
         return self.labels
 
     def state(self) -> dict[str, Any]:
-        names = ("size", "levels", "positives", "thresholds", "without_own")
-        return {name: getattr(self, name) for name in names}
+        names = ["size", "levels", "positives", "thresholds", "without_own"]
+        return {name: getattr(self, name) for name in [*names, *["anchors", "regions"] * bool(self.regions)]}
 
     @classmethod
     def from_state(cls, labels: list[str], state: Mapping[str, Any]) -> Self:
@@ -156,18 +162,24 @@ class Detect(Task):
         numbers = [*task.thresholds, task.positives]
         if not all(isinstance(number, int | float) and isfinite(number) for number in numbers) or task.positives <= 0:
             raise TypeError("thresholds and positives are not finite numbers")
+        if type(task.regions) is not int or not 0 <= task.regions <= 1e4 or bool(task.regions) != bool(task.anchors):
+            raise TypeError("regions are not a count, with anchors")
+        if not isinstance(task.anchors, list) or not all(
+            isinstance(size, int | float) and 0 < size < 1e5 for size in task.anchors
+        ):
+            raise TypeError("anchors are not sizes")
         return task
 
     @property
-    def grid(self) -> Grid:
-        """The positions of the network's outputs."""
+    def grid(self) -> Grid | RegionGrid:
+        """What the network's outputs stand for: positions of an input, or regions."""
         from .box_grid import Grid
+        from .box_regions import RegionGrid
 
-        height, width = self.size
-        return Grid((height, width), tuple((rows, columns) for rows, columns in self.levels))
-
-    def positions(self, like: Tensor) -> Positions:
-        return self.grid.positions(like)
+        (height, width), levels = self.size, tuple((rows, columns) for rows, columns in self.levels)
+        if self.regions:
+            return RegionGrid((height, width), levels[0], tuple(self.anchors), self.regions)
+        return Grid((height, width), levels)
 
     @property
     def all_thresholds(self) -> list[float]:
@@ -177,9 +189,8 @@ class Detect(Task):
     # --- the network
 
     def check_network(self, network: Network) -> None:
-        last = network.layers[-1]
         wanted = len(self.labels) + OUTPUTS
-        if not isinstance(last, Scales) or network.output[0] != wanted:
+        if outputs_of_each(network.rows[-1]) != wanted:
             raise Problem(
                 f"the network gives {network.output}, and boxes of {len(self.labels)} labels need {wanted} numbers "
                 "for each position: end it with scales((…, parallel((conv(classes, 1),), (conv(5, 1),))), …), or name "
@@ -190,37 +201,43 @@ class Detect(Task):
     def fitted_to(self, network: Network, train: Examples) -> Self:
         from . import box_grid
 
-        before, levels = network.rows[-1].input, []
-        last = network.layers[-1]
-        assert isinstance(last, Scales), "check_network has passed"
-        for branch in network.rows[-1].branches:
-            shape = branch[-1].output if branch else before
-            levels.append([shape[1], shape[2]])
-        task = replace(self, size=list(network.input[1:]), levels=levels)
-        positions = task.positions(train.targets)
+        last, size = network.rows[-1], list(network.input[1:])
+        if isinstance(last.layer, Regions):
+            anchors, regions = [float(side) for side in last.layer.sizes], last.layer.count
+            return replace(self, size=size, levels=[list(last.input[1:])], anchors=anchors, regions=regions)
+        shapes = [branch[-1].output if branch else last.input for branch in last.branches]
+        task = replace(self, size=size, levels=[[shape[1], shape[2]] for shape in shapes])
+        assert isinstance(task.grid, box_grid.Grid)
+        positions = task.grid.positions(train.targets)
         counts = [(box_grid.assign(targets, positions).box >= 0).sum().item() for targets in train.targets.split(64)]
         return replace(task, positives=max(1.0, sum(counts) / max(1, len(train))))
 
     @torch.no_grad()
     def initialize_output(self, module: nn.Module) -> bool:
-        """Scores start at a small probability and distances at about a stride (Lin et al. 2017, section 4.1)."""
+        """Scores start at a small probability and distances at about a stride (Lin et al. 2017, section 4.1).
+
+        Regions start as the anchors, with all labels about as probable.
+        """
         from .box_grid import PRIOR
 
-        for branch in list(module.children())[-1].branches:  # type: ignore[union-attr]
+        last = list(module.children())[-1]
+        if isinstance(last, proposals.Regions):
+            for layer in (*output_layers(last.proposer), *output_layers(last.head)):
+                layer.weight.mul_(SMALLER)
+            return True
+        for branch in last.branches:  # type: ignore[union-attr]
             first = 0  # channel of the branch's output
-            for conv in output_convolutions(branch):
+            for conv in output_layers(branch):
                 conv.weight.mul_(SMALLER)
                 if conv.bias is not None:
                     conv.bias[: max(0, len(self.labels) - first)] = float(np.log(PRIOR / (1 - PRIOR)))
-                first += conv.out_channels
+                first += len(conv.weight)
         return True
 
     # --- training
 
     def loss(self, logits: Tensor, targets: Tensor, smoothing: float = 0.0) -> Tensor:
-        from .box_grid import losses
-
-        return losses(logits, targets, self.positions(logits)).sum(1).mean() / self.positives
+        return self.grid.losses(logits, targets).sum(1).mean() / self.positives
 
     def moved(self, targets: Tensor, movement: Movement) -> Tensor:
         """Boxes move with the pixels; one of which little remains in the input is no target any more."""
@@ -232,18 +249,20 @@ class Detect(Task):
 
     # --- predictions
 
-    def decoded(self, logits: Tensor) -> Tensor:
-        """(B, K + 5, 1, L) -> (B, L, 4 + K): the box of each position and its score for each label."""
-        from .box_grid import decoded
-
-        return decoded(logits, self.positions(logits))
-
     def link(self, logits: Tensor) -> Tensor:
-        return self.from_exported(self.decoded(logits))
+        return self.from_exported(self.exported_link(logits))
 
     def exported_link(self, logits: Tensor) -> Tensor:
-        """What an exported file gives: boxes and scores before suppression, which is left to its reader."""
-        return self.decoded(logits)
+        """(B, L, 4 + K): boxes and scores of each position or region; suppression is left to the file's reader."""
+        return self.grid.decoded(logits)
+
+    def export_differences(self, outputs: Tensor, expected: Tensor) -> Tensor:
+        """Of each region, that from the nearest region; without the few whose choice rounding may decide."""
+        if not self.regions:
+            return super().export_differences(outputs, expected)
+        size = expected.abs().clamp_min(1)[:, None]
+        pairs = ((outputs[:, :, None] - expected[:, None]).abs() / size).amax(-1)  # (B, P, P)
+        return pairs.amin(2).quantile(1 - UNSURE, 1, interpolation="lower")
 
     def from_exported(self, outputs: Tensor) -> Tensor:
         from .box_grid import suppressed
@@ -323,11 +342,9 @@ class Detect(Task):
     # --- explanations and attacks
 
     def scalars(self, logits: Tensor) -> Tensor:
-        """The logit of each label at the position with its highest score."""
-        values = logits.flatten(2)  # (B, K + 5, L)
-        labels, middle = values[:, :-OUTPUTS], values[:, -1:]
-        best = (torch.nn.functional.logsigmoid(labels) + torch.nn.functional.logsigmoid(middle)).argmax(2, keepdim=True)
-        return labels.gather(2, best.detach())[..., 0]
+        """(B, K) the logit of each label at the position, or of the region, with its highest score."""
+        best = self.grid.decoded(logits.detach())[..., 4:].argmax(1, keepdim=True)
+        return self.grid.label_logits(logits).gather(1, best)[:, 0]
 
     def scores(self, logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """The AP50 of each input by itself, and the highest score of its boxes."""
@@ -338,9 +355,7 @@ class Detect(Task):
         return torch.from_numpy(precisions).to(logits), predictions[:, 0, 4]
 
     def attack_loss(self, logits: Tensor, targets: Tensor) -> Tensor:
-        from .box_grid import losses
-
-        return losses(logits, targets, self.positions(logits)).sum(1) / self.positives
+        return self.grid.losses(logits, targets).sum(1) / self.positives
 
     def default_outputs(self, prediction: Tensor) -> list[int]:
         rows = self._above(prediction.double().numpy())
@@ -462,10 +477,17 @@ class Detect(Task):
         return super().brief(metrics) | {"ap": metrics["ap"]}
 
 
-def output_convolutions(module: nn.Module) -> list[nn.Conv2d]:
-    """The convolutions that end a sequence of layers, in the order of its output's channels."""
+def outputs_of_each(row: Row) -> int:
+    """The numbers that a network's last layer gives for each position or region; 0 for other layers."""
+    if isinstance(row.layer, Regions):
+        return row.layer.classes(row.input) + OUTPUTS
+    return row.output[0] if isinstance(row.layer, Scales) else 0
+
+
+def output_layers(module: nn.Module) -> list[nn.Conv2d | nn.Linear]:
+    """The layers with weights that end a sequence of layers, in the order of its output's channels."""
     last = list(module.children())[-1]
-    if isinstance(last, nn.Conv2d):
+    if isinstance(last, nn.Conv2d | nn.Linear):
         return [last]
     branches = last.branches if isinstance(last, modules.Combinator) else ()
-    return [conv for branch in branches for conv in output_convolutions(branch)]
+    return [layer for branch in branches for layer in output_layers(branch)]

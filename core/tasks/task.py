@@ -203,6 +203,10 @@ class Task(ABC):
         """The predictions for what an exported file gives."""
         return outputs
 
+    def export_differences(self, outputs: Tensor, expected: Tensor) -> Tensor:
+        """|a − b| / max(1, |b|) of the numbers of an exported file and those of the model, of any shape."""
+        return (outputs - expected).abs() / expected.abs().clamp_min(1)
+
     def measured(self, predictions: Tensor, targets: Tensor) -> Tensor:
         """(B, …) predictions and targets -> (B, …) what is kept of them to compute metrics.
 
