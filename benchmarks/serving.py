@@ -4,8 +4,8 @@ python benchmarks/serving.py rate RUN BODY [--peer PYTHON] [--flags "--batch 1"]
 python benchmarks/serving.py overload RUN BODY                                      needs hey
 
 BODY is a picture or a recording. PYTHON is an interpreter with litserve beside Neocog; the peer gets the body in base64
-in JSON, since it reads no body of another type but forms. Servers take turns, each started anew for its round. `overload`
-finds the rate with 64 connections first, then sends four times as much from 1,000.
+in JSON, since it reads no body of another type but forms. Servers take turns, each started anew for its round.
+`overload` finds the rate with 64 connections first, then sends four times as much from 1,000.
 """
 
 from __future__ import annotations
@@ -109,13 +109,14 @@ def rates(arguments: argparse.Namespace) -> None:
                 wrk(port, content, content_kind, 2)  # warm
                 rate, p99, refused = wrk(port, content, content_kind, arguments.seconds)
             results[name].append(rate)
-            print(f"| {turn + 1} | {name} | {rate:,.0f} | {p99:.0f} | {refused} | {os.getloadavg()[0]:.1f} |", flush=True)
+            load = os.getloadavg()[0]
+            print(f"| {turn + 1} | {name} | {rate:,.0f} | {p99:.0f} | {refused} | {load:.1f} |", flush=True)
     for name, values in list(results.items())[1:]:
         ratios = [ours / other for ours, other in zip(results["neocog"], values, strict=True)]
         print(f"neocog / {name}: {statistics.mean(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})")
 
 
-# --- overload: hey, which keeps a rate and writes each request ----------------------------------------------------------
+# --- overload: hey, which keeps a rate and writes each request --------------------------------------------------------
 
 
 def hey(port: int, path: str, connections: int, seconds: int, rate: float | None) -> list[tuple[float, int]]:
@@ -129,7 +130,8 @@ def hey(port: int, path: str, connections: int, seconds: int, rate: float | None
 
 
 def overload(arguments: argparse.Namespace) -> None:
-    print("| round | answers/s, 64 connections | requests/s, overload | answers/s | of peak | 503, p99 ms | other | MB |")
+    titles = ("round", "answers/s, 64 connections", "requests/s, overload", "answers/s", "of peak", "503, p99 ms")
+    print(f"| {' | '.join((*titles, 'other', 'MB'))} |")
     print("|---|---|---|---|---|---|---|---|")
     port = free_port()
     with server(neocog_command(arguments.run, arguments.flags), port) as pid:
