@@ -24,6 +24,7 @@ from .layer import (
     padding_effect,
     receptive_field,
     sequence,
+    weight_shapes,
 )
 from .problem import Problem
 from .receptive_field import ReceptiveField, union
@@ -147,6 +148,68 @@ class Parallel(Combinator):
 
 
 @dataclass(frozen=True, init=False)
+class Maximum(Combinator):
+    """The elementwise maximum over branches, such as the scales of a filter.
+
+    With `shared`, these layers follow each branch, with the same weights: the maximum is of what they give. So the C2
+    cells of HMAX are the maximum over the scales of the same cells (Serre et al. 2007, IEEE TPAMI 29(3), section 2.1).
+    """
+
+    shared: Layers  # type: ignore[misc]  # of other layers a constant
+
+    merge = modules.Maximum
+    transferred_whole = True
+
+    def __init__(self, *branches: Layers | Layer, shared: Layers | Layer = ()) -> None:
+        super().__init__(*branches)
+        object.__setattr__(self, "shared", self.as_layers(shared))
+        if not branches:
+            raise Problem("maximum: takes at least one branch, as in maximum(conv(8, 3, pad=1), conv(8, 5, pad=2))")
+
+    def __str__(self) -> str:
+        parts = [*map(text, self.branches)] + [f"shared={text(self.shared)}"] * bool(self.shared)
+        return f"maximum({', '.join(parts)})"
+
+    def with_branches(self, branches: Sequence[Layers]) -> Self:
+        copy = super().with_branches(branches)
+        object.__setattr__(copy, "shared", self.shared)
+        return copy
+
+    def to_1d(self) -> Layer:
+        branches = [tuple(layer.to_1d() for layer in branch) for branch in self.branches]
+        return Maximum(*branches, shared=tuple(layer.to_1d() for layer in self.shared))
+
+    def whole_branches(self) -> list[Layers]:
+        """The branches with the shared layers behind each."""
+        return [(*branch, *self.shared) for branch in self.branches]
+
+    def out(self, shape: Shape) -> Shape:
+        return self.merged_shape([output_shape(branch, shape) for branch in self.whole_branches()])
+
+    def merged_shape(self, shapes: Sequence[Shape]) -> Shape:
+        return equal(shapes, "have a maximum")
+
+    def module(self, shape: Shape) -> nn.Module:
+        inputs = [output_shape(branch, shape) for branch in self.branches]
+        if len({weight_shapes(self.shared, one) for one in inputs}) > 1:
+            raise Problem(f"its shared layers have other weights for each of {', '.join(map(str, inputs))}")
+        shared = sequence(self.shared, inputs[0]) if self.shared else None
+        return modules.Combinator([sequence(branch, shape) for branch in self.branches], self.merge(), shared)
+
+    def macs(self, shape: Shape) -> int:
+        return sum(macs(branch, shape) for branch in self.whole_branches())
+
+    def receptive_field(self, shape: Shape, field: ReceptiveField) -> ReceptiveField:
+        output = self.out(shape)
+        positions = (output[1], output[2]) if len(output) == 3 else (1, 1)
+        return union([receptive_field(branch, shape, field) for branch in self.whole_branches()], positions)
+
+    def padding_effect(self, padding: Padding) -> Padding | None:
+        effects = {padding_effect(branch, padding) for branch in self.whole_branches()}
+        return effects.pop() if len(effects) == 1 else None
+
+
+@dataclass(frozen=True, init=False)
 class Vote(Combinator):
     """The mean of the outputs of all branches; in training, each example goes through a single, random branch.
 
@@ -162,9 +225,7 @@ class Vote(Combinator):
             raise Problem("vote: takes two branches or more, as in vote((flatten, dense(2)), (globalmax, dense(2)))")
 
     def merged_shape(self, shapes: Sequence[Shape]) -> Shape:
-        if len(set(shapes)) > 1:
-            raise Problem(f"its branches give {', '.join(map(str, shapes))}, and only equal shapes add up")
-        return shapes[0]
+        return equal(shapes, "add up")
 
     def module(self, shape: Shape) -> nn.Module:
         return modules.Vote([sequence(branch, shape) for branch in self.branches])
@@ -238,6 +299,13 @@ class Scales(Combinator):
             positions = (output[1], output[2]) if len(output) == 3 else (1, 1)
             fields.append(receptive_field(branch, shape, field).over(positions))
         return union(fields, (1, 1))
+
+
+def equal(shapes: Sequence[Shape], what: str) -> Shape:
+    """Returns the shape that all outputs have. Raises Problem if their shapes differ."""
+    if len(set(shapes)) > 1:
+        raise Problem(f"its branches give {', '.join(map(str, shapes))}, and only equal shapes {what}")
+    return shapes[0]
 
 
 def concatenated(shapes: Sequence[Shape]) -> Shape:

@@ -17,7 +17,7 @@ from . import drawing
 from .combinators import Parallel, Residual
 from .drawing import AMBER, BLUE, GREEN, GREY, INK, PLAIN, VIOLET, Box, Colour, Rect
 from .layer import Shape
-from .layers import Conv, Dense, Embed, Local
+from .layers import Dense, Embed, Filters
 from .network import Network, Row
 from .receptive_field import Window
 
@@ -252,7 +252,7 @@ def _figure(shape: Shape, colour: Colour, scale: float) -> Box:
 
 
 def _colour(row: Row) -> Colour:
-    if isinstance(row.layer, Conv | Local | Residual | Parallel):
+    if isinstance(row.layer, Filters | Residual | Parallel):
         return BLUE
     if isinstance(row.layer, Dense):
         return VIOLET
@@ -265,7 +265,7 @@ def _captions(row: Row, window: Window | None) -> tuple[str, ...]:
     """Returns `conv 3×3` and what differs from the defaults, a line each."""
     if window is None:
         return (row.layer.name if isinstance(row.layer, Dense | Embed) else str(row.layer),)
-    default_stride = (1, 1) if isinstance(row.layer, Conv | Local) else window.size
+    default_stride = (1, 1) if isinstance(row.layer, Filters) else window.size
     groups = getattr(row.layer, "groups", 1)
     details = (
         ("stride ", _side(window.stride), window.stride != default_stride),
@@ -292,6 +292,8 @@ def _block(row: Row) -> Box:
     parts = [_sequence(rows) for rows in row.branches]
     if isinstance(row.layer, Residual):
         return drawing.detour(parts[0], parts[1] if row.branches[1] else None)
+    if row.layer.shared:
+        return drawing.chain([drawing.fan(parts[:-1]), parts[-1]])
     return drawing.fan(parts)
 
 
@@ -308,7 +310,7 @@ def _inner_layer(step: Step) -> Box:
         return drawing.card(_block(row))
     window = row.window
     caption, *details = _captions(row, window)
-    name = f"{caption}, {row.output[0]}" if isinstance(row.layer, Conv | Local | Dense) else caption
+    name = f"{caption}, {row.output[0]}" if isinstance(row.layer, Filters | Dense) else caption
     return drawing.pill(
         name, (*(detail for detail in details if not detail.startswith("pad")), *step.after), _colour(row)
     )

@@ -24,7 +24,15 @@ from .data import Data, Examples
 from .feed import measure
 from .frozen import features, finite_views
 from .head import solve_head
-from .initialize import DataInitialization, freeze_whitening, initialize, set_output_bias, whiten
+from .initialize import (
+    DataInitialization,
+    fit_templates,
+    freeze_whitening,
+    has_templates,
+    initialize,
+    set_output_bias,
+    whiten,
+)
 from .layers import Dense, flatten
 from .network import Network
 from .plan import Plan, find_recipe
@@ -35,6 +43,7 @@ from .tasks import Classify, Task, task_class
 from .train import Epoch, Tensors, Trainer, steps
 
 WHITENING_EXAMPLES = 2000
+TEMPLATE_EXAMPLES = 300
 
 
 @dataclass
@@ -270,9 +279,10 @@ def initialise(
     if (bias := task.initial_bias(data.train.targets)) is not None:
         set_output_bias(module, bias)
     if plan.settings.whiten:
-        rng = torch.Generator().manual_seed(plan.settings.seed)
-        indices = torch.randperm(len(data.train), generator=rng)[:WHITENING_EXAMPLES]
-        whiten(module, frontend(data.train[indices][0]))
+        whiten(module, frontend(random_examples(data.train, WHITENING_EXAMPLES, plan.settings.seed)))
+    if has_templates(module):
+        maps = frontend(random_examples(data.train, TEMPLATE_EXAMPLES, plan.settings.seed))
+        fit_templates(module.eval(), maps, plan.settings.seed)
     remarks = []
     if initialization := plan.domain.capability(DataInitialization):
         remarks += initialization.initialize(module, data, plan.source, task.loss)
@@ -280,6 +290,12 @@ def initialise(
     if plan.weights:
         loaded = transfer.begin(network, module, plan.domain, data, plan.weights)
     return loaded._replace(remarks=[*remarks, *loaded.remarks])
+
+
+def random_examples(examples: Examples, count: int, seed: int) -> Tensor:
+    """The inputs of so many random examples, or of all."""
+    rng = torch.Generator().manual_seed(seed)
+    return examples[torch.randperm(len(examples), generator=rng)[:count]][0]
 
 
 # --- train ---------------------------------------------------------------------------------------------------------

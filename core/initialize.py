@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from .capability import Capability
 from .data import Data, DataSpec
-from .modules import Local, Vote
+from .modules import Local, Patches, SCells, Vote
 
 
 @dataclass(frozen=True)
@@ -91,6 +91,34 @@ def whiten(network: nn.Module, inputs: Tensor, eps: float = 5e-4) -> bool:
     conv.weight[: len(both)] = both.to(conv.weight)
     conv.weight.requires_grad_(False)
     return True
+
+
+@torch.no_grad()
+def fit_templates(network: nn.Module, inputs: Tensor, seed: int) -> None:
+    """Sets the templates of `patches` and `scells` from training inputs (B, C, H, W) behind the frontend.
+
+    Each layer is fitted to what it receives once those before it are fitted.
+    """
+    rng = torch.Generator().manual_seed(seed)
+    for module in network.modules():
+        if isinstance(module, TEMPLATES):
+            received: list[Tensor] = []
+            hook = module.register_forward_pre_hook(lambda _, arguments, to=received: to.append(arguments[0]))
+            try:
+                for batch in inputs.split(TEMPLATE_BATCH):
+                    network(batch)
+            finally:
+                hook.remove()
+            module.fit(received, rng)
+
+
+def has_templates(network: nn.Module) -> bool:
+    """Whether a network has layers that `fit_templates` sets."""
+    return any(isinstance(module, TEMPLATES) for module in network.modules())
+
+
+TEMPLATES = Patches | SCells
+TEMPLATE_BATCH = 32  # inputs that go through the network at once
 
 
 def freeze_whitening(network: nn.Module) -> None:

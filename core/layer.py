@@ -10,6 +10,7 @@ from dataclasses import MISSING, dataclass, fields, replace
 from math import ceil
 from typing import Any, ClassVar, Literal, Self
 
+import torch
 from torch import nn
 
 from .problem import Problem, shortened
@@ -32,8 +33,14 @@ PAIRS = ("size", "stride", "pad", "dilation", "factor")
 # The largest valid values: windows on longer inputs than any recording's would take minutes to measure.
 MOST = dict.fromkeys(LEAST, 2**31 - 1) | dict.fromkeys(PAIRS, 1_000_000)
 # The ranges of real arguments, both ends included; a name means the same in every layer.
-REALS = {"eps": (1e-30, 1.0), "momentum": (0.0, 1.0)}
-LARGEST_REAL = 1e9  # of the others: their products stay finite in float32
+LARGEST_REAL = 1e9  # of those without a range of their own: their products stay finite in float32
+REALS = {
+    "eps": (1e-30, 1.0),
+    "momentum": (0.0, 1.0),
+    "sigma": (0.0, LARGEST_REAL),
+    "threshold": (0.0, 0.999),
+    "wavelength": (0.0, LARGEST_REAL),
+}
 
 
 @dataclass(frozen=True)
@@ -42,7 +49,7 @@ class Layer:
 
     name: ClassVar[str] = ""
     branches: ClassVar[tuple[Layers, ...]] = ()  # of a combinator: sequences of layers, each applied to its input
-    shared: ClassVar[Layers] = ()  # layers that are applied more than once
+    shared: ClassVar[Layers] = ()  # layers that are applied more than once, with the same weights
 
     def __init_subclass__(cls) -> None:
         cls.name = cls.__name__.lower()
@@ -201,6 +208,12 @@ def sequence(layers: Layers, shape: Shape) -> Sequential:
         windows.append(layer.window(shape))
         shape = layer.out(shape)
     return Sequential(*modules).with_plan(windows)
+
+
+def weight_shapes(layers: Layers, shape: Shape) -> tuple[tuple[int, ...], ...]:
+    """Returns the shapes of all weights and buffers of `layers` for an input shape."""
+    with torch.device("meta"):
+        return tuple(tuple(value.shape) for value in sequence(layers, shape).state_dict().values())
 
 
 def receptive_field(layers: Layers, shape: Shape, field: ReceptiveField) -> ReceptiveField:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 Pair = tuple[int, int]
+Sides = tuple[int, ...]  # of padding: left, right, top, bottom, as F.pad takes them
 
 
 class UnevenConv(nn.Conv2d):
@@ -101,6 +102,34 @@ class L2Pool(nn.Module):
             x, pad = end_with_windows(x, self.size, self.stride, pad, 0.0)
         sums = F.avg_pool2d(x * x, self.size, self.stride, pad, self.ceil, divisor_override=1)
         return sums.clamp_min(1e-12).sqrt()  # the root's gradient at 0 is infinite, and 0 · ∞ is NaN
+
+
+class BlurPool(nn.Module):
+    """The mean of each window by binomial weights: (B, C, H, W) -> (B, C, H', W')."""
+
+    kernel: Tensor
+
+    def __init__(self, channels: int, size: Pair, stride: Pair, sides: Sides) -> None:
+        super().__init__()
+        self.channels, self.stride, self.sides = channels, stride, sides
+        rows, columns = (binomial(length) for length in size)
+        self.register_buffer("kernel", (rows[:, None] * columns).float(), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        kernel = self.kernel.to(x.dtype).expand(self.channels, 1, -1, -1)
+        return F.conv2d(padded(x, self.sides), kernel, stride=self.stride, groups=self.channels)
+
+
+def binomial(length: int) -> Tensor:
+    """The numbers of a row of Pascal's triangle as shares of their sum: 1, 2, 1 -> ¼, ½, ¼."""
+    logs = torch.arange(1, length, dtype=torch.float64).log().cumsum(0)  # of the factorials from 1 on
+    factorials = torch.cat((torch.zeros(1, dtype=torch.float64), logs))
+    return (-factorials - factorials.flip(0)).softmax(0)
+
+
+def padded(x: Tensor, sides: Sides) -> Tensor:
+    """x with zeros around it: left, right, top, bottom."""
+    return F.pad(x, sides) if any(sides) else x
 
 
 class GlobalMax(nn.Module):
@@ -331,6 +360,137 @@ class Scale(nn.Module):
         return x * self.by
 
 
+# --- cells that compare windows with templates, of HMAX and the Neocognitron -------------------------------------------
+
+
+class Templates(nn.Module):
+    """The base of layers that compare each window w with templates t: (B, C, H, W) -> (B, N, H', W').
+
+    Templates are no parameters: training does not move them.
+    """
+
+    weight: Tensor
+
+    def __init__(self, shape: tuple[int, ...], stride: Pair, sides: Sides) -> None:
+        super().__init__()
+        self.stride, self.sides = stride, sides
+        self.register_buffer("weight", torch.zeros(shape))  # (N, C, h, w)
+
+    def forward(self, x: Tensor) -> Tensor:
+        # Distances are differences of large numbers, of which bfloat16 would leave nothing.
+        if x.device.type != "meta" and torch.is_autocast_enabled(x.device.type):
+            with torch.autocast(x.device.type, enabled=False):
+                return self.compare(*self.products(x.float()))
+        return self.compare(*self.products(x))
+
+    def products(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """t·w of every template, (B, N, H', W'), and ‖w‖², (B, 1, H', W')."""
+        x, (height, width) = padded(x, self.sides), self.weight.shape[2:]
+        squares = x.square().sum(1, keepdim=True)
+        norms = F.avg_pool2d(squares, (height, width), self.stride, divisor_override=1)
+        return F.conv2d(x, self.weight.to(x.dtype), stride=self.stride), norms
+
+    def compare(self, products: Tensor, norms: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    def windows(self, inputs: Sequence[Tensor], count: int, rng: torch.Generator) -> Tensor:
+        """Random windows (at most `count`, C, h, w) of what the layer receives, (B, C, H, W) each, that are not blank.
+
+        Each of `inputs`, which may differ in size, gives as many.
+        """
+        drawn = []
+        for index, x in enumerate(inputs):
+            share = count * (index + 1) // len(inputs) - count * index // len(inputs)
+            x, (height, width) = padded(x, self.sides), self.weight.shape[2:]
+            views = x.unfold(2, height, self.stride[0]).unfold(3, width, self.stride[1])  # (B, C, H', W', h, w)
+            places = [torch.randint(views.shape[axis], (BLANK * share,), generator=rng) for axis in (0, 2, 3)]
+            batch, row, column = (place.to(x.device) for place in places)
+            windows = views[batch, :, row, column]
+            drawn.append(windows[windows.flatten(1).any(1)][:share])
+        return torch.cat(drawn)
+
+
+BLANK = 8  # windows that are drawn for each that is needed: around digits most are blank
+
+
+class Gabor(Templates):
+    """|g·w| / ‖w‖ of each Gabor filter g: (B, 1, H, W) -> (B, filters, H', W')."""
+
+    def __init__(self, filters: int, size: int, wavelength: float, stride: Pair, sides: Sides) -> None:
+        nn.Module.__init__(self)
+        self.stride, self.sides = stride, sides
+        self.register_buffer("weight", gabor_filters(filters, size, wavelength), persistent=False)
+
+    def compare(self, products: Tensor, norms: Tensor) -> Tensor:
+        return products.abs() / norms.clamp_min(1e-12).sqrt()
+
+
+def gabor_filters(filters: int, size: int, wavelength: float) -> Tensor:
+    """Gabor filters (filters, 1, size, size) of mean 0 and norm 1, whose orientations divide 180°; the first is 90°."""
+    axis = torch.arange(size, dtype=torch.float64) - size // 2
+    down, across = axis[:, None], axis[None]
+    angle = (torch.arange(filters, dtype=torch.float64) / filters * torch.pi + torch.pi)[:, None, None]
+    along, beside = down * angle.cos() + across * angle.sin(), across * angle.cos() - down * angle.sin()
+    envelope = torch.exp(-(along**2 + 0.3**2 * beside**2) / (2 * (0.8 * wavelength) ** 2))
+    inside = (down**2 + across**2).sqrt() <= size / 2
+    waves = envelope * torch.cos(2 * torch.pi * along / wavelength) * inside
+    waves = waves - waves.mean((1, 2), keepdim=True)
+    return (waves / waves.square().sum((1, 2), keepdim=True).sqrt().clamp_min(1e-12)).float()[:, None]
+
+
+class Patches(Templates):
+    """−‖w − t‖, or exp(−‖w − t‖² / 2σ²)."""
+
+    def __init__(self, shape: tuple[int, ...], stride: Pair, sides: Sides, sigma: float) -> None:
+        super().__init__(shape, stride, sides)
+        self.sigma = sigma
+
+    def compare(self, products: Tensor, norms: Tensor) -> Tensor:
+        own = self.weight.to(products.dtype).square().sum((1, 2, 3))[:, None, None]
+        squares = (norms - 2 * products + own).clamp_min(1e-12)  # rounding may make it negative
+        return torch.exp(squares / (-2 * self.sigma**2)) if self.sigma else -squares.sqrt()
+
+    @torch.no_grad()
+    def fit(self, inputs: Sequence[Tensor], rng: torch.Generator) -> None:
+        """Stores random windows of the inputs; with fewer windows that are not blank, templates stay blank."""
+        windows = self.windows(inputs, len(self.weight), rng)
+        self.weight[: len(windows)] = windows
+
+
+class SCells(Templates):
+    """max(0, t·w − θ‖w‖) / (1 − θ)."""
+
+    def __init__(self, shape: tuple[int, ...], stride: Pair, sides: Sides, threshold: float) -> None:
+        super().__init__(shape, stride, sides)
+        self.threshold = threshold
+
+    def compare(self, products: Tensor, norms: Tensor) -> Tensor:
+        return (products - self.threshold * norms.clamp_min(1e-12).sqrt()).clamp_min(0) / (1 - self.threshold)
+
+    @torch.no_grad()
+    def fit(self, inputs: Sequence[Tensor], rng: torch.Generator) -> None:
+        """Learns the templates by competition: each becomes the mean direction of the windows that it responds most to.
+
+        One that wins no window moves to the window to which the others respond least.
+        """
+        windows = self.windows(inputs, COMPETITION_WINDOWS, rng).flatten(1).float()
+        if not len(windows):
+            return
+        windows = F.normalize(windows)
+        templates = windows[torch.randint(len(windows), (len(self.weight),), generator=rng).to(windows.device)]
+        for _ in range(COMPETITION_ROUNDS):
+            responses, winners = (windows @ templates.T).max(1)
+            sums = torch.zeros_like(templates).index_add_(0, winners, windows)
+            silent = (sums == 0).all(1).nonzero()[:, 0]
+            weakest = responses.argsort()[: len(silent)]
+            sums[silent[: len(weakest)]] = windows[weakest]
+            templates = F.normalize(sums)
+        self.weight.copy_(templates.view_as(self.weight))
+
+
+COMPETITION_WINDOWS, COMPETITION_ROUNDS = 20_000, 20
+
+
 # --- combinators -----------------------------------------------------------------------------------------------------
 
 
@@ -351,6 +511,16 @@ class Mean(nn.Module):
         return torch.stack(inputs).mean(0)
 
 
+class Maximum(nn.Module):
+    """The elementwise maximum of its inputs, which have the same shape."""
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        largest = inputs[0]
+        for x in inputs[1:]:
+            largest = torch.maximum(largest, x)
+        return largest
+
+
 class Concatenate(nn.Module):
     """The channels of its inputs, one after the other."""
 
@@ -366,19 +536,29 @@ class Positions(nn.Module):
 
 
 class Combinator(nn.Module):
-    """Applies branches to the same input and merges their outputs. Walks over networks need to know no other."""
+    """Applies branches to the same input and merges their outputs. Walks over networks need to know no other.
 
-    def __init__(self, branches: Sequence[nn.Module], merge: nn.Module) -> None:
+    With `shared`, its layers follow each branch, with the same weights.
+    """
+
+    def __init__(self, branches: Sequence[nn.Module], merge: nn.Module, shared: nn.Module | None = None) -> None:
         super().__init__()
         self.branches = nn.ModuleList(branches)
         self.merge = merge
+        self.shared = shared
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.merge(*[branch(x) for branch in self.branches])  # type: ignore[no-any-return]
+        outputs = [branch(x) for branch in self.branches]
+        return self.merge(*(outputs if self.shared is None else map(self.shared, outputs)))  # type: ignore[no-any-return]
 
-    def with_branches(self, branches: Sequence[nn.Module]) -> Combinator:
+    @property
+    def sequences(self) -> list[nn.Module]:
+        """The branches, and behind them the shared layers, if there are any."""
+        return [*self.branches, *([] if self.shared is None else [self.shared])]
+
+    def with_branches(self, branches: Sequence[nn.Module], shared: nn.Module | None = None) -> Combinator:
         """Returns a module that merges the outputs of other branches in the same way, in evaluation."""
-        return Combinator(branches, self.merge).eval()
+        return Combinator(branches, self.merge, shared).eval()
 
 
 class Residual(Combinator):
@@ -387,7 +567,7 @@ class Residual(Combinator):
     def __init__(self, branches: Sequence[nn.Module]) -> None:
         nn.Module.__init__(self)
         self.body, self.shortcut = branches  # model files know the weights by these names
-        self.merge = Sum()
+        self.merge, self.shared = Sum(), None
 
     @property
     def branches(self) -> tuple[nn.Module, nn.Module]:  # type: ignore[override]

@@ -30,7 +30,11 @@ MAX_ARGUMENT = 100_000  # of a recipe, such as its depth
 
 
 class Row(NamedTuple):
-    """One layer of a network, measured. `branches` holds the rows of each branch of a combinator."""
+    """One layer of a network, measured.
+
+    `branches` holds the rows of each branch of a combinator, and of the layers that follow all branches with the same
+    weights, measured behind the first one.
+    """
 
     layer: Layer
     input: Shape
@@ -199,6 +203,10 @@ def _row(layer: Layer, built: Layer, shape: Shape, field: ReceptiveField) -> Row
         _measure(branch, built_branch, shape, field)
         for branch, built_branch in zip(layer.branches, built.branches, strict=True)
     )
+    if layer.shared and branches:  # measured behind the first branch
+        last = branches[0][-1] if branches[0] else None
+        first = (last.output, last.field) if last else (shape, field)
+        branches = (*branches, _measure(layer.shared, built.shared, *first))
     output = built.out(shape)
     if max(output) > 2**31 or prod(output) > 2**40:
         raise Problem(f"gives {output}, more numbers than a machine can hold")

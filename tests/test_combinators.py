@@ -13,7 +13,20 @@ from neocog.core.diagram import numbered, svg, table
 from neocog.core.explain import methods
 from neocog.core.explain.places import last_maps, layer, places
 from neocog.core.layer import Layer, Shape
-from neocog.core.layers import conv, dense, globalavg, globalmax, heads, maxpool, parallel, relu, residual, scales, vote
+from neocog.core.layers import (
+    conv,
+    dense,
+    globalavg,
+    globalmax,
+    heads,
+    maximum,
+    maxpool,
+    parallel,
+    relu,
+    residual,
+    scales,
+    vote,
+)
 from neocog.core.network import Network, parse
 from neocog.core.sequential import Sequential
 from neocog.core.transfer import parts
@@ -57,6 +70,7 @@ COMBINATORS: list[tuple[Combinator, Shape, tuple[int, int]]] = [  # on MAPS: the
     (heads(type=(conv(4, 3), relu), size=conv(1, (3, 3))), (5, 7, 6), (3, 3)),
     (scales((conv(2, 3, pad=1), relu), conv(2, 3, stride=2)), (2, 1, 84), (11, 10)),
     (vote((conv(2, 3), relu), (maxpool(2, stride=1), conv(2, 2))), (2, 7, 6), (3, 3)),
+    (maximum((conv(2, 3, pad=1), relu), conv(2, 5, pad=2)), (2, 9, 8), (5, 5)),
     (Densely(conv(2, 3, pad=1), relu, conv(2, 3, pad=1)), (5, 9, 8), (5, 5)),
     (Total((conv(2, 1),), (conv(2, 5, pad=2), relu), conv(2, 3, pad=1)), (2, 9, 8), (5, 5)),
 ]
@@ -169,6 +183,10 @@ def test_it_is_drawn_and_described(combinator, out, field):
 @each_combinator
 @pytest.mark.parametrize("method", ["lrp", "deeplift"])
 def test_relevance_propagates_through_it_and_is_conserved(combinator, out, field, method):
+    assert_conserves(combinator, method)
+
+
+def assert_conserves(combinator: Combinator, method: str) -> None:
     """LRP's relevance sums to the score, DeepLIFT's to the difference from the score of the baseline."""
     described = network(combinator)
     torch.manual_seed(1)
@@ -223,3 +241,28 @@ def test_copies_with_other_branches_merge_in_the_same_way(combinator, out, field
     module = cast(modules.Combinator, Network(MAPS, (combinator,)).module().eval()[0])
     copy = module.with_branches([Sequential(*branch) for branch in module.branches])
     torch.testing.assert_close(copy(images()), module(images()))
+
+
+SHARED = maximum((conv(2, 3), relu), conv(2, 1, stride=2), shared=(conv(4, 2), relu, globalmax))
+
+
+def test_shared_layers_are_measured_for_each_branch_and_have_one_set_of_weights():
+    described = Network(MAPS, (SHARED, dense(3)))
+    module = described.module().eval()
+    with FlopCounterMode(display=False) as counter:
+        module(images(1))
+    assert counter.get_total_flops() == 2 * described.macs
+    assert described.parameters == sum(weight.numel() for weight in module.parameters())
+    assert parse(str(described)) == described.layers
+    assert described.rows[0].receptive_field == (9, 8)
+    assert places(described)[4].number == "0.2.0" and places(described)[4].module(module) is module[0].shared[0]
+    assert svg(described, "toy").startswith("<svg")
+    copy = Network(MAPS, (SHARED, dense(3))).module()
+    copy.load_state_dict(module.state_dict())
+    torch.testing.assert_close(copy.eval()(images()), module(images()))
+
+
+@pytest.mark.parametrize("method", ["lrp", "deeplift"])
+def test_relevance_propagates_through_shared_layers(method):
+    same_sizes = maximum((conv(2, 3), relu), conv(2, 3), shared=(conv(4, 2), relu, maxpool(3)))
+    assert_conserves(same_sizes, method)

@@ -15,18 +15,23 @@ from ..core.domain import Recipe
 from ..core.layer import Layer, Layers
 from ..core.layers import (
     batchnorm,
+    blurpool,
     conv,
     dense,
     dropout,
     flatten,
+    gabor,
     globalavg,
     globalmax,
+    maximum,
     maxpool,
     parallel,
+    patches,
     relu,
     relu6,
     residual,
     scale,
+    scells,
 )
 
 # --- digits and other small images ----------------------------------------------------------------------------------
@@ -75,6 +80,36 @@ def counting(classes: int, width: int = 24) -> Layers:
     """
     blocks = [_block(filters, batchnorm) for filters in (width, 4 * width // 3, 2 * width)]
     return (conv(24, 2), relu, *(layer for block in blocks for layer in block), globalavg, dense(classes))
+
+
+# --- ancestors ------------------------------------------------------------------------------------------------------
+
+
+def hmax(classes: int, bands: int = 8, stored: int = 250, sigma: float = 0.0) -> Layers:
+    """HMAX (Serre et al. 2007, IEEE TPAMI 29(3), section 2): Gabor filters, maxima, stored patches, a linear layer.
+
+    S1: Gabor filters of 4 orientations, two sizes in each of `bands`, 7 and 9 pixels in the first, 4 more in each
+    further one. C1: the maximum over both sizes and over places. S2: the negative distance to `stored` patches of C1 of
+    each of four sizes, drawn from training examples; with `sigma`, a Gaussian of it. C2: the maximum over places and
+    bands. Paddings are those of the port to PyTorch in Brain-Score.
+    """
+    scales = [
+        (maximum(gabor(4, size, pad="same"), gabor(4, size + 2, pad="same")), maxpool(pool, stride=pool // 2, pad=pool // 2))
+        for size, pool in zip(range(7, 7 + 4 * bands, 4), range(8, 8 + 2 * bands, 2), strict=True)
+    ]
+    s2 = [(patches(stored, size, pad=size // 2, sigma=sigma), globalmax) for size in (4, 8, 12, 16)]
+    return (maximum(*scales, shared=parallel(*s2)), batchnorm, dense(classes))
+
+
+def neocognitron(classes: int, cells: int = 128, threshold: float = 0.6) -> Layers:
+    """After the Neocognitron (Fukushima 1980, Biological Cybernetics 36): two layers of S and C cells, and a linear one.
+
+    S cells respond above a threshold to templates that competition has learned, C cells blur what they respond. The
+    Neocognitron has more layers and learns as its inputs come, one by one; here competition is over a fixed set of windows.
+    """
+    first = (scells(cells // 4, 5, threshold=threshold), blurpool(5, pad=2))
+    second = (scells(cells, 5, threshold=threshold), blurpool(3, pad=1))
+    return (*first, *second, flatten, batchnorm, dense(classes))
 
 
 # --- photos ---------------------------------------------------------------------------------------------------------
@@ -276,6 +311,12 @@ COUNTING: Values = {
     "augment": "flip, flipud, crop(6)",
 }  # fmt: skip
 
+# Only what stands behind the fixed layers is trained, on what these give, which is computed once.
+LINEAR: Values = {
+    "optimiser": "adamw", "lr": 0.01, "weight_decay": 0.05, "batch": 128, "epochs": 20, "warmup": 0.0,
+}  # fmt: skip
+
+GREY: Values = {"colour": "grey", "mean": [0.0], "std": [1.0]}  # black is 0, as around the picture
 SMALL: Values = {"size": 28}  # side in pixels
 LARGE: Values = {"size": 224}
 DIGIT, PHOTO = (1, 28, 28), (3, 224, 224)  # input shapes that `describe` uses by default
@@ -287,6 +328,20 @@ RECIPES: dict[str, Recipe] = {
     ),
     "keras-digits": Recipe(keras_digits, "the lectures' network: two convolutions, two pools", DIGITS, SMALL, DIGIT),
     "lenet5": Recipe(lenet5, "LeNet-5 (LeCun et al. 1998), Caffe's sizes: 431,080 parameters", DIGITS, SMALL, DIGIT),
+    "hmax": Recipe(
+        hmax,
+        "HMAX (Serre et al. 2007): Gabor filters, stored patches, a linear layer",
+        LINEAR | {"frozen": 1},
+        GREY | {"size": 128},
+        (1, 128, 128),
+    ),
+    "neocognitron": Recipe(
+        neocognitron,
+        "after the Neocognitron (Fukushima 1980): S and C cells, a linear layer",
+        LINEAR | {"frozen": 5},
+        GREY | SMALL,
+        DIGIT,
+    ),
     "alexnet": Recipe(alexnet, "AlexNet in one column (Krizhevsky 2014), as in torchvision", PLAIN, LARGE, PHOTO),
     "vgg16": Recipe(vgg16, "VGG-16 (Simonyan and Zisserman 2015), as in torchvision", PLAIN, LARGE, PHOTO),
     "googlenet": Recipe(googlenet, "GoogLeNet (Szegedy et al. 2015), as in torchvision", PHOTOS, LARGE, PHOTO),

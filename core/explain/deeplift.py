@@ -19,10 +19,11 @@ NEAR = 1e-7  # difference from the reference below which the slope is the gradie
 ELEMENTWISE = (nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.ELU, nn.GELU, nn.Sigmoid, nn.Tanh)
 LINEAR = (
     *(nn.Conv2d, nn.Linear, nn.AvgPool2d, nn.BatchNorm1d, nn.BatchNorm2d, nn.Flatten, nn.Dropout),
-    *(modules.Local, modules.GlobalAvg, modules.Bias, modules.Scale, modules.NGrams),
+    *(modules.Local, modules.GlobalAvg, modules.BlurPool, modules.Bias, modules.Scale, modules.NGrams),
     *(modules.Sum, modules.Mean, modules.Concatenate, modules.Positions),
 )
-SUPPORTED = (*ELEMENTWISE, *LINEAR, nn.MaxPool2d, modules.GlobalMax, modules.GlobalBias, modules.Maxout, modules.L2Pool)
+MAXIMA = (nn.MaxPool2d, modules.GlobalMax, modules.Maxout, modules.Maximum)
+SUPPORTED = (*ELEMENTWISE, *LINEAR, *MAXIMA, modules.GlobalBias, modules.L2Pool)
 
 
 def deeplift(network: InterpretableNetwork, targets: Tensor) -> Tensor:
@@ -52,6 +53,8 @@ def _rule(module: nn.Module, *inputs: Tensor) -> Tensor:
         return x + module.dense(pooled)[:, :, None, None]  # type: ignore[no-any-return]
     if isinstance(module, modules.Maxout):
         return _largest(x.unflatten(1, (-1, module.pieces)).movedim(2, -1))
+    if isinstance(module, modules.Maximum):
+        return _largest(torch.stack(inputs, -1))
     if isinstance(module, modules.L2Pool):
         squares = _rescaled(_Square(), x)
         sums = F.avg_pool2d(squares, module.size, module.stride, module.pad, module.ceil, divisor_override=1)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from .. import modules
-from ..layers import Conv, Embed, Local
+from ..layers import Conv, Embed, Filters
 from ..model import Model, check_weights
 from ..network import walk
 from ..presentation import Readable
@@ -28,7 +28,7 @@ def place_of(model: Model, number: str | None) -> Place:
     if number is None:
         return convolutions(model.network)[0]
     place = layer(model.network, number)
-    if not isinstance(place.row.layer, Conv | Local):
+    if not isinstance(place.row.layer, Filters):
         names = listed(convolutions(model.network))
         raise Problem(f"{place.name} has no filters; the layers with filters are {names}", USAGE)
     return place

@@ -32,8 +32,8 @@ ELEMENTWISE = (
 )  # one number in, one out: relevance passes unchanged
 # Relevance follows the gradient.
 ROUTED = (nn.MaxPool2d, modules.GlobalMax, modules.Maxout, nn.Flatten, nn.Dropout, modules.NGrams)
-MERGES = (modules.Sum, modules.Mean, modules.Concatenate, modules.Positions)
-AVERAGES = (nn.AvgPool2d, modules.GlobalAvg, modules.Upsample)
+MERGES = (modules.Sum, modules.Mean, modules.Maximum, modules.Concatenate, modules.Positions)
+AVERAGES = (nn.AvgPool2d, modules.GlobalAvg, modules.BlurPool, modules.Upsample)
 SUPPORTED = (*WEIGHTED, *ELEMENTWISE, *ROUTED, nn.Linear, *AVERAGES, modules.L2Pool, *MERGES)
 
 Linear = Callable[
@@ -58,7 +58,7 @@ def lrp(network: InterpretableNetwork, targets: Tensor) -> Tensor:
 def _rule(module: nn.Module, *inputs: Tensor) -> Tensor:
     if isinstance(module, modules.Sum | modules.Mean):
         return _merge(module, inputs)
-    if isinstance(module, modules.Concatenate | modules.Positions):
+    if isinstance(module, modules.Maximum | modules.Concatenate | modules.Positions):
         return module(*inputs)  # type: ignore[no-any-return]
     (x,) = inputs
     if isinstance(module, WEIGHTED):
@@ -204,7 +204,8 @@ def _fused(module: nn.Module) -> nn.Module:
                 index += 1
         return Sequential(*layers)
     if isinstance(module, modules.Combinator):
-        return module.with_branches([_fused(branch) for branch in module.branches])
+        shared = None if module.shared is None else _fused(module.shared)
+        return module.with_branches([_fused(branch) for branch in module.branches], shared)
     return module
 
 

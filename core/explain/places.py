@@ -9,7 +9,7 @@ from torch import nn
 
 from .. import modules
 from ..diagram import numbered, times, title
-from ..layers import Conv, Dropout, Local, Pool
+from ..layers import BlurPool, Dropout, Filters, Pool
 from ..network import Network, Row, walk
 from ..problem import USAGE, Problem, did_you_mean
 
@@ -42,7 +42,7 @@ class Place(NamedTuple):
         layer = network[numbers[0]]  # type: ignore[index]
         for branch, index in zip(numbers[1::2], numbers[2::2], strict=True):
             assert isinstance(layer, modules.Combinator), layer
-            layer = layer.branches[branch][index]  # type: ignore[index]
+            layer = layer.sequences[branch][index]  # type: ignore[index]
         return layer  # type: ignore[no-any-return]
 
 
@@ -89,7 +89,7 @@ def unit(place: Place, index: int) -> int:
 
 def convolutions(network: Network) -> list[Place]:
     """Returns the layers with sliding windows and weights, in order. Raises Problem if there are none."""
-    layers = [place for place in places(network) if isinstance(place.row.layer, Conv | Local)]
+    layers = [place for place in places(network) if isinstance(place.row.layer, Filters)]
     if not layers:
         raise Problem(
             f"the model has no convolution, and this needs one: its network is {network}; "
@@ -111,12 +111,12 @@ def last_maps(network: Network) -> list[Place]:
 def _last(rows: Sequence[Row], prefix: str) -> list[Place]:
     for index in reversed(range(len(rows))):
         row, number = rows[index], f"{prefix}{index}"
-        if len(row.output) == 3 and row.output[0] > 1 and not isinstance(row.layer, Pool | Dropout):
+        if len(row.output) == 3 and row.output[0] > 1 and not isinstance(row.layer, Pool | BlurPool | Dropout):
             return [Place(number, row)]
         if layers := [
             place
             for branch, inner in enumerate(row.branches)
-            if any(isinstance(inner_row.layer, Conv | Local) for _, inner_row in walk(inner))
+            if any(isinstance(inner_row.layer, Filters) for _, inner_row in walk(inner))
             for place in _last(inner, f"{number}.{branch}.")
         ]:
             return layers

@@ -41,5 +41,8 @@ def walk(module: nn.Module, x: Tensor, rule: Rule) -> Tensor:
             x = walk(layer, x, rule)
         return x
     if isinstance(module, modules.Combinator):
-        return rule(module.merge, *[walk(branch, x, rule) for branch in module.branches])
+        outputs = [walk(branch, x, rule) for branch in module.branches]
+        if module.shared is not None:
+            outputs = [walk(module.shared, output, rule) for output in outputs]
+        return rule(module.merge, *outputs)
     return rule(module, x)

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from ..data import Progress
 from ..explain.explained import label_index
 from ..explain.places import Place, places
-from ..layers import Conv, Local
+from ..layers import Filters
 from ..model import Model
 from ..problem import USAGE, Problem
 from . import goals
@@ -210,7 +210,7 @@ def check_has_convolution(place: Place, model: Model) -> None:
     """Raises Problem if neither the layer nor one before it is a convolution: its units have no pattern to show."""
     layers = places(model.network)
     before = layers[: layers.index(place) + 1]
-    if not any(isinstance(layer.row.layer, Conv | Local) for layer in before):
+    if not any(isinstance(layer.row.layer, Filters) for layer in before):
         raise Problem(
             f"{place.name} has no convolution up to it, so there is no filter to imagine; "
             "imagine its labels, or name a layer with or behind a convolution",

@@ -14,7 +14,7 @@ from .. import feed
 from ..data import Examples, Progress
 from ..explain.places import Place, layer, places
 from ..inputs import Input
-from ..layers import Conv, Dense, Local
+from ..layers import Dense, Filters
 from ..network import Network
 from ..problem import DATA, FAILED, USAGE, Problem
 from ..windows import merged
@@ -47,7 +47,7 @@ def default_layer(network: Network) -> FeatureLayer:
     Raises Problem if the network has neither.
     """
     candidates = places(network)
-    for kinds in (Dense, Conv | Local):
+    for kinds in (Dense, Filters):
         if matches := [place for place in candidates if isinstance(place.row.layer, kinds)]:
             return FeatureLayer(matches[-1], before=True)
     raise Problem(
