@@ -360,7 +360,7 @@ class Scale(nn.Module):
         return x * self.by
 
 
-# --- cells that compare windows with templates, of HMAX and the Neocognitron -------------------------------------------
+# --- cells that compare windows with templates, of HMAX and the Neocognitron -----------------------------------------
 
 
 class Templates(nn.Module):

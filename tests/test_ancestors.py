@@ -14,9 +14,10 @@ from numpy.lib.stride_tricks import sliding_window_view
 from PIL import Image
 from torch import nn
 
-SIZES = {7: 4, 9: 3.95, 11: 3.9, 13: 3.85, 15: 3.8, 17: 3.75, 19: 3.7, 21: 3.65, 23: 3.6, 25: 3.55, 27: 3.5, 29: 3.45} | {
+SIZES = {  # of S1 filters -> the size over half a wavelength, by the port to PyTorch
+    7: 4, 9: 3.95, 11: 3.9, 13: 3.85, 15: 3.8, 17: 3.75, 19: 3.7, 21: 3.65, 23: 3.6, 25: 3.55, 27: 3.5, 29: 3.45,
     31: 3.4, 33: 3.35, 35: 3.3, 37: 3.25,
-}  # fmt: skip  # of S1 filters -> the size over half a wavelength, by the port to PyTorch
+}  # fmt: skip
 
 
 def pictures(seed: int = 0, count: int = 10, side: int = 48) -> np.ndarray:
@@ -32,7 +33,7 @@ def pictures(seed: int = 0, count: int = 10, side: int = 48) -> np.ndarray:
     return np.array(drawn)
 
 
-# --- HMAX, computed with NumPy in float64 by the formulas of the papers and of the port to PyTorch -----------------------
+# --- HMAX, computed with NumPy in float64 by the formulas of the papers and of the port to PyTorch -------------------
 
 
 def gabor_filter(size: int, orientation: float) -> np.ndarray:
@@ -128,7 +129,7 @@ def test_shared_layers_have_the_same_weights_behind_each_branch():
     assert network.macs == 3 * 4 * (49 + 9)
 
 
-# --- templates -----------------------------------------------------------------------------------------------------------
+# --- templates -------------------------------------------------------------------------------------------------------
 
 
 def test_stored_patches_are_windows_of_the_training_inputs():
@@ -192,7 +193,7 @@ def test_only_the_last_layers_are_trained(name, layers):
     assert [row.layer.name for row in network.rows[frozen:]] == ["batchnorm", "dense"]
 
 
-# --- commands ------------------------------------------------------------------------------------------------------------
+# --- commands --------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")

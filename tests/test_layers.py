@@ -305,7 +305,11 @@ MISFITS = [
     ((3, 8, 8), gabor(4, 7), "takes a single channel, got 3; read the pictures as grey ones"),
     ((1, 1, 50), gabor(4, 7), "gabor: has orientations, and an input of height 1 has none"),
     ((1, 28, 28), patches(8, 40), "layer 0, patches(8, 40): its window is 40 high, but its input is 28 high; take a"),
-    ((3, 8, 8), maximum(conv(4, 3), conv(4, 1)), "its branches give (4, 6, 6), (4, 8, 8), and only equal shapes have a"),
+    (
+        (3, 8, 8),
+        maximum(conv(4, 3), conv(4, 1)),
+        "its branches give (4, 6, 6), (4, 8, 8), and only equal shapes have a",
+    ),
     (
         (3, 8, 8),
         maximum((maxpool(2),), (maxpool(4),), shared=(flatten, dense(3))),

@@ -94,7 +94,10 @@ def hmax(classes: int, bands: int = 8, stored: int = 250, sigma: float = 0.0) ->
     bands. Paddings are those of the port to PyTorch in Brain-Score.
     """
     scales = [
-        (maximum(gabor(4, size, pad="same"), gabor(4, size + 2, pad="same")), maxpool(pool, stride=pool // 2, pad=pool // 2))
+        (
+            maximum(gabor(4, size, pad="same"), gabor(4, size + 2, pad="same")),
+            maxpool(pool, stride=pool // 2, pad=pool // 2),
+        )
         for size, pool in zip(range(7, 7 + 4 * bands, 4), range(8, 8 + 2 * bands, 2), strict=True)
     ]
     s2 = [(patches(stored, size, pad=size // 2, sigma=sigma), globalmax) for size in (4, 8, 12, 16)]
@@ -102,10 +105,11 @@ def hmax(classes: int, bands: int = 8, stored: int = 250, sigma: float = 0.0) ->
 
 
 def neocognitron(classes: int, cells: int = 128, threshold: float = 0.6) -> Layers:
-    """After the Neocognitron (Fukushima 1980, Biological Cybernetics 36): two layers of S and C cells, and a linear one.
+    """After the Neocognitron (Fukushima 1980, Biological Cybernetics 36(4)): S cells, C cells, a linear layer.
 
-    S cells respond above a threshold to templates that competition has learned, C cells blur what they respond. The
-    Neocognitron has more layers and learns as its inputs come, one by one; here competition is over a fixed set of windows.
+    S cells respond above a threshold to templates that competition has learned, C cells blur what S cells give. The
+    Neocognitron has more layers, learns from inputs one after the other, and its C cells saturate; here windows of some
+    hundred inputs compete at once.
     """
     first = (scells(cells // 4, 5, threshold=threshold), blurpool(5, pad=2))
     second = (scells(cells, 5, threshold=threshold), blurpool(3, pad=1))
