@@ -273,9 +273,22 @@ def address(tmp_path):
         neocog.train(name, str(data), network=network, out=str(tmp_path / f"{name}-run"), epochs=1)
     runs = [str(tmp_path / f"{name}-run") for name in ("vision", "speech")]
     process = subprocess.Popen(
-        [sys.executable, "-m", "neocog", "serve", *runs, "go", "--page", "--port", "0"],
+        [
+            sys.executable,
+            "-m",
+            "neocog",
+            "serve",
+            *runs,
+            "go",
+            "--page",
+            "--port",
+            "0",
+            "--data",
+            str(tmp_path / "vision"),
+        ],
         stderr=subprocess.PIPE,
         text=True,
+        cwd=tmp_path,
     )
     line = process.stderr.readline()
     yield line.split()[1].rstrip(";")
@@ -307,6 +320,7 @@ def test_a_person_uses_the_page(address, tmp_path):
         page.locator("#tab-use").focus()
         page.keyboard.press("ArrowRight")
         page.wait_for_selector(".layer canvas")
+        assert page.locator("#see #prediction .bars li").count()  # beside the layers, with the drawing
         page.locator(".layer").nth(1).locator("canvas").nth(0).focus()
         page.wait_for_selector("#window .sum")
         before = page.locator("#window").inner_text()
@@ -349,7 +363,58 @@ def test_a_person_uses_the_page(address, tmp_path):
         page.locator("#exercises li > button").first.click()
         page.locator("#exercises li").first.locator("text=Measure 5 starts").click()
         page.wait_for_selector("#exercises li >> text=two half-planes bound no closed region", timeout=120_000)
+        # a training, watched to its report
+        page.click("#tab-train")
+        page.fill("#training-recipe", "swift")
+        page.fill("#training-minutes", "0.2")
+        page.click("#training-form button")
+        page.wait_for_selector("text=Open the report", timeout=120_000)
+        with page.context.expect_page() as opened:
+            page.click("text=Open the report")
+        opened.value.wait_for_selector("h1")
         assert problems == []
+        browser.close()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium")
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 1280), ("light", 390)])
+def test_the_page_is_accessible_in_all_views(address, scheme, width):
+    sync_api = pytest.importorskip("playwright.sync_api")
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        page = browser.new_page(color_scheme=scheme, viewport={"width": width, "height": 900})
+        page.goto(address)
+        page.locator("canvas.pad").click()
+        page.wait_for_selector("#explanation img")
+        for view, ready in (
+            ("use", ".bars li"),
+            ("see", ".layer canvas"),
+            ("learn", "#exercises li"),
+            ("train", "form"),
+        ):
+            page.click(f"#tab-{view}")
+            page.wait_for_selector(f"#{view} {ready}")
+            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), view
+            violations = axe.run(page).response["violations"]
+            assert [found["id"] for found in violations if found["impact"] in ("serious", "critical")] == [], view
+        browser.close()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium")
+def test_a_browser_without_a_microphone_or_a_camera_is_answered_with_a_sentence(address):
+    sync_api = pytest.importorskip("playwright.sync_api")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        page = browser.new_page()  # without the flags that fake devices
+        page.goto(address)
+        page.get_by_role("button", name="Take a photo").click()
+        page.wait_for_selector("#status:has-text('there is no camera, or it may not be used; choose a photo instead')")
+        page.select_option("#model", "speech-run")
+        page.get_by_role("button", name="Record").click()
+        page.wait_for_selector("#status:has-text('there is no microphone')")
         browser.close()
 
 

@@ -29,21 +29,34 @@ export const signed = (value) => {
   return middle.map((channel, index) => channel + (end[index] - channel) * share);
 };
 
-// Paints width × height numbers, row by row, on a canvas of that many pixels.
+let palettes = new WeakMap();
+dark.addEventListener("change", () => { palettes = new WeakMap(); }); // signed colours have the card's in their middle
+
+// The 256 colours of a function of bytes, as pixels.
+const paletteOf = (colour) => {
+  if (!palettes.has(colour)) {
+    const pixels = new Uint8ClampedArray(4 * 256);
+    for (let byte = 0; byte < 256; byte++) pixels.set([...colour(byte), 255], 4 * byte);
+    palettes.set(colour, new Uint32Array(pixels.buffer));
+  }
+  return palettes.get(colour);
+};
+
+// Paints width × height bytes, row by row, on a canvas of that many pixels.
 export const paint = (canvas, numbers, width, height, colour) => {
   canvas.width = width;
   canvas.height = height;
   const image = new ImageData(width, height);
-  for (let index = 0; index < width * height; index++) {
-    const [red, green, blue, alpha = 255] = colour(numbers[index]);
-    image.data.set([red, green, blue, alpha], 4 * index);
-  }
+  const pixels = new Uint32Array(image.data.buffer);
+  const palette = paletteOf(colour);
+  for (let index = 0; index < width * height; index++) pixels[index] = palette[numbers[index]];
   canvas.getContext("2d").putImageData(image, 0, 0);
 };
 
+const signedByte = (byte) => signed(byte / 127.5 - 1);
+
 // A unit's picture as the server sends it: bytes between −most and most.
-export const paintUnit = (canvas, unit) =>
-  paint(canvas, bytes(unit.values), unit.size, unit.size, (byte) => signed(byte / 127.5 - 1));
+export const paintUnit = (canvas, unit) => paint(canvas, bytes(unit.values), unit.size, unit.size, signedByte);
 
 export const number = (value, digits = 3) => {
   if (value === null || value === undefined) return "–";

@@ -15,6 +15,8 @@ const show = (name, focus = false) => {
     find(`tab-${tab}`).tabIndex = chosen ? 0 : -1;
     find(tab).hidden = !chosen;
   }
+  // The input and its prediction stand beside what is looked at.
+  if (name === "use" || name === "see") find(`${name}-cards`).prepend(find("input-card"), find("prediction-card"));
   if (focus) find(`tab-${name}`).focus();
   history.replaceState(null, "", `#${name}`);
   dispatchEvent(new CustomEvent("view", { detail: name }));

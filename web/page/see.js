@@ -12,15 +12,14 @@ export const startSee = (current, use) => {
     if (!visible || fresh) return;
     find("forward-hint").textContent = use.input()
       ? "Point at a number, or move with the arrow keys, to see how it comes about."
-      : "Give an input under “Use”; every layer's numbers for it appear here.";
+      : "Draw, or give an input; every layer's numbers for it appear here.";
     if (!use.input()) {
-      find("layers").replaceChildren();
+      draw([]);
       return;
     }
     fresh = true;
     try {
-      const { layers } = await use.send("page/forward");
-      find("layers").replaceChildren(...layers.map((layer, index) => drawLayer(layer, index === 0)));
+      draw((await use.send("page/forward")).layers);
     } catch (error) {
       say(error.message);
     }
@@ -34,10 +33,10 @@ export const startSee = (current, use) => {
     }
   });
 
-  const tile = (layer, unit, values, width, height, colour, scale) => {
+  // A canvas of a unit's map, on which positions can be pointed at; `scale` is the side of a number in pixels.
+  const tile = (layer, unit, [width, height], scale) => {
     const canvas = element("canvas", { tabIndex: layer.number === "" ? -1 : 0, role: "img" });
     canvas.setAttribute("aria-label", `${layer.layer}, unit ${unit}`);
-    paint(canvas, values, width, height, colour);
     canvas.style.width = `${width * scale}px`;
     canvas.style.height = `${height * scale}px`;
     if (layer.number === "") return canvas;
@@ -58,38 +57,43 @@ export const startSee = (current, use) => {
     return canvas;
   };
 
-  const drawLayer = (layer, isInput) => {
+  // A card for the numbers of one layer; `show` draws those of another input into it.
+  const layerCard = (layer, isInput) => {
     const [count, height = 1, width = 1] = layer.shape;
-    const card = element("div", { className: "layer" });
-    const shape = layer.shape.length === 3 ? `${layer.units}×${height}×${width}` : `${layer.units} numbers`;
-    card.append(
-      element("h3", { textContent: isInput ? "input" : `${layer.number}  ${layer.layer}` }),
-      element("p", { className: "quiet", textContent: `${shape}; ${number(layer.low)} to ${number(layer.high)}${layer.units > count ? `; the first ${count}` : ""}` }),
-    );
-    if (!layer.values) {
-      card.append(element("p", { className: "quiet", textContent: "too large to draw" }));
-      return card;
+    const maps = layer.shape.length === 3;
+    const side = Math.max(height, width);
+    const columns = Math.min(32, count);
+    const size = maps ? [width, height] : [columns, Math.ceil(count / columns)];
+    const scale = !maps ? 14 : side <= 2 ? 18 : side <= 8 ? 8 : side <= 16 ? 5 : side <= 40 ? 3 : side <= 100 ? 2 : 1;
+    const canvases = layer.values ? Array.from({ length: maps ? Math.min(count, MOST_TILES) : 1 }, (_, unit) => tile(layer, unit, size, scale)) : [];
+    const range = element("p", { className: "quiet" });
+    const node = element("div", { className: "layer" }, element("h3", { textContent: isInput ? "input" : `${layer.number}  ${layer.layer}` }), range);
+    node.append(layer.values ? element("div", { className: "tiles" }, ...canvases) : element("p", { className: "quiet", textContent: "too large to draw" }));
+    const show = (layer) => {
+      const shape = maps ? `${layer.units}×${height}×${width}` : `${layer.units} numbers`;
+      range.textContent = `${shape}; ${number(layer.low)} to ${number(layer.high)}${layer.units > count ? `; the first ${count}` : ""}`;
+      const most = Math.max(Math.abs(layer.low), Math.abs(layer.high)) || 1;
+      const value = (byte) => layer.low + (layer.high - layer.low) * byte / 255;
+      const colour = layer.low < 0 ? (byte) => signed(value(byte) / most) : (byte) => viridis(layer.high > layer.low ? byte / 255 : 0);
+      const numbers = size[0] * size[1];
+      const values = new Uint8Array(canvases.length * numbers);
+      if (layer.values) values.set(bytes(layer.values).subarray(0, values.length));
+      canvases.forEach((canvas, unit) => paint(canvas, values.subarray(unit * numbers, (unit + 1) * numbers), ...size, colour));
+    };
+    return { node, show };
+  };
+
+  let cards = [];
+  let shapes; // of the layers that the cards are for
+
+  const draw = (layers) => {
+    const key = JSON.stringify(layers.map(({ layer, shape, values }) => [layer, shape, !values]));
+    if (key !== shapes) {
+      cards = layers.map((layer, index) => layerCard(layer, index === 0));
+      find("layers").replaceChildren(...cards.map(({ node }) => node));
+      shapes = key;
     }
-    const values = bytes(layer.values);
-    const most = Math.max(Math.abs(layer.low), Math.abs(layer.high)) || 1;
-    const value = (byte) => layer.low + (layer.high - layer.low) * byte / 255;
-    const colour = layer.low < 0 ? (byte) => signed(value(byte) / most) : (byte) => viridis(layer.high > layer.low ? byte / 255 : 0);
-    const tiles = element("div", { className: "tiles" });
-    if (layer.shape.length === 3) {
-      const side = Math.max(height, width);
-      const scale = side <= 2 ? 18 : side <= 8 ? 8 : side <= 16 ? 5 : side <= 40 ? 3 : side <= 100 ? 2 : 1;
-      for (let unit = 0; unit < Math.min(count, MOST_TILES); unit++) {
-        tiles.append(tile(layer, unit, values.subarray(unit * height * width, (unit + 1) * height * width), width, height, colour, scale));
-      }
-    } else {
-      const columns = Math.min(32, count);
-      const rows = Math.ceil(count / columns);
-      const padded = new Uint8Array(rows * columns);
-      padded.set(values);
-      tiles.append(tile(layer, 0, padded, columns, rows, colour, 14));
-    }
-    card.append(tiles);
-    return card;
+    cards.forEach(({ show }, index) => show(layers[index]));
   };
 
   addEventListener("view", (event) => { visible = event.detail === "see"; load(); });
@@ -141,6 +145,7 @@ const KERNELS = {
 };
 
 const SIDE = 256;
+const greyLevel = (byte) => [byte, byte, byte];
 
 const startKernels = () => {
   let grey = new Float32Array(SIDE * SIDE);
@@ -163,9 +168,9 @@ const startKernels = () => {
         result[y * SIDE + x] = sum;
       }
     }
-    paint(find("kernel-before"), grey, SIDE, SIDE, (value) => [value, value, value]);
+    paint(find("kernel-before"), Uint8ClampedArray.from(grey), SIDE, SIDE, greyLevel);
     const offset = weights.reduce((sum, weight) => sum + weight, 0) < 0.5 ? 128 : 0; // of edges, so that both signs show
-    paint(find("kernel-after"), result, SIDE, SIDE, (value) => Array(3).fill(Math.max(0, Math.min(255, value + offset))));
+    paint(find("kernel-after"), Uint8ClampedArray.from(result, (value) => value + offset), SIDE, SIDE, greyLevel);
   };
 
   const choose = () => {

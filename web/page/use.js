@@ -20,7 +20,7 @@ export const startUse = (current) => {
       say();
       dispatchEvent(new CustomEvent("input-changed"));
       const method = find("method").value;
-      if (current().domain !== "playground" && method) showExplanation(await send("page/explain", `&method=${method}`));
+      if (current().domain !== "playground" && method && !find("use").hidden) showExplanation(await send("page/explain", `&method=${method}`));
     } catch (error) {
       say(error.message);
     }
@@ -48,6 +48,7 @@ export const startUse = (current) => {
   };
 
   find("method").addEventListener("change", update);
+  addEventListener("view", (event) => { if (event.detail === "use") update(); });
   ask("page/methods").then((methods) => {
     find("method").append(...methods.map(({ name, about }) => element("option", { value: name, textContent: name, title: about })));
     update();
