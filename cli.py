@@ -49,6 +49,12 @@ COMMANDS = (
         "Find the inputs of a collection that are most similar to some inputs, by the features of a model.",
         "Search",
     ),
+    Command(
+        "align",
+        "align",
+        "Align two models: map their features into one space, so that an input of one finds those of the other.",
+        "Search",
+    ),
     Command("export", "export", "Export a model as one file for other programs: ONNX, or PyTorch's .pt2."),
     Command("serve", "serve", "Serve models over HTTP: predictions, explanations, metrics."),
     Command("play", "serve", "Open a page on this machine: draw a digit, see every layer, watch a network learn."),

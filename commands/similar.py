@@ -33,6 +33,7 @@ from .flags import (
 )
 
 if TYPE_CHECKING:
+    from ..core.model import Model
     from ..core.retrieval.index import Index, Result
 
 TOP = 10
@@ -53,6 +54,10 @@ def similar(
     top: Annotated[int, typer.Option(help="The number of neighbours of an input.", min=1)] = TOP,
     out: Annotated[
         Path | None, flag("Write a sheet, FILE.png or FILE.svg, a page, FILE.html, or a table, FILE.csv.")
+    ] = None,
+    across: Annotated[
+        str | None,
+        flag("The model that reads the collection, if it is of another kind: by neocog align.", default="MODEL"),
     ] = None,
     text: TEXT = None,
     layer: LAYER = None,
@@ -80,6 +85,7 @@ def similar(
     [bold]neocog similar runs/vision-… --in photos/ --index photos.index[/bold]
     [bold]neocog similar runs/vision-… cat.jpg --index photos.index --json[/bold]
     [bold]neocog similar runs/text-… "What a waste of time" --in reviews.csv[/bold]
+    [bold]neocog similar aligned/b.safetensors "a green apple" --across aligned/a.safetensors --in photos/[/bold]
     """
     from .. import load
     from ..core.retrieval import index as indices
@@ -92,14 +98,19 @@ def similar(
         raise Problem("similar searches in data: --in DATA, or an index that was built of it: --index FILE", USAGE)
     if index is not None:
         check_output(index, force) if in_ is not None else require_file(index, "an index of neocog similar")
-    loaded = load(model, device or "auto")
-    input_options = parsing.input_options(loaded.domain, {"move": move})
-    sources = parsing.with_options(parsing.inputs_of(loaded.domain, queries or [], text or []), input_options)
+    querying = load(model, device or "auto")
+    loaded = querying if across is None else load(across, device or "auto")
+    if across is not None:
+        require_aligned(querying, loaded, model, across, layer)
+    input_options = parsing.input_options(querying.domain, {"move": move})
+    sources = parsing.with_options(parsing.inputs_of(querying.domain, queries or [], text or []), input_options)
     if not sources and (in_ is None or index is None):
         raise Problem("similar takes inputs to search for, as in: neocog similar MODEL cat.jpg --in photos/", USAGE)
     extractor = FeatureExtractor(loaded, layer, symmetries, pool)
+    asker = extractor if across is None else FeatureExtractor(querying, None, symmetries, pool)
     options = {"cache": cache, "pattern": pattern, "text_column": text_column, "label_level": label_level}
     targets = parsing.targets(None, label_column, split_column, file_path)
+    presenter = sheet.Presenter(querying.domain, querying.card.preprocessing)
     bad: list[Any] = []
     if in_ is not None:
         rows = collection_of(loaded, in_, options, quiet, max_bad=max_bad, targets=targets)
@@ -108,7 +119,7 @@ def similar(
         with progress("computing features", "inputs", quiet) as bar:
             built = indices.build(extractor, rows, source, "all", bar)
         bad = rows.bad if isinstance(rows, Files) else []
-        gallery = sheet.Gallery(loaded.domain, loaded.card.preprocessing, lambda: rows)
+        gallery = sheet.Gallery(loaded.domain, loaded.card.preprocessing, lambda: rows, presenter)
         if index is not None:
             indices.save(index, built)
             say(f"wrote {index}: {len(built):,} vectors of {extractor.size:,} numbers")
@@ -116,9 +127,11 @@ def similar(
         assert index is not None
         built = indices.read(index)
         indices.require_same_features(built, extractor, index)
-        gallery = sheet.Gallery(loaded.domain, loaded.card.preprocessing, lambda: collection_of_source(loaded, built))
+        gallery = sheet.Gallery(
+            loaded.domain, loaded.card.preprocessing, lambda: collection_of_source(loaded, built), presenter
+        )
     problems: list[Problem] = []
-    results = search(built, extractor, sources, top, problems) if sources else []
+    results = search(built, asker, sources, top, problems) if sources else []
     if out and results:
         write_csv(out, results) if out.suffix.lower() == ".csv" else sheet.write(out, results, gallery, force)
         say(f"wrote {out}")
@@ -133,6 +146,18 @@ def similar(
     report_bad(bad)
     if problems:
         raise typer.Exit(DATA)
+
+
+def require_aligned(querying: Model, reading: Model, query_path: str, path: str, layer: str | None) -> None:
+    """Raises Problem unless two models have features in one space."""
+    alignments = [model.card.training.get("alignment") for model in (querying, reading)]
+    if alignments[0] is None or alignments[0] != alignments[1]:
+        raise Problem(
+            f"{query_path} and {path} have no space in common; neocog align A B TABLE makes two models that have one",
+            USAGE,
+        )
+    if layer is not None:
+        raise Problem("the space in common is that of the last dense layer's input; leave --layer out", USAGE)
 
 
 def collection_of_source(model: Any, built: Index) -> Any:

@@ -777,6 +777,22 @@ class Scale(Layer):
         return modules.Scale(self.by)
 
 
+@dataclass(frozen=True)
+class Unit(Layer):
+    """A row of numbers divided by the root of the sum of their squares: products of such rows are cosines."""
+
+    def out(self, shape: Shape) -> Shape:
+        if len(shape) != 1:
+            raise Problem(f"takes a row of numbers, got {shape}; put flatten before it")
+        return shape
+
+    def receptive_field(self, shape: Shape, field: ReceptiveField) -> ReceptiveField:
+        return field.over(field.positions)
+
+    def module(self, shape: Shape) -> nn.Module:
+        return modules.Unit()
+
+
 def _require_ids(shape: Shape) -> None:
     if len(shape) != 3 or shape[:2] != (1, 1):
         raise Problem(f"takes a row of token ids, (1, 1, length), got {shape}")
@@ -795,7 +811,8 @@ KINDS: dict[str, type[Layer]] = {
     for kind in (
         *(AvgPool, Bag, BatchNorm, Bias, BlurPool, Conv, Dense, Dropout, Elu, Embed, Flatten, Gabor, Gelu, GlobalAvg),
         *(GlobalBias, GlobalMax, Heads, L2Pool, Leaky, Local, Lrn, MaxPool, Maximum, Maxout, NGrams, Parallel, Patches),
-        *(Pyramid, Regions, Relu, Relu6, Residual, SCells, Scale, Scales, Sigmoid, SoftArgmax, Tanh, Upsample, Vote),
+        *(Pyramid, Regions, Relu, Relu6, Residual, SCells, Scale, Scales, Sigmoid, SoftArgmax, Tanh, Unit, Upsample),
+        Vote,
     )
 }
 
@@ -807,4 +824,4 @@ scale, scales, upsample, vote = Scale, Scales, Upsample, Vote
 batchnorm, bias, dropout, elu, flatten, gelu = BatchNorm(), Bias(), Dropout(), Elu(), Flatten(), Gelu()
 globalavg, globalbias, globalmax = GlobalAvg(), GlobalBias(), GlobalMax()
 leaky, lrn, relu, relu6 = Leaky(), Lrn(), Relu(), Relu6()
-sigmoid, softargmax, tanh = Sigmoid(), SoftArgmax(), Tanh()
+sigmoid, softargmax, tanh, unit = Sigmoid(), SoftArgmax(), Tanh(), Unit()

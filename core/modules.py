@@ -360,6 +360,13 @@ class Scale(nn.Module):
         return x * self.by
 
 
+class Unit(nn.Module):
+    """Rows divided by their norm: (B, K) -> (B, K)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * x.square().sum(1, keepdim=True).clamp_min(1e-12).rsqrt()
+
+
 # --- cells that compare windows with templates, of HMAX and the Neocognitron -----------------------------------------
 
 

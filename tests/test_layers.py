@@ -44,6 +44,7 @@ from neocog.core.layers import (
     sigmoid,
     softargmax,
     tanh,
+    unit,
     upsample,
     vote,
 )
@@ -115,6 +116,7 @@ ROWS: list[tuple[Layer, Shape, Shape]] = [
     (bag(1000, 7), (1, 1, 50), (7,)),
     (bag(1000, 7, static=True, unit=True), (1, 1, 50), (7,)),
     (bias, MAPS, MAPS),
+    (unit, (30,), (30,)),
     (scale(0.125), (30,), (30,)),
     (upsample(2), MAPS, (6, 24, 20)),
     (upsample((3, 1), nearest=True), MAPS, (6, 36, 10)),

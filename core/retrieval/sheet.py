@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from PIL import Image, ImageDraw
@@ -39,11 +39,39 @@ class Shown:
     text: str | None = None
 
 
+class Presenter(NamedTuple):
+    """Shows inputs of a domain."""
+
+    domain: Domain
+    preprocessing: Preprocessing
+
+    def show(self, value: Input) -> Shown:
+        """An input as people see it."""
+        if readable := self.domain.capability(Readable):
+            return Shown(text=readable.content(value))
+        return self.picture(self.domain.read(value, self.preprocessing))
+
+    def picture(self, inputs: Any) -> Shown:
+        """A compact input as a picture."""
+        picture = self.domain.show(inputs, None, self.preprocessing)
+        if picture.width > WIDTH:
+            height = max(1, round(picture.height * WIDTH / picture.width))
+            picture = picture.resize((WIDTH, height), Image.Resampling.LANCZOS)
+        return Shown(picture)
+
+
 class Gallery:
     """Shows the rows of a collection by their position, and queries."""
 
-    def __init__(self, domain: Domain, preprocessing: Preprocessing, collection: Callable[[], Collection]) -> None:
-        self.domain, self.preprocessing, self._open = domain, preprocessing, collection
+    def __init__(
+        self,
+        domain: Domain,
+        preprocessing: Preprocessing,
+        collection: Callable[[], Collection],
+        querying: Presenter | None = None,
+    ) -> None:
+        self.presenter = Presenter(domain, preprocessing)
+        self.querying, self._open = querying or self.presenter, collection  # queries may be of another kind
         self._collection: Collection | None = None
         self.readable = domain.capability(Readable)
 
@@ -55,9 +83,7 @@ class Gallery:
         return self._collection
 
     def query(self, value: Input) -> Shown:
-        if self.readable:
-            return Shown(text=self.readable.content(value))
-        return self._picture(self.domain.read(value, self.preprocessing))
+        return self.querying.show(value)
 
     def row(self, position: int, name: str) -> Shown:
         """The row at a position. Raises Problem if it has another name: the data are no longer those of the index."""
@@ -67,23 +93,16 @@ class Gallery:
                 position = collection.names.index(name) if name in collection.names else -1
             if position < 0:
                 raise changed(name)
-            return self.query(collection.inputs[position])
+            return self.presenter.show(collection.inputs[position])
         for examples in collection.splits.values():
             if position < len(examples):
                 if examples.names[position] != name:
                     raise changed(name)
                 if self.readable and examples.originals is not None:
                     return Shown(text=examples.originals[position])
-                return self._picture(examples[torch.tensor([position])][0][0].cpu())
+                return self.presenter.picture(examples[torch.tensor([position])][0][0].cpu())
             position -= len(examples)
         raise changed(name)
-
-    def _picture(self, inputs: Any) -> Shown:
-        picture = self.domain.show(inputs, None, self.preprocessing)
-        if picture.width > WIDTH:
-            height = max(1, round(picture.height * WIDTH / picture.width))
-            picture = picture.resize((WIDTH, height), Image.Resampling.LANCZOS)
-        return Shown(picture)
 
 
 def changed(name: str) -> Problem:
@@ -131,7 +150,9 @@ def sheet_of(results: Sequence[Result], gallery: Gallery) -> Sheet:
     longest = max(len(result.matches) for result in results)
     panels: list[Panel] = []
     for result in results:
-        panels.append(Panel(gallery.query(result.query).picture, f"query\n{name_of(result.query)}"))
+        query = gallery.query(result.query)
+        drawn = query.picture if query.text is None else text_panel(query.text)
+        panels.append(Panel(drawn, f"query\n{name_of(result.query)}"))
         for match, position in zip(result.matches, result.positions, strict=True):
             caption = [
                 f"{match['similarity']:.3f}",
@@ -149,7 +170,7 @@ def text_table(result: Result, gallery: Gallery) -> Image.Image:
     font = charts.font(13)
     labels = [shortened(match["label"]) for match in result.matches]
     left = INDENT + max(map(font.getlength, labels), default=0) + 14  # pixels: where the texts start
-    blocks = [("", "", wrapped(excerpt(gallery.query(result.query).text or ""), font, TABLE), "")]
+    blocks = [("", "", wrapped(excerpt(gallery.query(result.query).text or name_of(result.query)), font, TABLE), "")]
     for match, position, label in zip(result.matches, result.positions, labels, strict=True):
         text = wrapped(excerpt(gallery.row(position, match["input"]).text or ""), font, TABLE - left)
         blocks.append((f"{match['similarity']:.3f}", label, text, ending(os.path.basename(match["input"]))))
@@ -167,6 +188,17 @@ def text_table(result: Result, gallery: Gallery) -> Image.Image:
             y += 4
             draw.line((0, y, TABLE + NAMES, y), "#9aa5b1")
             y += 6
+    return image
+
+
+def text_panel(text: str) -> Image.Image:
+    """A text as a picture of a panel's width."""
+    font = charts.font(13)
+    lines = wrapped(excerpt(text), font, WIDTH)
+    image = Image.new("RGB", (WIDTH, LINE * len(lines)), "white")
+    draw = ImageDraw.Draw(image)
+    for index, line in enumerate(lines):
+        draw.text((0, LINE * index), line, charts.INK, font)
     return image
 
 
