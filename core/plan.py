@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
+from . import device as devices
 from . import files, schema, transfer
 from .capability import Capability
 from .data import DataSpec
@@ -168,6 +169,8 @@ class Plan:
         form = {name: value for name, value in pretrained.options.items() if name not in entry.free_options}
         defaults = {**form, **entry.options} if named_by_user else {**entry.options, **form}
         settings = Settings().changed(entry.settings)
+        if entry.accelerator and devices.choose(changes.get("device", settings.device)).type != "cpu":
+            settings = settings.changed(entry.accelerator)
         if tuned:
             settings = Settings(augment=settings.augment).changed(tuning)
         elif weights is not None and entry.task is None:  # a high rate would destroy what is learned already

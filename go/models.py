@@ -48,14 +48,28 @@ MUON: Settings = {
     **ADAMW, "optimiser": "muon", "lr": 0.03, "adam_lr": 0.005, "momentum": 0.9, "weight_decay": 0.0,
 }  # fmt: skip
 
+# As the included network was trained, where an epoch of a million positions takes 24 s (docs/go.md); a batch that a
+# device has no memory for is cut (core/train.py). AdamW's rate follows the root of the batch (Malladi et al. 2022,
+# arXiv:2205.10287).
+ON_ACCELERATOR: Settings = {"batch": 1024, "examples": 1_000_000, "checked": 20_000}
+MUON_ON_ACCELERATOR, ADAMW_ON_ACCELERATOR = ON_ACCELERATOR | {"lr": 0.025}, ON_ACCELERATOR | {"lr": 0.002}
+
 RECIPES: dict[str, Recipe] = {
-    "swift": Recipe(swift, "residual blocks: the best accuracy per second of training", MUON, input=BOARD),
-    "alphago": Recipe(alphago, "AlphaGo's policy network (Silver et al. 2016)", ADAMW, input=BOARD),
+    "swift": Recipe(
+        swift, "residual blocks: the best accuracy per second of training", MUON, input=BOARD,
+        accelerator=MUON_ON_ACCELERATOR,
+    ),
+    "alphago": Recipe(
+        alphago, "AlphaGo's policy network (Silver et al. 2016)", ADAMW, input=BOARD,
+        accelerator=ADAMW_ON_ACCELERATOR,
+    ),
     "alphago-raw": Recipe(
-        alphago, "AlphaGo's policy network on the stones alone", ADAMW, {"planes": "stones"}, input=STONES
+        alphago, "AlphaGo's policy network on the stones alone", ADAMW, {"planes": "stones"}, STONES,
+        accelerator=ADAMW_ON_ACCELERATOR,
     ),
     "fully-connected": Recipe(
         fully_connected, "the lectures' fully connected baseline on a matrix of 1, −1 and 0",
-        {**ADAMW, "lr": 0.002}, {"planes": "matrix"}, input=MATRIX,
+        {**ADAMW, "lr": 0.002}, {"planes": "matrix"}, MATRIX,
+        accelerator=ON_ACCELERATOR | {"lr": 0.005},
     ),
 }  # fmt: skip

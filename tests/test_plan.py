@@ -1,11 +1,15 @@
 """Plans: settings from the command line, the recipe and the data."""
 
+from dataclasses import replace
+
 import pytest
+import torch
 import toy
 from neocog.core.data import DataSpec
 from neocog.core.plan import MAX_EPOCHS, Plan, find_recipe, plan_from, read_settings
 from neocog.core.problem import Problem
 from neocog.core.settings import Settings
+from neocog.go import DOMAIN as GO
 
 LABELS = ["left", "right", "low"]
 
@@ -64,3 +68,22 @@ def test_an_invalid_settings_file_is_reported(text, message, tmp_path):
     (tmp_path / "settings.toml").write_text(text)
     with pytest.raises(Problem, match=message):
         read_settings(tmp_path / "settings.toml")
+
+
+def test_go_on_an_accelerator_has_larger_batches_and_epochs(monkeypatch):
+    def settings(**changes):
+        return Plan.of(GO, DataSpec("games.zip"), "swift", changes=changes).settings
+
+    on_cpu = settings()
+    assert (on_cpu.batch, on_cpu.examples) == (128, 40_000)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    on_gpu = settings()
+    assert (on_gpu.batch, on_gpu.examples, on_gpu.checked) == (1024, 1_000_000, 20_000)
+    assert settings(device="cpu") == settings(device="cpu", batch=None) == replace(on_cpu, device="cpu")
+    assert settings(batch=64).batch == 64 and settings(batch=64).examples == 1_000_000  # the user's go first
+
+
+def test_a_device_that_is_not_there_is_refused_before_the_data_are_read():
+    with pytest.raises(Problem, match=r"cuda:7 is not available: torch finds .*; --device cpu always works"):
+        Plan.of(GO, DataSpec("nothing"), "swift", changes={"device": "cuda:7"})
