@@ -79,6 +79,7 @@ class Recipe:
     input: tuple[int, int, int] = (3, 32, 32)  # what it is measured on where nobody says
     task: str | None = None  # the only task that it is for; None for those that end with a number for each label
     free_options: frozenset[str] = frozenset()  # of the domain, which pretrained weights do not decide
+    trunk: str | None = None  # the pretrained model whose layers it begins with, for --weights
     accelerator: Mapping[str, Any] = field(default_factory=dict)  # settings of training on anything but a CPU
 
 

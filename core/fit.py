@@ -197,7 +197,7 @@ def build(plan: Plan, data: Data, world: devices.World, device: torch.device, st
             "--patience compares epochs by the validation split, and there is none; raise --valid-share", USAGE
         )
     devices.use_threads(plan.settings.threads)
-    remarks = [*data.remarks, *small_validation(len(data.valid), task.name == Classify.name)]
+    remarks = [*data.remarks, *small_validation(len(data.valid), task.name == Classify.name), *random_trunk(plan)]
     origins: list[keep.Origin] = []
     if state is None:
         loaded = initialise(plan, data, task, network, module, frontend)
@@ -227,6 +227,14 @@ def build(plan: Plan, data: Data, world: devices.World, device: torch.device, st
 def task_of_data(plan: Plan, data: Data) -> Task:
     """The task that the plan or the data name, with its state from the data."""
     return task_class(plan.source.targets.task or data.target_spec.task or Classify.name).from_data(data)
+
+
+def random_trunk(plan: Plan) -> list[str]:
+    """A remark where a recipe is made for pretrained weights and the user named none."""
+    entry = find_recipe(plan.domain, plan.recipe)[0] if plan.recipe else None
+    if entry is None or entry.trunk is None or plan.weights:
+        return []
+    return [f"{plan.recipe} starts from random weights; --weights {entry.trunk} starts from pretrained ones"]
 
 
 def check_recipe(plan: Plan, task: Task) -> None:

@@ -6,10 +6,13 @@ import pytest
 import torch
 import toy
 from neocog.core.data import DataSpec
-from neocog.core.plan import MAX_EPOCHS, Plan, find_recipe, plan_from, read_settings
+from neocog.core.fit import random_trunk
+from neocog.core.plan import MAX_EPOCHS, Plan, find_recipe, plan_from, pretrained_model, read_settings
 from neocog.core.problem import Problem
 from neocog.core.settings import Settings
+from neocog.core.transfer import Transferable
 from neocog.go import DOMAIN as GO
+from neocog.vision import DOMAIN as VISION
 
 LABELS = ["left", "right", "low"]
 
@@ -87,3 +90,16 @@ def test_go_on_an_accelerator_has_larger_batches_and_epochs(monkeypatch):
 def test_a_device_that_is_not_there_is_refused_before_the_data_are_read():
     with pytest.raises(Problem, match=r"cuda:7 is not available: torch finds .*; --device cpu always works"):
         Plan.of(GO, DataSpec("nothing"), "swift", changes={"device": "cuda:7"})
+
+
+def test_recipes_for_pretrained_weights_say_that_they_start_from_random_ones():
+    def remarks(recipe, weights=None):
+        return random_trunk(Plan.of(VISION, DataSpec("photos"), recipe, weights=weights))
+
+    assert remarks("lite0-detector") == [
+        "lite0-detector starts from random weights; --weights efficientnet-lite0 starts from pretrained ones"
+    ]
+    assert remarks("swift") == []
+    assert remarks("lite0-unet", pretrained_model(VISION, "efficientnet-lite0")) == []
+    trunks = {recipe.trunk for recipe in VISION.recipes.values() if recipe.trunk}
+    assert trunks <= set(VISION.capability(Transferable).pretrained)

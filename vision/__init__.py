@@ -56,7 +56,7 @@ DOMAIN = Domain(
         AugmentationLimits(augment.restrict),
         TaskRecipes(
             {segment_models.TASK: segment_models.DEFAULT, detect_models.TASK: detect_models.DEFAULT},
-            {detect_models.TASK: "efficientnet-lite0"},
+            {detect_models.TASK: models.LITE0_NAME},
             data.task_of,
         ),
         Framed(frames.frame),
@@ -65,7 +65,7 @@ DOMAIN = Domain(
         TestTimeAugmentation(augment.views, augment.placed_views, augment.shows_only_views),
         Placed(placing.read, placing.picture, placing.scaled),
         Transferable(options.form, weights.load_weights, pretrained.MODELS, pretrained.TUNING, pretrained.FAR),
-        FewExamples("efficientnet-lite0", FEW, pretrained.are_photos),
+        FewExamples(models.LITE0_NAME, FEW, pretrained.are_photos),
         Explainable(locate=data.position_in_file),
         Exportable("pixels", frontend.shape, frontend.random_pixels, {2: "height", 3: "width"}),
         BoundedInputs(data.check_size),

@@ -7,7 +7,7 @@ from typing import Any
 from ..core.domain import Recipe
 from ..core.layer import Layer, Layers
 from ..core.layers import batchnorm, conv, dense, flatten, parallel, regions, relu, residual, scales, upsample
-from .models import lite0_by_stride
+from .models import LITE0_NAME, lite0_by_stride
 
 TASK = "detect"
 
@@ -86,11 +86,11 @@ RECIPES: dict[str, Recipe] = {
     ),
     "lite0-detector": Recipe(
         lite0_detector, "boxes: EfficientNet-Lite0 and a head at strides of 8 and 16", LITE0_BOXES,
-        {"size": 320, "fit": "pad"}, (3, 320, 320), TASK,
+        {"size": 320, "fit": "pad"}, (3, 320, 320), TASK, trunk=LITE0_NAME,
     ),
     "faster-rcnn": Recipe(
         faster_rcnn, "boxes: Faster R-CNN (Ren et al. 2015) on EfficientNet-Lite0", LITE0_BOXES,
-        {"size": 320, "fit": "pad"}, (3, 320, 320), TASK,
+        {"size": 320, "fit": "pad"}, (3, 320, 320), TASK, trunk=LITE0_NAME,
     ),
 }  # fmt: skip
 DEFAULT = "lite0-detector"

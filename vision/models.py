@@ -285,6 +285,7 @@ def relu6_unit(filters: int, size: int, stride: int = 1, groups: int = 1) -> Lay
     return (conv(filters, size, stride=stride, pad="same", groups=groups, bias=False), LITE_NORM, relu6)
 
 
+LITE0_NAME = "efficientnet-lite0"  # of the recipe, and of the model with its weights
 LITE_STEM = relu6_unit(32, 3, stride=2)
 
 
@@ -351,14 +352,29 @@ RECIPES: dict[str, Recipe] = {
     "googlenet": Recipe(googlenet, "GoogLeNet (Szegedy et al. 2015), as in torchvision", PHOTOS, LARGE, PHOTO),
     "resnet18": Recipe(resnet18, "ResNet-18 (He et al. 2016), as in torchvision", PHOTOS, LARGE, PHOTO),
     "resnet50": Recipe(resnet50, "ResNet-50 (He et al. 2016), as in torchvision", PHOTOS, LARGE, PHOTO),
-    "efficientnet-lite0": Recipe(
-        efficientnet_lite0, "EfficientNet-Lite0 (Tan and Le 2019): 4.7 M, for small devices", PHOTOS, LARGE, PHOTO
+    LITE0_NAME: Recipe(
+        efficientnet_lite0,
+        "EfficientNet-Lite0 (Tan and Le 2019): 4.7 M, for small devices",
+        PHOTOS,
+        LARGE,
+        PHOTO,
+        trunk=LITE0_NAME,
     ),
     "efficientnet-lite1": Recipe(
-        efficientnet_lite1, "EfficientNet-Lite1: 5.4 M, 240×240 pixels", PHOTOS, {"size": 240}, (3, 240, 240)
+        efficientnet_lite1,
+        "EfficientNet-Lite1: 5.4 M, 240×240 pixels",
+        PHOTOS,
+        {"size": 240},
+        (3, 240, 240),
+        trunk="efficientnet-lite1",
     ),
     "efficientnet-lite2": Recipe(
-        efficientnet_lite2, "EfficientNet-Lite2: 6.1 M, 260×260 pixels", PHOTOS, {"size": 260}, (3, 260, 260)
+        efficientnet_lite2,
+        "EfficientNet-Lite2: 6.1 M, 260×260 pixels",
+        PHOTOS,
+        {"size": 260},
+        (3, 260, 260),
+        trunk="efficientnet-lite2",
     ),
     "mlp": Recipe(mlp, "the fully connected baseline: two hidden layers of 512", {**DIGITS, "lr": 0.001}, input=DIGIT),
 }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from ..core.domain import Recipe
@@ -18,7 +17,7 @@ from ..core.layers import (
     residual,
     upsample,
 )
-from .models import lite0_by_stride
+from .models import LITE0_NAME, lite0_by_stride
 
 TASK = "segment"
 
@@ -102,15 +101,14 @@ FORM = frozenset({"size", "fit"})  # the pictures decide, whatever weights were 
 PICTURE = (3, 192, 256)  # channels, height and width that `describe` uses by default
 
 
-def _recipe(layers: Any, about: str, changes: Values | None = None, input: Sequence[int] = PICTURE) -> Recipe:
-    channels, height, width = input
-    return Recipe(layers, about, MASKS | (changes or {}), input=(channels, height, width), task=TASK, free_options=FORM)
+def _recipe(layers: Any, about: str, trunk: str | None = None) -> Recipe:
+    return Recipe(layers, about, MASKS, input=PICTURE, task=TASK, free_options=FORM, trunk=trunk)
 
 
 RECIPES: dict[str, Recipe] = {
     "unet": _recipe(unet, "a mask: U-Net (Ronneberger et al. 2015), padded, with 16 filters at full size"),
     "farabet": _recipe(farabet, "a mask: one network over three scales, shared weights (Farabet et al. 2013)"),
     "fcn": _recipe(fcn, "a mask: scores of three strides added up, FCN-8s (Long et al. 2015), a smaller trunk"),
-    "lite0-unet": _recipe(lite0_unet, "a mask: U-Net on EfficientNet-Lite0, for --weights efficientnet-lite0"),
+    "lite0-unet": _recipe(lite0_unet, "a mask: U-Net on EfficientNet-Lite0", LITE0_NAME),
 }
 DEFAULT = "unet"
