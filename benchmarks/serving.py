@@ -1,7 +1,7 @@
 """Requests per second of `neocog serve`, beside LitServe with the same network, and what stays of them under overload.
 
 python benchmarks/serving.py rate RUN BODY [--peer PYTHON] [--flags "--batch 1"]    needs wrk
-python benchmarks/serving.py overload RUN BODY                                      needs hey
+python benchmarks/serving.py overload RUN BODY                                      needs wrk
 
 BODY is a picture or a recording. PYTHON is an interpreter with litserve beside Neocog; the peer gets the body in base64
 in JSON, since it reads no body of another type but forms. Servers take turns, each started anew for its round.
@@ -11,11 +11,11 @@ in JSON, since it reads no body of another type but forms. Servers take turns, e
 from __future__ import annotations
 
 import argparse
+import asyncio
 import base64
-import csv
-import io
 import json
 import os
+import random
 import re
 import resource
 import signal
@@ -29,6 +29,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import cast
 
 CONNECTIONS = 64
 CROWD = 1000  # connections of the overload
@@ -55,6 +56,10 @@ def server(command: list[str], port: int) -> Iterator[int]:
 
 def neocog_command(run: str, flags: str) -> list[str]:
     return [sys.executable, "-m", "neocog", "serve", run, *flags.split(), "--quiet", "--port"]
+
+
+def kind_of(path: str) -> str:
+    return "audio/wav" if path.endswith(".wav") else "image/png"
 
 
 def free_port() -> int:
@@ -92,7 +97,7 @@ def wrk(port: int, body: bytes, kind: str, seconds: int) -> tuple[float, float, 
 
 def rates(arguments: argparse.Namespace) -> None:
     body = Path(arguments.body).read_bytes()
-    kind = "audio/wav" if arguments.body.endswith(".wav") else "image/png"
+    kind = kind_of(arguments.body)
     inside = json.dumps({"base64": base64.b64encode(body).decode()}).encode()
     ways = {"neocog": (neocog_command(arguments.run, ""), body, kind)}
     if arguments.flags:
@@ -116,39 +121,72 @@ def rates(arguments: argparse.Namespace) -> None:
         print(f"neocog / {name}: {statistics.mean(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})")
 
 
-# --- overload: hey, which keeps a rate and writes each request --------------------------------------------------------
+# --- overload: requests at random times, whatever becomes of those before --------------------------------------------
 
 
-def hey(port: int, path: str, connections: int, seconds: int, rate: float | None) -> list[tuple[float, int]]:
-    """Seconds and status of every request; at most `rate` a second where it is given."""
-    kind = "audio/wav" if path.endswith(".wav") else "image/png"
-    limit = [] if rate is None else ["-q", f"{rate / connections:.3f}"]
-    flags = ["-z", f"{seconds}s", "-c", str(connections), *limit, "-m", "POST", "-T", kind, "-D", path, "-o", "csv"]
-    url = f"http://127.0.0.1:{port}/predict"
-    text = subprocess.run(["hey", *flags, url], check=True, capture_output=True, text=True).stdout
-    return [(float(row["response-time"]), int(row["status-code"])) for row in csv.DictReader(io.StringIO(text))]
+class Connection(asyncio.Protocol):
+    """A connection that sends a request and reads its answer, again and again."""
+
+    def __init__(self, free: list[Connection], results: list[tuple[float, int]]) -> None:
+        self.free, self.results = free, results
+        self.answer = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+        self.free.append(self)
+
+    def send(self, request: bytes) -> None:
+        self.start, self.answer = time.perf_counter(), b""
+        self.transport.write(request)
+
+    def data_received(self, data: bytes) -> None:
+        self.answer += data
+        head, end, body = self.answer.partition(b"\r\n\r\n")
+        if end and len(body) == int(head.lower().split(b"content-length: ")[1].split(b"\r")[0]):
+            self.results.append((time.perf_counter() - self.start, int(head[9:12])))
+            self.free.append(self)
+
+
+async def poisson(port: int, request: bytes, rate: float, seconds: float) -> list[tuple[float, int]]:
+    """Seconds and status of requests that are sent at independent random times, `rate` a second on average."""
+    loop, rng = asyncio.get_running_loop(), random.Random(0)
+    free: list[Connection] = []
+    results: list[tuple[float, int]] = []
+    for _ in range(CROWD):
+        await loop.create_connection(lambda: Connection(free, results), "127.0.0.1", port)
+    begin = due = time.perf_counter()
+    while due < begin + seconds:
+        due += rng.expovariate(rate)
+        if (wait := due - time.perf_counter()) > 0.001:
+            await asyncio.sleep(wait)
+        while not free:
+            await asyncio.sleep(0.001)
+        free.pop().send(request)
+    while len(free) < CROWD and time.perf_counter() < begin + 2 * seconds:
+        await asyncio.sleep(0.01)
+    return results
 
 
 def overload(arguments: argparse.Namespace) -> None:
-    titles = ("round", "answers/s, 64 connections", "requests/s, overload", "answers/s", "of peak", "503, p99 ms")
-    print(f"| {' | '.join((*titles, 'other', 'MB'))} |")
-    print("|---|---|---|---|---|---|---|---|")
+    content, kind = Path(arguments.body).read_bytes(), kind_of(arguments.body)
+    request = (
+        f"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: {kind}\r\nContent-Length: {len(content)}\r\n\r\n"
+    )
+    columns = ("round", "peak", "requests/s", "answers/s", "of peak", "503: median, 99%, ms", "other", "MB")
+    print(f"| {' | '.join(columns)} |\n{'|---' * len(columns)}|")
     port = free_port()
     with server(neocog_command(arguments.run, arguments.flags), port) as pid:
-        hey(port, arguments.body, CONNECTIONS, 2, None)
+        wrk(port, content, kind, 2)
         for turn in range(arguments.rounds):
-            before = hey(port, arguments.body, CONNECTIONS, arguments.seconds, None)
-            peak = sum(status == 200 for _, status in before) / arguments.seconds
-            rows = hey(port, arguments.body, CROWD, arguments.seconds, TIMES * peak)
-            good = sum(status == 200 for _, status in rows) / arguments.seconds
-            refused = sorted(seconds for seconds, status in rows if status == 503)
-            late = 1000 * refused[int(0.99 * len(refused))] if refused else float("nan")
-            other = len(rows) - len(refused) - sum(status == 200 for _, status in rows)
-            print(
-                f"| {turn + 1} | {peak:,.0f} | {len(rows) / arguments.seconds:,.0f} | {good:,.0f} | {good / peak:.2f} "
-                f"| {late:.0f} | {other} | {memory(pid):.0f} |",
-                flush=True,
-            )
+            peak, _, _ = wrk(port, content, kind, arguments.seconds)
+            rows = asyncio.run(poisson(port, request.encode() + content, TIMES * peak, arguments.seconds))
+            good, sent = sum(status == 200 for _, status in rows) / arguments.seconds, len(rows) / arguments.seconds
+            refused = sorted(1000 * seconds for seconds, status in rows if status == 503) or [float("nan")]
+            waits = f"{statistics.median(refused):.0f}, {refused[int(0.99 * len(refused))]:.0f}"
+            other = sum(status not in (200, 503) for _, status in rows)
+            cells = (f"{turn + 1}", f"{peak:,.0f}", f"{sent:,.0f}", f"{good:,.0f}", f"{good / peak:.2f}", waits)
+            cells += (f"{other}", f"{memory(pid):.0f}")
+            print(f"| {' | '.join(cells)} |", flush=True)
 
 
 def main() -> None:
