@@ -272,7 +272,8 @@ def build_network(plan: Plan, data: Data, task: Task, sample: Tensor) -> tuple[P
 def network_of(plan: Plan, data: Data, task: Task, sample: Tensor) -> Network:
     """The network of a plan for maps like `sample`, without what --keep changes. Raises Problem for a misfit."""
     channels, height, width = sample.shape[1:]
-    layers = plan.layers(len(task.labels), network_constants(plan.domain, data.preprocessing), task.head_sizes)
+    constants = {**network_constants(plan.domain, data.preprocessing), **task.constants}
+    layers = plan.layers(len(task.labels), constants, task.head_sizes)
     if height == width == 1 and isinstance(layers[0], Dense):  # numbers without places need no word for it
         layers = (flatten, *layers)
     return Network((channels, height, width), layers)

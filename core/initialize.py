@@ -30,7 +30,7 @@ def initialize(network: nn.Module, seed: int, dirac: bool = False) -> None:
     they are the same on every device.
     """
     rng = torch.Generator().manual_seed(seed)
-    weighted = [m for m in network.modules() if isinstance(m, nn.Conv2d | nn.Linear | Local | nn.Embedding)]
+    weighted = [m for m in network.modules() if isinstance(m, nn.Conv1d | nn.Conv2d | nn.Linear | Local | nn.Embedding)]
     for module in weighted:
         window = module.weight.shape[2] if isinstance(module, Local) else module.weight[0].numel()
         gain = 1.0 if module is weighted[-1] else 3**-0.5 if dirac else 2**0.5

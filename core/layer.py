@@ -24,7 +24,11 @@ Padding = Literal["zero", "constant", "removed"]  # columns of padding: all zero
 
 # The smallest valid value of each argument name; a name means the same in every layer.
 LEAST = dict.fromkeys(
-    ("filters", "size", "stride", "dilation", "groups", "units", "tokens", "dim", "longest", "factor", "levels"), 1
+    (
+        *("filters", "size", "stride", "dilation", "groups", "units", "tokens", "dim", "longest", "factor", "levels"),
+        *("blocks", "beam"),
+    ),
+    1,
 ) | {
     "pad": 0,
     "pieces": 2,

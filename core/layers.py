@@ -14,6 +14,8 @@ from torch import nn
 
 from . import modules, proposals
 from .combinators import Heads, Maximum, Parallel, Residual, Scales, Vote, text
+from .decoder import WINDOW as WORDS_SEEN
+from .decoder import Decoder as DecoderModule
 from .layer import (
     Layer,
     Layers,
@@ -754,6 +756,35 @@ class Bag(Layer):
 
 
 @dataclass(frozen=True)
+class Decoder(Layer):
+    """The logits of `longest` words of a sentence about a row of numbers, written one after the other.
+
+    A causal convolutional network of `blocks` (core/decoder.py). With `beam`, predictions are by beam search.
+    """
+
+    tokens: int
+    longest: int
+    dim: int = 128
+    blocks: int = 3
+    beam: int = 1
+
+    def out(self, shape: Shape) -> Shape:
+        if len(shape) != 1:
+            raise Problem(f"takes a row of numbers, got {shape}; put flatten before it")
+        return (self.tokens, 1, self.longest)
+
+    def receptive_field(self, shape: Shape, field: ReceptiveField) -> ReceptiveField:
+        return field.over(field.positions)
+
+    def module(self, shape: Shape) -> nn.Module:
+        return DecoderModule(shape[0], self.tokens, self.longest, self.dim, self.blocks, self.beam)
+
+    def macs(self, shape: Shape) -> int:
+        of_word = 2 * WORDS_SEEN * self.dim**2 * self.blocks + self.dim * self.tokens
+        return shape[0] * self.dim + self.longest * of_word
+
+
+@dataclass(frozen=True)
 class Bias(Layer):
     """A different bias for each position of each map (AlphaGo's last layer)."""
 
@@ -809,7 +840,23 @@ def _if_removed(padding: Padding) -> Padding | None:
 KINDS: dict[str, type[Layer]] = {
     kind.name: kind
     for kind in (
-        *(AvgPool, Bag, BatchNorm, Bias, BlurPool, Conv, Dense, Dropout, Elu, Embed, Flatten, Gabor, Gelu, GlobalAvg),
+        *(
+            AvgPool,
+            Bag,
+            BatchNorm,
+            Bias,
+            BlurPool,
+            Conv,
+            Decoder,
+            Dense,
+            Dropout,
+            Elu,
+            Embed,
+            Flatten,
+            Gabor,
+            Gelu,
+            GlobalAvg,
+        ),
         *(GlobalBias, GlobalMax, Heads, L2Pool, Leaky, Local, Lrn, MaxPool, Maximum, Maxout, NGrams, Parallel, Patches),
         *(Pyramid, Regions, Relu, Relu6, Residual, SCells, Scale, Scales, Sigmoid, SoftArgmax, Tanh, Unit, Upsample),
         Vote,
@@ -817,7 +864,7 @@ KINDS: dict[str, type[Layer]] = {
 }
 
 avgpool, bag, conv, dense, embed, heads, l2pool, local = AvgPool, Bag, Conv, Dense, Embed, Heads, L2Pool, Local
-blurpool, gabor, maximum, patches, scells = BlurPool, Gabor, Maximum, Patches, SCells
+blurpool, decoder, gabor, maximum, patches, scells = BlurPool, Decoder, Gabor, Maximum, Patches, SCells
 maxout, maxpool, ngrams, parallel, pyramid, residual = Maxout, MaxPool, NGrams, Parallel, Pyramid, Residual
 regions = Regions
 scale, scales, upsample, vote = Scale, Scales, Upsample, Vote

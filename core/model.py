@@ -210,7 +210,11 @@ class Model:
         windowed = self.domain.capability(Windowed)
         counts = [len(windows.inputs) for windows in inputs]
         blocks = predictions.split(counts)
-        means = predictions if len(predictions) == len(blocks) else torch.stack([block.mean(0) for block in blocks])
+        means = (
+            predictions
+            if len(predictions) == len(blocks)
+            else torch.stack([self.task.over_windows(block) for block in blocks])
+        )
         for (row, windows), entries, block in zip(waiting, self.task.rows(means, top), blocks, strict=True):
             if not bool(torch.isfinite(block).all()):
                 row["problem"] = "the prediction is not a finite number: the network overflows on this input"

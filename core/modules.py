@@ -97,10 +97,12 @@ class L2Pool(nn.Module):
         self.size, self.stride, self.pad, self.ceil = size, stride, pad, ceil
 
     def forward(self, x: Tensor) -> Tensor:
-        pad = self.pad
         if torch.compiler.is_exporting() and not self.ceil:
-            x, pad = end_with_windows(x, self.size, self.stride, pad, 0.0)
-        sums = F.avg_pool2d(x * x, self.size, self.stride, pad, self.ceil, divisor_override=1)
+            x, pad = end_with_windows(x, self.size, self.stride, self.pad, 0.0)
+            # ONNX's average pool has no other divisor than the size of its window.
+            sums = F.avg_pool2d(x * x, self.size, self.stride, pad) * (self.size[0] * self.size[1])
+        else:
+            sums = F.avg_pool2d(x * x, self.size, self.stride, self.pad, self.ceil, divisor_override=1)
         return sums.clamp_min(1e-12).sqrt()  # the root's gradient at 0 is infinite, and 0 · ∞ is NaN
 
 
@@ -394,7 +396,8 @@ class Templates(nn.Module):
         """t·w of every template, (B, N, H', W'), and ‖w‖², (B, 1, H', W')."""
         x, (height, width) = padded(x, self.sides), self.weight.shape[2:]
         squares = x.square().sum(1, keepdim=True)
-        norms = F.avg_pool2d(squares, (height, width), self.stride, divisor_override=1)
+        # ONNX's average pool has no other divisor than the size of its window.
+        norms = F.avg_pool2d(squares, (height, width), self.stride) * (height * width)
         return F.conv2d(x, self.weight.to(x.dtype), stride=self.stride), norms
 
     def compare(self, products: Tensor, norms: Tensor) -> Tensor:

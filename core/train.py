@@ -153,7 +153,8 @@ class Trainer:
             inputs, targets = self.prefetcher(chunk) if self.prefetcher else fetch_batch(examples, chunk, self.device)
             with self.precision():
                 if self.has_features:
-                    logits = self.runs(self._laid(inputs))
+                    with self.task.teaching(self.network, targets):
+                        logits = self.runs(self._laid(inputs))
                 else:
                     logits, targets = self._augmented_logits(augment, inputs, targets, rng)
             loss = self.task.loss(logits.float(), targets, self.settings.smoothing)
@@ -183,7 +184,8 @@ class Trainer:
         maps, targets = augment.maps(self.frontend(inputs), targets, rng)
         if self.adversary and self.adversary.on == "maps":
             maps = self.adversary(self._direct_logits_of_maps, maps.float(), targets, rng)
-        return self._through(maps), targets
+        with self.task.teaching(self.network, targets):
+            return self._through(maps), targets
 
     def _direct_logits(self, inputs: Tensor) -> Tensor:
         return self._direct_logits_of_maps(self.frontend(inputs))

@@ -158,6 +158,13 @@ def masked(folder: Path) -> Path:
     return folder / "pairs"
 
 
+def described(folder: Path) -> Path:
+    """Renames the folders of the classes to sentences."""
+    for name, path in zip(("A small thing.", "a large thing", "something else"), sorted(folder.iterdir()), strict=True):
+        path.rename(folder / name)
+    return folder
+
+
 @dataclass(frozen=True)
 class Case:
     """A task in the contract: how the files of a domain get its targets, and what the run and its rows hold."""
@@ -196,6 +203,15 @@ CASES = {
         ["0", "1"],
         network="conv(8, 3, pad=1), relu, parallel((), (maxpool(2), conv(4, 1), upsample(2))), conv(classes, 1)",
     ),
+    "caption": Case(
+        described,
+        ("vision", "speech"),
+        ("captions",),
+        "cider",
+        "Sentences that are exact",
+        [],
+        network="conv(8, 3), relu, globalmax, dense(16), relu, decoder(classes, words, dim=16)",
+    ),
 }
 
 
@@ -230,7 +246,7 @@ def test_a_task_works_in_every_domain_that_it_is_for(files, tmp_path):
     model = train(task, name, folder, tmp_path / "run", callback=callback)
     assert losses[-1] < losses[0]
     card = checkpoint.card(tmp_path / "run" / "model.safetensors")
-    assert card.task == task and (card.labels == case.outputs or task == "heads")
+    assert card.task == task and (card.labels == case.outputs or task in ("heads", "caption"))
     assert model.task == TASKS[task].from_state(card.labels, card.task_state) and model.task.state() == card.task_state
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
     assert (summary["task"], summary["metric"]) == (task, case.metric) and "accuracy" not in summary

@@ -18,6 +18,7 @@ from ..core.transfer import Transferable
 from ..core.tta import TestTimeAugmentation
 from . import (
     augment,
+    caption_models,
     check,
     compare,
     corruptions,
@@ -47,7 +48,7 @@ DOMAIN = Domain(
     augment=augment.augment,
     check=check.check,
     show=show.show,
-    recipes=models.RECIPES | segment_models.RECIPES | detect_models.RECIPES,
+    recipes=models.RECIPES | segment_models.RECIPES | detect_models.RECIPES | caption_models.RECIPES,
     default="swift",
     options=options.NAMES,
     capabilities=(
@@ -55,7 +56,11 @@ DOMAIN = Domain(
         Tabular(data.table_in),
         AugmentationLimits(augment.restrict),
         TaskRecipes(
-            {segment_models.TASK: segment_models.DEFAULT, detect_models.TASK: detect_models.DEFAULT},
+            {
+                segment_models.TASK: segment_models.DEFAULT,
+                detect_models.TASK: detect_models.DEFAULT,
+                caption_models.TASK: caption_models.DEFAULT,
+            },
             {detect_models.TASK: models.LITE0_NAME},
             data.task_of,
         ),

@@ -7,6 +7,7 @@ from typing import Any
 
 from ..problem import DATA, USAGE, Problem, did_you_mean
 from ..schema import Mismatch
+from .caption import Caption
 from .classify import Classify
 from .detect import Detect
 from .heads import Heads
@@ -15,9 +16,23 @@ from .regress import Regress
 from .segment import Segment
 from .task import Task
 
-__all__ = ["TASKS", "Classify", "Detect", "Heads", "Multilabel", "Regress", "Segment", "Task", "task_class", "task_of"]
+__all__ = [
+    "TASKS",
+    "Caption",
+    "Classify",
+    "Detect",
+    "Heads",
+    "Multilabel",
+    "Regress",
+    "Segment",
+    "Task",
+    "task_class",
+    "task_of",
+]
 
-TASKS: dict[str, type[Task]] = {kind.name: kind for kind in (Classify, Multilabel, Regress, Heads, Detect, Segment)}
+TASKS: dict[str, type[Task]] = {
+    kind.name: kind for kind in (Classify, Multilabel, Regress, Heads, Detect, Segment, Caption)
+}
 
 
 def task_class(name: str) -> type[Task]:

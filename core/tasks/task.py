@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple, Self
 
@@ -156,6 +157,11 @@ class Task(ABC):
         """The outputs of each head, by its name in a network's text; empty in a task without heads."""
         return {}
 
+    @property
+    def constants(self) -> dict[str, int]:
+        """Names that stand for numbers in a network's text and in recipes, beside those of the domain."""
+        return {}
+
     def check_network(self, network: Network) -> None:
         """Raises Problem if a network's output is not what the task needs."""
         if network.output != (len(self.labels),):
@@ -181,6 +187,10 @@ class Task(ABC):
     def loss(self, logits: Tensor, targets: Tensor, smoothing: float = 0.0) -> Tensor:
         """(B, K) logits and targets -> the mean loss of the batch, a scalar."""
 
+    def teaching(self, network: nn.Module, targets: Tensor) -> AbstractContextManager[None]:
+        """A context in which the network may see the targets (B, …) of the inputs that it is trained on."""
+        return nullcontext()
+
     def batch_sums(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Sums over the batch, one for each of `batch_metrics`, on the device of the logits."""
         return logits.new_zeros(0)
@@ -193,7 +203,11 @@ class Task(ABC):
 
     @abstractmethod
     def link(self, logits: Tensor) -> Tensor:
-        """(B, K) logits -> (B, …) predictions, whose mean over windows is the prediction for the whole input."""
+        """(B, K) logits -> (B, …) predictions."""
+
+    def over_windows(self, predictions: Tensor) -> Tensor:
+        """(W, …) predictions for the windows of an input -> the prediction for the whole input."""
+        return predictions.mean(0)
 
     def exported_link(self, logits: Tensor) -> Tensor:
         """What an exported file gives for logits: the predictions, or what they are computed from outside of it."""
