@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from . import closeness, keep, transfer
+from . import boltzmann, closeness, keep, transfer
 from . import device as devices
 from .augmentation import augmentation
 from .budget import fit_epochs
@@ -44,6 +44,7 @@ from .train import Epoch, Tensors, Trainer, steps
 
 WHITENING_EXAMPLES = 2000
 TEMPLATE_EXAMPLES = 300
+BOLTZMANN_EXAMPLES = 4000
 
 
 @dataclass
@@ -293,6 +294,9 @@ def initialise(
         maps = frontend(random_examples(data.train, TEMPLATE_EXAMPLES, plan.settings.seed))
         fit_templates(module.eval(), maps, plan.settings.seed)
     remarks = []
+    if plan.settings.rbm:
+        maps = frontend(random_examples(data.train, BOLTZMANN_EXAMPLES, plan.settings.seed))
+        remarks.append(boltzmann.pretrain(module, maps, plan.settings.rbm, plan.settings.seed))
     if initialization := plan.domain.capability(DataInitialization):
         remarks += initialization.initialize(module, data, plan.source, task.loss)
     loaded = transfer.Loaded()

@@ -15,7 +15,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "adam_lr": (1e-12, 1e6), "momentum": (0, 0.9999), "weight_decay": (0, 1e3), "l1": (0, 1e3), "warmup": (0, 0.9),
     "smoothing": (0, 0.9), "dice": (0, 1), "average": (0, 0.999999), "clip": (0, 1e9), "max_norm": (0, 1e9),
     "adversarial": (0, 1e3),
-    "seed": (0, 2**62), "minutes": (0.01, 1e6), "frozen": (0, 10_000), "lr_first": (1e-6, 1),
+    "seed": (0, 2**62), "minutes": (0.01, 1e6), "frozen": (0, 10_000), "rbm": (0, 10_000), "lr_first": (1e-6, 1),
     "accumulate": (1, 10_000), "patience": (0, 1e6), "threads": (0, 4096),
     # data
     "test_share": (0, 0.9), "valid_share": (0, 0.9), "max_bad": (0, 1), "split": (0, 2**62), "folds": (2, 1000),

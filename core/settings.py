@@ -39,6 +39,7 @@ class Settings:
     average: float = 0.0  # decay per step of the exponential moving average of the weights; 0 keeps none
     whiten: bool = False  # the first convolution whitens the patches of the training inputs, and is frozen
     dirac: bool = False  # the other convolutions start as the identity
+    rbm: int = 0  # epochs in which each layer before a sigmoid is pre-trained as a restricted Boltzmann machine
     frozen: int = 0  # layers, from the first, whose weights and statistics do not move
     head_first: bool = False  # the last layer is solved on the features of the others before the first step
     lr_first: float = 1.0  # share of the learning rate that the first layer gets; geometric from there to the last

@@ -27,6 +27,7 @@ from ..core.layers import (
     relu,
     residual,
     scale,
+    sigmoid,
     softargmax,
 )
 from .frontend import frames_of
@@ -127,6 +128,20 @@ def mlp(classes: int, units: int = 512, depth: int = 2, frames: int = FRAMES) ->
     return (flatten, *(dense(units), relu, dropout) * depth, dense(classes))
 
 
+def dbn(
+    classes: int, units: int = 256, depth: int = 3, context: int = 11, bands: int = 40, frames: int = FRAMES
+) -> Layers:
+    """A deep belief network (Mohamed, Dahl and Hinton 2012, IEEE TASLP 20(1)) on windows of `context` frames.
+
+    Fully connected layers of sigmoids on every second window of log-mel frames, as convolutions that span all bands;
+    --set rbm pre-trains them as restricted Boltzmann machines. The paper classifies the state of a phone in each window
+    and decodes them with a hidden Markov model; here the mean of the last hidden units over all windows classifies the
+    recording.
+    """
+    first = (conv(units, (bands, context), stride=(1, 2)), sigmoid)
+    return (*first, *(conv(units, 1), sigmoid) * (depth - 1), globalavg, dense(classes))
+
+
 # --- recipes --------------------------------------------------------------------------------------------------------
 
 Values = dict[str, Any]
@@ -144,6 +159,7 @@ SWIFT: Values = {
     "optimiser": "muon", "lr": 0.08, "adam_lr": 0.01, "momentum": 0.6, "warmup": 0.0, "smoothing": 0.2, "batch": 64,
     "epochs": 5, "whiten": True, "dirac": True, "augment": AUGMENT,
 }  # fmt: skip
+DBN: Values = {**PLAIN, "lr": 0.003, "epochs": 8, "rbm": 10}
 PITCH: Values = {
     "optimiser": "adamw", "lr": 0.01, "weight_decay": 0.01, "batch": 64, "epochs": 16,
     "augment": "shift(0.1), timemask(0.2)", "regression_loss": "absolute",
@@ -166,6 +182,9 @@ RECIPES: dict[str, Recipe] = {
     ),
     "res15": Recipe(res15, "residual, windows that widen (Tang and Lin 2018): 238 thousand", PLAIN, input=SECOND),
     "pitch": Recipe(pitch, "our own, for numbers that are pitches", PITCH, OCTAVES, (1, 190, 13)),
+    "dbn": Recipe(
+        dbn, "layers pre-trained without labels, on windows of 11 frames (Mohamed et al. 2012)", DBN, input=SECOND
+    ),
     "mlp": Recipe(mlp, "the fully connected baseline: two hidden layers of 512", PLAIN, input=SECOND),
 }
 
