@@ -349,6 +349,9 @@ def test_a_person_uses_the_page(address, tmp_path):
         page.locator("#input canvas").focus()
         page.keyboard.press("Enter")
         page.wait_for_selector("#input p:has-text('next move')")
+        page.get_by_label("Eight symmetric views").check()
+        page.wait_for_selector("#input p:has-text('The mean of all eight gives')")
+        assert page.locator(".views canvas").count() == 8
         # a training, its pause, a traced step and an exercise
         page.click("#tab-learn")
         page.wait_for_selector("#exercises li")

@@ -41,7 +41,7 @@ export const startUse = (current) => {
     const model = current();
     find("explanation-card").hidden = model.domain === "playground";
     find("input").replaceChildren();
-    const [title, build] = { vision: ["Draw, or give a photo", vision], speech: ["Record, or give a file", speech], text: ["Type a text", text], go: ["Play on the board", go], playground: ["Choose a point", point] }[model.domain];
+    const [title, build] = { vision: ["Draw, or give a photo", vision], speech: ["Record, or give a file", speech], text: ["Type a text", text], go: ["Play on the board", drawBoard], playground: ["Choose a point", point] }[model.domain];
     find("input-title").textContent = title;
     domain = build(find("input"), set, model);
     dispatchEvent(new CustomEvent("input-changed"));
@@ -223,7 +223,6 @@ const text = (place, set) => {
   place.append(field);
 };
 
-const go = (place, set) => drawBoard(place, (sgf) => set(sgf, "application/x-go-sgf"));
 
 const point = (place, set) => {
   const field = element("input", { type: "text", value: "1.5,-2" });
