@@ -117,6 +117,8 @@ def slide(
     from ..core.tasks import masks
 
     placed = model.domain.require(Placed, "convert")
+    if placed.scaled is None:
+        raise Problem(f"a classifier is slid over pictures; this model is of {model.domain.name}", USAGE)
     pixels = placed.scaled(value, model.card.preprocessing, size)
     coarse = coarse_map(form, model.frontend.cpu()(pixels))
     labels = coarse.labels(pixels.shape[2:], least, masks.IGNORE)

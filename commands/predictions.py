@@ -122,7 +122,7 @@ def timeline_of(domain: Domain) -> Callable[[Mapping[str, Any], Path], str]:
 def check_labels(model: Model, path: Path, force: bool) -> None:
     """Raises Problem if labels cannot be written, before hours of sound are predicted."""
     timeline = timeline_of(model.domain)
-    if not model.task.windows_have_label:
+    if not model.task.windows_have_label and not model.task.has_timeline:
         raise Problem(f"--labels writes a label for each window; this model's task is {model.task.name}", USAGE)
     timeline({"windows": [{"start": 0, "end": 0, "label": "", "probability": 0}]}, path)
     files.check_output(path, force)
@@ -153,6 +153,7 @@ def write_pictures(model: Model, values: Sequence[Input], rows: Sequence[dict[st
     from ..core.places import Placed
 
     placed, used = model.domain.require(Placed, "--out FOLDER"), set[str]()
+    assert placed.picture is not None, "a task whose predictions are pictures has inputs that are"
     for value, row in zip(values, rows, strict=True):
         if "problem" in row:
             continue

@@ -52,7 +52,11 @@ class Augment(NamedTuple):
         """
         if (moved_inputs := self.moved_inputs) is None:
             if self != UNCHANGED:
-                raise Problem("this domain's augmentation does not move masks and boxes; give --augment none", USAGE)
+                raise Problem(
+                    "this augmentation does not move masks, boxes and labels of frames with their inputs; leave out "
+                    "stretch of recordings, or give --augment none",
+                    USAGE,
+                )
             return self
 
         def inputs(x: Tensor, targets: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:

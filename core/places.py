@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from .capability import Capability
 from .data import Preprocessing
 from .inputs import Input
+from .lazy import LazyInputs
 
 Pair = tuple[int, int]
 BATCH = 8  # windows at a time: maps of all labels are large
@@ -30,6 +31,7 @@ class Layout:
     size: Pair
     inside: tuple[slice, slice] = (slice(None), slice(None))
     offsets: Sequence[Pair] = ((0, 0),)
+    seconds: float | None = None  # of a recording, whose size is (1, frames)
 
     def labels(self, maps: Callable[[slice], Tensor]) -> Tensor:
         """The most probable label at each pixel of the input: (H, W) uint8.
@@ -44,6 +46,14 @@ class Layout:
             labels: Tensor = shown.argmax(0).to(torch.uint8)
             return labels
         return torch.cat([band.argmax(0).to(torch.uint8) for band in self._bands(maps)])
+
+    def map(self, maps: Callable[[slice], Tensor]) -> Tensor:
+        """(K, H, W) the probabilities of all pixels of the input, at the scale of its windows, in memory at once."""
+        if len(self.offsets) == 1:
+            shown: Tensor = maps(slice(0, 1))[0][:, self.inside[0], self.inside[1]]
+            return shown
+        blended = torch.cat(list(self._bands(maps)), 1)
+        return blended / blended.sum(0).clamp_min(1e-12)
 
     def _bands(self, maps: Callable[[slice], Tensor]) -> Iterator[Tensor]:
         """The blended maps (K, rows, W) of the input, a band for each row of tiles: only one is in memory.
@@ -92,7 +102,8 @@ class Placed(Capability):
     """Inputs whose pixels keep a place in the input as the user has it."""
 
     # One input -> its windows (W, …), shaped like examples, and where they lie.
-    read: Callable[[Input, Preprocessing], tuple[Tensor, Layout]]
-    picture: Callable[[Input], Any]  # one input as it is, a Pillow image of Layout.size
-    # One input as (1, C, H, W), its longer side scaled to so many pixels; None keeps its size.
-    scaled: Callable[[Input, Preprocessing, int | None], Tensor]
+    read: Callable[[Input, Preprocessing], tuple[Tensor | LazyInputs, Layout]]
+    # Of pictures: one input as it is, a Pillow image of Layout.size.
+    picture: Callable[[Input], Any] | None = None
+    # Of pictures: one as (1, C, H, W), its longer side scaled to so many pixels; None keeps its size.
+    scaled: Callable[[Input, Preprocessing, int | None], Tensor] | None = None

@@ -45,6 +45,20 @@ class Outlined(Capability):
     draw_file: Callable[[Input, Sequence[Mapping[str, Any]], Sequence[str]], Any]
 
 
+class Track(NamedTuple):
+    """A row of coloured intervals under a recording: start and end in seconds, label and colour of each."""
+
+    title: str
+    intervals: Sequence[tuple[float, float, str, str]]
+
+
+@dataclass(frozen=True)
+class Tracked(Capability):
+    """Inputs under which events are drawn."""
+
+    draw: Callable[[Tensor, Sequence[Track], Preprocessing], Any]  # a compact input -> a Pillow image
+
+
 @dataclass(frozen=True)
 class Surveyed(Capability):
     """Examples whose targets are drawn on one sheet before any training."""

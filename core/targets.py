@@ -43,10 +43,11 @@ class TargetSpec:
     mask_values: tuple[str, ...] = ()
     mask_ignored: tuple[str, ...] = ()
     mask_colours: tuple[str, ...] = ()
+    frame_times: tuple[float, ...] = ()  # of labels of frames: seconds between two, and of the middle of the first
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "columns", tuple(self.columns))
-        for name in ("label_names", "mask_values", "mask_ignored", "mask_colours"):
+        for name in ("label_names", "mask_values", "mask_ignored", "mask_colours", "frame_times"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         if self.file_path is not None and not self.path_columns:
             raise Problem(

@@ -7,12 +7,17 @@ from ..core.explain.capability import Explainable, FilterImages
 from ..core.export.capability import Exportable
 from ..core.imagine.capability import Imaginable
 from ..core.inputs import BoundedInputs
+from ..core.places import Placed
+from ..core.plan import TaskRecipes
+from ..core.presentation import Tracked
 from ..core.robust.capability import Attackable, Corruptible
 from ..core.schema import PreprocessingSchema
 from ..core.stream import Tabular
 from ..core.transfer import Transferable
 from ..core.windows import Windowed
 from . import augment, check, compare, corruptions, data, frontend, imagine, listen, models, options, show, timeline
+from .events import source as events
+from .events.frames import read_placed
 
 DOMAIN = Domain(
     name="speech",
@@ -30,6 +35,11 @@ DOMAIN = Domain(
         PreprocessingSchema(options.SpeechPreprocessing, frontend.maps),
         Tabular(data.table_in),
         Windowed(data.windows, timeline.timeline),
+        TaskRecipes(
+            {events.TASK: models.EVENTS}, task_of=lambda path: events.TASK if events.holds_events(path) else None
+        ),
+        Placed(read_placed),
+        Tracked(show.tracks),
         NetworkConstants(models.numbers),
         Transferable(options.form),
         Exportable("samples", lambda entries: (int(entries["samples"]),), frontend.random_samples, {1: "samples"}),

@@ -215,4 +215,36 @@ def augment(text: str, extras: Mapping[str, Tensor]) -> Augment:
     def transform_maps(x: Tensor, targets: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         return apply(x, map_transforms, BatchRng(len(x), x.device, generator, extras)), targets
 
-    return Augment(transform_samples, transform_maps)
+    def moved_samples(x: Tensor, generator: torch.Generator) -> tuple[Tensor, FrameMovement]:
+        """The changed samples, and where in the clip they come from: what the same changes make of a ramp."""
+        state = generator.get_state()
+        changed = apply(x, sample_transforms, BatchRng(len(x), x.device, generator, extras))
+        moving = [bound[name] for name in ("shift", "speed") if name in bound]
+        if not moving:
+            return changed, FrameMovement(None, x.shape[1])
+        repeated = torch.Generator(generator.device).set_state(state)
+        ramp = torch.arange(1, x.shape[1] + 1, device=x.device, dtype=torch.float32).expand(len(x), -1)
+        return changed, FrameMovement(apply(ramp, moving, BatchRng(len(x), x.device, repeated, extras)), x.shape[1])
+
+    moves_frames_alone = "stretch" in bound
+    return Augment(transform_samples, transform_maps, None if moves_frames_alone else moved_samples)
+
+
+class FrameMovement(NamedTuple):
+    """The movement of the samples of B clips: (B, N) from 1 on where each comes from, 0 from outside; None for none."""
+
+    source: Tensor | None
+    samples: int
+
+    def masks(self, masks: Tensor, outside: int) -> Tensor:
+        """Returns (B, 1, F) labels of frames by the nearest frame, `outside` where there was no sound."""
+        if self.source is None:
+            return masks
+        frames = masks.shape[2]
+        middles = ((torch.arange(frames, device=masks.device) + 0.5) * (self.samples / frames)).long()
+        source = self.source[:, middles]  # (B, F)
+        index = ((source - 1) * (frames / self.samples)).long().clamp(0, frames - 1)
+        return masks[:, 0].gather(1, index).masked_fill(source <= 0, outside)[:, None]
+
+    def boxes(self, boxes: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+        raise NotImplementedError("recordings have no boxes")

@@ -31,6 +31,9 @@ from ..core.stream import Table
 from ..core.windows import Windows
 from .audio import OPPOSITE, RECORDINGS, Samples, fit, open_recording, read_header, sound, starts
 from .build import COVERED, LONGEST, RATE, Form, bring_to_form, build, build_noise, decode_set, form_of
+from .events.frames import with_frames
+from .events.source import TASK as EVENTS
+from .events.source import form_of_events
 from .options import FORM, NAMED, NAMES, Options, options_of
 from .sources import noise_in, open_sources, unify_case
 from .spectrogram import axis, middles
@@ -66,6 +69,8 @@ def load(spec: DataSpec, labels: list[str] | None = None, preprocessing: Preproc
         preprocessing |= {name: text for name, text in zip(NAMED, options.naming, strict=True) if text}
     data = to_data(spec, labels, sources, entry, preprocessing, RECORDINGS, cache.remarks)
     data.extras["bands"] = middles(*axis(preprocessing)).float()
+    if data.target_spec.task == EVENTS:
+        data = with_frames(data, labels)
     if "background" in arrays:
         data.extras["background"] = torch.from_numpy(arrays["background"])
     return data
@@ -98,6 +103,9 @@ def build_cache(
     with RowStore(folder) as store:
         decoded = decode_set(manifest, options, store)
         form = form_of(decoded.headers, options)
+        if manifest.targets.task == EVENTS and decoded.headers:
+            headers = [recording for recording in decoded.headers if recording.seconds > 0]
+            form = form_of_events([r.header.rate for r in headers], [r.seconds for r in headers], options)
         bring_to_form(decoded, form)
         if not decoded.recordings:
             raise none_usable(manifest, decoded.samples.bad)

@@ -29,6 +29,7 @@ from ..core.layers import (
     scale,
     sigmoid,
     softargmax,
+    upsample,
 )
 from .frontend import frames_of
 
@@ -167,6 +168,33 @@ PITCH: Values = {
 OCTAVES: Values = {"scale": "log", "bands": 190, "rate": 16_000, "frame": 128.0, "hop": 50.0}
 SECOND = (1, 40, FRAMES)
 
+
+def event_cnn(classes: int, width: int = 32, frames: int = 500) -> Layers:
+    """Our own network for events: a label for each frame of 40 bands.
+
+    Frames are pooled in fours, bands to one; then convolutions along time, dilated up to 8, see some 5 s around each
+    frame, and the labels are enlarged to all frames again.
+    """
+    bands = (*_normed_map(width), maxpool(2), *_normed_map(2 * width), maxpool(2), *_normed_map(4 * width))
+    time = tuple(_along_time(4 * width, dilation) for dilation in (1, 2, 4, 8))
+    return (*bands, maxpool((10, 1)), *time, dropout(0.2), conv(classes, 1), upsample((1, 4)))
+
+
+def _normed_map(filters: int) -> Layers:
+    return (conv(filters, 3, pad=1, bias=False), batchnorm, relu)
+
+
+def _along_time(filters: int, dilation: int) -> Layer:
+    window = conv(filters, (1, 5), pad=(0, 2 * dilation), dilation=(1, dilation), bias=False)
+    return residual(window, batchnorm, relu, conv(filters, 1, bias=False), batchnorm)
+
+
+EVENTS = "event-cnn"
+FRAMES_OF_EVENTS: dict[str, Any] = {
+    "optimiser": "adamw", "lr": 2e-3, "weight_decay": 0.01, "schedule": "cosine", "warmup": 0.05, "batch": 16,
+    "epochs": 20, "augment": "shift(0.1), gain(6), freqmask(0.15)", "average": 0.99,
+}  # fmt: skip
+
 RECIPES: dict[str, Recipe] = {
     "swift": Recipe(swift, "our own: for voices that training has not heard", SWIFT, input=SECOND),
     "frequency-cnn": Recipe(
@@ -184,6 +212,14 @@ RECIPES: dict[str, Recipe] = {
     "pitch": Recipe(pitch, "our own, for numbers that are pitches", PITCH, OCTAVES, (1, 190, 13)),
     "dbn": Recipe(
         dbn, "layers pre-trained without labels, on windows of 11 frames (Mohamed et al. 2012)", DBN, input=SECOND
+    ),
+    EVENTS: Recipe(
+        event_cnn,
+        "events: our own, a label for each frame",
+        FRAMES_OF_EVENTS,
+        {"hop": 20.0, "frame": 40.0},
+        (1, 40, 500),
+        task="events",
     ),
     "mlp": Recipe(mlp, "the fully connected baseline: two hidden layers of 512", PLAIN, input=SECOND),
 }

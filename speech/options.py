@@ -17,7 +17,7 @@ from .spectrogram import SCALES
 
 NAMES = (
     *("rate", "seconds", "bands", "frame", "hop", "deltas", "normalise", "scale"),
-    *("pattern", "test_where", "valid_where", "path_column", "encoding", "cache"),
+    *("pattern", "test_where", "valid_where", "path_column", "encoding", "cache", "tier"),
 )
 # The preprocessing that the form depends on.
 FORM = ("rate", "samples", "bands", "frame", "hop", "deltas", "normalise", "scale")
@@ -65,6 +65,7 @@ class Options:
     table: TableOptions
     cache: Path
     progress: Progress | None = None
+    tier: str | None = None  # of a TextGrid, with the events
 
     @property
     def file_naming(self) -> Naming | None:
@@ -96,6 +97,7 @@ def options_of(spec: DataSpec, preprocessing: Preprocessing | None) -> Options:
         table=table_options(spec, "path_column"),
         cache=cache_folder(options),
         progress=spec.progress,
+        tier=None if options.get("tier") is None else str(options["tier"]),
     )
 
 

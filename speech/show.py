@@ -12,6 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from ..core.data import Preprocessing
+from ..core.presentation import Track
 from .frontend import DEPTH, Frontend, samples_in
 from .options import DEFAULTS
 from .spectrogram import axis, middles
@@ -46,6 +47,37 @@ def show(inputs: Tensor, relevance: Tensor | None = None, preprocessing: Preproc
         overlay(axes, relevance.detach().cpu().float().numpy(), image.get_extent())
     else:
         figure.colorbar(image, ax=axes, label="dB", pad=0.01)
+    buffer = BytesIO()
+    figure.savefig(buffer, format="png")
+    return Image.open(buffer).convert("RGB")
+
+
+def tracks(inputs: Tensor, rows: Sequence[Track], preprocessing: Preprocessing) -> Image.Image:
+    """Renders the spectrogram of (samples,) int16 with rows of coloured intervals under it, as an RGB image."""
+    from matplotlib.figure import Figure
+    from matplotlib.patches import Patch
+
+    figure = Figure((SIZE[0] * 1.4, SIZE[1] + 0.3 * len(rows) + 0.3), DPI, layout="constrained")
+    above, below = figure.subplots(2, 1, sharex=True, height_ratios=(1, 0.15 * len(rows)))
+    maps = levels(inputs, {**preprocessing, "samples": inputs.shape[-1]})
+    draw(above, maps, "gray", {**preprocessing, "samples": inputs.shape[-1]}).set_clim(
+        float(maps.max()) - DEPTH, float(maps.max())
+    )
+    above.set_xlabel("")
+    names: dict[str, str] = {}
+    for index, row in enumerate(rows):
+        for start, end, label, colour in row.intervals:
+            below.barh(index, end - start, left=start, height=0.7, color=colour)
+            names[label] = colour
+    below.set_yticks(range(len(rows)), [row.title for row in rows])
+    below.set_ylim(len(rows) - 0.5, -0.5)
+    below.set_xlabel("seconds")
+    below.set_xlim(0, inputs.shape[-1] / int(preprocessing["rate"]))
+    below.spines[:].set_visible(False)
+    below.tick_params(axis="y", length=0)
+    if names:
+        handles = [Patch(color=colour) for colour in names.values()]
+        figure.legend(handles, list(names), loc="outside lower center", ncols=4, frameon=False)
     buffer = BytesIO()
     figure.savefig(buffer, format="png")
     return Image.open(buffer).convert("RGB")

@@ -121,7 +121,16 @@ def applies(condition: Condition, samples: Sequence[SampleInfo]) -> bool:
 
 def open_sources(spec: DataSpec, options: Options) -> list[AssignedSource]:
     """DATA, and the sources of --valid and --test."""
-    return assigned_sources(spec, lambda path, split: open_source(path, options, split is None))
+    from .events import source as events  # which extends the source of this file
+
+    def source(path: str, split: str | None) -> Recordings:
+        divides, task = split is None, spec.targets.task
+        if task == events.TASK or (task is None and not options.pattern and events.recognised(path, options)):
+            events.require_events(spec.targets, path)
+            return events.EventSource(path, options, divides, spec.targets)
+        return open_source(path, options, divides)
+
+    return assigned_sources(spec, source)
 
 
 def open_source(path: str, options: Options, divides: bool) -> Recordings:

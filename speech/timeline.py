@@ -1,4 +1,4 @@
-"""Predictions for the windows of a long recording as segments in time, and as label files of Praat and Audacity."""
+"""Predictions for a recording as segments in time, and as label files of Praat and Audacity."""
 
 from __future__ import annotations
 
@@ -41,11 +41,29 @@ def segments(windows: Sequence[Mapping[str, Any]]) -> list[Segment]:
 
 
 def timeline(prediction: Mapping[str, Any], path: Path) -> str:
-    """Returns the content of a label file: Praat's for .TextGrid, Audacity's for .txt, else raises Problem."""
-    writers = {".textgrid": textgrid, ".txt": audacity}
-    if path.suffix.lower() not in writers:
+    """Returns the content of a label file: Praat's for .TextGrid, Audacity's for .txt, else raises Problem.
+
+    It holds the events of a row of `predict`, or its windows.
+    """
+    if path.suffix.lower() not in (".textgrid", ".txt"):
         raise Problem(f"--labels {path} is neither a .TextGrid (Praat) nor a .txt (an Audacity label track)", USAGE)
-    return writers[path.suffix.lower()](segments(prediction["windows"]))
+    if "events" in prediction:
+        events = [Segment(e["start"], e["end"], e["label"], e["probability"]) for e in prediction["events"]]
+        is_audacity = path.suffix.lower() == ".txt"
+        return audacity(events) if is_audacity else textgrid(with_pauses(events, prediction["seconds"]))
+    parts = segments(prediction["windows"])
+    return audacity(parts) if path.suffix.lower() == ".txt" else textgrid(parts)
+
+
+def with_pauses(events: Sequence[Segment], seconds: float) -> list[Segment]:
+    """Events with intervals without a label between them, as the tiers of Praat have no gaps."""
+    filled, end = list[Segment](), 0.0
+    for event in events:
+        if event.start > end:
+            filled.append(Segment(end, event.start, "", 1.0))
+        filled.append(event)
+        end = event.end
+    return [*filled, Segment(end, seconds, "", 1.0)] if seconds > end or not filled else filled
 
 
 def textgrid(segments: Sequence[Segment]) -> str:

@@ -12,7 +12,7 @@ from .. import charts, feed
 from ..data import Examples
 from ..metrics import Floats
 from ..model import Model
-from ..presentation import Readable
+from ..presentation import Readable, Tracked
 from ..problem import Problem
 from . import filters
 from .explained import subject_of
@@ -55,6 +55,8 @@ def drawn_example(model: Model, examples: Examples, index: int) -> Any:
     example = examples.subset(torch.tensor([index]))
     prediction = torch.from_numpy(feed.predict_proba(model, example)[0])
     inputs, targets = example[torch.tensor([0])]
+    if model.task.has_timeline and (tracked := model.domain.capability(Tracked)):
+        return tracked.draw(inputs[0].cpu(), model.task.tracks(prediction, targets[0]), model.card.preprocessing)
     picture = model.domain.show(inputs[0].cpu(), None, model.card.preprocessing)
     return model.task.drawn(picture, prediction, targets[0])
 

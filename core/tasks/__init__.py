@@ -10,6 +10,7 @@ from ..schema import Mismatch
 from .caption import Caption
 from .classify import Classify
 from .detect import Detect
+from .events import Events
 from .heads import Heads
 from .multilabel import Multilabel
 from .regress import Regress
@@ -21,6 +22,7 @@ __all__ = [
     "Caption",
     "Classify",
     "Detect",
+    "Events",
     "Heads",
     "Multilabel",
     "Regress",
@@ -31,7 +33,7 @@ __all__ = [
 ]
 
 TASKS: dict[str, type[Task]] = {
-    kind.name: kind for kind in (Classify, Multilabel, Regress, Heads, Detect, Segment, Caption)
+    kind.name: kind for kind in (Classify, Multilabel, Regress, Heads, Detect, Segment, Events, Caption)
 }
 
 

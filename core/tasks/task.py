@@ -23,6 +23,7 @@ from ..domain import Movement
 from ..frame import Frame
 from ..network import Network
 from ..places import Layout
+from ..presentation import Track
 from ..problem import USAGE, Problem
 from ..score_curves import ScoreCurve
 from ..settings import Settings
@@ -77,6 +78,7 @@ class Task(ABC):
     has_objects: ClassVar[bool] = False  # of targets with places: whether what is reflected would lack one
     has_maps: ClassVar[bool] = False  # whether a prediction is a map over the input for each label
     measured_columns: ClassVar[tuple[str, ...]] = ("label", "correct")  # that tables of an evaluation add
+    has_timeline: ClassVar[bool] = False  # whether rows have "events", which a label file of a recording holds
     picture_folders: ClassVar[tuple[str, ...]] = ()  # of `pictures`
     has_label_texts: ClassVar[bool] = True  # whether the text of a target is the name of a label
 
@@ -384,6 +386,10 @@ class Task(ABC):
 
     def drawn(self, picture: Any, prediction: Tensor, target: Tensor) -> Any:
         """The picture of an input with a prediction and a target that lie in it, as a Pillow image."""
+        raise NotImplementedError
+
+    def tracks(self, prediction: Tensor, target: Tensor) -> list[Track]:
+        """The true and the predicted events of an example, to draw under it."""
         raise NotImplementedError
 
     def scores(self, logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
