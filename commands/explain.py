@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -36,6 +37,13 @@ def explain(
         list[str] | None, flag("Explain this label; may be repeated.", default="the predicted label")
     ] = None,
     head: Annotated[str | None, flag("Explain this head of a model with several.", default="all heads")] = None,
+    region: Annotated[
+        str | None,
+        flag(
+            "Explain the box or the pixels here: LEFT,TOP,RIGHT,BOTTOM in pixels of the file.",
+            default="the whole prediction",
+        ),
+    ] = None,
     layer: Annotated[
         list[str] | None,
         flag(
@@ -61,6 +69,7 @@ def explain(
 
     [bold]neocog explain runs/vision-… cat.jpg --out cat.png[/bold]
     [bold]neocog explain runs/vision-… cat.jpg --method all --label cat --label dog --check --out cat.png[/bold]
+    [bold]neocog explain runs/vision-detector-… street.jpg --region 40,30,120,90 --out car.png[/bold]
     [bold]neocog explain runs/speech-… yes.wav --method lrp --out yes.png --listen heard.wav[/bold]
     [bold]neocog explain runs/text-… "What a waste of time" --method deeplift[/bold]
     """
@@ -74,13 +83,14 @@ def explain(
     explainable = loaded.domain.require(Explainable, "explain")
     if listen and explainable.sonify is None:
         raise Problem(f"--listen is for recordings; this is a model of {loaded.domain.name}", USAGE)
+    edges = region_of(region) if region else []
     options = parsing.input_options(loaded.domain, {"move": move})
     layers = [places.layer(loaded.network, name) for name in layer or []]
     sources = parsing.with_options(parsing.inputs_of(loaded.domain, inputs or [], text or []), options)
     if not sources:
         raise Problem("the arguments name no input to explain", DATA)
     with progress("explaining", "maps", quiet) as bar:
-        explanations = list(explained.explain(loaded, sources, method, label or [], check, layers, bar, head))
+        explanations = list(explained.explain(loaded, sources, method, label or [], check, layers, bar, head, edges))
     if json:
         output.document([explanation.to_dict() for explanation in explanations])
     else:
@@ -95,6 +105,17 @@ def explain(
     if not quiet:
         for remark in remarks(explanations, out, json, check):
             say(remark)
+
+
+def region_of(text: str) -> list[float]:
+    """The four edges of --region. Raises Problem for other texts."""
+    try:
+        edges = [float(part) for part in text.split(",")]
+    except ValueError:
+        edges = []
+    if len(edges) != 4 or not all(map(isfinite, edges)):
+        raise Problem(f"--region is LEFT,TOP,RIGHT,BOTTOM, as in 20,10,60,80; got {text}", USAGE)
+    return edges
 
 
 def print_explanations(explanations: Sequence[Explanation]) -> None:

@@ -33,6 +33,7 @@ from .initialize import (
     set_output_bias,
     whiten,
 )
+from .layer import Layers
 from .layers import Dense, flatten
 from .network import Network
 from .plan import Plan, find_recipe
@@ -277,7 +278,32 @@ def network_of(plan: Plan, data: Data, task: Task, sample: Tensor) -> Network:
     layers = plan.layers(len(task.labels), constants, task.head_sizes)
     if height == width == 1 and isinstance(layers[0], Dense):  # numbers without places need no word for it
         layers = (flatten, *layers)
-    return Network((channels, height, width), layers)
+    try:
+        network = Network((channels, height, width), layers)
+        if task.has_maps:
+            task.check_network(network)
+        return network
+    except Problem as problem:
+        raise (problem_of_sides(task, layers, sample) if task.has_places else None) or problem from None
+
+
+def problem_of_sides(task: Task, layers: Layers, sample: Tensor) -> Problem | None:
+    """The Problem of a network that does not take the sides of its inputs, but others near them; None otherwise."""
+    channels, *sides = sample.shape[1:]
+    for multiple in (2, 4, 8, 16, 32):
+        height, width = (-(-side // multiple) * multiple for side in sides)
+        if [height, width] == sides:
+            continue
+        try:
+            task.check_network(Network((channels, height, width), layers))
+        except Problem:
+            continue
+        return Problem(
+            f"this network halves its maps more often than inputs of {sides[0]}×{sides[1]} can be halved; give it "
+            f"{height}×{width} (of pictures --size {height}x{width})",
+            USAGE,
+        )
+    return None
 
 
 def initialise(

@@ -379,6 +379,31 @@ def test_an_attack_lowers_the_precision_and_random_signs_do_not(trained):
     assert rows[1]["accuracy"] < rows[0]["accuracy"] and rows[1]["accuracy"] < rows[1]["random"]
 
 
+def test_a_box_is_explained_by_the_position_that_predicts_it(trained):
+    """The label of the position nearest to a chosen box depends on pixels around that box."""
+    from neocog.core.explain.explained import explain
+    from neocog.core.inputs import FileInput
+
+    scenes, folder = trained
+    model = neocog.load(str(folder), "cpu")
+    values = json.loads((scenes / "annotations.json").read_text())
+    counts = [sum(entry["image_id"] == number for entry in values["annotations"]) for number in range(90)]
+    number = counts.index(2)
+    for entry in values["annotations"]:
+        if entry["image_id"] != number:
+            continue
+        left, top, width, height = entry["bbox"]
+        region = (left, top, left + width, top + height)
+        (result,) = explain(model, [FileInput(str(scenes / f"{number}.png"))], "gradient-input", region=region)
+        relevance = result.relevance.abs()
+        near = relevance[max(0, top - 4) : top + height + 4, max(0, left - 4) : left + width + 4]
+        assert near.mean() > 1.5 * relevance.mean()
+    task = Detect(["a", "b"], [32, 48], [[8, 12], [4, 6]]).focused((8, 8, 24, 24))
+    logits = torch.randn(1, 7, 1, 120, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    (gradient,) = torch.autograd.grad(task.scalars(logits)[0, 1], logits)
+    assert len(gradient[0].abs().sum((0, 1)).nonzero()) == 1 and gradient[0, 1].sum() == 1
+
+
 def test_data_are_checked_with_a_sheet(trained, tmp_path):
     scenes, _ = trained
     result = run("check", "vision", scenes, "--sheet", tmp_path / "sheet.png", "--json")

@@ -13,7 +13,7 @@ from neocog.core.data import Data, DataSpec
 from neocog.core.problem import DATA, USAGE, Problem
 from neocog.core.targets import TargetSpec
 from neocog.vision.check import check
-from neocog.vision.data import load
+from neocog.vision.data import load, task_of
 from neocog.vision.masks.classes import IGNORE, PALETTE, MaskClasses, classes_in, read_table
 from neocog.vision.masks.mask import to_form
 from neocog.vision.masks.pairs import pairs_among
@@ -303,6 +303,34 @@ def test_classes_of_masks_without_a_table() -> None:
             classes_in(values, (), (), "d")
     with pytest.raises(Problem, match="--label-names has 3 names, and the masks of d hold 2 values: 0, 1"):
         classes_in([0, 1], ("a", "b", "c"), (), "d")
+
+
+def as_table(root: Path, header: str = "image,mask,split", **rows: str) -> Path:
+    """A table of the pairs of a set, the last third for testing."""
+    lines = [f"images/{k}.png,masks/{k}.png,{'test' if k >= 8 else 'train'}" for k in range(12)]
+    (root / "pairs.csv").write_text("\n".join([header, *lines, *rows.values()]) + "\n")
+    return root / "pairs.csv"
+
+
+def test_a_table_with_a_picture_and_a_mask_in_each_row_is_read_as_folders(tmp_path: Path) -> None:
+    root = pairs(tmp_path / "set")
+    by_folders, by_table = loaded(root), loaded(as_table(root))
+    expected = all_masks(by_folders)
+    assert by_table.counts["test"] == 4
+    for stem, indices in all_masks(by_table).items():
+        assert np.array_equal(indices, expected[stem])
+    assert by_table.labels == by_folders.labels and task_of(str(root / "pairs.csv")) == "segment"
+    assert loaded(as_table(root, "file,label,set"), targets=TargetSpec("segment")).labels == by_folders.labels
+
+
+def test_a_table_of_pairs_that_is_broken_is_refused(tmp_path: Path) -> None:
+    root = pairs(tmp_path / "set")
+    assert "line 14, lacks a picture or its mask" in refused(as_table(root, row="images/1.png,,train"))
+    assert "line 14, names images/1.png or masks/1.png again" in refused(
+        as_table(root, row="images/1.png,masks/1.png,")
+    )
+    message = refused(as_table(root, row="images/99.png,masks/99.png,train"))
+    assert "images/99.png does not exist" in message
 
 
 # --- what is refused, one sentence each

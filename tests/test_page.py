@@ -19,7 +19,9 @@ from neocog.core.explain.places import places
 from neocog.core.inputs import BytesInput
 from neocog.core.problem import Problem
 from PIL import Image
+from scenes import draw
 from test_contract import MADE
+from test_events import tones
 from test_serve import message_of, picture
 
 pytest.importorskip("starlette")
@@ -75,6 +77,7 @@ def test_the_page_and_its_files_are_served_with_a_strict_policy(client):
         "draw.js",
         "board.js",
         "microphone.js",
+        "over.js",
         "icon.svg",
     ):
         assert client.get(f"/{name}").status_code == 200
@@ -264,6 +267,26 @@ def test_what_a_page_may_not_train(trainings, tmp_path):
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
 
+def train_placed(folder):
+    """Models of boxes, masks and events, with an input of each beside them."""
+    draw(folder / "boxes", 24, side=48, most=2, labels=2)
+    (folder / "masks" / "masks").mkdir(parents=True)
+    (folder / "masks" / "images").mkdir()
+    for index in range(12):
+        pixels = np.random.default_rng(index).integers(0, 256, (32, 32)).astype(np.uint8)
+        Image.fromarray(pixels).save(folder / "masks" / "images" / f"{index}.png")
+        Image.fromarray((pixels > 128).astype(np.uint8)).save(folder / "masks" / "masks" / f"{index}.png")
+    tones(folder / "events", 12)
+    for domain, name, recipe in (
+        ("vision", "boxes", "detector(width=4)"),
+        ("vision", "masks", "unet(width=4, depth=1)"),
+        ("speech", "events", "event-cnn(width=4)"),
+    ):
+        options = {"size": 48} if name == "boxes" else {}
+        out = str(folder / f"{name}-run")
+        neocog.train(domain, str(folder / name), recipe=recipe, out=out, epochs=2, options=options)
+
+
 @pytest.fixture
 def address(tmp_path):
     """A server with the page, with models of pictures and of recordings."""
@@ -271,7 +294,8 @@ def address(tmp_path):
     for name, network in (("vision", "conv(4, 3), relu, flatten, dense(classes)"), ("speech", None)):
         data = MADE[name](tmp_path / name)
         neocog.train(name, str(data), network=network, out=str(tmp_path / f"{name}-run"), epochs=1)
-    runs = [str(tmp_path / f"{name}-run") for name in ("vision", "speech")]
+    train_placed(tmp_path)
+    runs = [str(tmp_path / f"{name}-run") for name in ("vision", "speech", "boxes", "masks", "events")]
     process = subprocess.Popen(
         [
             sys.executable,
@@ -337,6 +361,14 @@ def test_a_person_uses_the_page(address, tmp_path):
         page.set_input_files("input[type=file][accept='image/*'] >> nth=0", str(tmp_path / "photo.png"))
         page.wait_for_timeout(500)
         assert page.locator("#status").is_hidden()
+        # boxes, masks and events, drawn over what they are of
+        for name, given in (("boxes", "boxes/1.png"), ("masks", "masks/images/1.png"), ("events", "events/01.wav")):
+            page.select_option("#model", f"{name}-run")
+            page.set_input_files("#input input[type=file] >> nth=0", str(tmp_path / given))
+            page.wait_for_selector("#prediction canvas.over")
+            page.wait_for_selector("#explanation img")
+            drawn = "c => c.getContext('2d').getImageData(0, 0, c.width, c.height).data.some((v) => v > 0)"
+            assert name == "events" or page.locator("#prediction canvas.over").evaluate(drawn)
         # a recording
         page.select_option("#model", "speech-run")
         page.get_by_role("button", name="Record").click()
@@ -382,13 +414,21 @@ def test_a_person_uses_the_page(address, tmp_path):
 @pytest.mark.slow
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium")
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 1280), ("light", 390)])
-def test_the_page_is_accessible_in_all_views(address, scheme, width):
+def test_the_page_is_accessible_in_all_views(address, tmp_path, scheme, width):
     sync_api = pytest.importorskip("playwright.sync_api")
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     with sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         page = browser.new_page(color_scheme=scheme, viewport={"width": width, "height": 900})
         page.goto(address)
+        for name, given in (("boxes", "boxes/1.png"), ("events", "events/01.wav")):
+            page.select_option("#model", f"{name}-run")
+            page.set_input_files("#input input[type=file] >> nth=0", str(tmp_path / given))
+            page.wait_for_selector("#prediction canvas.over")
+            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), name
+            violations = axe.run(page).response["violations"]
+            assert [found["id"] for found in violations if found["impact"] in ("serious", "critical")] == [], name
+        page.select_option("#model", "vision-run")
         page.locator("canvas.pad").click()
         page.wait_for_selector("#explanation img")
         for view, ready in (

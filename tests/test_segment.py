@@ -19,6 +19,7 @@ from neocog.core.places import Layout
 from neocog.core.problem import USAGE, Problem
 from neocog.core.settings import Settings
 from neocog.core.tasks import Segment, masks
+from neocog.core.tasks.masks import PALETTE
 from neocog.core.tasks.segment import dice_loss
 from neocog.vision.augment import augment
 from neocog.vision.data import load
@@ -154,6 +155,56 @@ def test_an_explanation_points_at_the_region(model: Model, folder: Path) -> None
         disc[top : top + 32, left : left + 48] = scene(2)[1] == 1
         relevance = result.relevance.abs().numpy()
         assert relevance[disc].mean() > 3 * relevance[~disc].mean(), method
+
+
+def test_a_region_of_a_picture_is_explained(model: Model, folder: Path) -> None:
+    """The mean score of the pixels in a box depends on pixels in and around it alone."""
+    source = [FileInput(str(folder / "images" / "2.png"))]
+    disc = np.argwhere(scene(2)[1] == 1)
+    (top, left), (bottom, right) = disc.min(0), disc.max(0) + 1
+    (result,) = explain(model, source, "saliency", region=(left, top, right, bottom))
+    assert result.label == "disc" and result.value > 0.5
+    height, width = result.relevance.shape
+    rows = slice(max(0, (height - 32) // 2 + top - 8), (height - 32) // 2 + bottom + 8)
+    columns = slice(max(0, (width - 48) // 2 + left - 8), (width - 48) // 2 + right + 8)
+    inside = result.relevance[rows, columns].abs().sum()
+    assert inside > 0.8 * result.relevance.abs().sum()
+    (ground,) = explain(model, source, "saliency", ["ground"], region=(left, top, right, bottom))
+    assert ground.label == "ground" and ground.value < 0.5
+
+
+def test_a_region_that_is_none_is_refused(run: Path, model: Model, folder: Path, tmp_path: Path) -> None:
+    picture = folder / "images" / "2.png"
+    for region, message in (
+        ("1,2,3", "--region is LEFT,TOP,RIGHT,BOTTOM, as in 20,10,60,80; got 1,2,3"),
+        ("a,2,3,4", "--region is LEFT,TOP,RIGHT,BOTTOM"),
+        ("5,5,5,9", "is not in"),
+        ("0,0,49,9", "expected left,top,right,bottom within 0,0,48,32"),
+    ):
+        with pytest.raises(Problem) as refusal:
+            command("explain", run, picture, "--region", region)
+        assert message in str(refusal.value) and refusal.value.code == USAGE
+    Image.fromarray(scene(3, 96, 128)[0]).save(tmp_path / "large.png")
+    with pytest.raises(Problem, match="tiles, and a region is explained in a picture of the training size"):
+        command("explain", run, tmp_path / "large.png", "--region", "0,0,9,9")
+
+
+def test_pictures_are_shown_with_their_masks_on_a_sheet(folder: Path, tmp_path: Path) -> None:
+    code, _ = command("check", "vision", folder, "--sheet", tmp_path / "sheet.png")
+    assert code == 0
+    with Image.open(tmp_path / "sheet.png") as sheet:
+        pixels = np.asarray(sheet.convert("RGB")).astype(int)
+    assert pixels.shape[1] > 1000
+    for colour in PALETTE[:3]:  # of the legend, in full
+        red, green, blue = (int(colour[k : k + 2], 16) for k in (1, 3, 5))
+        assert (abs(pixels - (red, green, blue)).sum(2) == 0).sum() >= 14 * 14
+
+
+def test_sides_that_cannot_be_halved_are_refused_with_those_that_can(folder: Path, tmp_path: Path) -> None:
+    for network, sides in (("unet(width=4, depth=3)", "40×56"), ("farabet(levels=2, width=2, hidden=4)", "40×52")):
+        with pytest.raises(Problem) as refusal:
+            neocog.train("vision", str(folder), recipe=network, out=str(tmp_path / "run"), options={"size": "37x50"})
+        assert f"than inputs of 37×50 can be halved; give it {sides}" in str(refusal.value)
 
 
 def test_an_attack_lowers_the_share_of_right_pixels(run: Path, model: Model, folder: Path) -> None:

@@ -19,6 +19,7 @@ from . import outlines
 from .boxes import source as boxes
 from .masks.check import examine_pair, mask_findings
 from .masks.classes import MaskClasses
+from .masks.sheet import mask_sheet
 from .options import options_of
 from .picture import PICTURES, Header, pixels
 from .sources import MASKS, open_sources
@@ -55,11 +56,14 @@ def picture_facts(headers: Sequence[Header]) -> dict[str, Any]:
 
 
 def sheet(spec: DataSpec) -> Image.Image:
-    """Some pictures with their boxes, those with most labels first. Raises Problem for data without boxes."""
-    manifest = scan(open_sources(spec, options_of(spec, None)), spec, PICTURES)
+    """Some pictures with their boxes or masks. Raises Problem for data without either."""
+    options = options_of(spec, None)
+    manifest = scan(open_sources(spec, options), spec, PICTURES)
     judge_targets(manifest)
+    if manifest.targets.task == MASKS:
+        return mask_sheet(manifest, options.ignored)
     if manifest.targets.task != boxes.TASK:
-        raise Problem(f"--sheet draws boxes, and the task of {spec.data} is {manifest.targets.task}", USAGE)
+        raise Problem(f"--sheet draws boxes and masks, and the task of {spec.data} is {manifest.targets.task}", USAGE)
     return outlines.sheet(manifest)
 
 

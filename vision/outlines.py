@@ -53,8 +53,7 @@ def sheet(manifest: Manifest) -> Image.Image:
     """Up to SHOWN pictures of a data set with their boxes, evenly spaced among those that have some."""
     labels = order_labels({label for sample in manifest.samples for label in labels_of(sample)}, manifest.label_order)
     with_boxes = [index for index, sample in enumerate(manifest.samples) if labels_of(sample)]
-    step = max(1, len(with_boxes) // SHOWN)
-    chosen = (with_boxes or list(range(len(manifest.samples))))[::step][:SHOWN]
+    chosen = spread(with_boxes or range(len(manifest.samples)))
     pictures = []
     for index, content in manifest.contents(set(chosen)):
         try:
@@ -68,6 +67,11 @@ def sheet(manifest: Manifest) -> Image.Image:
         scaled = [(box.label, [edge * factor for edge in box.edges], "labelled") for box in target.boxes]
         pictures.append(outlined(image, scaled, [box.label for box in target.boxes], labels))
     return tiled(pictures)
+
+
+def spread(indices: Sequence[int]) -> Sequence[int]:
+    """Up to SHOWN of some indices, evenly spaced."""
+    return indices[:: max(1, len(indices) // SHOWN)][:SHOWN]
 
 
 def tiled(pictures: Sequence[Image.Image]) -> Image.Image:

@@ -15,13 +15,13 @@ from ..core.sources.file_source import FileSource, open_files
 from ..core.sources.folder import FolderFiles
 from ..core.sources.manifest import AssignedSource, assigned_sources
 from ..core.sources.source import DataSource, Files
-from ..core.sources.table import is_table
+from ..core.sources.table import Row, is_table, read_table
 from ..core.targets import TargetSpec
 from .batches import batches_among
 from .boxes import source as boxes
 from .datasets import KNOWN, NAMES, Digits, data_set
 from .idx import IMAGES, idx_at
-from .masks.pairs import EXPECTED, Pairs, PairSource, are_plain, mask_base, pairs_among
+from .masks.pairs import EXPECTED, Pairs, PairSource, are_plain, mask_base, pairs_among, pairs_in_table
 from .options import Options
 from .picture import PICTURES
 
@@ -66,6 +66,10 @@ def open_pairs(path: str, options: Options, targets: TargetSpec) -> DataSource |
     """
     if targets.task not in (None, MASKS):
         return None
+    if is_table(path) and (targets.task == MASKS or not targets.columns):
+        named = pairs_in_table(path) if targets.task == MASKS or names_masks(path) else None
+        if named:
+            return PairSource(open_files(path)[0], named[0], targets, options.ignored, named[1])
     files, pairs = pairs_at(path, is_asked_for=targets.task == MASKS)
     if files is None or pairs is None:
         if targets.task == MASKS:
@@ -76,7 +80,19 @@ def open_pairs(path: str, options: Options, targets: TargetSpec) -> DataSource |
 
 def holds_masks(path: str) -> bool:
     """Whether the files at a path are plainly pictures with masks."""
-    return are_plain(pairs_at(path)[1])
+    return are_plain(pairs_at(path)[1]) or names_masks(path)
+
+
+def names_masks(path: str) -> bool:
+    """Whether the header of a table has a column that can only be of masks."""
+    if not is_table(path) or not os.path.isfile(path):
+        return False
+    try:
+        table = read_table(os.path.basename(path), Path(path))
+        first = table.header or next((row.cells for row in table.rows if isinstance(row, Row)), [])
+    except Problem:
+        return False
+    return bool({"mask", "mask_path", "segmentation"} & {cell.strip().lower() for cell in first})
 
 
 def pairs_at(path: str, is_asked_for: bool = False) -> tuple[Files | None, Pairs | None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import count
@@ -13,10 +14,12 @@ from torch import Tensor
 
 from .. import feed, modules
 from ..data import Progress
+from ..frame import Framed
 from ..inputs import Input
 from ..model import Model, check_weights
 from ..presentation import Readable, TextToken
 from ..problem import FAILED, USAGE, Problem, did_you_mean
+from ..windows import Windows
 from . import trust
 from .capability import Explainable
 from .methods import Method, Subject, parse_methods
@@ -157,12 +160,14 @@ def explain(
     layers: Sequence[Place] = (),
     progress: Progress | None = None,
     head: str | None = None,
+    region: Sequence[float] = (),
 ) -> Iterator[Explanation]:
     """Explains every input by every method for every label, by default the predicted one, of one `head` or of all.
 
     `methods` is `saliency,occlusion` or `all`; `check` compares with random networks; `layers` are those that gradcam
     uses; `progress` is called with the number of maps computed. A long input is explained in the window with the
-    highest value for the label. Raises Problem before anything is computed.
+    highest value for the label. With a `region`, left, top, right, bottom in pixels of the file, the box there or the
+    pixels in it are explained. Raises Problem before anything is computed.
     """
     check_weights(model.words)
     chosen = parse_methods(methods, model.network, model.words)
@@ -174,7 +179,9 @@ def explain(
         if progress:
             progress(next(maps), None)
 
+    everywhere = model
     for source, windows in zip(sources, inputs_windows, strict=True):
+        model = focused(everywhere, source, windows, region) if region else everywhere
         predictions = torch.from_numpy(feed.predict_proba(model, windows.examples(), trust.BATCH_SIZE))
         mean = predictions.mean(0)
         tensors: dict[int, Tensor] = {}  # by window: labels that share one share its inputs
@@ -204,6 +211,28 @@ def explain(
                     window,
                     method.layers(subject) if method.layers else (),
                 )
+
+
+def focused(model: Model, source: Input, windows: Windows, region: Sequence[float]) -> Model:
+    """The model with a task that is about a region of an input's file. Raises Problem for one outside of it."""
+    framed = model.domain.require(Framed, "--region")
+    if len(windows.inputs) > 1:
+        raise Problem(
+            f"{source.name} is predicted in {len(windows.inputs)} tiles, and a region is explained in a picture of the "
+            "training size; cut the part around it out",
+            USAGE,
+        )
+    frame = framed.frame(source, model.card.preprocessing)
+    left, top, right, bottom = region
+    if not (0 <= left < right <= frame.width and 0 <= top < bottom <= frame.height):
+        raise Problem(
+            f"--region {','.join(f'{edge:g}' for edge in region)} is not in {source.name}; expected left,top,right,"
+            f"bottom within 0,0,{frame.width},{frame.height}",
+            USAGE,
+        )
+    changed = copy(model)
+    changed.task = model.task.focused(frame.into_input(region))
+    return changed
 
 
 def _explain_once(

@@ -22,6 +22,7 @@ from ..frame import Frame
 from ..layers import Regions
 from ..network import Network, Row
 from ..problem import DATA, USAGE, Problem
+from ..proposals import overlaps
 from ..sources.source import natural
 from ..targets import TargetSpec
 from . import box_targets
@@ -58,6 +59,7 @@ class Detect(Task):
     without_own: list[str] = field(default_factory=list)  # the labels that take the common threshold
     anchors: list[float] = field(default_factory=list)  # their sizes in cells, of a network that ends with regions
     regions: int = 0  # of an input, of such a network
+    focus: tuple[float, ...] = ()  # the box of an input that an explanation is about; empty for the most probable one
 
     name: ClassVar[str] = "detect"
     criterion: ClassVar[Criterion] = Criterion("ap", "AP", higher_is_better=True)
@@ -343,8 +345,16 @@ class Detect(Task):
 
     def scalars(self, logits: Tensor) -> Tensor:
         """(B, K) the logit of each label at the position, or of the region, with its highest score."""
-        best = self.grid.decoded(logits.detach())[..., 4:].argmax(1, keepdim=True)
+        decoded = self.grid.decoded(logits.detach())
+        best = decoded[..., 4:].argmax(1, keepdim=True)
+        if self.focus:
+            near = overlaps(decoded[..., :4], decoded.new_tensor(self.focus).expand(len(decoded), 1, 4))  # (B, L, 1)
+            best = near.argmax(1, keepdim=True).expand_as(best)
         return self.grid.label_logits(logits).gather(1, best)[:, 0]
+
+    def focused(self, box: Sequence[float]) -> Self:
+        """The position or the region whose box overlaps the given one most is explained."""
+        return replace(self, focus=tuple(box))
 
     def scores(self, logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """The AP50 of each input by itself, and the highest score of its boxes."""
@@ -358,6 +368,9 @@ class Detect(Task):
         return self.grid.losses(logits, targets).sum(1) / self.positives
 
     def default_outputs(self, prediction: Tensor) -> list[int]:
+        if self.focus:
+            near = overlaps(prediction[None, :, :4], prediction.new_tensor([[self.focus]]))[0, :, 0]
+            return [int(prediction[near.argmax(), 5])]
         rows = self._above(prediction.double().numpy())
         if not len(rows):
             return [int(prediction[0, 5])]

@@ -52,6 +52,7 @@ class Segment(Task):
     pixels: list[int] = field(default_factory=list)  # of each label in training, for the weights of the loss
     is_balanced: bool = False  # whether each label weighs the same in the loss
     _tensors: dict[torch.device, Tensor] = field(default_factory=dict, compare=False, repr=False)
+    focus: tuple[float, ...] = ()  # the box of an input that an explanation is about; empty for each label's region
 
     name: ClassVar[str] = "segment"
     criterion: ClassVar[Criterion] = Criterion("mean_iou", "mean IoU", higher_is_better=True)
@@ -214,12 +215,17 @@ class Segment(Task):
         """The entries of one input in `predict --json`, from the class index of each of its pixels (H, W)."""
         counts = np.bincount(indices.ravel(), minlength=len(self.labels))[: len(self.labels)]
         order = np.argsort(-counts, kind="stable").tolist()
-        shares = [{"label": self.labels[k], "share": float(counts[k] / max(1, indices.size))} for k in order]
+        shares = [
+            {"label": self.labels[k], "share": float(counts[k] / max(1, indices.size)), "colour": self.colours[k]}
+            for k in order
+        ]
         png = masks.index_png(indices, self.values, self.colours)
         return {"size": list(indices.shape), "shares": shares, "mask": masks.as_text(png)}
 
     def default_outputs(self, prediction: Tensor) -> list[int]:
         """The label of the most pixels."""
+        if self.focus:
+            prediction = prediction[:, *self._inside(prediction)]
         return [int(torch.bincount(prediction.argmax(0).flatten(), minlength=len(self.labels)).argmax())]
 
     # --- explanations and attacks
@@ -227,15 +233,29 @@ class Segment(Task):
     def scalars(self, logits: Tensor) -> Tensor:
         """(B, K, H, W) -> (B, K) the mean logit of each label over the pixels that are predicted as it.
 
-        Of a label that is predicted nowhere, over all pixels.
+        Of a label that is predicted nowhere, over all pixels; with a focus, over the pixels in it.
         """
+        if self.focus:
+            return logits[:, :, *self._inside(logits)].mean((2, 3))
         region = F.one_hot(logits.detach().argmax(1), len(self.labels)).permute(0, 3, 1, 2).to(logits.dtype)
         sizes = region.sum((2, 3))
         region = torch.where((sizes > 0)[..., None, None], region, torch.ones_like(region))
         return (logits * region).sum((2, 3)) / region.sum((2, 3))
 
+    def _inside(self, maps: Tensor) -> tuple[slice, slice]:
+        """The rows and columns of maps (…, H, W) within the focus, one of each at least."""
+        left, top, right, bottom = (round(edge) for edge in self.focus)
+        rows, columns = min(top, maps.shape[-2] - 1), min(left, maps.shape[-1] - 1)
+        return slice(rows, max(bottom, rows + 1)), slice(columns, max(right, columns + 1))
+
+    def focused(self, box: Sequence[float]) -> Self:
+        """The mean logit of the pixels in a box is explained."""
+        return replace(self, focus=tuple(box), _tensors={})
+
     def output_value(self, prediction: Tensor, index: int) -> float:
-        """The mean probability of a label over all pixels: its expected share."""
+        """The mean probability of a label over all pixels: its expected share; with a focus, over those in it."""
+        if self.focus:
+            prediction = prediction[:, *self._inside(prediction)]
         return float(prediction[index].mean())
 
     def attack_loss(self, logits: Tensor, targets: Tensor) -> Tensor:

@@ -298,6 +298,13 @@ class Task(ABC):
         """(B, K) what explanations and feature visualisation differentiate, one number for each label."""
         return logits
 
+    def focused(self, box: Sequence[float]) -> Self:
+        """The task whose `scalars` are about a box: left, top, right, bottom in pixels of the network's input.
+
+        Raises Problem in a task whose predictions have no places.
+        """
+        raise Problem(f"--region is for models of boxes and masks; this model's task is {self.name}", USAGE)
+
     @abstractmethod
     def default_outputs(self, prediction: Tensor) -> list[int]:
         """The indices of the labels that a prediction is explained for if the user names none."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 from ...core.problem import DATA, Bad, Problem
@@ -15,9 +16,11 @@ from ...core.sources.encodings import decode_text
 from ...core.sources.layout import split_path, visible
 from ...core.sources.source import Files, SampleInfo, SourceManifest, natural, suffix_of
 from ...core.sources.split_names import split_name
+from ...core.sources.table import Row, read_table
 from ...core.targets import TargetSpec
 from ..picture import PICTURES
-from .classes import FILES, MaskClasses, read_table, table_row
+from .classes import FILES, MaskClasses, table_row
+from .classes import read_table as read_classes
 
 PICTURE_FOLDERS = frozenset(
     {"image", "images", "img", "imgs", "picture", "pictures", "photo", "photos", "jpegimages", "frames", "input", "x"}
@@ -27,11 +30,14 @@ MASK_FOLDERS = frozenset(
     | {"segmentation", "segmentations", "segmentationclass", "target", "targets", "y"}
 )
 MASK_ENDINGS = ("_masks", "_mask", "_labels", "_label", "_annotations", "_gt", "annot", "masks", "labels")
+PICTURE_COLUMNS = ("image", "picture", "photo", "file", "filename", "path", "image_path", "img", "input")
+MASK_COLUMNS = ("mask", "mask_path", "segmentation", "annotation", "label", "label_path", "target")
+SPLIT_COLUMNS = ("split", "set", "subset", "partition")
 STEM_ENDINGS = ("_mask", "_masks", "_label", "_labels", "_segmentation", "_seg", "_gt", "_l", "_p", "-mask", "-label")
 NAMED = 3  # files that a remark names
 EXPECTED = (
     "pictures and masks of the same name in folders beside each other, such as images/ and masks/, with or without "
-    "train/ and test/ around or in them"
+    "train/ and test/ around or in them, or a table with the columns image and mask"
 )
 Key = tuple[str, ...]
 
@@ -73,6 +79,33 @@ def pairs_among(names: Sequence[str]) -> Pairs | None:
     return Pairs(paired, alone, [mask for mask in masks.values() if mask not in used])
 
 
+def pairs_in_table(path: str) -> tuple[Pairs, dict[str, str]] | None:
+    """The pairs that the rows of a table name, relative to it, and the splits of pictures that a column gives.
+
+    None for a table without a column of pictures beside one of masks. Raises Problem for a row that names none.
+    """
+    table = read_table(os.path.basename(path), Path(path))
+    rows = [row for row in table.rows if isinstance(row, Row)]
+    header = table.header or (rows.pop(0).cells if rows else [])
+    names = [cell.strip().lower() for cell in header]
+    columns = [next((names.index(n) for n in known if n in names), -1) for known in (PICTURE_COLUMNS, MASK_COLUMNS)]
+    if min(columns) < 0:
+        return None
+    split = next((names.index(name) for name in SPLIT_COLUMNS if name in names), None)
+    masks: dict[str, str] = {}
+    split_of: dict[str, str] = {}
+    for row in rows:
+        picture, mask = (row.cells[column].strip() if column < len(row.cells) else "" for column in columns)
+        if not picture or not mask:
+            raise Problem(f"{path}, line {row.line}, lacks a picture or its mask; expected a path of each", DATA)
+        if picture in masks or mask in masks.values():
+            raise Problem(f"{path}, line {row.line}, names {picture} or {mask} again; expected each once", DATA)
+        masks[picture] = mask
+        if split is not None and split < len(row.cells) and (name := split_name(row.cells[split].strip())):
+            split_of[picture] = name
+    return Pairs(masks, [], []), split_of if "train" in split_of.values() else {}
+
+
 def mask_base(folder: str) -> str | None:
     """What the folder of the pictures is called that a folder of masks belongs to; None for no folder of masks."""
     name = folder.lower()
@@ -96,9 +129,16 @@ def are_plain(pairs: Pairs | None) -> bool:
 class PairSource:
     """Pictures with masks in a folder or an archive. The label of a sample is the name of its mask."""
 
-    def __init__(self, files: Files, pairs: Pairs, targets: TargetSpec, ignored: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        files: Files,
+        pairs: Pairs,
+        targets: TargetSpec,
+        ignored: Sequence[str] = (),
+        split_of: Mapping[str, str] | None = None,
+    ) -> None:
         self.files, self.pairs, self.ignored = files, pairs, ignored
-        self.spec = targets
+        self.spec, self.split_of = targets, split_of  # by the column of a table; None leaves splits to folders
 
     @property
     def location(self) -> str:
@@ -131,7 +171,7 @@ class PairSource:
         if known := MaskClasses.of(self.spec):
             return known
         lines, place = self.class_lines
-        return read_table(lines, place, self.ignored) if lines and not self.are_two_names else None
+        return read_classes(lines, place, self.ignored) if lines and not self.are_two_names else None
 
     @property
     def are_two_names(self) -> bool:
@@ -147,12 +187,13 @@ class PairSource:
         return content
 
     def fingerprint(self) -> Iterator[Hashable]:
-        yield ("pairs", *self.ignored)
+        yield ("pairs", *self.ignored, *sorted((self.split_of or {}).items()))
         names = [*self.pairs.masks, *self.pairs.masks.values(), *self.pairs.without_mask, *self.pairs.without_picture]
         yield from self.files.fingerprint([*names, *([self.class_file] if self.class_file else [])])
 
     def scan(self, group_by: str | None) -> SourceManifest:
-        split_of = splits([*self.pairs.masks, *self.pairs.without_mask])
+        names = [*self.pairs.masks, *self.pairs.without_mask]
+        split_of = splits(names) if self.split_of is None else self.split_of
         samples = [SampleInfo(picture, mask, split_of.get(picture)) for picture, mask in self.pairs.masks.items()]
         manifest = SourceManifest(samples, list(self.files.bad))
         manifest.bad += [Bad(name, f"has no mask; expected {EXPECTED}") for name in self.pairs.without_mask]

@@ -3,6 +3,7 @@
 import { ask, bytes, element, find, latest, number, percent, say } from "./draw.js";
 import { drawBoard } from "./board.js";
 import { listen } from "./microphone.js";
+import { colourOf, drawEvents, drawMask, drawOutlines } from "./over.js";
 
 export const startUse = (current) => {
   let input; // {body, type}: the request's body and its type
@@ -15,7 +16,7 @@ export const startUse = (current) => {
     if (!input) return;
     try {
       const [row] = await send("predict", "&top=6");
-      showPrediction(row);
+      showPrediction(row, input);
       domain?.predicted?.(row);
       say();
       dispatchEvent(new CustomEvent("input-changed"));
@@ -58,13 +59,18 @@ export const startUse = (current) => {
 
 // --- answers
 
-const bar = (label, share, text) => {
+const bar = (label, share, text, colour) => {
   const item = element("li", {}, element("span", { textContent: label }), element("span", { textContent: text }));
+  if (colour) {
+    const mark = element("i", { className: "mark" });
+    mark.style.backgroundColor = colour;
+    item.firstChild.prepend(mark);
+  }
   item.style.setProperty("--share", `${100 * Math.max(0, Math.min(1, share))}%`);
   return item;
 };
 
-const showPrediction = (row) => {
+const showPrediction = (row, input) => {
   const parts = [];
   const one = (answer, name = "") => {
     if (answer.heads) return Object.entries(answer.heads).forEach(([head, value]) => one(value, head));
@@ -78,13 +84,23 @@ const showPrediction = (row) => {
     }
     if (answer.boxes) {
       title(Object.entries(answer.counts).filter(([, count]) => count).map(([label, count]) => `${count} ${label}`).join(", ") || "no box");
+      parts.push(drawOutlines(input, answer));
       const place = (box) => box.map((edge) => Math.round(edge)).join(", ");
-      return parts.push(element("ul", { className: "bars" }, ...answer.boxes.map(({ label, probability, box }) => bar(`${label} at ${place(box)}`, probability, percent(probability)))));
+      return parts.push(element("ul", { className: "bars" }, ...answer.boxes.map(({ label, probability, box }) => bar(`${label} at ${place(box)}`, probability, percent(probability), colourOf(Object.keys(answer.counts).indexOf(label))))));
     }
     if (answer.mask) {
-      parts.push(element("img", { src: answer.mask, alt: "mask", className: "mask" }));
+      parts.push(drawMask(input, answer));
       const shares = answer.shares.filter(({ share }) => share >= 0.0005);
-      parts.push(element("ul", { className: "bars" }, ...shares.map(({ label, share }) => bar(label, share, percent(share)))));
+      parts.push(element("ul", { className: "bars" }, ...shares.map(({ label, share, colour }) => bar(label, share, percent(share), colour))));
+      return;
+    }
+    if (answer.events) {
+      const counts = new Map();
+      answer.events.forEach(({ label }) => counts.set(label, (counts.get(label) || 0) + 1));
+      title([...counts].map(([label, count]) => `${count} ${label}`).join(", ") || "no event");
+      const labels = [...counts.keys()];
+      parts.push(drawEvents(answer, labels));
+      parts.push(element("ul", { className: "bars" }, ...answer.events.map(({ label, start, end, probability }) => bar(`${label}, ${start.toFixed(2)} to ${end.toFixed(2)} s`, probability, percent(probability), colourOf(labels.indexOf(label))))));
       return;
     }
     title(answer.labels ? answer.labels.join(", ") || "no label" : answer.predictions[0].label);
