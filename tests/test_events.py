@@ -18,7 +18,7 @@ from neocog.core.sources.content import Unreadable
 from neocog.core.targets import TargetSpec
 from neocog.core.tasks import Events, events, task_of
 from neocog.core.tasks.event_metrics import counts_of, event_metrics, f1, pairs, runs
-from neocog.core.tasks.events import Event, smoothed
+from neocog.core.tasks.events import Event, most_probable
 from neocog.speech.augment import augment
 from neocog.speech.events import labels as label_files
 from neocog.speech.events.frames import labels_of_frames, placed, times_of
@@ -294,10 +294,19 @@ def test_frames_without_a_known_label_count_neither_way():
     assert counts_of(np.ones((1, 50), np.int64), true, 2, (0.1, 0.05)).frames.sum() == 0
 
 
-def test_labels_are_smoothed_to_the_most_frequent_around_each_frame():
-    labels = np.array([[0, 0, 1, 0, 0, 2, 2, 0, 2, 2, 2]])
-    assert smoothed(labels, 3, 3).tolist() == [[0, 0, 0, 0, 0, 2, 2, 2, 2, 2, 2]]
-    assert smoothed(labels, 3, 1) is labels
+def test_the_labels_of_frames_are_the_sequence_of_most_probability():
+    """All sequences of 6 frames of 3 labels are tried."""
+    rng = np.random.default_rng(0)
+    for penalty in (0.0, 0.5, 2.0, 50.0):
+        logs = np.log(rng.dirichlet(np.ones(3), (4, 6))).transpose(0, 2, 1)
+        found = most_probable(logs, penalty)
+        for example, labels in zip(logs, found, strict=True):
+            values = {
+                sequence: example[list(sequence), range(6)].sum() - penalty * (np.diff(sequence) != 0).sum()
+                for sequence in itertools.product(range(3), repeat=6)
+            }
+            assert values[tuple(labels.tolist())] == pytest.approx(max(values.values()))
+    assert len(set(most_probable(logs, 50.0)[0].tolist())) == 1
 
 
 def test_a_prediction_is_a_list_of_events_in_seconds():
@@ -312,21 +321,23 @@ def test_a_prediction_is_a_list_of_events_in_seconds():
     assert task.measured_rows(kept.numpy(), 1)[0]["events"][1]["end"] == 3.0
 
 
-def test_calibration_chooses_the_smoothing_with_the_most_events_found():
+def test_calibration_chooses_the_penalty_with_the_most_events_found():
     truth = np.zeros((4, 1, 100), np.int64)
     truth[:, 0, 20:60] = 1
     noisy = truth[:, 0].copy()
     noisy[:, 25:60:6] = 0
-    rows = np.concatenate((noisy, np.ones((4, 100)), np.zeros((4, 1))), 1).astype(np.float32)
+    logs = np.log(np.stack((0.8 - 0.6 * noisy, 0.2 + 0.6 * noisy), 1))  # 1.39 between the labels of a frame
+    rows = np.concatenate((logs.reshape(4, -1), np.zeros((4, 1))), 1).astype(np.float32)
     task = Events(["background", "a"], times=(0.05, 0.02))
-    assert task.calibrated(rows, truth).smoothing == 0.1
+    assert task.epoch_metrics(rows, truth)["event_f1"] < 0.5
+    assert task.calibrated(rows, truth).penalty == 1
     assert task.calibrated(rows, truth).epoch_metrics(rows, truth)["event_f1"] == 1
 
 
 def test_a_state_is_read_back_and_a_damaged_one_refused():
-    task = Events(["background", "a"], [0, 1], events.colours_of(2), times=(0.02, 0.02), smoothing=0.3)
+    task = Events(["background", "a"], [0, 1], events.colours_of(2), times=(0.02, 0.02), penalty=2.0)
     assert task_of("events", ["background", "a"], task.state()) == task
-    for change in ({"times": [0.1]}, {"times": ["a", 1]}, {"smoothing": -1}, {"times": [0, 0]}):
+    for change in ({"times": [0.1]}, {"times": ["a", 1]}, {"penalty": -1}, {"times": [0, 0]}):
         with pytest.raises(Problem, match="the state of the task events cannot be read"):
             task_of("events", ["background", "a"], task.state() | change)
 

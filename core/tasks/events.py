@@ -30,7 +30,7 @@ from .task import Chart, Criterion, Floats, Targets
 
 BACKGROUND = "background"  # the first label: frames without an event
 BACKGROUND_COLOUR = "#e8e8e8"
-SMOOTHED = (0.0, 0.1, 0.2, 0.3, 0.5, 0.8, 1.2)  # seconds over which labels are smoothed: validation chooses
+PENALTIES = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)  # of a change of label, in log probability: validation chooses
 SHOWN = 6  # events in a line of the terminal
 
 
@@ -66,12 +66,12 @@ def read(text: str) -> TextTarget:
 class Events(Segment):
     """Targets (N, 1, F) uint8 are the labels of frames, as masks of height 1 are; a prediction is (K, 1, F).
 
-    The network ends with (classes, 1, frames). Metrics are of frames and of events: runs of frames of one label, once
-    labels are smoothed to the most frequent one around each frame.
+    The network ends with (classes, 1, frames). The labels of an input are the most probable sequence in which each
+    change of label has a penalty (Viterbi 1967); events are the runs of one label in it.
     """
 
     times: tuple[float, ...] = ()  # seconds: between two frames, and of the middle of the first
-    smoothing: float = 0.0  # seconds over which the labels of frames are smoothed
+    penalty: float = 0.0  # of a change of label between two frames, in log probability
 
     name: ClassVar[str] = "events"
     criterion: ClassVar[Criterion] = Criterion("frame_f1", "F1 of frames", higher_is_better=True)
@@ -136,18 +136,18 @@ class Events(Segment):
         return cls(data.labels, values, colours_of(len(data.labels)), pixels=counts.tolist(), times=spec.frame_times)
 
     def state(self) -> dict[str, Any]:
-        return {"times": list(self.times), "smoothing": self.smoothing}
+        return {"times": list(self.times), "penalty": self.penalty}
 
     @classmethod
     def from_state(cls, labels: list[str], state: Mapping[str, Any]) -> Self:
         times = tuple(state.get("times", ()))
-        numbers = [*times, state.get("smoothing", 0.0)]
+        numbers = [*times, state.get("penalty", 0.0)]
         if len(times) != 2 or not all(isinstance(n, int | float) and isfinite(n) and 0 <= n < 1e4 for n in numbers):
-            raise TypeError("times and smoothing are not numbers of seconds")
+            raise TypeError("times and penalty are not numbers")
         if times[0] <= 0:
             raise TypeError("times are not positive")
         values = list(range(len(labels)))
-        return cls(labels, values, colours_of(len(labels)), times=times, smoothing=numbers[-1])
+        return cls(labels, values, colours_of(len(labels)), times=times, penalty=numbers[-1])
 
     def check_network(self, network: Network) -> None:
         wanted = (len(self.labels), 1, network.input[2])
@@ -162,13 +162,12 @@ class Events(Segment):
     # --- predictions
 
     def measured(self, predictions: Tensor, targets: Tensor) -> Tensor:
-        """(B, K, 1, F) -> (B, 2·F + 1): labels of frames, their probabilities, the sum of log losses of known ones."""
+        """(B, K, 1, F) -> (B, K·F + 1): log probabilities, and the sum of log losses of frames with a true label."""
         true = targets[:, None].long()
         is_known = true != IGNORE
-        likelihood = predictions.gather(1, true.where(is_known, 0)).clamp_min(TINY)
-        losses = -(likelihood.log() * is_known).flatten(1).sum(1, keepdim=True)
-        best = predictions.max(1)
-        return torch.cat((best.indices.flatten(1).float(), best.values.flatten(1), losses.float()), 1)
+        logs = predictions.clamp_min(TINY).log()
+        losses = -(logs.gather(1, true.where(is_known, 0)) * is_known).flatten(1).sum(1, keepdim=True)
+        return torch.cat((logs.flatten(1), losses), 1).float()
 
     def example_losses(self, predictions: Floats, targets: Targets, smoothing: float = 0.0) -> Floats:
         known = (targets != IGNORE).reshape(len(targets), -1).sum(1)
@@ -178,35 +177,30 @@ class Events(Segment):
     def epoch_metrics(self, predictions: Floats, targets: Targets) -> dict[str, float]:
         from .event_metrics import counts_of, f1
 
-        counts = counts_of(self.smoothed(predictions), targets[:, 0], len(self.labels), self.times)
+        counts = counts_of(self.sequences(predictions), targets[:, 0], len(self.labels), self.times)
         return {
             "loss": float(self.example_losses(predictions, targets).mean()),
             "frame_f1": float(np.nan_to_num(f1(counts.frames.sum((0, 1))))),
             "event_f1": float(np.nan_to_num(f1(counts.events.sum((0, 1))))),
         }
 
-    def smoothed(self, predictions: Floats) -> NDArray[np.int64]:
-        """(N, 2·F + 1) what `measured` keeps -> (N, F) the labels of frames, smoothed."""
-        frames = predictions.shape[1] // 2
-        return smoothed(predictions[:, :frames].astype(np.int64), len(self.labels), self.smoothed_frames)
-
-    @property
-    def smoothed_frames(self) -> int:
-        """The odd number of frames over which labels are smoothed."""
-        return 2 * round(self.smoothing / self.times[0] / 2) + 1
+    def sequences(self, predictions: Floats) -> NDArray[np.int64]:
+        """(N, K·F + 1) what `measured` keeps -> (N, F) the labels of frames."""
+        logs = predictions[:, :-1].reshape(len(predictions), len(self.labels), -1)
+        return most_probable(logs, self.penalty)
 
     def metrics(self, predictions: Floats, targets: Targets) -> dict[str, Any]:
         from .event_metrics import counts_of, event_metrics
 
-        counts = counts_of(self.smoothed(predictions), targets[:, 0], len(self.labels), self.times)
+        counts = counts_of(self.sequences(predictions), targets[:, 0], len(self.labels), self.times)
         losses, known = predictions[:, -1].astype(np.float64), targets != IGNORE
         metrics = event_metrics(counts, self.labels)
         seconds = float(known.sum()) * self.times[0]
         return metrics | {"log_loss": float(losses.sum() / max(1, known.sum())), "labelled_seconds": round(seconds, 2)}
 
     def calibrated(self, predictions: Floats, targets: Targets) -> Self:
-        """The task with the smoothing that gives the highest F1 of events; of equal ones the shortest."""
-        tasks = [replace(self, smoothing=seconds, _tensors={}) for seconds in SMOOTHED]
+        """The task with the penalty that gives the highest F1 of events; of equal ones the smallest."""
+        tasks = [replace(self, penalty=penalty, _tensors={}) for penalty in PENALTIES]
         return max(tasks, key=lambda task: round(task.epoch_metrics(predictions, targets)["event_f1"], 6))
 
     def rows(self, predictions: Tensor, top: int) -> list[dict[str, Any]]:
@@ -224,8 +218,8 @@ class Events(Segment):
 
     def _row(self, probabilities: Tensor, seconds: float) -> dict[str, Any]:
         """(K, F) the probabilities of frames -> the entries of an input that lasts so many seconds."""
-        best = probabilities.argmax(0).cpu().numpy()[None]
-        labels = smoothed(best, len(self.labels), self.smoothed_frames)[0]
+        logs = probabilities.clamp_min(TINY).log().cpu().numpy()
+        labels = most_probable(logs[None], self.penalty)[0]
         events = [
             {**event._asdict(), "probability": float(probabilities[label, frames].mean())}
             for event, label, frames in self.events(labels, seconds)
@@ -252,13 +246,9 @@ class Events(Segment):
 
     def measured_rows(self, predictions: Floats, top: int) -> list[dict[str, Any]]:
         """The events of each example; the probability of an event is the mean of those of its frames."""
-        frames = predictions.shape[1] // 2
-        rows = []
-        for labels, values in zip(self.smoothed(predictions), predictions[:, frames:-1], strict=True):
-            found = self.events(labels, self._seconds(frames))
-            events = [{**event._asdict(), "probability": float(values[part].mean())} for event, _, part in found]
-            rows.append({"seconds": round(self._seconds(frames), 3), "events": events})
-        return rows
+        logs = predictions[:, :-1].reshape(len(predictions), len(self.labels), -1)
+        probabilities = torch.from_numpy(np.exp(logs))
+        return [self._row(example, self._seconds(logs.shape[2])) for example in probabilities]
 
     def default_outputs(self, prediction: Tensor) -> list[int]:
         """The label of the most frames, the background aside."""
@@ -337,9 +327,6 @@ class Events(Segment):
     def files(self, metrics: Mapping[str, Any]) -> dict[str, Any]:
         return {}
 
-    def _ious(self, predictions: Floats) -> Floats:
-        raise NotImplementedError("examples are ordered by their losses")
-
     def mistakes(self, predictions: Floats, targets: Targets, count: int) -> list[tuple[int, dict[str, Any]]]:
         """The examples with the highest loss of their frames first."""
         order = np.argsort(-self.example_losses(predictions, targets), kind="stable")[:count].tolist()
@@ -355,7 +342,7 @@ class Events(Segment):
     def _entry(self, predictions: Floats, targets: Targets, index: int) -> dict[str, Any]:
         from .event_metrics import counts_of, f1
 
-        labels, truth = self.smoothed(predictions[index : index + 1]), targets[index : index + 1, 0]
+        labels, truth = self.sequences(predictions[index : index + 1]), targets[index : index + 1, 0]
         value = float(f1(counts_of(labels, truth, len(self.labels), self.times).events.sum((0, 1))))
         texts = [self._in_words(values) for values in (truth[0], labels[0])]
         note = f"true are {texts[0]}" + ("" if np.isnan(value) else f"; event F1 of this one {percent(value)}")
@@ -370,8 +357,8 @@ class Events(Segment):
         return self._in_words(target[0].numpy())
 
     def tracks(self, prediction: Tensor, target: Tensor) -> list[Track]:
-        best = prediction.argmax(0)[0].cpu().numpy()[None]
-        rows = target[0].cpu().numpy(), smoothed(best, len(self.labels), self.smoothed_frames)[0]
+        logs = prediction[:, 0].clamp_min(TINY).log().cpu().numpy()
+        rows = target[0].cpu().numpy(), most_probable(logs[None], self.penalty)[0]
         return [
             Track(
                 title, [(*event, self.colours[label]) for event, label, _ in self.events(row, self._seconds(len(row)))]
@@ -389,13 +376,22 @@ def colours_of(count: int) -> list[str]:
     return [BACKGROUND_COLOUR, *(PALETTE[index % len(PALETTE)] for index in range(count - 1))]
 
 
-def smoothed(labels: NDArray[np.int64], classes: int, width: int) -> NDArray[np.int64]:
-    """(N, F) labels -> the most frequent label in `width` frames around each; of equally frequent ones its own."""
-    if width < 3:
-        return labels
-    shares = np.eye(classes, dtype=np.float32)[labels]  # (N, F, K)
-    padded = np.pad(shares, ((0, 0), (width // 2 + 1, width // 2), (0, 0)), mode="edge")
-    sums = np.cumsum(padded, 1, dtype=np.float64)
-    counts = sums[:, width:] - sums[:, :-width] + 0.5 * shares
-    most: NDArray[np.int64] = counts.argmax(2)
-    return most
+def most_probable(logs: Floats, penalty: float) -> NDArray[np.int64]:
+    """(N, K, F) log probabilities -> (N, F) the labels whose sum, less a penalty for each change, is largest."""
+    count, classes, frames = logs.shape
+    if not penalty:
+        most: NDArray[np.int64] = logs.argmax(1)
+        return most
+    scores, same = logs[:, :, 0].astype(np.float64), np.arange(classes)
+    before = np.zeros((frames, count, classes), np.int64)  # the label of the frame before each label
+    for frame in range(1, frames):
+        best = scores.argmax(1)
+        changed = scores.max(1)[:, None] - penalty
+        stays = scores >= changed
+        before[frame] = np.where(stays, same, best[:, None])
+        scores = np.where(stays, scores, changed) + logs[:, :, frame]
+    labels = np.zeros((count, frames), np.int64)
+    labels[:, -1] = scores.argmax(1)
+    for frame in range(frames - 1, 0, -1):
+        labels[:, frame - 1] = before[frame][np.arange(count), labels[:, frame]]
+    return labels

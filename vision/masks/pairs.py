@@ -192,8 +192,8 @@ class PairSource:
         yield from self.files.fingerprint([*names, *([self.class_file] if self.class_file else [])])
 
     def scan(self, group_by: str | None) -> SourceManifest:
-        names = [*self.pairs.masks, *self.pairs.without_mask]
-        split_of = splits(names) if self.split_of is None else self.split_of
+        pictures = [*self.pairs.masks, *self.pairs.without_mask]
+        split_of = splits(pictures) if self.split_of is None else self.split_of
         samples = [SampleInfo(picture, mask, split_of.get(picture)) for picture, mask in self.pairs.masks.items()]
         manifest = SourceManifest(samples, list(self.files.bad))
         manifest.bad += [Bad(name, f"has no mask; expected {EXPECTED}") for name in self.pairs.without_mask]
