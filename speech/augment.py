@@ -84,7 +84,7 @@ def resample(x: Tensor, rates: Tensor) -> Tensor:
     centred = torch.arange(count, device=x.device, dtype=torch.float32) - (count - 1) / 2
     position = centred * rates[:, None] + (count + 1) / 2
     position = position.clamp_(0, count + 0.999)
-    index = position.long()
+    index = position.long().clamp_(max=count)  # float32 rounds count + 0.999 up from 131,072 samples on
     left, right = padded.gather(1, index), padded.gather(1, index + 1)
     return torch.lerp(left, right, position.sub_(index))
 

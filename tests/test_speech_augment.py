@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from neocog.core.problem import Problem
-from neocog.speech.augment import FUNCTIONS, MAPS, SAMPLES, TRANSFORMS, augment, interpolation
+from neocog.speech.augment import FUNCTIONS, MAPS, SAMPLES, TRANSFORMS, augment, interpolation, resample
 from neocog.speech.frontend import frontend
 from neocog.speech.spectrogram import middles
 from recorded import tone
@@ -211,3 +211,10 @@ def test_the_order_of_the_text_does_not_matter() -> None:
     assert TRANSFORMS.parse("none") == {} and list(TRANSFORMS.parse("vtlp, shift(0.2)")) == ["vtlp", "shift"]
     x = clips()
     assert torch.equal(samples("noise(10), shift(0.1)", x), samples("shift(0.1), noise(10)", x))
+
+
+def test_speed_changes_clips_of_many_samples():
+    """In float32, positions behind 131,072 samples are multiples of 1/64."""
+    x = torch.ones(2, 160_320)
+    slow, fast = resample(x, torch.tensor([0.9, 0.9])), resample(x, torch.tensor([1.1, 1.1]))
+    assert (slow == 1).all() and (fast[:, :7000] == 0).all() and (fast[:, 80_000] == 1).all()
