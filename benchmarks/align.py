@@ -81,9 +81,8 @@ def grocery(folder: Path, out: Path) -> None:
 
 def digits(fsdd: Path, mnist: Path, out: Path) -> None:
     pictures = {split: drawn_digits(mnist, split, out / "pictures") for split in COUNTS}
-    seen = "--network", CNN, "--epochs", 8, "--quiet"
     if not (out / "vision").exists():
-        neocog("train", "vision", out / "pictures", *seen, "--out", out / "vision")
+        neocog("train", "vision", out / "pictures", "--recipe", "keras-digits", "--out", out / "vision", "--quiet")
     for name, is_test in (
         ("take", lambda take, speaker: take < 5),
         ("speaker", lambda take, speaker: speaker == SPEAKER),
@@ -105,7 +104,6 @@ def digits(fsdd: Path, mnist: Path, out: Path) -> None:
             align(model, out / "vision", table, *columns, "--seed", seed, "--out", out / f"aligned-{name}")
 
 
-CNN = "conv(16, 3), relu, maxpool(2), conv(32, 3), relu, maxpool(2), flatten, dense(64), relu, dense(classes)"
 COUNTS = {"train": 300, "test": 60}  # pictures of each digit
 SPEAKER = "theo"  # who is left out
 
