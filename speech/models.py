@@ -192,7 +192,7 @@ def _along_time(filters: int, dilation: int) -> Layer:
 EVENTS = "event-cnn"
 FRAMES_OF_EVENTS: dict[str, Any] = {
     "optimiser": "adamw", "lr": 2e-3, "weight_decay": 0.01, "schedule": "cosine", "warmup": 0.05, "batch": 16,
-    "epochs": 20, "augment": "shift(0.1), gain(6), freqmask(0.15)", "average": 0.99,
+    "epochs": 20, "augment": "shift(0.1), speed(0.1), gain(6), vtlp(0.1), colour(0.5), freqmask(0.2)", "average": 0.99,
 }  # fmt: skip
 
 RECIPES: dict[str, Recipe] = {

@@ -460,6 +460,7 @@ def trained(tmp_path_factory) -> tuple[Path, Path]:
     folder = tones(root / "tones", 40)
     result = run(
         *("train", "speech", folder, "--recipe", "event-cnn(width=8)", "--epochs", 12, "--batch", 8),
+        *("--augment", "shift(0.1), gain(6)"),
         *("--out", root / "run", "--set", f"cache={root / 'cache'}", "--json"),
     )
     assert result.exit_code == 0, result.output
