@@ -201,11 +201,12 @@ def test_labels_of_a_model_decide_the_targets(domain, files, data):
 def test_every_recipe_builds_and_its_settings_are_known(domain):
     for name, recipe in domain.recipes.items():
         classes = CLASSES.get(domain.name, 7)
-        network = Network(recipe.input, recipe.layers(classes, **network_constants(domain, {})))
+        task = TASKS[recipe.task or "classify"]([str(label) for label in range(classes)])
+        constants = {**network_constants(domain, {}), **task.constants}
+        network = Network(recipe.input, recipe.layers(classes, **constants))
         if recipe.task is None:
             assert network.output == (classes,), name
-        else:
-            TASKS[recipe.task]([str(label) for label in range(classes)]).check_network(network)
+        task.check_network(network)
         assert parse(str(network)) == network.layers
         settings = Settings().changed(recipe.settings)
         domain.augment(settings.augment, {})
