@@ -16,21 +16,9 @@ from torch import Tensor, nn
 
 from .combinators import Heads, Vote
 from .layer import Layer, Layers, Shape
-from .layers import (
-    AvgPool,
-    BatchNorm,
-    Bias,
-    Conv,
-    Dense,
-    Flatten,
-    GlobalAvg,
-    GlobalBias,
-    GlobalMax,
-    GlobalPool,
-    Local,
-    Maxout,
-    MaxPool,
-)
+from .layers.pointwise import BatchNorm, Bias, Maxout
+from .layers.whole import Dense, Flatten, GlobalAvg, GlobalBias, GlobalMax, GlobalPool
+from .layers.windows import AvgPool, Conv, Local, MaxPool
 from .network import Network, Row, walk
 from .problem import DATA, USAGE, Problem
 from .receptive_field import ReceptiveField

@@ -17,7 +17,9 @@ from . import drawing
 from .combinators import Parallel, Residual
 from .drawing import AMBER, BLUE, GREEN, GREY, INK, PLAIN, VIOLET, Box, Colour, Rect
 from .layer import Shape
-from .layers import Dense, Embed, Filters
+from .layers.whole import Dense
+from .layers.windows import Filters
+from .layers.words import Embed
 from .network import Network, Row
 from .receptive_field import Window
 

@@ -34,7 +34,8 @@ from .initialize import (
     whiten,
 )
 from .layer import Layers
-from .layers import Dense, flatten
+from .layers import flatten
+from .layers.whole import Dense
 from .network import Network
 from .plan import Plan, find_recipe
 from .problem import USAGE, Problem

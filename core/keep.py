@@ -14,7 +14,8 @@ from torch import nn
 
 from .explain import places
 from .layer import Layers
-from .layers import Dropout, dense, globalavg
+from .layers import dense, globalavg
+from .layers.pointwise import Dropout
 from .network import Network
 from .problem import USAGE, Problem, shortened
 from .settings import Settings

@@ -243,3 +243,13 @@ def macs(layers: Layers, shape: Shape) -> int:
     for layer in layers:
         shape, total = layer.out(shape), total + layer.macs(shape)
     return total
+
+
+def constant(padding: Padding) -> Padding:
+    """What padding becomes where zeros turn into another number."""
+    return "constant" if padding == "zero" else padding
+
+
+def if_removed(padding: Padding) -> Padding | None:
+    """Padding that had no effect still has none; any other changes what follows."""
+    return padding if padding == "removed" else None

@@ -4,10 +4,13 @@ from math import inf
 
 import pytest
 import torch
+from neocog.core.combinators import Scales
 from neocog.core.explain.gradcam import interpolate
 from neocog.core.explain.places import layer as place_of
 from neocog.core.layer import Layer, Shape
-from neocog.core.layers import Pyramid, Regions, Scales, Upsample, conv, flatten, ngrams, parallel, relu, residual
+from neocog.core.layers import conv, flatten, ngrams, parallel, relu, residual
+from neocog.core.layers.anchors import Regions
+from neocog.core.layers.sizes import Pyramid, Upsample
 from neocog.core.modules import Bag, NGrams, hashed_runs
 from neocog.core.network import Network, Row, parse
 from neocog.core.receptive_field import ReceptiveField, Window, union

@@ -3,7 +3,7 @@
 import pytest
 import torch
 from neocog.core.initialize import initialize
-from neocog.core.layers import Conv, Local
+from neocog.core.layers.windows import Conv, Local
 from neocog.core.network import Network
 from neocog.speech.models import FRAMES, RECIPES, numbers
 

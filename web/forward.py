@@ -15,7 +15,8 @@ from ..core.explain.explained import subject_of
 from ..core.explain.places import Place, layer, places
 from ..core.inputs import Input
 from ..core.layer import Layer
-from ..core.layers import Conv, Dense
+from ..core.layers.whole import Dense
+from ..core.layers.windows import Conv
 from ..core.model import Model
 from ..core.problem import USAGE, Problem
 

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from .. import modules
-from ..layers import Conv, Embed, Filters
+from ..layers.windows import Conv, Filters
+from ..layers.words import Embed
 from ..model import Model, check_weights
 from ..network import walk
 from ..presentation import Readable

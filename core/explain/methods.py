@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from torch import Tensor, nn
 
 from .. import modules
-from ..layers import Dense, GlobalPool, Regions
+from ..layers.anchors import Regions
+from ..layers.whole import Dense, GlobalPool
 from ..network import Network, walk
 from ..problem import USAGE, Problem, did_you_mean
 from ..tasks import Task

@@ -9,7 +9,9 @@ from torch import nn
 
 from .. import modules
 from ..diagram import numbered, times, title
-from ..layers import BlurPool, Dropout, Filters, Pool
+from ..layers.ancestors import BlurPool
+from ..layers.pointwise import Dropout
+from ..layers.windows import Filters, Pool
 from ..network import Network, Row, walk
 from ..problem import USAGE, Problem, did_you_mean
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from ..data import Progress
 from ..explain.explained import label_index
 from ..explain.places import Place, places
-from ..layers import Filters
+from ..layers.windows import Filters
 from ..model import Model
 from ..problem import USAGE, Problem
 from . import goals

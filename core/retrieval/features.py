@@ -14,7 +14,8 @@ from .. import feed
 from ..data import Examples, Progress
 from ..explain.places import Place, layer, places
 from ..inputs import Input
-from ..layers import Dense, Filters
+from ..layers.whole import Dense
+from ..layers.windows import Filters
 from ..network import Network
 from ..problem import DATA, FAILED, USAGE, Problem
 from ..windows import merged

@@ -19,7 +19,7 @@ from ..data import Data, Examples
 from ..domain import Movement
 from ..format import figure, percent
 from ..frame import Frame
-from ..layers import Regions
+from ..layers.anchors import Regions
 from ..network import Network, Row
 from ..problem import DATA, USAGE, Problem
 from ..proposals import overlaps
