@@ -9,6 +9,7 @@ from neocog.core.initialize import fit_templates
 from neocog.core.layers import blurpool, flatten, gabor, globalmax, maximum, maxpool, patches, scells
 from neocog.core.modules import binomial
 from neocog.core.network import Network
+from neocog.core.problem import Problem
 from neocog.vision.models import RECIPES, hmax, neocognitron
 from numpy.lib.stride_tricks import sliding_window_view
 from PIL import Image
@@ -139,6 +140,11 @@ def test_stored_patches_are_windows_of_the_training_inputs():
     seen = x.unfold(2, 3, 1).unfold(3, 3, 1).permute(0, 2, 3, 1, 4, 5).reshape(-1, 18)
     assert all(bool((seen == patch).all(1).any()) for patch in module[0].weight.flatten(1))
     torch.testing.assert_close(module(x).amax((2, 3)).max(0).values, torch.zeros(20), atol=2e-3, rtol=0)
+
+
+def test_patches_larger_than_the_picture_are_refused():
+    with pytest.raises(Problem, match=r"patches\(4, 40\): its window is 40 high, but its input is 28 high"):
+        Network((1, 28, 28), (patches(4, 40), globalmax))
 
 
 def test_templates_are_those_of_the_seed_and_no_blank_windows():
