@@ -23,7 +23,7 @@ LISTED = 10  # of the best trials, on the page
 def write_csv(trials: Sequence[Trial], path: Path) -> None:
     """A row for each trial: number, state, metric, cost, its choices, and its texts."""
     names = sorted({name for trial in trials for name in trial.params})
-    attributes = ("parameters", "macs", "epochs", "seconds", "recipe", "network", "reason")
+    attributes = ("parameters", "macs", "epochs", "seconds", "cpu_seconds", "recipe", "network", "reason")
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(["trial", "state", "metric", *names, *attributes])

@@ -138,7 +138,7 @@ class Worker:
             trial.set_user_attr("refused", str(problem))
             self.study.tell(trial, state=TrialState.PRUNED)
             return str(problem)
-        start = time.perf_counter()
+        start, cpu = time.perf_counter(), time.process_time()
         try:
             value = self._train(trial, plan, epochs)
         except _Pruned:
@@ -150,6 +150,7 @@ class Worker:
         if self.stopped():
             return ""
         trial.set_user_attr("seconds", round(time.perf_counter() - start, 2))
+        trial.set_user_attr("cpu_seconds", round(time.process_time() - cpu, 2))
         if value is None:
             self.study.tell(trial, state=TrialState.PRUNED)
         else:

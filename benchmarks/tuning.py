@@ -1,0 +1,114 @@
+"""The search of `neocog tune`: against random search, by two processes, and for the smallest network.
+
+    python benchmarks/tuning.py random DOMAIN DATA OUT [--trials 60] [--seeds 0 1 2 3 4]
+    python benchmarks/tuning.py workers DOMAIN DATA OUT [--trials 30]
+    python benchmarks/tuning.py subset MNIST OUT           5,000 images of MNIST for training, all for testing, as IDX
+
+`random`: a study as it comes (TPE, successive halving) and one of random points, each trained to its end, by seed. The
+share is that of random search's CPU seconds after which the first study has its best validation metric; test figures
+are means of the best, trained again with three seeds, beside the recipe's own settings. `workers`: trials an hour of
+two processes over those of one, in turns.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import gzip
+import json
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+RECIPE_SEEDS = (0, 1, 2)
+
+
+def neocog(*words: object) -> dict[str, Any]:
+    command = [sys.executable, "-m", "neocog", *map(str, words), "--json", "--quiet"]
+    result: dict[str, Any] = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
+    return result
+
+
+def course(folder: Path) -> list[tuple[float, float]]:
+    """CPU seconds spent, and the best validation metric so far, after each trial."""
+    spent, best, points = 0.0, float("-inf"), []
+    with (folder / "trials.csv").open(newline="") as file:
+        for row in csv.DictReader(file):
+            spent += float(row["cpu_seconds"] or 0)
+            best = max(best, float(row["metric"] or "-inf"))
+            points.append((spent, best))
+    return points
+
+
+def against_random(options: argparse.Namespace) -> None:
+    words = ("train", options.domain, options.data, "--force")
+    own = [neocog(*words, "--seed", seed, "--out", options.out / f"recipe-{seed}")["value"] for seed in RECIPE_SEEDS]
+    print(f"the recipe's own settings: {', '.join(f'{value:.4f}' for value in own)} on test", flush=True)
+    columns = ("seed", "random: validation, test, CPU s", "tune: validation, test, CPU s", "share of CPU s")
+    print(f"| {' | '.join(columns)} |\n{'|---' * len(columns)}|")
+    shares = []
+    for seed in options.seeds:
+        studies = {}
+        for name, words in (("random", ("--sampler", "random", "--no-pruning")), ("tune", ())):
+            folder = options.out / f"{name}-{seed}"
+            limits = ("--trials", options.trials, "--seed", seed, "--out", folder)
+            summary = neocog("tune", options.domain, options.data, *words, *limits)
+            studies[name] = course(folder), summary
+        (random_course, random_summary), (tune_course, tune_summary) = studies["random"], studies["tune"]
+        goal, whole = random_course[-1][1], random_course[-1][0]
+        shares.append(next((spent / whole for spent, best in tune_course if best >= goal), float("inf")))
+        cells = [
+            f"{points[-1][1]:.4f}, {summary['value']:.4f} ± {summary['std']:.4f}, {points[-1][0]:.0f}"
+            for points, summary in ((random_course, random_summary), (tune_course, tune_summary))
+        ]
+        print(f"| {seed} | {cells[0]} | {cells[1]} | {shares[-1]:.2f} |", flush=True)
+    print(f"median share of CPU seconds: {statistics.median(shares):.2f}")
+
+
+def workers(options: argparse.Namespace) -> None:
+    rates: dict[int, list[float]] = {1: [], 2: []}
+    for turn in range(2):
+        for count in rates:
+            folder = options.out / f"workers-{count}-{turn}"
+            words = ("--no-pruning", "--trials", options.trials, "--workers", count, "--out", folder)
+            start = time.perf_counter()
+            neocog("tune", options.domain, options.data, *words)
+            again = sum(json.loads((folder / f"best-{k}" / "summary.json").read_text())["seconds"] for k in (1, 2, 3))
+            rates[count].append(3600 * options.trials / (time.perf_counter() - start - again))
+            print(f"{count} process{'es' * (count > 1)}: {rates[count][-1]:.0f} trials an hour", flush=True)
+    ratios = [two / one for one, two in zip(*rates.values(), strict=True)]
+    print(f"two over one: {', '.join(f'{ratio:.2f}' for ratio in ratios)}")
+
+
+def subset(options: argparse.Namespace) -> None:
+    source, count = Path(options.data), 5000
+    options.out.mkdir(parents=True, exist_ok=True)
+    for file in sorted(source.glob("*ubyte.gz")):
+        content = gzip.decompress(file.read_bytes())
+        if file.name.startswith("train"):
+            header, size = (16, 28 * 28) if "images" in file.name else (8, 1)
+            content = content[:4] + count.to_bytes(4, "big") + content[8 : header + count * size]
+        (options.out / file.name).write_bytes(gzip.compress(content, mtime=0))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="what", required=True)
+    for name, run in (("random", against_random), ("workers", workers), ("subset", subset)):
+        command = commands.add_parser(name)
+        command.set_defaults(run=run)
+        if name != "subset":
+            command.add_argument("domain")
+        command.add_argument("data")
+        command.add_argument("out", type=Path)
+        command.add_argument("--trials", type=int, default=60 if name == "random" else 30)
+        command.add_argument("--seeds", type=int, nargs="+", default=list(range(5)))
+    options = parser.parse_args()
+    options.run(options)
+
+
+if __name__ == "__main__":
+    main()
