@@ -11,7 +11,7 @@ from neocog.core.layer import Layer, Shape
 from neocog.core.layers import conv, flatten, ngrams, parallel, relu, residual
 from neocog.core.layers.anchors import Regions
 from neocog.core.layers.sizes import Pyramid, Upsample
-from neocog.core.modules import Bag, NGrams, hashed_runs
+from neocog.core.modules import Bag, NGrams, SCells, hashed_runs
 from neocog.core.network import Network, Row, parse
 from neocog.core.receptive_field import ReceptiveField, Window, union
 from test_layers import OF_IDS, ROWS
@@ -145,6 +145,10 @@ def ready(network: Network) -> nn.Module:
             pairs = hashed_runs(torch.cartesian_prod(torch.arange(1, 11), torch.arange(1, 40)), 2)[:, 1, 0]
             triples = hashed_runs(torch.cartesian_prod(*[torch.arange(1, 40)] * 3), 3)[:, 2, 0]
             child.keys = torch.cat((singles, pairs, triples)).unique().sort().values
+        if isinstance(child, SCells):  # whose templates are zeros at first; few windows are as alike as 0.5
+            child.weight.normal_()
+            child.weight /= child.weight.flatten(1).norm(dim=1).view(-1, 1, 1, 1)
+            child.threshold = 0.05
         if isinstance(child, Bag):
             child.table.weight = nn.Parameter(torch.randn(70_000, child.table.weight.shape[1], dtype=torch.float64))
             child.weigh = torch.ones(70_000, dtype=torch.float64)

@@ -223,7 +223,8 @@ def files(request, tmp_path, monkeypatch):
 
 
 def test_the_contract_covers_every_task():
-    assert set(CASES) | {"classify", "detect"} == set(TASKS)  # boxes have tests of their own, test_detect.py
+    # Boxes and events have tests of their own, test_detect.py and test_events.py.
+    assert set(CASES) | {"classify", "detect", "events"} == set(TASKS)
 
 
 def train(task, name, files, out, epochs=6, **arguments):

@@ -45,8 +45,12 @@ def _open(name: str, content: bytes | Path) -> Any:
         import openpyxl
     except ImportError:
         raise Problem(f"{name} needs openpyxl: pip install 'neocog[excel]'; or {EXPORT}", USAGE) from None
-    file: Any = io.BytesIO(content) if isinstance(content, bytes) else content
     try:
+        if isinstance(content, Path):
+            if (size := content.stat().st_size) > LARGEST_FILE:
+                raise Problem(f"{name} {too_large(size)}", DATA)
+            content = content.read_bytes()  # openpyxl would leave the file open
+        file = io.BytesIO(content)
         with zipfile.ZipFile(file) as parts:
             size = sum(part.file_size for part in parts.infolist())
         if size > LARGEST_FILE:
