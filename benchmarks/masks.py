@@ -27,10 +27,11 @@ from neocog.core.tasks.segment_metrics import counts_of, ious, mean
 
 FULL_TURNS = "flip, flipud, rotate(30), scale(0.2), light(0.2, 0.2)"  # slices of tissue have no upper side
 RUNS: dict[str, dict[str, tuple[object, ...]]] = {
-    "membrane": {"unet": ("--recipe", "unet", "--valid-share", 0, "--augment", FULL_TURNS, "--epochs", 100)},
+    "membrane": {"unet": ("--recipe", "unet", "--valid-share", 0, "--augment", FULL_TURNS, "--epochs", 300)},
     "camvid": {
         "lite0-unet": (
-            *("--recipe", "lite0-unet", "--weights", "efficientnet-lite0", "--set", "lr=0.001", "--epochs", 70),
+            *("--recipe", "lite0-unet", "--weights", "efficientnet-lite0", "--set", "lr=0.001", "--set", "dice=0.5"),
+            *("--epochs", 70),
         )
     },
     "scales": {
