@@ -87,7 +87,8 @@ class Engine:
     def admit(self) -> None:
         """Raises Refused (503) while the queue is full."""
         if self.full:
-            raise BUSY
+            # A new one: an exception that is raised again keeps the frames of before.
+            raise Refused(BUSY.status, BUSY.message, BUSY.headers)
         self.admitted += 1
 
     def release(self) -> None:
