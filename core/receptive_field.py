@@ -37,6 +37,11 @@ class Window(NamedTuple):
     def padded(self) -> bool:
         return any(map(any, self.sides))
 
+    @property
+    def padding(self) -> tuple[int, int, int, int]:
+        """The padding left, right, above and below, as torch's `pad` takes it."""
+        return (*self.sides[1], *self.sides[0])
+
     def fit(self, length: int, axis: int) -> Fraction:
         """Returns (N + 2P − F)/S + 1, an integer where the last window ends with the input."""
         return Fraction(length + sum(self.sides[axis]) - self.span(axis), self.stride[axis]) + 1

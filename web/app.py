@@ -22,7 +22,7 @@ from ..core.inputs import Input
 from ..core.problem import Problem, did_you_mean, shortened
 from ..core.progress import say
 from . import bodies
-from .engine import BUSY, Engine
+from .engine import Engine, busy
 from .guard import SAFE_HEADERS, Guard, Rules
 from .metrics import CONTENT_TYPE, Metrics
 from .openapi import openapi
@@ -106,7 +106,7 @@ class Server:
         path = target.partition(b"?")[0].decode("ascii", "replace")
         if path not in ADMITTED or not self.engine.full:
             return None
-        self.metrics.observe(path, BUSY.status, 0.0)
+        self.metrics.observe(path, 503, 0.0)
         return BUSY_BYTES
 
     def chosen(self, query: Mapping[str, str]) -> Served:
@@ -179,7 +179,7 @@ def written(answer: Response, headers: Mapping[str, str]) -> bytes:
     return b"\r\n".join(lines) + b"\r\n\r\n" + bytes(answer.body)
 
 
-BUSY_BYTES = written(response(BUSY), SAFE_HEADERS)
+BUSY_BYTES = written(response(busy()), SAFE_HEADERS)
 
 
 def application(server: Server, rules: Rules, pages: Sequence[BaseRoute] = ()) -> Starlette:

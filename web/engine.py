@@ -25,7 +25,6 @@ from .problems import Refused
 
 DECODERS = 2  # threads: decoding a picture takes longer than a small network
 MAX_WINDOWS = 2000  # of all inputs of a request: more would keep the thread from others for seconds
-BUSY = Refused(503, "the server is busy; try again in a second", {"Retry-After": "1"})
 Row = dict[str, Any]
 
 
@@ -87,8 +86,7 @@ class Engine:
     def admit(self) -> None:
         """Raises Refused (503) while the queue is full."""
         if self.full:
-            # A new one: an exception that is raised again keeps the frames of before.
-            raise Refused(BUSY.status, BUSY.message, BUSY.headers)
+            raise busy()
         self.admitted += 1
 
     def release(self) -> None:
@@ -216,6 +214,10 @@ def failure(error: Exception) -> Exception:
         return Refused(422, str(error))
     say("".join(traceback.format_exception(error)).rstrip())
     return Refused(500, "the prediction failed; the server's log says why")
+
+
+def busy() -> Refused:
+    return Refused(503, "the server is busy; try again in a second", {"Retry-After": "1"})
 
 
 def too_late(seconds: float) -> Refused:

@@ -42,12 +42,9 @@ class Gabor(Filters):
 
     def module(self, shape: Shape) -> nn.Module:
         window = self.window(shape)
-        size, sides = window.size[0], (*window.sides[1], *window.sides[0])
+        size = window.size[0]
         wavelength = self.wavelength or 2 * size / (4.175 - size / 40)
-        return modules.Gabor(self.filters, size, wavelength, window.stride, sides)
-
-    def macs(self, shape: Shape) -> int:
-        return prod(self.window(shape).size) * prod(self.out(shape))
+        return modules.Gabor(self.filters, size, wavelength, window.stride, window.padding)
 
     def to_1d(self) -> Layer:
         raise Problem("gabor: has orientations, and an input of height 1 has none")
@@ -69,11 +66,7 @@ class Patches(Filters):
 
     def module(self, shape: Shape) -> nn.Module:
         window = self.window(shape)
-        sides = (*window.sides[1], *window.sides[0])
-        return modules.Patches((self.filters, shape[0], *window.size), window.stride, sides, self.sigma)
-
-    def macs(self, shape: Shape) -> int:
-        return shape[0] * prod(self.window(shape).size) * prod(self.out(shape))
+        return modules.Patches((self.filters, shape[0], *window.size), window.stride, window.padding, self.sigma)
 
     def padding_effect(self, padding: Padding) -> Padding | None:
         return super().padding_effect(constant(padding))
@@ -96,11 +89,7 @@ class SCells(Filters):
 
     def module(self, shape: Shape) -> nn.Module:
         window = self.window(shape)
-        sides = (*window.sides[1], *window.sides[0])
-        return modules.SCells((self.filters, shape[0], *window.size), window.stride, sides, self.threshold)
-
-    def macs(self, shape: Shape) -> int:
-        return shape[0] * prod(self.window(shape).size) * prod(self.out(shape))
+        return modules.SCells((self.filters, shape[0], *window.size), window.stride, window.padding, self.threshold)
 
 
 @dataclass(frozen=True)
@@ -116,7 +105,7 @@ class BlurPool(Windowed):
 
     def module(self, shape: Shape) -> nn.Module:
         window = self.window(shape)
-        return modules.BlurPool(shape[0], window.size, window.stride, (*window.sides[1], *window.sides[0]))
+        return modules.BlurPool(shape[0], window.size, window.stride, window.padding)
 
     def macs(self, shape: Shape) -> int:
         return prod(self.window(shape).size) * prod(self.out(shape))

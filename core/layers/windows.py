@@ -22,6 +22,9 @@ class Filters(Windowed):
     def channels(self, shape: Shape) -> int:
         return self.filters
 
+    def macs(self, shape: Shape) -> int:
+        return shape[0] * prod(self.window(shape).size) * prod(self.out(shape))
+
 
 @dataclass(frozen=True)
 class Conv(Filters):
@@ -47,8 +50,7 @@ class Conv(Filters):
         arguments: Any = (window.dilation, self.groups, self.bias)
         if top == bottom and left == right:
             return nn.Conv2d(shape[0], self.filters, window.size, window.stride, (top, left), *arguments)
-        sides = (left, right, top, bottom)
-        return modules.UnevenConv(sides, shape[0], self.filters, window.size, window.stride, 0, *arguments)
+        return modules.UnevenConv(window.padding, shape[0], self.filters, window.size, window.stride, 0, *arguments)
 
     def macs(self, shape: Shape) -> int:
         return shape[0] // self.groups * prod(self.window(shape).size) * prod(self.out(shape))
@@ -70,11 +72,7 @@ class Local(Filters):
 
     def module(self, shape: Shape) -> nn.Module:
         window = self.window(shape)
-        sides = (*window.sides[1], *window.sides[0])
-        return modules.Local(shape, self.out(shape), window.size, window.stride, sides, self.bias)
-
-    def macs(self, shape: Shape) -> int:
-        return shape[0] * prod(self.window(shape).size) * prod(self.out(shape))
+        return modules.Local(shape, self.out(shape), window.size, window.stride, window.padding, self.bias)
 
     def padding_effect(self, padding: Padding) -> Padding | None:
         return None
