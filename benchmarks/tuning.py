@@ -1,13 +1,15 @@
-"""The search of `neocog tune`: against random search, by two processes, and for the smallest network.
+"""The search of `neocog tune`: against random search, by two processes, and by processes that are killed.
 
     python benchmarks/tuning.py random DOMAIN DATA OUT [--trials 60] [--seeds 0 1 2 3 4]
     python benchmarks/tuning.py workers DOMAIN DATA OUT [--trials 30]
+    python benchmarks/tuning.py kills OUT [--one 100] [--all 20]
     python benchmarks/tuning.py subset MNIST OUT           5,000 images of MNIST for training, all for testing, as IDX
 
 `random`: a study as it comes (TPE, successive halving) and one of random points, each trained to its end, by seed. The
 share is that of random search's CPU seconds after which the first study has its best validation metric; test figures
 are means of the best, trained again with three seeds, beside the recipe's own settings. `workers`: trials an hour of
-two processes over those of one, in turns.
+two processes over those of one, in turns. `kills`: two commands on one study, of which one (or both) ends by SIGKILL at
+random moments and begins again; then the study is ended and its journal is examined.
 """
 
 from __future__ import annotations
@@ -16,6 +18,8 @@ import argparse
 import csv
 import gzip
 import json
+import random
+import signal
 import statistics
 import subprocess
 import sys
@@ -52,7 +56,7 @@ def against_random(options: argparse.Namespace) -> None:
     shares = []
     for seed in options.seeds:
         studies = {}
-        for name, words in (("random", ("--sampler", "random", "--no-pruning")), ("tune", ())):
+        for name, words in (("random", ("--sampler", "random", "--pruner", "none")), ("tune", ())):
             folder = options.out / f"{name}-{seed}"
             limits = ("--trials", options.trials, "--seed", seed, "--out", folder)
             summary = neocog("tune", options.domain, options.data, *words, *limits)
@@ -73,7 +77,7 @@ def workers(options: argparse.Namespace) -> None:
     for turn in range(2):
         for count in rates:
             folder = options.out / f"workers-{count}-{turn}"
-            words = ("--no-pruning", "--trials", options.trials, "--workers", count, "--out", folder)
+            words = ("--pruner", "none", "--trials", options.trials, "--workers", count, "--out", folder)
             start = time.perf_counter()
             neocog("tune", options.domain, options.data, *words)
             again = sum(json.loads((folder / f"best-{k}" / "summary.json").read_text())["seconds"] for k in (1, 2, 3))
@@ -81,6 +85,62 @@ def workers(options: argparse.Namespace) -> None:
             print(f"{count} process{'es' * (count > 1)}: {rates[count][-1]:.0f} trials an hour", flush=True)
     ratios = [two / one for one, two in zip(*rates.values(), strict=True)]
     print(f"two over one: {', '.join(f'{ratio:.2f}' for ratio in ratios)}")
+
+
+def kills(options: argparse.Namespace) -> None:
+    """Kills processes of a study, and counts its trials."""
+    import optuna
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend
+
+    rng, folder = random.Random(options.seeds[0]), options.out
+    words = ["tune", "playground", "circle", "--set", "epochs=40", "--set", "lr=log(1e-3, 1e-1)", "--sampler", "random"]
+    words += ["--pruner", "none", "--out", str(folder), "--quiet", "--json"]
+
+    def begin(trials: int) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "neocog", *words, "--trials", str(trials)]
+        return subprocess.Popen(command, stdout=subprocess.PIPE)
+
+    def wait_for_trials(process: subprocess.Popen[bytes]) -> None:
+        while f":{process.pid}" not in (journal.read_text() if journal.exists() else ""):
+            if process.poll() is not None:
+                raise SystemExit(f"a process ended with {process.returncode}")
+            time.sleep(0.05)
+        time.sleep(rng.uniform(0, 1))
+
+    journal, many = folder / "study.log", 10**6
+    pair = [begin(many), begin(many)]
+    for _ in range(options.one):
+        wait_for_trials(pair[0])
+        pair[0].send_signal(signal.SIGKILL)
+        pair = [pair[1], begin(many)]
+    for _ in range(options.all):
+        for process in pair:
+            wait_for_trials(process)
+        for process in pair:
+            process.send_signal(signal.SIGKILL)
+        for process in pair:
+            process.wait()
+        pair = [begin(many), begin(many)]
+    for process in pair:
+        wait_for_trials(process)
+        process.send_signal(signal.SIGINT)
+    codes = [process.wait() for process in pair]
+    storage = JournalStorage(JournalFileBackend(str(journal)))
+    study = optuna.load_study(study_name="neocog", storage=storage)
+    goal = len(study.trials) + 5
+    start = time.monotonic()
+    last = begin(goal)
+    summary = json.loads(last.communicate()[0])
+    trials = study.get_trials()
+    again = [trial.user_attrs["again"] for trial in trials if "again" in trial.user_attrs]
+    lost = {trial.number for trial in trials if trial.state.name == "FAIL"}
+    print(
+        f"{options.one} kills of one process, {options.all} of both; stopped with {codes}; {len(trials)} trials, "
+        f"{len(lost)} lost, {len(again)} tried again, {len(again) - len(set(again))} of them twice; the study of {goal} "
+        f"counts {summary['trials']}, {sum(not trial.state.is_finished() for trial in trials)} without an end; "
+        f"locks left: {len(list(folder.glob('study.log.lock*')))}; the last {time.monotonic() - start:.0f} s"
+    )
 
 
 def subset(options: argparse.Namespace) -> None:
@@ -97,15 +157,18 @@ def subset(options: argparse.Namespace) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="what", required=True)
-    for name, run in (("random", against_random), ("workers", workers), ("subset", subset)):
+    for name, run in (("random", against_random), ("workers", workers), ("kills", kills), ("subset", subset)):
         command = commands.add_parser(name)
         command.set_defaults(run=run)
-        if name != "subset":
+        if name in ("random", "workers"):
             command.add_argument("domain")
-        command.add_argument("data")
+        if name != "kills":
+            command.add_argument("data")
         command.add_argument("out", type=Path)
         command.add_argument("--trials", type=int, default=60 if name == "random" else 30)
         command.add_argument("--seeds", type=int, nargs="+", default=list(range(5)))
+        command.add_argument("--one", type=int, default=100)
+        command.add_argument("--all", type=int, default=20)
     options = parser.parse_args()
     options.run(options)
 

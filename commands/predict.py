@@ -85,8 +85,10 @@ def evaluate(
 
     [bold]neocog evaluate runs/vision-swift-… photos/[/bold]
     [bold]neocog evaluate go games.zip --symmetries 8[/bold]
+    [bold]torchrun --nproc-per-node 2 -m neocog evaluate go games.zip[/bold]
     """
     from .. import load
+    from ..core import device as devices
     from ..core import feed
     from . import row_files
 
@@ -104,12 +106,16 @@ def evaluate(
     split = {"test": test, "unknown": unknown, "max_bad": max_bad, "exclude": str(exclude) if exclude else None}
     split |= loaded_model.split_options
     source = parsing.source(data, options, targets=columns, **split)
-    with progress("reading", "files", quiet) as bar:
-        loaded = loaded_model.load(replace(source, progress=bar))
-    start = time.perf_counter()
-    loaded_model.check_weights()
-    examples, scored_on = loaded_model.examples(loaded, part)
-    probabilities = feed.measure(loaded_model, examples)
+    with devices.world(loaded_model.device) as world:
+        quiet = quiet or world.rank > 0
+        with world.first(), progress("reading", "files", quiet) as bar:
+            loaded = loaded_model.load(replace(source, progress=bar))
+        start = time.perf_counter()
+        loaded_model.check_weights()
+        examples, scored_on = loaded_model.examples(loaded, part)
+        probabilities = feed.measure(loaded_model, examples, world=world)
+        if world.rank > 0:
+            return
     metrics = loaded_model.metrics(probabilities, examples) | {"scored_on": scored_on}
     metrics |= {"seconds": round(time.perf_counter() - start, 2), "model": model}
     for remark in [] if quiet else loaded.remarks:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import json as json_format
 import os
+import re
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..core import files
 from ..core.problem import FAILED, INTERRUPTED, USAGE, Problem
 from ..core.progress import progress, say
 from ..core.ranges import check_range
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     from ..core.tune.space import Point, Space
     from ..core.tune.study import Search, Trial
 
-SAMPLERS = ("tpe", "random", "gp", "nsga")
 WORKER = "NEOCOG_TUNE_WORKER"  # the number of a worker process, in its environment
 
 
@@ -67,18 +66,38 @@ def tune(
     trials: Annotated[int, typer.Option(help="Trials of the whole study, by all processes.")] = 60,
     workers: Annotated[int, typer.Option(help="Processes on this machine, each with one thread.")] = 1,
     sampler: Annotated[str, typer.Option(help="tpe, random, gp or nsga.")] = "tpe",
-    no_pruning: Annotated[
-        bool,
-        flag("Train every trial to its end; else shorter trainings sort out two thirds first.", None, "--no-pruning"),
-    ] = False,
+    pruner: Annotated[
+        str,
+        typer.Option(
+            help="halving: shorter trainings sort out two thirds first; median: half of them; none: every trial is "
+            "trained to its end."
+        ),
+    ] = "halving",
     cost: Annotated[
         str | None,
         flag("Minimise beside the metric: parameters or macs, and draw the front.", default="the metric alone"),
     ] = None,
+    reach: Annotated[
+        float | None,
+        flag(
+            "The metric that is enough on the validation split: of the networks that reach it, the cheapest is the "
+            "best. The cost is parameters unless --cost says macs.",
+            default="the highest metric",
+        ),
+    ] = None,
     most_parameters: Annotated[int | None, flag("The most parameters of a network.", default="no limit")] = None,
     most_macs: Annotated[int | None, flag("The most multiply-accumulates of a network.", default="no limit")] = None,
     most_seconds: Annotated[float | None, flag("The most seconds of a trial.", default="no limit")] = None,
-    out: Annotated[Path | None, flag("The folder of the study.", default="runs/tune-DOMAIN-TIME")] = None,
+    out: Annotated[
+        Path | None, flag("The folder of the study; one that exists goes on.", default="runs/tune-DOMAIN-DATA-HASH")
+    ] = None,
+    storage: Annotated[
+        str | None,
+        flag(
+            "The URL of a database that keeps the study, such as postgresql://host/name.",
+            default="a journal file in --out",
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the search.")] = 0,
     device: DEVICE = None,
     test: TEST = None,
@@ -107,7 +126,8 @@ def tune(
     from .. import domain as domain_of
 
     require_optuna()
-    check_options(sampler, cost, trials, workers)
+    check_options(sampler, pruner, cost, trials, workers)
+    cost = cost or ("parameters" if reach is not None else None)
     value = domain_of(domain)
     options = {"pattern": pattern, "text_column": text_column, "cache": cache}
     fields: dict[str, Any] = {
@@ -122,7 +142,8 @@ def tune(
     options |= {name: fixed.pop(name) for name in set(fixed) & set(value.options)}
     source = parsing.source(data, options, **fields)
     limits = (most_parameters, most_macs, most_seconds)
-    folder = out or Path("runs") / f"tune-{domain}-{time.strftime('%Y%m%d-%H%M%S')}"
+    limits_and_how = (*limits, cost, reach, pruner, sampler, seed)
+    folder = out or default_folder(domain, data, (space.to_dict(), fixed, options, fields, limits_and_how))
 
     def plan(point: Point) -> Plan:
         from ..core.plan import Plan
@@ -131,12 +152,30 @@ def tune(
         changes = fixed | settings | {"seed": seed} | ({"device": device} if device else {})
         return Plan.of(value, source, point.recipe, point.network, changes)
 
-    search = searched(plan, space, value, source, (trials, sampler, not no_pruning, cost, limits, seed), folder, quiet)
-    index = int(os.environ.get(WORKER, "0"))
+    how = {"trials": trials, "sampler": sampler, "pruner": pruner, "cost": cost, "reach": reach, "seed": seed}
+    how |= {"limits": limits, "storage": storage}
+    search = searched(plan, space, value, source, how, folder, quiet)
+    index = process_number(workers)
     with progress("searching", "trials", quiet or index > 0) as bar:
         work(search, folder, index, workers, bar, quiet)
     if index == 0:
         conclude(search, folder, data, json, quiet)
+
+
+def default_folder(domain: str, data: str, what: tuple[Any, ...]) -> Path:
+    """A folder by what is searched, so that the same command in another terminal joins, and goes on when stopped."""
+    content = json_format.dumps([data, *what], sort_keys=True, default=str)
+    name = re.sub(r"[^\w.-]+", "-", Path(data).name)[:40] or "data"
+    return Path("runs") / f"tune-{domain}-{name}-{hashlib.blake2b(content.encode(), digest_size=4).hexdigest()}"
+
+
+def process_number(workers: int) -> int:
+    """The number of this process among those that were started together, by --workers or by torchrun."""
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        return int(os.environ.get(WORKER, "0"))
+    if workers > 1:
+        raise Problem("torchrun starts the processes: give its --nproc-per-node instead of --workers", USAGE)
+    return int(os.environ.get("RANK", "0"))
 
 
 def require_optuna() -> None:
@@ -147,10 +186,13 @@ def require_optuna() -> None:
         raise Problem("neocog tune needs Optuna: pip install 'neocog[tune]'", FAILED)
 
 
-def check_options(sampler: str, cost: str | None, trials: int, workers: int) -> None:
+def check_options(sampler: str, pruner: str, cost: str | None, trials: int, workers: int) -> None:
     """Raises Problem for options of the search that are none."""
-    if sampler not in SAMPLERS:
-        raise Problem(f"--sampler is one of {', '.join(SAMPLERS)}; got {sampler}", USAGE)
+    from ..core.tune.study import PRUNERS, SAMPLERS
+
+    for name, value, known in (("sampler", sampler, SAMPLERS), ("pruner", pruner, PRUNERS)):
+        if value not in known:
+            raise Problem(f"--{name} is one of {', '.join(known)}; got {value}", USAGE)
     if cost not in (None, "parameters", "macs"):
         raise Problem(f"--cost is parameters or macs; got {cost}", USAGE)
     check_range("tune.trials", trials, "--trials")
@@ -190,17 +232,16 @@ def space_of(
 
 
 def searched(
-    plan: Any, space: Space, domain: Domain, source: Any, how: tuple[Any, ...], folder: Path, quiet: bool
+    plan: Any, space: Space, domain: Domain, source: Any, how: dict[str, Any], folder: Path, quiet: bool
 ) -> Search:
     """The search on loaded data."""
     from ..core import folded
     from ..core.tune.study import Limits, Search, check_study
 
-    trials, sampler, prune, cost, limits, seed = how
     with progress("reading", "files", quiet) as reading:
         loaded = folded.load(domain, replace(source, progress=reading), None, None)
-    check_study(loaded, folder)
-    return Search(plan, space, loaded, trials, sampler, prune, cost, Limits(*limits), seed)
+    check_study(loaded, folder, how["storage"])
+    return Search(plan, space, loaded, **(how | {"limits": Limits(*how["limits"])}))
 
 
 def work(search: Search, folder: Path, index: int, workers: int, bar: Any, quiet: bool) -> None:
@@ -216,7 +257,7 @@ def work(search: Search, folder: Path, index: int, workers: int, bar: Any, quiet
                 say(line_of(trial))
             bar(min(finished(worker.study), search.trials), search.trials)
 
-        worker = Worker(search, folder, index, report, lambda: bool(stop.requested))
+        worker = Worker(search, folder, index, report, lambda: bool(stop.requested), int(workers > 1))
         others = [start_worker(number, folder) for number in range(1, workers)] if index == 0 else []
         try:
             worker.run()
@@ -230,12 +271,14 @@ def work(search: Search, folder: Path, index: int, workers: int, bar: Any, quiet
 
 
 def start_worker(number: int, folder: Path) -> subprocess.Popen[bytes]:
-    """Another process of the same command."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "neocog", *sys.argv[1:], "--out", str(folder)],
-        env=os.environ | {WORKER: str(number), "OMP_NUM_THREADS": "1"},
-        stdout=subprocess.DEVNULL,
-    )
+    """Another process of the same command, on a GPU of its own where there are several."""
+    import torch
+
+    environment = os.environ | {WORKER: str(number), "OMP_NUM_THREADS": "1"}
+    if torch.cuda.device_count() > 1:
+        environment["LOCAL_RANK"] = str(number % torch.cuda.device_count())
+    command = [sys.executable, "-m", "neocog", *sys.argv[1:], "--out", str(folder)]
+    return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
 
 
 def line_of(trial: Trial) -> str:
@@ -248,7 +291,9 @@ def conclude(search: Search, folder: Path, data: str, json: bool, quiet: bool) -
     from ..core.tune.result import result_of
 
     result = result_of(search, folder, data, say if not quiet else None)
-    files.write_text(folder / "summary.json", json_format.dumps(result.summary, ensure_ascii=False, indent=1) + "\n")
+    if result is None:
+        say(f"another process trains the best of this study again; its result will be in {folder}/report.html")
+        return
     if json:
         output.document(result.summary)
         return

@@ -8,8 +8,11 @@ import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, distributed, nn
 
 from .problem import USAGE, Problem, shortened
@@ -136,6 +139,30 @@ class World:
             distributed.all_reduce(value)
             value.div_(self.size)
 
+    def gathered(self, rows: NDArray[Any]) -> NDArray[Any]:
+        """Returns the rows of all processes, each of which computed those of its share, in their order."""
+        if self.size == 1:
+            return rows
+        parts: list[NDArray[Any]] = [rows] * self.size
+        distributed.all_gather_object(parts, rows)
+        whole = np.empty((sum(map(len, parts)), *parts[0].shape[1:]), parts[0].dtype)
+        for rank, part in enumerate(parts):
+            whole[rank :: self.size] = part
+        return whole
+
+    def require_same(self, facts: dict[str, str]) -> None:
+        """Raises Problem if a fact, such as a version, differs between the processes: their gradients would mix."""
+        everyone: list[dict[str, str]] = [facts] * self.size
+        distributed.all_gather_object(everyone, facts)
+        for name, value in everyone[0].items():
+            for rank, others in enumerate(everyone):
+                if others[name] != value:
+                    first, other = shortened(value), shortened(others[name])
+                    raise Problem(
+                        f"the processes differ in {name}: rank 0 has {first}, rank {rank} has {other}; start all alike",
+                        USAGE,
+                    )
+
     def agree(self, flag: bool, device: torch.device) -> bool:
         """Returns True if the flag is set in any process: all must branch alike, or they would deadlock."""
         if self.size == 1:
@@ -143,6 +170,9 @@ class World:
         value = torch.tensor(float(flag), device=device)
         distributed.all_reduce(value, distributed.ReduceOp.MAX)
         return bool(value.item())
+
+
+ALONE = World()
 
 
 def local_rank() -> int:
@@ -161,7 +191,9 @@ def world(device: torch.device) -> Iterator[World]:
     if size == 1:
         yield World()
         return
-    distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    if device.type == "cuda":
+        torch.cuda.set_device(device)  # which NCCL takes
+    distributed.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo")
     try:
         yield World(distributed.get_rank(), size)
         distributed.barrier()  # the leading process may still be writing

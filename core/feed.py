@@ -74,15 +74,23 @@ def predict_proba(model: Predictor, examples: Examples, size: int = 500) -> NDAr
         return predictions.numpy()
 
 
-def measure(model: Predictor, examples: Examples, size: int = 500) -> NDArray[float32]:
-    """Returns what the task's metrics need of the predictions for examples (Task.measured): (N, …)."""
-    task = model.task
+def measure(
+    model: Predictor, examples: Examples, size: int = 500, world: devices.World = devices.ALONE
+) -> NDArray[float32]:
+    """Returns what the task's metrics need of the predictions for examples (Task.measured): (N, …).
 
+    The processes of a `world` predict a share each, and all have the result.
+    """
+    task = model.task
     def work(inputs: Tensor, targets: Tensor) -> Tensor:
         return task.measured(task.link(model.logits(inputs).float()), targets)
 
+    order = torch.arange(len(examples))
+    shares = len(examples) >= world.size > 1
     with model.inference():
-        return map_batches(model, examples, work, batch_size(task, examples, size)).numpy()
+        size = batch_size(task, examples, size)
+        rows = map_batches(model, examples, work, size, world.share(order) if shares else order).numpy()
+    return world.gathered(rows) if shares else rows
 
 
 def batch_size(task: Task, examples: Examples, most: int) -> int:
@@ -93,24 +101,28 @@ def batch_size(task: Task, examples: Examples, most: int) -> int:
 
 
 def map_batches(
-    model: Predictor, examples: Examples, work: Callable[[Tensor, Tensor], Tensor], size: int = 500
+    model: Predictor,
+    examples: Examples,
+    work: Callable[[Tensor, Tensor], Tensor],
+    size: int = 500,
+    order: Tensor | None = None,
 ) -> Tensor:
     """Returns the rows that `work` computes from batches of inputs and targets on the device, one for each example.
 
-    A batch that does not fit into memory is halved. Inputs of unequal length are batched by length, the longest first.
+    `order` holds the indices of the examples, in ascending order; by default all of them. A batch that does not fit into memory is halved. Inputs of unequal length are batched by length, the longest first.
     """
     examples = examples.with_right_context(model.right_context)
     if isinstance(examples.inputs, Tensor) and len(examples):
         size = min(size, max(MIN_BATCH, NUMBERS // max(1, examples.inputs[0].numel())))
-    order = torch.arange(len(examples))
+    order = torch.arange(len(examples)) if order is None else order
     if examples.lengths is not None:
-        order = examples.lengths.argsort(descending=True, stable=True)
+        order = order[examples.lengths[order].argsort(descending=True, stable=True)]
     # Batches of unequal length are not prefetched: their sizes change.
     ahead = prefetcher(examples, model.device) if examples.lengths is None else None
     fetch = ahead or partial(fetch_batch, examples, device=model.device)
     parts, start, most = [], 0, size
     try:
-        while start < len(examples):
+        while start < len(order):
             if examples.lengths is not None:
                 longest = max(1, int(examples.lengths[order[start]]))
                 size = min(most, max(MIN_BATCH, len(examples) // MAX_BATCHES, COLUMNS // longest))

@@ -43,6 +43,7 @@ from .robust.training import adversary_of
 from .selection import Selection, small_validation
 from .tasks import Classify, Task, task_class
 from .train import Epoch, Tensors, Trainer, steps
+from .versions import versions
 
 WHITENING_EXAMPLES = 2000
 TEMPLATE_EXAMPLES = 300
@@ -182,6 +183,9 @@ def fit(
 
 def build(plan: Plan, data: Data, world: devices.World, device: torch.device, state: State | None) -> Training:
     """Everything before the first step, in its order."""
+    if world.size > 1:
+        facts = {"data": data.fingerprint(), "settings": str(plan.settings), "network": str(plan.network or plan.recipe)}
+        world.require_same(versions() | facts)
     task = task_of_data(plan, data)
     check_recipe(plan, task)
     plan = plan.with_targets(data.target_spec.resolved(task.name, ()))

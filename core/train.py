@@ -30,6 +30,7 @@ from .lazy import Prefetcher
 from .optimise import EMA, apply_max_norm, large_tables, lr_schedule, optimiser, shrink_weights
 from .problem import Problem
 from .settings import Settings
+from .shared_norm import Share, share_statistics
 from .tasks import Task
 
 CHECK_EVERY = 50  # steps between two looks at the loss: reading it makes a GPU wait
@@ -94,6 +95,7 @@ class Trainer:
         self.network = devices.lay_out(network.to(device), self.layout)
         self.frozen, self.trained = split(self.network, settings.frozen)
         self.dtype = devices.number_format(device, settings.precision, self.trained)
+        self.share = Share()
         self.has_features = False  # whether inputs are what the frozen layers give
         self.runs = self._wrapped()
         self.optimiser = optimiser(self.network, settings)
@@ -114,7 +116,8 @@ class Trainer:
     def _wrapped(self) -> nn.Module:
         network: nn.Module = self.trained
         if self.world.size > 1:
-            network = DistributedDataParallel(network)
+            self.share = share_statistics(network)
+            network = DistributedDataParallel(network, broadcast_buffers=False)  # their statistics are the same
         return torch.compile(network) if self.settings.compile else network  # type: ignore[return-value]
 
     # --- one step
@@ -146,10 +149,11 @@ class Trainer:
         self.optimiser.zero_grad()
         rng = self._seeded()
         sums = torch.zeros_like(self.sums)
-        batch = self.world.share(indices)
         # Of a process without a share the gradients are zero, which the others wait for all the same.
-        for chunk in self._cut(batch) if len(batch) else (indices[:1],):
-            examples_of_chunk = len(chunk) if len(batch) else 0
+        for part in self._cut(indices):
+            examples_of_chunk = len(part)
+            self.share.counts = examples_of_chunk > 0
+            chunk = part if examples_of_chunk else indices[:1]
             inputs, targets = self.prefetcher(chunk) if self.prefetcher else fetch_batch(examples, chunk, self.device)
             with self.precision():
                 if self.has_features:
@@ -166,14 +170,15 @@ class Trainer:
         self.sums += sums
         self.epoch_examples += len(indices)
 
-    def _cut(self, batch: Tensor) -> Iterable[Tensor]:
-        """A step's examples in equal parts: `micro_batches`, or fewer at the end of an epoch, where there is less.
+    def _cut(self, indices: Tensor) -> Iterable[Tensor]:
+        """This process's examples of a step in equal parts: `micro_batches`, or fewer where an epoch ends with less.
 
         In as many parts as the others, a short step could have parts of a single example, of which batch normalisation
-        has no variance.
+        has no variance. The processes have the same number of parts, of which some may be empty.
         """
         full = -(-self.settings.step_size // (self.world.size * self.micro_batches))  # examples of a part
-        return batch.tensor_split(min(self.micro_batches, -(-len(batch) // full)))
+        most = -(-len(indices) // self.world.size)  # examples of a process
+        return self.world.share(indices).tensor_split(min(self.micro_batches, -(-most // full)))
 
     def _augmented_logits(
         self, augment: Augment, inputs: Tensor, targets: Tensor, rng: torch.Generator
@@ -274,7 +279,7 @@ class Trainer:
         self.world.mean(self.sums)
         devices.finish(self.device)
         seconds = time.perf_counter() - start
-        predictions = measure(self, valid) if len(valid) else None
+        predictions = measure(self, valid, world=self.world) if len(valid) else None
         names = ("loss", *self.task.batch_metrics)
         mean = self.sums * self.world.size / self.epoch_examples
         train = dict(zip(names, mean.tolist(), strict=True))

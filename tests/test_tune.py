@@ -119,7 +119,7 @@ def test_settings_and_recipes_have_ranges():
 # --- studies
 
 optuna = pytest.importorskip("optuna")
-from neocog.core.tune.study import Trial, front_of, rungs_of, score  # noqa: E402
+from neocog.core.tune.study import Trial, best_of, front_of, rungs_of, scheme, score  # noqa: E402
 
 PLAYGROUND = ("tune", "playground", "circle", "--network", "dense(span(1, 6)), choice(relu, tanh), dense(classes)")
 
@@ -194,10 +194,92 @@ def test_networks_that_cost_too_much_are_refused_before_they_are_trained(tune, t
     assert code == USAGE and "of 100 points of the space, none fits; the last: the network has" in err
 
 
+def test_the_best_is_the_cheapest_that_is_good_enough():
+    pairs = [(0.99, 900), (0.98, 300), (None, None), (0.95, 20), (0.98, 400)]
+    trials = [Trial(i, value, cost, "complete", {}, {}) for i, (value, cost) in enumerate(pairs)]
+    assert [best_of(trials, reach).number for reach in (None, 0.97, 0.985, 0.5, 0.999)] == [0, 1, 0, 3, 0]
+
+
+def test_the_cheapest_network_that_reaches_a_metric(tune, tmp_path):
+    network = "flatten, dense(span(1, 12)), tanh, dense(classes)"
+    words = ("tune", "playground", "circle", "--network", network, "--set", "epochs=20", "--reach", 0.9)
+    code, out, err = tune(*words, "--trials", 10, "--out", "study", "--quiet")
+    assert code == 0, err
+    with open(tmp_path / "study/trials.csv", encoding="utf-8", newline="") as file:
+        enough = [int(row["parameters"]) for row in csv.DictReader(file) if float(row["metric"]) >= 0.9]
+    summary = json.loads((tmp_path / "study/summary.json").read_text())
+    assert summary["best"]["parameters"] == min(enough) < max(enough)
+    assert f"with {min(enough)} parameters, the cheapest that reached 0.9 on the validation split, of 10 trials" in out
+
+
+def command_in(folder, *arguments):
+    environment = os.environ | {"PYTHONPATH": str(Path(neocog.__file__).parent.parent), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "neocog", *map(str, arguments)]
+    return subprocess.Popen(
+        command, env=environment, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def test_the_same_command_in_two_terminals_is_one_study(tune, tmp_path):
+    words = (*PLAYGROUND, "--set", "epochs=30", "--pruner", "none", "--trials", 9)
+    first, second = (command_in(tmp_path, *words) for _ in range(2))
+    outputs = [process.communicate(timeout=120) for process in (first, second)]
+    assert first.returncode == second.returncode == 0, outputs
+    (folder,) = (tmp_path / "runs").iterdir()
+    assert folder.name.startswith("tune-playground-circle-")
+    with open(folder / "trials.csv", encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 9 and len({tuple(row.values())[3:] for row in rows}) == 9  # none twice
+    processes = {json.loads(line)["user_attr"]["process"] for line in journal_lines(folder, '"process"')}
+    assert len(processes) == 2 and not list(folder.glob("study.log.lock*"))
+    # once more, it has nothing to train, and prints the same result
+    trained = {path: path.stat().st_mtime_ns for path in folder.glob("best-*/model.safetensors")}
+    code, out, err = tune(*words)
+    assert code == 0 and "training the best" not in err and "the best of 9 trials" in out, err
+    assert trained == {path: path.stat().st_mtime_ns for path in folder.glob("best-*/model.safetensors")}
+
+
+def journal_lines(folder, text):
+    return [line for line in (folder / "study.log").read_text().splitlines() if text in line]
+
+
+def test_a_process_that_joins_or_goes_on_draws_other_points(tune, tmp_path):
+    words = ("tune", "playground", "circle", "--sampler", "random", "--set", "lr=log(1e-3, 1e-1)", "--set", "epochs=2")
+    for trials in (3, 6):
+        code, _, err = tune(*words, "--pruner", "none", "--trials", trials, "--out", "study", "--quiet")
+        assert code == 0, err
+    with open(tmp_path / "study/trials.csv", encoding="utf-8", newline="") as file:
+        assert len({row["lr"] for row in csv.DictReader(file)}) == 6
+
+
+def test_a_study_in_a_database(tune, tmp_path):
+    words = (*PLAYGROUND, "--set", "epochs=3", "--trials", 3, "--storage", "sqlite:///study.db", "--quiet")
+    code, _, err = tune(*words, "--out", "study")
+    assert code == 0, err
+    assert (tmp_path / "study.db").exists() and not (tmp_path / "study/study.log").exists()
+    assert json.loads((tmp_path / "study/summary.json").read_text())["trials"] == 3
+    code, _, err = tune(*words[:-2], "nonsense://me:secret@host/name", "--out", "study")
+    assert code == 1 and "--storage nonsense://host/name: the database cannot be used: " in err and "secret" not in err
+    assert scheme("postgresql://user:pass@host:5432/name") == "postgresql://host:5432/name"
+
+
+def test_a_folder_that_cannot_be_written(tune, tmp_path):
+    (tmp_path / "file").write_text("x")
+    code, _, err = tune(*PLAYGROUND, "--trials", 3, "--out", "file/study")
+    assert code != 0 and "file" in err and "Traceback" not in err
+
+
+def test_when_all_trials_fail_the_first_reason_is_given(tune, tmp_path):
+    network = "dense(span(2, 6)), dense(6), dense(classes)"
+    words = ("tune", "playground", "circle", "--network", network, "--set", "epochs=9", "--set", "optimiser=sgd")
+    code, _, err = tune(*words, "--set", "lr=uniform(900000, 1000000)", "--trials", 3)
+    assert code == 1 and "all trials failed; the first: " in err, err
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_a_trial_whose_process_ended_is_tried_again_once_and_counted_once(number, tune, tmp_path):
     environment = os.environ | {"PYTHONPATH": str(Path(neocog.__file__).parent.parent)}
-    arguments = [*PLAYGROUND, "--set", "epochs=4000", "--no-pruning", "--trials", "2", "--out", "study", "--quiet"]
+    arguments = [*PLAYGROUND, "--set", "epochs=4000", "--pruner", "none", "--trials", "2", "--out", "study", "--quiet"]
     process = subprocess.Popen([sys.executable, "-m", "neocog", *arguments], env=environment, cwd=tmp_path)
     journal, end = tmp_path / "study/study.log", time.monotonic() + 60
     while not (journal.exists() and '"macs"' in journal.read_text()):
@@ -218,6 +300,7 @@ def test_a_trial_whose_process_ended_is_tried_again_once_and_counted_once(number
     ("extra", "message"),
     [
         (["--sampler", "magic"], "--sampler is one of tpe, random, gp, nsga; got magic"),
+        (["--pruner", "magic"], "--pruner is one of halving, median, none; got magic"),
         (["--cost", "money"], "--cost is parameters or macs; got money"),
         (["--trials", "0"], "--trials is from 1 to"),
         (["--set", "points=span(10, 500)"], "a range is for settings of training, and points is an option of the data"),

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from .. import device as devices
+from .. import files
 from ..finalize import finalize
 from ..fit import fit
 from ..fit import run as deliver
@@ -17,12 +21,13 @@ from . import report
 from .study import (
     BEST_SEEDS,
     COSTS,
+    SUMMARY,
     Search,
     Trial,
-    Worker,
     best_of,
     front_of,
     importances,
+    opened,
     point_of,
     spread,
     trials_of,
@@ -38,23 +43,58 @@ class Result(NamedTuple):
     summary: dict[str, Any]
 
 
-def result_of(search: Search, folder: Path, data: str, tell: Callable[[str], object] | None) -> Result:
-    """Trains the best trial again, writes trials.csv and report.html, and returns the result in words and as JSON."""
-    study = Worker(search, folder).study
+def result_of(search: Search, folder: Path, data: str, tell: Callable[[str], object] | None) -> Result | None:
+    """Trains the best trial again, and writes trials.csv, report.html and summary.json; None if another process does.
+
+    The trainings of an earlier result are kept while its trial is still the best.
+    """
+    with exclusive(folder) as is_alone:
+        return concluded(search, folder, data, tell) if is_alone else None
+
+
+@contextmanager
+def exclusive(folder: Path) -> Iterator[bool]:
+    """Whether no other process is in this context of the folder, by a lock that ends with its process."""
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        yield True
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            is_alone = True
+        except BlockingIOError:
+            is_alone = False
+        except OSError:  # a disk without locks
+            is_alone = True
+        yield is_alone
+    finally:
+        os.close(descriptor)
+
+
+def concluded(search: Search, folder: Path, data: str, tell: Callable[[str], object] | None) -> Result:
+    study = opened(search, folder, 0)
     trials = trials_of(study)
-    best = best_of(trials)
+    best = best_of(trials, search.reach)
+    is_known = (read_summary(folder / SUMMARY).get("best") or {}).get("trial") == best.number
     summaries = []
     for number, seed in enumerate(BEST_SEEDS, 1):
+        path = folder / f"best-{number}"
+        if is_known and (summary := read_summary(path / SUMMARY)):
+            summaries.append(summary)
+            continue
         if tell:
             tell(f"training the best, trial {best.number}, again: {number} of {len(BEST_SEEDS)}")
-        summaries.append(train_again(search, best, seed, folder / f"best-{number}"))
+        summaries.append(train_again(search, best, seed, path))
     mean, deviation = spread([summary["value"] for summary in summaries])
     importance = importances(study)
     metric, scored_on = summaries[0]["metric"], summaries[0]["scored_on"]
     command = command_of(search, best, data)
     headline = (
-        f"{metric.replace('_', ' ')} {mean:.4f} ± {deviation:.4f} on the {scored_on} split: the best of {len(trials)} "
-        f"trials, trained again with {len(BEST_SEEDS)} new seeds"
+        f"{metric.replace('_', ' ')} {mean:.4f} ± {deviation:.4f} on the {scored_on} split: {chosen(search, best)} of "
+        f"{len(trials)} trials, trained again with {len(BEST_SEEDS)} new seeds"
     )
     text = f"trial {best.number}, validation {best.value:.4f} (chosen by it, so optimistic): {best.choices}"
     summary = {
@@ -74,7 +114,26 @@ def result_of(search: Search, folder: Path, data: str, tell: Callable[[str], obj
     }
     report.write_csv(trials, folder / "trials.csv")
     report.write_page(folder / "report.html", page(search, trials, importance, headline, text, command, data))
+    files.write_text(folder / SUMMARY, json.dumps(summary, ensure_ascii=False, indent=1) + "\n")
     return Result(headline, text, command, summary)
+
+
+def read_summary(path: Path) -> dict[str, Any]:
+    """A summary, {} where there is none that can be read."""
+    try:
+        summary = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return summary if isinstance(summary, dict) else {}
+
+
+def chosen(search: Search, best: Trial) -> str:
+    """Why a trial is the best."""
+    if search.reach is None or best.cost is None:
+        return "the best"
+    if (best.value or 0.0) < search.reach:
+        return f"no trial reached {search.reach:g} on the validation split; the best"
+    return f"with {best.cost:,.0f} {search.cost}, the cheapest that reached {search.reach:g} on the validation split,"
 
 
 def train_again(search: Search, best: Trial, seed: int, folder: Path) -> dict[str, Any]:

@@ -7,8 +7,8 @@ import os
 import socket
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -27,13 +27,17 @@ from .space import Dimension, Point, Space, Value
 if TYPE_CHECKING:
     import optuna
 
-JOURNAL = "study.log"
+JOURNAL, SUMMARY = "study.log", "summary.json"  # in the folder of a study
 NAME = "neocog"
 REDUCTION = 3  # of the epochs of a rung to those of the next, and of the trials that go on
 RUNGS = 3
 REFUSED_IN_A_ROW = 100  # points that do not fit, after which the space is given up
 BEST_SEEDS = (101, 102, 103)  # of the trainings of the best, none of which a trial has
-Sampler = Literal["tpe", "random", "gp", "nsga"]
+BEAT, LOST = 60.0, 600.0  # seconds: between signs of life of a trial, and without one until it counts as lost
+UNNAMED = 30.0  # seconds until a trial that names no process counts as lost: its process ended as it asked for it
+POLL = 1.0  # seconds between looks at the last trials of other processes
+SAMPLERS = ("tpe", "random", "gp", "nsga")
+PRUNERS = ("halving", "median", "none")
 METRICS = ("accuracy", "f1", "r2")  # of an epoch, the first that a task has; else the loss
 COSTS = ("parameters", "macs")
 
@@ -57,11 +61,18 @@ class Search:
     space: Space
     data: Data
     trials: int
-    sampler: Sampler = "tpe"
-    prune: bool = True
+    sampler: str = "tpe"  # one of SAMPLERS
+    pruner: str = "halving"  # one of PRUNERS
     cost: str | None = None  # one of COSTS, minimised beside the metric
+    reach: float | None = None  # the metric that the cheapest network is searched for
     limits: Limits = NO_LIMITS
     seed: int = 0
+    storage: str | None = None  # the URL of a database; by default a journal in the folder of the study
+
+    @property
+    def prunes(self) -> bool:
+        """Whether trials stop early; with two objectives there is no order that could say which."""
+        return self.pruner != "none" and self.cost is None
 
     def identity(self) -> dict[str, Any]:
         """What makes two studies the same."""
@@ -69,7 +80,7 @@ class Search:
             "space": self.space.to_dict(),
             "data": self.data.fingerprint(),
             "cost": self.cost,
-            "prune": self.prune,
+            "pruner": self.pruner,
             "limits": list(self.limits),
         }
 
@@ -103,28 +114,59 @@ class Worker:
         index: int = 0,
         progress: Callable[[Trial], object] = lambda trial: None,
         stopped: Callable[[], bool] = lambda: False,
+        threads: int = 0,
     ) -> None:
         self.search, self.progress = search, progress
         self.stopped = stopped  # asked after each step; a trial that it ends is tried again by the next process
         self.study = opened(search, folder, index)
+        self.threads = threads or torch.get_num_threads()  # that the trials of this machine share
+        self.next_beat = 0.0
 
     def run(self) -> None:
-        """Makes trials until the study has as many as it should."""
-        self._retry_lost()
+        """Makes trials until the study has as many as it should, and all have ended."""
+        before = torch.get_num_threads()
+        try:
+            self._run()
+        finally:
+            torch.set_num_threads(before)
+        self._require_success()
+
+    def _run(self) -> None:
         refused = 0
-        while not self.stopped() and finished(self.study) + running(self.study) < self.search.trials:
+        while not self.stopped():
+            self._retry_lost()
+            ended, under_way = finished(self.study), running(self.study)
+            if ended >= self.search.trials:
+                break
+            if ended + under_way >= self.search.trials:  # the process of one of them may still end without a result
+                time.sleep(POLL)
+                continue
             trial = self.study.ask()
-            trial.set_user_attr("process", f"{socket.gethostname()}:{os.getpid()}")
+            self._beat(trial)
+            if counted(self.study, trial.number) >= self.search.trials:  # others asked at the same time
+                self._refuse(trial, "other processes made the last trial")
+                continue
             reason = self._try(trial)
             refused = refused + 1 if reason else 0
             if refused >= REFUSED_IN_A_ROW:
                 raise Problem(f"of {refused} points of the space, none fits; the last: {reason}", USAGE)
             if not reason and not self.stopped():
                 self.progress(read_trial(self.study.trials[trial.number]))
-        self._require_success()
+
+    def _beat(self, trial: optuna.Trial) -> None:
+        """Says whose trial it is, and that this process is at work on it."""
+        trial.set_user_attr("process", f"{socket.gethostname()}:{os.getpid()}")
+        trial.set_user_attr("beat", round(time.time()))
+        self.next_beat = time.monotonic() + BEAT
+
+    def _tell(self, trial: optuna.Trial, value: Any = None, state: Any = None) -> None:
+        """Ends a trial, unless another process gave it up meanwhile."""
+        with suppress(ValueError):
+            self.study.tell(trial, value, state=state)
 
     def _try(self, trial: optuna.Trial) -> str:
         """One trial; returns why it was refused before it began, or ""."""
+        from optuna.exceptions import UpdateFinishedTrialError
         from optuna.trial import TrialState
 
         search = self.search
@@ -135,27 +177,47 @@ class Worker:
             self._note(trial, point, network)
             over_limits(network, search.limits)
         except Problem as problem:
-            trial.set_user_attr("refused", str(problem))
-            self.study.tell(trial, state=TrialState.PRUNED)
-            return str(problem)
+            return self._refuse(trial, str(problem))
+        self._share_cores()
         start, cpu = time.perf_counter(), time.process_time()
         try:
             value = self._train(trial, plan, epochs)
         except _Pruned:
             value = None
+        except UpdateFinishedTrialError:  # another process gave it up, as this one stood still for long
+            return ""
         except Problem as problem:
             trial.set_user_attr("reason", str(problem))
-            self.study.tell(trial, state=TrialState.FAIL)
+            self._tell(trial, state=TrialState.FAIL)
             return ""
         if self.stopped():
             return ""
         trial.set_user_attr("seconds", round(time.perf_counter() - start, 2))
         trial.set_user_attr("cpu_seconds", round(time.process_time() - cpu, 2))
+        if value is not None and search.reach is not None:
+            trial.set_constraint("shortfall", search.reach - value)
         if value is None:
-            self.study.tell(trial, state=TrialState.PRUNED)
+            self._tell(trial, state=TrialState.PRUNED)
         else:
-            self.study.tell(trial, value if search.cost is None else [value, getattr(network, search.cost)])
+            self._tell(trial, value if search.cost is None else [value, getattr(network, search.cost)])
         return ""
+
+    def _refuse(self, trial: optuna.Trial, reason: str) -> str:
+        """Ends a trial that is none."""
+        from optuna.trial import TrialState
+
+        trial.set_user_attr("refused", reason)
+        self._tell(trial, state=TrialState.PRUNED)
+        return reason
+
+    def _share_cores(self) -> None:
+        """Divides this process's threads by the trials that run on this machine."""
+        from optuna.trial import TrialState
+
+        host = socket.gethostname()
+        trials = self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+        count = sum(str(trial.user_attrs.get("process", "")).startswith(f"{host}:") for trial in trials)
+        torch.set_num_threads(max(1, self.threads // max(1, count)))
 
     def _note(self, trial: optuna.Trial, point: Point, network: Network) -> None:
         attributes: dict[str, Any] = {"network": str(network), "recipe": point.recipe, "settings": dict(point.settings)}
@@ -166,11 +228,11 @@ class Worker:
     def _train(self, trial: optuna.Trial, plan: Plan, epochs: int) -> float:
         """The metric after a whole training; shorter whole trainings before it decide whether it is worth it."""
         deadline = None if self.search.limits.seconds is None else time.monotonic() + self.search.limits.seconds
-        rungs = rungs_of(epochs) if self.search.prune and self.search.cost is None else [epochs]
+        rungs = rungs_of(epochs) if self.search.prunes else [epochs]
         value = float("nan")
         for index, count in enumerate(rungs):
             settings = replace(plan.settings, epochs=count, seed=plan.settings.seed + trial.number)
-            value = self._value(replace(plan, settings=settings, free=plan.free - {"epochs"}), deadline)
+            value = self._value(trial, replace(plan, settings=settings, free=plan.free - {"epochs"}), deadline)
             trial.set_user_attr("epochs", count)
             if index < len(rungs) - 1:
                 trial.report(value, REDUCTION**index)
@@ -178,14 +240,15 @@ class Worker:
                     raise _Pruned
         return value
 
-    def _value(self, plan: Plan, deadline: float | None) -> float:
+    def _value(self, trial: optuna.Trial, plan: Plan, deadline: float | None) -> float:
         """The metric of the kept epoch of a training, on the validation split."""
-        with without_threads_of_others():
-            last: Event | None = None
-            for event in fit(plan, self.search.data):
-                last = event
-                if isinstance(event, Step) and (self.stopped() or (deadline and time.monotonic() > deadline)):
-                    break
+        last: Event | None = None
+        for event in fit(plan, self.search.data):
+            last = event
+            if time.monotonic() > self.next_beat:
+                self._beat(trial)
+            if isinstance(event, Step) and (self.stopped() or (deadline and time.monotonic() > deadline)):
+                break
         if not isinstance(last, Finished):
             if self.stopped():
                 return float("nan")
@@ -198,10 +261,8 @@ class Worker:
         """Ends trials whose process is no more, and asks for their points again, once."""
         from optuna.trial import TrialState
 
-        host = socket.gethostname()
         for trial in self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-            owner, _, process = str(trial.user_attrs.get("process", "")).rpartition(":")
-            if owner == host and process.isdecimal() and not is_alive(int(process)):
+            if is_lost(trial):
                 with suppress(ValueError):  # another process was faster
                     self.study.tell(trial.number, state=TrialState.FAIL)
                     if "again" not in trial.user_attrs:
@@ -259,6 +320,16 @@ def score(metrics: Mapping[str, float]) -> float:
     return metrics[name] if name is not None else -metrics["loss"]
 
 
+def is_lost(trial: optuna.trial.FrozenTrial) -> bool:
+    """Whether the process of a running trial is no more: it ended, or, on another machine, gave no sign of life."""
+    host, _, process = str(trial.user_attrs.get("process", "")).rpartition(":")
+    if host == socket.gethostname() and process.isdecimal() and not is_alive(int(process)):
+        return True
+    if host:
+        return time.time() - float(trial.user_attrs.get("beat", 0)) > LOST
+    return trial.datetime_start is not None and time.time() - trial.datetime_start.timestamp() > UNNAMED
+
+
 def is_alive(process: int) -> bool:
     try:
         os.kill(process, 0)
@@ -269,38 +340,25 @@ def is_alive(process: int) -> bool:
     return True
 
 
-@contextmanager
-def without_threads_of_others() -> Iterator[None]:
-    """One thread, where several workers share the cores (NEOCOG_TUNE_WORKER)."""
-    before = torch.get_num_threads()
-    if os.environ.get("NEOCOG_TUNE_WORKER"):
-        torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-# --- the journal
+# --- the storage
 
 
 def opened(search: Search, folder: Path, index: int) -> optuna.Study:
     """The study in a folder, made where there is none. Raises Problem for one of other data or another space."""
     import optuna
-    from optuna.storages import JournalStorage
-    from optuna.storages.journal import JournalFileBackend
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    with files.disk_errors(folder / JOURNAL):
+    with files.disk_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        storage = JournalStorage(JournalFileBackend(str(folder / JOURNAL)))
+    storage = journal(folder) if search.storage is None else database(search.storage)
     directions: list[Literal["maximize", "minimize"]] = (
         ["maximize"] if search.cost is None else ["maximize", "minimize"]
     )
     study = optuna.create_study(
-        study_name=NAME, storage=storage, sampler=sampler_of(search, index), pruner=pruner_of(search),
+        study_name=NAME if search.storage is None else folder.name, storage=storage, pruner=pruner_of(search),
         directions=directions, load_if_exists=True,
     )  # fmt: skip
+    study.sampler = sampler_of(search, index, len(study.get_trials(deepcopy=False)))
     identity = json.loads(json.dumps(search.identity()))
     known = study.user_attrs.get("identity")
     if known is None:
@@ -311,11 +369,38 @@ def opened(search: Search, folder: Path, index: int) -> optuna.Study:
     return study
 
 
-def sampler_of(search: Search, index: int) -> optuna.samplers.BaseSampler:
-    """The sampler of one process: processes that share a study draw differently."""
+def journal(folder: Path) -> optuna.storages.BaseStorage:
+    """A journal file. Its lock works on network disks as well (NFS 3). Raises Problem where it cannot be locked."""
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+
+    path = folder / JOURNAL
+    with files.disk_errors(path):
+        return JournalStorage(JournalFileBackend(str(path), JournalFileOpenLock(str(path))))
+
+
+def database(url: str) -> optuna.storages.BaseStorage:
+    """A database by its URL. Raises Problem for one that cannot be used."""
     import optuna
 
-    seed = search.seed * 1000 + index
+    try:
+        return optuna.storages.RDBStorage(url)
+    except Exception as error:  # of SQLAlchemy, or of the driver that it loads
+        reason = shortened(str(error).splitlines()[0])
+        raise Problem(f"--storage {shortened(scheme(url))}: the database cannot be used: {reason}", FAILED) from None
+
+
+def scheme(url: str) -> str:
+    """A URL without its user and password."""
+    kind, _, rest = url.partition("://")
+    return f"{kind}://{rest.rpartition('@')[2]}"
+
+
+def sampler_of(search: Search, index: int, trials: int) -> optuna.samplers.BaseSampler:
+    """The sampler of one process. Processes that share a study draw differently, and one that joins it goes on."""
+    import optuna
+
+    seed = search.seed * 1000 + index + 1_000_003 * trials
     match search.sampler:
         case "random":
             return optuna.samplers.RandomSampler(seed=seed)
@@ -329,11 +414,13 @@ def sampler_of(search: Search, index: int) -> optuna.samplers.BaseSampler:
 
 
 def pruner_of(search: Search) -> optuna.pruners.BasePruner:
-    """Successive halving (Li et al. 2018, arXiv:1810.05934): the best third of a rung goes on."""
+    """What stops trials at a rung: by default successive halving (Li et al. 2018, arXiv:1810.05934)."""
     import optuna
 
-    if not search.prune or search.cost is not None:
+    if not search.prunes:
         return optuna.pruners.NopPruner()
+    if search.pruner == "median":
+        return optuna.pruners.MedianPruner(n_startup_trials=4)
     return optuna.pruners.SuccessiveHalvingPruner(min_resource=1, reduction_factor=REDUCTION)
 
 
@@ -360,17 +447,29 @@ def finished(study: optuna.Study) -> int:
     return sum("network" in trial.attributes for trial in trials_of(study))
 
 
+def counted(study: optuna.Study, below: int) -> int:
+    """The number of trials with lower numbers that have ended or are under way."""
+    trials = study.get_trials(deepcopy=False)
+    again = {trial.user_attrs.get("again") for trial in trials}
+    return sum("refused" not in trial.user_attrs and trial.number not in again for trial in trials[:below])
+
+
 def running(study: optuna.Study) -> int:
     from optuna.trial import TrialState
 
     return len(study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)))
 
 
-def best_of(trials: Sequence[Trial]) -> Trial:
-    """The trial with the highest metric; of equals, the first. Raises Problem without a complete one."""
+def best_of(trials: Sequence[Trial], reach: float | None = None) -> Trial:
+    """The cheapest trial that reaches a metric, or else the one with the highest; of equals, the first.
+
+    Raises Problem without a complete one.
+    """
     complete = [trial for trial in trials if trial.value is not None]
     if not complete:
         raise Problem("no trial was completed; raise --trials or --most-seconds", FAILED)
+    if reach is not None and (enough := [trial for trial in complete if (trial.value or 0.0) >= reach]):
+        return min(enough, key=lambda trial: (trial.cost or 0.0, -(trial.value or 0.0), trial.number))
     return max(complete, key=lambda trial: (trial.value or 0.0, -trial.number))
 
 
@@ -411,12 +510,12 @@ def point_of(trial: Trial) -> Point:
     return Point(network, attributes["recipe"], attributes["settings"])
 
 
-def check_study(data: Data, folder: Path) -> None:
+def check_study(data: Data, folder: Path, storage: str | None) -> None:
     """Raises Problem for data without a validation split, which trials are compared by."""
     if not len(data.valid):
         raise Problem("trials are compared by the validation split, and there is none; raise --valid-share", DATA)
-    path = folder / JOURNAL
-    if folder.exists() and any(folder.iterdir()) and not path.exists():
+    known = any((folder / name).exists() for name in (JOURNAL, SUMMARY))
+    if storage is None and folder.exists() and any(folder.iterdir()) and not known:
         raise Problem(f"{shortened(str(folder))} is not empty and holds no study; name another with --out", USAGE)
 
 
