@@ -82,6 +82,7 @@ def measure(
     The processes of a `world` predict a share each, and all have the result.
     """
     task = model.task
+
     def work(inputs: Tensor, targets: Tensor) -> Tensor:
         return task.measured(task.link(model.logits(inputs).float()), targets)
 

@@ -184,7 +184,11 @@ def fit(
 def build(plan: Plan, data: Data, world: devices.World, device: torch.device, state: State | None) -> Training:
     """Everything before the first step, in its order."""
     if world.size > 1:
-        facts = {"data": data.fingerprint(), "settings": str(plan.settings), "network": str(plan.network or plan.recipe)}
+        facts = {
+            "data": data.fingerprint(),
+            "settings": str(plan.settings),
+            "network": str(plan.network or plan.recipe),
+        }
         world.require_same(versions() | facts)
     task = task_of_data(plan, data)
     check_recipe(plan, task)

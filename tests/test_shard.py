@@ -89,7 +89,6 @@ def neocog_on_path(folder: Path) -> dict[str, str]:
     return {**os.environ, "PATH": path, "PYTHONPATH": root, "NEOCOG_CACHE": str(folder / "cache")}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("launcher", ["slurm", "kubernetes"])
 def test_the_jobs_of_the_documentation_predict_all_files(launcher, photos, trained, tmp_path):  # noqa: F811
     environment = neocog_on_path(tmp_path)
