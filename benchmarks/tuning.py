@@ -135,10 +135,11 @@ def kills(options: argparse.Namespace) -> None:
     trials = study.get_trials()
     again = [trial.user_attrs["again"] for trial in trials if "again" in trial.user_attrs]
     lost = {trial.number for trial in trials if trial.state.name == "FAIL"}
+    endless = sum(not trial.state.is_finished() for trial in trials)
     print(
         f"{options.one} kills of one process, {options.all} of both; stopped with {codes}; {len(trials)} trials, "
-        f"{len(lost)} lost, {len(again)} tried again, {len(again) - len(set(again))} of them twice; the study of {goal} "
-        f"counts {summary['trials']}, {sum(not trial.state.is_finished() for trial in trials)} without an end; "
+        f"{len(lost)} lost, {len(again)} tried again, {len(again) - len(set(again))} of them twice; "
+        f"the study of {goal} counts {summary['trials']}, {endless} without an end; "
         f"locks left: {len(list(folder.glob('study.log.lock*')))}; the last {time.monotonic() - start:.0f} s"
     )
 

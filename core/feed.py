@@ -110,7 +110,8 @@ def map_batches(
 ) -> Tensor:
     """Returns the rows that `work` computes from batches of inputs and targets on the device, one for each example.
 
-    `order` holds the indices of the examples, in ascending order; by default all of them. A batch that does not fit into memory is halved. Inputs of unequal length are batched by length, the longest first.
+    `order` holds the indices of the examples, in ascending order; by default all of them. A batch that does not fit
+    into memory is halved. Inputs of unequal length are batched by length, the longest first.
     """
     examples = examples.with_right_context(model.right_context)
     if isinstance(examples.inputs, Tensor) and len(examples):

@@ -25,6 +25,10 @@ class _Shared(nn.modules.batchnorm._BatchNorm):
     """Normalises with the statistics of all processes in training, and as its base class does in evaluation."""
 
     share: Share
+    momentum: float
+    running_mean: Tensor
+    running_var: Tensor
+    num_batches_tracked: Tensor
 
     def forward(self, x: Tensor) -> Tensor:
         if not self.training:
