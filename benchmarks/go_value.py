@@ -1,7 +1,7 @@
 """Trains the value head of the packaged Go network on its frozen trunk, and measures it on test games.
 
-python benchmarks/go_value.py features train.sgf.zip --out value --seconds 600   the trunk's maps of positions
-python benchmarks/go_value.py train --out value --steps 1200                     the head, calibrated on validation
+python benchmarks/go_value.py features train.sgf.zip --out value --seconds 1300  the trunk's maps of positions
+python benchmarks/go_value.py train --out value                                  the head, calibrated on validation
 python benchmarks/go_value.py test test.sgf.zip --out value                      the figures of docs/go.md
 python benchmarks/go_value.py pack --out value                                   puts the head into the package
 
@@ -12,24 +12,20 @@ stops after --seconds of CPU time; positions are stored in 46 KB each (a byte fo
 from __future__ import annotations
 
 import argparse
-import copy
 import json
 import shutil
-import time
 from dataclasses import replace
 from pathlib import Path
 
 import neocog
 import numpy as np
 import torch
-from neocog.core.split import split
-from neocog.go import value
-from neocog.go.augment import symmetry_tables
+from go_features import Stored, by_game, chosen_positions, say, store, usable
+from neocog.go import head_file, value
 from neocog.go.collection import read_collection
 from neocog.go.evaluation import NetworkEvaluator
 from neocog.go.frontend import Unpack
 from neocog.go.outcome import area_komi, handicap, outcome, record_komi
-from neocog.go.pack import usable_games
 from neocog.go.position import BLACK, WHITE, empty_positions
 from neocog.go.positions import Positions
 from neocog.go.search import Batch
@@ -38,107 +34,50 @@ from neocog.go.value_targets import UNKNOWN, ValueTargets
 from torch.nn import functional as F
 
 TRUNK = 13  # layers: the first convolution and five of ten residual blocks
-VALID, PER_GAME, FIRST = 0.04, 4, 2  # share of the games; positions of a game; of them in the first round
+PER_GAME, FIRST = 4, 2  # positions of a game; of them in the first round
 BATCH = 128
 PACKAGED = Path(neocog.__file__).parent / "go" / "weights" / value.FILE
 
 
-def say(text: str) -> None:
-    print(f"{text}, {time.process_time():.0f} CPU s", flush=True)
-
-
 def games_of(path: str):
-    """The usable games of a collection, their openings, and their targets."""
-    collection = read_collection([path])
-    usable, _ = usable_games(collection)
-    games = collection.games.subset(usable)
+    """The usable games of a collection, those for validation, and their targets."""
+    games, is_valid = usable(read_collection([path]))
     targets = ValueTargets.of(games)
     counted, owned = np.isfinite(targets.lead).sum(), (targets.owners[:, 0] != UNKNOWN).sum()
     say(f"{len(games):,} games, {len(targets.left_out):,} left out, counted {counted:,}, with owners {owned:,}")
-    return games, [collection.openings[i] for i in usable], targets
-
-
-def chosen_positions(positions: Positions, usable, is_valid, rng):
-    """The indices of positions in the order in which they are stored, and the number of validation positions."""
-    shuffled = rng.permutation(np.flatnonzero(usable[positions.game]))
-    shuffled = shuffled[np.argsort(positions.game[shuffled], kind="stable")]
-    game = positions.game[shuffled]
-    nth = np.arange(len(game)) - np.searchsorted(game, game)
-    valid = shuffled[is_valid[game] & (nth < PER_GAME)]
-    first = shuffled[~is_valid[game] & (nth < FIRST)]
-    more = shuffled[~is_valid[game] & (nth >= FIRST) & (nth < PER_GAME)]
-    return np.concatenate([valid, rng.permutation(first), rng.permutation(more)]), len(valid)
-
-
-def save_targets(folder: Path, positions: Positions, targets: ValueTargets, indices, valid: int, scale) -> None:
-    games, game = positions.games, positions.game[indices]
-    moves = positions.move_indices[indices]
-    np.savez(
-        folder / "targets.npz", game=game, number=moves - games.starts[game], colour=games.colours[moves], valid=valid,
-        scale=scale, **{name: getattr(targets, name) for name in ("black_wins", "komi", "lead", "owners")},
-    )  # fmt: skip
+    return games, is_valid, targets
 
 
 def features(arguments) -> None:
     """Stores the trunk's maps, as bytes, and the packed planes of positions."""
-    folder, rng = arguments.out, np.random.default_rng(arguments.seed)
-    folder.mkdir(parents=True, exist_ok=True)
-    games, openings, targets = games_of(arguments.games)
-    is_valid = np.array(split(openings, ["game"] * len(openings), VALID, 0.0)[0]) == "valid"
-    positions = Positions(games)
-    indices, valid = chosen_positions(positions, targets.usable, is_valid, rng)
-    model = neocog.load("go", "cpu", 1)
-    trunk = torch.nn.Sequential(*copy.deepcopy(list(model.words)[:TRUNK])).bfloat16()
-
-    def maps_of(rows):
-        maps = model.frontend(torch.from_numpy(rows)).bfloat16().contiguous(memory_format=torch.channels_last)
-        return trunk(maps).permute(0, 2, 3, 1).flatten(1, 2).float()
-
-    shape = len(indices), 361, trunk[0].out_channels
-    rows = np.lib.format.open_memmap(folder / "rows.npy", "w+", np.uint8, (len(indices), 2166))
-    stored = np.lib.format.open_memmap(folder / "maps.npy", "w+", np.uint8, shape)
-    with torch.inference_mode():
-        sample = maps_of(positions.rows(indices[:64]))
-        scale = sample.flatten(0, 1).quantile(0.9995, 0).clamp_min(1e-3) * 1.05 / 255
-        save_targets(folder, positions, targets, indices, valid, scale.numpy())
-        for start in range(0, len(indices), 64):
-            rows[start : start + 64] = positions.rows(indices[start : start + 64])
-            levels = (maps_of(rows[start : start + 64]) / scale).round().clamp(0, 255)
-            stored[start : start + 64] = levels.byte().numpy()
-            if start % 3200 == 0:
-                (folder / "stored").write_text(str(start))
-                say(f"{start:,} positions")
-            if time.process_time() > arguments.seconds:
-                break
-    (folder / "stored").write_text(str(start))
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    games, is_valid, targets = games_of(arguments.games)
+    positions, rng = Positions(games), np.random.default_rng(arguments.seed)
+    indices, valid = chosen_positions(positions, PER_GAME * targets.usable, is_valid, FIRST, rng)
+    game, moves = positions.game[indices], positions.move_indices[indices]
+    arrays = {name: getattr(targets, name) for name in ("black_wins", "komi", "lead", "owners")}
+    arrays |= {"game": game, "number": moves - games.starts[game], "colour": games.colours[moves], "valid": valid}
+    store(arguments.out, positions, indices, TRUNK, arguments.seconds, arrays)
 
 
-class Stored:
+class ValueBatches(Stored):
     """Batches of stored positions with their targets, relative to the player to move."""
 
     def __init__(self, folder: Path) -> None:
-        self.targets = dict(np.load(folder / "targets.npz"))
-        self.rows, self.maps = (np.load(folder / name, mmap_mode="r") for name in ("rows.npy", "maps.npy"))
-        self.count, self.valid = int((folder / "stored").read_text()), int(self.targets["valid"])
-        self.scale = torch.from_numpy(self.targets["scale"])
+        super().__init__(folder)
         self.unpack = Unpack(slice(0, value.STONES))
 
-    def batch(self, indices, symmetry: int = 0):
+    def batch(self, indices):
         """Inputs of the head, and its targets: winner (B,), lead (B,), ownership (B, 361); NaN if unknown."""
-        indices = np.sort(indices)
         targets, game = self.targets, self.targets["game"][indices]
-        maps = torch.from_numpy(self.maps[indices]).float() * self.scale
-        stones = self.unpack(torch.from_numpy(self.rows[indices])).flatten(2)
-        order = symmetry_tables(torch.device("cpu"))[1][symmetry]
-        maps = maps.transpose(1, 2)[:, :, order].unflatten(2, (19, 19))
+        stones = self.unpack(torch.from_numpy(self.rows[indices]))
         is_white = torch.from_numpy((targets["colour"][indices] == WHITE).astype(np.float32))
         sign = 1 - 2 * is_white
         wins = torch.from_numpy(targets["black_wins"][game]) == (is_white == 0)
         komi = torch.from_numpy(targets["komi"][game])
         lead = sign * (torch.from_numpy(targets["lead"][game]) - komi)
         owner = torch.tensor([0, 1, -1, torch.nan])[torch.from_numpy(targets["owners"][game]).long()] * sign[:, None]
-        inputs = maps, stones[:, :, order].unflatten(2, (19, 19)), komi, is_white
-        return inputs, (wins.float(), lead, owner[:, order])
+        return (self.maps(indices), stones, komi, is_white), (wins.float(), lead, owner)
 
 
 def losses(head: ValueHead, inputs, targets, hide=None):
@@ -162,17 +101,13 @@ def losses(head: ValueHead, inputs, targets, hide=None):
 def train(arguments) -> None:
     """Trains a head, finds its temperature on the validation positions, and writes it beside the features."""
     torch.manual_seed(arguments.seed)
-    stored, rng = Stored(arguments.out), np.random.default_rng(arguments.seed)
+    stored, rng = ValueBatches(arguments.out), np.random.default_rng(arguments.seed)
     head = ValueHead(len(stored.scale), arguments.width, arguments.blocks).to(memory_format=torch.channels_last)
-    optimiser = torch.optim.AdamW(head.parameters(), lr=0.003, weight_decay=0.05)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 0.003, total_steps=arguments.steps, pct_start=0.1)
-    order = np.zeros(0, np.int64)
+    optimiser = torch.optim.AdamW(head.parameters(), lr=arguments.lr, weight_decay=0.05)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, arguments.lr, total_steps=arguments.steps, pct_start=0.1)
     say(f"{stored.count - stored.valid:,} training and {stored.valid:,} validation positions")
-    for step in range(arguments.steps):
-        if len(order) < BATCH:
-            order = rng.permutation(np.arange(stored.valid, stored.count))
-        indices, order = order[:BATCH], order[BATCH:]
-        inputs, targets = stored.batch(indices, int(rng.integers(8)))
+    for step, indices in enumerate(stored.batches(arguments.steps, BATCH, rng)):
+        inputs, targets = stored.batch(indices)
         with torch.autocast("cpu", torch.bfloat16):
             winner, points, owners, _ = losses(head, inputs, targets, torch.rand(len(indices)) < 0.1)
         loss = winner + 0.5 * points + owners
@@ -188,12 +123,12 @@ def train(arguments) -> None:
     trunk = torch.nn.Sequential(*list(model.words)[:TRUNK]).state_dict()
     data = {"positions": stored.count - stored.valid, "valid": stored.valid, "steps": arguments.steps}
     shape = TRUNK, len(stored.scale), arguments.width, arguments.blocks
-    card = ValueCard(value.digest(trunk), *shape, temperature, data, metrics)
-    value.save(arguments.out / value.FILE, head, card)
+    card = ValueCard(head_file.digest(trunk), *shape, temperature, data, metrics)
+    head_file.save(arguments.out / value.FILE, head, card)
     print(json.dumps({"temperature": temperature, **metrics}))
 
 
-def calibrated(head: ValueHead, stored: Stored):
+def calibrated(head: ValueHead, stored: ValueBatches):
     """The temperature with the least log loss on the validation positions, and the head's metrics there."""
     logits, wins, errors, owner_losses = [], [], [], []
     with torch.inference_mode():
@@ -249,7 +184,7 @@ def test(arguments) -> None:
             rows_chosen = chosen & games_chosen
             if not rows_chosen.any():
                 continue
-            print(f"  {name:<12} {report(win[rows_chosen], black_wins[rows_chosen])}")
+            print(f"  {name:<12} {report(win[rows_chosen], black_wins[rows_chosen], game[rows_chosen])}")
         print("  calibration", curve(win[games_chosen], black_wins[games_chosen]))
     late = (move >= 200) & np.isfinite(true_lead)
     if not late.any():
@@ -263,12 +198,16 @@ def area_komi_of(games, index: int) -> float:
     return float("nan") if komi is None else area_komi(komi, handicap(game))
 
 
-def report(win, black_wins) -> str:
-    """Accuracy, Brier score and expected calibration error (10 equal bins)."""
-    accuracy, brier = ((win > 0.5) == black_wins).mean(), np.square(win - black_wins).mean()
+def report(win, black_wins, game) -> str:
+    """Accuracy and Brier score with their intervals, and the expected calibration error (10 equal bins)."""
+    right, squares = (win > 0.5) == black_wins, np.square(win - black_wins)
+    accuracy, brier = (" to ".join(f"{end:.4f}" for end in by_game(values, game)) for values in (right, squares))
     bins = np.minimum((win * 10).astype(int), 9)
     error = sum(abs(win[bins == b].mean() - black_wins[bins == b].mean()) * (bins == b).mean() for b in np.unique(bins))
-    return f"accuracy {accuracy:.1%}, Brier {brier:.4f}, calibration error {error:.1%}, {len(win):,} positions"
+    return (
+        f"accuracy {right.mean():.1%} ({accuracy}), Brier {squares.mean():.4f} ({brier}), "
+        f"calibration error {error:.1%}, {len(win):,} positions"
+    )
 
 
 def curve(win, black_wins) -> str:
@@ -288,10 +227,11 @@ def main() -> None:
     parser.add_argument("step", choices=("features", "train", "test", "pack"))
     parser.add_argument("games", nargs="?", default="")
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--seconds", type=float, default=600)
-    parser.add_argument("--steps", type=int, default=1200)
+    parser.add_argument("--seconds", type=float, default=1300)
+    parser.add_argument("--steps", type=int, default=1400)
     parser.add_argument("--width", type=int, default=48)
     parser.add_argument("--blocks", type=int, default=2)
+    parser.add_argument("--lr", type=float, default=0.003)
     parser.add_argument("--symmetries", type=int, default=1)
     parser.add_argument("--every", type=int, default=10)
     parser.add_argument("--seed", type=int, default=0)

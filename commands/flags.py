@@ -214,6 +214,10 @@ FIT = Annotated[
 
 # Boards
 MOVE = Annotated[int | None, flag("The position before move N.", "Boards", default="the last move")]
+LIKE = Annotated[
+    str | None,
+    flag("Predict the moves of these players: fox, kgs, tygem, or kgs-5d to kgs-9d.", "Boards", default="all players"),
+]
 PLANES = Annotated[str | None, flag("Input planes: all (48), stones, or a matrix.", "Boards", default="all")]
 
 # Points

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ..core.data import DataSpec
     from ..core.domain import Domain
     from ..core.inputs import Input
+    from ..core.model import Model
     from ..core.plan import Plan
     from ..core.shard import Shard
     from ..core.targets import TargetSpec
@@ -83,6 +84,14 @@ def source(data: str, options: dict[str, Any], **fields: Any) -> DataSpec:
             check_range(name, fields[name], f"--{name.replace('_', '-')}")
     texts = {name: str(value) if isinstance(value, Path) else value for name, value in options.items()}
     return DataSpec(data, options=without_none(texts), **without_none(fields))
+
+
+def conditioned(model: Model, source: str, like: str | None) -> None:
+    """Makes a model, which `source` names, predict as --like says. Raises Problem if it cannot."""
+    if like is not None:
+        from ..core.condition import Condition
+
+        model.domain.require(Condition, "--like").apply(model, find(source).path, like)
 
 
 def targets(

@@ -26,6 +26,7 @@ from .flags import (
     LABEL_SEPARATOR,
     LABEL_SETS,
     LABELS,
+    LIKE,
     MAX_BAD,
     MODEL,
     MOVE,
@@ -76,6 +77,7 @@ def evaluate(
     force: Annotated[bool, flag("Replace the files of these options.", None, "--force")] = False,
     abstain: ABSTAIN = None,
     label_sets: LABEL_SETS = None,
+    like: LIKE = None,
     symmetries: SYMMETRIES = None,
     device: DEVICE = None,
     json: JSON = False,
@@ -98,6 +100,7 @@ def evaluate(
     for picture in (confusion, curves):
         check_output(picture, force, PICTURE_ENDINGS)
     loaded_model = load(model, device or "auto", symmetries)
+    parsing.conditioned(loaded_model, model, like)
     loaded_model.task = loaded_model.task.deciding(abstain, label_sets)
     options = {"cache": cache, "pattern": pattern, "test_where": test_where}
     options |= {"text_column": text_column, "label_level": label_level}
@@ -173,6 +176,7 @@ def predict(
     text_column: TEXT_COLUMN = None,
     set_: SET_OPTION = None,
     move: MOVE = None,
+    like: LIKE = None,
     symmetries: SYMMETRIES = None,
     force: Annotated[bool, flag("Replace the files of --labels and --out.", None, "--force")] = False,
     device: DEVICE = None,
@@ -190,6 +194,7 @@ def predict(
     [bold]neocog predict runs/text-… --text "What a waste of time"[/bold]
     [bold]tail -f log | neocog predict runs/text-… -[/bold]
     [bold]neocog predict game.sgf --move 57 --top 5 --symmetries 8[/bold]
+    [bold]neocog predict game.sgf --move 57 --like kgs-6d[/bold]
     """
     from .. import load
     from . import predictions, row_files
@@ -198,6 +203,7 @@ def predict(
     texts = text or []
     model, inputs = parsing.model_and_inputs(model, inputs or [], texts)
     loaded = load(model, device or "auto", symmetries)
+    parsing.conditioned(loaded, model, like)
     loaded.task = loaded.task.deciding(abstain, label_sets)
     options = parsing.input_options(loaded.domain, {"move": move})
     table_options = parsing.domain_options(set_, loaded.domain)

@@ -129,6 +129,11 @@ class Model:
     def right_context(self) -> int | None:
         return self.network.right_context
 
+    def replace_network(self, network: nn.Module) -> None:
+        """Replaces the layers by a module that computes logits of the same labels from the frontend's maps."""
+        self.words = network.eval()
+        self.module.network = nn.Sequential(Laid(self.layout), self.words)
+
     def inference(self) -> AbstractContextManager[Any]:
         self.module.eval()
         return torch.inference_mode()

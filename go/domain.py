@@ -12,7 +12,7 @@ from ..core.schema import PreprocessingSchema
 from ..core.tasks.capability import DomainMetrics, LegalLabels
 from ..core.transfer import Transferable
 from ..core.tta import TestTimeAugmentation
-from . import augment, data, imagine, show
+from . import augment, data, imagine, players, show
 from .check import check
 from .coords import SIZE
 from .drawing import drawing
@@ -36,6 +36,7 @@ DOMAIN = Domain(
     capabilities=(
         PreprocessingSchema(GoPreprocessing, maps),
         InputOptions(("move",)),
+        players.CONDITION,
         LegalLabels(legal_mask),
         DomainMetrics(metrics),
         TestTimeAugmentation(augment.views),

@@ -11,10 +11,8 @@ to the player to move.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,12 +20,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..core import checkpoint, schema
-from ..core.problem import DATA, Problem
 from ..core.schema import Between
+from . import head_file
 
-FORMAT = 1
-KEY = "neocog-head"
 FILE = "value.safetensors"  # beside model.safetensors
 STONES = 2  # maps beside the trunk's: own stones, the opponent's
 KOMI_SCALE, LEAD_SCALE = 10.0, 20.0  # points
@@ -47,7 +42,7 @@ class ValueCard:
     data: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
     head: str = "value"
-    format: int = FORMAT
+    format: int = head_file.FORMAT
 
 
 class Block(nn.Module):
@@ -95,51 +90,16 @@ class ValueHead(nn.Module):
 # --- the file --------------------------------------------------------------------------------------------------------
 
 
-def digest(trunk: Mapping[str, Tensor]) -> str:
-    """A digest of the weights of a trunk in half precision, by the names and order of its state."""
-    content = hashlib.blake2b(digest_size=16)
-    for name, weight in trunk.items():
-        content.update(name.encode() + weight.detach().cpu().half().contiguous().numpy().tobytes())
-    return content.hexdigest()
-
-
-def save(path: Path, head: ValueHead, card: ValueCard) -> None:
-    """Writes a head in half precision."""
-    half = {name: value.half() if value.is_floating_point() else value for name, value in head.state_dict().items()}
-    checkpoint.write_tensors(path, half, {KEY: json.dumps(asdict(card))})
-
-
 def read_card(path: Path) -> ValueCard:
     """The card of a head. Raises Problem for another file, or of a newer format."""
-    metadata = checkpoint.header(path)
-    try:
-        card = schema.read(ValueCard, json.loads(metadata[KEY]))
-    except KeyError:
-        raise Problem(f"{path} holds no value head; expected the {FILE} of a model of Go", DATA) from None
-    except (ValueError, RecursionError) as error:
-        raise Problem(f"the card of {path} cannot be read ({error}); copy the file again", DATA) from None
-    if card.format > FORMAT:
-        raise Problem(
-            f"{path} has format {card.format}, this neocog reads up to {FORMAT}; pip install --upgrade neocog", DATA
-        )
-    return card
+    return head_file.read_card(path, ValueCard, "value")
 
 
 def load(path: Path, trunk: Mapping[str, Tensor]) -> tuple[ValueHead, ValueCard]:
     """A head for a trunk with these weights. Raises Problem for a file of another trunk, or a damaged one."""
     card = read_card(path)
-    if card.trunk != digest(trunk):
-        raise Problem(f"{path} was trained on another network; train it again, or delete the file", DATA)
-    weights = checkpoint.read_tensors(path)
     size = card.width * (card.channels + 9 * 2 * card.blocks * card.width)
-    if size > sum(weight.numel() for weight in weights.values()):
-        raise Problem(f"the weights in {path} do not belong to its card: there are too few", DATA)
+    weights = head_file.read_weights(path, card, trunk, size)
     head = ValueHead(card.channels, card.width, card.blocks)
-    try:
-        head.load_state_dict(
-            {name: value.float() if value.is_floating_point() else value for name, value in weights.items()}
-        )
-    except RuntimeError as error:
-        reason = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
-        raise Problem(f"the weights in {path} do not belong to its card: {reason}", DATA) from None
+    head_file.put(path, head, weights)
     return head.eval(), card

@@ -13,12 +13,13 @@ from go_policies import by_hand, divided_board, evaluate_nothing, model_file
 from neocog import load
 from neocog.core import checkpoint
 from neocog.core.problem import Problem
-from neocog.go import evaluation, sgf, value
+from neocog.go import evaluation, head_file, sgf, value
 from neocog.go.board import Board
 from neocog.go.coords import place
 from neocog.go.games import Games
 from neocog.go.outcome import Outcome, handicap, outcome, recorded_area
 from neocog.go.planes import packed
+from neocog.go.play.playouts import run_playouts
 from neocog.go.play.policy import Policy
 from neocog.go.search import Batch
 from neocog.go.sgf_writer import sgf_bytes
@@ -114,15 +115,16 @@ def test_owners_are_kept_only_where_our_count_is_the_records():
 # --- the head --------------------------------------------------------------------------------------------------------
 
 
-def head_file(folder, **changes):
+def model_with_head(folder, **changes):
     """A head of random weights beside a model of random weights; the model's path."""
     model_path = folder / "model.safetensors"
     model_file(model_path)
     torch.manual_seed(0)
     head = ValueHead(4, 8, 1).eval()
     state = torch.nn.Sequential(*list(load(str(model_path), "cpu").words)[:TRUNK]).state_dict()
-    card = {"trunk": value.digest(state), "layers": TRUNK, "channels": 4, "width": 8, "blocks": 1, "temperature": 1.5}
-    value.save(folder / value.FILE, head, ValueCard(**card | changes))
+    shape = {"layers": TRUNK, "channels": 4, "width": 8, "blocks": 1}
+    card = ValueCard(**{"trunk": head_file.digest(state), "temperature": 1.5} | shape | changes)
+    head_file.save(folder / value.FILE, head, card)
     return model_path
 
 
@@ -144,10 +146,9 @@ def boards():
 
 @pytest.mark.parametrize("symmetries", [1, 8])
 def test_the_head_leaves_the_policy_as_it_is(tmp_path, boards, symmetries):
-    path = head_file(tmp_path)
+    path = model_with_head(tmp_path)
     model = load(str(path), "cpu", symmetries)
-    evaluator = evaluation.evaluator_of(model, path)
-    assert isinstance(evaluator, evaluation.NetworkEvaluator)
+    evaluator = evaluation.NetworkEvaluator(model, path.with_name(value.FILE), "float32")
     batch = batch_of(*boards)
     expected = Policy(model)(batch.rows)
     found = evaluator(batch).policy
@@ -157,8 +158,31 @@ def test_the_head_leaves_the_policy_as_it_is(tmp_path, boards, symmetries):
         np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-7)
 
 
+def test_bfloat16_changes_an_evaluation_little_and_the_model_not(tmp_path, boards):
+    path = model_with_head(tmp_path)
+    model = load(str(path), "cpu", 1)
+    exact, fast = (
+        evaluation.NetworkEvaluator(model, path.with_name(value.FILE), precision)(batch_of(*boards))
+        for precision in ("float32", "bfloat16")
+    )
+    assert (exact.policy != fast.policy).any()
+    np.testing.assert_allclose(fast.policy, exact.policy, rtol=0.1, atol=1e-4)
+    for name in ("win", "ownership"):
+        np.testing.assert_allclose(getattr(fast, name), getattr(exact, name), atol=0.02)
+    np.testing.assert_allclose(fast.lead, exact.lead, atol=1)
+    assert all(weight.dtype == torch.float32 for weight in model.words.state_dict().values())
+
+
+def test_the_evaluator_of_a_model_with_a_head_uses_it(tmp_path):
+    path = model_with_head(tmp_path)
+    evaluator = evaluation.evaluator_of(load(str(path), "cpu", 1), path)
+    assert isinstance(evaluator, evaluation.NetworkEvaluator)
+    fast = torch.cpu._is_avx512_bf16_supported()
+    assert evaluator.dtype == (torch.bfloat16 if fast else torch.float32)
+
+
 def test_values_are_probabilities_points_and_owners(tmp_path, boards):
-    path = head_file(tmp_path)
+    path = model_with_head(tmp_path)
     result = evaluation.evaluator_of(load(str(path), "cpu", 1), path)(batch_of(*boards))
     assert result.win.shape == result.lead.shape == (3,) and ((result.win > 0) & (result.win < 1)).all()
     assert result.ownership.shape == (3, 361) and (np.abs(result.ownership) <= 1).all()
@@ -166,7 +190,7 @@ def test_values_are_probabilities_points_and_owners(tmp_path, boards):
 
 def test_a_point_of_komi_is_a_point_of_the_lead(tmp_path, boards):
     """Of White's lead, whoever is to move; a missing komi is an input of its own."""
-    path = head_file(tmp_path)
+    path = model_with_head(tmp_path)
     evaluator = evaluation.evaluator_of(load(str(path), "cpu", 1), path)
     leads = [evaluator(batch_of(*boards, komi=komi)).lead for komi in (0.5, 7.5, float("nan"))]
     signs = [1 if board.turn == 2 else -1 for board in boards]
@@ -177,7 +201,7 @@ def test_a_point_of_komi_is_a_point_of_the_lead(tmp_path, boards):
 
 
 def test_values_do_not_depend_on_the_batch(tmp_path, boards):
-    path = head_file(tmp_path)
+    path = model_with_head(tmp_path)
     evaluator = evaluation.evaluator_of(load(str(path), "cpu", 1), path)
     together = evaluator(batch_of(*boards * 7))
     alone = [evaluator(batch_of(board)) for board in boards]
@@ -185,7 +209,7 @@ def test_values_do_not_depend_on_the_batch(tmp_path, boards):
 
 
 def test_eight_symmetries_give_a_turned_board_the_same_value(tmp_path, boards):
-    path = head_file(tmp_path)
+    path = model_with_head(tmp_path)
     evaluator = evaluation.evaluator_of(load(str(path), "cpu", 8), path)
     turned = Board(19)
     for move in boards[1].moves:
@@ -197,10 +221,10 @@ def test_eight_symmetries_give_a_turned_board_the_same_value(tmp_path, boards):
 
 
 def test_the_card_is_json_and_comes_back(tmp_path):
-    path = head_file(tmp_path, data={"positions": 7}, metrics={"brier": 0.2}).with_name(value.FILE)
+    path = model_with_head(tmp_path, data={"positions": 7}, metrics={"brier": 0.2}).with_name(value.FILE)
     card = value.read_card(path)
     assert card.temperature == 1.5 and card.data == {"positions": 7} and card.metrics == {"brier": 0.2}
-    assert json.loads(checkpoint.header(path)[value.KEY])["head"] == "value"
+    assert json.loads(checkpoint.header(path)[head_file.KEY])["head"] == "value"
 
 
 @pytest.mark.parametrize(
@@ -215,17 +239,31 @@ def test_the_card_is_json_and_comes_back(tmp_path):
     ],
 )
 def test_a_head_that_cannot_be_used_is_a_sentence(tmp_path, changes, message):
-    path = head_file(tmp_path, **changes)
+    path = model_with_head(tmp_path, **changes)
     with pytest.raises(Problem) as problem:
         evaluation.evaluator_of(load(str(path), "cpu", 1), path)
     assert message in str(problem.value)
 
 
 def test_a_file_without_a_head_is_refused(tmp_path):
-    path = head_file(tmp_path)
+    path = model_with_head(tmp_path)
     path.with_name(value.FILE).write_bytes(path.read_bytes())
     with pytest.raises(Problem, match="holds no value head"):
         evaluation.evaluator_of(load(str(path), "cpu", 1), path)
+
+
+@pytest.mark.parametrize("turn", [1, 2])
+def test_dead_stones_are_decided_by_playouts_and_the_head(tmp_path, turn):
+    """The mean of both ownerships, Black's, whoever is to move; a model without a head has playouts alone."""
+    path = model_with_head(tmp_path)
+    evaluator = evaluation.evaluator_of(load(str(path), "cpu", 1), path)
+    board = divided_board(dead=True).with_turn(turn)
+    judged = evaluation.judge_of(evaluator)(board)
+    owners = evaluator(batch_of(board, komi=float("nan"))).ownership[0].reshape(19, 19) * (1 if turn == 1 else -1)
+    share = evaluation.HEAD_SHARE
+    expected = (1 - share) * run_playouts(board).ownership + share * owners
+    np.testing.assert_allclose(judged.ownership, expected, atol=1e-6)
+    assert evaluation.judge_of(evaluation.PlayoutEvaluator(by_hand)) is run_playouts
 
 
 # --- without a head --------------------------------------------------------------------------------------------------
@@ -247,6 +285,7 @@ def test_a_model_without_a_head_has_the_values_of_playouts():
 def test_the_benchmark_trains_a_head_that_the_package_can_load(tmp_path, monkeypatch):
     """All its steps, on a few random games: a head of the packaged network comes out, with its metrics."""
     source = Path(neocog.__file__).parent / "benchmarks" / "go_value.py"
+    monkeypatch.syspath_prepend(str(source.parent))
     spec = importlib.util.spec_from_file_location("go_value", source)
     script = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(script)
