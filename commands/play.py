@@ -66,8 +66,11 @@ def gtp(
     [bold]neocog go gtp --visits 200[/bold]              with a search
 
     It passes after your pass if it leads by area or the game is finished, and resigns only with --resign. Dead stones
-    in final_score and final_status_list are estimated by playouts (random games).
+    in final_score and final_status_list are estimated by playouts (random games) and the value head, if there is one.
     """
+    from .. import find
+    from ..go.evaluation import evaluator_of as evaluator_of_model
+    from ..go.evaluation import judge_of
     from ..go.play.engine import Engine
     from ..go.play.gtp import serve_standard_streams
     from ..go.play.player import Player
@@ -75,12 +78,15 @@ def gtp(
     player: Player
     if visits is None and seconds is None:
         views = known_symmetries(model) if symmetries is None else symmetries
-        player = Player(policy_of(model, views, device), temperature, resign, seed)
+        policy = policy_of(model, views, device)
+        judge = judge_of(evaluator_of_model(policy.model, find(model).path))
+        player = Player(policy, temperature, resign, seed, judge)
     else:
         from ..go.play.search_player import SearchPlayer
 
         evaluator = evaluator_of(model, symmetries or 1, device)
-        player = SearchPlayer(evaluator.policy, evaluator, visits, seconds, temperature, resign, seed)
+        limits = visits, seconds
+        player = SearchPlayer(evaluator.policy, evaluator, *limits, temperature, resign, seed, judge_of(evaluator))
     serve_standard_streams(Engine(player))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,35 +11,45 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ..core.device import number_format
 from ..core.model import NEVER, Model
 from ..core.problem import FAILED, Problem
 from . import value
 from .board import Board
 from .coords import SIZE
 from .frontend import Unpack
-from .play.playouts import run_playouts
+from .planes import packed
+from .play.player import Judge
+from .play.playouts import PlayoutResult, run_playouts
 from .play.policy import Policy
-from .position import BLACK, WHITE
-from .search import Batch, Evaluation
+from .position import BLACK, POSITION, WHITE
+from .search import Batch, Evaluation, Evaluator
 
 AT_ONCE = 16  # positions that go through the network together
+HEAD_SHARE = 0.3  # of the value head in the ownership that decides about dead stones (docs/go.md)
 PLAYOUTS = 50  # of a position, for a model without a value head
 
 
 class NetworkEvaluator:
     """A policy and its value head in one pass: the trunk is computed once for both.
 
-    The logits of the policy, and the values, are means over the model's views of the board. Raises Problem if the model
-    is not of Go, or its value head cannot be used.
+    The logits of the policy, and the values, are means over the model's views of the board. With `precision` auto, the
+    network computes in bfloat16 on a CPU that multiplies it faster (half the time; docs/go.md has what it changes), the
+    head in float32. Raises Problem if the model is not of Go, or its value head cannot be used.
     """
 
-    def __init__(self, model: Model, path: Path) -> None:
+    def __init__(self, model: Model, path: Path, precision: str = "auto") -> None:
         self.policy = Policy(model)  # checks the model
         self.model = model
         card = value.read_card(path)
         layers = list(model.words)  # type: ignore[call-overload]
-        self.trunk, self.rest = nn.Sequential(*layers[: card.layers]), nn.Sequential(*layers[card.layers :])
-        self.head, self.card = value.load(path, self.trunk.state_dict())
+        trunk, rest = nn.Sequential(*layers[: card.layers]), nn.Sequential(*layers[card.layers :])
+        self.head, self.card = value.load(path, trunk.state_dict())
+        is_cpu = model.device.type == "cpu"  # elsewhere a forward pass of a few positions is not the slow part
+        self.dtype = number_format(model.device, precision) if is_cpu else torch.float32
+        if self.dtype != torch.float32:
+            trunk, rest = (copy.deepcopy(part).to(self.dtype) for part in (trunk, rest))
+        self.trunk, self.rest = trunk, rest
         self.head.to(model.device)
         self.stones = Unpack(slice(0, value.STONES)).to(model.device)
 
@@ -67,9 +79,9 @@ class NetworkEvaluator:
     def _view(self, view: Any, maps: Tensor, stones: Tensor, komi: Tensor, is_white: Tensor) -> tuple[Tensor, ...]:
         """Logits of the policy, logit of winning, lead and ownership of one view of the positions."""
         seen = view.transform(maps).contiguous(memory_format=torch.channels_last)
-        trunk = self.trunk(seen)
-        win, lead, owner = self.head(trunk, view.transform(stones), komi, is_white)
-        return view.inverse(self.rest(trunk)), win, lead, view.inverse((owner / 2).tanh())
+        trunk = self.trunk(seen.to(self.dtype))
+        win, lead, owner = self.head(trunk.float(), view.transform(stones), komi, is_white)
+        return view.inverse(self.rest(trunk).float()), win, lead, view.inverse((owner / 2).tanh())
 
 
 class PlayoutEvaluator:
@@ -95,6 +107,27 @@ def playout_value(position: Any, komi: float) -> tuple[float, float, Any]:
     turn, points = int(position["turn"]), 0.0 if np.isnan(komi) else komi
     sign = 1 if turn == BLACK else -1
     return playouts.win_rate(turn, points), playouts.mean_lead(turn, points), sign * playouts.ownership.ravel()
+
+
+def judge_of(evaluator: Evaluator) -> Judge:
+    """Decides which stones are dead: playouts, averaged with the ownership of the value head if there is one.
+
+    Playouts know what two colours that play at random make of the position, the head what players made of such ones.
+    """
+    if isinstance(evaluator, PlayoutEvaluator):
+        return run_playouts
+
+    def judge(board: Board) -> PlayoutResult:
+        playouts = run_playouts(board)
+        sign = 1 if board.turn == BLACK else -1
+        positions = np.empty(1, POSITION)
+        positions[0] = board.position
+        batch = Batch(positions, packed(board.position)[None], np.full(1, np.nan, np.float32))
+        owners = sign * evaluator(batch).ownership[0].reshape(SIZE, SIZE)
+        ownership = (1 - HEAD_SHARE) * playouts.ownership + HEAD_SHARE * owners
+        return replace(playouts, ownership=ownership.astype(np.float32))
+
+    return judge
 
 
 def evaluator_of(model: Model, path: Path) -> NetworkEvaluator | PlayoutEvaluator:

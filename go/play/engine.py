@@ -265,11 +265,11 @@ class Engine:
     # --- scoring ---
 
     def final_score(self, arguments: list[str]) -> str:
-        return result(run_playouts(self.board).without_dead().score(self.komi))
+        return result(self.player.judge(self.board).without_dead().score(self.komi))
 
     def final_status_list(self, arguments: list[str]) -> str:
         status = arguments[0].lower() if arguments else ""
-        playouts = run_playouts(self.board)
+        playouts = self.player.judge(self.board)
         if status == "seki":
             return ""
         if status in ("dead", "alive"):

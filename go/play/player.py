@@ -8,6 +8,7 @@ superko, even if the board plays by simple ko).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -17,9 +18,10 @@ from ..board import Board
 from ..coords import PASS
 from ..planes import packed, sensible_places
 from ..position import BLACK, EMPTY, WHITE
-from .playouts import run_playouts
+from .playouts import PlayoutResult, run_playouts
 from .policy import PolicyFunction
 
+Judge = Callable[[Board], PlayoutResult]  # decides which stones are dead
 RESIGN = -2  # beside places and PASS
 MIN_TURNS = 60  # before a player resigns: playouts know nothing of an opening
 
@@ -35,18 +37,24 @@ class Player:
     """Plays by a policy.
 
     `temperature` 0 plays the likeliest move; otherwise moves are drawn by p^(1/temperature). With `resign`, it resigns
-    as soon as it wins less than this share of the playouts from a position. Raises Problem for values out of range.
+    as soon as it wins less than this share of the playouts from a position. `judge` decides which stones are dead.
+    Raises Problem for values out of range.
     """
 
     def __init__(
-        self, policy: PolicyFunction, temperature: float = 0, resign: float | None = None, seed: int | None = None
+        self,
+        policy: PolicyFunction,
+        temperature: float = 0,
+        resign: float | None = None,
+        seed: int | None = None,
+        judge: Judge = run_playouts,
     ) -> None:
         if not 0 <= temperature <= 100:
             raise Problem(f"--temperature is 0 (the likeliest move) to 100; got {temperature:g}", USAGE)
         if resign is not None and not 0 < resign < 1:
             raise Problem(f"--resign is a share of games between 0 and 1, such as 0.05; got {resign:g}", USAGE)
         self.policy, self.temperature, self.resign = policy, temperature, resign
-        self.rng = np.random.default_rng(seed)
+        self.rng, self.judge = np.random.default_rng(seed), judge
 
     def choose(self, board: Board, colour: int, komi: float, seconds: float | None = None) -> int:
         """A place, PASS or RESIGN for a colour. A move always takes the same short time, whatever the clock leaves."""
@@ -66,7 +74,7 @@ class Player:
         """
         board = board.with_turn(colour)
         stones = board.board().ravel()
-        dead = {place for place in run_playouts(board).dead() if stones[place] == WHITE + BLACK - colour}
+        dead = {place for place in self.judge(board).dead() if stones[place] == WHITE + BLACK - colour}
         beside = {place for place in range(stones.size) if dead & set(neighbours(place, board.size))}
         moves = (move.place for move in self.candidates(board) if move.place in beside)
         return next((place for place in moves if not board.repeats(place)), PASS)
@@ -98,7 +106,7 @@ class Player:
         """Returns True if the opponent has passed and passing too loses nothing."""
         if not board.moves or board.moves[-1] != PASS or board.colours[-1] == board.turn:
             return False
-        counted = run_playouts(board).without_dead()
+        counted = self.judge(board).without_dead()
         lead = counted.score(komi) * (1 if board.turn == BLACK else -1)
         return lead > 0 or is_finished(counted)
 

@@ -9,7 +9,8 @@ import numpy as np
 from ..board import Board
 from ..coords import PASS
 from ..search import Evaluator, Restriction, Search, SearchResult, run
-from .player import MIN_TURNS, RESIGN, Player
+from .player import MIN_TURNS, RESIGN, Judge, Player
+from .playouts import run_playouts
 from .policy import PolicyFunction
 
 
@@ -29,8 +30,9 @@ class SearchPlayer(Player):
         temperature: float = 0,
         resign: float | None = None,
         seed: int | None = None,
+        judge: Judge = run_playouts,
     ) -> None:
-        super().__init__(policy, temperature, resign, seed)
+        super().__init__(policy, temperature, resign, seed, judge)
         self.evaluator, self.visits, self.seconds = evaluator, visits, seconds
         self.search: Search | None = None
 
