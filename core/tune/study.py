@@ -67,6 +67,7 @@ class Search:
     reach: float | None = None  # the metric that the cheapest network is searched for
     limits: Limits = NO_LIMITS
     seed: int = 0
+    baseline: Plan | None = None  # a recipe with its own settings, which the best is compared with
     storage: str | None = None  # the URL of a database; by default a journal in the folder of the study
 
     @property
