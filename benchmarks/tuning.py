@@ -94,7 +94,7 @@ def kills(options: argparse.Namespace) -> None:
     from optuna.storages.journal import JournalFileBackend
 
     rng, folder = random.Random(options.seeds[0]), options.out
-    words = ["tune", "playground", "circle", "--set", "epochs=40", "--set", "lr=log(1e-3, 1e-1)", "--sampler", "random"]
+    words = ["tune", "playground", "circle", "--set", "epochs=10", "--set", "lr=log(1e-3, 1e-1)", "--sampler", "random"]
     words += ["--pruner", "none", "--out", str(folder), "--quiet", "--json"]
 
     def begin(trials: int) -> subprocess.Popen[bytes]:
@@ -135,10 +135,12 @@ def kills(options: argparse.Namespace) -> None:
     trials = study.get_trials()
     again = [trial.user_attrs["again"] for trial in trials if "again" in trial.user_attrs]
     lost = {trial.number for trial in trials if trial.state.name == "FAIL"}
+    forgotten = [n for n in lost - set(again) if "again" not in trials[n].user_attrs]
     endless = sum(not trial.state.is_finished() for trial in trials)
     print(
         f"{options.one} kills of one process, {options.all} of both; stopped with {codes}; {len(trials)} trials, "
-        f"{len(lost)} lost, {len(again)} tried again, {len(again) - len(set(again))} of them twice; "
+        f"{len(lost)} lost, {len(again)} tried again, {len(again) - len(set(again))} of them twice, "
+        f"{len(forgotten)} not at all; "
         f"the study of {goal} counts {summary['trials']}, {endless} without an end; "
         f"locks left: {len(list(folder.glob('study.log.lock*')))}; the last {time.monotonic() - start:.0f} s"
     )
