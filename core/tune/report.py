@@ -41,7 +41,7 @@ def write_page(path: Path, page: Mapping[str, Any]) -> None:
     files.write_text(path, template("tune.html").render(page))
 
 
-def pictures(trials: Sequence[Trial], importance: Mapping[str, float]) -> dict[str, str]:
+def pictures(trials: Sequence[Trial], importance: Mapping[str, float], cost: str | None) -> dict[str, str]:
     """The pictures of the page: the course of the study, what mattered, each choice and all together, the front."""
     complete = [trial for trial in trials if trial.value is not None]
     drawn = {"course": data_uri(charts.png(lambda figure: course(figure, trials)))} if complete else {}
@@ -52,8 +52,8 @@ def pictures(trials: Sequence[Trial], importance: Mapping[str, float]) -> dict[s
         drawn["choices"] = data_uri(charts.png(lambda figure: choices(figure, complete, names)))
         if len(names) > 1:
             drawn["coordinates"] = data_uri(charts.png(lambda figure: coordinates(figure, complete, names)))
-    if any(trial.cost is not None for trial in complete):
-        drawn["front"] = data_uri(charts.png(lambda figure: front(figure, complete)))
+    if cost is not None and any(trial.cost is not None for trial in complete):
+        drawn["front"] = data_uri(charts.png(lambda figure: front(figure, complete, cost)))
     return drawn
 
 
@@ -95,7 +95,7 @@ def choices(figure_class: type[Figure], trials: Sequence[Trial], names: Sequence
         axes.plot(x, [value for _, value in pairs], "o", color=charts.BLUE, markersize=4, alpha=0.7)
         numbers = [value for value in x if isinstance(value, int | float)]
         if numbers and min(numbers) > 0 and max(numbers) > 20 * min(numbers):
-            axes.set_xscale("log")
+            charts.log_x(axes)
         axes.set_title(name, fontsize=9)
         axes.tick_params(axis="x", labelsize=7, rotation=30 if x and isinstance(x[0], str) else 0)
     for axes in list(grid.flat)[len(names) :]:
@@ -145,12 +145,13 @@ def axis_of(values: Sequence[Any]) -> tuple[list[float], list[tuple[float, str]]
     return heights, [(0.0, f"{low:.4g}"), *([(1.0, f"{high:.4g}")] if high > low else [])]
 
 
-def front(figure_class: type[Figure], trials: Sequence[Trial]) -> Figure:
+def front(figure_class: type[Figure], trials: Sequence[Trial], cost: str) -> Figure:
     """Metric and cost of all trials, and those that no other beats in both."""
     figure = figure_class(figsize=(8, 3.4), layout="constrained")
     axes = figure.subplots()
     for part, marker, colour in ((trials, "o", charts.GREY), (front_of(trials), "o-", charts.BLUE)):
         costs, values = [trial.cost or 0.0 for trial in part], [trial.value or 0.0 for trial in part]
         axes.plot(costs, values, marker, color=colour, markersize=4)
-    axes.set(xlabel="cost", ylabel="validation metric", xscale="log")
+    charts.log_x(axes)
+    axes.set(xlabel=cost, ylabel="validation metric")
     return figure

@@ -255,7 +255,7 @@ def page(
         "summary": ". ".join([summary, *limits]) + ".",
         "command": command,
         "pictures": {"course": "", "importance": "", "choices": "", "coordinates": "", "front": ""}
-        | report.pictures(trials, importance),
+        | report.pictures(trials, importance, search.cost),
         "best": [
             {
                 "number": trial.number,
