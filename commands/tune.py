@@ -80,6 +80,9 @@ def tune(
             "trained to its end."
         ),
     ] = "halving",
+    keep: Annotated[
+        bool, flag("Keep the weights of every trial that ends, in OUT/trial-N, as a run folder.", None, "--keep-trials")
+    ] = False,
     cost: Annotated[
         str | None,
         flag("Minimise beside the metric: parameters or macs, and draw the front.", default="the metric alone"),
@@ -161,7 +164,7 @@ def tune(
         return Plan.of(value, source, point.recipe, point.network, changes)
 
     how = {"trials": trials, "sampler": sampler, "pruner": pruner, "cost": cost, "reach": reach, "seed": seed}
-    how |= {"limits": limits, "storage": storage}
+    how |= {"limits": limits, "storage": storage, "keep": keep}
     if recipe_name := against or space.recipe_name:
         how["baseline"] = plan(Point(None, recipe_name, {}), {})
     search = searched(plan, space, value, source, how, folder, quiet)

@@ -202,6 +202,18 @@ def test_the_best_is_compared_with_the_recipe(tune, tmp_path):
     assert code == USAGE and "nonsense" in err
 
 
+def test_trials_are_kept_on_request(tune, tmp_path):
+    words = (*PLAYGROUND, "--set", "epochs=6", "--trials", 5, "--out", "study", "--quiet")
+    code, _, err = tune(*words, "--keep-trials")
+    assert code == 0, err
+    with open(tmp_path / "study/trials.csv", encoding="utf-8", newline="") as file:
+        complete = {f"trial-{row['trial']}" for row in csv.DictReader(file) if row["state"] == "complete"}
+    assert {path.name for path in (tmp_path / "study").glob("trial-*")} == complete
+    for name in complete:
+        code, out, err = tune("evaluate", tmp_path / "study" / name, "circle", "--json")
+        assert code == 0 and json.loads(out)["accuracy"] > 0, err
+
+
 def test_heights_on_the_axes_of_parallel_coordinates():
     assert axis_of(["64", None, "128", "32"])[0][0::2] == [0.5, 1.0] and axis_of(["64", "128"])[1][1] == (1.0, "128")
     heights, ticks = axis_of([0.001, 0.01, 0.1])
