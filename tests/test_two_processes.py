@@ -62,11 +62,12 @@ def assert_same(one: dict[str, torch.Tensor], two: dict[str, torch.Tensor]) -> N
     names = [name for name in one if name.startswith("network.")]
     assert names and one.keys() == two.keys()
     for name in names:
-        first, second = one[name].double(), two[name].double()
-        size = first.norm()
-        if name.endswith("running_mean"):  # which may be near zero: in units of the standard deviation
-            size = one[name.replace("mean", "var")].double().sqrt().norm()
-        difference = float((first - second).norm() / size.clamp_min(1e-6))
+        layer, _, kind = name.rpartition(".")
+        sizes = [one[f"{layer}.{part}"].double().norm() for part in ("weight", "bias") if f"{layer}.{part}" in one]
+        size = torch.stack(sizes).norm() if kind in ("weight", "bias") else one[name].double().norm()
+        if kind == "running_mean":  # which may be near zero: in units of the standard deviation
+            size = one[f"{layer}.running_var"].double().sqrt().norm()
+        difference = float((one[name].double() - two[name].double()).norm() / size.clamp_min(1e-6))
         assert difference < 1e-5, (name, difference)
 
 
