@@ -66,7 +66,7 @@ def assert_same(one: dict[str, torch.Tensor], two: dict[str, torch.Tensor]) -> N
         sizes = [one[f"{layer}.{part}"].double().norm() for part in ("weight", "bias") if f"{layer}.{part}" in one]
         size = torch.stack(sizes).norm() if kind in ("weight", "bias") else one[name].double().norm()
         if kind == "running_mean":  # which may be near zero: in units of the standard deviation
-            size = one[f"{layer}.running_var"].double().sqrt().norm()
+            size = torch.maximum(size, one[f"{layer}.running_var"].double().sqrt().norm())
         difference = float((one[name].double() - two[name].double()).norm() / size.clamp_min(1e-6))
         assert difference < 1e-5, (name, difference)
 
