@@ -33,8 +33,8 @@ from torch.nn import functional as F
 LAYERS = 23  # all but the last convolution, the bias of each point and flatten
 SERVERS, RANKS = ("fox", "kgs", "tygem"), ("5d", "6d", "7d", "8d", "9d")
 GROUPS = (*SERVERS, *(f"kgs-{rank}" for rank in RANKS))
-OF_EACH = 20_000  # positions of a server
-BATCH, WITHOUT_NAME, WITHOUT_RANK = 256, 0.15, 0.3  # shares of a batch that are trained without
+OF_EACH = 12_000  # positions of a server
+BATCH, WITHOUT_RANK = 256, 0.3  # positions; share that is trained without the rank
 PACKAGED = Path(neocog.__file__).parent / "go" / "weights" / players.FILE
 
 
@@ -100,16 +100,14 @@ def train(arguments) -> None:
     """Trains a head and writes it beside the features."""
     torch.manual_seed(arguments.seed)
     stored, rng = Batches(arguments.out), np.random.default_rng(arguments.seed)
-    head = players.PlayersHead(len(stored.scale), arguments.width, len(GROUPS)).to(memory_format=torch.channels_last)
-    optimiser = torch.optim.AdamW(head.parameters(), lr=arguments.lr, weight_decay=0.02)
+    head = players.PlayersHead(len(stored.scale), len(GROUPS))
+    optimiser = torch.optim.AdamW(head.parameters(), lr=arguments.lr, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, arguments.lr, total_steps=arguments.steps, pct_start=0.1)
     for step, indices in enumerate(stored.batches(arguments.steps, BATCH, rng)):
         batch = stored.batch(indices)
         groups = batch[3].clone()
         groups[torch.rand(len(groups)) < WITHOUT_RANK, len(SERVERS) :] = 0
-        groups[torch.rand(len(groups)) < WITHOUT_NAME] = 0
-        with torch.autocast("cpu", torch.bfloat16):
-            loss = loss_of(head, batch, groups).mean()
+        loss = loss_of(head, batch, groups).mean()
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
@@ -121,12 +119,12 @@ def train(arguments) -> None:
         say(f"validation, {name}: " + ", ".join(f"{key} {value:.4f}" for key, value in values.items()))
     data = {"positions": stored.count - stored.valid, "valid": stored.valid, "steps": arguments.steps}
     trunk = head_file.digest(stored.trunk.state_dict())
-    card = players.PlayersCard(trunk, LAYERS, len(stored.scale), arguments.width, list(GROUPS), data, losses)
+    card = players.PlayersCard(trunk, LAYERS, len(stored.scale), list(GROUPS), data, losses)
     head_file.save(arguments.out / players.FILE, head, card)
 
 
 def validation(head: players.PlayersHead, stored: Batches) -> dict[str, dict[str, float]]:
-    """Log losses on the validation positions of each server: the network's, without a name, with it, with the rank."""
+    """Log losses on the validation positions of each server: the network's, with the server, with the rank."""
     rows = []
     with torch.inference_mode():
         for start in range(0, stored.valid, BATCH):
@@ -135,10 +133,10 @@ def validation(head: players.PlayersHead, stored: Batches) -> dict[str, dict[str
             base = F.cross_entropy(logits.masked_fill(~legal, NEVER), moves, reduction="none")
             server = groups.clone()
             server[:, len(SERVERS) :] = 0
-            losses = [loss_of(head, batch, chosen) for chosen in (groups * 0, server, groups)]
+            losses = [loss_of(head, batch, chosen) for chosen in (server, groups)]
             rows.append(torch.stack([groups[:, : len(SERVERS)].argmax(1), base, *losses], 1))
     table = torch.cat(rows).numpy()
-    names = ("network", "without a name", "server", "rank")
+    names = ("network", "server", "rank")
     return {
         name: dict(zip(names, map(float, table[table[:, 0] == i, 1:].mean(0)), strict=True))
         for i, name in enumerate(SERVERS)
@@ -168,19 +166,19 @@ def test(arguments) -> None:
             maps = trunk(model.frontend(rows).contiguous(memory_format=torch.channels_last))
             batch = maps, rest(maps), legal_mask(rows), None, torch.from_numpy(moves[part])
             base = F.cross_entropy(batch[1].masked_fill(~batch[2], NEVER), batch[4], reduction="none")
-            vectors = [torch.zeros(len(GROUPS)), *(players.group_vector(card.groups, name) for name in card.groups)]
+            vectors = [players.group_vector(card.groups, name) for name in card.groups]
             with_names = [loss_of(head, batch, vector.expand(len(rows), -1)) for vector in vectors]
             losses.append(torch.stack([base, *with_names], 1))
     table, game = torch.cat(losses).numpy(), positions.game[indices]
-    print(f"{'':<8} {'positions':>9} {'network':>8} {'no name':>8} {'named':>8} {'change':>20}   with another server")
+    print(f"{'':<8} {'positions':>9} {'network':>8} {'named':>8} {'change':>20}   with another server")
     for column, name in enumerate(GROUPS):
         chosen = groups[:, column] > 0
         if not chosen.any():
             continue
-        named = table[chosen, 2 + column]
+        named = table[chosen, 1 + column]
         low, high = by_game(named - table[chosen, 0], game[chosen])
-        others = [f"{other} {table[chosen, 2 + i].mean():.4f}" for i, other in enumerate(SERVERS) if other != name]
-        print(f"{name:<8} {chosen.sum():>9,} {table[chosen, 0].mean():8.4f} {table[chosen, 1].mean():8.4f} "
+        others = [f"{other} {table[chosen, 1 + i].mean():.4f}" for i, other in enumerate(SERVERS) if other != name]
+        print(f"{name:<8} {chosen.sum():>9,} {table[chosen, 0].mean():8.4f} "
               f"{named.mean():8.4f} {(named - table[chosen, 0]).mean():+.4f} ({low:+.4f} to {high:+.4f})   "
               f"{', '.join(others)}", flush=True)  # fmt: skip
 
@@ -197,10 +195,9 @@ def main() -> None:
     parser.add_argument("games", nargs="?", default="")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seconds", type=float, default=700)
-    parser.add_argument("--steps", type=int, default=700)
-    parser.add_argument("--width", type=int, default=48)
-    parser.add_argument("--lr", type=float, default=0.002)
-    parser.add_argument("--positions", type=int, default=4000, help="test positions of each server")
+    parser.add_argument("--steps", type=int, default=400)
+    parser.add_argument("--lr", type=float, default=0.0003)
+    parser.add_argument("--positions", type=int, default=2500, help="test positions of each server")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     torch.set_num_threads(1)

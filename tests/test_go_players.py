@@ -30,13 +30,12 @@ def model_with_players(folder: Path, labels=POINTS, corner: float = 0.0, **chang
     path = folder / "model.safetensors"
     model_file(path, labels=labels)
     torch.manual_seed(0)
-    head = PlayersHead(4, 8, len(GROUPS))
+    head = PlayersHead(4, len(GROUPS))
     with torch.no_grad():
         head.places.weight[0, 1], head.places.weight[0, 2] = corner, corner
-        head.out.weight.normal_(0, 0.1)
-        head.modulation.weight[:, 0] = 1.0
+        head.channels.weight.normal_(0, 0.1)
     state = torch.nn.Sequential(*list(load(str(path), "cpu").words)[:LAYERS]).state_dict()
-    card = {"trunk": head_file.digest(state), "layers": LAYERS, "channels": 4, "width": 8, "groups": GROUPS}
+    card = {"trunk": head_file.digest(state), "layers": LAYERS, "channels": 4, "groups": GROUPS}
     head_file.save(folder / players.FILE, head, PlayersCard(**card | changes))
     return path
 
@@ -57,7 +56,7 @@ def test_points_that_a_symmetry_exchanges_are_one_orbit():
 
 def test_a_new_head_changes_nothing(tmp_path):
     path = model_with_players(tmp_path)
-    head = PlayersHead(4, 8, len(GROUPS))
+    head = PlayersHead(4, len(GROUPS))
     head_file.save(path.with_name(players.FILE), head, players.read_card(path.with_name(players.FILE)))
     assert (probabilities(path, "kgs") == probabilities(path, None)).all()
 
@@ -101,8 +100,8 @@ def test_labels_in_another_order_keep_their_points(tmp_path):
     [
         ({"trunk": "0" * 32}, "was trained on another network; train it again, or delete the file"),
         ({"format": 9}, "has format 9, this neocog reads up to 1"),
-        ({"width": 4000}, "do not belong to its card: there are too few"),
-        ({"width": 7}, "do not belong to its card"),
+        ({"channels": 4000}, "do not belong to its card: there are too few"),
+        ({"channels": 3}, "do not belong to its card"),
         ({"head": "value"}, "holds no players head"),
         ({"groups": 3}, "cannot be read"),
     ],
@@ -189,7 +188,7 @@ def test_the_benchmark_trains_a_head_that_the_package_can_load(tmp_path, monkeyp
         script.main()
 
     call("features", str(tmp_path / "games"))
-    call("train", "--steps", "3", "--width", "8")
+    call("train", "--steps", "3")
     call("test", str(tmp_path / "games"), "--positions", "20")
     call("pack")
     card = players.read_card(tmp_path / "packaged.safetensors")
