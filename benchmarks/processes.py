@@ -56,11 +56,12 @@ def ranks_of(launcher: int) -> list[int]:
 
 def kills(options: argparse.Namespace, rest: list[str]) -> None:
     rng, seconds, resumed = random.Random(0), [], 0
+    begun, out = options.out / "begun", options.out / "run"
+    words = ("train", "playground", "circle", "--recipe", "small", "--epochs", 1, "--out", begun, "--force")
+    subprocess.run(command(1, *words), env=ENVIRONMENT, check=True, stdout=subprocess.DEVNULL)
     for number in range(options.times):
-        out = options.out / "run"
         shutil.rmtree(out, ignore_errors=True)
-        words = ("train", "playground", "circle", "--recipe", "small", "--epochs", 1, "--out", out)
-        subprocess.run(command(1, *words), env=ENVIRONMENT, check=True, stdout=subprocess.DEVNULL)
+        shutil.copytree(begun, out)
         words = ("resume", out, "--epochs", 5000)
         launcher = subprocess.Popen(command(2, *words), env=ENVIRONMENT, stderr=subprocess.DEVNULL)
         while len(epochs_of(out)) < 2:

@@ -1,6 +1,6 @@
 """The search of `neocog tune`: against random search, by two processes, and by processes that are killed.
 
-    python benchmarks/tuning.py random DOMAIN DATA OUT [--trials 60] [--seeds 0 1 2 3 4]
+    python benchmarks/tuning.py random DOMAIN DATA OUT [--trials 60] [--seeds 0 1 2 3 4] [--recipe …]
     python benchmarks/tuning.py workers DOMAIN DATA OUT [--trials 30]
     python benchmarks/tuning.py kills OUT [--one 100] [--all 20]
     python benchmarks/tuning.py subset MNIST OUT           5,000 images of MNIST for training, all for testing, as IDX
@@ -48,7 +48,7 @@ def course(folder: Path) -> list[tuple[float, float]]:
 
 
 def against_random(options: argparse.Namespace) -> None:
-    words = ("train", options.domain, options.data, "--force")
+    words = ("train", options.domain, options.data, "--force", *options.rest)
     own = [neocog(*words, "--seed", seed, "--out", options.out / f"recipe-{seed}")["value"] for seed in RECIPE_SEEDS]
     print(f"the recipe's own settings: {', '.join(f'{value:.4f}' for value in own)} on test", flush=True)
     columns = ("seed", "random: validation, test, CPU s", "tune: validation, test, CPU s", "share of CPU s")
@@ -59,7 +59,7 @@ def against_random(options: argparse.Namespace) -> None:
         for name, words in (("random", ("--sampler", "random", "--pruner", "none")), ("tune", ())):
             folder = options.out / f"{name}-{seed}"
             limits = ("--trials", options.trials, "--seed", seed, "--out", folder)
-            summary = neocog("tune", options.domain, options.data, *words, *limits)
+            summary = neocog("tune", options.domain, options.data, *words, *limits, *options.rest)
             studies[name] = course(folder), summary
         (random_course, random_summary), (tune_course, tune_summary) = studies["random"], studies["tune"]
         goal, whole = random_course[-1][1], random_course[-1][0]
@@ -77,7 +77,7 @@ def workers(options: argparse.Namespace) -> None:
     for turn in range(2):
         for count in rates:
             folder = options.out / f"workers-{count}-{turn}"
-            words = ("--pruner", "none", "--trials", options.trials, "--workers", count, "--out", folder)
+            words = ("--pruner", "none", "--trials", options.trials, "--workers", count, "--out", folder, *options.rest)
             start = time.perf_counter()
             neocog("tune", options.domain, options.data, *words)
             again = sum(json.loads((folder / f"best-{k}" / "summary.json").read_text())["seconds"] for k in (1, 2, 3))
@@ -94,7 +94,7 @@ def kills(options: argparse.Namespace) -> None:
     from optuna.storages.journal import JournalFileBackend
 
     rng, folder = random.Random(options.seeds[0]), options.out
-    words = ["tune", "playground", "circle", "--set", "epochs=40", "--set", "lr=log(1e-3, 1e-1)", "--sampler", "random"]
+    words = ["tune", "playground", "circle", "--set", "epochs=10", "--set", "lr=log(1e-3, 1e-1)", "--sampler", "random"]
     words += ["--pruner", "none", "--out", str(folder), "--quiet", "--json"]
 
     def begin(trials: int) -> subprocess.Popen[bytes]:
@@ -135,10 +135,12 @@ def kills(options: argparse.Namespace) -> None:
     trials = study.get_trials()
     again = [trial.user_attrs["again"] for trial in trials if "again" in trial.user_attrs]
     lost = {trial.number for trial in trials if trial.state.name == "FAIL"}
+    forgotten = [n for n in lost - set(again) if "again" not in trials[n].user_attrs]
     endless = sum(not trial.state.is_finished() for trial in trials)
     print(
         f"{options.one} kills of one process, {options.all} of both; stopped with {codes}; {len(trials)} trials, "
-        f"{len(lost)} lost, {len(again)} tried again, {len(again) - len(set(again))} of them twice; "
+        f"{len(lost)} lost, {len(again)} tried again, {len(again) - len(set(again))} of them twice, "
+        f"{len(forgotten)} not at all; "
         f"the study of {goal} counts {summary['trials']}, {endless} without an end; "
         f"locks left: {len(list(folder.glob('study.log.lock*')))}; the last {time.monotonic() - start:.0f} s"
     )
@@ -170,7 +172,7 @@ def main() -> None:
         command.add_argument("--seeds", type=int, nargs="+", default=list(range(5)))
         command.add_argument("--one", type=int, default=100)
         command.add_argument("--all", type=int, default=20)
-    options = parser.parse_args()
+    options, options.rest = parser.parse_known_args()
     options.run(options)
 
 

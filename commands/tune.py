@@ -63,6 +63,13 @@ def tune(
             default="the recipe's",
         ),
     ] = None,
+    against: Annotated[
+        str | None,
+        flag(
+            "A recipe that is trained as often as the best, with its own settings, and compared with it.",
+            default="the recipe that is searched",
+        ),
+    ] = None,
     trials: Annotated[int, typer.Option(help="Trials of the whole study, by all processes.")] = 60,
     workers: Annotated[int, typer.Option(help="Processes on this machine, each with one thread.")] = 1,
     sampler: Annotated[str, typer.Option(help="tpe, random, gp or nsga.")] = "tpe",
@@ -73,6 +80,9 @@ def tune(
             "trained to its end."
         ),
     ] = "halving",
+    keep: Annotated[
+        bool, flag("Keep the weights of every trial that ends, in OUT/trial-N, as a run folder.", None, "--keep-trials")
+    ] = False,
     cost: Annotated[
         str | None,
         flag("Minimise beside the metric: parameters or macs, and draw the front.", default="the metric alone"),
@@ -124,6 +134,7 @@ def tune(
     repeat(0, 2, conv(span(8, 64, 8), 3, pad=1), relu), flatten, dense(classes)" --cost parameters[/bold]
     """
     from .. import domain as domain_of
+    from ..core.tune.space import Point
 
     require_optuna()
     check_options(sampler, pruner, cost, trials, workers)
@@ -145,7 +156,7 @@ def tune(
     limits_and_how = (*limits, cost, reach, pruner, sampler, seed)
     folder = out or default_folder(domain, data, (space.to_dict(), fixed, options, fields, limits_and_how))
 
-    def plan(point: Point) -> Plan:
+    def plan(point: Point, fixed: dict[str, Any] = fixed) -> Plan:
         from ..core.plan import Plan
 
         settings = parsing.parse_assignments([f"{name}={text}" for name, text in point.settings.items()])
@@ -153,7 +164,9 @@ def tune(
         return Plan.of(value, source, point.recipe, point.network, changes)
 
     how = {"trials": trials, "sampler": sampler, "pruner": pruner, "cost": cost, "reach": reach, "seed": seed}
-    how |= {"limits": limits, "storage": storage}
+    how |= {"limits": limits, "storage": storage, "keep": keep}
+    if recipe_name := against or space.recipe_name:
+        how["baseline"] = plan(Point(None, recipe_name, {}), {})
     search = searched(plan, space, value, source, how, folder, quiet)
     index = process_number(workers)
     with progress("searching", "trials", quiet or index > 0) as bar:

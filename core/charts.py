@@ -163,7 +163,7 @@ def save_range_test(test: RangeTest, lr: float, path: Path) -> None:
         index = test.rates.index(test.steepest)
         axes.plot(test.rates[index], test.losses[index], "o", color=BLUE, label=f"steepest: {test.steepest:.2g}")
         axes.axvline(lr, color=GREY, linewidth=1.2, linestyle="--", label=f"of the recipe: {lr:.2g}")
-        axes.set_xscale("log")
+        log_x(axes)
         axes.set_title("Learning rate range test", loc="left")
         axes.set_xlabel("maximum learning rate")
         axes.set_ylabel("training loss, smoothed")
@@ -220,6 +220,17 @@ def save(draw: Callable[[type[Figure]], Figure], path: Path) -> None:
     """Writes the figure that `draw` makes of the class, as a PNG or what the path's ending names."""
     with style() as figure_class:
         _save(draw(figure_class), path)
+
+
+def log_x(axes: Axes) -> None:
+    """A logarithmic x axis for what is drawn, with plain numbers at powers of ten, and at 2 and 5 between a few."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    axes.set_xscale("log")
+    low, high = axes.get_xlim()
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 1000 * low else (1,)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}" if value >= 10 else f"{value:.3g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
 
 
 def png(draw: Callable[[type[Figure]], Figure]) -> bytes:

@@ -10,7 +10,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, distributed, nn
-from torch.autograd.function import FunctionCtx
 from torch.nn import functional as F
 
 
@@ -79,10 +78,10 @@ class _Normalise(torch.autograd.Function):
     def forward(
         ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, eps: float, counts: bool
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        dims = [0, *range(2, x.dim())]
-        variance, mean = torch.var_mean(x.float(), dims, correction=0)
+        unused = torch.zeros_like(weight), torch.ones_like(weight)  # in float32, as the results then are
+        mean, variance = torch.batch_norm_update_stats(x, *unused, 0.0)
         count = mean.new_tensor([x.numel() // len(mean) if counts else 0])
-        local = torch.cat([count, mean, variance])
+        local = torch.cat([count, mean.float(), variance.float()])
         parts = [torch.empty_like(local) for _ in range(distributed.get_world_size())]
         distributed.all_gather(parts, local)
         counts_of, means, variances = torch.stack(parts).split([1, len(mean), len(mean)], 1)
@@ -95,22 +94,26 @@ class _Normalise(torch.autograd.Function):
         return F.batch_norm(x, mean, variance, weight, bias, False, 0.0, eps), mean, variance, total
 
     @staticmethod
-    def backward(ctx: FunctionCtx, *gradients: Tensor) -> tuple[Tensor, Tensor, Tensor, None, None]:
-        x, weight, mean, variance, total = ctx.saved_tensors  # type: ignore[attr-defined]
-        eps: float = ctx.eps  # type: ignore[attr-defined]
-        direct, of_weight, of_bias = torch.ops.aten.native_batch_norm_backward(
-            gradients[0].contiguous(memory_format=_layout(x)), x, weight, mean, variance, None, None, False, eps,
-            [True, True, True],
-        )  # fmt: skip
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, Tensor, None, None]:
+        x, weight, mean, variance, total = ctx.saved_tensors
+        of_y = gradients[0].contiguous(memory_format=_layout(x))
+        _, of_weight, of_bias = torch.ops.aten.native_batch_norm_backward(
+            of_y, x, weight, mean, variance, None, None, False, ctx.eps, [False, True, True]
+        )
         sums = torch.stack([of_weight, of_bias]).float()
         distributed.all_reduce(sums)
-        scale = (variance + eps).rsqrt()
+        if not ctx.counts:
+            return torch.zeros_like(x), of_weight, of_bias, None, None
+        scale = (variance + ctx.eps).rsqrt()
         slope = weight * scale**2 * sums[0] / total
         offset = weight * scale * sums[1] / total - slope * mean
-        shape = [1, -1, *[1] * (x.dim() - 2)]
-        through = torch.addcmul(offset.view(shape), x.float(), slope.view(shape))
-        of_x = direct - through.to(direct.dtype) if ctx.counts else torch.zeros_like(direct)  # type: ignore[attr-defined]
+        of_x = _affine(of_y, weight * scale, -offset).sub_(_affine(x, slope, torch.zeros_like(slope)))
         return of_x, of_weight, of_bias, None, None
+
+
+def _affine(x: Tensor, scale: Tensor, offset: Tensor) -> Tensor:
+    """scale · x + offset for each channel, in one pass: as a normalisation by mean 0 and variance 1."""
+    return F.batch_norm(x, torch.zeros_like(scale), torch.ones_like(scale), scale, offset, False, 0.0, 0.0)
 
 
 def _layout(x: Tensor) -> torch.memory_format:

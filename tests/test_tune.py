@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from neocog.core.network import parse
 from neocog.core.problem import USAGE, Problem
+from neocog.core.tune.report import axis_of
 from neocog.core.tune.space import Dimension, Space, Template, default_ranges, is_range
 
 TEXT = (
@@ -180,6 +181,44 @@ def test_a_study_finds_trains_again_and_reports(tune, tmp_path):
     assert code == 0 and json.loads((tmp_path / "study/summary.json").read_text())["trials"] == 13, err
     code, _, err = tune(*PLAYGROUND, "--trials", 12, "--out", "study")
     assert code == USAGE and "study holds a study with other space; name another folder with --out" in err
+    words = [word.replace("circle", "xor") for word in PLAYGROUND]
+    code, _, err = tune(*words, "--set", "epochs=12", "--set", "lr=log(1e-3, 1e-1)", "--out", "study")
+    assert code == USAGE and "study holds a study with other data; name another folder with --out" in err
+
+
+def test_the_best_is_compared_with_the_recipe(tune, tmp_path):
+    words = ("tune", "playground", "circle", "--recipe", "small", "--set", "lr=log(1e-4, 1e-3)", "--set", "epochs=2")
+    code, out, err = tune(*words, "--trials", 3, "--out", "study", "--quiet")
+    assert code == 0, err
+    summary = json.loads((tmp_path / "study/summary.json").read_text())
+    against = summary["against"]
+    runs = [json.loads((tmp_path / f"study/recipe-{k}/summary.json").read_text()) for k in (1, 2, 3)]
+    assert against["values"] == [run["accuracy"] for run in runs] and {run["epochs"] for run in runs} == {100}
+    assert against["difference"] == pytest.approx(summary["value"] - against["value"])  # the metric is accuracy
+    low, high = against["interval"]
+    assert low < against["difference"] < high < 0  # two epochs at a low rate are worse
+    assert "the recipe small with its own settings: accuracy" in out and "points of accuracy (95% interval" in out
+    code, _, err = tune(*words, "--against", "nonsense", "--trials", 3, "--out", "study")
+    assert code == USAGE and "nonsense" in err
+
+
+def test_trials_are_kept_on_request(tune, tmp_path):
+    words = (*PLAYGROUND, "--set", "epochs=6", "--trials", 5, "--out", "study", "--quiet")
+    code, _, err = tune(*words, "--keep-trials")
+    assert code == 0, err
+    with open(tmp_path / "study/trials.csv", encoding="utf-8", newline="") as file:
+        complete = {f"trial-{row['trial']}" for row in csv.DictReader(file) if row["state"] == "complete"}
+    assert {path.name for path in (tmp_path / "study").glob("trial-*")} == complete
+    for name in complete:
+        code, out, err = tune("evaluate", tmp_path / "study" / name, "circle", "--json")
+        assert code == 0 and json.loads(out)["accuracy"] > 0, err
+
+
+def test_heights_on_the_axes_of_parallel_coordinates():
+    assert axis_of(["64", None, "128", "32"])[0][0::2] == [0.5, 1.0] and axis_of(["64", "128"])[1][1] == (1.0, "128")
+    heights, ticks = axis_of([0.001, 0.01, 0.1])
+    assert heights == pytest.approx([0, 0.5, 1]) and ticks == [(0.0, "0.001"), (1.0, "0.1")]
+    assert axis_of([5, 5]) == ([0.0, 0.0], [(0.0, "5")])
 
 
 def test_networks_that_cost_too_much_are_refused_before_they_are_trained(tune, tmp_path):

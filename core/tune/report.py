@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,8 +41,8 @@ def write_page(path: Path, page: Mapping[str, Any]) -> None:
     files.write_text(path, template("tune.html").render(page))
 
 
-def pictures(trials: Sequence[Trial], importance: Mapping[str, float]) -> dict[str, str]:
-    """The pictures of the page: the course of the study, what mattered, each choice against the metric, the front."""
+def pictures(trials: Sequence[Trial], importance: Mapping[str, float], cost: str | None) -> dict[str, str]:
+    """The pictures of the page: the course of the study, what mattered, each choice and all together, the front."""
     complete = [trial for trial in trials if trial.value is not None]
     drawn = {"course": data_uri(charts.png(lambda figure: course(figure, trials)))} if complete else {}
     if importance:
@@ -49,8 +50,10 @@ def pictures(trials: Sequence[Trial], importance: Mapping[str, float]) -> dict[s
     if len(complete) > 2:
         names = list(importance)[:6] or sorted({name for trial in complete for name in trial.params})[:6]
         drawn["choices"] = data_uri(charts.png(lambda figure: choices(figure, complete, names)))
-    if any(trial.cost is not None for trial in complete):
-        drawn["front"] = data_uri(charts.png(lambda figure: front(figure, complete)))
+        if len(names) > 1:
+            drawn["coordinates"] = data_uri(charts.png(lambda figure: coordinates(figure, complete, names)))
+    if cost is not None and any(trial.cost is not None for trial in complete):
+        drawn["front"] = data_uri(charts.png(lambda figure: front(figure, complete, cost)))
     return drawn
 
 
@@ -92,7 +95,7 @@ def choices(figure_class: type[Figure], trials: Sequence[Trial], names: Sequence
         axes.plot(x, [value for _, value in pairs], "o", color=charts.BLUE, markersize=4, alpha=0.7)
         numbers = [value for value in x if isinstance(value, int | float)]
         if numbers and min(numbers) > 0 and max(numbers) > 20 * min(numbers):
-            axes.set_xscale("log")
+            charts.log_x(axes)
         axes.set_title(name, fontsize=9)
         axes.tick_params(axis="x", labelsize=7, rotation=30 if x and isinstance(x[0], str) else 0)
     for axes in list(grid.flat)[len(names) :]:
@@ -101,12 +104,54 @@ def choices(figure_class: type[Figure], trials: Sequence[Trial], names: Sequence
     return figure
 
 
-def front(figure_class: type[Figure], trials: Sequence[Trial]) -> Figure:
+def coordinates(figure_class: type[Figure], trials: Sequence[Trial], names: Sequence[str]) -> Figure:
+    """Parallel coordinates (Inselberg 1985): a line for each trial through its choices to its metric."""
+    columns = [axis_of([trial.params.get(name) for trial in trials]) for name in names]
+    columns.append(axis_of([trial.value for trial in trials]))
+    order = sorted(range(len(trials)), key=lambda index: trials[index].value or 0.0)
+    best = set(order[-max(1, len(order) // 10) :])
+    figure = figure_class(figsize=(max(8, 1.5 * len(columns)), 3.6), layout="constrained")
+    axes = figure.subplots()
+    box = {"facecolor": "white", "alpha": 0.8, "linewidth": 0, "pad": 1}
+    for index in order:
+        heights = [heights[index] for heights, _ in columns]
+        colour, width, alpha = (charts.BLUE, 1.8, 0.9) if index in best else (charts.GREY, 0.8, 0.5)
+        axes.plot(range(len(columns)), heights, color=colour, linewidth=width, alpha=alpha)
+    for position, (_, ticks) in enumerate(columns):
+        axes.axvline(position, color=charts.GREY, linewidth=0.6)
+        for height, text in ticks:
+            axes.annotate(
+                text, (position, height), (3, 0), textcoords="offset points", fontsize=7, va="center", bbox=box
+            )
+    axes.set_xticks(range(len(columns)), [*names, "metric"], fontsize=8)
+    axes.set(xlim=(-0.1, len(columns) - 0.4), ylim=(-0.06, 1.06), yticks=[])
+    for side in ("top", "right", "left", "bottom"):
+        axes.spines[side].set_visible(False)
+    return figure
+
+
+def axis_of(values: Sequence[Any]) -> tuple[list[float], list[tuple[float, str]]]:
+    """The heights of values on an axis from 0 to 1, NaN for one that is missing, and its ticks with their texts."""
+    known = [value for value in values if value is not None]
+    if any(isinstance(value, str) for value in known):
+        kinds = sorted({str(value) for value in known}, key=lambda kind: (len(kind) if kind.isdecimal() else 99, kind))
+        places = {kind: index / max(1, len(kinds) - 1) for index, kind in enumerate(kinds)}
+        heights = [math.nan if value is None else places[str(value)] for value in values]
+        return heights, [(place, kind[:18]) for kind, place in places.items()]
+    low, high = float(min(known)), float(max(known))
+    scale = math.log if low > 0 and high > 20 * low else float
+    width = scale(high) - scale(low) or 1.0
+    heights = [math.nan if value is None else (scale(value) - scale(low)) / width for value in values]
+    return heights, [(0.0, f"{low:.4g}"), *([(1.0, f"{high:.4g}")] if high > low else [])]
+
+
+def front(figure_class: type[Figure], trials: Sequence[Trial], cost: str) -> Figure:
     """Metric and cost of all trials, and those that no other beats in both."""
     figure = figure_class(figsize=(8, 3.4), layout="constrained")
     axes = figure.subplots()
     for part, marker, colour in ((trials, "o", charts.GREY), (front_of(trials), "o-", charts.BLUE)):
         costs, values = [trial.cost or 0.0 for trial in part], [trial.value or 0.0 for trial in part]
         axes.plot(costs, values, marker, color=colour, markersize=4)
-    axes.set(xlabel="cost", ylabel="validation metric", xscale="log")
+    charts.log_x(axes)
+    axes.set(xlabel=cost, ylabel="validation metric")
     return figure

@@ -11,11 +11,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import checkpoint, feed, files
 from .. import device as devices
-from .. import files
+from ..compare import bootstrap
 from ..finalize import finalize
 from ..fit import fit
 from ..fit import run as deliver
+from ..model import Model
+from ..plan import Plan
 from ..run import RunFolder
 from . import report
 from .study import (
@@ -88,6 +94,7 @@ def concluded(search: Search, folder: Path, data: str, tell: Callable[[str], obj
         if tell:
             tell(f"training the best, trial {best.number}, again: {number} of {len(BEST_SEEDS)}")
         summaries.append(train_again(search, best, seed, path))
+    against = compared(search, summaries, folder, tell)
     mean, deviation = spread([summary["value"] for summary in summaries])
     importance = importances(study)
     metric, scored_on = summaries[0]["metric"], summaries[0]["scored_on"]
@@ -97,12 +104,15 @@ def concluded(search: Search, folder: Path, data: str, tell: Callable[[str], obj
         f"{len(trials)} trials, trained again with {len(BEST_SEEDS)} new seeds"
     )
     text = f"trial {best.number}, validation {best.value:.4f} (chosen by it, so optimistic): {best.choices}"
+    if against is not None:
+        text += f"\n{against.text}"
     summary = {
         "metric": metric,
         "value": mean,
         "std": deviation,
         "values": [entry["value"] for entry in summaries],
         "scored_on": scored_on,
+        "against": None if against is None else against._asdict(),
         "best": trial_dict(best),
         "trials": len(trials),
         "pruned": sum(trial.state == "pruned" for trial in trials),
@@ -127,6 +137,68 @@ def read_summary(path: Path) -> dict[str, Any]:
     return summary if isinstance(summary, dict) else {}
 
 
+class Against(NamedTuple):
+    """The best beside a recipe with its own settings, trained with the same seeds."""
+
+    recipe: str
+    metric: str
+    value: float
+    std: float
+    values: list[float]
+    measure: str  # what the difference is of: accuracy, or mean loss where predictions are not right or wrong
+    difference: float  # of the means over the seeds; above 0 the best is better
+    interval: tuple[float, float]  # 95%, by resampled examples
+
+    @property
+    def text(self) -> str:
+        low, high = self.interval
+        unit, scale = ("points of accuracy", 100) if self.measure == "accuracy" else ("of the mean loss", 1)
+        return (
+            f"the recipe {self.recipe} with its own settings: {self.metric.replace('_', ' ')} {self.value:.4f} ± "
+            f"{self.std:.4f}; the best differs by {self.difference * scale:+.3g} {unit} (95% interval "
+            f"{low * scale:+.3g} to {high * scale:+.3g}; same examples, means of {len(self.values)} seeds each)"
+        )
+
+
+def compared(
+    search: Search, summaries: list[dict[str, Any]], folder: Path, tell: Callable[[str], object] | None
+) -> Against | None:
+    """The recipe with its own settings, trained as often as the best; None without a recipe to compare with."""
+    if search.baseline is None:
+        return None
+    plan, known = search.baseline, []
+    for number, seed in enumerate(BEST_SEEDS, 1):
+        path = folder / f"recipe-{number}"
+        summary = read_summary(path / SUMMARY)
+        if summary.get("recipe") != plan.recipe:
+            if tell:
+                tell(f"training the recipe with its own settings: {number} of {len(BEST_SEEDS)}")
+            summary = trained(replace(plan, settings=replace(plan.settings, seed=seed)), search, path)
+        known.append(summary)
+    names = [f"{kind}-{number}" for kind in ("best", "recipe") for number in range(1, len(BEST_SEEDS) + 1)]
+    outcomes = [outcomes_of(plan, search, folder / name, summaries[0]["scored_on"]) for name in names]
+    measure = outcomes[0][0]
+    values = np.stack([values for _, values in outcomes])
+    differences = values[: len(BEST_SEEDS)].mean(0) - values[len(BEST_SEEDS) :].mean(0)
+    scores = [summary["value"] for summary in known]
+    return Against(
+        str(plan.recipe), summaries[0]["metric"], *spread(scores), scores, measure, float(differences.mean()),
+        bootstrap(differences),
+    )  # fmt: skip
+
+
+def outcomes_of(plan: Plan, search: Search, folder: Path, split: str) -> tuple[str, NDArray[np.float64]]:
+    """What a run makes of each example of a split, (N,): 1 for a right prediction and 0, or the negative loss."""
+    path = folder / "model.safetensors"
+    model = Model(plan.domain, checkpoint.card(path), checkpoint.read_tensors(path), plan.settings.device)
+    examples = model.task.encode(search.data).splits[split]
+    predictions, targets = feed.measure(model, examples), examples.targets.numpy()
+    correct = model.task.correct(predictions, targets)
+    if correct is not None:
+        return "accuracy", correct.astype(np.float64)
+    return "loss", -np.asarray(model.task.example_losses(predictions, targets), dtype=np.float64)
+
+
 def chosen(search: Search, best: Trial) -> str:
     """Why a trial is the best."""
     if search.reach is None or best.cost is None:
@@ -140,7 +212,11 @@ def train_again(search: Search, best: Trial, seed: int, folder: Path) -> dict[st
     """A training of the best point with another seed, in a run folder; returns its summary."""
     plan = search.plan(point_of(best))
     settings = replace(plan.settings, epochs=int(best.attributes["epochs"]), seed=seed)
-    plan = replace(plan, settings=settings, free=plan.free - {"epochs"})
+    return trained(replace(plan, settings=settings, free=plan.free - {"epochs"}), search, folder)
+
+
+def trained(plan: Plan, search: Search, folder: Path) -> dict[str, Any]:
+    """A training in a run folder; returns its summary."""
     run = RunFolder(folder, force=True)
     deliver(fit(plan, search.data, devices.World(), devices.choose(plan.settings.device)), [run])
     return finalize(run)
@@ -178,7 +254,8 @@ def page(
         "result": headline[0].upper() + headline[1:],
         "summary": ". ".join([summary, *limits]) + ".",
         "command": command,
-        "pictures": {"course": "", "importance": "", "choices": "", "front": ""} | report.pictures(trials, importance),
+        "pictures": {"course": "", "importance": "", "choices": "", "coordinates": "", "front": ""}
+        | report.pictures(trials, importance, search.cost),
         "best": [
             {
                 "number": trial.number,

@@ -252,6 +252,14 @@ class Space:
     def dimensions(self) -> list[Dimension]:
         return [titled(prefix, entry) for prefix, template in self.templates for entry in template.dimensions]
 
+    @property
+    def recipe_name(self) -> str | None:
+        """The recipe, without arguments that hold ranges."""
+        if self.recipe is None:
+            return None
+        name, arguments = self.recipe
+        return f"{name}({arguments.text})" if arguments and not arguments.dimensions else name
+
     def point(self, suggest: Callable[[Dimension], Value]) -> Point:
         """A point of the space: its texts, with the values that `suggest` gives, once for each dimension."""
         values: dict[str, Value] = {}

@@ -7,6 +7,7 @@ import os
 import socket
 import time
 import warnings
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -22,6 +23,7 @@ from ..fit import Event, Finished, Step, fit, network_of, task_of_data
 from ..network import Network
 from ..plan import Plan
 from ..problem import DATA, FAILED, USAGE, Problem, shortened
+from ..run import RunFolder
 from .space import Dimension, Point, Space, Value
 
 if TYPE_CHECKING:
@@ -67,6 +69,8 @@ class Search:
     reach: float | None = None  # the metric that the cheapest network is searched for
     limits: Limits = NO_LIMITS
     seed: int = 0
+    keep: bool = False  # the weights and epochs of every trial that ends, in trial-N
+    baseline: Plan | None = None  # a recipe with its own settings, which the best is compared with
     storage: str | None = None  # the URL of a database; by default a journal in the folder of the study
 
     @property
@@ -118,7 +122,7 @@ class Worker:
     ) -> None:
         self.search, self.progress = search, progress
         self.stopped = stopped  # asked after each step; a trial that it ends is tried again by the next process
-        self.study = opened(search, folder, index)
+        self.study, self.folder = opened(search, folder, index), folder
         self.threads = threads or torch.get_num_threads()  # that the trials of this machine share
         self.next_beat = 0.0
 
@@ -227,24 +231,29 @@ class Worker:
 
     def _train(self, trial: optuna.Trial, plan: Plan, epochs: int) -> float:
         """The metric after a whole training; shorter whole trainings before it decide whether it is worth it."""
-        deadline = None if self.search.limits.seconds is None else time.monotonic() + self.search.limits.seconds
-        rungs = rungs_of(epochs) if self.search.prunes else [epochs]
+        search = self.search
+        deadline = None if search.limits.seconds is None else time.monotonic() + search.limits.seconds
+        rungs = rungs_of(epochs) if search.prunes else [epochs]
         value = float("nan")
         for index, count in enumerate(rungs):
             settings = replace(plan.settings, epochs=count, seed=plan.settings.seed + trial.number)
-            value = self._value(trial, replace(plan, settings=settings, free=plan.free - {"epochs"}), deadline)
+            is_last = count == rungs[-1]
+            kept = RunFolder(self.folder / f"trial-{trial.number}", force=True) if search.keep and is_last else None
+            value = self._value(trial, replace(plan, settings=settings, free=plan.free - {"epochs"}), deadline, kept)
             trial.set_user_attr("epochs", count)
-            if index < len(rungs) - 1:
+            if not is_last:
                 trial.report(value, REDUCTION**index)
                 if trial.should_prune():
                     raise _Pruned
         return value
 
-    def _value(self, trial: optuna.Trial, plan: Plan, deadline: float | None) -> float:
-        """The metric of the kept epoch of a training, on the validation split."""
+    def _value(self, trial: optuna.Trial, plan: Plan, deadline: float | None, kept: RunFolder | None) -> float:
+        """The metric of the kept epoch of a training, on the validation split; `kept` listens to it."""
         last: Event | None = None
         for event in fit(plan, self.search.data):
             last = event
+            if kept is not None:
+                deque(kept(event), maxlen=0)
             if time.monotonic() > self.next_beat:
                 self._beat(trial)
             if isinstance(event, Step) and (self.stopped() or (deadline and time.monotonic() > deadline)):
