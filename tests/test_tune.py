@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -13,6 +14,7 @@ import neocog
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from neocog.core.data import DataSpec
 from neocog.core.network import parse
 from neocog.core.problem import USAGE, Problem
 from neocog.core.tune.report import axis_of
@@ -280,6 +282,33 @@ def test_the_same_command_in_two_terminals_is_one_study(tune, tmp_path):
 
 def journal_lines(folder, text):
     return [line for line in (folder / "study.log").read_text().splitlines() if text in line]
+
+
+def test_of_two_processes_that_notice_a_lost_trial_one_tries_it_again(tmp_path, monkeypatch):
+    from neocog.core.tune import study as studies
+
+    data = neocog.domain("playground").load(DataSpec("circle"), None, None)
+
+    def no_plan(point):
+        raise AssertionError(point)
+
+    search = studies.Search(no_plan, Space.of("dense(span(1, 6)), dense(classes)", None, {}), data, 5)
+    first, second = (studies.Worker(search, tmp_path / "study") for _ in range(2))
+    trial = first.study.ask()
+    trial.suggest_int("dense units", 1, 6)
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    trial.set_user_attr("process", f"{socket.gethostname()}:{process.pid}")
+    write = first.study._storage.set_trial_state_values
+
+    def late(*values):  # the second process acts between the first one's look and its deed
+        second._retry_lost()
+        return write(*values)
+
+    monkeypatch.setattr(first.study._storage, "set_trial_state_values", late)
+    first._retry_lost()
+    states = [entry.state.name for entry in first.study.get_trials()]
+    assert states == ["FAIL", "WAITING"]
 
 
 def test_a_process_that_joins_or_goes_on_draws_other_points(tune, tmp_path):

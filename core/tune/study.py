@@ -8,8 +8,8 @@ import socket
 import time
 import warnings
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -145,12 +145,13 @@ class Worker:
             if ended + under_way >= self.search.trials:  # the process of one of them may still end without a result
                 time.sleep(POLL)
                 continue
-            trial = self.study.ask()
-            self._beat(trial)
-            if counted(self.study, trial.number) >= self.search.trials:  # others asked at the same time
-                self._refuse(trial, "other processes made the last trial")
-                continue
-            reason = self._try(trial)
+            trial, reason = self.study.ask(), ""
+            with unless_ended():  # by another process, while this one stood still for long
+                self._beat(trial)
+                if counted(self.study, trial.number) >= self.search.trials:  # others asked at the same time
+                    self._refuse(trial, "other processes made the last trial")
+                    continue
+                reason = self._try(trial)
             refused = refused + 1 if reason else 0
             if refused >= REFUSED_IN_A_ROW:
                 raise Problem(f"of {refused} points of the space, none fits; the last: {reason}", USAGE)
@@ -165,12 +166,11 @@ class Worker:
 
     def _tell(self, trial: optuna.Trial, value: Any = None, state: Any = None) -> None:
         """Ends a trial, unless another process gave it up meanwhile."""
-        with suppress(ValueError):
+        with unless_ended(), suppress(ValueError):
             self.study.tell(trial, value, state=state)
 
     def _try(self, trial: optuna.Trial) -> str:
         """One trial; returns why it was refused before it began, or ""."""
-        from optuna.exceptions import UpdateFinishedTrialError
         from optuna.trial import TrialState
 
         search = self.search
@@ -188,8 +188,6 @@ class Worker:
             value = self._train(trial, plan, epochs)
         except _Pruned:
             value = None
-        except UpdateFinishedTrialError:  # another process gave it up, as this one stood still for long
-            return ""
         except Problem as problem:
             trial.set_user_attr("reason", str(problem))
             self._tell(trial, state=TrialState.FAIL)
@@ -272,7 +270,7 @@ class Worker:
 
         for trial in self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
             if is_lost(trial):
-                with suppress(ValueError):  # another process was faster
+                with unless_ended(), suppress(ValueError):
                     self.study.tell(trial.number, state=TrialState.FAIL)
                     if "again" not in trial.user_attrs:
                         self.study.enqueue_trial(trial.params, user_attrs={"again": trial.number})
@@ -282,6 +280,15 @@ class Worker:
         if not self.stopped() and trials and all(trial.state == "failed" for trial in trials):
             reason = next((t.attributes["reason"] for t in trials if "reason" in t.attributes), "no reason is known")
             raise Problem(f"all trials failed; the first: {reason}", FAILED)
+
+
+@contextmanager
+def unless_ended() -> Iterator[None]:
+    """Leaves the context at a trial that another process has ended meanwhile."""
+    from optuna.exceptions import UpdateFinishedTrialError
+
+    with suppress(UpdateFinishedTrialError):
+        yield
 
 
 class _Pruned(Exception):
