@@ -273,11 +273,15 @@ def test_the_same_command_in_two_terminals_is_one_study(tune, tmp_path):
     assert len(rows) == 9 and len({tuple(row.values())[3:] for row in rows}) == 9  # none twice
     processes = {json.loads(line)["user_attr"]["process"] for line in journal_lines(folder, '"process"')}
     assert len(processes) == 2 and not list(folder.glob("study.log.lock*"))
-    # once more, it has nothing to train, and prints the same result
+    # once more, it has nothing to train, and prints the same result; it removes what a killed process left
+    left = folder / "study.log.lock-of-a-killed-process.rename"
+    left.touch()
+    os.utime(left, (0, 0))
     trained = {path: path.stat().st_mtime_ns for path in folder.glob("best-*/model.safetensors")}
     code, out, err = tune(*words)
     assert code == 0 and "training the best" not in err and "the best of 9 trials" in out, err
     assert trained == {path: path.stat().st_mtime_ns for path in folder.glob("best-*/model.safetensors")}
+    assert not left.exists()
 
 
 def journal_lines(folder, text):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -27,6 +28,7 @@ from . import report
 from .study import (
     BEST_SEEDS,
     COSTS,
+    JOURNAL,
     SUMMARY,
     Search,
     Trial,
@@ -38,6 +40,8 @@ from .study import (
     spread,
     trials_of,
 )
+
+LEFT = 60.0  # seconds after which a file of the lock is one that was left
 
 
 class Result(NamedTuple):
@@ -122,10 +126,18 @@ def concluded(search: Search, folder: Path, data: str, tell: Callable[[str], obj
         "front": [trial_dict(trial) for trial in front_of(trials)],
         "command": command,
     }
+    sweep(folder)
     report.write_csv(trials, folder / "trials.csv")
     report.write_page(folder / "report.html", page(search, trials, importance, headline, text, command, data))
     files.write_text(folder / SUMMARY, json.dumps(summary, ensure_ascii=False, indent=1) + "\n")
     return Result(headline, text, command, summary)
+
+
+def sweep(folder: Path) -> None:
+    """Removes the empty files that processes left which were killed as they gave back the lock of the journal."""
+    for path in folder.glob(f"{JOURNAL}.lock*.rename"):
+        if time.time() - path.stat().st_mtime > LEFT:  # a process that lives removes its own
+            path.unlink(missing_ok=True)
 
 
 def read_summary(path: Path) -> dict[str, Any]:
