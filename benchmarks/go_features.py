@@ -6,8 +6,10 @@ A folder holds `rows.npy` (packed planes), `maps.npy` (a byte for each of 128 ×
 
 from __future__ import annotations
 
+import argparse
 import copy
 import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -123,3 +125,16 @@ class Stored:
                 order = rng.permutation(np.arange(self.valid, self.count))
             yield np.sort(order[:size])
             order = order[size:]
+
+
+def run(doc: str, functions: Mapping[str, Callable[[argparse.Namespace], None]], **defaults: float) -> None:
+    """The command line of a benchmark in steps: the step, games, --out, and an option for each default."""
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("step", choices=tuple(functions))
+    parser.add_argument("games", nargs="?", default="")
+    parser.add_argument("--out", type=Path, required=True)
+    for name, value in defaults.items():
+        parser.add_argument(f"--{name}", type=type(value), default=value)
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    functions[arguments.step](arguments)

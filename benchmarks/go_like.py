@@ -1,16 +1,16 @@
 """Trains the head that predicts the moves of some players, and measures it on each part of the test games.
 
 python benchmarks/go_like.py features train.sgf.zip --out players --seconds 700   the last maps of positions
-python benchmarks/go_like.py train --out players --steps 700                      the head, on the frozen network
+python benchmarks/go_like.py train --out players                                  the head, on the frozen network
 python benchmarks/go_like.py test test.sgf.zip --out players                      the figures of docs/go.md
 python benchmarks/go_like.py pack --out players                                   puts the head into the package
 
 Players are those of a folder of the archive (fox, kgs, tygem), and on KGS those of a rank that the record gives.
+--positions are those of each server in the test.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import shutil
 from pathlib import Path
@@ -18,7 +18,7 @@ from pathlib import Path
 import neocog
 import numpy as np
 import torch
-from go_features import Stored, by_game, chosen_positions, say, store, usable
+from go_features import Stored, by_game, chosen_positions, run, say, store, usable
 from neocog.core.model import NEVER
 from neocog.go import head_file, players
 from neocog.go.augment import symmetry_tables
@@ -190,18 +190,8 @@ def pack(arguments) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("step", choices=("features", "train", "test", "pack"))
-    parser.add_argument("games", nargs="?", default="")
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--seconds", type=float, default=700)
-    parser.add_argument("--steps", type=int, default=400)
-    parser.add_argument("--lr", type=float, default=0.0003)
-    parser.add_argument("--positions", type=int, default=2500, help="test positions of each server")
-    parser.add_argument("--seed", type=int, default=0)
-    arguments = parser.parse_args()
-    torch.set_num_threads(1)
-    {"features": features, "train": train, "test": test, "pack": pack}[arguments.step](arguments)
+    functions = {"features": features, "train": train, "test": test, "pack": pack}
+    run(__doc__, functions, seconds=700.0, steps=400, lr=0.0003, positions=2500, seed=0)
 
 
 if __name__ == "__main__":

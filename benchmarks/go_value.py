@@ -11,7 +11,6 @@ stops after --seconds of CPU time; positions are stored in 46 KB each (a byte fo
 
 from __future__ import annotations
 
-import argparse
 import json
 import shutil
 from dataclasses import replace
@@ -20,7 +19,7 @@ from pathlib import Path
 import neocog
 import numpy as np
 import torch
-from go_features import Stored, by_game, chosen_positions, say, store, usable
+from go_features import Stored, by_game, chosen_positions, run, say, store, usable
 from neocog.go import head_file, value
 from neocog.go.collection import read_collection
 from neocog.go.evaluation import NetworkEvaluator
@@ -223,21 +222,9 @@ def pack(arguments) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("step", choices=("features", "train", "test", "pack"))
-    parser.add_argument("games", nargs="?", default="")
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--seconds", type=float, default=1300)
-    parser.add_argument("--steps", type=int, default=1400)
-    parser.add_argument("--width", type=int, default=48)
-    parser.add_argument("--blocks", type=int, default=2)
-    parser.add_argument("--lr", type=float, default=0.003)
-    parser.add_argument("--symmetries", type=int, default=1)
-    parser.add_argument("--every", type=int, default=10)
-    parser.add_argument("--seed", type=int, default=0)
-    arguments = parser.parse_args()
-    torch.set_num_threads(1)
-    {"features": features, "train": train, "test": test, "pack": pack}[arguments.step](arguments)
+    functions = {"features": features, "train": train, "test": test, "pack": pack}
+    sizes = {"width": 48, "blocks": 2, "symmetries": 1, "every": 10}
+    run(__doc__, functions, seconds=1300.0, steps=1400, lr=0.003, seed=0, **sizes)
 
 
 if __name__ == "__main__":

@@ -139,7 +139,7 @@ class Worker:
         refused = 0
         while not self.stopped():
             self._retry_lost()
-            ended, under_way = finished(self.study), running(self.study)
+            ended, under_way = finished(self.study), len(running(self.study))
             if ended >= self.search.trials:
                 break
             if ended + under_way >= self.search.trials:  # the process of one of them may still end without a result
@@ -214,11 +214,8 @@ class Worker:
 
     def _share_cores(self) -> None:
         """Divides this process's threads by the trials that run on this machine."""
-        from optuna.trial import TrialState
-
         host = socket.gethostname()
-        trials = self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
-        count = sum(str(trial.user_attrs.get("process", "")).startswith(f"{host}:") for trial in trials)
+        count = sum(str(trial.user_attrs.get("process", "")).startswith(f"{host}:") for trial in running(self.study))
         torch.set_num_threads(max(1, self.threads // max(1, count)))
 
     def _note(self, trial: optuna.Trial, point: Point, network: Network) -> None:
@@ -268,7 +265,7 @@ class Worker:
         """Ends trials whose process is no more, and asks for their points again, once."""
         from optuna.trial import TrialState
 
-        for trial in self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+        for trial in running(self.study):
             if is_lost(trial):
                 with unless_ended(), suppress(ValueError):
                     self.study.tell(trial.number, state=TrialState.FAIL)
@@ -470,10 +467,11 @@ def counted(study: optuna.Study, below: int) -> int:
     return sum("refused" not in trial.user_attrs and trial.number not in again for trial in trials[:below])
 
 
-def running(study: optuna.Study) -> int:
+def running(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
+    """The trials that are under way, by all processes."""
     from optuna.trial import TrialState
 
-    return len(study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)))
+    return study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
 
 
 def best_of(trials: Sequence[Trial], reach: float | None = None) -> Trial:
