@@ -92,6 +92,7 @@ def evaluate(
     from .. import load
     from ..core import device as devices
     from ..core import feed
+    from ..core.versions import versions
     from . import row_files
 
     check_output(predictions, force, row_files.ENDINGS)
@@ -113,6 +114,9 @@ def evaluate(
         quiet = quiet or world.rank > 0
         with world.first(), progress("reading", "files", quiet) as bar:
             loaded = loaded_model.load(replace(source, progress=bar))
+        if world.size > 1:
+            facts = {"data": loaded.fingerprint(), "model": loaded_model.fingerprint}
+            world.require_same(versions() | facts)
         start = time.perf_counter()
         loaded_model.check_weights()
         examples, scored_on = loaded_model.examples(loaded, part)

@@ -151,7 +151,7 @@ class World:
         return whole
 
     def require_same(self, facts: dict[str, str]) -> None:
-        """Raises Problem if a fact, such as a version, differs between the processes: their gradients would mix."""
+        """Raises Problem if a fact, such as a version, differs between the processes: their results would mix."""
         everyone: list[dict[str, str]] = [facts] * self.size
         distributed.all_gather_object(everyone, facts)
         for name, value in everyone[0].items():

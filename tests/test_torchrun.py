@@ -58,6 +58,13 @@ def test_two_processes_train_and_evaluate(photos, tmp_path, environment):  # noq
     assert one.pop("seconds") and two.pop("seconds")
     assert one["log_loss"] == pytest.approx(two.pop("log_loss"), rel=1e-5) and one.pop("log_loss")
     assert one == two and one["examples"] == 90
+    # the processes read other data
+    subprocess.run(["cp", "-r", photos, tmp_path / "photos1"], check=True)
+    next((tmp_path / "photos1").rglob("*.png")).unlink()
+    (tmp_path / "photos0").symlink_to(photos)
+    (tmp_path / "evaluate.sh").write_text(f'exec "{sys.executable}" {words.replace("photos/", "photos$RANK")}\n')
+    wrong = begin("torchrun --nproc-per-node 2 --no-python sh evaluate.sh", tmp_path, environment)
+    assert "the processes differ in data: rank 0 has " in wrong.communicate(timeout=200)[1] and wrong.returncode
 
 
 def test_two_machines(photos, tmp_path, environment):  # noqa: F811
