@@ -259,10 +259,24 @@ def parse(text: str, head_sizes: Mapping[str, int] | None = None, /, **constants
     `constants` are names that stand for numbers, such as `classes=10`. Of the heads in `head_sizes`, `classes` is the
     number there, and they come in that order. Raises Problem with the position of the mistake.
     """
+    return tuple(_Reader(text, constants, 1, head_sizes or {}).layer(node) for node in _elements(text))
+
+
+def check_names(text: str) -> None:
+    """Raises Problem for a text that is no network with any constants: its syntax, or an unknown layer."""
+    reader = _Reader(text, {}, 1, {})
+    for element in _elements(text):
+        reader.kind(element)
+        for node in ast.walk(element):
+            if isinstance(node, ast.Call):
+                reader.kind(node)
+
+
+def _elements(text: str) -> list[ast.expr]:
     nodes = _expression(text, f"({text}\n,)").elts
     if len(nodes) > MAX_LAYERS:  # before each is checked
         raise Problem(f"a network has at most {MAX_LAYERS:,} layers; this one has {len(nodes):,}", USAGE)
-    return tuple(_Reader(text, constants, 1, head_sizes or {}).layer(node) for node in nodes)
+    return nodes
 
 
 def call(text: str, functions: Mapping[str, Any], kind: str) -> tuple[str, list[Any], dict[str, Any]]:
@@ -324,16 +338,28 @@ class _Reader:
         return Problem(f"{f'line {line}, ' if len(lines) > 1 else ''}{position}: {message}", USAGE)
 
     def layer(self, node: ast.expr) -> Layer:
-        name, (arguments, keywords) = self.parts(node)
-        kind = KINDS.get(name)
-        if kind is None:
-            close = did_you_mean(name, KINDS)
-            raise self.wrong(node, f"{shortened(name)} is not a layer{close}; the layers are {', '.join(KINDS)}")
+        kind = self.kind(node)
+        _, (arguments, keywords) = self.parts(node)
         self.check(node, kind, arguments, keywords)
         try:
             return kind(*arguments, **keywords)
         except Problem as problem:
             raise self.wrong(node, str(problem)) from None
+
+    def kind(self, node: ast.expr) -> type[Layer]:
+        """The class of the layer that a node names."""
+        name = self.name(node)
+        if name not in KINDS:
+            close = did_you_mean(name, KINDS)
+            raise self.wrong(node, f"{shortened(name)} is not a layer{close}; the layers are {', '.join(KINDS)}")
+        return KINDS[name]
+
+    def name(self, node: ast.expr) -> str:
+        if isinstance(node, ast.Name):
+            return node.id
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and all(k.arg for k in node.keywords):
+            return node.func.id
+        raise self.wrong(node, "expected a layer such as relu or conv(25, 3)")
 
     def check(self, node: ast.expr, kind: type[Layer], arguments: list[Any], keywords: dict[str, Any]) -> None:
         """Raises Problem unless the layer takes these arguments."""
@@ -351,16 +377,15 @@ class _Reader:
 
     def parts(self, node: ast.expr) -> tuple[str, tuple[list[Any], dict[str, Any]]]:
         """Returns a layer's name, its arguments and its keyword arguments."""
-        if isinstance(node, ast.Name):
-            return node.id, ([], {})
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and all(k.arg for k in node.keywords):
-            names = {str(keyword.arg): keyword.value for keyword in node.keywords}
-            if node.func.id == Heads.name:
-                keywords = {name: self.within_head(name).value(names[name]) for name in self.in_order(names)}
-            else:
-                keywords = {name: self.value(value) for name, value in names.items()}
-            return node.func.id, ([self.value(argument) for argument in node.args], keywords)
-        raise self.wrong(node, "expected a layer such as relu or conv(25, 3)")
+        layer = self.name(node)
+        if not isinstance(node, ast.Call):
+            return layer, ([], {})
+        names = {str(keyword.arg): keyword.value for keyword in node.keywords}
+        if layer == Heads.name:
+            keywords = {name: self.within_head(name).value(names[name]) for name in self.in_order(names)}
+        else:
+            keywords = {name: self.value(value) for name, value in names.items()}
+        return layer, ([self.value(argument) for argument in node.args], keywords)
 
     def in_order(self, names: Collection[str]) -> list[str]:
         """The names of heads in the order of `head_sizes`, others behind them."""

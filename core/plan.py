@@ -17,7 +17,7 @@ from .keep import kept_layers
 from .layer import Layers
 from .model import card_network
 from .model_source import ModelSource
-from .network import call, parse
+from .network import call, check_names, parse
 from .problem import DATA, USAGE, Problem, shortened, unusable
 from .schema import in_range
 from .settings import Settings
@@ -137,6 +137,8 @@ class Plan:
             keep = "all"
         if network is not None and recipe is not None:
             raise Problem("give --recipe or --network, not both", USAGE)
+        if network is not None:
+            check_names(network)  # raises Problem before the data are read
         pretrained = transfer.pretrained(weights, domain) if weights is not None else transfer.Pretrained()
         named_by_user, given_source = recipe is not None, source
         is_open = recipe is None and network is None and weights is None

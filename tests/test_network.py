@@ -1,5 +1,6 @@
 """Networks compared with examples of the lectures, and the notation of networks."""
 
+import re
 import time
 from contextlib import suppress
 
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from neocog import DOMAINS, domain
 from neocog.core.layer import Layer
 from neocog.core.layers import KINDS, batchnorm, conv, dense, flatten, leaky, maxpool, parallel, relu, residual
-from neocog.core.network import Network, call, parse
+from neocog.core.network import Network, call, check_names, parse
 from neocog.core.problem import USAGE, Problem
 from neocog.core.receptive_field import Window
 
@@ -265,6 +266,23 @@ def test_an_error_in_a_text_is_reported_with_its_position(text, message):
         parse(text, classes=10)
     assert any(sentence in str(caught.value) for sentence in message.split("|"))
     assert caught.value.code == USAGE
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("cnov(8, 3)", "column 1, at 'cnov(8, 3)': cnov is not a layer"),
+        ("residual(conv(classes, 3), rleu(1))", "rleu is not a layer"),
+        ("heads(a=(dense(classes), sotfmax()))", "sotfmax is not a layer"),
+        ("relu.x", "expected a layer such as relu"),
+        ("conv(8, 3", "'(' was never closed"),
+        ("", "the text is empty"),
+    ],
+)
+def test_unknown_layers_are_reported_before_the_data_are_known(text, message):
+    with pytest.raises(Problem, match=re.escape(message)):
+        check_names(text)
+    check_names("embed(words, 8), conv(4, 3), heads(kind=(dense(classes)), price=(dense(1)))")
 
 
 def test_a_network_without_layers_is_refused():
