@@ -260,7 +260,8 @@ def searched(
 def work(search: Search, folder: Path, index: int, workers: int, bar: Any, quiet: bool) -> None:
     """Makes trials, with further processes if there are to be several. Raises Problem when interrupted."""
     from ..core.signals import stoppable
-    from ..core.tune.study import Worker, finished
+    from ..core.tune.study import finished
+    from ..core.tune.worker import Worker
 
     with stoppable() as stop:
         worker: Worker

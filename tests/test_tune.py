@@ -122,7 +122,9 @@ def test_settings_and_recipes_have_ranges():
 # --- studies
 
 optuna = pytest.importorskip("optuna")
-from neocog.core.tune.study import Trial, best_of, front_of, rungs_of, scheme, score  # noqa: E402
+from neocog.core.tune.storage import scheme  # noqa: E402
+from neocog.core.tune.study import Trial, best_of, front_of, score  # noqa: E402
+from neocog.core.tune.worker import rungs_of  # noqa: E402
 
 PLAYGROUND = ("tune", "playground", "circle", "--network", "dense(span(1, 6)), choice(relu, tanh), dense(classes)")
 
@@ -289,15 +291,16 @@ def journal_lines(folder, text):
 
 
 def test_of_two_processes_that_notice_a_lost_trial_one_tries_it_again(tmp_path, monkeypatch):
-    from neocog.core.tune import study as studies
+    from neocog.core.tune.study import Search
+    from neocog.core.tune.worker import Worker
 
     data = neocog.domain("playground").load(DataSpec("circle"), None, None)
 
     def no_plan(point):
         raise AssertionError(point)
 
-    search = studies.Search(no_plan, Space.of("dense(span(1, 6)), dense(classes)", None, {}), data, 5)
-    first, second = (studies.Worker(search, tmp_path / "study") for _ in range(2))
+    search = Search(no_plan, Space.of("dense(span(1, 6)), dense(classes)", None, {}), data, 5)
+    first, second = (Worker(search, tmp_path / "study") for _ in range(2))
     trial = first.study.ask()
     trial.suggest_int("dense units", 1, 6)
     process = subprocess.Popen([sys.executable, "-c", ""])
