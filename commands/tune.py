@@ -8,7 +8,7 @@ import os
 import re
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -76,10 +76,10 @@ def tune(
     pruner: Annotated[
         str,
         typer.Option(
-            help="halving: shorter trainings sort out two thirds first; median: half of them; none: every trial is "
-            "trained to its end."
+            help="median: a short training sorts out half of the trials; halving: two of them two thirds each; none: "
+            "every trial is trained to its end."
         ),
-    ] = "halving",
+    ] = "median",
     keep: Annotated[
         bool, flag("Keep the weights of every trial that ends, in OUT/trial-N, as a run folder.", None, "--keep-trials")
     ] = False,
@@ -134,7 +134,7 @@ def tune(
     repeat(0, 2, conv(span(8, 64, 8), 3, pad=1), relu), flatten, dense(classes)" --cost parameters[/bold]
     """
     from .. import domain as domain_of
-    from ..core.tune.space import Point
+    from ..core.tune.space import Point, values_of
 
     require_optuna()
     check_options(sampler, pruner, cost, trials, workers)
@@ -167,6 +167,9 @@ def tune(
     how |= {"limits": limits, "storage": storage, "keep": keep}
     if recipe_name := against or space.recipe_name:
         how["baseline"] = plan(Point(None, recipe_name, {}), {})
+    if space.recipe_name and sampler != "random":
+        own = plan(Point(None, space.recipe_name, {})).settings
+        how["start"] = values_of(space, asdict(own))
     search = searched(plan, space, value, source, how, folder, quiet)
     index = process_number(workers)
     with progress("searching", "trials", quiet or index > 0) as bar:

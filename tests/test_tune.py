@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 from neocog.core.data import DataSpec
 from neocog.core.network import parse
 from neocog.core.problem import USAGE, Problem
+from neocog.core.settings import Settings
 from neocog.core.tune.report import axis_of
-from neocog.core.tune.space import Dimension, Space, Template, default_ranges, is_range
+from neocog.core.tune.space import Dimension, Space, Template, default_ranges, is_range, values_of
 
 TEXT = (
     "conv(span(16, 64, 8), choice(3, 5)), choice(relu, elu, tanh), maxpool(2), "
@@ -133,8 +134,31 @@ def trial(number, value, cost=None):
     return Trial(number, value, cost, "complete", {}, {})
 
 
-def test_rungs_are_whole_schedules_each_three_times_as_long():
-    assert rungs_of(100) == [11, 33, 100] and rungs_of(4) == [1, 4] and rungs_of(2) == [2]
+def test_trainings_of_a_trial_are_whole_schedules():
+    assert rungs_of(100, "halving") == [11, 33, 100] and rungs_of(100, "median") == [11, 100]
+    for pruner in ("halving", "median"):
+        assert rungs_of(4, pruner) == [1, 4] and rungs_of(2, pruner) == [2]
+    assert rungs_of(100, "none") == [100]
+
+
+def test_the_recipe_has_a_place_in_a_space_that_reaches_its_settings():
+    ranges = {
+        "lr": "log(0.001, 0.1)",
+        "epochs": "span(2, 10, 3)",
+        "batch": "choice(64, 128)",
+        "momentum": "uniform(0, 1)",
+    }
+    space = Space.of(None, "swift", ranges)
+    assert values_of(space, {"lr": 0.02, "epochs": 5, "batch": 128}) == {"lr": 0.02, "epochs": 5, "batch": "128"}
+    assert values_of(space, {"lr": 0.5, "epochs": 4, "batch": 32, "momentum": "auto"}) == {}
+
+
+def test_the_first_trial_has_the_settings_of_the_recipe(tune, tmp_path):
+    words = ("tune", "playground", "circle", "--recipe", "small", "--set", "lr=log(1e-4, 1)", "--set", "epochs=9")
+    assert tune(*words, "--trials", 2, "--out", "study", "--quiet")[0] == 0
+    with open(tmp_path / "study/trials.csv", encoding="utf-8", newline="") as file:
+        first, second = (float(row["lr"]) for row in csv.DictReader(file))
+    assert first == neocog.domain("playground").recipes["small"].settings.get("lr", Settings().lr) != second
 
 
 def test_what_is_maximised():
@@ -375,7 +399,7 @@ def test_a_trial_whose_process_ended_is_tried_again_once_and_counted_once(number
     ("extra", "message"),
     [
         (["--sampler", "magic"], "--sampler is one of tpe, random, gp, nsga; got magic"),
-        (["--pruner", "magic"], "--pruner is one of halving, median, none; got magic"),
+        (["--pruner", "magic"], "--pruner is one of median, halving, none; got magic"),
         (["--cost", "money"], "--cost is parameters or macs; got money"),
         (["--trials", "0"], "--trials is from 1 to"),
         (["--set", "points=span(10, 500)"], "a range is for settings of training, and points is an option of the data"),

@@ -314,6 +314,19 @@ def is_range(text: str) -> bool:
     return any(isinstance(node, ast.expr) and called(node) in RANGES for node in ast.walk(tree))
 
 
+def values_of(space: Space, settings: Mapping[str, Any]) -> dict[str, Value]:
+    """The values that these settings have in a space; {} for those that it does not reach."""
+    values: dict[str, Value] = {}
+    for name, template in space.settings.items():
+        entry, value = titled(name, template.dimensions[0]), settings.get(name)
+        if entry.kind == "choice":
+            values |= {entry.name: str(value)} if str(value) in entry.options else {}
+        elif isinstance(value, int | float) and entry.low <= value <= entry.high:
+            is_whole = entry.kind == "int"
+            values |= {entry.name: value} if not is_whole or (value - entry.low) % entry.step == 0 else {}
+    return values
+
+
 def default_ranges(settings: Mapping[str, Any]) -> dict[str, str]:
     """The ranges of a recipe that is searched without any: rate, batch, weight decay and smoothing around its own."""
     lr, batch = float(settings["lr"]), int(settings["batch"])

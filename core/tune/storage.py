@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from .. import files
 from ..problem import FAILED, USAGE, Problem, shortened
-from .study import JOURNAL, REDUCTION, Search
+from .study import JOURNAL, PRUNERS, Search
 
 if TYPE_CHECKING:
     import optuna
@@ -37,6 +37,8 @@ def opened(search: Search, folder: Path, index: int) -> optuna.Study:
     known = study.user_attrs.get("identity")
     if known is None:
         study.set_user_attr("identity", identity)
+        if search.start:
+            study.enqueue_trial(dict(search.start))
     elif known != identity:
         differs = ", ".join(name for name in identity if known.get(name) != identity[name])
         raise Problem(f"{folder} holds a study with other {differs}; name another folder with --out", USAGE)
@@ -88,11 +90,9 @@ def sampler_of(search: Search, index: int, trials: int) -> optuna.samplers.BaseS
 
 
 def pruner_of(search: Search) -> optuna.pruners.BasePruner:
-    """What stops trials at a rung: by default successive halving (Li et al. 2018, arXiv:1810.05934)."""
+    """What ends trials after a short training: asynchronous successive halving (Li et al. 2018, arXiv:1810.05934)."""
     import optuna
 
     if not search.prunes:
         return optuna.pruners.NopPruner()
-    if search.pruner == "median":
-        return optuna.pruners.MedianPruner(n_startup_trials=4)
-    return optuna.pruners.SuccessiveHalvingPruner(min_resource=1, reduction_factor=REDUCTION)
+    return optuna.pruners.SuccessiveHalvingPruner(min_resource=1, reduction_factor=PRUNERS[search.pruner])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -18,9 +18,8 @@ if TYPE_CHECKING:
     import optuna
 
 JOURNAL, SUMMARY = "study.log", "summary.json"  # in the folder of a study
-REDUCTION = 3  # of the epochs of a rung to those of the next, and of the trials that go on
 SAMPLERS = ("tpe", "random", "gp", "nsga")
-PRUNERS = ("halving", "median", "none")
+PRUNERS = {"median": 2, "halving": 3, "none": 1}  # of how many trials one goes on
 METRICS = ("accuracy", "f1", "r2")  # of an epoch, the first that a task has; else the loss
 COSTS = ("parameters", "macs")
 
@@ -45,11 +44,12 @@ class Search:
     data: Data
     trials: int
     sampler: str = "tpe"  # one of SAMPLERS
-    pruner: str = "halving"  # one of PRUNERS
+    pruner: str = "median"  # one of PRUNERS
     cost: str | None = None  # one of COSTS, minimised beside the metric
     reach: float | None = None  # the metric that the cheapest network is searched for
     limits: Limits = NO_LIMITS
     seed: int = 0
+    start: Mapping[str, Value] = field(default_factory=dict)  # values of the first trial: those of the recipe
     keep: bool = False  # the weights and epochs of every trial that ends, in trial-N
     baseline: Plan | None = None  # a recipe with its own settings, which the best is compared with
     storage: str | None = None  # the URL of a database; by default a journal in the folder of the study

@@ -23,7 +23,7 @@ from .space import Dimension, Point, Value
 from .storage import opened
 from .study import (
     COSTS,
-    REDUCTION,
+    PRUNERS,
     Limits,
     Search,
     Trial,
@@ -38,7 +38,7 @@ from .study import (
 if TYPE_CHECKING:
     import optuna
 
-RUNGS = 3  # trainings of a trial, the last of which has all epochs
+SHORTER = 3  # of the epochs of a training of a trial to those of the one before
 REFUSED_IN_A_ROW = 100  # points that do not fit, after which the space is given up
 BEAT, LOST = 60.0, 600.0  # seconds: between signs of life of a trial, and without one until it counts as lost
 UNNAMED = 30.0  # seconds until a trial that names no process counts as lost: its process ended as it asked for it
@@ -165,7 +165,7 @@ class Worker:
         """The metric after a whole training; shorter whole trainings before it decide whether it is worth it."""
         search = self.search
         deadline = None if search.limits.seconds is None else time.monotonic() + search.limits.seconds
-        rungs = rungs_of(epochs) if search.prunes else [epochs]
+        rungs = rungs_of(epochs, search.pruner if search.prunes else "none")
         value = float("nan")
         for index, count in enumerate(rungs):
             settings = replace(plan.settings, epochs=count, seed=plan.settings.seed + trial.number)
@@ -174,7 +174,7 @@ class Worker:
             value = self._value(trial, replace(plan, settings=settings, free=plan.free - {"epochs"}), deadline, kept)
             trial.set_user_attr("epochs", count)
             if not is_last:
-                trial.report(value, REDUCTION**index)
+                trial.report(value, PRUNERS[search.pruner] ** index)
                 if trial.should_prune():
                     raise _Pruned
         return value
@@ -255,10 +255,10 @@ def over_limits(network: Network, limits: Limits) -> None:
             raise Problem(f"the network has {actual:,} {name}, more than --most-{name} {most:,}", USAGE)
 
 
-def rungs_of(epochs: int) -> list[int]:
-    """The epochs of the trainings of one trial: whole schedules, each three times as long as the one before."""
-    counts = [epochs // REDUCTION**power for power in range(RUNGS - 1, -1, -1)]
-    return [count for count in counts if count >= 1]
+def rungs_of(epochs: int, pruner: str) -> list[int]:
+    """The epochs of the trainings of one trial: each is a whole schedule, the last one has all epochs."""
+    counts = [count for power in (2, 1, 0) if (count := epochs // SHORTER**power)]
+    return {"halving": counts, "median": sorted({counts[0], epochs}), "none": [epochs]}[pruner]
 
 
 def is_lost(trial: optuna.trial.FrozenTrial) -> bool:
