@@ -47,13 +47,15 @@ def usable(collection: Collection) -> tuple[Any, Any]:
     return collection.games.subset(indices), is_valid
 
 
-def chosen_positions(positions: Positions, wanted, is_valid, first: int, rng) -> tuple[Any, int]:
+def chosen_positions(positions: Positions, wanted, is_valid, first: int, rng, weights=None) -> tuple[Any, int]:
     """Indices of positions in the order in which they are stored, and the number of validation positions.
 
     `wanted` are positions of each game, int (G,). The order is random by game: the validation games, `first` positions
-    of each training game, then the others.
+    of each training game, then the others. Positions with larger `weights` are chosen more often from a game.
     """
     shuffled = rng.permutation(np.flatnonzero(wanted[positions.game]))
+    if weights is not None:
+        shuffled = shuffled[np.argsort(rng.exponential(1 / weights[shuffled]))]  # Efraimidis and Spirakis 2006
     shuffled = shuffled[np.argsort(positions.game[shuffled], kind="stable")]
     game = positions.game[shuffled]
     nth = np.arange(len(game)) - np.searchsorted(game, game)

@@ -1,11 +1,12 @@
 """Trains the value head of the packaged Go network on its frozen trunk, and measures it on test games.
 
-python benchmarks/go_value.py features train.sgf.zip --out value --seconds 1300  the trunk's maps of positions
+python benchmarks/go_value.py features train.sgf.zip --out value --seconds 2400  the trunk's maps of positions
 python benchmarks/go_value.py train --out value                                  the head, calibrated on validation
 python benchmarks/go_value.py test test.sgf.zip --out value                      the figures of docs/go.md
 python benchmarks/go_value.py pack --out value                                   puts the head into the package
 
-`features` visits games in a random order: the validation games, two positions of each training game, then more. It
+`features` visits games in a random order: the validation games, two positions of each training game, then more, late
+positions more often. It
 stops after --seconds of CPU time; positions are stored in 46 KB each (a byte for each of 128 × 361 numbers).
 """
 
@@ -33,7 +34,8 @@ from neocog.go.value_targets import UNKNOWN, ValueTargets
 from torch.nn import functional as F
 
 TRUNK = 13  # layers: the first convolution and five of ten residual blocks
-PER_GAME, FIRST = 4, 2  # positions of a game; of them in the first round
+PER_GAME, FIRST = 6, 2  # positions of a game; of them in the first round
+LATE, LATE_WEIGHT = 150, 3  # training positions after so many moves are chosen so many times as often
 BATCH = 128
 PACKAGED = Path(neocog.__file__).parent / "go" / "weights" / value.FILE
 
@@ -52,10 +54,12 @@ def features(arguments) -> None:
     arguments.out.mkdir(parents=True, exist_ok=True)
     games, is_valid, targets = games_of(arguments.games)
     positions, rng = Positions(games), np.random.default_rng(arguments.seed)
-    indices, valid = chosen_positions(positions, PER_GAME * targets.usable, is_valid, FIRST, rng)
+    numbers = positions.move_indices - games.starts[positions.game]
+    weights = np.where((numbers >= LATE) & ~is_valid[positions.game], LATE_WEIGHT, 1)
+    indices, valid = chosen_positions(positions, PER_GAME * targets.usable, is_valid, FIRST, rng, weights)
     game, moves = positions.game[indices], positions.move_indices[indices]
     arrays = {name: getattr(targets, name) for name in ("black_wins", "komi", "lead", "owners")}
-    arrays |= {"game": game, "number": moves - games.starts[game], "colour": games.colours[moves], "valid": valid}
+    arrays |= {"game": game, "number": numbers[indices], "colour": games.colours[moves], "valid": valid}
     store(arguments.out, positions, indices, TRUNK, arguments.seconds, arrays)
 
 
@@ -143,10 +147,14 @@ def calibrated(head: ValueHead, stored: ValueBatches):
     logit, win = torch.cat(logits), torch.cat(wins)
     grid = np.geomspace(0.5, 4, 200)
     temperature = float(grid[np.argmin([float(F.binary_cross_entropy_with_logits(logit / t, win)) for t in grid])])
+    late = torch.from_numpy(stored.targets["number"][: stored.valid] >= LATE)
+    right, squares = (logit > 0) == (win > 0.5), ((logit / temperature).sigmoid() - win).square()
     return round(temperature, 4), {
-        "valid_accuracy": float(((logit > 0) == (win > 0.5)).float().mean()),
+        "valid_accuracy": float(right.float().mean()),
         "valid_log_loss": float(F.binary_cross_entropy_with_logits(logit / temperature, win)),
-        "valid_brier": float(((logit / temperature).sigmoid() - win).square().mean()),
+        "valid_brier": float(squares.mean()),
+        "valid_late_accuracy": float(right[late].float().mean()),
+        "valid_late_brier": float(squares[late].mean()),
         "valid_lead_error": float(torch.cat(errors).median()) if any(map(len, errors)) else None,
         "valid_owner_loss": float(torch.stack(owner_losses).mean()) if owner_losses else None,
     }
@@ -223,8 +231,8 @@ def pack(arguments) -> None:
 
 def main() -> None:
     functions = {"features": features, "train": train, "test": test, "pack": pack}
-    sizes = {"width": 48, "blocks": 2, "symmetries": 1, "every": 10}
-    run(__doc__, functions, seconds=1300.0, steps=1400, lr=0.003, seed=0, **sizes)
+    sizes = {"width": 64, "blocks": 3, "symmetries": 1, "every": 15}
+    run(__doc__, functions, seconds=2400.0, steps=2800, lr=0.003, seed=0, **sizes)
 
 
 if __name__ == "__main__":
