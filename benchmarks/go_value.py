@@ -6,8 +6,8 @@ python benchmarks/go_value.py test test.sgf.zip --out value                     
 python benchmarks/go_value.py pack --out value                                   puts the head into the package
 
 `features` visits games in a random order: the validation games, two positions of each training game, then more, late
-positions more often. It
-stops after --seconds of CPU time; positions are stored in 46 KB each (a byte for each of 128 × 361 numbers).
+positions more often. It stops after --seconds of CPU time; positions are stored in 46 KB each (a byte for each of
+128 × 361 numbers).
 """
 
 from __future__ import annotations
