@@ -7,12 +7,15 @@ import sys
 def main() -> None:
     """Runs the command line. An interrupt is none of Python's tracebacks from the first import on."""
     try:
-        from .core.process import prepare
+        from .core.process import drop_errors, prepare
 
         prepare()
         from .cli import main as run
 
-        run()
+        try:
+            run()
+        finally:
+            drop_errors()
     except KeyboardInterrupt:
         os.write(2, b"interrupted\n")
         sys.exit(130)

@@ -9,7 +9,7 @@ import sys
 import warnings
 from contextlib import suppress
 from types import FrameType
-from typing import NoReturn
+from typing import NoReturn, TextIO
 
 from .problem import INTERRUPTED
 
@@ -87,7 +87,22 @@ def use_utf8() -> None:
 
 def drop_output() -> None:
     """Discards what is left to print on a standard output that takes no more."""
+    discard(sys.stdout)
+
+
+def drop_errors() -> None:
+    """Discards what standard error has not taken: Python would flush it at its end, fail, and exit with 120."""
+    try:
+        sys.stderr.flush()
+    except OSError:
+        discard(sys.stderr)
+    except ValueError:  # it is closed
+        pass
+
+
+def discard(stream: TextIO) -> None:
+    """Points a standard stream to nowhere."""
     with suppress(OSError, ValueError, AttributeError):
         descriptor = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(descriptor, sys.stdout.fileno())
+        os.dup2(descriptor, stream.fileno())
         os.close(descriptor)

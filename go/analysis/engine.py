@@ -17,6 +17,7 @@ from itertools import count
 from typing import Any, Protocol
 
 from ...core.problem import Problem
+from ...core.process import drop_output
 from ...core.progress import say
 from ...core.stdin import standard_input
 from ...core.versions import neocog_version
@@ -174,4 +175,4 @@ def serve_standard_streams(evaluator: Evaluator, visits: int, name: str) -> None
     try:
         serve(AnalysisEngine(evaluator, visits, write, name), Stream(standard_input(), LINE_LIMIT))
     except BrokenPipeError:
-        sys.stderr.close()  # the controlling program has ended
+        drop_output()  # the controlling program has ended

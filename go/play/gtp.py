@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import BinaryIO, NamedTuple, Protocol
 
 from ...core.problem import Problem
+from ...core.process import drop_output
 from ...core.progress import say
 from ...core.stdin import standard_input
 
@@ -191,4 +192,4 @@ def serve_standard_streams(engine: Engine) -> None:
     try:
         serve(engine, Stream(standard_input()), write)
     except BrokenPipeError:
-        sys.stderr.close()  # the controlling program has ended
+        drop_output()  # the controlling program has ended
