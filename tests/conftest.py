@@ -10,6 +10,7 @@ from hypothesis import settings
 
 sys.path.insert(0, str(Path(__file__).parent))  # tests/toy.py
 
+os.environ.pop("PYTHONUNBUFFERED", None)  # with it, nothing is left to write when Python ends
 os.environ["OMP_NUM_THREADS"] = "1"  # tiny networks: threads would only wait for each other
 settings.register_profile("neocog", deadline=None)  # on a shared machine an example may take long and be right
 settings.load_profile("neocog")

@@ -310,7 +310,6 @@ def run_shell(tmp_path: Path, line: str, **variables: str) -> subprocess.Complet
     """Runs a line of a shell in which $neocog is the command line."""
     neocog = f"{sys.executable} -m neocog"
     environ = environment(tmp_path) | {"neocog": neocog} | variables
-    environ.pop("PYTHONUNBUFFERED", None)  # with it, nothing is left to write when Python ends
     return subprocess.run(["sh", "-c", line], capture_output=True, env=environ, cwd=tmp_path)
 
 

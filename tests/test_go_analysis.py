@@ -1,7 +1,6 @@
 """KataGo's JSON analysis protocol: fields of queries and answers, errors by id, priorities, and arbitrary input."""
 
 import json
-import os
 import random
 import subprocess
 import sys
@@ -383,8 +382,7 @@ def test_the_command_answers_until_its_input_ends(command, tmp_path):
 
 def test_a_pipe_that_closes_in_mid_search_ends_the_command(tmp_path):
     command = [sys.executable, "-m", "neocog", "go", "analysis", model_file(tmp_path / "m.safetensors")]
-    env = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
-    engine = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env)
+    engine = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     engine.stdin.write((query(maxVisits=10_000_000, reportDuringSearchEvery=0.01) + "\n").encode())
     engine.stdin.flush()
     assert json.loads(engine.stdout.readline())["isDuringSearch"]

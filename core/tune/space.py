@@ -39,6 +39,14 @@ class Dimension(NamedTuple):
             return len(self.options)
         return float("inf") if self.kind == "float" else (self.high - self.low) // self.step + 1
 
+    def value_of(self, setting: Any) -> Value | None:
+        """A setting as a value of this dimension; None for one outside of it."""
+        if self.kind == "choice":
+            return str(setting) if str(setting) in self.options else None
+        if not isinstance(setting, int | float) or not self.low <= setting <= self.high:
+            return None
+        return None if self.kind == "int" and (setting - self.low) % self.step else setting
+
     def to_dict(self) -> dict[str, Any]:
         return {name: list(value) if isinstance(value, tuple) else value for name, value in self._asdict().items()}
 
@@ -315,16 +323,9 @@ def is_range(text: str) -> bool:
 
 
 def values_of(space: Space, settings: Mapping[str, Any]) -> dict[str, Value]:
-    """The values that these settings have in a space; {} for those that it does not reach."""
-    values: dict[str, Value] = {}
-    for name, template in space.settings.items():
-        entry, value = titled(name, template.dimensions[0]), settings.get(name)
-        if entry.kind == "choice":
-            values |= {entry.name: str(value)} if str(value) in entry.options else {}
-        elif isinstance(value, int | float) and entry.low <= value <= entry.high:
-            is_whole = entry.kind == "int"
-            values |= {entry.name: value} if not is_whole or (value - entry.low) % entry.step == 0 else {}
-    return values
+    """The values that these settings have in a space, without those that it does not reach."""
+    ranges = [(titled(name, template.dimensions[0]), settings.get(name)) for name, template in space.settings.items()]
+    return {entry.name: value for entry, setting in ranges if (value := entry.value_of(setting)) is not None}
 
 
 def default_ranges(settings: Mapping[str, Any]) -> dict[str, str]:

@@ -38,7 +38,7 @@ from .study import (
 if TYPE_CHECKING:
     import optuna
 
-SHORTER = 3  # of the epochs of a training of a trial to those of the one before
+SHORTER = 3  # how many times as many epochs the next training of a trial has
 REFUSED_IN_A_ROW = 100  # points that do not fit, after which the space is given up
 BEAT, LOST = 60.0, 600.0  # seconds: between signs of life of a trial, and without one until it counts as lost
 UNNAMED = 30.0  # seconds until a trial that names no process counts as lost: its process ended as it asked for it
