@@ -5,7 +5,7 @@
     python benchmarks/tuning.py kills OUT [--one 100] [--all 20]
     python benchmarks/tuning.py subset MNIST OUT           5,000 images of MNIST for training, all for testing, as IDX
 
-`random`: a study as it comes (TPE, successive halving) and one of random points, each trained to its end, by seed. The
+`random`: a study with the default sampler and pruner, and one of random points, each trained to its end, by seed. The
 share is that of random search's CPU seconds after which the first study has its best validation metric; test figures
 are means of the best, trained again with three seeds, beside the recipe's own settings. `workers`: trials an hour of
 two processes over those of one, in turns. `kills`: two commands on one study, of which one (or both) ends by SIGKILL at

@@ -1,12 +1,14 @@
 """The linear model of texts: leave-one-out naive Bayes, regression on top of it, and the bag that holds both."""
 
+import gc
 import math
+import weakref
 
 import numpy as np
 import pytest
 import torch
 from neocog.core.modules import Bag, NGrams
-from neocog.text import initialize, linear, ngrams
+from neocog.text import initialize, linear, ngrams, solved
 from neocog.text import neighbours as neighbours_module
 from neocog.text.linear import Features, Objective, PenaltyChoice, Regression, Softmax, TextMatrix, solve
 from neocog.text.neighbours import neighbours
@@ -209,3 +211,39 @@ def test_a_few_texts_without_spelling_are_enough(count):
     keys = ngrams.select_ngrams(inputs, 2)
     model = solve(inputs, Softmax(targets, 2), keys, 3, None, ngrams.unigram_index(keys, len(WORDS) + 2)[2:])
     assert all(bool(torch.isfinite(tensor).all()) for tensor in model) and model.coefficients.shape == (len(keys), 2)
+
+
+def test_a_model_is_fitted_once_for_the_same_texts_targets_and_threads(monkeypatch):
+    fits = []
+    monkeypatch.setattr(solved, "solve", lambda *arguments: fits.append(1) or solve(*arguments))
+    ids, targets = texts()
+    inputs, keys = ids[:, None, None], ngrams.select_ngrams(ids, 2)
+    rest = (keys, 3, SPELLING, ngrams.unigram_index(keys, len(WORDS) + 2)[2:])
+    first, again = (solved.solve_once(inputs, targets, 2, *rest) for _ in range(2))
+    assert len(fits) == 1
+    for tensor, kept, expected in zip(first, again, solve(ids, Softmax(targets, 2), *rest), strict=True):
+        assert torch.equal(tensor, expected) and torch.equal(kept, expected)
+
+    other = solved.solve_once(inputs, 1 - targets, 2, *rest)
+    assert len(fits) == 2 and torch.equal(other.coefficients, solve(ids, Softmax(1 - targets, 2), *rest).coefficients)
+    solved.solve_once(inputs, 1 - targets, 2, keys, 3, None, rest[-1])
+    solved.solve_once(inputs.clone(), 1 - targets, 2, keys, 3, None, rest[-1])
+    threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(threads + 1)
+        solved.solve_once(inputs, 1 - targets, 2, keys, 3, None, rest[-1])
+    finally:
+        torch.set_num_threads(threads)
+    assert len(fits) == 5
+
+
+def test_a_model_is_kept_no_longer_than_its_texts():
+    ids, targets = texts(20)
+    inputs, keys = ids[:, None, None], ngrams.select_ngrams(ids, 2)
+    model = solved.solve_once(inputs, targets, 2, keys, 3, None, ngrams.unigram_index(keys, len(WORDS) + 2)[2:])
+    coefficients = weakref.ref(model.coefficients)
+    del model
+    assert coefficients() is not None
+    del inputs
+    gc.collect()
+    assert coefficients() is None

@@ -13,8 +13,9 @@ from ..core.modules import Bag, Embed, NGrams
 from ..core.problem import DATA, USAGE, Problem
 from . import ngrams, vectors
 from .build import KNOWN
-from .linear import LinearModel, Objective, Softmax, solve
+from .linear import LinearModel, Objective, solve
 from .neighbours import neighbours
+from .solved import solve_once
 from .spelling import Spelling
 from .vectors import Vectors
 from .vocabulary import FIRST
@@ -98,9 +99,12 @@ def initialize_ngrams(layer: NGrams, bag: Bag | None, data: Data, shared: WordFe
     layer.keys.copy_(padded)
     if bag is not None and bag.table.weight.shape[1] == labels and len(bag.weigh) > len(keys):
         unigrams = ngrams.unigram_index(keys, data.preprocessing["tokens_known"])[FIRST:]
-        targets = data.train.targets
-        objective = Objective(targets, labels, loss) if targets.is_floating_point() else Softmax(targets, labels)
-        set_linear_model(bag, solve(inputs, objective, keys, layer.longest, shared, unigrams))
+        targets, what = data.train.targets, (keys, layer.longest, shared, unigrams)
+        if targets.is_floating_point():
+            model = solve(inputs, Objective(targets, labels, loss), *what)
+        else:
+            model = solve_once(data.train.inputs, targets, labels, *what)
+        set_linear_model(bag, model)
 
 
 @torch.no_grad()
