@@ -218,20 +218,22 @@ def test_a_model_is_fitted_once_for_the_same_texts_targets_and_threads(monkeypat
     monkeypatch.setattr(solved, "solve", lambda *arguments: fits.append(1) or solve(*arguments))
     ids, targets = texts()
     inputs, keys = ids[:, None, None], ngrams.select_ngrams(ids, 2)
-    rest = (keys, 3, SPELLING, ngrams.unigram_index(keys, len(WORDS) + 2)[2:])
-    first, again = (solved.solve_once(inputs, targets, 2, *rest) for _ in range(2))
+    features = (keys, 3, SPELLING, ngrams.unigram_index(keys, len(WORDS) + 2)[2:])
+    first, again = (solved.solve_once(inputs, targets, 2, *features) for _ in range(2))
     assert len(fits) == 1
-    for tensor, kept, expected in zip(first, again, solve(ids, Softmax(targets, 2), *rest), strict=True):
+    for tensor, kept, expected in zip(first, again, solve(ids, Softmax(targets, 2), *features), strict=True):
         assert torch.equal(tensor, expected) and torch.equal(kept, expected)
 
-    other = solved.solve_once(inputs, 1 - targets, 2, *rest)
-    assert len(fits) == 2 and torch.equal(other.coefficients, solve(ids, Softmax(1 - targets, 2), *rest).coefficients)
-    solved.solve_once(inputs, 1 - targets, 2, keys, 3, None, rest[-1])
-    solved.solve_once(inputs.clone(), 1 - targets, 2, keys, 3, None, rest[-1])
+    swapped = 1 - targets
+    other = solved.solve_once(inputs, swapped, 2, *features)
+    assert torch.equal(other.coefficients, solve(ids, Softmax(swapped, 2), *features).coefficients)
+    assert len(fits) == 2
+    solved.solve_once(inputs, swapped, 2, keys, 3, None, features[-1])
+    solved.solve_once(inputs.clone(), swapped, 2, keys, 3, None, features[-1])
     threads = torch.get_num_threads()
     try:
         torch.set_num_threads(threads + 1)
-        solved.solve_once(inputs, 1 - targets, 2, keys, 3, None, rest[-1])
+        solved.solve_once(inputs, swapped, 2, keys, 3, None, features[-1])
     finally:
         torch.set_num_threads(threads)
     assert len(fits) == 5

@@ -20,6 +20,8 @@ from neocog.core.problem import USAGE, Problem
 from neocog.core.settings import Settings
 from neocog.core.tune.report import axis_of
 from neocog.core.tune.space import Dimension, Space, Template, default_ranges, is_range, values_of
+from neocog.text import solved
+from neocog.text.linear import solve
 
 TEXT = (
     "conv(span(16, 64, 8), choice(3, 5)), choice(relu, elu, tanh), maxpool(2), "
@@ -228,6 +230,17 @@ def test_the_best_is_compared_with_the_recipe(tune, tmp_path):
     assert "the recipe small with its own settings: accuracy" in out and "points of accuracy (95% interval" in out
     code, _, err = tune(*words, "--against", "nonsense", "--trials", 3, "--out", "study")
     assert code == USAGE and "nonsense" in err
+
+
+def test_trials_of_texts_share_their_linear_model(tune, tmp_path, monkeypatch):
+    fits = []
+    monkeypatch.setattr(solved, "solve", lambda *arguments: fits.append(1) or solve(*arguments))
+    rows = [f"{word} {number},{label}" for label, word in (("no", "bad"), ("yes", "good")) for number in range(60)]
+    (tmp_path / "texts.csv").write_text("\n".join(["text,label", *rows]))
+    words = ("tune", "text", "texts.csv", "--set", "epochs=1", "--set", "lr=log(1e-3, 1e-2)", "--trials", 2)
+    code, _, err = tune(*words, "--out", "study", "--quiet")
+    assert code == 0, err
+    assert len(fits) == 1  # of two trials, three trainings of the best, and three of the recipe
 
 
 def test_trials_are_kept_on_request(tune, tmp_path):

@@ -99,11 +99,11 @@ def initialize_ngrams(layer: NGrams, bag: Bag | None, data: Data, shared: WordFe
     layer.keys.copy_(padded)
     if bag is not None and bag.table.weight.shape[1] == labels and len(bag.weigh) > len(keys):
         unigrams = ngrams.unigram_index(keys, data.preprocessing["tokens_known"])[FIRST:]
-        targets, what = data.train.targets, (keys, layer.longest, shared, unigrams)
+        targets, features = data.train.targets, (keys, layer.longest, shared, unigrams)
         if targets.is_floating_point():
-            model = solve(inputs, Objective(targets, labels, loss), *what)
+            model = solve(inputs, Objective(targets, labels, loss), *features)
         else:
-            model = solve_once(data.train.inputs, targets, labels, *what)
+            model = solve_once(data.train.inputs, targets, labels, *features)
         set_linear_model(bag, model)
 
 
