@@ -227,6 +227,9 @@ def test_the_best_is_compared_with_the_recipe(tune, tmp_path):
     assert against["difference"] == pytest.approx(summary["value"] - against["value"])  # the metric is accuracy
     low, high = against["interval"]
     assert low < against["difference"] < high < 0  # two epochs at a low rate are worse
+    page = (tmp_path / "study/report.html").read_text()
+    assert '<p class="quiet">The recipe small with its own settings:' in page
+    assert '<p class="quiet">3 trials, 0 stopped early, 0 failed; sampler tpe, seed 0.</p>' in page
     assert "the recipe small with its own settings: accuracy" in out and "points of accuracy (95% interval" in out
     code, _, err = tune(*words, "--against", "nonsense", "--trials", 3, "--out", "study")
     assert code == USAGE and "nonsense" in err
@@ -257,6 +260,7 @@ def test_trials_are_kept_on_request(tune, tmp_path):
 
 def test_heights_on_the_axes_of_parallel_coordinates():
     assert axis_of(["64", None, "128", "32"])[0][0::2] == [0.5, 1.0] and axis_of(["64", "128"])[1][1] == (1.0, "128")
+    assert axis_of(["relu", "10.0", "2.5"])[0] == [1.0, 0.5, 0.0]
     heights, ticks = axis_of([0.001, 0.01, 0.1])
     assert heights == pytest.approx([0, 0.5, 1]) and ticks == [(0.0, "0.001"), (1.0, "0.1")]
     assert axis_of([5, 5]) == ([0.0, 0.0], [(0.0, "5")])

@@ -90,7 +90,7 @@ def choices(figure_class: type[Figure], trials: Sequence[Trial], names: Sequence
     for axes, name in zip(grid.flat, names, strict=False):
         pairs = [(trial.params[name], trial.value) for trial in trials if name in trial.params]
         if pairs and isinstance(pairs[0][0], str):
-            pairs.sort(key=lambda pair: str(pair[0]))
+            pairs.sort(key=lambda pair: order_of(str(pair[0])))
         x = [value if isinstance(value, int | float) else str(value)[:18] for value, _ in pairs]
         axes.plot(x, [value for _, value in pairs], "o", color=charts.BLUE, markersize=4, alpha=0.7)
         numbers = [value for value in x if isinstance(value, int | float)]
@@ -130,11 +130,19 @@ def coordinates(figure_class: type[Figure], trials: Sequence[Trial], names: Sequ
     return figure
 
 
+def order_of(kind: str) -> tuple[float, str]:
+    """A key that sorts the values of a choice: numbers by their size, then texts by their letters."""
+    try:
+        return float(kind), ""
+    except ValueError:
+        return math.inf, kind
+
+
 def axis_of(values: Sequence[Any]) -> tuple[list[float], list[tuple[float, str]]]:
     """The heights of values on an axis from 0 to 1, NaN for one that is missing, and its ticks with their texts."""
     known = [value for value in values if value is not None]
     if any(isinstance(value, str) for value in known):
-        kinds = sorted({str(value) for value in known}, key=lambda kind: (len(kind) if kind.isdecimal() else 99, kind))
+        kinds = sorted({str(value) for value in known}, key=order_of)
         places = {kind: index / max(1, len(kinds) - 1) for index, kind in enumerate(kinds)}
         heights = [math.nan if value is None else places[str(value)] for value in values]
         return heights, [(place, kind[:18]) for kind, place in places.items()]

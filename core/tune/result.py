@@ -260,11 +260,11 @@ def page(
     pruned, failed = (sum(trial.state == state for trial in trials) for state in ("pruned", "failed"))
     limits = [f"at most {most:,} {name}" for name in COSTS if (most := getattr(search.limits, name)) is not None]
     counts = f"{len(trials)} trials, {pruned} stopped early, {failed} failed"
-    summary = f"{text}. {counts}; sampler {search.sampler}, seed {search.seed}"
+    course = "; ".join([counts, f"sampler {search.sampler}, seed {search.seed}", *limits])
     return {
         "title": f"Study of {Path(data).name}",
         "result": headline[0].upper() + headline[1:],
-        "summary": ". ".join([summary, *limits]) + ".",
+        "summary": [*text.splitlines(), course],
         "command": command,
         "pictures": {"course": "", "importance": "", "choices": "", "coordinates": "", "front": ""}
         | report.pictures(trials, importance, search.cost),
