@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..core.files import check_output
-from ..core.format import probability
 from ..core.problem import USAGE, Problem
 from ..core.progress import duration, progress, say
 from . import output
@@ -127,7 +126,7 @@ def compare(
         )
         return
     output.line(f"{len(evaluated[0].losses):,} {split} examples of {source}\n")
-    against = ["", *map(_against, tests)]
+    against = ["", *(test.text for test in tests)]
     rows = [
         [str(run.folder), run.model.task.headline(run.metrics), text]
         for run, text in zip(evaluated, against, strict=True)
@@ -139,17 +138,6 @@ def compare(
         cells = [["–" if value is None else str(value) for value in values] for values in settings.values()]
         header = ["setting", *map(str, runs)]
         output.table(header, [[name, *values] for name, values in zip(settings, cells, strict=True)], texts=header)
-
-
-def _against(test: PairedTest) -> str:
-    """A paired test in words."""
-    low, high = test.interval
-    if test.better is None:
-        return f"{test.verdict}: loss {-test.difference:+.4g} ({-high:+.4g} to {-low:+.4g}), p {probability(test.p)}"
-    return (
-        f"{test.verdict}: {test.difference:+.2%} ({low:+.2%} to {high:+.2%}), p = {test.p:.3f}; "
-        f"{test.better:,} only here, {test.worse:,} only there"
-    )
 
 
 def _evaluated(
@@ -215,7 +203,7 @@ def _write_page(
                 "headline": run.model.task.headline(run.metrics),
                 "parameters": run.model.network.parameters,
                 "seconds": read_run(run.folder).seconds or 0.0,
-                "against": "" if test is None else _against(test),
+                "against": "" if test is None else test.text,
             }
         )
     pictures = [data_uri(charts.runs_png(histories, chart)) for chart in evaluated[0].model.task.charts]

@@ -43,8 +43,20 @@ class PairedTest(NamedTuple):
     def verdict(self) -> str:
         """In words, at the level of 5%."""
         if self.p >= 0.05:
-            return "no difference that these examples could show"
+            return "no significant difference"
         return "better" if self.difference > 0 else "worse"
+
+    @property
+    def text(self) -> str:
+        """The verdict with its figures: points of accuracy, or the mean loss."""
+        low, high = self.interval
+        p = "p < 0.001" if self.p < 0.001 else f"p = {self.p:.3f}"
+        if self.better is None:
+            return f"{self.verdict}: loss {-self.difference:+.4g} ({-high:+.4g} to {-low:+.4g}), {p}"
+        return (
+            f"{self.verdict}: {100 * self.difference:+.2f} points ({100 * low:+.2f} to {100 * high:+.2f}), {p}; "
+            f"{self.better:,} correct only in this run, {self.worse:,} only in the first"
+        )
 
 
 def paired_test(first: Evaluated, other: Evaluated) -> PairedTest:

@@ -170,7 +170,16 @@ def test_the_interval_covers_the_difference():
 def test_a_verdict_needs_evidence():
     weak = PairedTest("r", "McNemar", 6, 2, 0.01, (0.0, 0.02), mcnemar(6, 2))
     strong = PairedTest("r", "McNemar", 2, 20, -0.05, (-0.08, -0.02), mcnemar(2, 20))
-    assert weak.verdict == "no difference that these examples could show" and strong.verdict == "worse"
+    assert weak.verdict == "no significant difference" and strong.verdict == "worse"
+
+
+def test_paired_tests_in_words():
+    labels = PairedTest("r", "McNemar", 2, 20, -0.05, (-0.08, -0.02), mcnemar(2, 20))
+    assert labels.text == (
+        "worse: -5.00 points (-8.00 to -2.00), p < 0.001; 2 correct only in this run, 20 only in the first"
+    )
+    numbers = PairedTest("r", "paired bootstrap", None, None, 0.25, (-0.5, 1.0), 0.4)
+    assert numbers.text == "no significant difference: loss -0.25 (-1 to +0.5), p = 0.400"
 
 
 def test_settings_that_differ(several):
