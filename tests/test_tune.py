@@ -261,6 +261,7 @@ def test_trials_are_kept_on_request(tune, tmp_path):
 def test_heights_on_the_axes_of_parallel_coordinates():
     assert axis_of(["64", None, "128", "32"])[0][0::2] == [0.5, 1.0] and axis_of(["64", "128"])[1][1] == (1.0, "128")
     assert axis_of(["relu", "10.0", "2.5"])[0] == [1.0, 0.5, 0.0]
+    assert axis_of(["0.3", "conv(128, 3)", "conv(32, 3)", "0.25"])[0] == pytest.approx([1 / 3, 1, 2 / 3, 0])
     heights, ticks = axis_of([0.001, 0.01, 0.1])
     assert heights == pytest.approx([0, 0.5, 1]) and ticks == [(0.0, "0.001"), (1.0, "0.1")]
     assert axis_of([5, 5]) == ([0.0, 0.0], [(0.0, "5")])

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from .. import charts, files
 from ..format import data_uri
 from ..sources.formula import escape
+from ..sources.source import natural
 from ..templates import template
 from .study import Trial, front_of
 
@@ -130,12 +131,12 @@ def coordinates(figure_class: type[Figure], trials: Sequence[Trial], names: Sequ
     return figure
 
 
-def order_of(kind: str) -> tuple[float, str]:
-    """A key that sorts the values of a choice: numbers by their size, then texts by their letters."""
+def order_of(kind: str) -> tuple[float, tuple[Any, ...]]:
+    """A key that sorts the values of a choice: numbers by their size, then texts with the numbers in them by theirs."""
     try:
-        return float(kind), ""
+        return float(kind), ()
     except ValueError:
-        return math.inf, kind
+        return math.inf, natural(kind)
 
 
 def axis_of(values: Sequence[Any]) -> tuple[list[float], list[tuple[float, str]]]:

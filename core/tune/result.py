@@ -263,8 +263,8 @@ def page(
     course = "; ".join([counts, f"sampler {search.sampler}, seed {search.seed}", *limits])
     return {
         "title": f"Study of {Path(data).name}",
-        "result": headline[0].upper() + headline[1:],
-        "summary": [*text.splitlines(), course],
+        "result": capitalised(headline),
+        "summary": [f"{capitalised(line)}." for line in (*text.splitlines(), course)],
         "command": command,
         "pictures": {"course": "", "importance": "", "choices": "", "coordinates": "", "front": ""}
         | report.pictures(trials, importance, search.cost),
@@ -280,3 +280,8 @@ def page(
             for trial in complete[: report.LISTED]
         ],
     }
+
+
+def capitalised(text: str) -> str:
+    """A text with a capital at its beginning; the rest stays as it is."""
+    return text[0].upper() + text[1:]
